@@ -1,0 +1,84 @@
+"""domainkit: should I prompt, retrieve or fine-tune? Evidence on your own domain, and the winner as a LangChain model.
+
+Every public name is looked up on first use, so importing domainkit loads neither torch nor transformers nor LangChain.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from domainkit.adapter import Adapter
+    from domainkit.corpus.check import check
+    from domainkit.corpus.document import Document
+    from domainkit.corpus.example import Example, Turn
+    from domainkit.corpus.read import read_documents, read_examples
+    from domainkit.errors import DomainkitError
+    from domainkit.evaluation.compare import compare
+    from domainkit.evaluation.results import Results
+    from domainkit.evaluation.task import Sample, Task, read_task
+    from domainkit.evaluation.variant import Variant
+    from domainkit.llm import DomainLLM
+    from domainkit.report import render
+    from domainkit.retrieval import build_retriever
+    from domainkit.training.config import TrainConfig
+    from domainkit.training.train import train
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Adapter": "domainkit.adapter",
+    "Document": "domainkit.corpus.document",
+    "DomainLLM": "domainkit.llm",
+    "DomainkitError": "domainkit.errors",
+    "Example": "domainkit.corpus.example",
+    "Results": "domainkit.evaluation.results",
+    "Sample": "domainkit.evaluation.task",
+    "Task": "domainkit.evaluation.task",
+    "TrainConfig": "domainkit.training.config",
+    "Turn": "domainkit.corpus.example",
+    "Variant": "domainkit.evaluation.variant",
+    "build_retriever": "domainkit.retrieval",
+    "check": "domainkit.corpus.check",
+    "compare": "domainkit.evaluation.compare",
+    "read_documents": "domainkit.corpus.read",
+    "read_examples": "domainkit.corpus.read",
+    "read_task": "domainkit.evaluation.task",
+    "render": "domainkit.report",
+    "train": "domainkit.training.train",
+}
+
+__all__ = [
+    "Adapter",
+    "Document",
+    "DomainLLM",
+    "DomainkitError",
+    "Example",
+    "Results",
+    "Sample",
+    "Task",
+    "TrainConfig",
+    "Turn",
+    "Variant",
+    "build_retriever",
+    "check",
+    "compare",
+    "read_documents",
+    "read_examples",
+    "read_task",
+    "render",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'domainkit' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""Documents and examples: read, check, chunk, split."""

@@ -1,0 +1,176 @@
+"""Rows of a data file as examples. Three layouts are known:
+
+    {"input": ..., "target": ..., "system": ...}
+    {"prompt": text or messages, "completion": text or messages}
+    {"messages": [{"role": ..., "content": ...}, ...]}          # the last is the assistant's
+
+Other fields are left alone; "id", where present, is unique.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from domainkit.corpus.example import Example, Role, Turn
+from domainkit.corpus.rows import Row, kind, scan_rows
+from domainkit.errors import Problem
+from domainkit.registry import near
+
+LAYOUTS: tuple[tuple[str, ...], ...] = (("messages",), ("prompt", "completion"), ("input", "target"))
+# What other tools call the same field: a row in their layout is told what to rename.
+_ELSEWHERE = {
+    "input": ("instruction", "question", "query", "text", "source"),
+    "target": ("output", "answer", "label", "response", "expected"),
+    "prompt": ("instruction", "question", "input"),
+    "completion": ("response", "answer", "output", "target", "chosen"),
+    "messages": ("conversations", "conversation", "dialog", "turns"),
+}
+_OTHER_ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "ai": "assistant"}
+
+
+class _RowError(Exception):
+    """One row's fault; becomes a Problem with the row's line."""
+
+    def __init__(self, what: str, next_step: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.next_step = next_step
+
+
+def scan_examples(path: Path) -> tuple[list[Example], list[Problem]]:
+    """The sound examples of a JSON Lines file, and every fault of the others."""
+    rows, problems = scan_rows(path)
+    if not rows and not problems:
+        cure = 'write one {"input": ..., "target": ...} object per line'
+        problems.append(Problem(str(path), None, "holds no rows", cure))
+    examples: list[Example] = []
+    first_line: dict[str, int] = {}
+    for line, fields in rows:
+        try:
+            example = _example(fields, source=f"{path}:{line}")
+        except _RowError as e:
+            problems.append(Problem(str(path), line, e.what, e.next_step))
+            continue
+        if example.id is not None and first_line.setdefault(example.id, line) != line:
+            what = f"the id '{example.id}' is already on line {first_line[example.id]}"
+            problems.append(Problem(str(path), line, what, "give each row an id of its own, or leave ids out"))
+            continue
+        examples.append(example)
+    return examples, sorted(problems, key=lambda p: p.line or 0)
+
+
+def looks_like_examples(rows: Sequence[Row]) -> bool:
+    """Rows of examples rather than of documents: fewer than half have a "text" and no field of an example."""
+    solved = {*(f for layout in LAYOUTS for f in layout), *_ELSEWHERE["target"]}
+    documents = sum("text" in row and solved.isdisjoint(row) for _, row in rows)
+    return 2 * documents <= len(rows)
+
+
+def _example(row: dict[str, Any], source: str) -> Example:
+    layout = _layout(row)
+    if layout == ("messages",):
+        turns = _messages(row["messages"], "messages")
+    elif layout == ("prompt", "completion"):
+        turns = [*_turns(row["prompt"], "prompt", "user"), *_turns(row["completion"], "completion", "assistant")]
+    else:
+        turns = [Turn(role="user", content=_text(row["input"], "input"))]
+        turns.append(Turn(role="assistant", content=_text(row["target"], "target")))
+    system = row.get("system")
+    if system not in (None, ""):
+        if turns and turns[0].role == "system":
+            raise _RowError("has a 'system' field and a system turn", "keep one of them")
+        turns.insert(0, Turn(role="system", content=_text(system, "system")))
+    _check_order(turns)
+    return Example(turns=tuple(turns), source=source, id=_id(row.get("id")))
+
+
+def _layout(row: dict[str, Any]) -> tuple[str, ...]:
+    """The first layout whose fields are all there; a row of none is told the field it lacks and the near one it has."""
+    for layout in LAYOUTS:
+        if all(field in row for field in layout):
+            return layout
+    begun = next((layout for layout in LAYOUTS if any(f in row for f in layout)), None)
+    if begun is None:
+        by_alias = [sum(any(a in row for a in _ELSEWHERE[f]) for f in layout) for layout in reversed(LAYOUTS)]
+        begun = LAYOUTS[-1 - by_alias.index(max(by_alias))]
+    missing = [f for f in begun if f not in row]
+    renames = [f"rename '{meant}' to '{f}'" for f in missing if (meant := _meant(f, row))]
+    fields = ", ".join(f"'{f}'" for f in row) or "none"
+    what = f"missing field{'s' if len(missing) > 1 else ''} {' and '.join(repr(f) for f in missing)} (found: {fields})"
+    raise _RowError(what, "; ".join(renames) or _known_layouts())
+
+
+def _meant(missing: str, row: dict[str, Any]) -> str | None:
+    """The row's field that was probably meant: a near spelling, or another tool's name for it."""
+    own = {f for layout in LAYOUTS for f in layout} | {"id", "system"}
+    others = [f for f in row if f not in own]
+    known = (missing, *_ELSEWHERE[missing])
+    exact = next((f for name in known for f in others if f.strip().lower() == name), None)
+    return exact or next(iter(difflib.get_close_matches(missing, others, n=1)), None)
+
+
+def _known_layouts() -> str:
+    return "a row has " + ", or ".join(" and ".join(f"'{f}'" for f in layout) for layout in reversed(LAYOUTS))
+
+
+def _turns(value: Any, field: str, role: Role) -> list[Turn]:
+    """A `prompt` or `completion`: text is one turn of `role`; a list is messages."""
+    if isinstance(value, list):
+        return _messages(value, field)
+    return [Turn(role=role, content=_text(value, field))]
+
+
+def _messages(value: Any, field: str) -> list[Turn]:
+    if not isinstance(value, list) or not value:
+        what = f"'{field}' is empty" if value == [] else f"'{field}' is {kind(value)}, not a list of messages"
+        raise _RowError(what, 'write a list of {"role": ..., "content": ...} objects')
+    return [_message(message, f"{field}[{i}]") for i, message in enumerate(value)]
+
+
+def _message(message: Any, place: str) -> Turn:
+    if not isinstance(message, dict):
+        raise _RowError(f"{place} is {kind(message)}, not an object", 'write {"role": ..., "content": ...}')
+    for field, alias in (("role", "from"), ("content", "value")):
+        if field not in message:
+            found = next((f for f in message if f == alias or f.strip().lower() == field), None)
+            cure = f"rename '{found}' to '{field}'" if found else 'a message has "role" and "content"'
+            raise _RowError(f"{place}: missing field '{field}'", cure)
+    roles = get_args(Role)
+    role = message["role"]
+    if role not in roles:
+        meant = _OTHER_ROLES.get(str(role).strip().lower())
+        cure = f"did you mean '{meant}'?" if meant else near(str(role), roles)
+        raise _RowError(f"{place}: unknown role {role!r}", cure)
+    return Turn(role=cast(Role, role), content=_text(message["content"], f"{place}.content"))
+
+
+def _text(value: Any, field: str) -> str:
+    if not isinstance(value, str):
+        cure = f'write it as a string, "{value}"' if isinstance(value, int | float) else "write it as a string"
+        raise _RowError(f"'{field}' is {kind(value)}, not text", cure)
+    if not value.strip():
+        raise _RowError(f"'{field}' is empty", "fill it in, or delete the row")
+    return value
+
+
+def _check_order(turns: Sequence[Turn]) -> None:
+    if turns[-1].role != "assistant":
+        what = f"the last turn is the {turns[-1].role}'s, not the assistant's"
+        raise _RowError(what, "end with the assistant's turn: it is the one to be learnt")
+    if not any(turn.role == "user" for turn in turns):
+        raise _RowError("no user turn comes before the assistant's", "add the question that the last turn answers")
+    if any(turn.role == "system" for turn in turns[1:]):
+        raise _RowError("a system turn is not the first", "move it to the front")
+
+
+def _id(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
+        return str(value)
+    raise _RowError(
+        "'id' is empty" if value == "" else f"'id' is {kind(value)}, not text", "write a string, or leave it out"
+    )

@@ -1,0 +1,51 @@
+"""Files to rows, examples and documents. Each function reads all before it returns, so every fault is known at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from domainkit.corpus.document import Document
+from domainkit.corpus.documents import scan_documents
+from domainkit.corpus.example import Example
+from domainkit.corpus.examples import scan_examples
+from domainkit.corpus.rows import scan_rows
+from domainkit.errors import DataError, Problem
+
+
+def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number from 1, object) for each line of a JSON Lines file in UTF-8; blank lines are skipped.
+
+    Raises DataError, at the call, that lists every malformed line.
+    """
+    rows, problems = scan_rows(Path(path))
+    _raise(problems)
+    return iter(rows)
+
+
+def read_examples(path: str | Path) -> list[Example]:
+    """The examples of a JSON Lines file; the layouts are those of `domainkit.corpus.examples`.
+
+    Raises DataError that lists every faulty row.
+    """
+    examples, problems = scan_examples(Path(path))
+    _raise(problems)
+    return examples
+
+
+def read_documents(path: str | Path) -> Iterator[Document]:
+    """The documents of a .txt, .md or .jsonl file, or of all such files under a folder, in order of their names.
+
+    Raises DataError, at the call, that lists every unreadable file, faulty row and repeated id. Left out are
+    hidden files, other formats and links that leave the folder; `domainkit check` names what is not hidden.
+    """
+    documents, problems = scan_documents(Path(path))
+    _raise(problems)
+    return iter(documents)
+
+
+def _raise(problems: list[Problem]) -> None:
+    errors = [p for p in problems if p.severity == "error"]
+    if errors:
+        raise DataError(errors)

@@ -1,0 +1,96 @@
+"""Examples to a training and a development part that share no input."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from domainkit.corpus.example import Example
+from domainkit.corpus.fold import fold
+from domainkit.errors import ConfigError
+
+
+def split(
+    examples: Sequence[Example],
+    dev_share: float = 0.1,
+    seed: int = 0,
+    *,
+    group: Callable[[Example], str] | None = None,
+) -> tuple[list[Example], list[Example]]:
+    """(train, dev), each in the order given. Examples with the same folded prompt, or the same `group`, stay together.
+
+    When targets repeat (labels), each target has its share in both parts, and none is in dev alone if that can be. The
+    choice depends on the seed and the texts, not on the order of the rows. ConfigError for a share outside (0, 1)
+    or fewer than two groups.
+    """
+    if not 0 < dev_share < 1:
+        raise ConfigError(f"dev_share={dev_share} is not between 0 and 1", next_step="0.1 keeps a tenth for dev")
+    groups = _groups(examples, group)
+    if len(groups) < 2:
+        what = f"{len(examples)} examples in {len(groups)} group(s) cannot be split"
+        raise ConfigError(what, next_step="at least two different inputs are needed")
+    by_target: dict[str, list[list[int]]] = defaultdict(list)
+    labels = targets_repeat(examples)
+    for members in sorted(groups, key=lambda m: _draw(examples, m, seed)):
+        by_target[min(fold(examples[i].target) for i in members) if labels else ""].append(members)
+    dev = set(_take(by_target, dev_share))
+    train = [e for i, e in enumerate(examples) if i not in dev]
+    return train, [e for i, e in enumerate(examples) if i in dev]
+
+
+def targets_repeat(examples: Sequence[Example]) -> bool:
+    """Whether the targets look like labels: each is used twice or more on average."""
+    return 2 * len({fold(e.target) for e in examples}) <= len(examples)
+
+
+def _groups(examples: Sequence[Example], group: Callable[[Example], str] | None) -> list[list[int]]:
+    """Indices joined by a shared prompt or group, also through a third example (union-find)."""
+    leader = list(range(len(examples)))
+
+    def find(i: int) -> int:
+        while leader[i] != i:
+            leader[i] = leader[leader[i]]
+            i = leader[i]
+        return i
+
+    first: dict[tuple[str, str], int] = {}
+    for i, example in enumerate(examples):
+        keys = [("prompt", _prompt_key(example))]
+        if group is not None:
+            keys.append(("group", group(example)))
+        for key in keys:
+            leader[find(i)] = find(first.setdefault(key, i))
+    joined: dict[int, list[int]] = defaultdict(list)
+    for i in range(len(examples)):
+        joined[find(i)].append(i)
+    return list(joined.values())
+
+
+def _prompt_key(example: Example) -> str:
+    # The system turn is left out: the same question under another instruction is still the same question.
+    return "\n".join(fold(t.content) for t in example.prompt if t.role != "system")
+
+
+def _draw(examples: Sequence[Example], members: list[int], seed: int) -> str:
+    key = min(_prompt_key(examples[i]) for i in members)
+    return hashlib.sha256(f"{seed}\n{key}".encode()).hexdigest()
+
+
+def _take(strata: dict[str, list[list[int]]], share: float) -> list[int]:
+    """Systematic sampling over the strata in a row: the total and each stratum come within one group of their share."""
+    taken: list[int] = []
+    owed = 0.5  # rounds each step to the nearest count
+    for name in sorted(strata):
+        groups = strata[name]
+        for members in groups[:-1]:  # the last stays: no target is in dev alone
+            owed += len(members) * share
+            if owed >= len(members):
+                taken += members
+                owed -= len(members)
+        owed += len(groups[-1]) * share
+    if not taken:
+        largest = max(strata, key=lambda name: (len(strata[name]), name))
+        # Every stratum may hold a single group; then one whole stratum has to go.
+        taken = list(strata[largest][0])
+    return taken

@@ -1,0 +1,117 @@
+"""Errors that name the thing, the place and the next step.
+
+Every error a user can cause is a `DomainkitError`; it stores its facts as attributes, so a program can act on them, and prints
+them as one short message. The command line turns it into exit code `exit_code` (2: the input or the command was wrong; 1: the
+machine could not do it).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+class DomainkitError(Exception):
+    """What went wrong, where, and what to do next.
+
+    `what` says the fault in one sentence, `where` names the file (`path:line`), option or model, `next_step` the cure.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, where: str | None = None, next_step: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head}\n  next: {self.next_step}" if self.next_step else head
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process and thread pools: rebuild from attributes, since the arguments are keyword-only.
+        return (type(self).__new__, (type(self),), {**self.__dict__, "args": self.args})
+
+    def __setstate__(self, state: dict[str, object] | None) -> None:
+        state = dict(state or {})
+        self.args = state.pop("args", ())  # type: ignore[assignment]
+        self.__dict__.update(state)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault in a data file: `line` counts from 1, None when the fault is of the whole file."""
+
+    path: str
+    line: int | None
+    what: str
+    next_step: str | None = None
+    severity: Literal["error", "warning"] = "error"
+
+    @property
+    def where(self) -> str:
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}"
+        return f"{head}\n  next: {self.next_step}" if self.next_step else head
+
+
+class DataError(DomainkitError):
+    """A data file is unusable. `problems` holds every fault found, not only the first."""
+
+    SHOWN = 20
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        shown = [str(p) for p in self.problems[: self.SHOWN]]
+        if len(self.problems) > self.SHOWN:
+            shown.append(f"… and {len(self.problems) - self.SHOWN} more (domainkit check lists all)")
+        super().__init__("\n".join(shown))
+
+
+class ConfigError(DomainkitError):
+    """An option, setting or name is wrong."""
+
+
+class BaseModelError(DomainkitError):
+    """The base model is missing, unreadable or unfit."""
+
+
+class AdapterError(DomainkitError):
+    """An adapter folder is missing, damaged, or belongs to another base."""
+
+
+class RequestError(DomainkitError):
+    """One request to a model cannot be answered; other requests go on."""
+
+
+class MachineError(DomainkitError):
+    """This machine cannot do it: no disk space, no memory, a package or device missing."""
+
+    exit_code = 1
+
+
+@contextmanager
+def saving(path: Path | str) -> Iterator[None]:
+    """Turn the operating system's refusals to write `path` into a `MachineError` that says what to do."""
+    try:
+        yield
+    except OSError as e:
+        # safetensors reports a full disk as a plain OSError whose text carries the number only.
+        if e.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(e):
+            raise MachineError(
+                "no space left on the disk; nothing already finished was lost",
+                where=str(path),
+                next_step="free some space or choose another --out, then run the same command again: it continues",
+            ) from e
+        if e.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise MachineError(
+                "cannot be written: permission denied", where=str(path), next_step="choose an --out you may write to"
+            ) from e
+        raise

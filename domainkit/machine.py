@@ -1,0 +1,63 @@
+"""What this machine and its packages are: the environment every artifact records."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = (
+    "domainkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors",
+    "langchain-core", "llguidance", "bm25s", "sentence-transformers", "scikit-learn", "numpy", "scipy",
+)  # fmt: skip
+
+
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Installed versions by package name; a package that is missing is left out."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores, memory in GiB; the GPUs only when torch is already imported, since asking would import it."""
+    facts: dict[str, Any] = {"processor": _processor(), "cores": len(_affinity()), "memory_gib": _memory_gib()}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        facts["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return facts
+
+
+def environment() -> dict[str, Any]:
+    """Python, platform, hardware and versions: what a stranger needs to judge a number."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "hardware": hardware(),
+        "versions": versions(),
+    }
+
+
+def _affinity() -> set[int]:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as f:
+            return next(line.split(":", 1)[1].strip() for line in f if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None

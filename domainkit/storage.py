@@ -1,0 +1,84 @@
+"""Files written whole or not at all, and the hashes that name their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from domainkit.errors import saving
+
+
+def cache_dir() -> Path:
+    """Where unpacked models and indexes live: $DOMAINKIT_CACHE, else $XDG_CACHE_HOME/domainkit, else ~/.cache/domainkit."""
+    own = os.environ.get("DOMAINKIT_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "domainkit"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 so that a reader, or a crash at any moment, sees the old file or the new one."""
+    with saving(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, staged = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as f:
+                f.write(text)
+                f.flush()
+                os.fsync(f.fileno())
+            os.chmod(staged, 0o644)
+            os.replace(staged, path)
+        except BaseException:
+            Path(staged).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def staged_folder(final: Path) -> Iterator[Path]:
+    """A sibling folder to fill; it becomes `final` when the block ends well, and vanishes when it does not.
+
+    An existing `final` is replaced only at the very end, so the old artifact survives a failed write.
+    """
+    with saving(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+        try:
+            yield staged
+            os.chmod(staged, 0o755)
+            if final.exists():
+                old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.old."))
+                os.replace(final, old / final.name)
+                os.replace(staged, final)
+                shutil.rmtree(old)
+            else:
+                os.replace(staged, final)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of the file's bytes."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hex SHA-256 of a JSON value, independent of the order of keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_lines(lines: Iterable[str]) -> str:
+    """Hex SHA-256 of strings in order, each closed by a newline: the fingerprint of a data set."""
+    digest = hashlib.sha256()
+    for line in lines:
+        digest.update(line.encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Adapters from examples: configuration, rendering, batches, methods, the training loop."""

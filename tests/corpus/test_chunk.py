@@ -1,0 +1,97 @@
+"""chunk: nothing lost, order kept, sizes bounded, borders sensible."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domainkit.corpus.chunk import _WORD, chunk, count_words
+from domainkit.corpus.document import Document
+from domainkit.errors import ConfigError
+
+
+def doc(text: str, **more: object) -> Document:
+    return Document(text=text, source="a.txt", id="a", **more)  # type: ignore[arg-type]
+
+
+PIECES = ["Word", "two", "three.", "Four!", "\n\n", "\n", "## Head\n\n", "- item", "日本。語", 'five?"', "(six.)", "  "]
+texts = st.lists(st.sampled_from(PIECES), max_size=60).map(" ".join)
+
+
+@given(text=texts, size=st.integers(1, 12))
+def test_without_overlap_the_words_are_the_documents_words(text: str, size: int) -> None:
+    passages = chunk([doc(text)], size)
+    assert "".join("".join(p.text.split()) for p in passages) == "".join(text.split())
+
+
+@given(text=texts, size=st.integers(1, 12), data=st.data())
+def test_passages_are_bounded_and_cover_the_words_in_order(text: str, size: int, data: st.DataObject) -> None:
+    overlap = data.draw(st.integers(0, size - 1))
+    words = _WORD.findall(text)
+    # Words repeat, so a passage may stand in several places: follow all of them.
+    ends = {0}
+    passages = chunk([doc(text)], size, overlap)
+    for part in (_WORD.findall(p.text) for p in passages):
+        assert len(part) <= size
+        starts = {(start, end) for end in ends for start in range(max(0, end - overlap), end + 1)}
+        ends = {
+            s + len(part)
+            for s, end in starts
+            if (words[s : s + len(part)] == part and s + len(part) > end) or not words
+        }
+    assert len(words) in ends
+
+
+@given(text=texts, size=st.integers(1, 12))
+def test_a_short_document_stays_the_same_object(text: str, size: int) -> None:
+    document = doc(text)
+    assert (chunk([document], size) == [document]) == (count_words(text) <= size)
+
+
+def test_ids_parent_and_title() -> None:
+    passages = chunk([doc("One two. Three four.", title="T", meta={"year": 1})], 2)
+    assert [(p.id, p.title, p.text) for p in passages] == [("a#1", "T", "One two."), ("a#2", "T", "Three four.")]
+    assert all(p.meta == {"year": 1, "parent": "a"} and p.source == "a.txt" for p in passages)
+
+
+def test_paragraphs_are_kept_together_where_they_fit() -> None:
+    text = "One two three. Four five.\n\nSix seven. Eight nine ten."
+    assert [p.text for p in chunk([doc(text)], 8)] == ["One two three. Four five.", "Six seven. Eight nine ten."]
+
+
+def test_a_heading_goes_with_what_it_heads() -> None:
+    text = "One two three four.\n\n## Head\n\nFive six. Seven eight."
+    assert [p.text for p in chunk([doc(text)], 7)] == ["One two three four.", "## Head\n\nFive six. Seven eight."]
+
+
+def test_hard_wrapped_lines_are_not_borders_and_list_items_are() -> None:
+    assert [p.text for p in chunk([doc("One two\nthree four. Five six.")], 4)] == ["One two\nthree four.", "Five six."]
+    assert [p.text for p in chunk([doc("- one two\n- three four")], 4)] == ["- one two", "- three four"]
+
+
+def test_overlap_repeats_whole_sentences() -> None:
+    passages = chunk([doc("Aa bb. Cc. Dd ee. Ff.")], 4, 1)
+    assert [p.text for p in passages] == ["Aa bb. Cc.", "Cc. Dd ee. Ff."]
+
+
+def test_quotes_stay_with_their_sentence() -> None:
+    assert [p.text for p in chunk([doc('He said "go." Then left.')], 3)] == ['He said "go."', "Then left."]
+
+
+def test_scripts_without_spaces_are_bounded_too() -> None:
+    passages = chunk([doc("今日は晴れです。" * 10)], 16)
+    assert {p.text for p in passages} == {"今日は晴れです。今日は晴れです。"}
+
+
+@pytest.mark.parametrize(
+    "size, overlap, message",
+    [
+        (0, 0, "size=0: a passage needs at least one word"),
+        (10, 10, "overlap=10 is not between 0 and size=10"),
+        (10, -1, "overlap=-1"),
+    ],
+)
+def test_impossible_sizes_are_refused(size: int, overlap: int, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        chunk([doc("a")], size, overlap)

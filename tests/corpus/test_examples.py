@@ -1,0 +1,112 @@
+"""Rows to examples: the three layouts, and the text of every refusal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainkit.corpus.read import read_examples
+from domainkit.errors import DataError
+
+ASK = {"role": "user", "content": "How?"}
+REPLY = {"role": "assistant", "content": "So."}
+
+
+def write(folder: Path, *rows: Any) -> Path:
+    path = folder / "train.jsonl"
+    path.write_text("\n".join(json.dumps(r) for r in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"input": "How?", "target": "So.", "kind": "x"},
+        {"input": "How?", "target": "So.", "system": ""},
+        {"prompt": "How?", "completion": "So."},
+        {"prompt": [ASK], "completion": [REPLY]},
+        {"prompt": [ASK], "completion": "So."},
+        {"messages": [ASK, REPLY]},
+        {"messages": [ASK, REPLY], "prompt": "How?", "prompt_id": "7"},
+    ],
+)
+def test_all_layouts_give_the_same_example(tmp_path: Path, row: dict[str, Any]) -> None:
+    path = write(tmp_path, row)
+    [example] = read_examples(path)
+    assert [(t.role, t.content) for t in example.turns] == [("user", "How?"), ("assistant", "So.")]
+    assert example.source == f"{path}:1"
+    assert (example.question, example.target, example.id) == ("How?", "So.", None)
+
+
+def test_system_and_id_are_kept(tmp_path: Path) -> None:
+    [example] = read_examples(write(tmp_path, {"id": 7, "input": "How?", "target": "So.", "system": "Be brief."}))
+    assert example.id == "7"
+    assert (example.turns[0].role, example.turns[0].content) == ("system", "Be brief.")
+
+
+def test_text_is_kept_to_the_letter(tmp_path: Path) -> None:
+    [example] = read_examples(write(tmp_path, {"input": " a\n<|im_end|>", "target": " b "}))
+    assert (example.question, example.target) == (" a\n<|im_end|>", " b ")
+
+
+@pytest.mark.parametrize(
+    "row, what, cure",
+    [
+        ({"inptu": "a", "target": "b"}, "missing field 'input' (found: 'inptu', 'target')", "rename 'inptu' to 'input'"),
+        ({"Input": "a", "target": "b"}, "missing field 'input'", "rename 'Input' to 'input'"),
+        ({"instruction": "a", "input": "b", "output": "c"}, "missing field 'target'", "rename 'output' to 'target'"),
+        ({"question": "a", "answer": "b"}, "missing fields 'input' and 'target'", "'question' to 'input'; rename 'answer' to 'target'"),
+        ({"conversations": []}, "missing field 'messages'", "rename 'conversations' to 'messages'"),
+        ({"prompt": "a", "response": "b"}, "missing field 'completion'", "rename 'response' to 'completion'"),
+        ({"x": 1}, "missing fields 'input' and 'target' (found: 'x')", "a row has 'input' and 'target', or 'prompt' and"),
+        ({"input": "a", "target": " "}, "'target' is empty", "fill it in, or delete the row"),
+        ({"input": "", "target": "b"}, "'input' is empty", "fill it in"),
+        ({"input": "a", "target": 3}, "'target' is a number, not text", 'write it as a string, "3"'),
+        ({"input": "a", "target": None}, "'target' is null, not text", "as a string"),
+        ({"input": ["a"], "target": "b"}, "'input' is a list, not text", "as a string"),
+        ({"input": "a", "target": "b", "system": 1}, "'system' is a number", "as a string"),
+        ({"input": "a", "target": "b", "id": []}, "'id' is a list, not text", "leave it out"),
+        ({"messages": [REPLY, ASK]}, "the last turn is the user's, not the assistant's", "it is the one to be learnt"),
+        ({"messages": [REPLY]}, "no user turn comes before the assistant's", "add the question"),
+        ({"messages": []}, "'messages' is empty", "write a list"),
+        ({"messages": "hi"}, "'messages' is a string, not a list of messages", "write a list"),
+        ({"messages": ["hi"]}, "messages[0] is a string, not an object", '{"role": ..., "content": ...}'),
+        ({"messages": [{"from": "human", "value": "a"}]}, "messages[0]: missing field 'role'", "rename 'from' to 'role'"),
+        ({"messages": [{"role": "human", "content": "a"}]}, "messages[0]: unknown role 'human'", "did you mean 'user'?"),
+        ({"messages": [{"role": "usr", "content": "a"}]}, "unknown role 'usr'", "did you mean 'user'?"),
+        ({"messages": [{"role": ["user"], "content": "a"}]}, "unknown role ['user']", "did you mean 'user'?"),
+        ({"messages": [ASK, {"role": "assistant", "content": ""}]}, "'messages[1].content' is empty", "fill it in"),
+        ({"messages": [ASK, {"role": "system", "content": "s"}, REPLY]}, "a system turn is not the first", "to the front"),
+    ],
+)  # fmt: skip
+def test_refusals_say_what_where_and_the_cure(tmp_path: Path, row: Any, what: str, cure: str) -> None:
+    path = write(tmp_path, {"input": "sound", "target": "row"}, row)
+    with pytest.raises(DataError) as caught:
+        read_examples(path)
+    [problem] = caught.value.problems
+    assert problem.line == 2
+    assert what in problem.what
+    assert cure in (problem.next_step or "")
+    assert str(caught.value).startswith(f"{path}:2: ")
+
+
+def test_all_faults_come_together_in_order_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"input": "a"}\nbroken\n{"input": "a", "target": ""}\n')
+    with pytest.raises(DataError) as caught:
+        read_examples(path)
+    assert [p.line for p in caught.value.problems] == [1, 2, 3]
+
+
+def test_repeated_ids_name_the_first(tmp_path: Path) -> None:
+    row = {"id": "q1", "input": "a", "target": "b"}
+    with pytest.raises(DataError, match="the id 'q1' is already on line 1"):
+        read_examples(write(tmp_path, row, {**row, "id": "q2"}, row))
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no rows\n  next: write one"):
+        read_examples(write(tmp_path))
