@@ -1,0 +1,58 @@
+"""Passages for a question: lexical (BM25), dense (MiniLM) and fused retrievers, and the nearest solved examples.
+
+Importing this package loads neither LangChain nor a model; the names below are looked up on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from domainkit.registry import Table
+
+if TYPE_CHECKING:
+    from domainkit.retrieval.build import build_retriever
+    from domainkit.retrieval.dense import DenseRetriever
+    from domainkit.retrieval.embeddings import MiniLMEmbeddings
+    from domainkit.retrieval.fused import FusedRetriever
+    from domainkit.retrieval.lexical import LexicalRetriever
+    from domainkit.retrieval.nearest import NearestExamples, nearest_examples
+
+RETRIEVERS = Table(
+    "retriever",
+    {
+        "dense": "domainkit.retrieval.dense:DenseRetriever",
+        "fused": "domainkit.retrieval.fused:FusedRetriever",
+        "lexical": "domainkit.retrieval.lexical:LexicalRetriever",
+    },
+    group="domainkit.retrievers",
+)
+
+_PUBLIC = {
+    "DenseRetriever": "domainkit.retrieval.dense",
+    "FusedRetriever": "domainkit.retrieval.fused",
+    "LexicalRetriever": "domainkit.retrieval.lexical",
+    "MiniLMEmbeddings": "domainkit.retrieval.embeddings",
+    "NearestExamples": "domainkit.retrieval.nearest",
+    "build_retriever": "domainkit.retrieval.build",
+    "nearest_examples": "domainkit.retrieval.nearest",
+}
+
+__all__ = [
+    "RETRIEVERS",
+    "DenseRetriever",
+    "FusedRetriever",
+    "LexicalRetriever",
+    "MiniLMEmbeddings",
+    "NearestExamples",
+    "build_retriever",
+    "nearest_examples",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'domainkit.retrieval' has no attribute '{name}'")

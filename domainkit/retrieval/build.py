@@ -1,0 +1,44 @@
+"""build_retriever: from documents, a file or a folder to a ready retriever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from langchain_core.embeddings import Embeddings
+
+from domainkit.corpus.chunk import CHUNK_WORDS, chunk
+from domainkit.corpus.document import Document
+from domainkit.corpus.read import read_documents
+from domainkit.errors import ConfigError
+from domainkit.retrieval import RETRIEVERS
+from domainkit.retrieval.passages import PassageRetriever
+
+
+def build_retriever(
+    documents: Iterable[Document] | str | Path,
+    kind: str = "fused",
+    k: int = 4,
+    cache: bool = True,
+    *,
+    embeddings: Embeddings | None = None,
+    chunk_words: int | None = CHUNK_WORDS,
+) -> PassageRetriever:
+    """A retriever of `kind` (lexical, dense or fused) whose index is built here and, with `cache`, kept between runs.
+
+    Documents beyond `chunk_words` become passages `id#1`, `id#2`, … whose metadata names the document as `parent`; None
+    leaves all whole (an encoder then cuts what it cannot read). `embeddings` replaces MiniLM.
+    Raises ConfigError for an unknown kind or k < 1, DataError for faulty documents, MachineError without MiniLM.
+    """
+    retriever_class = RETRIEVERS.load(kind)
+    if k < 1:
+        raise ConfigError(f"k={k}: at least one passage must be asked for", next_step="k=4 is the default")
+    found = read_documents(documents) if isinstance(documents, str | Path) else documents
+    passages = list(found) if chunk_words is None else chunk(found, chunk_words, overlap=chunk_words // 8)
+    options: dict[str, Any] = {"documents": tuple(passages), "k": k, "cache": cache}
+    if embeddings is not None and "embeddings" in retriever_class.model_fields:
+        options["embeddings"] = embeddings
+    retriever: PassageRetriever = retriever_class(**options)
+    retriever.prepare([])
+    return retriever

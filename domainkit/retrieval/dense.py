@@ -1,0 +1,114 @@
+"""DenseRetriever: nearest sentence vectors by cosine, searched exactly."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from pydantic import Field, PrivateAttr
+
+from domainkit.retrieval.embeddings import MiniLMEmbeddings
+from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text
+from domainkit.retrieval.saved import saved
+
+KNOWN_QUESTIONS = 4096
+"""Question vectors kept in memory: 6 MB at 384 values."""
+
+
+class Vectors:
+    """Rows of unit length, float32 (texts, width), in memory."""
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self.rows = rows
+
+    def save(self, folder: Path) -> None:
+        np.save(folder / "vectors.npy", self.rows, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Vectors:
+        return cls(np.load(folder / "vectors.npy", allow_pickle=False))
+
+
+class DenseIndex:
+    """The vectors of texts, and those of the questions asked lately. Safe to use from many threads."""
+
+    def __init__(self, vectors: Vectors, embeddings: Embeddings) -> None:
+        self._vectors = vectors
+        self._embeddings = embeddings
+        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def make(cls, texts: Sequence[str], embeddings: Embeddings, *, cache: bool) -> DenseIndex:
+        """Embed `texts`, or read their vectors from the cache where the model can say what it is (`identity()`)."""
+        identity: Callable[[], str] | None = getattr(embeddings, "identity", None)
+
+        def build() -> Vectors:
+            return Vectors(_unit(embeddings.embed_documents(list(texts)), len(texts)))
+
+        if not cache or identity is None:
+            return cls(build(), embeddings)
+        contents = {"kind": "dense", "model": identity(), "texts": list(texts)}
+        return cls(saved(contents, build, Vectors.load), embeddings)
+
+    def scores(self, question: str) -> np.ndarray:
+        """Cosine of each text with the question, float32 (texts,)."""
+        self.prepare([question])
+        with self._lock:
+            vector = self._known.get(question)
+        if vector is None:  # pushed out by other threads' questions in between
+            vector = self._embed([question])[0]
+        # A vector's last bits depend on the batch it was made in: rounding keeps ties ties.
+        return np.round(self._vectors.rows @ vector, 5)
+
+    def prepare(self, questions: Sequence[str]) -> None:
+        """Embed the questions not yet known in one go."""
+        with self._lock:
+            new = list(dict.fromkeys(q for q in questions if q not in self._known))
+        if not new:
+            return
+        vectors = self._embed(new)
+        with self._lock:
+            self._known.update(zip(new, vectors, strict=True))
+            while len(self._known) > max(KNOWN_QUESTIONS, len(new)):
+                self._known.popitem(last=False)
+
+    def _embed(self, questions: list[str]) -> np.ndarray:
+        if isinstance(self._embeddings, MiniLMEmbeddings):
+            return self._embeddings.vectors(questions)
+        # Other models may treat questions and documents differently.
+        return _unit([self._embeddings.embed_query(q) for q in questions], len(questions))
+
+
+class DenseRetriever(PassageRetriever):
+    """Finds documents whose meaning is near the question's."""
+
+    embeddings: Embeddings = Field(default_factory=lambda: MiniLMEmbeddings())
+    """Any LangChain embeddings; one without `identity()` is never cached."""
+
+    _index: DenseIndex | None = PrivateAttr(default=None)
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+
+    def rank(self, question: str, k: int) -> Ranking:
+        return best(self.index().scores(question), k)
+
+    def prepare(self, questions: Sequence[str]) -> None:
+        self.index().prepare(questions)
+
+    def index(self) -> DenseIndex:
+        """The index, made or read on first use."""
+        with self._lock:
+            if self._index is None:
+                texts = [indexed_text(d) for d in self.documents]
+                self._index = DenseIndex.make(texts, self.embeddings, cache=self.cache)
+            return self._index
+
+
+def _unit(vectors: Sequence[Sequence[float]], count: int) -> np.ndarray:
+    rows = np.asarray(vectors, np.float32).reshape(count, -1)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

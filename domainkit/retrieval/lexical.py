@@ -1,0 +1,105 @@
+"""LexicalRetriever: BM25 over words (Robertson and Zaragoza 2009), k1 = 1.2, b = 0.75, by bm25s."""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import numpy as np
+from pydantic import PrivateAttr
+
+from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text
+from domainkit.retrieval.saved import saved
+
+K1, B = 1.2, 0.75
+TOKENIZER = "words/1"
+"""Part of the saved index's name: changes with `tokenize`."""
+
+# Chinese and Japanese have no spaces between words: there pairs of characters stand for them.
+_UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
+
+
+def tokenize(text: str) -> list[str]:
+    """Lower-case words of NFKC text, no stemming and no stop words; overlapping pairs where a script has no spaces."""
+    tokens: list[str] = []
+    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower()):
+        if len(token) > 1 and re.match(f"[{_UNSPACED}]", token):
+            tokens += [token[i : i + 2] for i in range(len(token) - 1)]
+        else:
+            tokens.append(token)
+    return tokens
+
+
+class LexicalIndex:
+    """BM25 scores of words in texts, in memory; `scorer` is None when the texts have no words at all."""
+
+    def __init__(self, scorer: bm25s.BM25 | None, size: int) -> None:
+        self._scorer = scorer
+        self._size = size
+
+    @classmethod
+    def build(cls, texts: Sequence[str]) -> LexicalIndex:
+        tokens = [tokenize(text) for text in texts]
+        if not any(tokens):
+            return cls(None, len(texts))
+        scorer = bm25s.BM25(k1=K1, b=B, method="lucene")
+        scorer.index(tokens, show_progress=False)
+        return cls(scorer, len(texts))
+
+    def scores(self, question: str) -> np.ndarray:
+        """BM25 of each text, float32 (texts,); 0 where no word is shared."""
+        known = [] if self._scorer is None else [t for t in tokenize(question) if t in self._scorer.vocab_dict]
+        if self._scorer is None or not known:
+            return np.zeros(self._size, np.float32)
+        return np.asarray(self._scorer.get_scores(known), np.float32)
+
+    def save(self, folder: Path) -> None:
+        np.save(folder / "size.npy", np.array(self._size), allow_pickle=False)
+        if self._scorer is not None:
+            self._scorer.save(str(folder / "bm25"), allow_pickle=False, show_progress=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> LexicalIndex:
+        size = int(np.load(folder / "size.npy", allow_pickle=False))
+        stored = folder / "bm25"
+        return cls(bm25s.BM25.load(str(stored), allow_pickle=False) if stored.is_dir() else None, size)
+
+
+class LexicalRetriever(PassageRetriever):
+    """Finds documents that share the question's words; one that shares none is not returned."""
+
+    _index: LexicalIndex | None = PrivateAttr(default=None)
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+
+    def rank(self, question: str, k: int) -> Ranking:
+        return [(row, score) for row, score in best(self.index().scores(question), k) if score > 0]
+
+    def prepare(self, questions: Sequence[str]) -> None:
+        self.index()
+
+    def index(self) -> LexicalIndex:
+        """The index, made or read on first use."""
+        with self._lock:
+            if self._index is None:
+                self._index = self._make()
+            return self._index
+
+    def _make(self) -> LexicalIndex:
+        texts = [indexed_text(d) for d in self.documents]
+        if not self.cache:
+            return LexicalIndex.build(texts)
+        contents = {
+            "kind": "lexical",
+            "tokenizer": TOKENIZER,
+            "k1": K1,
+            "b": B,
+            "bm25s": bm25s.__version__,
+            "texts": texts,
+        }
+        return saved(contents, lambda: LexicalIndex.build(texts), LexicalIndex.load)

@@ -1,0 +1,53 @@
+"""NearestExamples: the solved examples nearest to a question, as shots for its prompt (arXiv 2101.06804)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+
+from domainkit.corpus.example import Example
+from domainkit.corpus.fold import fold
+from domainkit.errors import ConfigError
+from domainkit.retrieval.dense import DenseIndex
+from domainkit.retrieval.embeddings import MiniLMEmbeddings
+
+
+def nearest_examples(
+    examples: Sequence[Example], k: int = 4, embeddings: Embeddings | None = None, *, cache: bool = True
+) -> NearestExamples:
+    """The finder of the k solved examples nearest to a question, by MiniLM unless other `embeddings` are given."""
+    return NearestExamples(examples, k, embeddings, cache=cache)
+
+
+class NearestExamples:
+    """Picks the `k` examples whose question is nearest by cosine, nearest first; ties stand in the order given.
+
+    Vectors are made at construction, or read from the cache. Safe to use from many threads.
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], k: int = 4, embeddings: Embeddings | None = None, *, cache: bool = True
+    ) -> None:
+        if k < 1:
+            raise ConfigError(f"k={k}: at least one example must be asked for", next_step="k=4 is the default")
+        if not examples:
+            raise ConfigError("no solved examples to choose from", next_step="give training examples, or use no shots")
+        self.examples = tuple(examples)
+        self.k = k
+        self._folded = [fold(e.question) for e in self.examples]
+        questions = [e.question for e in self.examples]
+        self._index = DenseIndex.make(questions, embeddings or MiniLMEmbeddings(), cache=cache)
+
+    def nearest(self, question: str, *, exclude_same: bool = False) -> list[Example]:
+        """At most k examples; with `exclude_same` none that asks this very question."""
+        order = np.argsort(-self._index.scores(question), kind="stable")
+        same = fold(question) if exclude_same else None
+        wanted = (int(row) for row in order if same is None or self._folded[row] != same)
+        return [self.examples[row] for _, row in zip(range(self.k), wanted, strict=False)]
+
+    def nearest_many(self, questions: Sequence[str], *, exclude_same: bool = False) -> list[list[Example]]:
+        """`nearest` for each question, embedded in one go."""
+        self._index.prepare(questions)
+        return [self.nearest(question, exclude_same=exclude_same) for question in questions]

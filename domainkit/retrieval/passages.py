@@ -1,0 +1,111 @@
+"""PassageRetriever: what the retrievers share: documents, k, and rankings turned into LangChain documents."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import numpy as np
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document as Passage
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import run_in_executor
+from pydantic import Field, field_validator
+
+from domainkit.corpus.document import Document
+from domainkit.errors import ConfigError, DataError, Problem
+
+Ranking = list[tuple[int, float]]
+"""(row of the document, score), best first."""
+
+
+class PassageRetriever(BaseRetriever):
+    """Retrieves the `k` best of `documents`. Each passage's metadata has id, title, source, parent and score.
+
+    `invoke(question, k=…)` changes k for one call; `batch` prepares all questions in one go. The index is made once, at
+    the first question, and calls from many threads are safe.
+    """
+
+    documents: tuple[Document, ...]
+    """What is searched; ids are unique."""
+    k: int = Field(default=4, ge=1)
+    """Passages to return; fewer when the documents, or those that fit at all, are fewer."""
+    cache: bool = False
+    """Keep the index between runs, under the cache folder."""
+
+    @field_validator("documents")
+    @classmethod
+    def _searchable(cls, documents: tuple[Document, ...]) -> tuple[Document, ...]:
+        if not documents:
+            raise ConfigError("no documents to search", next_step="give at least one, or leave retrieval out")
+        first: dict[str, Document] = {}
+        twins = [d for d in documents if first.setdefault(d.id, d) is not d]
+        if twins:
+            cure = "give each document an id of its own"
+            raise DataError(
+                [
+                    Problem(d.source, None, f"the id '{d.id}' is already that of {first[d.id].source}", cure)
+                    for d in twins
+                ]
+            )
+        return documents
+
+    @abstractmethod
+    def rank(self, question: str, k: int) -> Ranking:
+        """The k best rows; ties stand in the order of the documents."""
+
+    @abstractmethod
+    def prepare(self, questions: Sequence[str]) -> None:
+        """Make the index, and do at once what is cheaper for many questions."""
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[Passage]:
+        if k is not None and k < 1:
+            raise ConfigError(f"k={k}: at least one passage must be asked for", next_step="leave k out, or use k=1")
+        return [self._passage(row, score) for row, score in self.rank(query, k or self.k)]
+
+    def batch(
+        self,
+        inputs: list[str],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[list[Passage]]:
+        # Without preparation each call meets, and returns, the same error.
+        with suppress(Exception) if return_exceptions else nullcontext():
+            self.prepare(inputs)
+        return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    async def abatch(
+        self,
+        inputs: list[str],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[list[Passage]]:
+        with suppress(Exception) if return_exceptions else nullcontext():
+            await run_in_executor(None, self.prepare, inputs)
+        return await super().abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    def _passage(self, row: int, score: float) -> Passage:
+        document = self.documents[row]
+        own = {"id": document.id, "title": document.title, "source": document.source, "score": score}
+        metadata = {"parent": document.id, **document.meta, **own}
+        return Passage(id=document.id, page_content=document.text, metadata=metadata)
+
+
+def indexed_text(document: Document) -> str:
+    """What is searched of a document: its title is often the only place that names its subject."""
+    return f"{document.title}\n{document.text}" if document.title else document.text
+
+
+def best(scores: np.ndarray, k: int) -> Ranking:
+    """The k highest of scores (documents,), ties in the order of the documents."""
+    order = np.argsort(-scores, kind="stable")[:k]
+    return [(int(row), float(scores[row])) for row in order]
