@@ -1,0 +1,167 @@
+"""Adapter: a folder of trained weights in PEFT's layout, with the card that says where they come from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from domainkit.errors import AdapterError
+from domainkit.storage import sha256_file, write_text
+
+CARD = "card.json"
+WEIGHTS = "adapter_model.safetensors"
+PEFT_CONFIG = "adapter_config.json"
+
+
+class Card(BaseModel):
+    """An adapter's birth certificate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    base: str
+    """The base as it was named: hub id, folder, GGUF file, or builtin:<name>."""
+    base_fingerprint: str
+    """Hex SHA-256 that tells the base from any other."""
+    revision: str | None
+    """Commit of a hub base."""
+    quantization: str
+    """How the frozen weights were held: nf4, int8 or none."""
+    method: str
+    config: dict[str, Any]
+    """The whole resolved configuration; nothing in it is "auto" or left out."""
+    learning_rate_source: str
+    prompt_format: str
+    """The prompt of a row without a system turn, as the model read it; {question} stands for the user's words."""
+    examples: int
+    documents: int = 0
+    data_fingerprint: str
+    """Hex SHA-256 of the examples and documents in order."""
+    tokens: int
+    """Tokens of examples that were trained on, all epochs, without padding."""
+    supervised_tokens: int
+    losses: list[tuple[int, float]]
+    """(optimizer step, mean loss per supervised token in nats)."""
+    final_loss: float | None
+    """Mean over the last tenth of the steps."""
+    seconds: float
+    """Wall time of the training loop, over all its sittings."""
+    tokens_per_second: float
+    trainable_parameters: int
+    hardware: dict[str, Any]
+    versions: dict[str, str]
+    weights_sha256: str
+    created: str
+    """UTC, ISO 8601."""
+    domainkit: str
+    """Version of domainkit that trained it."""
+    notes: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A verified adapter folder; `card` is None for a plain PEFT folder."""
+
+    folder: Path
+    card: Card | None
+    weights_sha256: str
+
+    @classmethod
+    def load(cls, folder: str | Path, *, verify: bool = True, need_card: bool = True) -> Adapter:
+        """Read the folder, and with `verify` check its weights against the card's hash.
+
+        `need_card=False` accepts what PEFT wrote without a card. Raises AdapterError when the folder is missing, incomplete,
+        damaged, or made by a newer domainkit.
+        """
+        folder = Path(folder)
+        _check_files(folder)
+        card = _read_card(folder)
+        if card is None and need_card:
+            raise AdapterError(
+                f"has no {CARD}, so its base, data and method are unknown",
+                where=str(folder),
+                next_step="train it with domainkit, or load it with need_card=False and name the base yourself",
+            )
+        found = sha256_file(folder / WEIGHTS) if verify or card is None else card.weights_sha256
+        if card is not None and found != card.weights_sha256:
+            raise AdapterError(
+                f"{WEIGHTS} is not what training wrote (SHA-256 {found[:12]}…, the card says {card.weights_sha256[:12]}…)",
+                where=str(folder),
+                next_step="copy the folder again or train again; verify=False loads it as it is",
+            )
+        return cls(folder, card, found)
+
+    def check_base(self, fingerprint: str, base: str = "this base") -> None:
+        """Raises AdapterError when the adapter was trained on another base than the one of `fingerprint`."""
+        if self.card is not None and self.card.base_fingerprint != fingerprint:
+            raise AdapterError(
+                f"was trained on {self.card.base} (fingerprint {self.card.base_fingerprint[:12]}…), and {base} is another model "
+                f"({fingerprint[:12]}…)",
+                where=str(self.folder),
+                next_step=f"use base={self.card.base}, or train an adapter for {base}",
+            )
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write the card into `folder`."""
+    write_text(folder / CARD, card.model_dump_json(indent=1) + "\n")
+
+
+def _check_files(folder: Path) -> None:
+    if not folder.is_dir():
+        partial = folder.with_name(folder.name + ".partial")
+        raise AdapterError(
+            "no such adapter folder",
+            where=str(folder),
+            next_step="training was interrupted: run it again with --resume" if partial.is_dir() else "check the path",
+        )
+    missing = [name for name in (PEFT_CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        pickled = (folder / "adapter_model.bin").is_file()
+        raise AdapterError(
+            f"is no adapter: {' and '.join(missing)} missing",
+            where=str(folder),
+            next_step="save it again as safetensors (pickled weights can run code)" if pickled else "check the path",
+        )
+    try:
+        json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise AdapterError(
+            f"{PEFT_CONFIG} is damaged: {e}", where=str(folder), next_step="copy the folder again"
+        ) from e
+    _check_weights(folder / WEIGHTS)
+
+
+def _check_weights(file: Path) -> None:
+    """The safetensors file is whole: 8 bytes of header length, the header, and exactly the bytes the header promises."""
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as f:
+            length = int.from_bytes(f.read(8), "little")
+            if length > size:
+                raise ValueError("its header is cut off")
+            header = json.loads(f.read(length))
+        promised = max((t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"), default=0)
+        if size != 8 + length + promised:
+            raise ValueError(f"{size} bytes instead of {8 + length + promised}")
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise AdapterError(
+            f"{file.name} is damaged: {e}", where=str(file.parent), next_step="copy the folder again, or train again"
+        ) from e
+
+
+def _read_card(folder: Path) -> Card | None:
+    try:
+        return Card.model_validate_json((folder / CARD).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as e:
+        faults = "; ".join(f"{'.'.join(map(str, x['loc'])) or CARD}: {x['msg'].lower()}" for x in e.errors()[:5])
+        raise AdapterError(
+            f"{CARD} cannot be read ({faults})",
+            where=str(folder),
+            next_step="it was edited, or made by another version of domainkit: use that version, or need_card=False without the card",
+        ) from e

@@ -1,0 +1,240 @@
+"""Rendered examples to forward passes: packed into one row, exactly, with their common prefix computed once; or padded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from domainkit.training.attention import SEGMENTED, Segments, lay_segments
+from domainkit.training.render import Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """The tensors of one forward pass. B rows of L positions; n supervised tokens.
+
+    `attention_mask`: None (plain causal), (B, L) of ones and zeros, or (1, 1, L, L) additive; `segments` replace it where the
+    model computes attention by segments. The token `targets[i]` is predicted at position `columns[i]` of row `rows[i]`.
+    """
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    attention_mask: torch.Tensor | None
+    rows: torch.Tensor
+    columns: torch.Tensor
+    targets: torch.Tensor
+    segments: Segments | None = None
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Arguments of the model's forward."""
+        extra = {"segments": self.segments} if self.segments else {}
+        return {
+            "input_ids": self.input_ids, "position_ids": self.position_ids, "attention_mask": self.attention_mask,
+            "use_cache": False, **extra,
+        }  # fmt: skip
+
+    def to(self, device: torch.device) -> Pass:
+        parts: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        return Pass(
+            **{name: None if part is None else part.to(device, non_blocking=True) for name, part in parts.items()}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The examples of one optimizer step, in groups that are one forward pass each."""
+
+    passes: tuple[tuple[Rendered, ...], ...]
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(r.ids) for group in self.passes for r in group)
+
+    @property
+    def supervised(self) -> int:
+        return sum(r.supervised for group in self.passes for r in group)
+
+
+class Batches(Sequence[Batch]):
+    """All optimizer steps of a run: item k is step k, decided by the seed alone, so any step can be made again.
+
+    Each epoch is a permutation of the examples drawn from (seed, epoch); its last batch holds what is left.
+    """
+
+    def __init__(
+        self, rendered: Sequence[Rendered], *, batch_size: int, epochs: float, seed: int, max_tokens: int, packing: bool,
+        segmented: bool = False,
+    ) -> None:  # fmt: skip
+        self.rendered = rendered
+        self.batch_size = batch_size
+        self.seed = seed
+        self.max_tokens = max_tokens
+        self.packing = packing
+        self.segmented = segmented
+        self.steps_per_epoch = -(-len(rendered) // batch_size)
+        self._length = max(1, round(epochs * self.steps_per_epoch))
+        self._orders: dict[int, list[int]] = {}
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, step: int) -> Batch:  # type: ignore[override]
+        if not 0 <= step < self._length:
+            raise IndexError(step)
+        epoch, number = divmod(step, self.steps_per_epoch)
+        chosen = self._order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
+        return Batch(split([self.rendered[i] for i in chosen], self.max_tokens, packing=self.packing))
+
+    def _order(self, epoch: int) -> list[int]:
+        if epoch not in self._orders:
+            order = list(range(len(self.rendered)))
+            random.Random(f"{self.seed}/{epoch}").shuffle(order)
+            self._orders = {epoch: order}
+        return self._orders[epoch]
+
+
+def split(examples: Sequence[Rendered], max_tokens: int, *, packing: bool) -> tuple[tuple[Rendered, ...], ...]:
+    """Groups of examples, longest first, of at most `max_tokens` positions each; a longer example is a group of its own."""
+    prefix = common_prefix(examples) if packing else 0
+    groups: list[list[Rendered]] = []
+    room = 0
+    for example in sorted(examples, key=lambda r: -len(r.ids)):
+        # Padded rows are as long as their group's first; packed ones share the prefix.
+        cost = len(example.ids) - prefix if packing or not groups else len(groups[-1][0].ids)
+        if not groups or cost > room:
+            groups.append([])
+            room = max_tokens - prefix
+            cost = len(example.ids) - prefix
+        groups[-1].append(example)
+        room -= cost
+    return tuple(map(tuple, groups))
+
+
+def common_prefix(examples: Sequence[Rendered]) -> int:
+    """Number of input tokens that all examples start with. An example's last token is a target only, never an input."""
+    inputs = [r.ids[:-1] for r in examples]
+    first, last = min(inputs), max(inputs)
+    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+
+
+def pack(examples: Sequence[Rendered], dtype: torch.dtype, *, segmented: bool = False) -> Pass:
+    """One row: the common prefix, then the rest of each example, which attends to the prefix and itself only.
+
+    `segmented` describes that by segments, for models that use segmented attention, and otherwise by a mask of `dtype`.
+    Positions are those each example has alone, so every hidden state, loss and gradient is what separate rows give; the
+    prefix, often the system prompt, is computed once instead of once per example.
+    """
+    prefix, alone = common_prefix(examples), len(examples) == 1
+    ids = list(examples[0].ids[:prefix])
+    positions = list(range(prefix))
+    lengths: list[int] = []
+    columns: list[int] = []
+    targets: list[int] = []
+    for example in examples:
+        offset = len(ids) - prefix
+        ids += example.ids[prefix:-1]
+        positions += range(prefix, len(example.ids) - 1)
+        lengths.append(len(example.ids) - 1 - prefix)
+        for i in range(example.start, len(example.ids)):
+            columns.append(i - 1 if i <= prefix else offset + i - 1)
+            targets.append(example.ids[i])
+    return Pass(
+        input_ids=torch.tensor([ids]),
+        position_ids=torch.tensor([positions]),
+        attention_mask=None if alone or segmented else tree_mask(prefix, lengths, dtype),
+        rows=torch.zeros(len(targets), dtype=torch.long),
+        columns=torch.tensor(columns),
+        targets=torch.tensor(targets),
+        segments=lay_segments(prefix, lengths) if segmented and not alone else None,
+    )
+
+
+def tree_mask(prefix: int, lengths: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+    """Additive mask (1, 1, L, L): position i sees j when j ≤ i and j is in i's segment or in segment 0, the prefix."""
+    numbers = torch.arange(len(lengths) + 1)
+    segments = numbers.repeat_interleave(torch.tensor([prefix, *lengths]))
+    order = torch.arange(len(segments))
+    seen = (order[:, None] >= order) & ((segments[:, None] == segments) | (segments == 0))
+    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
+    return mask[None, None]
+
+
+def pad(examples: Sequence[Rendered], pad_id: int) -> Pass:
+    """One row each, padded on the right; padding is known by length, never by token, so that EOS may be the pad token."""
+    lengths = torch.tensor([len(r.ids) - 1 for r in examples])
+    width = int(lengths.max())
+    supervised = [(row, i) for row, r in enumerate(examples) for i in range(r.start, len(r.ids))]
+    return Pass(
+        input_ids=torch.tensor([[*r.ids[:-1], *[pad_id] * (width + 1 - len(r.ids))] for r in examples]),
+        position_ids=torch.arange(width).expand(len(examples), width),
+        attention_mask=(torch.arange(width) < lengths[:, None]).long(),
+        rows=torch.tensor([row for row, _ in supervised]),
+        columns=torch.tensor([i - 1 for _, i in supervised]),
+        targets=torch.tensor([examples[row].ids[i] for row, i in supervised]),
+    )
+
+
+def use_segments(model: Any) -> bool:
+    """Switch the model to segmented attention, when a small trial shows that it then gives its own answers."""
+    before = model.config.get_text_config()._attn_implementation
+    if before != "sdpa":
+        return before == SEGMENTED
+    trial = [Rendered(ids, 1, "") for ids in ((1, 2, 3, 4, 5), (1, 2, 6, 7), (1, 2, 8, 9, 10, 11, 12), (1, 2, 3))]
+    alone = _try(model, [pack([r], model.dtype) for r in trial])
+    try:
+        model.set_attn_implementation(SEGMENTED)
+        together = _try(model, [pack(trial, model.dtype, segmented=True)])
+    except (TypeError, ValueError, RuntimeError, AttributeError, KeyError):
+        together = None
+    if together is None or _difference(together, alone) > _limit(model):
+        model.set_attn_implementation(before)
+        return False
+    return True
+
+
+def why_not_pack(model: Any, examples: Sequence[Rendered], *, segmented: bool = False) -> str | None:
+    """None when packing is exact for this model, otherwise the reason it is not.
+
+    Sliding-window layers replace their window by a given mask; recurrent layers carry state across examples; models without
+    explicit positions see one long text. The first is read from the configuration, the others show in a small trial.
+    """
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    if window and getattr(config, "use_sliding_window", True) and max(len(r.ids) for r in examples) > window:
+        return f"some examples are longer than the model's attention window of {window} tokens"
+    trial = [Rendered(r.ids[:24], 1, "") for r in (examples[0], examples[-1])]
+    trial.append(Rendered(trial[0].ids[: len(trial[0].ids) // 2 + 1], 1, ""))
+    try:
+        together = _try(model, [pack(trial, model.dtype, segmented=segmented)])
+        alone = _try(model, [pack([r], model.dtype) for r in trial])
+    except (TypeError, ValueError, RuntimeError) as e:
+        return f"the model does not take a packed row ({type(e).__name__})"
+    error = _difference(together, alone)
+    return None if error <= _limit(model) else f"the model's answers change when examples share a row (by {error:.0%})"
+
+
+@torch.no_grad()
+def _try(model: Any, passes: Sequence[Pass]) -> torch.Tensor:
+    """Logits (n, vocabulary) at the supervised positions of packed passes."""
+    was_training = model.training
+    model.eval()
+    try:
+        moved = [one.to(model.device) for one in passes]
+        return torch.cat([model(**one.inputs).logits[0, one.columns].float() for one in moved])
+    finally:
+        model.train(was_training)
+
+
+def _difference(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((found - wanted).abs().max() / wanted.abs().max())
+
+
+def _limit(model: Any) -> float:
+    # 16-bit arithmetic and int8 activations (quantised by the row's own range) differ by themselves.
+    exact = model.dtype == torch.float32 and not getattr(model, "is_loaded_in_8bit", False)
+    return 1e-3 if exact else 5e-2

@@ -1,0 +1,307 @@
+"""The training loop: transformers' Trainer with our batches, our loss, checkpoints that are whole, and guards at every step."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from domainkit.errors import DomainkitError, MachineError, saving
+from domainkit.storage import write_text
+from domainkit.training.batches import Batch, Batches, Pass, pack, pad
+from domainkit.training.config import TrainConfig
+from domainkit.training.methods import peft_warnings_muted
+from domainkit.training.objectives.supervised import supervised_loss
+from domainkit.training.progress import Progress
+
+RUN_STATE = "run_state.json"
+GRADIENT_STEPS = 3
+"""Steps within which every adapter tensor must have had a gradient: LoRA's A has none until B has moved."""
+
+
+class TrainingError(DomainkitError):
+    """Training went wrong: it diverged, or the adapter cannot learn."""
+
+    exit_code = 1
+
+
+@dataclass
+class Ledger:
+    """What a run has done so far, over all its sittings."""
+
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    tokens: int = 0
+    supervised: int = 0
+    seconds: float = 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+
+def rate_factor(step: int, steps: int, warmup: int, schedule: str) -> float:
+    """Share of the peak learning rate at 0-based `step`: a rise over `warmup` steps, then the schedule's fall towards 0.
+
+    The first step is not at 0, which would waste it, and neither is the last.
+    """
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(1, steps - warmup)
+    if schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    return 1.0 if schedule == "constant" else max(0.0, 1 - done)
+
+
+class Loop(Trainer):
+    """One item of the data is one optimizer step; `training_step` runs its passes and adds up their gradients."""
+
+    def __init__(
+        self,
+        model: Any,
+        batches: Batches,
+        config: TrainConfig,
+        work: Path,
+        *,
+        pad_id: int,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.batches = batches
+        self.config = config
+        self.pad_id = pad_id
+        self.ledger = Ledger()
+        self.gradient_seen: set[str] = set()
+        arguments = TrainingArguments(
+            output_dir=str(work),
+            max_steps=len(batches),
+            per_device_train_batch_size=1,
+            learning_rate=config.learning_rate,  # type: ignore[arg-type]
+            weight_decay=config.weight_decay,
+            max_grad_norm=0.0,  # training_step does it, where the norm is checked too
+            logging_strategy="no",
+            save_strategy="steps",
+            save_steps=config.save_every,
+            save_total_limit=2,
+            report_to=[],
+            seed=config.seed,
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            use_cpu=model.device.type == "cpu",
+            dataloader_pin_memory=False,
+        )
+        arguments._n_gpu = min(1, arguments.n_gpu)  # one process drives one GPU
+        if config.gradient_checkpointing:
+            with peft_warnings_muted():
+                model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+        data: Any = batches  # a Sequence, which is all the DataLoader needs
+        super().__init__(model=model, args=arguments, train_dataset=data, callbacks=[_Watch(self, on_progress)])
+        self.remove_callback(PrinterCallback)
+        self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.dtype = next(model.parameters()).dtype
+        self.began = time.perf_counter()
+
+    # -- data and schedule
+
+    def get_train_dataloader(self) -> Any:
+        data: Any = self.batches
+        return DataLoader(data, batch_size=1, shuffle=False, collate_fn=lambda items: items[0])
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: Any
+    ) -> tuple[list[Batch], None]:
+        return [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)], None
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
+        warmup = math.ceil(self.config.warmup_ratio * num_training_steps)
+        target: Any = self.optimizer if optimizer is None else optimizer
+        self.lr_scheduler = LambdaLR(
+            target,
+            lambda step: rate_factor(step, num_training_steps, warmup, self.config.schedule),
+        )
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        return 0
+
+    # -- one optimizer step
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Gradients of the mean loss over all supervised tokens of the optimizer batch, however it is split into passes."""
+        model.train()
+        supervised = inputs.supervised
+        total = torch.zeros((), device=model.device)
+        for group in inputs.passes:
+            with self._autocast():
+                loss = supervised_loss(model, self._tensors(group).to(model.device)) / supervised
+            loss.backward()
+            total += loss.detach()
+        norm = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.config.max_grad_norm)
+        self._check(float(total), float(norm))
+        self.ledger.tokens += inputs.tokens
+        self.ledger.supervised += supervised
+        return total
+
+    def _tensors(self, group: Any) -> Pass:
+        if self.batches.packing:
+            return pack(group, self.dtype, segmented=self.batches.segmented)
+        return pad(group, self.pad_id)
+
+    def _autocast(self) -> Any:
+        return torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
+
+    def _check(self, loss: float, norm: float) -> None:
+        step = self.state.global_step + 1
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            kept = last_checkpoint(Path(self.args.output_dir or "."))
+            raise TrainingError(
+                f"the {'gradient' if math.isfinite(loss) else 'loss'} is not a number at step {step} of {len(self.batches)}"
+                f" (learning rate {self._get_learning_rate():g}); the weights before it are "
+                + (f"kept in {kept}" if kept else "not saved: there was no checkpoint yet"),
+                next_step=f"try half the learning rate ({self.config.learning_rate / 2:g}), a longer warmup_ratio, "  # type: ignore[operator]
+                "or a lower max_grad_norm",
+            )
+        if step <= GRADIENT_STEPS:
+            self._check_gradients(step)
+        self.ledger.losses.append((step, loss))
+
+    def _check_gradients(self, step: int) -> None:
+        """Every adapter tensor is part of the graph at the first step, and has had a gradient other than 0 by the third."""
+        absent = [name for name, p in self.trainable.items() if p.grad is None]
+        self.gradient_seen |= {n for n, p in self.trainable.items() if p.grad is not None and bool(p.grad.any())}
+        idle = [name for name in self.trainable if name not in self.gradient_seen]
+        if absent or (idle and step == GRADIENT_STEPS):
+            names = absent or idle
+            raise TrainingError(
+                f"{len(names)} of {len(self.trainable)} adapter tensors got no gradient by step {step}, so they would never"
+                f" learn: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}",
+                next_step="choose other target layers, or turn gradient_checkpointing off",
+            )
+
+    # -- checkpoints
+
+    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        """The Trainer's checkpoint, and last the ledger: a checkpoint without it was cut off and does not count."""
+        folder = Path(self.args.output_dir or ".") / f"checkpoint-{self.state.global_step}"
+        with saving(folder), _refused_writes():
+            super()._save_checkpoint(model, trial)
+            self.ledger.seconds = self.elapsed()
+            write_text(folder / RUN_STATE, json.dumps(vars(self.ledger)) + "\n")
+
+    def elapsed(self) -> float:
+        """Seconds of training, over all sittings."""
+        return self._before + time.perf_counter() - self.began
+
+    _before = 0.0
+
+    def run(self, checkpoint: Path | None) -> Ledger:
+        """Train to the end, from `checkpoint` if there is one. An interrupt is raised after a checkpoint is saved."""
+        if checkpoint is not None:
+            values = json.loads((checkpoint / RUN_STATE).read_text(encoding="utf-8"))
+            self.ledger = Ledger(**{**values, "losses": [(step, loss) for step, loss in values["losses"]]})
+            self._before = self.ledger.seconds
+            self.gradient_seen = set(self.trainable)
+        self.began = time.perf_counter()
+        try:
+            with _out_of_memory(), peft_warnings_muted():
+                self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            self.ledger.seconds = self.elapsed()
+        return self.ledger
+
+
+class _Watch(TrainerCallback):
+    """Reports progress after each step, and turns Ctrl-C into a checkpoint and a stop."""
+
+    def __init__(self, loop: Loop, on_progress: Callable[[Progress], None] | None) -> None:
+        self.loop = loop
+        self.on_progress = on_progress
+        self.first_step = 0
+        self.first_tokens = 0
+        self.interrupted = False
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.first_step, self.first_tokens = state.global_step, self.loop.ledger.tokens
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        seconds = time.perf_counter() - self.loop.began
+        done = state.global_step - self.first_step
+        progress = Progress(
+            step=state.global_step,
+            steps=state.max_steps,
+            loss=self.loop.ledger.losses[-1][1],
+            learning_rate=self.loop._get_learning_rate(),
+            tokens_per_second=(self.loop.ledger.tokens - self.first_tokens) / seconds,
+            seconds_left=seconds / done * (state.max_steps - state.global_step),
+        )
+        try:
+            if self.on_progress:
+                self.on_progress(progress)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        if self.interrupted:
+            control.should_save = control.should_training_stop = True
+
+
+@contextmanager
+def stopping_gently(loop: Loop) -> Iterator[None]:
+    """Ctrl-C ends the step at hand and saves; a second one stops at once. KeyboardInterrupt is raised either way."""
+    watch = next(c for c in loop.callback_handler.callbacks if isinstance(c, _Watch))
+
+    def stop(number: int, frame: Any) -> None:
+        if watch.interrupted:
+            raise KeyboardInterrupt
+        watch.interrupted = True
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, stop) if main else None
+    try:
+        yield
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
+    if watch.interrupted and loop.state.global_step < loop.state.max_steps:
+        raise KeyboardInterrupt(f"stopped after step {loop.state.global_step} of {loop.state.max_steps}")
+
+
+def last_checkpoint(work: Path) -> Path | None:
+    """The newest whole checkpoint in the work folder."""
+    whole = [p.parent for p in work.glob(f"checkpoint-*/{RUN_STATE}")]
+    return max(whole, key=lambda p: int(p.name.removeprefix("checkpoint-")), default=None)
+
+
+@contextmanager
+def _refused_writes() -> Iterator[None]:
+    """torch and safetensors hide a full disk in other exceptions: show it as the OSError it is."""
+    try:
+        yield
+    except Exception as e:
+        text = str(e)
+        if not isinstance(e, OSError) and (
+            "PytorchStreamWriter" in text or "No space left" in text or "os error 28" in text
+        ):
+            raise OSError(28, "No space left on device") from e
+        raise
+
+
+@contextmanager
+def _out_of_memory() -> Iterator[None]:
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as e:
+        raise MachineError(
+            "the GPU's memory is full",
+            next_step="lower max_tokens_per_pass, set gradient_checkpointing=true, or quantization=nf4",
+        ) from e

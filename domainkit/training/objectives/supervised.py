@@ -1,0 +1,66 @@
+"""Supervised fine-tuning: cross-entropy of the supervised tokens, with the vocabulary head run at their positions only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
+
+from domainkit.training.batches import Pass
+
+CHUNK = 512
+"""Positions whose logits are in memory at a time when there are many: 100 MB in float32 for a vocabulary of 49,152."""
+
+
+def supervised_loss(model: Any, one: Pass) -> torch.Tensor:
+    """Sum of the cross-entropy over the pass's supervised tokens, in nats. Divide by the optimizer batch's supervised tokens.
+
+    Few positions go through the model's own forward, so its logit scaling and capping apply. Many go through the head in chunks
+    that are recomputed in the backward pass, after checking that the head alone gives the model's logits.
+    """
+    if len(one.targets) <= CHUNK or not head_is_plain(model):
+        columns, places = one.columns.unique(return_inverse=True)
+        logits = model(**one.inputs, logits_to_keep=columns).logits
+        return cross_entropy(logits[one.rows, places].float(), one.targets, reduction="sum")
+    base = model.get_base_model()
+    hidden = _decoder(base)(**one.inputs).last_hidden_state[one.rows, one.columns]
+    total = hidden.new_zeros((), dtype=torch.float32)
+    for states, targets in zip(hidden.split(CHUNK), one.targets.split(CHUNK), strict=True):
+        total = total + checkpoint(_chunk_loss, base.get_output_embeddings(), states, targets, use_reentrant=False)
+    return total
+
+
+def _chunk_loss(head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return cross_entropy(head(hidden).float(), targets, reduction="sum")
+
+
+def _decoder(base: Any) -> Any:
+    return base.get_decoder()
+
+
+def head_is_plain(model: Any) -> bool:
+    """Whether logits are the head applied to the decoder's output and nothing more; found by trial, once per model."""
+    known = getattr(model, "_domainkit_plain_head", None)
+    if known is None:
+        known = model._domainkit_plain_head = _try_head(model)
+    return known
+
+
+@torch.no_grad()
+def _try_head(model: Any) -> bool:
+    if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
+        return False
+    base = model.get_base_model()
+    ids = torch.arange(8, device=base.device)[None]
+    was_training = model.training
+    model.eval()
+    try:
+        wanted = base(input_ids=ids, use_cache=False).logits
+        found = base.get_output_embeddings()(_decoder(base)(input_ids=ids, use_cache=False).last_hidden_state)
+    except (AttributeError, TypeError, RuntimeError):
+        return False
+    finally:
+        model.train(was_training)
+    return torch.allclose(wanted.float(), found.float(), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,282 @@
+"""Conversations to token ids. Text from outside can never become a control token; only the assistant's last words are supervised."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from domainkit.corpus.document import Document
+from domainkit.corpus.example import Example
+from domainkit.errors import BaseModelError, DataError, Problem, RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Token ids of one example; those from index `start` (at least 1) on are supervised. `source` is its `path:line`."""
+
+    ids: tuple[int, ...]
+    start: int
+    source: str
+
+    @property
+    def supervised(self) -> int:
+        """Number of supervised tokens."""
+        return len(self.ids) - self.start
+
+
+# ---- text that cannot turn into control tokens -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Controls:
+    """The tokens that text must not be able to spell: their ids, and a pattern that finds the longest spelling first."""
+
+    ids: frozenset[int]
+    spelling: re.Pattern[str]
+    size: int
+
+
+_known: WeakKeyDictionary[Any, _Controls] = WeakKeyDictionary()
+
+
+def _controls(tokenizer: Any) -> _Controls:
+    known = _known.get(tokenizer)
+    if known is None or known.size != len(tokenizer):
+        added = {i: token.content for i, token in tokenizer.added_tokens_decoder.items()}
+        added |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+        # Runs of spaces and single characters are ordinary text, whatever table of the tokenizer they are in.
+        added = {i: text for i, text in added.items() if len(text.strip()) > 1}
+        spellings = sorted(set(added.values()), key=len, reverse=True)
+        pattern = re.compile("|".join(map(re.escape, spellings)) if spellings else r"(?!)")
+        known = _known[tokenizer] = _Controls(frozenset(added), pattern, len(tokenizer))
+    return known
+
+
+class _Guard:
+    """Stands a nonce in for each control spelling found in text, and puts the spelling back, cut apart, when ids are made."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.controls = _controls(tokenizer)
+        self.salt = f"n{secrets.token_hex(12)}x"
+        self.spellings: list[str] = []
+
+    def hide(self, value: Any) -> Any:
+        """`value` (text, or lists and mappings of it) with nonces for spellings."""
+        if isinstance(value, str):
+            return self.controls.spelling.sub(self._nonce, value)
+        if isinstance(value, Mapping):
+            return {self.hide(k): self.hide(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.hide(v) for v in value]
+        return value
+
+    def _nonce(self, match: re.Match[str]) -> str:
+        # One nonce per spelling, so that equal texts stay equal and a prompt stays a prefix.
+        if match.group() not in self.spellings:
+            self.spellings.append(match.group())
+        return f"{self.salt}{self.spellings.index(match.group())}z"
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text`, which may hold nonces. Without any, exactly the tokenizer's own ids."""
+        parts = re.split(f"{self.salt}([0-9]+)z", text)
+        if len(parts) == 1:
+            return self._ids(text)
+        wanted = self._count(self._ids(" x ".join(parts[::2])))  # as if plain words stood there
+        for cut in (_halves, list):
+            pieces = [parts[0]]
+            for number, after in zip(parts[1::2], parts[2::2], strict=True):
+                first, *middle, last = cut(self.spellings[int(number)])
+                if cut is _halves:
+                    pieces[-1] += first
+                    pieces.append(last + after)
+                else:
+                    pieces += [first, *middle, last, after]
+            ids = [i for n, piece in enumerate(pieces) if piece for i in self._ids(piece, inner=n > 0)]
+            if self._count(ids) == wanted:
+                return ids
+        raise BaseModelError(
+            f"the tokenizer turns the plain text {self.spellings[0]!r} into a control token, however it is cut",
+            next_step="use a base whose tokenizer keeps text and control tokens apart",
+        )
+
+    def _count(self, ids: Sequence[int]) -> int:
+        return sum(i in self.controls.ids for i in ids)
+
+    def _ids(self, text: str, *, inner: bool = False) -> list[int]:
+        """Ids of text as the tokenizer makes them; an `inner` piece gets no word-start mark of its own (SentencePiece)."""
+        if inner and self.tokenizer.tokenize("a")[:1] == ["▁a"]:
+            head, ids = self._ids("\n"), self._ids("\n" + text)
+            if ids[: len(head)] == head:
+                return ids[len(head) :]
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _halves(spelling: str) -> list[str]:
+    middle = len(spelling) // 2
+    return [spelling[:middle], spelling[middle:]]
+
+
+def encode_text(tokenizer: Any, text: str) -> list[int]:
+    """Ids of plain text: the tokenizer's own, except that the spelling of a control token is encoded as characters."""
+    guard = _Guard(tokenizer)
+    return guard.encode(guard.hide(text))
+
+
+def encode_chat(
+    tokenizer: Any,
+    messages: Sequence[Any],
+    *,
+    add_generation_prompt: bool,
+    tools: Sequence[dict[str, Any]] | None = None,
+) -> list[int]:
+    """Ids of a conversation under the tokenizer's chat template; control tokens come from the template alone.
+
+    `messages` are dicts or have `.role` and `.content` (and maybe `.tool_calls`, `.tool_call_id`, `.name`).
+    Raises RequestError with the template's own words when it refuses the messages.
+    """
+    guard = _Guard(tokenizer)
+    return guard.encode(_apply_template(guard, messages, add_generation_prompt, tools))
+
+
+def _apply_template(
+    guard: _Guard, messages: Sequence[Any], add_generation_prompt: bool, tools: Sequence[dict[str, Any]] | None = None
+) -> str:
+    from jinja2 import TemplateError
+
+    try:
+        return guard.tokenizer.apply_chat_template(
+            guard.hide([_as_dict(m) for m in messages]),
+            tools=guard.hide(list(tools)) if tools else None,
+            add_generation_prompt=add_generation_prompt,
+            tokenize=False,
+        )
+    except (TemplateError, TypeError, ValueError) as e:
+        roles = ", ".join(_as_dict(m)["role"] for m in messages)
+        raise RequestError(
+            f"the base's chat template refuses the turns ({roles}): {e}",
+            next_step="use the roles and the order that this base was trained with",
+        ) from e
+
+
+def _as_dict(message: Any) -> dict[str, Any]:
+    if isinstance(message, Mapping):
+        return dict(message)
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if calls := getattr(message, "tool_calls", ()):
+        fields["tool_calls"] = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in calls
+        ]
+    for name in ("tool_call_id", "name"):
+        if (value := getattr(message, name, None)) is not None:
+            fields[name] = value
+    return fields
+
+
+# ---- where an answer ends ----------------------------------------------------------------------------------------------
+
+
+def closing_token_id(tokenizer: Any) -> int | None:
+    """The control token the chat template puts after an assistant's turn; None when it puts none."""
+    mark = "qzjxkv"
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": mark}]
+    text = _apply_template(_Guard(tokenizer), turns, add_generation_prompt=False)
+    after = tokenizer(text[text.rindex(mark) + len(mark) :], add_special_tokens=False)["input_ids"]
+    control = _controls(tokenizer).ids
+    return next((i for i in after if i in control), None)
+
+
+def stop_token_ids(tokenizer: Any) -> tuple[int, ...]:
+    """The tokens that end an answer: the template's closing token first, then the tokenizer's EOS."""
+    found = [closing_token_id(tokenizer), tokenizer.eos_token_id]
+    return tuple(dict.fromkeys(i for i in found if i is not None))
+
+
+# ---- examples and documents --------------------------------------------------------------------------------------------
+
+
+def render(example: Example, tokenizer: Any, max_length: int, *, stops: Sequence[int] | None = None) -> Rendered:
+    """The example as ids; supervised are the last turn's words and the token that closes it, and nothing after.
+
+    The prompt is encoded as it will be when the model answers, so the target's ids follow it as generated ones would.
+    Raises DataError when it is longer than `max_length`, or the template gives nothing to learn.
+    """
+    stops = stop_token_ids(tokenizer) if stops is None else stops
+    guard = _Guard(tokenizer)
+    try:
+        full = _apply_template(guard, example.turns, add_generation_prompt=False)
+        text = _apply_template(guard, example.prompt, add_generation_prompt=True)
+    except RequestError as e:
+        raise _fault(example.source, e.what, e.next_step) from e
+    if not full.startswith(text):
+        what = "the chat template renders the prompt differently once the answer follows, so the answer cannot be told apart"
+        raise _fault(example.source, what, "use a base whose template keeps earlier turns as they are")
+    prompt, answer = guard.encode(text), guard.encode(full[len(text) :])
+    last = max((i for i, token in enumerate(answer) if token in stops), default=None)
+    if last is None or tokenizer.decode(answer[last + 1 :]).strip():
+        what = "the chat template does not close the answer with a stop token, so the model would never learn to stop"
+        raise _fault(
+            example.source, what, "use a base whose chat template ends the assistant's turn with its EOS token"
+        )
+    if last == 0:
+        raise _fault(example.source, "the answer is empty: nothing to learn", "fill the target, or drop the row")
+    ids = (*prompt, *answer[: last + 1])
+    if len(ids) > max_length:
+        what = (
+            f"{len(ids)} tokens ({len(prompt)} of prompt, {last + 1} of answer) are more than max_length={max_length}"
+        )
+        raise _fault(example.source, what, "shorten or split the row, or raise max_length")
+    return Rendered(ids, len(prompt), example.source)
+
+
+def _fault(source: str, what: str, next_step: str | None) -> DataError:
+    path, _, line = source.rpartition(":")
+    return DataError(
+        [Problem(path, int(line), what, next_step) if line.isdigit() else Problem(source, None, what, next_step)]
+    )
+
+
+def render_all(examples: Iterable[Example], tokenizer: Any, max_length: int) -> list[Rendered]:
+    """Every example rendered. Raises one DataError that lists all the faulty ones."""
+    stops = stop_token_ids(tokenizer)
+    rendered: list[Rendered] = []
+    problems: list[Problem] = []
+    for example in examples:
+        try:
+            rendered.append(render(example, tokenizer, max_length, stops=stops))
+        except DataError as e:
+            problems += e.problems
+    if problems:
+        raise DataError(problems)
+    return rendered
+
+
+def render_documents(documents: Iterable[Document], tokenizer: Any, max_length: int) -> list[Rendered]:
+    """Raw text for continued pretraining: each document, then EOS, in blocks of at most `max_length` tokens.
+
+    Every token but a document's first is supervised exactly once: a block starts with the last token of the one before it.
+    Blocks of different documents never see each other.
+    """
+    stop = tokenizer.eos_token_id
+    if stop is None:
+        raise BaseModelError("the tokenizer has no EOS token to end a document with", next_step="choose another base")
+    opening = tokenizer("a")["input_ids"][:1]
+    first = opening if opening == [tokenizer.bos_token_id] else []
+    blocks: list[Rendered] = []
+    for document in documents:
+        ids = [*first, *encode_text(tokenizer, document.text), stop]
+        for start in range(0, len(ids) - 1, max_length - 1):
+            blocks.append(Rendered(tuple(ids[start : start + max_length]), 1, document.source))
+    return blocks
+
+
+def preview(rendered: Rendered, tokenizer: Any) -> str:
+    """What the model reads and, between ⟦ and ⟧, what it learns to write."""
+    head, target = (
+        tokenizer.decode(list(part)) for part in (rendered.ids[: rendered.start], rendered.ids[rendered.start :])
+    )
+    return f"{head}⟦{target}⟧"

