@@ -1,0 +1,13 @@
+"""Backends: what turns a request into text. One line each."""
+
+from domainkit.registry import Table
+
+BACKENDS = Table(
+    "backend",
+    {
+        "echo": "domainkit.inference.echo:EchoBackend",
+        "local": "domainkit.inference.local:local_backend",
+        "server": "domainkit.inference.server:ServerBackend",
+    },
+    group="domainkit.backends",
+)

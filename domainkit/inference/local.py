@@ -1,0 +1,267 @@
+"""Local: base and adapters in this process. One engine per base, revision, quantisation and device, shared by all callers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from domainkit.errors import RequestError
+from domainkit.inference.adapters import read_adapter
+from domainkit.inference.backend import Completion, Message, Piece, Request
+from domainkit.inference.constrain import compile_constraint
+from domainkit.inference.rows import Answer, Choice, Outlet, Row, Score
+from domainkit.inference.scheduler import Scheduler
+from domainkit.inference.spelling import spelling_of
+from domainkit.inference.tools import with_tools
+from domainkit.training.base import load_base, load_tokenizer
+from domainkit.training.config import DEFAULT_BASE, Quantization
+from domainkit.training.render import encode_chat, encode_text
+from domainkit.training.source import BaseSource, resolve_base
+from domainkit.training.unpack import unpacked
+
+TEMPLATE_FILES = ("chat_template.jinja", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+_backends: dict[tuple[str, str | None, str, str], LocalBackend] = {}
+_lock = threading.Lock()
+
+
+def local_backend(
+    base: str = DEFAULT_BASE,
+    *,
+    revision: str | None = None,
+    quantization: Quantization = "auto",
+    device: str = "auto",
+) -> LocalBackend:
+    """The backend of this base, shared by everyone in the process who asks for the same; nothing is loaded yet."""
+    key = (base, revision, quantization, device)
+    with _lock:
+        if key not in _backends:
+            _backends[key] = LocalBackend(*key)
+        return _backends[key]
+
+
+def _start_afresh() -> None:
+    """In a forked child the model's thread is gone and locks may be held by threads that are no more."""
+    global _lock
+    _lock = threading.Lock()
+    _backends.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)
+
+
+class LocalBackend:
+    """Answers with a base and its adapters; a Backend. Loads the tokenizer, and the weights, when first needed."""
+
+    def __init__(self, base: str, revision: str | None, quantization: Quantization, device: str) -> None:
+        self.base = base
+        self.revision = revision
+        self.quantization = quantization
+        self.device = device
+        self._loading = threading.RLock()
+        self._source: BaseSource | None = None
+        self._tokenizer: Any = None
+        self._engine: Scheduler | None = None
+        self._stop_ids: tuple[int, ...] = ()
+
+    # ---- Backend ----
+
+    def complete(
+        self, requests: Sequence[Request], *, return_errors: bool = False
+    ) -> list[Completion]:
+        outlets = [Outlet() for _ in requests]
+        rows = []
+        for request, outlet in zip(requests, outlets, strict=True):
+            try:
+                rows.append(self._row(request, outlet))
+            except Exception as e:
+                outlet.fail(e)
+        if rows:
+            self.engine().submit(rows)
+        results: list[Any] = []
+        try:
+            for outlet in outlets:
+                error = outlet.future.exception()
+                results.append(outlet.future.result() if error is None else error)
+        except BaseException:  # the caller was interrupted: its rows must not go on
+            for outlet in outlets:
+                outlet.cancel()
+            raise
+        if not return_errors:
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+        return results
+
+    def submit(self, request: Request) -> Future[Completion]:
+        """The answer to come; cancelling the Future frees its slot."""
+        outlet = Outlet()
+        self.engine().submit([self._row(request, outlet)])
+        return outlet.future
+
+    def stream(self, request: Request) -> Iterator[Piece]:
+        outlet = Outlet(stream=True)
+        self.engine().submit([self._row(request, outlet)])
+        return PieceStream(outlet)
+
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None
+    ) -> list[float]:
+        engine, prompt = self.engine(), self._prompt(Request(tuple(messages)))
+        outlets = [Outlet() for _ in continuations]
+        rows: list[Row] = []
+        for text, outlet in zip(continuations, outlets, strict=True):
+            ids = spelling_of(self.tokenizer).spell(text)
+            self._check_length(len(prompt) + len(ids), engine)
+            rows.append(Score(prompt, ids, adapter, outlet))
+        engine.submit(rows)
+        return [outlet.future.result() for outlet in outlets]
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return len(self._prompt(Request(tuple(messages))))
+
+    def token_ids(self, text: str) -> list[int]:
+        return encode_text(self.tokenizer, text)
+
+    def identity(self, adapter: str | None = None) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "base": self.source.name,
+            "base_fingerprint": self.source.fingerprint,
+            "revision": self.source.revision,
+            "quantization": self.quantization,
+            "device": self.device,
+            "template_sha256": _template_sha256(self.source),
+            "adapter": None,
+        }
+        if adapter is not None:
+            loaded, name = read_adapter(adapter)
+            facts |= {"adapter": name, "adapter_sha256": loaded.weights_sha256}
+        return facts
+
+    # ---- what is loaded on first use ----
+
+    @property
+    def source(self) -> BaseSource:
+        if self._source is None:
+            self._source = resolve_base(self.base, self.revision)
+        return self._source
+
+    @property
+    def tokenizer(self) -> Any:
+        with self._loading:
+            if self._tokenizer is None:
+                path = self.source.path
+                folder = unpacked(path, self.source.fingerprint) if path.is_file() else path
+                self._tokenizer, _ = load_tokenizer(folder)
+            return self._tokenizer
+
+    def engine(self) -> Scheduler:
+        """The running engine; the first call loads the base."""
+        with self._loading:
+            if self._engine is None:
+                loaded = load_base(
+                    self.base,
+                    revision=self.revision,
+                    quantization=self.quantization,
+                    device=self.device,
+                    purpose="infer",
+                )
+                self._tokenizer, self._stop_ids = loaded.tokenizer, loaded.stop_token_ids
+                self._engine = Scheduler(loaded, self.source.fingerprint)
+            return self._engine
+
+    def close(self) -> None:
+        """End the engine and give its memory back; the next request loads it anew."""
+        with self._loading:
+            if self._engine is not None:
+                self._engine.close()
+            self._engine = None
+
+    # ---- requests to rows ----
+
+    def _row(self, request: Request, outlet: Outlet) -> Row:
+        engine = self.engine()
+        _check_numbers(request)
+        if request.adapter is not None:
+            read_adapter(request.adapter)  # its faults belong to the caller, at once
+        prompt = self._prompt(request)
+        self._check_length(len(prompt) + 1, engine)
+        constraint = compile_constraint(request, self.tokenizer, width=engine.width, ends=self._stop_ids)
+        if request.choices:
+            row = Choice(request, prompt, self.tokenizer, self._stop_ids, outlet)
+            self._check_length(row.most_tokens, engine)
+            return row
+        return Answer(request, prompt, self.tokenizer, self._stop_ids, constraint, engine.context, outlet)
+
+    def _prompt(self, request: Request) -> list[int]:
+        if not request.messages:
+            raise RequestError("the request has no messages", next_step="give at least the user's turn")
+        turns, tools = with_tools(request.messages, request.tools, request.tool_choice, self.tokenizer)
+        return encode_chat(self.tokenizer, turns, add_generation_prompt=True, tools=tools)
+
+    def _check_length(self, tokens: int, engine: Scheduler) -> None:
+        if tokens > engine.context:
+            raise RequestError(
+                f"the prompt and the shortest answer need {tokens} tokens; {self.base} reads at most {engine.context}",
+                next_step="shorten the prompt: fewer passages, fewer examples, earlier turns left out",
+            )
+
+
+class PieceStream(Iterator[Piece]):
+    """The pieces of one answer. `close`, from any thread, frees its slot."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self._over = False
+
+    def __next__(self) -> Piece:
+        piece = None if self._over else self._outlet.receive()
+        if piece is None:
+            raise StopIteration
+        self._over = piece.completion is not None
+        return piece
+
+    def close(self) -> None:
+        self._over = True
+        self._outlet.cancel()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _check_numbers(request: Request) -> None:
+    rules = {
+        "max_tokens": (request.max_tokens >= 1, "at least 1"),
+        "temperature": (request.temperature >= 0, "0 or more"),
+        "top_p": (0 < request.top_p <= 1, "above 0 and at most 1"),
+        "timeout": (request.timeout is None or request.timeout > 0, "above 0, or None"),
+    }
+    for name, (good, rule) in rules.items():
+        if not good:
+            raise RequestError(f"{name}={getattr(request, name)!r} must be {rule}", next_step=f"set {name} to {rule}")
+
+
+def _template_sha256(source: BaseSource) -> str | None:
+    """Hash of the files that turn messages into tokens; None for a GGUF, whose fingerprint covers them."""
+    if source.path.is_file():
+        return None
+    files = [source.path / name for name in TEMPLATE_FILES if (source.path / name).is_file()]
+    return _hash_files(tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files))
+
+
+@lru_cache(maxsize=64)
+def _hash_files(files: tuple[tuple[str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for name, _, _ in files:
+        digest.update(Path(name).name.encode() + b"\0" + Path(name).read_bytes())
+    return digest.hexdigest()
+
+
+__all__ = ["LocalBackend", "local_backend"]

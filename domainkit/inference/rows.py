@@ -1,0 +1,337 @@
+"""Rows: what is being computed for whom. An answer token by token, a choice among closed answers, or scores of given ones.
+
+A row says which tokens the model has to read (`seat`), how many of the last places it wants logits for (`wants`), and takes
+them (`take`) until it is `done`. Rows know nothing of one another: sharing is the scheduler's business.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import torch
+
+from domainkit.errors import RequestError
+from domainkit.inference.backend import Completion, FinishReason, Piece, Request, TokenLogprob
+from domainkit.inference.choose import Search, choice_trie, pick
+from domainkit.inference.constrain import Constraint
+from domainkit.inference.sampling import draw, generator
+from domainkit.inference.slots import Seat
+from domainkit.inference.spelling import spelling_of
+from domainkit.inference.text import TextStream, decoder
+from domainkit.inference.tools import parse_calls, shown_length
+
+
+class Outlet:
+    """Where a row's result goes: a Future, and for streams the pieces on their way."""
+
+    def __init__(self, *, stream: bool = False) -> None:
+        self.future: Future[Any] = Future()
+        self.streams = stream
+        self._pieces: deque[Piece | BaseException] = deque()
+        self._news = threading.Condition()
+
+    @property
+    def cancelled(self) -> bool:
+        return self.future.cancelled()
+
+    def send(self, text: str) -> None:
+        if self.streams and text:
+            self._put(Piece(text))
+
+    def finish(self, result: Any, rest: str = "") -> None:
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_result(result)
+            if self.streams:
+                self._put(Piece(rest, result))
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done() and self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+            if self.streams:
+                self._put(error)
+
+    def cancel(self) -> None:
+        self.future.cancel()
+        with self._news:
+            self._news.notify_all()
+
+    def receive(self) -> Piece | None:
+        """The next piece, waiting for it; None after a cancellation. Raises the row's error."""
+        with self._news:
+            while not self._pieces:
+                if self.cancelled:
+                    return None
+                self._news.wait()
+            piece = self._pieces.popleft()
+        if isinstance(piece, BaseException):
+            raise piece
+        return piece
+
+    def _put(self, piece: Piece | BaseException) -> None:
+        with self._news:
+            self._pieces.append(piece)
+            self._news.notify_all()
+
+
+class Row:
+    """One piece of work; `prompt` are its tokens, `adapter` the folder it asks for, `shareable` how many tokens may come
+    from another row's computation."""
+
+    def __init__(self, prompt: Sequence[int], adapter: str | None, outlet: Outlet, timeout: float | None = None) -> None:
+        self.prompt = list(prompt)
+        self.seat = Seat(list(prompt))
+        self.folder = adapter
+        self.outlet = outlet
+        self.timeout = timeout
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.owner: str | None = None  # the adapter's name once loaded
+        self.started = False
+        self.done = False
+        self.wants = 1
+        self.prefill_seconds = 0.0
+        self.decode_seconds = 0.0
+
+    @property
+    def shareable(self) -> int:
+        """The last prompt token is always read by the row itself: its logits are wanted."""
+        return len(self.prompt) - 1
+
+    @property
+    def greedy(self) -> bool:
+        """The row needs no more than the index of the largest logit."""
+        return False
+
+    @property
+    def most_tokens(self) -> int:
+        """Most tokens its seat may come to hold."""
+        return len(self.seat.tokens)
+
+    def take(self, logits: torch.Tensor | None, best: int) -> None:
+        """float [wants, vocabulary], or None and the largest one's index for a `greedy` row."""
+        raise NotImplementedError
+
+    def charge(self, seconds: float) -> None:
+        """This row's share of a pass."""
+        if self.started:
+            self.decode_seconds += seconds
+        else:
+            self.prefill_seconds += seconds
+
+
+class Answer(Row):
+    """Text, token by token."""
+
+    def __init__(
+        self,
+        request: Request,
+        prompt: Sequence[int],
+        tokenizer: Any,
+        stop_ids: Sequence[int],
+        constraint: Constraint | None,
+        limit: int,
+        outlet: Outlet,
+    ) -> None:
+        super().__init__(prompt, request.adapter, outlet, request.timeout)
+        self._request = request
+        self._stop_ids = frozenset(stop_ids)
+        self._constraint = constraint
+        self._decode = decoder(tokenizer)
+        self._text = TextStream(tokenizer, request.stop)
+        self._random = generator(request.seed) if request.temperature > 0 else None
+        self._room = min(request.max_tokens, limit - len(prompt))
+        self._shown = 0
+        self._logprobs: list[TokenLogprob] = []
+        self._count = 0
+        self._follow_forced()
+
+    @property
+    def greedy(self) -> bool:
+        return self._constraint is None and self._random is None and not self._request.logprobs
+
+    @property
+    def most_tokens(self) -> int:
+        return len(self.prompt) + self._room
+
+    def take(self, logits: torch.Tensor | None, best: int) -> None:
+        token = best if logits is None else self._sample(logits[-1])
+        if token in self._stop_ids:
+            self._finish("stop")
+            return
+        self._accept(token)
+        self._follow_forced()
+
+    def _sample(self, logits: torch.Tensor) -> int:
+        allowed = logits
+        if self._constraint is not None:
+            allowed = logits.clone()
+            self._constraint.apply(allowed)
+        token = int(allowed.argmax()) if self._random is None else self._draw(allowed)
+        if self._request.logprobs and token not in self._stop_ids:
+            self._logprobs.append(token_logprob(logits, token, self._decode))
+        return token
+
+    def _draw(self, logits: torch.Tensor) -> int:
+        assert self._random is not None
+        return draw(logits, self._request.temperature, self._request.top_p, self._random)
+
+    def _accept(self, token: int) -> None:
+        if self._constraint is not None:
+            self._constraint.advance(token)
+        self.seat.tokens.append(token)
+        self._count += 1
+        self._text.push(token)
+        if self._text.stopped or (self._constraint is not None and self._constraint.finished):
+            self._finish("stop")
+        elif self._count >= self._room:
+            self._finish("length")
+        else:
+            self._show()
+
+    def _follow_forced(self) -> None:
+        """Tokens without an alternative need no model; with logprobs wanted they are read one by one all the same."""
+        while self._constraint is not None and not self.done and not self._request.logprobs:
+            forced = self._constraint.forced()
+            if not forced:
+                return
+            for token in forced:
+                if not self.done:
+                    self._accept(token)
+
+    def _show(self) -> None:
+        text = self._text.text
+        upto = shown_length(text) if self._request.tools else len(text)
+        if self.outlet.streams and upto > self._shown:
+            self.outlet.send(text[self._shown : upto])
+            self._shown = upto
+
+    def _finish(self, reason: FinishReason) -> None:
+        self.done = True
+        self._text.finish()
+        text = self._text.text
+        calls: Any = ()
+        invalid: Any = ()
+        if self._request.tools:
+            text, calls, invalid = parse_calls(text, self._request.tools)
+        self.outlet.finish(
+            Completion(
+                text=text,
+                finish_reason="tool_calls" if calls else reason,
+                prompt_tokens=len(self.prompt),
+                completion_tokens=self._count,
+                prefill_seconds=self.prefill_seconds,
+                decode_seconds=self.decode_seconds,
+                tool_calls=calls,
+                invalid_tool_calls=invalid,
+                logprobs=tuple(self._logprobs),
+            ),
+            text[self._shown :],
+        )
+
+
+class Choice(Row):
+    """One of the request's choices: the most probable, or one drawn; `max_tokens` and `stop` do not cut it."""
+
+    def __init__(
+        self, request: Request, prompt: Sequence[int], tokenizer: Any, stop_ids: Sequence[int], outlet: Outlet
+    ) -> None:
+        super().__init__(prompt, request.adapter, outlet, request.timeout)
+        self._request = request
+        spelling = spelling_of(tokenizer)
+        self._spell = spelling.spell
+        self._search = Search(choice_trie(request.choices, spelling), stop_ids)
+        self._decode = decoder(tokenizer)
+        self._chosen: str | None = None
+        self._longest = max(len(self._spell(c)) for c in request.choices)
+        self._ask()
+
+    @property
+    def most_tokens(self) -> int:
+        return len(self.prompt) + self._longest
+
+    def take(self, logits: torch.Tensor | None, best: int) -> None:
+        assert logits is not None
+        if self._chosen is not None:
+            self._finish(self._spoken(logits[-self.wants :]))
+            return
+        self._search.observe(logits[-1])
+        self._ask()
+
+    def _ask(self) -> None:
+        """Read the next branch, or decide."""
+        path = self._search.path
+        if path is not None:
+            self._go_to([*self.prompt, *path])
+            return
+        request = self._request
+        probabilities = self._search.probabilities(request.choices)
+        self._chosen = pick(probabilities, request.temperature, request.top_p, generator(request.seed))
+        ids = self._spell(self._chosen)
+        if request.logprobs and ids:
+            self._go_to([*self.prompt, *ids[:-1]], reread=len(ids))
+            self.wants = len(ids)
+        else:
+            self._finish(())
+
+    def _go_to(self, tokens: list[int], reread: int = 0) -> None:
+        """The state of the tokens that stay is kept; the last `reread` are read again for their logits."""
+        seat = self.seat
+        same = next((i for i, (a, b) in enumerate(zip(seat.tokens, tokens, strict=False)) if a != b), None)
+        same = min(len(seat.tokens), len(tokens)) if same is None else same
+        seat.tokens, seat.length = tokens, min(seat.length, same, len(tokens) - max(1, reread))
+
+    def _spoken(self, logits: torch.Tensor) -> tuple[TokenLogprob, ...]:
+        ids = self._spell(self._chosen or "")
+        return tuple(token_logprob(row, i, self._decode) for row, i in zip(logits, ids, strict=True))
+
+    def _finish(self, logprobs: tuple[TokenLogprob, ...]) -> None:
+        self.done = True
+        text = self._chosen or ""
+        self.outlet.finish(
+            Completion(
+                text=text,
+                finish_reason="stop",
+                prompt_tokens=len(self.prompt),
+                completion_tokens=len(self._spell(text)),
+                prefill_seconds=self.prefill_seconds,
+                decode_seconds=self.decode_seconds,
+                logprobs=logprobs,
+                choice_probabilities=self._search.probabilities(self._request.choices),
+            ),
+            text,
+        )
+
+
+class Score(Row):
+    """The natural-log likelihood of `continuation` after `prompt`."""
+
+    def __init__(self, prompt: Sequence[int], continuation: Sequence[int], adapter: str | None, outlet: Outlet) -> None:
+        super().__init__(prompt, adapter, outlet)
+        self._continuation = list(continuation)
+        self.seat.tokens = [*prompt, *continuation[:-1]]
+        self.wants = len(continuation)
+        if not continuation:
+            self.done = True
+            outlet.finish(0.0)
+
+    def take(self, logits: torch.Tensor | None, best: int) -> None:
+        assert logits is not None
+        places = torch.tensor(self._continuation, device=logits.device)
+        found = torch.log_softmax(logits[-self.wants :].float(), -1).gather(1, places[:, None])
+        self.done = True
+        self.outlet.finish(float(found.sum()))
+
+
+def token_logprob(logits: torch.Tensor, token: int, decode: Any) -> TokenLogprob:
+    row = logits.float()
+    return TokenLogprob(decode([token]), float(row[token] - row.logsumexp(0)))
+
+
+def timed_out(row: Row) -> RequestError:
+    return RequestError(
+        f"no answer within the timeout of {row.timeout:g} s", next_step="raise timeout, lower max_tokens, or send fewer at once"
+    )

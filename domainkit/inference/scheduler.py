@@ -1,0 +1,368 @@
+"""Scheduler: one thread that owns the model, and the requests of all others, merged into shared passes.
+
+A request joins the running batch at the next step and leaves when it is finished; the others go on. In a step every row reads
+what is new to it: a newcomer its prompt, a running answer its last token, a constrained one several tokens at once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from domainkit.errors import DomainkitError, MachineError, RequestError
+from domainkit.inference.adapters import MIXED, AdapterPool
+from domainkit.inference.prefix import PrefixCache, plan_sharing
+from domainkit.inference.rows import Row, timed_out
+from domainkit.inference.slots import make_runner
+
+log = logging.getLogger("domainkit")
+
+MOST_ROWS = 128
+TOKENS_PER_PASS = 4096
+"""Most tokens in one pass, padding included."""
+TOKENS_AT_ONCE = 1024
+"""A longer prompt is read in parts, one at each step, so that running answers do not wait for it."""
+LOGITS_PER_PASS = 2048
+"""Most places in one pass whose logits are wanted; each is a row of vocabulary width."""
+WASTE = {"cpu": 32, "cuda": 1024}
+"""Padding tokens that cost less than one more pass over the weights."""
+QUIET = 0.004
+"""Seconds without a new request after which an idle engine starts: callers that come together share their first pass."""
+LONGEST_QUIET = 0.05
+FEW = 4
+"""With so few rows running, a finished conversation's state is kept for its next turn."""
+
+
+class Scheduler:
+    """Runs rows on `model`. `submit` may be called from any thread."""
+
+    def __init__(self, loaded: Any, fingerprint: str) -> None:
+        self.model = loaded.model
+        self.context = loaded.context_length
+        self.width = loaded.model.get_output_embeddings().weight.shape[0]
+        self.pool = AdapterPool(loaded.model, fingerprint, loaded.source.name)
+        probe = [i for i in range(len(loaded.tokenizer)) if i not in set(loaded.tokenizer.all_special_ids)][:8]
+        self.runner, slow = make_runner(loaded.model, probe)
+        self.notes = (*loaded.notes, *([slow] if slow else ()))
+        for note in self.notes:
+            log.info("%s: %s", loaded.source.name, note)
+        self._memory = _memory(loaded.model.device)
+        self.prefixes = PrefixCache(self._memory // 8)
+        self._bytes_per_token = _state_bytes(loaded.model)
+        self._budget = TOKENS_PER_PASS
+        self._family = MIXED
+        self._waiting: deque[Row] = deque()
+        self._active: list[Row] = []
+        self._news = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._process = os.getpid()
+        self.passes = 0
+
+    def submit(self, rows: Sequence[Row]) -> None:
+        """Queue rows; their outlets tell how they end."""
+        with self._news:
+            if self._stopping:
+                raise RequestError("the interpreter is shutting down", next_step="ask before the program ends")
+            self._waiting.extend(r for r in rows if not r.done)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="domainkit-model", daemon=True)
+                self._thread.start()
+                atexit.register(self.close)
+            self._news.notify_all()
+
+    @property
+    def busy(self) -> int:
+        """Rows that hold a slot or wait for one."""
+        with self._news:
+            return len(self._active) + len(self._waiting)
+
+    def close(self) -> None:
+        """Fail what is unfinished and end the thread; a daemon thread inside torch would crash the interpreter's exit."""
+        if os.getpid() != self._process:  # a forked child has the lock but not the thread
+            return
+        with self._news:
+            self._stopping = True
+            self._news.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout=30)
+        atexit.unregister(self.close)
+
+    # ---- the loop ----
+
+    def _run(self) -> None:
+        with torch.inference_mode():
+            while self._wait():
+                try:
+                    self._drop_abandoned()
+                    self._admit()
+                    if self._active:
+                        self._step()
+                except Exception as e:  # a fault of ours must not leave callers waiting for ever
+                    log.exception("a step failed")
+                    self._fail_all(e)
+        self._fail_all(RequestError("the interpreter is shutting down", next_step="ask before the program ends"))
+
+    def _wait(self) -> bool:
+        with self._news:
+            if self._active:
+                return not self._stopping
+            while not self._waiting and not self._stopping:
+                self._news.wait()
+            end = time.monotonic() + LONGEST_QUIET
+            while not self._stopping and time.monotonic() < end:
+                before = len(self._waiting)
+                self._news.wait(QUIET)
+                if len(self._waiting) == before:
+                    break
+            return not self._stopping
+
+    def _drop_abandoned(self) -> None:
+        """Rows whose caller has gone, or whose time is up."""
+        now = time.monotonic()
+        with self._news:
+            rows = [*self._active, *self._waiting]
+        for row in rows:
+            if row.outlet.cancelled:
+                self._remove(row)
+            elif row.deadline is not None and now > row.deadline:
+                row.outlet.fail(timed_out(row))
+                self._remove(row)
+
+    def _remove(self, row: Row) -> None:
+        row.done = True
+        with self._news:
+            if row in self._waiting:
+                self._waiting.remove(row)
+        if row in self._active:
+            self._active.remove(row)
+            self.runner.leave(row.seat)
+
+    def _fail_all(self, error: BaseException) -> None:
+        with self._news:
+            rows = [*self._active, *self._waiting]
+        for row in rows:
+            row.outlet.fail(error)
+            self._remove(row)
+
+    # ---- joining ----
+
+    def _admit(self) -> None:
+        """Seat waiting rows in order, as long as they fit in memory and are of the running family."""
+        while True:
+            with self._news:
+                row = self._waiting[0] if self._waiting else None
+            if row is None or not self._fits(row):
+                return
+            try:
+                family = self._load_adapter(row)
+            except DomainkitError as e:
+                row.outlet.fail(e)
+                self._remove(row)
+                continue
+            if family is None or (self._active and family != self._family):
+                return  # its turn comes when the running rows are done
+            self._family = family
+            with self._news:
+                self._waiting.popleft()
+            self.runner.sit(row.seat)
+            self._active.append(row)
+
+    def _load_adapter(self, row: Row) -> str | None:
+        """The row's family; None when its adapter cannot be loaded beside those in use."""
+        if row.folder is None:
+            return MIXED
+        if self._active and not self.pool.compatible(row.folder):
+            return None
+        in_use = {r.owner for r in self._active if r.owner}
+        loaded = self.pool.load(row.folder, in_use)
+        row.owner = loaded.name
+        return loaded.family
+
+    def _fits(self, row: Row) -> bool:
+        if not self._active:
+            return True
+        if len(self._active) >= MOST_ROWS:
+            return False
+        longest = max(row.most_tokens, *(r.most_tokens for r in self._active))
+        return longest * (len(self._active) + 1) * self._bytes_per_token <= self._memory // 2
+
+    # ---- one step ----
+
+    def _step(self) -> None:
+        if self.runner.shares:
+            self._share_prefixes([r for r in self._active if r.seat.length == 0])
+        long = [r for r in self._active if len(r.seat.chunk) > max(TOKENS_AT_ONCE, r.wants)]
+        for row in long:
+            self._read_part(row)
+        for rows in self._passes([r for r in self._active if r not in long]):
+            self._read(rows)
+        for row in [r for r in self._active if r.done]:
+            self._leave(row)
+
+    def _passes(self, rows: Sequence[Row]) -> Iterator[list[Row]]:
+        return _passes(rows, self._budget, WASTE.get(self.model.device.type, 256))
+
+    def _read_part(self, row: Row) -> None:
+        """The next tokens of a long prompt, no logits wanted."""
+        seat, whole = row.seat, row.seat.tokens
+        seat.tokens = whole[: min(seat.length + TOKENS_AT_ONCE, len(whole) - row.wants)]
+        try:
+            self._prefill([row])
+        finally:
+            seat.tokens = whole
+
+    def _prefill(self, rows: Sequence[Row]) -> None:
+        begin = time.perf_counter()
+        self._pass(rows, [1] * len(rows))
+        for row in rows:
+            row.charge((time.perf_counter() - begin) / len(rows))
+
+    def _read(self, rows: Sequence[Row]) -> None:
+        """One pass over `rows`; without the memory for it, two halves."""
+        begin = time.perf_counter()
+        try:
+            logits = self._pass(rows, [r.wants for r in rows])
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as e:
+            if not _out_of_memory(e):
+                raise
+            self._with_less_memory(rows, e)
+            return
+        best = logits[:, -1].argmax(-1).tolist()
+        share = (time.perf_counter() - begin) / len(rows)
+        for i, row in enumerate(rows):
+            row.charge(share)
+            row.started = True
+            try:
+                row.take(None if row.greedy else logits[i], best[i])
+            except Exception as e:  # one row's fault (a schema that leads nowhere) is that row's alone
+                row.done = True
+                row.outlet.fail(e)
+
+    def _pass(self, rows: Sequence[Row], wants: Sequence[int]) -> torch.Tensor:
+        self.passes += 1
+        self.pool.enter(self._family, [r.owner for r in rows])
+        return self.runner.forward([r.seat for r in rows], wants)
+
+    def _with_less_memory(self, rows: Sequence[Row], error: BaseException) -> None:
+        self.prefixes.clear()
+        self._budget = max(64, self._budget // 2)
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(rows) > 1:
+            half = len(rows) // 2
+            self._read(rows[:half])
+            self._read(rows[half:])
+        elif len(self._active) > 1:  # the others' states take the memory: start this row again when they are done
+            self._postpone(rows[0])
+        else:
+            row = rows[0]
+            row.done = True
+            row.outlet.fail(
+                MachineError(
+                    f"not enough memory for a request of {len(row.seat.tokens)} tokens",
+                    next_step="shorten the prompt, lower max_tokens, or use quantization='nf4'",
+                )
+            )
+            log.warning("out of memory: %s", error)
+
+    def _postpone(self, row: Row) -> None:
+        self._active.remove(row)
+        self.runner.leave(row.seat)
+        with self._news:
+            self._waiting.append(row)
+
+    def _leave(self, row: Row) -> None:
+        self._active.remove(row)
+        seat = row.seat
+        if self.runner.shares and len(self._active) < FEW and not self.prefixes.covers(row.owner, seat.tokens[: seat.length]):
+            self.prefixes.keep(row.owner, seat.tokens[: seat.length], self.runner.state(seat, seat.length))
+        self.runner.leave(seat)
+
+    # ---- shared prefixes ----
+
+    def _share_prefixes(self, rows: list[Row]) -> None:
+        for row in rows:
+            known, state = self.prefixes.longest(row.owner, row.prompt[: row.shareable])
+            if state is not None:
+                self.runner.fill(row.seat, known, state)
+        for owner in dict.fromkeys(r.owner for r in rows):
+            self._share_among([r for r in rows if r.owner == owner])
+
+    def _share_among(self, rows: list[Row]) -> None:
+        known = [r.seat.length for r in rows]
+        for shares in plan_sharing([r.prompt for r in rows], known, [r.shareable for r in rows]):
+            self._compute([rows[s.leader] for s in shares if s.upto > known[s.leader]],
+                          [s.upto for s in shares if s.upto > known[s.leader]])  # fmt: skip
+            for share in shares:
+                leader = rows[share.leader]
+                for i in share.followers:
+                    self.runner.hand(leader.seat, rows[i].seat, share.upto)
+                    known[i] = share.upto
+                if share.upto > known[share.leader]:
+                    known[share.leader] = share.upto
+                    if not self.prefixes.covers(leader.owner, leader.prompt[: share.upto]):
+                        state = self.runner.state(leader.seat, share.upto)
+                        self.prefixes.keep(leader.owner, leader.prompt[: share.upto], state)
+
+    def _compute(self, leaders: list[Row], upto: list[int]) -> None:
+        """Read the leaders' prompts up to the end of what they share."""
+        whole = [leader.seat.tokens for leader in leaders]
+        for leader, n in zip(leaders, upto, strict=True):
+            leader.seat.tokens = leader.prompt[:n]
+        try:
+            for rows in self._passes(leaders):
+                self._prefill(rows)
+        finally:
+            for leader, tokens in zip(leaders, whole, strict=True):
+                leader.seat.tokens = tokens
+
+
+def _passes(rows: Sequence[Row], budget: int, most_waste: int) -> Iterator[list[Row]]:
+    """Rows grouped for passes: at most `budget` tokens and `most_waste` of padding each."""
+    group: list[Row] = []
+    waste = wanted = longest = 0
+    for row in sorted((r for r in rows if not r.done), key=lambda r: len(r.seat.chunk)):
+        length = len(row.seat.chunk)
+        added = (length - longest) * len(group)
+        n, wanted = len(group) + 1, max(wanted, row.wants)
+        if group and (waste + added > most_waste or length * n > budget or wanted * n > LOGITS_PER_PASS):
+            yield _in_slot_order(group)
+            group, waste, added, wanted = [], 0, 0, row.wants
+        group.append(row)
+        waste, longest = waste + added, length
+    if group:
+        yield _in_slot_order(group)
+
+
+def _in_slot_order(rows: list[Row]) -> list[Row]:
+    return sorted(rows, key=lambda r: r.seat.slot)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def _memory(device: torch.device) -> int:
+    """Bytes that states may take."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] * 0.8)
+    import psutil
+
+    return int(psutil.virtual_memory().available * 0.5)
+
+
+def _state_bytes(model: Any) -> int:
+    """Bytes of keys and values per token."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * model.dtype.itemsize)

@@ -1,0 +1,323 @@
+"""Slots: keys and values of many answers side by side, each in a row of its own, and the model's passes over them.
+
+Row i holds its first `length` tokens in columns 0 … length-1, so rows of different lengths, and several new tokens for some
+of them, share a pass without padding between tokens: a query at position p attends to the columns up to p.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import Cache, DynamicLayer
+
+from domainkit.inference.prefix import State
+
+GROWTH = 128
+"""Columns added at least when rows get longer than the store."""
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """One answer's place: `tokens` are its prompt and what follows; the state of the first `length` of them is in the store."""
+
+    tokens: list[int]
+    length: int = 0
+    slot: int = -1
+
+    @property
+    def chunk(self) -> list[int]:
+        """The tokens the next pass has to read."""
+        return self.tokens[self.length :]
+
+
+class SlotStore(Cache):
+    """Keys and values of all seats, [rows, heads, columns, width] per layer, allocated in steps and written in place."""
+
+    def __init__(self) -> None:
+        super().__init__(layer_class_to_replicate=DynamicLayer)
+        self.keys: list[torch.Tensor] = []
+        self.values: list[torch.Tensor] = []
+        self.rows = 0
+        self.columns = 0
+        self._at: torch.Tensor = torch.empty(0)
+        self._to: torch.Tensor = torch.empty(0)
+        self._read: Any = None
+        self._width = 0
+
+    def reserve(self, rows: int, columns: int) -> None:
+        """Room for that many rows and columns; what is stored stays."""
+        if rows <= self.rows and columns <= self.columns:
+            return
+        rows = self.rows if rows <= self.rows else max(rows, 2 * self.rows)
+        if columns > self.columns:
+            columns += max(GROWTH, columns // 4)
+        columns = max(columns, self.columns)
+        for kind in (self.keys, self.values):
+            for i, old in enumerate(kind):
+                kind[i] = old.new_zeros(rows, old.shape[1], columns, old.shape[3])
+                kind[i][: old.shape[0], :, : old.shape[2]] = old
+        self.rows, self.columns = rows, columns
+
+    def aim(self, slots: Sequence[int], columns: torch.Tensor, width: int) -> None:
+        """The next pass writes to these slots and columns (long [rows, chunk]) and reads the first `width` columns."""
+        self._at = torch.tensor(slots, device=columns.device)[:, None]
+        self._to = columns
+        # Rows in order from the first are read as they lie; others are gathered.
+        self._read = slice(0, len(slots)) if list(slots) == list(range(len(slots))) else self._at[:, 0]
+        self._width = width
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        while len(self.keys) <= layer_idx:
+            # Zeros, not empty: columns that are masked out are still multiplied, and NaN times zero is NaN.
+            self.keys.append(_zeros(key_states, self.rows, self.columns))
+            self.values.append(_zeros(value_states, self.rows, self.columns))
+        keys, values = self.keys[layer_idx], self.values[layer_idx]
+        keys[self._at, :, self._to] = key_states.transpose(1, 2)
+        values[self._at, :, self._to] = value_states.transpose(1, 2)
+        return keys[self._read, :, : self._width], values[self._read, :, : self._width]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        return self._width
+
+    def copy(self, source: int, target: int, tokens: int, start: int = 0) -> None:
+        for kind in (self.keys, self.values):
+            for t in kind:
+                t[target, :, start:tokens] = t[source, :, start:tokens]
+
+    def read(self, slot: int, tokens: int) -> State:
+        return [
+            (k[slot, :, :tokens].clone(), v[slot, :, :tokens].clone())
+            for k, v in zip(self.keys, self.values, strict=True)
+        ]
+
+    def write(self, slot: int, tokens: int, state: State) -> None:
+        for k, v, (given_k, given_v) in zip(self.keys, self.values, state, strict=True):
+            k[slot, :, :tokens] = given_k[:, :tokens]
+            v[slot, :, :tokens] = given_v[:, :tokens]
+
+    def clear(self) -> None:
+        """Give the memory back."""
+        self.keys, self.values, self.rows, self.columns = [], [], 0, 0
+
+
+def _zeros(like: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    return like.new_zeros(rows, like.shape[1], columns, like.shape[3])
+
+
+class Runner:
+    """Runs the model over seats. `shares`: states can be copied between seats, so prefixes can be reused."""
+
+    shares = True
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.store = SlotStore()
+        self._windows = attention_windows(model.config.get_text_config())
+        self._keep: torch.Tensor | None = None
+        self._seats: list[Seat] = []
+        # Behind the decoder, not before the head: an adapter may wrap or replace the head.
+        self._hook = model.get_decoder().register_forward_hook(self._only_wanted)
+
+    # ---- seats ----
+
+    def sit(self, seat: Seat) -> None:
+        seat.slot, seat.length = len(self._seats), 0
+        self._seats.append(seat)
+
+    def leave(self, seat: Seat) -> None:
+        """Free the seat; the last one moves into its slot, so that slots stay without gaps."""
+        last = self._seats.pop()
+        if last is not seat:
+            self.store.copy(last.slot, seat.slot, last.length)
+            last.slot = seat.slot
+            self._seats[seat.slot] = last
+        seat.slot, seat.length = -1, 0
+        if not self._seats:
+            self.store.clear()
+
+    def fill(self, seat: Seat, tokens: int, state: State) -> None:
+        """Take the first `tokens` from a kept state."""
+        self._allocate(state)
+        self.store.reserve(len(self._seats), tokens)
+        self.store.write(seat.slot, tokens, state)
+        seat.length = tokens
+
+    def hand(self, source: Seat, target: Seat, tokens: int) -> None:
+        """Copy the first `tokens` from one seat to another that lacks them."""
+        self.store.copy(source.slot, target.slot, tokens, target.length)
+        target.length = tokens
+
+    def state(self, seat: Seat, tokens: int) -> State:
+        return self.store.read(seat.slot, tokens)
+
+    def _allocate(self, state: State) -> None:
+        if not self.store.keys:
+            self.store.reserve(max(1, len(self._seats)), state[0][0].shape[1])
+            self.store.keys = [_zeros(k[None], self.store.rows, self.store.columns) for k, _ in state]
+            self.store.values = [_zeros(v[None], self.store.rows, self.store.columns) for _, v in state]
+
+    # ---- passes ----
+
+    def forward(self, seats: Sequence[Seat], wants: Sequence[int]) -> torch.Tensor:
+        """Read every seat's chunk. Returns float [seats, max(wants), vocabulary]: row i ends with the logits of its last
+        wants[i] tokens."""
+        device = self.model.device
+        chunks = [s.chunk for s in seats]
+        sizes = torch.tensor([len(c) for c in chunks])
+        starts = torch.tensor([s.length for s in seats])
+        longest = int(sizes.max())
+        self.store.reserve(len(self._seats), int(starts.max()) + longest)
+        ids = torch.tensor([c + [0] * (longest - len(c)) for c in chunks], device=device)
+        columns = starts[:, None] + torch.arange(longest)
+        width = int((starts + sizes).max())
+        self.store.aim([s.slot for s in seats], columns.to(device), width)
+        self._keep = _last_places(sizes, max(wants)).to(device) if longest > 1 else None
+        # Padding after a chunk is written beyond its row's end, where the next pass overwrites it; its position is
+        # clamped, for models whose positions are a table.
+        positions = torch.minimum(columns, (starts + sizes - 1)[:, None]).to(device)
+        out = self.model(
+            input_ids=ids,
+            attention_mask=self._masks(columns.to(device), width),
+            position_ids=positions,
+            past_key_values=self.store,
+            use_cache=True,
+        )
+        for seat in seats:
+            seat.length = len(seat.tokens)
+        return out.logits
+
+    def _masks(self, columns: torch.Tensor, width: int) -> Any:
+        """Additive float [rows, 1, chunk, width] for each kind of layer."""
+        places = torch.arange(width, device=columns.device)
+        seen = places[None, None, :] <= columns[:, :, None]
+        masks = {}
+        for kind, window in self._windows.items():
+            allowed = seen if window is None else seen & (places[None, None, :] > columns[:, :, None] - window)
+            blocked = torch.zeros(allowed.shape, dtype=self.model.dtype, device=columns.device)
+            blocked.masked_fill_(~allowed, torch.finfo(self.model.dtype).min)
+            masks[kind] = blocked[:, None]
+        return masks if len(masks) > 1 else next(iter(masks.values()))
+
+    def _only_wanted(self, decoder: Any, args: Any, out: Any) -> Any:
+        """The head runs for the wanted places only."""
+        if self._keep is None:
+            return out
+        hidden = out[0]
+        picked = hidden.gather(1, self._keep[:, :, None].expand(-1, -1, hidden.shape[-1]))
+        if isinstance(out, tuple):
+            return (picked, *out[1:])
+        out.last_hidden_state = picked
+        return out
+
+    def close(self) -> None:
+        self._hook.remove()
+
+
+def _last_places(sizes: torch.Tensor, wanted: int) -> torch.Tensor:
+    """long [rows, wanted]: the last `wanted` places of each row, the first one repeated where there are fewer."""
+    return (sizes[:, None] - wanted + torch.arange(wanted)).clamp(min=0)
+
+
+def attention_windows(config: Any) -> dict[str, int | None]:
+    """The kinds of attention layers and how far back each sees (None: all). Raises ValueError for other kinds of layers."""
+    window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+    kinds = set(getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"])
+    if kinds - {"full_attention", "sliding_attention"}:
+        raise ValueError(f"layers of other kinds: {', '.join(sorted(kinds))}")
+    return {kind: window if kind == "sliding_attention" else None for kind in sorted(kinds)}
+
+
+class SoloRunner:
+    """For models whose state is more than keys and values (state-space, convolution, chunked layers): one row at a time, each
+    with the model's own cache. Right for any model, without batching or prefix reuse."""
+
+    shares = False
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._caches: dict[Seat, tuple[Any, int]] = {}
+
+    def sit(self, seat: Seat) -> None:
+        seat.length = 0
+
+    def leave(self, seat: Seat) -> None:
+        self._caches.pop(seat, None)
+        seat.length = 0
+
+    def forward(self, seats: Sequence[Seat], wants: Sequence[int]) -> torch.Tensor:
+        rows = [self._one(seat, want) for seat, want in zip(seats, wants, strict=True)]
+        most = max(wants)
+        return torch.cat([torch.nn.functional.pad(r, (0, 0, most - r.shape[1], 0)) for r in rows])
+
+    def _one(self, seat: Seat, want: int) -> torch.Tensor:
+        cache, read = self._caches.get(seat, (None, 0))
+        if cache is None or read != seat.length:  # a new seat, or one that went back: read it from its beginning
+            cache, seat.length = DynamicCache(config=self.model.config), 0
+        out = self.model(
+            input_ids=torch.tensor([seat.chunk], device=self.model.device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=want,
+        )
+        seat.length = len(seat.tokens)
+        self._caches[seat] = (getattr(out, "past_key_values", cache), seat.length)
+        return out.logits
+
+
+def make_runner(model: Any, probe: Sequence[int]) -> tuple[Runner | SoloRunner, str | None]:
+    """The runner for this model, and why it is the slow one, if it is. `probe` are a few ordinary token ids.
+
+    The fast runner is tried against the plain model on prompts of different lengths, rather than trusted by name.
+    """
+    try:
+        runner = Runner(model)
+    except ValueError as e:
+        return SoloRunner(model), f"answers are computed one by one: the base has {e}"
+    with torch.inference_mode():
+        try:
+            good = _agrees(runner, list(probe))
+        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as e:
+            good, why = False, f"{type(e).__name__}: {e}"
+        else:
+            why = "its logits differ when rows share a batch"
+    if good:
+        return runner, None
+    runner.close()
+    return SoloRunner(model), f"answers are computed one by one: the base cannot share batches ({why.splitlines()[0]})"
+
+
+def _agrees(runner: Runner, probe: list[int]) -> bool:
+    """Logits of two seats, read in chunks, against plain passes."""
+    seats = [Seat(probe[:3]), Seat(probe[:7])]
+    with seated(runner, seats):
+        runner.forward(seats, [1, 1])
+        seats[0].tokens, seats[1].tokens = probe[:6], probe[:8]
+        found = runner.forward(seats, [1, 1])[:, -1]
+    runner._keep = None
+    for row, seat in zip(found, seats, strict=True):
+        plain = runner.model(input_ids=torch.tensor([seat.tokens], device=runner.model.device), use_cache=False)
+        wanted = plain.logits[0, -1].float()
+        if not torch.allclose(row.float(), wanted, rtol=0.02, atol=0.02 * float(wanted.abs().max())):
+            return False
+    return True
+
+
+@contextmanager
+def seated(runner: Any, seats: Sequence[Seat]) -> Iterator[None]:
+    for seat in seats:
+        runner.sit(seat)
+    try:
+        yield
+    finally:
+        for seat in reversed(list(seats)):
+            runner.leave(seat)
+
+
+__all__ = ["Runner", "Seat", "SlotStore", "SoloRunner", "attention_windows", "make_runner", "seated"]
