@@ -8,15 +8,17 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from domainkit import __version__
+
 PACKAGES = (
-    "domainkit", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors",
+    "torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors",
     "langchain-core", "llguidance", "bm25s", "sentence-transformers", "scikit-learn", "numpy", "scipy",
 )  # fmt: skip
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
-    """Installed versions by package name; a package that is missing is left out."""
-    found = {}
+    """Versions of domainkit and of the installed packages, by name; one that is missing is left out."""
+    found = {"domainkit": __version__}
     for name in packages:
         try:
             found[name] = version(name)

@@ -1,0 +1,72 @@
+"""The baseline without any language model: what counting words already gets.
+
+Label tasks: logistic regression on TF-IDF of words and character pieces (.755 on Banking77 from 770 examples in 2 s,
+.916 from 9,978 in half a minute; words alone .674 from 770). Free answers: the answer of the solved example nearest to
+the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from domainkit.corpus.example import Example
+from domainkit.errors import ConfigError
+from domainkit.evaluation.task import Kind
+
+Answerer = Callable[[Sequence[str]], list[str]]
+
+
+def fit_classical(task_kind: Kind, train: Sequence[Example]) -> Answerer:
+    """A function from questions to answers, learnt from `train`'s questions and targets. Deterministic.
+
+    Raises ConfigError when there are no examples.
+    """
+    if not train:
+        raise ConfigError(
+            "the classical baseline has no solved examples to learn from", next_step="give --train a file"
+        )
+    questions, targets = [e.question for e in train], [e.target for e in train]
+    return _classifier(questions, targets) if task_kind == "label" else _nearest(questions, targets)
+
+
+def _classifier(questions: list[str], targets: list[str]) -> Answerer:
+    from sklearn.linear_model import LogisticRegression
+
+    if len(set(targets)) == 1:
+        return lambda asked: [targets[0]] * len(asked)
+    vectors = _vectorizer()
+    # C = 10: TF-IDF rows have length 1, where the default C = 1 underfits (Banking77, 770 rows: .743 against .755).
+    model = LogisticRegression(C=10, max_iter=1000)
+    model.fit(vectors.fit_transform(questions), targets)
+    return lambda asked: [str(label) for label in model.predict(vectors.transform(asked))] if len(asked) else []
+
+
+def _nearest(questions: list[str], targets: list[str]) -> Answerer:
+    vectors = _vectorizer()
+    known = vectors.fit_transform(questions).T.tocsc()
+
+    def answer(asked: Sequence[str]) -> list[str]:
+        answers: list[str] = []
+        for start in range(0, len(asked), 256):
+            cosine = (vectors.transform(asked[start : start + 256]) @ known).toarray()
+            answers += [targets[i] for i in cosine.argmax(1)]
+        return answers
+
+    return answer
+
+
+def _vectorizer() -> Any:
+    """TF-IDF of words and word pairs, and of 2 to 4 characters within words, side by side.
+
+    Character pieces see through inflection and typing errors, and work in scripts without spaces.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_union
+
+    # A text of punctuation alone is one word: texts of nothing else would otherwise leave the vocabulary empty.
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|^\W+$", sublinear_tf=True, dtype=np.float32)
+    pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32)
+    return make_union(words, pieces)

@@ -1,0 +1,277 @@
+"""compare(): every variant on the same questions, paired statistics, a verdict, and the report.
+
+Each stage leaves a plain value on disk or in hand: answers are kept row by row, so a killed run continues; scores, verdict and
+report are made from them without a model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from domainkit.corpus.chunk import chunk
+from domainkit.corpus.document import Document
+from domainkit.corpus.example import Example
+from domainkit.corpus.read import read_documents, read_examples
+from domainkit.errors import DataError, Problem
+from domainkit.evaluation.answering import Progress, answer_all, ask_one
+from domainkit.evaluation.classical import fit_classical
+from domainkit.evaluation.config import CompareConfig
+from domainkit.evaluation.leakage import find_leaks
+from domainkit.evaluation.metrics import PRIMARY
+from domainkit.evaluation.plan import Material, Plan, make_plan
+from domainkit.evaluation.results import Results, TaskFacts, TrainingReceipt, VariantResult
+from domainkit.evaluation.rows import Row, RowStore
+from domainkit.evaluation.scoring import (
+    Scores,
+    clusters_of,
+    items_of,
+    passages_of,
+    score_rows,
+    variant_result,
+    with_differences,
+)
+from domainkit.evaluation.task import Task, read_task
+from domainkit.evaluation.variant import Variant
+from domainkit.evaluation.verdict import decide
+from domainkit.machine import environment
+from domainkit.report import write_report
+
+RESULTS = "results.json"
+
+
+def compare(
+    task: Task | Path | str,
+    variants: Sequence[str | Variant] | None,
+    out: Path | str,
+    *,
+    train: Path | str | Sequence[Example] | None = None,
+    corpus: Path | str | Sequence[Document] | None = None,
+    adapter: Path | str | None = None,
+    on_progress: Progress | None = None,
+    **options: Any,
+) -> Results:
+    """Answer every question of `task` with every variant and decide.
+
+    `variants` are names of the ladder, or Variants of your own (any LangChain Runnable as `runnable`); None runs all of the ladder
+    that the material allows. `options` are CompareConfig's fields. Writes results.json, report.html and report.md to `out`, where
+    rows.jsonl keeps the answers: run again after an interruption and only what is missing is asked.
+
+    Raises DataError, AdapterError or ConfigError before the first question when the material does not fit together.
+    """
+    started = time.perf_counter()
+    out = Path(out)
+    material = gather_material(task, train, corpus, adapter, parse_options(options))
+    plan = make_plan(material, variants)
+    with RowStore(out / "rows.jsonl") as store, RowStore(out / "latency.jsonl") as timings:
+        rows = answer_variants(plan, store, on_progress)
+        times = time_variants(plan, timings, on_progress)
+    results = conclude(plan, rows, times, seconds=time.perf_counter() - started)
+    results.save(out / RESULTS)
+    write_report(out)
+    return results
+
+
+def parse_options(options: dict[str, Any]) -> CompareConfig:
+    """CompareConfig from plain values; every wrong option in one ConfigError."""
+    from pydantic import ValidationError
+
+    from domainkit.errors import ConfigError
+    from domainkit.training.config import describe
+
+    try:
+        return CompareConfig(**options)
+    except ValidationError as e:
+        clauses = "; ".join(describe(error, CompareConfig) for error in e.errors())
+        raise ConfigError(clauses, next_step="domainkit compare --help lists every option") from e
+
+
+def gather_material(
+    task: Task | Path | str,
+    train: Path | str | Sequence[Example] | None,
+    corpus: Path | str | Sequence[Document] | None,
+    adapter: Path | str | None,
+    config: CompareConfig,
+) -> Material:
+    """Stage 1: read everything, and refuse what does not fit together."""
+    train_path = Path(train) if isinstance(train, str | Path) else None
+    if isinstance(task, str | Path):
+        task = read_task(Path(task), train=train_path, kind=config.kind)
+    if not task.samples:
+        raise DataError([Problem(task.source or task.name, None, "has no questions", "give at least one row")])
+    examples = read_examples(train_path) if train_path else list(train or ())
+    documents = list(read_documents(Path(corpus))) if isinstance(corpus, str | Path) else list(corpus or ())
+    folder = Path(adapter) if adapter else None
+    return Material(task, tuple(examples), tuple(chunk(documents)), folder, config)
+
+
+def answer_variants(plan: Plan, store: RowStore, on_progress: Progress | None) -> dict[str, list[Row]]:
+    """Stage 2: every variant × every item, resumable row by row."""
+    task, config = plan.material.task, plan.material.config
+    rows = {}
+    for variant in plan.variants:
+        key = plan.key(variant)
+        runnable = None if _answered(store, key, task) else runnable_of(plan, variant)
+        rows[variant.name] = answer_all(
+            variant.name, key, runnable, task.samples, store, batch_size=config.batch_size, on_progress=on_progress
+        )
+    return rows
+
+
+def _answered(store: RowStore, key: str, task: Task) -> bool:
+    """A finished variant loads no model."""
+    return store.finished(key).keys() >= {s.id for s in task.samples}
+
+
+def runnable_of(plan: Plan, variant: Variant) -> Any:
+    """What answers for the variant."""
+    if variant.family == "classical" and variant.runnable is None:
+        return _Classical(fit_classical(plan.material.task.kind, plan.material.examples))
+    return plan.chain(variant)
+
+
+class _Classical:
+    """A fitted classical model in a Runnable's form."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def invoke(self, question: Any) -> str:
+        return self._answer([_text(question)])[0]
+
+    def batch(self, questions: Sequence[Any], config: Any = None, *, return_exceptions: bool = False) -> list[str]:
+        return self._answer([_text(q) for q in questions])
+
+
+def _text(question: Any) -> str:
+    return question["question"] if isinstance(question, dict) else question
+
+
+def time_variants(plan: Plan, store: RowStore, on_progress: Progress | None) -> dict[str, list[float]]:
+    """Stage 3: a few questions one at a time, the order of variants drawn anew for each, so that drift of the machine's speed
+    falls on all alike.
+
+    Training questions are asked: a test question's prompt may still lie in the prefix cache, which would flatter.
+    """
+    task, config = plan.material.task, plan.material.config
+    questions = [e.question for e in plan.material.examples] or [s.input for s in task.samples]
+    rng = random.Random(config.seed)
+    chosen = rng.sample(questions, min(config.latency_items, len(questions)))
+    asked = [(str(i), q, v) for i, q in enumerate(chosen) for v in rng.sample(plan.variants, len(plan.variants))]
+    keys = {v.name: plan.key(v) for v in plan.variants}
+    todo = [(i, q, v) for i, q, v in asked if i not in store.finished(keys[v.name])]
+    runnables = {name: runnable_of(plan, v) for name, v in {v.name: v for _, _, v in todo}.items()}
+    for runnable in runnables.values():
+        _warm(runnable, questions[0])
+    for done, (i, question, variant) in enumerate(todo, 1):
+        row = Row(key=keys[variant.name], variant=variant.name, id=i)
+        try:
+            store.append([row.model_copy(update={"seconds": ask_one(runnables[variant.name], question)})])
+        except Exception as e:
+            store.append([row.model_copy(update={"error": f"{type(e).__name__}: {e}"})])
+        if on_progress:
+            on_progress("one at a time", done, len(todo))
+    found = {name: store.finished(key) for name, key in keys.items()}
+    return {name: [r.seconds for r in rows.values() if r.seconds is not None] for name, rows in found.items()}
+
+
+def _warm(runnable: Any, question: Any) -> None:
+    """Load what is loaded once, so that the first timed question does not pay for it."""
+    with contextlib.suppress(Exception):
+        runnable.invoke(question)
+
+
+def conclude(
+    plan: Plan, rows: dict[str, list[Row]], times: dict[str, list[float]], seconds: float | None = None
+) -> Results:
+    """Stages 4 to 6: score, compare, decide. No model is loaded."""
+    task, config = plan.material.task, plan.material.config
+    scores: dict[str, Scores] = {name: score_rows(task, answered) for name, answered in rows.items()}
+    results: tuple[VariantResult, ...] = tuple(
+        variant_result(task, v, rows[v.name], scores[v.name], times.get(v.name, []), settings_of(plan, v))
+        for v in plan.variants
+    )
+    results = with_differences(results, scores, task, plan.baseline, config.margin)
+    facts = task_facts(plan)
+    leaks, clean = find_leaks(plan.material.examples, task.samples)
+    primary = {name: s[PRIMARY[task.kind]] for name, s in scores.items()}
+    verdict = decide(
+        results,
+        primary,
+        facts,
+        leaks,
+        margin=config.margin,
+        clusters=clusters_of(task),
+        clean=clean,
+        left_out=plan.left_out,
+    )
+    return Results(
+        task=facts,
+        baseline=plan.baseline,
+        variants=results,
+        left_out=plan.left_out,
+        verdict=verdict,
+        items=items_of(task, rows, scores),
+        passages=passages_of(rows),
+        training=receipt(plan),
+        leaks=leaks,
+        model=plan_identity(plan),
+        environment={**environment(), "command": sys.argv},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+    )
+
+
+def task_facts(plan: Plan) -> TaskFacts:
+    m = plan.material
+    return TaskFacts(
+        name=m.task.name, kind=m.task.kind, n=len(m.task.samples), labels=len(m.task.labels),
+        primary_metric=PRIMARY[m.task.kind], fingerprint=m.task.fingerprint, source=m.task.source,
+        train_rows=len(m.examples), corpus_documents=len(m.documents), why_kind=m.task.why_kind,
+    )  # fmt: skip
+
+
+def settings_of(plan: Plan, variant: Variant) -> dict[str, Any]:
+    """What a reader needs to rebuild the variant."""
+    config = plan.material.config
+    if variant.family in ("classical", "custom"):
+        return {}
+    found: dict[str, Any] = {"max_tokens": plan.max_tokens}
+    if plan.material.task.kind == "label":
+        found["decoding"] = config.decoding
+    if variant.shots != "none":
+        found |= {"shots": config.shots, "chosen": variant.shots}
+    if variant.retrieve:
+        found |= {"passages": config.passages, "retriever": config.retriever}
+    return found
+
+
+def receipt(plan: Plan) -> TrainingReceipt | None:
+    """What the adapter cost, from its card."""
+    if plan.adapter is None or plan.adapter.card is None:
+        return None
+    card = plan.adapter.card
+    return TrainingReceipt(
+        method=card.method, examples=card.examples, tokens=card.tokens, seconds=card.seconds,
+        trainable_parameters=card.trainable_parameters, final_loss=card.final_loss,
+        adapter_bytes=sum(f.stat().st_size for f in plan.adapter.folder.iterdir() if f.suffix == ".safetensors"),
+        hardware=str(card.hardware),
+    )  # fmt: skip
+
+
+def plan_identity(plan: Plan) -> dict[str, Any]:
+    """Base and adapter as the results' `model`; empty when no language model took part."""
+    used = [v for v in plan.variants if v.family not in ("classical", "custom")]
+    if not used:
+        return {}
+    llm = plan.tuned_llm if plan.tuned_llm and any(v.tuned for v in used) else plan.base_llm
+    return llm.identity()
+
+
+__all__ = ["compare", "conclude", "gather_material"]

@@ -1,0 +1,86 @@
+"""Metrics of label tasks: accuracy, macro F1, and how often an answer names no label."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from domainkit.evaluation.metrics import CorpusMetric, Metric, Score
+from domainkit.evaluation.task import Sample, Task
+
+
+def fold(text: str) -> str:
+    """Compatibility-composed, case-folded, with runs of anything but letters and digits as one space."""
+    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def label_parser(labels: Sequence[str]) -> Callable[[str], str | None]:
+    """A function from an answer to the label it names, or None.
+
+    The answer as a whole is tried first (exactly, then folded), then its first line, then the one label mentioned in
+    it; two different labels mentioned name none. The same leniency for every variant: a model is compared on what it
+    says, and how often it says nothing is `parse_failure`.
+    """
+    exact = set(labels)
+    counted = Counter(fold(label) for label in labels)
+    folded = {fold(label): label for label in labels if fold(label) and counted[fold(label)] == 1}
+    longest_first = sorted(folded, key=len, reverse=True)
+    mention = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if folded else None
+
+    def parse(text: str) -> str | None:
+        text = text.strip()
+        first_line = text.partition("\n")[0].strip()
+        for candidate in (text, first_line):
+            if candidate in exact:
+                return candidate
+            if fold(candidate) in folded:
+                return folded[fold(candidate)]
+        found = set(mention.findall(fold(text))) if mention else set()
+        return folded[found.pop()] if len(found) == 1 else None
+
+    return parse
+
+
+def label_accuracy(task: Task) -> Metric:
+    """1 when the label the answer names is the target or another reference; else 0, also when it names none."""
+    parse = label_parser(task.labels)
+    return lambda sample, text: Score(float(parse(text) in sample.references))
+
+
+def parse_failure(task: Task) -> Metric:
+    """1 when the answer names no label of the task, or several; else 0. Lower is better."""
+    parse = label_parser(task.labels)
+    return lambda sample, text: Score(float(parse(text) is None))
+
+
+def macro_f1(task: Task) -> CorpusMetric:
+    """Mean of the labels' F1 = 2·TP / (2·TP + FP + FN), over the labels that are a target or an answer in the set.
+
+    An answer that names no label misses its target and is counted against no label.
+    """
+    parse = label_parser(task.labels)
+    place = {label: i for i, label in enumerate(task.labels)}
+
+    def counts(sample: Sample, text: str) -> list[float]:
+        """2·TP, then FP + FN, each per label."""
+        named = parse(text)
+        row = [0.0] * (2 * len(place))
+        if named in sample.references:
+            row[place[str(named)]] = 2.0
+            return row
+        for label in (named, sample.target):
+            if label in place:
+                row[len(place) + place[label]] += 1.0
+        return row
+
+    def value(sums: np.ndarray) -> np.ndarray:
+        hit, wrong = np.split(np.asarray(sums, float), 2, axis=-1)
+        seen = hit + wrong > 0
+        f1 = np.divide(hit, hit + wrong, out=np.zeros_like(hit), where=seen)
+        return f1.sum(-1) / np.maximum(seen.sum(-1), 1)
+
+    return CorpusMetric(counts, value)

@@ -1,0 +1,48 @@
+"""Token F1: the overlap of an answer's words with a reference's (SQuAD, Rajpurkar et al. 2016, evaluate-v1.1.py)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from domainkit.evaluation.metrics import Metric, Score
+from domainkit.evaluation.metrics.exact_match import normalise
+from domainkit.evaluation.task import Sample, Task
+
+
+def tokens(text: str) -> list[str]:
+    """Normalised words; a word in a script written without spaces is taken apart into its characters.
+
+    SQuAD's split at white space would make a whole Japanese or Chinese sentence one token, and F1 an exact match.
+    """
+    words = normalise(text).split()
+    return [piece for word in words for piece in (list(word) if any(map(_unspaced, word)) else [word])]
+
+
+def _unspaced(character: str) -> bool:
+    """Han, Hiragana, Katakana, Thai, Lao, Khmer or Myanmar."""
+    return (
+        "\u3040" <= character <= "\u30ff"
+        or "\u3400" <= character <= "\u9fff"
+        or "\u0e00" <= character <= "\u0eff"
+        or "\u1000" <= character <= "\u109f"
+        or "\u1780" <= character <= "\u17ff"
+    )
+
+
+def overlap_f1(answer: list[str], reference: list[str]) -> float:
+    """2PR / (P + R) over bags of words. Two empty bags agree (1), an empty one with a full one does not (0), as in
+    SQuAD 2.0."""
+    if not answer or not reference:
+        return float(answer == reference)
+    common = sum((Counter(answer) & Counter(reference)).values())
+    return 2 * common / (len(answer) + len(reference))
+
+
+def token_f1(task: Task) -> Metric:
+    """The best F1 over the references."""
+
+    def score(sample: Sample, text: str) -> Score:
+        answer = tokens(text)
+        return Score(max(overlap_f1(answer, tokens(r)) for r in sample.references))
+
+    return score

@@ -1,0 +1,169 @@
+"""Which variants run, on what, and under which content key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chains.ladder import LADDER, Parts, build_chain
+from domainkit.adapter import Adapter
+from domainkit.corpus.document import Document
+from domainkit.corpus.example import Example
+from domainkit.errors import ConfigError
+from domainkit.evaluation.config import CompareConfig
+from domainkit.evaluation.task import Task
+from domainkit.evaluation.variant import Variant
+from domainkit.llm import DomainLLM
+from domainkit.registry import near
+from domainkit.retrieval import build_retriever, nearest_examples
+from domainkit.storage import sha256_json
+
+ROOM = 1.5  # an answer may be half as long again as the longest training target
+DEFAULT_MAX_TOKENS = 32
+MISSING = {
+    "train": "no training rows were given (--train)",
+    "adapter": "no adapter was given (--adapter)",
+    "corpus": "no documents were given (--corpus)",
+}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a comparison is given."""
+
+    task: Task
+    examples: tuple[Example, ...]
+    documents: tuple[Document, ...]
+    adapter: Path | None
+    config: CompareConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The variants that run, in the ladder's order, and those left out with the reason."""
+
+    material: Material
+    variants: tuple[Variant, ...]
+    left_out: dict[str, str]
+    baseline: str
+
+    @cached_property
+    def adapter(self) -> Adapter | None:
+        return Adapter.load(self.material.adapter, need_card=False) if self.material.adapter else None
+
+    @cached_property
+    def base_llm(self) -> DomainLLM:
+        """The base model as its card or the config names it."""
+        config = self.material.config
+        card = self.adapter.card if self.adapter else None
+        given = {"base": config.base or (card.base if card else None), "revision": config.revision}
+        if config.quantization or card:
+            given["quantization"] = config.quantization or card.quantization
+        return DomainLLM(
+            **{k: v for k, v in given.items() if v}, temperature=0.0, max_tokens=self.max_tokens, seed=config.seed
+        )
+
+    @cached_property
+    def tuned_llm(self) -> DomainLLM | None:
+        return self.base_llm.model_copy(update={"adapter": str(self.material.adapter)}) if self.adapter else None
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """Room for an answer: from the training targets when there are any. Counted with the base's own tokenizer."""
+        config, examples = self.material.config, self.material.examples
+        if config.max_tokens:
+            return config.max_tokens
+        if not examples:
+            return DEFAULT_MAX_TOKENS
+        card = self.adapter.card if self.adapter else None
+        counter = DomainLLM(base=config.base or (card.base if card else None), revision=config.revision)
+        longest = sorted({e.target for e in examples}, key=len)[-20:]
+        return max(8, round(ROOM * max(len(counter.get_token_ids(t)) for t in longest)) + 2)
+
+    @cached_property
+    def parts(self) -> Parts:
+        m = self.material
+        uses = {need for v in self.variants for need in v.needs}
+        bound = {"choices": list(m.task.labels)} if m.task.kind == "label" and m.config.decoding == "closed" else {}
+        nearest = None
+        if any(v.shots == "nearest" for v in self.variants):
+            finder = nearest_examples(m.examples, k=m.config.shots)
+            # Nearest last: a small model leans on what it read most recently.
+            nearest = lambda questions: [found[::-1] for found in finder.nearest_many(questions)]  # noqa: E731
+        return Parts(
+            base=self.base_llm.bind(**bound) if bound else self.base_llm,
+            tuned=(self.tuned_llm.bind(**bound) if bound else self.tuned_llm) if self.tuned_llm else None,
+            kind=m.task.kind,
+            labels=m.task.labels,
+            examples=m.examples,
+            nearest=nearest,
+            retriever=build_retriever(m.documents, kind=m.config.retriever, k=m.config.passages)
+            if "corpus" in uses
+            else None,
+            shots=m.config.shots,
+            seed=m.config.seed,
+        )
+
+    def chain(self, variant: Variant) -> Any:
+        return build_chain(variant, self.parts)
+
+    def key(self, variant: Variant) -> str:
+        """Content key: equal keys mean equal answers, so an answer on disk may stand for a new one."""
+        m, config = self.material, self.material.config
+        facts: dict[str, Any] = {
+            "variant": variant.model_dump(exclude={"runnable", "description"}),
+            "task_kind": m.task.kind,
+        }
+        if variant.runnable is not None:
+            return sha256_json({**facts, "custom": variant.name})
+        if "train" in variant.needs:
+            facts["train"] = sha256_json([[t.model_dump() for t in e.turns] for e in m.examples])
+        if variant.family == "classical":
+            return sha256_json(facts)
+        llm = self.tuned_llm if variant.tuned and self.tuned_llm else self.base_llm
+        facts |= {
+            "model": llm.identity(),
+            "labels": m.task.labels if m.task.kind == "label" else (),
+            "prompts": {name: self.parts.prompt(name) for name in (m.task.kind, "context")},
+            "settings": config.model_dump(include={"decoding", "seed"}),
+            "max_tokens": self.max_tokens,
+        }
+        if variant.shots != "none":
+            facts["shots"] = config.shots
+        if variant.retrieve:
+            facts["corpus"] = sha256_json([d.model_dump(include={"id", "title", "text"}) for d in m.documents])
+            facts["retrieval"] = config.model_dump(include={"passages", "retriever"})
+        return sha256_json(facts)
+
+
+def make_plan(material: Material, wanted: Sequence[str | Variant] | None) -> Plan:
+    """Choose the variants and the baseline. An unknown or impossible wanted variant is a ConfigError; of the whole ladder,
+    what cannot run is left out with its reason."""
+    chosen = [_variant(v) for v in wanted] if wanted else list(LADDER.values())
+    names = [v.name for v in chosen]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"a variant is named twice: {', '.join(names)}", next_step="name each variant once")
+    have = {"train": bool(material.examples), "adapter": bool(material.adapter), "corpus": bool(material.documents)}
+    left_out = {v.name: MISSING[n] for v in chosen for n in v.needs if not have[n]}
+    if wanted and left_out:
+        name, why = next(iter(left_out.items()))
+        raise ConfigError(f"variant '{name}' cannot run: {why}", next_step="give it, or leave the variant out")
+    variants = tuple(v for v in chosen if v.name not in left_out)
+    return Plan(material, variants, left_out, _baseline(material.config.baseline, [v.name for v in variants]))
+
+
+def _variant(wanted: str | Variant) -> Variant:
+    if isinstance(wanted, Variant):
+        return wanted
+    if wanted not in LADDER:
+        raise ConfigError(f"unknown variant '{wanted}'", next_step=near(wanted, LADDER))
+    return LADDER[wanted]
+
+
+def _baseline(declared: str | None, names: Sequence[str]) -> str:
+    if declared is not None and declared not in names:
+        raise ConfigError(f"the baseline '{declared}' is not among the variants", next_step=near(declared, names))
+    return declared or next((n for n in ("few-shot", "zero-shot") if n in names), names[0])

@@ -1,0 +1,173 @@
+"""Answered rows to scores, intervals and paired differences. No model is loaded: re-scoring is free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
+
+from domainkit.evaluation.metrics import METRICS, PRIMARY, USED, CorpusMetric, Metric
+from domainkit.evaluation.paired import adjust, compare_paired
+from domainkit.evaluation.results import (
+    AnswerRow,
+    Difference,
+    Estimate,
+    Item,
+    Latency,
+    Passage,
+    Usage,
+    VariantResult,
+)
+from domainkit.evaluation.rows import Row
+from domainkit.evaluation.stats import estimate, estimate_corpus
+from domainkit.evaluation.task import Sample, Task
+from domainkit.evaluation.variant import Variant
+
+Scores = dict[str, list[float | None]]
+"""Metric name to one score per item, in the task's order."""
+
+
+def score_rows(task: Task, rows: Sequence[Row]) -> Scores:
+    """Every per-item metric of the task's kind. An answer that is an error scores 0: it helped nobody."""
+    scores: Scores = {}
+    for name in USED[task.kind]:
+        metric = METRICS.load(name)(task)
+        if not isinstance(metric, CorpusMetric):
+            scores[name] = [_score(metric, s, r) for s, r in zip(task.samples, rows, strict=True)]
+    return scores
+
+
+def _score(metric: Metric, sample: Sample, row: Row) -> float | None:
+    return metric(sample, row.text if row.error is None else "").value
+
+
+def clusters_of(task: Task) -> list[str] | None:
+    """The document each question is about, where several questions share one; None where every item stands alone."""
+    names = [s.doc_ids[0] if s.doc_ids else s.id for s in task.samples]
+    return names if len(set(names)) < len(names) else None
+
+
+def variant_result(
+    task: Task,
+    variant: Variant,
+    rows: Sequence[Row],
+    scores: Scores,
+    times: Sequence[float],
+    settings: Mapping[str, object],
+) -> VariantResult:
+    """One variant's estimates, usage and latency; the difference to the baseline is added by `with_differences`."""
+    clusters = clusters_of(task)
+    return VariantResult(
+        name=variant.name,
+        family=variant.family,
+        description=variant.description,
+        settings=dict(settings),
+        metrics={name: _estimate(task, name, rows, scores, clusters) for name in USED[task.kind]},
+        groups=_by_group(task, scores[PRIMARY[task.kind]]),
+        usage=_usage(rows),
+        latency=_latency(times),
+        failures=sum(r.error is not None for r in rows),
+        retrieval=_retrieval(task, rows),
+    )
+
+
+def with_differences(
+    results: Sequence[VariantResult],
+    scores: Mapping[str, Scores],
+    task: Task,
+    baseline: str,
+    margin: float,
+) -> tuple[VariantResult, ...]:
+    """Each variant's paired difference to the baseline, Holm-adjusted over all of them."""
+    primary, clusters = PRIMARY[task.kind], clusters_of(task)
+    pairs = {
+        r.name: compare_paired(scores[r.name][primary], scores[baseline][primary], clusters=clusters)
+        for r in results
+        if r.name != baseline
+    }
+    found: dict[str, Difference | None] = adjust(pairs, margin=margin)
+    return tuple(r.model_copy(update={"difference": found.get(r.name)}) for r in results)
+
+
+def items_of(task: Task, rows: Mapping[str, Sequence[Row]], scores: Mapping[str, Scores]) -> tuple[Item, ...]:
+    """Every question with each variant's answer beside it."""
+    return tuple(
+        Item(
+            id=sample.id,
+            input=sample.input,
+            target=sample.target,
+            references=sample.references,
+            group=sample.group,
+            answers={
+                name: _answer(answered[i], {m: s[i] for m, s in scores[name].items()})
+                for name, answered in rows.items()
+            },
+        )
+        for i, sample in enumerate(task.samples)
+    )
+
+
+def passages_of(rows: Mapping[str, Sequence[Row]]) -> dict[str, Passage]:
+    """The text of every passage any answer was given, once."""
+    return {
+        p.id: Passage(title=p.title, text=p.text)
+        for answered in rows.values()
+        for row in answered
+        for p in row.passages
+    }
+
+
+def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
+    return AnswerRow(
+        text=row.text, scores=scores, passages=tuple(p.id for p in row.passages), prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens, seconds=row.seconds, error=row.error,
+    )  # fmt: skip
+
+
+def _estimate(task: Task, name: str, rows: Sequence[Row], scores: Scores, clusters: Sequence[str] | None) -> Estimate:
+    if name in scores:
+        return estimate(scores[name], clusters=clusters)
+    metric: CorpusMetric = METRICS.load(name)(task)
+    counts = [metric.counts(s, r.text if r.error is None else "") for s, r in zip(task.samples, rows, strict=True)]
+    return estimate_corpus(counts, metric.value, clusters=clusters)
+
+
+def _by_group(task: Task, scores: Sequence[float | None]) -> dict[str, Estimate]:
+    groups = sorted({s.group for s in task.samples if s.group})
+    if len(groups) < 2:
+        return {}
+    clusters = clusters_of(task)
+    found = {}
+    for group in groups:
+        at = [i for i, s in enumerate(task.samples) if s.group == group]
+        found[group] = estimate([scores[i] for i in at], clusters=[clusters[i] for i in at] if clusters else None)
+    return found
+
+
+def _retrieval(task: Task, rows: Sequence[Row]) -> dict[str, Estimate]:
+    """hit@k: is a gold document among the k passages shown? Chunks carry their document's id before a '#'."""
+    k = max((len(r.passages) for r in rows), default=0)
+    if not k or not any(s.doc_ids for s in task.samples):
+        return {}
+    hits = [
+        float(any(p.id.split("#")[0] in s.doc_ids or p.id in s.doc_ids for p in r.passages)) if s.doc_ids else None
+        for s, r in zip(task.samples, rows, strict=True)
+    ]
+    return {f"hit@{k}": estimate(hits, clusters=clusters_of(task))}
+
+
+def _usage(rows: Sequence[Row]) -> Usage:
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [v for v in values if v is not None]
+        return fmean(known) if known else None
+
+    return Usage(
+        prompt_tokens=mean([r.prompt_tokens for r in rows]),
+        completion_tokens=mean([r.completion_tokens for r in rows]),
+        seconds_per_item=mean([r.seconds for r in rows]),
+    )
+
+
+def _latency(times: Sequence[float]) -> Latency:
+    if not times:
+        return Latency(reason="not timed")
+    return Latency(median=median(times), worst=max(times), n=len(times))

@@ -1,0 +1,206 @@
+"""Results as Markdown for a README or a pull request; untrusted text cannot leave its cell or become markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from domainkit.evaluation.results import Estimate, Item, Portfolio, Results, VariantResult
+from domainkit.report import numbers, story
+from domainkit.report.text import one_line, shorten
+
+EXAMPLES = 3
+"""Flipped questions shown in each direction."""
+
+_SPECIAL = re.compile(r"[\\`*_\[\]|~#!$>]|(?<=:)/|(?<=www)\.", re.IGNORECASE)
+_LIST_START = re.compile(r"^([-+=:]|\d+(?=[.)]))")
+
+
+def escape(text: object) -> str:
+    """Untrusted text as literal Markdown on one line (CommonMark and GitHub: no markup, HTML, autolink or mention)."""
+    line = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
+    line = _SPECIAL.sub(lambda m: "\\" + m[0], line)
+    # A number with a dot begins a list, as do a dash and a plus: escape the sign that makes it one.
+    line = _LIST_START.sub(lambda m: m[0] + "\\" if m[0].isdigit() else "\\" + m[0], line)
+    return line.replace("@", "@<!-- -->")
+
+
+def to_markdown(results: Results | Portfolio) -> str:
+    """The verdict, the table of variants, and what stands behind them; for several comparisons, one after the other."""
+    if isinstance(results, Portfolio):
+        heads = ("Task", "Answer", "Recommended variant")
+        rows = [[escape(t) for t in (r.task.name, r.verdict.answer, r.verdict.choice)] for r in results.comparisons]
+        top = [f"# {escape(results.title)}", _table(heads, rows, right_from=3)]
+        return "\n\n".join(
+            [*top, *(to_markdown(r).replace("\n## ", "\n### ").replace("# ", "## ", 1) for r in results.comparisons)]
+        )
+    blocks = [
+        f"# {escape(results.task.name)}: {escape(results.verdict.answer)}",
+        *_verdict(results),
+        *_variants(results),
+        *_groups(results),
+        *_wins(results),
+        *_flips(results),
+        *_retrieval(results),
+        *_leakage(results),
+        *_origin(results),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, right_from: int = 1) -> str:
+    """A table of cells that are already Markdown; columns from `right_from` on are set flush right."""
+    rule = ["---" if k < right_from else "---:" for k in range(len(heads))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows))
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> str:
+    return _list(f"{escape(label)}: {escape(shorten(value, 400))}" for label, value in rows)
+
+
+def _verdict(results: Results) -> list[str]:
+    v = results.verdict
+    blocks = [f"**{escape(v.headline)}**"]
+    if v.choice:
+        blocks.append(f"Recommended variant: **{escape(v.choice)}**.")
+    if v.choice and v.tied:
+        blocks[-1] += f" Not told apart from it: {', '.join(escape(t) for t in v.tied)}."
+    for title, lines in (("Why", v.reasons), ("What limits it", v.cautions), ("Do next", v.next_steps)):
+        if lines:
+            blocks += [f"**{title}**", _list(escape(text) for text in lines)]
+    return blocks
+
+
+def _name(results: Results, variant: VariantResult) -> str:
+    name = escape(variant.name)
+    if variant.name == results.verdict.choice:
+        name = f"**{name}** (recommended)"
+    return f"{name} (baseline)" if variant.name == results.baseline else name
+
+
+def _variants(results: Results) -> list[str]:
+    title = escape(story.metric_title(results.task.primary_metric))
+    heads = (
+        "Variant",
+        f"{title}, %",
+        "Difference, points",
+        "State",
+        "Tokens in",
+        "Tokens out",
+        "Per question",
+        "Latency",
+    )
+    notes = story.Notes()
+    blocks = ["## Variants", _table(heads, [_variant_row(results, v, notes) for v in results.variants])]
+    lines = [f"[{k}] {escape(reason)}" for k, reason in enumerate(notes.reasons, 1)]
+    lines += [f"{escape(v.name)}: {v.failures:,} questions failed and score 0" for v in results.variants if v.failures]
+    lines += [f"{escape(name)} was left out: {escape(reason)}" for name, reason in results.left_out.items()]
+    return [*blocks, _list(lines)] if lines else blocks
+
+
+def _variant_row(results: Results, v: VariantResult, notes: story.Notes) -> list[str]:
+    def cell(text: str, reason: str) -> str:
+        return f"{text} [{notes.number(reason)}]" if text == numbers.DASH else text
+
+    score, usage, d = story.primary(results, v), v.usage, v.difference
+    difference, state = "", "baseline" if v.name == results.baseline else ""
+    if d is not None:
+        difference = f"{numbers.points(d.value)} ({numbers.difference_interval(d)})"
+        state = f"{story.MARKS[d.state]} {story.state_text(d.state, d.needed)}"
+    return [
+        _name(results, v),
+        cell(_estimate(score), score.reason),
+        difference,
+        state,
+        cell(numbers.count(usage.prompt_tokens), story.NO_TOKENS),
+        cell(numbers.count(usage.completion_tokens), story.NO_TOKENS),
+        cell(numbers.seconds(usage.seconds_per_item), story.NO_SECONDS),
+        cell(numbers.seconds(v.latency.median), v.latency.reason or story.NO_LATENCY),
+    ]
+
+
+def _estimate(estimate: Estimate) -> str:
+    spread = numbers.interval(estimate)
+    return numbers.percent(estimate.value) + (f" ({spread})" if spread else "")
+
+
+def _groups(results: Results) -> list[str]:
+    names = story.group_names(results)
+    if not names:
+        return []
+    heads = ["Group, %", *(escape(v.name) for v in results.variants)]
+    empty = Estimate(value=None)
+    rows = [[escape(g), *(numbers.percent(v.groups.get(g, empty).value) for v in results.variants)] for g in names]
+    return ["## Groups", _table(heads, rows)]
+
+
+def _wins(results: Results) -> list[str]:
+    rows = [
+        [
+            escape(v.name),
+            *(f"{n:,}" for n in (d.wins, d.ties, d.losses)),
+            numbers.p_value(d.p),
+            numbers.p_value(d.p_adjusted),
+        ]
+        for v in results.variants
+        if (d := v.difference) is not None
+    ]
+    heads = (f"Against {escape(results.baseline)}", "Wins", "Ties", "Losses", "p", "p, Holm")
+    return ["## Wins and losses", _table(heads, rows)] if rows else []
+
+
+def _flips(results: Results) -> list[str]:
+    blocks: list[str] = []
+    for gains, word in ((True, "better"), (False, "worse")):
+        found = list(story.flips(results, gains=gains))
+        if not found:
+            continue
+        choice, baseline = escape(results.verdict.choice), escape(results.baseline)
+        blocks.append(f"{choice} answers {len(found):,} of {len(results.items):,} questions {word} than {baseline}:")
+        heads = ("Question", "Expected", baseline, choice)
+        blocks.append(_table(heads, [_flip_row(results, item) for item in found[:EXAMPLES]], right_from=4))
+    return ["## Flips", *blocks] if blocks else []
+
+
+def _flip_row(results: Results, item: Item) -> list[str]:
+    texts = [item.input, item.target, item.answers[results.baseline].text, item.answers[results.verdict.choice].text]
+    return [escape(shorten(text, 100)) for text in texts]
+
+
+def _retrieval(results: Results) -> list[str]:
+    hits = story.hit_names(results)
+    if not hits:
+        return []
+    empty = Estimate(value=None)
+    rows = [
+        [escape(v.name), *(_estimate(v.retrieval.get(h, empty)) for h in hits)] for v in results.variants if v.retrieval
+    ]
+    return ["## Retrieval", _table(["Gold document among the passages, %", *(escape(h) for h in hits)], rows)]
+
+
+def _leakage(results: Results) -> list[str]:
+    found = [leak for leak in results.leaks if leak.count]
+    if not found:
+        return [
+            "## Leakage",
+            "No test question also stands in the training rows." if results.leaks else "No check is recorded.",
+        ]
+    lines = [
+        f"{leak.count:,} {escape(leak.level)} of {results.task.n:,} test questions also in train" for leak in found
+    ]
+    return ["## Leakage", _list(lines)]
+
+
+def _origin(results: Results) -> list[str]:
+    sections = (
+        ("Task", story.task_facts(results)),
+        ("Training", story.receipt(results)),
+        ("Model", story.facts(results.model)),
+        ("Environment", story.facts({**results.environment, "made": results.created or None})),
+    )
+    blocks = [block for title, rows in sections if rows for block in (f"**{title}**", _pairs(rows))]
+    return ["## How it was made", *blocks]

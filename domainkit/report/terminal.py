@@ -1,0 +1,117 @@
+"""Results as a table and a verdict in the terminal, 80 columns wide and safe against control characters and rich's markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from domainkit.evaluation.results import Difference, Portfolio, Results, VariantResult
+from domainkit.report import numbers, story
+from domainkit.report.text import one_line
+
+_STYLES = {"BETTER": "bold cyan", "WORSE": "bold yellow", "EQUIVALENT": "", "CANNOT TELL YET": "dim"}
+
+
+def print_table(results: Results | Portfolio, console: Console) -> None:
+    """Print the table of variants, then what was left out, then the verdict; of several comparisons, each in turn."""
+    if isinstance(results, Portfolio):
+        for one in results.comparisons:
+            console.print(_text(one.task.name, console, "bold"))
+            print_table(one, console)
+        return
+    console.print(_table(results, console))
+    notes = [f"{v.name}: {v.failures:,} questions failed and score 0" for v in results.variants if v.failures]
+    notes += [f"left out: {name}: {reason}" for name, reason in results.left_out.items()]
+    for note in notes:
+        console.print(Padding(_text(note, console, "dim"), (0, 1)))
+    console.print(_verdict(results, console))
+
+
+def _text(text: object, console: Console, style: str = "") -> Text:
+    """Literal text: rich reads no markup in a Text, and a terminal that cannot write a character gets '?' for it."""
+    line = one_line(text)
+    if not console.encoding.lower().startswith("utf"):
+        for mark, plain in (
+            ("—", "-"),
+            ("−", "-"),
+            ("▲", "+"),
+            ("▼", "-"),
+            ("≈", "="),
+            ("’", "'"),
+            ("→", "->"),
+            ("⟨", "<"),
+            ("⟩", ">"),
+        ):
+            line = line.replace(mark, plain)
+        line = line.encode(console.encoding, "replace").decode(console.encoding)
+    return Text(line, style=style)
+
+
+def _lines(rows: Sequence[tuple[str, str]], console: Console) -> Text:
+    return Text("\n").join(_text(text, console, style) for text, style in rows if text)
+
+
+def _table(results: Results, console: Console) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False)
+    title = f"{story.metric_title(results.task.primary_metric)}, %"
+    table.add_column("Variant", overflow="fold", min_width=12)
+    table.add_column(_text(title, console), justify="right", overflow="fold", max_width=18)
+    table.add_column(Text("Difference"), justify="right", no_wrap=True)
+    table.add_column(Text("Against baseline"), no_wrap=True)
+    table.add_column(Text("Time each"), justify="right", no_wrap=True)
+    for variant in results.variants:
+        table.add_row(*_row(results, variant, console))
+    return table
+
+
+def _row(results: Results, v: VariantResult, console: Console) -> list[Text]:
+    score, chosen = story.primary(results, v), v.name == results.verdict.choice
+    name = [(v.name, "bold" if chosen else ""), ("recommended" if chosen else "", "cyan")]
+    value = [(numbers.percent(score.value), "bold"), (numbers.interval(score) or score.reason, "dim")]
+    difference, state = _difference(v.difference, v.name == results.baseline)
+    cells = [name, value, difference, state, [(numbers.seconds(v.usage.seconds_per_item), "")]]
+    return [_lines(rows, console) for rows in cells]
+
+
+def _difference(d: Difference | None, baseline: bool) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    if d is None:
+        return [("", "")], [("baseline" if baseline else numbers.DASH, "dim")]
+    state = [(f"{story.MARKS[d.state]} {d.state}", _STYLES[d.state])]
+    if d.needed and d.state == "CANNOT TELL YET":
+        state.append((f"needs about {d.needed:,}", "dim"))
+    return [(numbers.points(d.value), "bold"), (numbers.difference_interval(d), "dim")], state
+
+
+def _verdict(results: Results, console: Console) -> Panel:
+    v = results.verdict
+    parts: list[RenderableType] = [_text(v.headline, console, "bold")]
+    if v.tied:
+        parts.append(_text(f"Not told apart from {v.choice}: {', '.join(v.tied)}.", console))
+    for heading, lines in (("Why", v.reasons), ("What limits it", v.cautions), ("Do next", v.next_steps)):
+        if lines:
+            parts += [Text(), _text(heading, console, "bold"), _bullets(lines, console)]
+    title = _text(f"{v.answer}", console, "bold cyan")
+    return Panel(
+        Group(*parts), title=title, title_align="left", border_style="cyan", padding=(1, 2), width=_width(console)
+    )
+
+
+def _bullets(lines: Sequence[str], console: Console) -> Table:
+    """A list whose lines wrap under their own text."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=1)
+    grid.add_column(overflow="fold")
+    for line in lines:
+        grid.add_row("-", _text(line, console))
+    return grid
+
+
+def _width(console: Console) -> int:
+    """At most 100 columns: longer lines are hard to read."""
+    return min(console.width, 100)

@@ -1,0 +1,153 @@
+"""compare(): every variant on the same items, resumable, and a verdict that follows the evidence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+
+from domainkit import Results, Variant, compare
+from domainkit.errors import ConfigError, DataError
+
+LABELS = ("billing", "delivery", "refund")
+WORDS = {"billing": "invoice charge pay", "delivery": "parcel van late", "refund": "money back return"}
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def rows(n: int, start: int = 0) -> list[dict[str, Any]]:
+    made = []
+    for i in range(start, start + n):
+        label = LABELS[i % 3]
+        made.append({"id": f"q{i}", "input": f"{WORDS[label].split()[i % 2]} number {i}, please", "target": label})
+    return made
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> dict[str, Path]:
+    return {"train": write(tmp_path / "train.jsonl", rows(30)), "task": write(tmp_path / "test.jsonl", rows(24, 100))}
+
+
+def custom(name: str, answer: Any) -> Variant:
+    return Variant(name=name, family="custom", description="A test's own.", runnable=RunnableLambda(answer))
+
+
+def truth(question: str) -> str:
+    return next(label for label, words in WORDS.items() if question.split()[0] in words)
+
+
+def run(task: dict[str, Path], out: Path, *variants: Any, **options: Any) -> Results:
+    return compare(task["task"], list(variants), out, train=task["train"], latency_items=1, **options)
+
+
+def test_a_comparison_writes_results_and_report(task: dict[str, Path], tmp_path: Path) -> None:
+    always = custom("always billing", lambda q: "billing")
+    results = run(task, tmp_path / "run", "classical", custom("oracle", truth), always, baseline="always billing")
+    assert results == Results.load(tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").exists()
+    assert (tmp_path / "run" / "report.md").exists()
+    by_name = {v.name: v for v in results.variants}
+    assert by_name["oracle"].metrics["label_accuracy"].value == 1.0
+    assert by_name["always billing"].metrics["label_accuracy"].value == pytest.approx(8 / 24)
+    assert by_name["oracle"].difference is not None
+    assert (by_name["oracle"].difference.state, by_name["oracle"].difference.wins) == ("BETTER", 16)
+    assert by_name["always billing"].difference is None
+    assert results.verdict.choice == "classical"  # as good as the oracle here, and simpler
+    assert results.items[0].answers["oracle"].text == results.items[0].target
+    assert results.environment["versions"]["domainkit"]
+
+
+def test_a_killed_run_continues_without_repeating_a_row(task: dict[str, Path], tmp_path: Path) -> None:
+    asked: list[str] = []
+    broken = True
+
+    def answer(question: str) -> str:
+        if broken and len(asked) == 9:
+            raise KeyboardInterrupt
+        asked.append(question)
+        return truth(question)
+
+    mine = custom("mine", answer)
+    with pytest.raises(KeyboardInterrupt):
+        run(task, tmp_path / "run", mine, batch_size=4)
+    lines = (tmp_path / "run" / "rows.jsonl").read_text().splitlines()
+    assert len(lines) == 8
+    broken = False
+    finished = [json.loads(line)["id"] for line in lines]
+    asked.clear()
+    results = run(task, tmp_path / "run", mine, batch_size=4)
+    inputs = {item.id: item.input for item in results.items}
+    repeated = [q for q in asked if q in {inputs[i] for i in finished}]
+    assert not repeated
+    assert len({json.loads(line)["id"] for line in (tmp_path / "run" / "rows.jsonl").read_text().splitlines()}) == 24
+
+
+def test_a_finished_run_asks_nothing(task: dict[str, Path], tmp_path: Path) -> None:
+    first = run(task, tmp_path / "run", custom("mine", truth))
+
+    def never(question: str) -> str:
+        raise AssertionError("asked again")
+
+    again = run(task, tmp_path / "run", custom("mine", never))
+    assert again.items == first.items
+
+
+def test_failures_are_scored_0_listed_and_tried_again(task: dict[str, Path], tmp_path: Path) -> None:
+    def picky(question: str) -> str:
+        if "number 100," in question:
+            raise ValueError("too hard")
+        return truth(question)
+
+    results = run(task, tmp_path / "run", custom("picky", picky), custom("oracle", truth))
+    failing = results.variants[0]
+    assert failing.failures == 1
+    assert failing.metrics["label_accuracy"].value == pytest.approx(23 / 24)
+    assert results.items[0].answers["picky"].error == "ValueError: too hard"
+    mended = run(task, tmp_path / "run", custom("picky", truth), custom("oracle", truth))
+    assert mended.variants[0].failures == 0
+
+
+def test_hostile_answers_stay_text(task: dict[str, Path], tmp_path: Path) -> None:
+    hostile = "</script><script>alert(1)</script>\x1b[31m\u202egnp " + "x" * 10_000
+    run(task, tmp_path / "run", custom("hostile", lambda q: hostile))
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+
+
+@pytest.mark.parametrize(
+    "variants,options,said",
+    [
+        (["tunned"], {}, "unknown variant 'tunned'\n  next: did you mean 'tuned'?"),
+        (["tuned"], {}, "variant 'tuned' cannot run: no adapter was given (--adapter)"),
+        (["rag"], {}, "variant 'rag' cannot run: no documents were given (--corpus)"),
+        (["classical", "classical"], {}, "a variant is named twice"),
+        (["classical"], {"baseline": "zero-shot"}, "the baseline 'zero-shot' is not among the variants"),
+        (["classical"], {"margn": 0.1}, "unknown option 'margn' (did you mean 'margin'?)"),
+        (["classical"], {"margin": -1}, "margin=-1: input should be greater than 0"),
+    ],
+)
+def test_a_wrong_wish_is_told_before_the_first_question(
+    task: dict[str, Path], tmp_path: Path, variants: list[str], options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(task, tmp_path / "run", *variants, **options)
+    assert said in str(caught.value)
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_train_items_in_test_are_reported(tmp_path: Path) -> None:
+    both = write(tmp_path / "both.jsonl", rows(24))
+    results = compare(both, ["classical"], tmp_path / "run", train=both, latency_items=0)
+    assert [(leak.level, leak.count) for leak in results.leaks] == [("exact", 24), ("near", 0)]
+    assert any("also in train" in caution for caution in results.verdict.cautions)
+
+
+def test_an_empty_task_is_refused(task: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no rows"):
+        compare(write(tmp_path / "none.jsonl", []), ["classical"], tmp_path / "run", train=task["train"])

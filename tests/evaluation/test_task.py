@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainkit.errors import ConfigError, DataError
+from domainkit.evaluation.task import Task, read_task
+
+
+def write(path: Path, rows: list[Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def intents(n: int, labels: tuple[str, ...] = ("lost", "late", "fee")) -> list[dict[str, str]]:
+    return [{"id": f"r{i}", "input": f"question {i}", "target": labels[i % len(labels)]} for i in range(n)]
+
+
+def test_every_field_of_a_row_is_kept(tmp_path: Path) -> None:
+    row = {
+        "id": "q1", "input": "Which gene?", "target": "SLC12A3", "references": ["gene SLC12A3", "SLC12A3"],
+        "doc_ids": ["d1"], "kind": "gene", "system": "Be brief.", "orig_question": "Genes?",
+    }  # fmt: skip
+    task = read_task(write(tmp_path / "medicine" / "test.jsonl", [row]))
+    (sample,) = task.samples
+    assert sample.references == ("SLC12A3", "gene SLC12A3")
+    assert (sample.doc_ids, sample.group, sample.system) == (("d1",), "gene", "Be brief.")
+    assert sample.meta == {"kind": "gene", "orig_question": "Genes?"}
+    assert (task.name, task.kind) == ("medicine", "answer")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"input": "Hi?", "target": "Yes", "system": "S"},
+        {"prompt": "Hi?", "completion": "Yes", "system": "S"},
+        {"messages": [{"role": r, "content": c} for r, c in (("system", "S"), ("user", "Hi?"), ("assistant", "Yes"))]},
+    ],
+)
+def test_the_three_layouts_are_one_sample(tmp_path: Path, row: dict[str, Any]) -> None:
+    (sample,) = read_task(write(tmp_path / "t.jsonl", [row])).samples
+    assert (sample.id, sample.input, sample.target, sample.system) == ("t-1", "Hi?", "Yes", "S")
+
+
+def test_fingerprint_follows_the_rows_alone(tmp_path: Path) -> None:
+    rows = intents(12)
+    first = read_task(write(tmp_path / "a.jsonl", rows))
+    assert read_task(write(tmp_path / "a.jsonl", rows), kind="answer", name="x").fingerprint == first.fingerprint
+    rows[3]["target"] = "fee"
+    assert read_task(write(tmp_path / "a.jsonl", rows)).fingerprint != first.fingerprint
+
+
+def label_task(tmp_path: Path, **options: Any) -> Task:
+    return read_task(write(tmp_path / "test.jsonl", intents(12)), **options)
+
+
+def test_labels_json_beside_the_file_makes_a_label_task(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text('["fee", "late", "lost", "unused"]')
+    task = label_task(tmp_path)
+    assert (task.kind, task.labels) == ("label", ("fee", "late", "lost", "unused"))
+    assert task.why_kind == f"labels are listed in {tmp_path / 'labels.json'}"
+
+
+def test_another_tasks_labels_in_the_same_folder_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text('["apple", "pear"]')
+    rows = [{"input": f"q{i}", "target": f"the {i}th"} for i in range(12)]
+    assert read_task(write(tmp_path / "answers.jsonl", rows)).kind == "answer"
+
+
+def test_a_stray_label_among_known_ones_is_an_error(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", intents(30))
+    rows = [*intents(20), {"input": "x", "target": "lots"}]
+    with pytest.raises(
+        DataError, match=r"test.jsonl:21: the target 'lots' is not among the targets of train\n.*'lost'"
+    ):
+        read_task(write(tmp_path / "test.jsonl", rows), train=train)
+
+
+def test_few_targets_that_train_knows_make_a_label_task(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", intents(30, ("lost", "late", "fee", "other")))
+    task = label_task(tmp_path, train=train)
+    assert (task.kind, task.labels) == ("label", ("fee", "late", "lost", "other"))
+    assert task.why_kind == "4 distinct targets on 30 train rows, and every test target is in train"
+
+
+def test_targets_that_train_lacks_make_an_answer_task(tmp_path: Path) -> None:
+    task = label_task(tmp_path, train=write(tmp_path / "train.jsonl", intents(30, ("lost", "late"))))
+    assert (task.kind, task.labels) == ("answer", ())
+    assert task.why_kind == "1 of the test targets are not in train"
+
+
+def test_targets_that_hardly_repeat_make_an_answer_task(tmp_path: Path) -> None:
+    rows = [{"input": f"q{i}", "target": f"t{i // 2}"} for i in range(20)]
+    assert read_task(write(tmp_path / "test.jsonl", rows)).why_kind == (
+        "10 distinct targets on 20 test rows: not few targets that repeat"
+    )
+
+
+def test_the_kind_asked_for_wins(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text('["a"]')
+    assert label_task(tmp_path, kind="answer").labels == ()
+    with pytest.raises(ConfigError, match=r"unknown kind of task 'lable'\n.*did you mean 'label'"):
+        label_task(tmp_path, kind="lable")
+
+
+def test_a_target_that_is_no_label_names_its_line_and_the_near_label(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", [*intents(9), {"input": "x", "target": "feee"}])
+    with pytest.raises(DataError) as e:
+        label_task(tmp_path, train=train, labels=["lost", "lates", "fee"])
+    assert len(e.value.problems) == 4 + 3 + 1
+    assert f"{tmp_path / 'test.jsonl'}:2: the target 'late' is not among the labels given" in str(e.value)
+    assert "did you mean 'lates'?" in str(e.value)
+    assert f"{train}:10: the target 'feee' is not among the labels given\n  next: did you mean 'fee'?" in str(e.value)
+
+
+def test_a_test_label_unknown_to_train_is_found_when_the_kind_is_given(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", intents(30, ("lost", "late")))
+    with pytest.raises(DataError, match=r"test.jsonl:3: the target 'fee' is not among the targets of train"):
+        label_task(tmp_path, train=train, kind="label")
+
+
+def test_repeated_ids_name_both_lines(tmp_path: Path) -> None:
+    rows = [*intents(3), {"id": "r1", "input": "x", "target": "lost"}]
+    with pytest.raises(DataError, match=r"t.jsonl:4: the id 'r1' is already on line 2"):
+        read_task(write(tmp_path / "t.jsonl", rows))
+
+
+def test_a_made_id_does_not_hide_a_given_one(tmp_path: Path) -> None:
+    rows = [{"id": "t-2", "input": "x", "target": "y"}, {"input": "x", "target": "y"}]
+    with pytest.raises(DataError, match=r"t.jsonl:2: the id 't-2' is already on line 1"):
+        read_task(write(tmp_path / "t.jsonl", rows))
+
+
+def test_every_faulty_row_is_told(tmp_path: Path) -> None:
+    turns = [{"role": r, "content": "x"} for r in ("user", "assistant", "user", "assistant")]
+    rows = [{"input": "x", "target": "y", "references": "z", "doc_ids": [3]}, {"messages": turns}]
+    with pytest.raises(DataError) as e:
+        read_task(write(tmp_path / "t.jsonl", rows))
+    assert [p.line for p in e.value.problems] == [1, 2]
+    assert "'doc_ids' is not a list of non-empty strings" in str(e.value)
+    assert "has earlier turns; a test row is one question and its answer" in str(e.value)
+
+
+def test_an_empty_file_and_a_bad_labels_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no rows"):
+        read_task(write(tmp_path / "t.jsonl", []))
+    (tmp_path / "labels.json").write_text('{"a": 1}')
+    with pytest.raises(DataError, match=r"labels.json: is not a JSON list of non-empty strings"):
+        label_task(tmp_path)

@@ -1,0 +1,232 @@
+"""Comparisons as `compare` would leave them: built from seeded answers, so scores, differences and items agree."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from domainkit.evaluation.results import (
+    AnswerRow,
+    Difference,
+    Estimate,
+    Item,
+    Latency,
+    Leak,
+    Passage,
+    Results,
+    TaskFacts,
+    TrainingReceipt,
+    Usage,
+    VariantResult,
+    Verdict,
+)
+from domainkit.evaluation.variant import Family
+
+# name, family, description, share right, prompt tokens, seconds per question (None: the variant reports none)
+LADDER: list[tuple[str, Family, str, float, int | None, float | None]] = [
+    (
+        "classical",
+        "classical",
+        "TF-IDF and logistic regression on the training rows; no language model.",
+        0.78,
+        None,
+        0.0021,
+    ),
+    ("zero-shot", "prompt", "The question and the list of answers, nothing else.", 0.44, 212, 0.61),
+    ("few-shot", "prompt", "The same four solved examples before every question.", 0.52, 468, 0.74),
+    ("knn-few-shot", "prompt", "The four solved examples nearest to the question.", 0.71, 481, 0.78),
+    ("rag", "retrieve", "Three passages found in the corpus.", 0.47, 905, 1.12),
+    ("tuned", "tune", "The adapter, no examples and no passages.", 0.88, 212, 0.63),
+    ("tuned-knn", "combine", "The adapter with the four nearest solved examples.", 0.865, 481, 0.81),
+    ("tuned-rag", "combine", "The adapter with three passages found in the corpus.", 0.80, 905, 1.17),
+]
+GROUPS = ("cards", "transfers", "accounts", "security")
+QUESTIONS = (
+    "I was charged twice for the same coffee this morning, can you give one back?",
+    "My transfer to Lisbon has been pending since Tuesday. Is it lost?",
+    "Someone tried to log in from a city I have never been to.",
+    "How do I add my daughter to the joint account before she turns eighteen?",
+    "The card machine said declined although there is money on the account.",
+    "Can I change the PIN without going to a branch?",
+)
+LABELS = (
+    "card_charged_twice",
+    "transfer_pending",
+    "login_from_abroad",
+    "add_account_holder",
+    "card_declined",
+    "change_pin",
+)
+
+
+def wilson(values: list[float], reason: str = "no items") -> Estimate:
+    if not values:
+        return Estimate(value=None, reason=reason)
+    n, p, z = len(values), statistics.fmean(values), 1.96
+    centre, spread = (p + z * z / 2 / n), z * math.sqrt(p * (1 - p) / n + z * z / 4 / n / n)
+    scale = 1 + z * z / n
+    return Estimate(value=p, low=(centre - spread) / scale, high=(centre + spread) / scale, n=n, method="Wilson")
+
+
+def paired(after: list[float], before: list[float], margin: float = 0.02) -> Difference:
+    d = [a - b for a, b in zip(after, before, strict=True)]
+    mean, half = statistics.fmean(d), 1.96 * statistics.pstdev(d) / math.sqrt(len(d))
+    low, high = mean - half, mean + half
+    state = "CANNOT TELL YET"
+    if low > 0:
+        state = "BETTER"
+    elif high < 0:
+        state = "WORSE"
+    elif -margin < low and high < margin:
+        state = "EQUIVALENT"
+    return Difference(
+        value=mean, low=low, high=high, n=len(d), wins=sum(v > 0 for v in d), ties=sum(v == 0 for v in d),
+        losses=sum(v < 0 for v in d), p=0.0004 if low > 0 else 0.31, p_adjusted=0.0028 if low > 0 else 0.62, state=state,
+        margin=margin, needed=1840 if state == "CANNOT TELL YET" else None, method="Bonett–Price",
+    )  # fmt: skip
+
+
+def build(n: int = 240, *, kind: str = "label", copies: int = 1, hostile: tuple[str, ...] = ()) -> Results:
+    """A finished comparison over `n` items; `copies` repeats the ladder's tuned line up to eleven variants and more."""
+    dice = random.Random(7)
+    ladder = LADDER + [
+        (f"recipe {k}", "tune", "Another recipe.", 0.8 + 0.01 * k, 212, 0.6 + 0.02 * k) for k in range(1, copies)
+    ]
+    metric = "label_accuracy" if kind == "label" else "token_f1"
+    other = "macro_f1" if kind == "label" else "exact_match"
+    hardness = [dice.random() for _ in range(n)]
+    scores = {name: [_score(dice, share, h, kind) for h in hardness] for name, _, _, share, *_ in ladder}
+    items = tuple(
+        _item(dice, i, kind, [(row, scores[row[0]][i]) for row in ladder], metric, other, hostile) for i in range(n)
+    )
+    variants = tuple(_variant(row, scores, items, metric, other) for row in ladder)
+    tuned = next(v for v in variants if v.name == "tuned")
+    return Results(
+        task=TaskFacts(
+            name="Bank support routing" if kind == "label" else "Pump manual questions", kind=kind, n=n,
+            labels=len(LABELS) if kind == "label" else 0, primary_metric=metric, fingerprint="9f2c" * 16,
+            source="examples/support/test.jsonl", train_rows=1200, corpus_documents=38,
+            why_kind="every target is one of six texts" if kind == "label" else "targets are short and mostly distinct",
+        ),
+        baseline="zero-shot",
+        variants=variants,
+        left_out={"agent": "the corpus has no index the agent could search; give --corpus"},
+        verdict=verdict(tuned),
+        items=items,
+        passages={f"p{k}": Passage(title=f"Handbook §{k}", text=f"Section {k}. " + "What the desk does, step by step. " * 6)
+                  for k in range(9)},
+        training=TrainingReceipt(
+            method="qlora", examples=1200, tokens=412_800, seconds=1834.0, trainable_parameters=4_884_480,
+            adapter_bytes=19_563_008, final_loss=0.218, hardware="1 × NVIDIA L4, 24 GB",
+        ),
+        leaks=(Leak(level="exact", count=2, pairs=(("q0003", "train.jsonl:88"), ("q0011", "train.jsonl:412"))),
+               Leak(level="near", count=1, pairs=(("q0021", "train.jsonl:7"),))),
+        model={"base": {"name": "HuggingFaceTB/SmolLM2-1.7B-Instruct", "revision": "31b70e2e", "quantisation": "nf4"},
+               "adapter": {"sha256": "77ab" * 16, "method": "qlora"}},
+        environment={"domainkit": "0.1.0", "torch": "2.10.0", "transformers": "5.10.1", "python": "3.12.4",
+                     "hardware": "8 cores, 1 × NVIDIA L4",
+                     "command": "domainkit compare --test test.jsonl --train train.jsonl --adapter runs/support --out runs/compare"},
+        created="2026-03-02T14:05:00Z",
+        seconds=1312.4,
+    )  # fmt: skip
+
+
+def _score(dice: random.Random, share: float, hardness: float, kind: str) -> float:
+    right = 0.7 * hardness + 0.3 * dice.random() < 0.15 + 0.7 * share
+    if kind == "label":
+        return float(right)
+    return round(min(1.0, max(0.0, dice.gauss(0.9 if right else 0.35, 0.2))), 3)
+
+
+def _item(dice, i, kind, scored, metric, other, hostile) -> Item:  # type: ignore[no-untyped-def]
+    place = i % len(LABELS)
+    target = LABELS[place] if kind == "label" else f"Close valve {place + 1}, wait two minutes, then restart the pump."
+    answers = {}
+    for (name, *_, tokens, seconds), score in scored:
+        text = (
+            target
+            if score == 1
+            else LABELS[(place + 1 + dice.randrange(4)) % 6]
+            if kind == "label"
+            else f"Restart pump {i}."
+        )
+        if hostile:
+            text = hostile[i % len(hostile)]
+        passages = tuple(f"p{dice.randrange(9)}" for _ in range(3)) if "rag" in name else ()
+        failed = name == "rag" and i % 60 == 5
+        answers[name] = AnswerRow(
+            text="" if failed else text, scores={metric: score, other: None if kind == "label" else float(score == 1)},
+            passages=passages, prompt_tokens=tokens, completion_tokens=None if tokens is None else 6, seconds=seconds,
+            error="RequestError: the prompt has 4,211 tokens, the model reads 4,096" if failed else None,
+        )  # fmt: skip
+    text = hostile[(i + 1) % len(hostile)] if hostile else f"{QUESTIONS[place]} ({i})"
+    return Item(id=f"q{i:04d}", input=text, target=target, references=(target,), group=GROUPS[i % 4], answers=answers)
+
+
+def _variant(row, scores, items, metric, other) -> VariantResult:  # type: ignore[no-untyped-def]
+    name, family, description, _, tokens, seconds = row
+    own = scores[name]
+    groups = {g: wilson([s for s, item in zip(own, items, strict=True) if item.group == g]) for g in GROUPS}
+    timed = Latency(
+        median=None if seconds is None else seconds * 1.4, worst=None if seconds is None else seconds * 2.2, n=20
+    )
+    return VariantResult(
+        name=name, family=family, description=description, settings={"temperature": 0},
+        metrics={metric: wilson(own), other: Estimate(value=max(0.0, statistics.fmean(own) - 0.03), n=len(own)),
+                 "parse_failure": Estimate(value=None, reason="a classical model cannot answer outside the labels")
+                 if family == "classical" else Estimate(value=0.012, low=0.004, high=0.035, n=len(own))},
+        groups=groups,
+        difference=None if name == "zero-shot" else paired(own, scores["zero-shot"]),
+        usage=Usage(prompt_tokens=tokens, completion_tokens=None if tokens is None else 6.4, seconds_per_item=seconds),
+        latency=timed if name != "classical" else Latency(reason="a classical model is not timed alone"),
+        failures=sum(item.answers[name].error is not None for item in items),
+        retrieval={"hit@1": wilson([1.0] * 6 + [0.0] * 4), "hit@3": wilson([1.0] * 9 + [0.0])} if "rag" in name else {},
+    )  # fmt: skip
+
+
+def verdict(tuned: VariantResult) -> Verdict:
+    assert tuned.difference is not None
+    gain = 100 * tuned.difference.value
+    return Verdict(
+        answer="fine-tune",
+        choice="tuned",
+        headline=f"Fine-tune: the adapter answers {gain:.1f} points more questions right than zero-shot, at the same speed.",
+        reasons=(
+            f"tuned is {gain:.1f} points better than zero-shot on the same {tuned.difference.n} questions.",
+            "It also beats the classical model, so the language model earns its cost.",
+            "Retrieval adds nothing here: the passages do not hold the answer to a routing question.",
+        ),
+        cautions=("3 test questions also stand in the training rows; the verdict holds without them.",),
+        next_steps=(
+            "Load the adapter with DomainLLM(adapter='runs/support').",
+            "Label 60 more questions of the group security.",
+        ),
+        tied=("tuned-knn",),
+    )
+
+
+@pytest.fixture(scope="session")
+def label_results() -> Results:
+    return build(240)
+
+
+@pytest.fixture(scope="session")
+def answer_results() -> Results:
+    return build(60, kind="answer")
+
+
+@pytest.fixture
+def build_results() -> Callable[..., Results]:
+    return build
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, label_results: Results) -> Path:
+    """A folder with results.json."""
+    label_results.save(tmp_path / "results.json")
+    return tmp_path

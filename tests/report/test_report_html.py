@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domainkit.evaluation.results import Estimate, Leak, Portfolio, Results, Usage
+from domainkit.report import render
+from domainkit.report.explorer import embed, explorer_data
+
+SCRIPT = "<script>alert(1)</script>"
+HOSTILE = (
+    SCRIPT,
+    "</script><img src=x onerror=alert(2)>",
+    "<!--<script>",
+    "{{ 7*7 }}",
+    '" onmouseover="alert(3)',
+    "a\u2028b & c",
+)
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, text outside scripts, and the scripts' text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.scripts: list[str] = []
+        self._inside = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag if tag in ("script", "style") else ""
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts[-1] += data
+        elif not self._inside:
+            self.text += data
+
+    def attributes(self, name: str) -> list[str]:
+        return [attrs[name] or "" for _, attrs in self.elements if name in attrs]
+
+
+@pytest.fixture(scope="module")
+def page(label_results: Results) -> Page:
+    return Page(render(label_results))
+
+
+def with_hostile_words(results: Results, words: str) -> Results:
+    """`words` in every text a file can carry."""
+    old = {"tuned": words, "zero-shot": f"{words} base"}
+    text = results.model_dump(mode="json")
+
+    def swap(value):  # type: ignore[no-untyped-def]
+        if isinstance(value, dict):
+            return {old.get(k, k): swap(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [swap(v) for v in value]
+        return old.get(value, value) if isinstance(value, str) else value
+
+    text = swap(text)
+    text["task"] |= {"name": words, "source": words, "why_kind": words}
+    text["verdict"] |= {
+        "answer": words,
+        "headline": words,
+        "reasons": [words],
+        "cautions": [words],
+        "next_steps": [words],
+    }
+    text |= {
+        "left_out": {words: words},
+        "created": words,
+        "environment": {words: words, "command": words},
+        "model": {words: [words]},
+    }
+    text["leaks"] = [{"level": words, "count": 1, "pairs": [[words, words]]}]
+    text["passages"] = {k: {"title": words, "text": words} for k in text["passages"]}
+    for variant in text["variants"]:
+        variant |= {
+            "description": words,
+            "groups": {words: variant["metrics"]["label_accuracy"]},
+            "retrieval": {words: {"value": None, "reason": words}},
+        }
+        variant["metrics"][words] = {"value": None, "reason": words}
+    for item in text["items"]:
+        item |= {"id": words, "input": words, "target": words, "references": [words], "group": words}
+        for answer in item["answers"].values():
+            answer |= {"text": words, "error": words}
+    return Results.model_validate(text)
+
+
+def test_the_page_loads_nothing(page: Page) -> None:
+    assert not [tag for tag, attrs in page.elements if "src" in attrs or "srcset" in attrs]
+    assert {tag for tag, _ in page.elements} & {"iframe", "object", "embed", "img", "base", "video", "audio"} == set()
+    assert all(href == "data:," or href.startswith("#") for href in page.attributes("href"))
+    policy = next(
+        a["content"] or "" for t, a in page.elements if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:")
+
+
+def test_the_style_names_no_address(label_results: Results) -> None:
+    style = render(label_results).split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_ids_are_unique_and_every_anchor_and_label_has_its_target(page: Page) -> None:
+    ids = page.attributes("id")
+    assert len(ids) == len(set(ids))
+    for href in page.attributes("href"):
+        assert href == "data:," or href[1:] in ids
+    for names in page.attributes("aria-labelledby"):
+        assert set(names.split()) <= set(ids)
+
+
+def test_several_comparisons_share_one_page_without_sharing_ids(
+    label_results: Results, answer_results: Results
+) -> None:
+    both = Page(render(Portfolio(title="Two tasks", comparisons=(label_results, answer_results))))
+    ids = both.attributes("id")
+    assert len(ids) == len(set(ids))
+    assert {href[1:] for href in both.attributes("href") if href != "data:,"} <= set(ids)
+    assert "Bank support routing" in both.text
+    assert "Pump manual questions" in both.text
+
+
+def test_a_person_finds_the_verdict_first(label_results: Results, page: Page) -> None:
+    heads = re.findall(r"<h2[^>]*>(.*?)</h2>", render(label_results))
+    first = ["Prompt, retrieve or fine-tune?", "Variants", "Quality and time", "Groups", "Wins and losses"]
+    assert heads == [*first, "Every answer", "Retrieval", "Leakage", "How it was made"]
+    assert [tag for tag, _ in page.elements].count("h1") == 1
+    assert {"main", "header", "nav", "footer"} <= {tag for tag, _ in page.elements}
+
+
+def test_every_chart_has_a_name_and_a_description(page: Page) -> None:
+    charts = [attrs for tag, attrs in page.elements if tag == "svg" and attrs.get("role") == "img"]
+    assert len(charts) == 2 + 2 + 4  # forest and scatter for two screens, four groups
+    assert all(attrs["aria-labelledby"] for attrs in charts)
+    assert all("aria-hidden" in attrs for tag, attrs in page.elements if tag == "svg" and attrs.get("role") != "img")
+
+
+def test_a_missing_value_is_a_dash_with_its_reason(page: Page) -> None:
+    assert "a classical model is not timed alone" in page.text
+    assert "the variant reports no token counts" in page.text
+    assert "the corpus has no index the agent could search; give --corpus" in page.text
+    assert "None" not in page.text
+    assert "nan" not in page.text.lower().split()
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_text_stays_text(label_results: Results, page: Page, words: str) -> None:
+    hostile = with_hostile_words(label_results.model_copy(update={"items": label_results.items[:3]}), words)
+    made = Page(render(hostile))
+    assert {tag for tag, _ in made.elements} <= {tag for tag, _ in page.elements} | {"p"}
+    assert not [name for _, attrs in made.elements for name in attrs if name.startswith("on")]
+    assert len(made.scripts) == 2  # the data and the page's own
+    data = json.loads(made.scripts[0])
+    shown = words.replace("\u2028", "⟨U+2028⟩")
+    assert shown in data["strings"]
+    assert shown in made.text
+    assert made.scripts[1] == page.scripts[1]
+
+
+@given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_embedded_json_cannot_leave_its_element(value: object) -> None:
+    text = embed(value)
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert json.loads(text) == value
+
+
+def test_embedded_json_refuses_nan() -> None:
+    with pytest.raises(ValueError, match="Out of range float"):
+        embed(float("nan"))
+
+
+def test_the_explorer_holds_every_answer_once(label_results: Results) -> None:
+    data = explorer_data(label_results)
+    strings, items = data["strings"], data["items"]
+    assert len(items) == len(label_results.items)
+    assert len(strings) == len(set(strings))
+    for packed, item in zip(items, label_results.items, strict=True):
+        assert strings[packed[0]] == item.id
+        for name, answer in zip(data["variants"], packed[5], strict=True):
+            assert strings[answer[0]] == item.answers[name].text
+    failed = next(p for p, item in zip(items, label_results.items, strict=True) if item.answers["rag"].error)
+    assert strings[failed[5][4][3]].startswith("RequestError")
+    assert [p[6] for p in items if p[6]] == ["exact", "exact", "near"]
+
+
+def test_an_answer_without_score_is_null_and_a_failed_one_scores_zero(label_results: Results) -> None:
+    item = label_results.items[0]
+    answers = dict(item.answers)
+    answers["tuned"] = answers["tuned"].model_copy(update={"scores": {"label_accuracy": None}})
+    answers["rag"] = answers["rag"].model_copy(
+        update={"scores": {}, "error": "out of memory", "passages": ("unknown",)}
+    )
+    del answers["few-shot"]
+    data = explorer_data(label_results.model_copy(update={"items": (item.model_copy(update={"answers": answers}),)}))
+    packed = dict(zip(data["variants"], data["items"][0][5], strict=True))
+    assert packed["tuned"][1][0] is None
+    assert packed["rag"][1][0] == 0
+    assert packed["few-shot"] is None
+    (given,) = packed["rag"][2]
+    title, text = data["passages"][given]
+    assert (data["strings"][title], text) == ("unknown", -1)
+
+
+def test_a_bare_comparison_still_makes_a_page(label_results: Results) -> None:
+    bare = [v.model_copy(update={"metrics": {"label_accuracy": Estimate(value=None, reason="no item was answered")}, "groups": {},
+                                 "usage": Usage(), "difference": None, "retrieval": {}})
+            for v in label_results.variants[:2]]  # fmt: skip
+    verdict = label_results.verdict.model_copy(update={"answer": "cannot tell yet", "choice": "", "tied": ()})
+    made = Page(render(label_results.model_copy(update={
+        "variants": tuple(bare), "items": (), "training": None, "leaks": (), "model": {}, "environment": {}, "passages": {},
+        "verdict": verdict, "left_out": {},
+    })))  # fmt: skip
+    assert "no item was answered" in made.text
+    assert "No check for leakage is in the results file." in made.text
+    assert "Recommended variant" not in made.text
+
+
+def test_a_check_without_finds_says_so(label_results: Results) -> None:
+    clean = label_results.model_copy(update={"leaks": (Leak(level="exact", count=0), Leak(level="near", count=0))})
+    assert "No test question also stands in the training rows." in Page(render(clean)).text
+
+
+def test_many_groups_are_all_in_the_table_and_the_largest_drawn(build_results: Callable[..., Results]) -> None:
+    results = build_results(40)
+    many = {f"group {k:02d}": Estimate(value=0.5, low=0.3, high=0.7, n=k) for k in range(30)}
+    variants = tuple(v.model_copy(update={"groups": many}) for v in results.variants)
+    made = Page(render(results.model_copy(update={"variants": variants})))
+    assert "the 12 largest of 30 are drawn" in made.text
+    assert all(name in made.text for name in many)
+    assert "group-11-title" in made.attributes("id")
+    assert "group-12-title" not in made.attributes("id")
