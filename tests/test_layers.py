@@ -1,0 +1,145 @@
+"""The house's order: a line imports itself and the lines above; heavy libraries have homes; importing domainkit is free."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted(p for top in ("domainkit", "chains") for p in (ROOT / top).rglob("*.py"))
+
+# The longest matching prefix decides. 0 stdlib · 1 nouns · 2 pure verbs · 3 torch · 4 langchain-core · 5 chains · 6 compare, cli.
+LAYERS = {
+    "domainkit": 0,
+    "domainkit.errors": 0,
+    "domainkit.registry": 0,
+    "domainkit.storage": 0,
+    "domainkit.machine": 0,
+    "domainkit.adapter": 1,
+    "domainkit.corpus": 1,
+    "domainkit.training": 0,
+    "domainkit.training.config": 1,
+    "domainkit.training.": 3,
+    "domainkit.inference": 0,
+    "domainkit.inference.backend": 1,
+    "domainkit.inference.": 3,
+    "domainkit.retrieval": 2,
+    "domainkit.report": 2,
+    "domainkit.evaluation": 2,
+    "domainkit.evaluation.config": 1,
+    "domainkit.evaluation.task": 1,
+    "domainkit.evaluation.variant": 1,
+    "domainkit.evaluation.results": 1,
+    "domainkit.evaluation.plan": 6,
+    "domainkit.evaluation.compare": 6,
+    "domainkit.llm": 4,
+    "domainkit.llm_calls": 4,
+    "domainkit.llm_messages": 4,
+    "domainkit.llm_roads": 4,
+    "domainkit.llm_calls": 4,
+    "domainkit.llm_messages": 4,
+    "domainkit.llm_roads": 4,
+    "chains": 5,
+    "domainkit.cli": 6,
+    "domainkit.__main__": 6,
+}
+HOMES = {
+    "torch": ("domainkit.training.", "domainkit.inference.", "domainkit.cli.doctor"),
+    "transformers": ("domainkit.training.", "domainkit.inference."),
+    "peft": ("domainkit.training.", "domainkit.inference."),
+    "bitsandbytes": ("domainkit.training.", "domainkit.inference.", "domainkit.cli.doctor"),
+    "llguidance": ("domainkit.inference.",),
+    "langchain_core": ("domainkit.llm", "domainkit.retrieval", "chains"),
+    "langchain": ("chains",),
+    "bm25s": ("domainkit.retrieval",),
+    "sentence_transformers": ("domainkit.retrieval",),
+    "sklearn": ("domainkit.evaluation.classical", "domainkit.evaluation.leakage"),
+    "jinja2": ("domainkit.report", "domainkit.training.render"),
+    "httpx": ("domainkit.inference.transport",),
+    "typer": ("domainkit.cli",),
+}
+NEVER = {"langchain_community", "langchain_classic", "evaluate", "pickle"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer_of(module: str) -> int:
+    return LAYERS[max((p for p in LAYERS if module == p or module.startswith(p.rstrip(".") + ".")), key=len)]
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """(module, at import time) of every import that is not for type checkers only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        for inner in ast.walk(node)
+    }
+    late = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found += [(alias.name, id(node) not in late) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append((node.module, id(node) not in late))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_point_up(path: Path) -> None:
+    own = name_of(path)
+    wrong = [
+        f"{own} (layer {layer_of(own)}) imports {module} (layer {layer_of(module)})"
+        for module, _ in imports(path)
+        if module.split(".")[0] in ("domainkit", "chains")
+        and module != "domainkit"
+        and layer_of(module) > layer_of(own)
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_heavy_libraries_stay_home(path: Path) -> None:
+    own = name_of(path)
+    tops = {module.split(".")[0] for module, _ in imports(path)}
+    assert not tops & NEVER
+    wrong = [t for t in tops if t in HOMES and not any(own == h or own.startswith(h) for h in HOMES[t])]
+    assert not wrong, f"{own} imports {wrong} outside their home"
+
+
+def test_importing_domainkit_is_free() -> None:
+    heavy = ["torch", "transformers", "peft", "langchain_core", "pandas", "pyarrow", "numpy", "pydantic", "sklearn"]
+    code = f"import sys, domainkit; print([m for m in {heavy!r} if m in sys.modules])"
+    start = time.perf_counter()
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert out.strip() == "[]"
+    assert time.perf_counter() - start < 10  # a guard against hanging only; speed is a benchmark's matter
+
+
+def test_every_public_name_is_there() -> None:
+    import domainkit
+
+    assert sorted(domainkit.__all__, key=str) == sorted(domainkit._PUBLIC)
+    for name in domainkit.__all__:
+        assert getattr(domainkit, name) is not None
+
+
+def test_no_file_is_a_drawer() -> None:
+    drawers = {"utils", "common", "helpers", "misc"}
+    assert not [name_of(p) for p in FILES if p.stem in drawers]
