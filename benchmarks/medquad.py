@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.runs import domainkit, plain, save, timed, variants_of, verdict_of
 
-SETTINGS = ("epochs=3", "batch_size=16")
+SETTINGS = ("epochs=3", "batch_size=8", "learning_rate=1e-3")
 VARIANTS = "classical,zero-shot,few-shot,rag,tuned,tuned-rag"
 
 

@@ -51,6 +51,13 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(MOST_TOGETHER, thread_name_prefix="domainkit-async")
 
 
+@lru_cache(maxsize=32)
+def _other_backend(name: str, base: str | None, api_key: str | None, options: str) -> Backend:
+    """A backend kept for its connections; LangChain rebuilds models at will."""
+    given: dict[str, Any] = {"base": base, "api_key": api_key}
+    return BACKENDS.load(name)(**{k: v for k, v in given.items() if v is not None}, **json.loads(options))
+
+
 class DomainLLM(BaseChatModel):
     """A chat model over a base and its adapters, batched across all callers of the process.
 
@@ -77,19 +84,19 @@ class DomainLLM(BaseChatModel):
     """What computes: a name of domainkit.inference.BACKENDS."""
     backend_options: dict[str, Any] = Field(default_factory=dict)
     """Options of that backend, e.g. a server's url."""
-    temperature: float = Field(0.0, ge=0)
+    temperature: float = Field(default=0.0, ge=0)
     """0 is greedy."""
-    max_tokens: int = Field(256, ge=1)
+    max_tokens: int = Field(default=256, ge=1)
     """Most new tokens in an answer."""
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     """Sample from the most probable tokens that together reach this."""
     stop: list[str] | None = None
     """Strings that end the answer; they are cut from it."""
     seed: int | None = None
     """Seeds each answer's sampling, alone or in company; None draws anew."""
-    timeout: float | None = Field(None, gt=0)
+    timeout: float | None = Field(default=None, gt=0)
     """Seconds from asking until an error."""
-    max_retries: int = Field(2, ge=0)
+    max_retries: int = Field(default=2, ge=0)
     """For backends that can fail in passing; the local one has nothing to retry."""
     api_key: SecretStr | None = None
     """For backends that want one."""
@@ -119,12 +126,12 @@ class DomainLLM(BaseChatModel):
         return "domainkit"
 
     def _backend(self) -> Backend:
-        base, revision, quantization = place_of(self)
-        options = dict(self.backend_options)
-        if self.api_key is not None and self.backend != "local":
-            options.setdefault("api_key", self.api_key.get_secret_value())
-        make = BACKENDS.load(self.backend)
-        return make(base=base or DEFAULT_BASE, revision=revision, quantization=quantization, **options)
+        if self.backend == "local":
+            base, revision, quantization = place_of(self)
+            make = BACKENDS.load("local")
+            return make(base or DEFAULT_BASE, revision=revision, quantization=quantization, **self.backend_options)
+        key = self.api_key.get_secret_value() if self.api_key else None
+        return _other_backend(self.backend, self.base, key, json.dumps(self.backend_options, sort_keys=True))
 
     def _generate(
         self,
@@ -182,7 +189,9 @@ class DomainLLM(BaseChatModel):
             while (piece := await loop.run_in_executor(_threads(), _next_piece, pieces)) is not None:
                 yield to_chunk(piece, name)
         finally:
-            with contextlib.suppress(ValueError, AttributeError):  # a generator in the middle of a step, or no generator
+            with contextlib.suppress(
+                ValueError, AttributeError
+            ):  # a generator in the middle of a step, or no generator
                 pieces.close()
 
     # ---- many at once -------------------------------------------------------------------------------------------------
@@ -204,7 +213,7 @@ class DomainLLM(BaseChatModel):
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[int, Any]]:
-        return super().batch_as_completed(inputs, _together(inputs, config), **kwargs)  # type: ignore[call-overload]
+        return super().batch_as_completed(inputs, _together(inputs, config), **kwargs)
 
     def generate(self, messages: list[list[BaseMessage]], stop: list[str] | None = None, **kwargs: Any) -> LLMResult:  # type: ignore[override]
         """As LangChain's, with the prompts in shared passes."""
@@ -240,7 +249,7 @@ class DomainLLM(BaseChatModel):
             kwargs |= {"tools": described, "tool_choice": tool_choice}
         return self.bind(**kwargs)
 
-    def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:  # type: ignore[override]
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
         """Answers of `schema` (pydantic class, TypedDict, JSON schema) and nothing else.
 
         `method` "json_schema" (the default) constrains the answer and leaves the prompt as it is; "function_calling" also
@@ -252,7 +261,9 @@ class DomainLLM(BaseChatModel):
         plain = super().configurable_fields(**kwargs)
         return ConfigurableLLM(default=plain.default, fields=plain.fields)  # type: ignore[attr-defined]
 
-    def configurable_alternatives(self, which: Any, *, default_key: str = "default", prefix_keys: bool = False, **kwargs: Any) -> Any:
+    def configurable_alternatives(
+        self, which: Any, *, default_key: str = "default", prefix_keys: bool = False, **kwargs: Any
+    ) -> Any:
         return AlternativeLLMs(
             which=which, default=self, alternatives=kwargs, default_key=default_key, prefix_keys=prefix_keys
         )
@@ -289,7 +300,9 @@ class DomainLLM(BaseChatModel):
 
     def _settings(self, request: Request) -> dict[str, Any]:
         model = self._backend().identity(request.adapter)
-        options = {name: getattr(request, name) for name in Request.__slots__ if name not in ("messages", "adapter", "timeout")}
+        options = {
+            name: getattr(request, name) for name in Request.__slots__ if name not in ("messages", "adapter", "timeout")
+        }
         return {"backend": self.backend, "model": model, **options}
 
     def _name_of(self, request: Request) -> str:
@@ -317,11 +330,8 @@ def _next_piece(pieces: Iterator[Piece]) -> Piece | None:
 def _together(inputs: Sequence[Any], config: Any) -> list[RunnableConfig]:
     """One config per input, with room for all of them at once."""
     configs = get_config_list(config, len(inputs))
-    return [{"max_concurrency": min(max(1, len(inputs)), MOST_TOGETHER), **_given(c)} for c in configs]  # type: ignore[misc]
-
-
-def _given(config: RunnableConfig) -> dict[str, Any]:
-    return {k: v for k, v in config.items() if not (k == "max_concurrency" and v is None)}
+    room = min(max(1, len(inputs)), MOST_TOGETHER)
+    return [c if c.get("max_concurrency") else {**c, "max_concurrency": room} for c in configs]
 
 
 __all__ = ["DomainLLM"]

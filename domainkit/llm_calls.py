@@ -45,7 +45,9 @@ def check_options(names: Sequence[str]) -> None:
             raise ConfigError(f"unknown option '{name}' for a call of DomainLLM", next_step=near(name, CALL_OPTIONS))
 
 
-def make_request(llm: Any, messages: Sequence[BaseMessage], stop: Sequence[str] | None, options: dict[str, Any]) -> Request:
+def make_request(
+    llm: Any, messages: Sequence[BaseMessage], stop: Sequence[str] | None, options: dict[str, Any]
+) -> Request:
     """The call's Request: what the call says, else what the model's fields say."""
     check_options(list(options))
     given = {name: options.get(name) for name in SETTINGS}
@@ -73,7 +75,9 @@ def adapter_of(llm: Any, options: dict[str, Any]) -> str | None:
     """Folder of the adapter a call wants: `adapter=`, else `model=`, else the model's own."""
     named = [str(options[k]) for k in ("adapter", "model") if options.get(k) is not None]
     if len(set(named)) > 1:
-        raise ConfigError(f"adapter={named[0]!r} and model={named[1]!r} contradict each other", next_step="give one of them")
+        raise ConfigError(
+            f"adapter={named[0]!r} and model={named[1]!r} contradict each other", next_step="give one of them"
+        )
     if not named:
         own = None if "adapter" in options and "model" not in options else llm.adapter
         return own and find_adapter(llm, own)
@@ -109,7 +113,9 @@ def place_of(llm: Any) -> tuple[str | None, str | None, str]:
 def _facts_of(folder: str) -> dict[str, Any]:
     file = next((f for n in ("card.json", "adapter_config.json") if (f := Path(folder) / n).is_file()), None)
     if file is None:
-        raise AdapterError("is no adapter: neither card.json nor adapter_config.json in it", where=folder, next_step="check the path")
+        raise AdapterError(
+            "is no adapter: neither card.json nor adapter_config.json in it", where=folder, next_step="check the path"
+        )
     return _read_facts(str(file), file.stat().st_mtime_ns)
 
 
@@ -144,7 +150,9 @@ def tool_choice_of(choice: Any, names: Sequence[str]) -> str:
         return "auto"
     if choice in ("any", "none") or choice in names:
         return str(choice)
-    raise ConfigError(f"tool_choice names '{choice}', which is no bound tool", next_step=near(str(choice), ["auto", "any", *names]))
+    raise ConfigError(
+        f"tool_choice names '{choice}', which is no bound tool", next_step=near(str(choice), ["auto", "any", *names])
+    )
 
 
 def schema_of(options: dict[str, Any]) -> dict[str, Any] | None:
@@ -167,7 +175,11 @@ def schema_of(options: dict[str, Any]) -> dict[str, Any] | None:
 
 def json_schema(schema: Any) -> dict[str, Any]:
     """A pydantic class, TypedDict, function or JSON schema as JSON schema."""
-    if isinstance(schema, dict) and "function" not in schema and ("type" in schema or "properties" in schema or "$ref" in schema):
+    if (
+        isinstance(schema, dict)
+        and "function" not in schema
+        and ("type" in schema or "properties" in schema or "$ref" in schema)
+    ):
         return schema
     return convert_to_json_schema(schema)
 
@@ -213,4 +225,3 @@ def _titled(schema: Any) -> Any:
     if isinstance(schema, dict) and "title" not in schema and "name" not in schema and schema.get("type") != "function":
         return {"title": "answer", **schema}
     return schema
-

@@ -16,7 +16,15 @@ from domainkit.inference.backend import Completion, Message, Piece, ToolCall
 
 ROLES = {"system": "system", "developer": "system", "human": "user", "user": "user", "ai": "assistant",
          "AIMessageChunk": "assistant", "assistant": "assistant", "tool": "tool"}  # fmt: skip
-SILENT_BLOCKS = {"tool_use", "tool_call", "tool_call_chunk", "invalid_tool_call", "reasoning", "thinking", "non_standard"}
+SILENT_BLOCKS = {
+    "tool_use",
+    "tool_call",
+    "tool_call_chunk",
+    "invalid_tool_call",
+    "reasoning",
+    "thinking",
+    "non_standard",
+}
 """Blocks that repeat what stands elsewhere in the message, or are no part of the conversation's text."""
 
 
@@ -29,7 +37,9 @@ def _message(message: BaseMessage) -> Message:
     kind = message.role if isinstance(message, ChatMessage) else message.type
     role: Any = ROLES.get(kind)
     if role is None:
-        raise RequestError(f"no role for a message of type '{kind}'", next_step="use system, human, ai or tool messages")
+        raise RequestError(
+            f"no role for a message of type '{kind}'", next_step="use system, human, ai or tool messages"
+        )
     calls = message.tool_calls if isinstance(message, AIMessage) else ()
     return Message(
         role,

@@ -66,7 +66,9 @@ class AlternativeLLMs(RunnableConfigurableAlternatives):
         """Tools bound in our form may mean nothing, or something else, to another library's model."""
         for name, other in self.alternatives.items():
             core = other.bound if isinstance(other, Bound) else other
-            if not isinstance(core, (type(self.default), ConfigurableLLM)) or not isinstance(self.default, BaseChatModel):
+            if not isinstance(core, (type(self.default), ConfigurableLLM)) or not isinstance(
+                self.default, BaseChatModel
+            ):
                 raise ConfigError(
                     f"the alternative '{name}' is no DomainLLM, so {verb} cannot be set for all",
                     next_step=f"call {verb} on each model first, then list the results as alternatives",

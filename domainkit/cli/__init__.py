@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from domainkit.registry import Table
@@ -37,8 +39,23 @@ def app() -> Any:
     )
     made.callback()(version)
     for name in COMMANDS:
-        made.command(name)(COMMANDS.load(name))
+        made.command(name)(_stoppable(COMMANDS.load(name)))
     return made
+
+
+def _stoppable(command: Callable[..., None]) -> Callable[..., None]:
+    """Ctrl-C prints where the command stopped and how to go on; Typer itself would only say "Aborted"."""
+
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            command(*arguments, **options)
+        except KeyboardInterrupt as e:
+            said = str(e) or "run the same command again: what was finished is kept"
+            print(f"\nstopped: {said}", file=sys.stderr)
+            sys.exit(130)
+
+    return run
 
 
 def version() -> None:
@@ -46,7 +63,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; a DomainkitError becomes one message on stderr and its exit code, Ctrl-C exit code 130."""
+    """Run the command line; a DomainkitError becomes one message on stderr and its exit code."""
     from domainkit.errors import DomainkitError
 
     # A command that a reader like `head` closes early ends quietly; a progress bar's forks need no tokenizer warning.
@@ -56,9 +73,6 @@ def main() -> None:
     except DomainkitError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
-    except KeyboardInterrupt as e:
-        print(f"\nstopped: {e}" if str(e) else "\nstopped", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -69,6 +69,7 @@ def compare(
     out = Path(out)
     material = gather_material(task, train, corpus, adapter, parse_options(options))
     plan = make_plan(material, variants)
+    _ = plan.adapter  # a damaged adapter, or one of another base, is refused here
     with RowStore(out / "rows.jsonl") as store, RowStore(out / "latency.jsonl") as timings:
         rows = answer_variants(plan, store, on_progress)
         times = time_variants(plan, timings, on_progress)

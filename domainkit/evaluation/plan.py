@@ -20,6 +20,7 @@ from domainkit.llm import DomainLLM
 from domainkit.registry import near
 from domainkit.retrieval import build_retriever, nearest_examples
 from domainkit.storage import sha256_json
+from domainkit.training.source import resolve_base
 
 ROOM = 1.5  # an answer may be half as long again as the longest training target
 DEFAULT_MAX_TOKENS = 32
@@ -52,7 +53,14 @@ class Plan:
 
     @cached_property
     def adapter(self) -> Adapter | None:
-        return Adapter.load(self.material.adapter, need_card=False) if self.material.adapter else None
+        """The adapter, checked against the base it is to run on; without a card its base must be named."""
+        config = self.material.config
+        if self.material.adapter is None:
+            return None
+        found = Adapter.load(self.material.adapter, need_card=config.base is None)
+        base = config.base or (found.card.base if found.card else "")
+        found.check_base(resolve_base(base, config.revision).fingerprint, base)
+        return found
 
     @cached_property
     def base_llm(self) -> DomainLLM:

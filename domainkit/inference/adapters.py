@@ -7,7 +7,6 @@ pass. Other methods run through PEFT's layers, one adapter at a time.
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -146,21 +145,21 @@ class AdapterPool:
         if self._host is not None and self._host_type() != str(config.peft_type.value):
             self._detach()
         try:
-            with warnings.catch_warnings(record=True) as told:
-                warnings.simplefilter("always")
-                self._read_layers(folder, name)
-        except (RuntimeError, ValueError, KeyError) as e:
+            self._read_layers(folder, name)
+            missing = _missing(self._host, folder, name)
+        except (RuntimeError, ValueError, KeyError, Warning) as e:
             self._withdraw(name)
             raise AdapterError(
                 f"does not fit {self._base}: {str(e).strip().splitlines()[0]}",
                 where=folder,
                 next_step="use the base it was trained on",
             ) from e
-        missing = [w for w in told if "missing adapter keys" in str(w.message)]
         if missing:
             self._withdraw(name)
             raise AdapterError(
-                f"its weights are incomplete: {str(missing[0].message)[:200]}", where=folder, next_step="train it again"
+                f"its weights are incomplete: {len(missing)} are missing, {missing[0]} among them",
+                where=folder,
+                next_step="copy the folder again, or train again",
             )
         self._host.requires_grad_(False)
         self._host.eval()
@@ -170,10 +169,19 @@ class AdapterPool:
     def _read_layers(self, folder: str, name: str) -> None:
         from peft import PeftModel
 
-        if self._host is None:
-            self._host = PeftModel.from_pretrained(self._model, folder, adapter_name=name, is_trainable=False)
-        else:
-            self._host.load_adapter(folder, adapter_name=name, is_trainable=False)
+        # PEFT asks for a property that transformers has deprecated. Its warning is no user's business, and muting it by
+        # filters would change them for all threads of the process; so the property is a plain attribute meanwhile.
+        kind = type(self._model)
+        self._model.__class__ = type(
+            kind.__name__, (kind,), {"is_gradient_checkpointing": False, "__module__": kind.__module__}
+        )
+        try:
+            if self._host is None:
+                self._host = PeftModel.from_pretrained(self._model, folder, adapter_name=name, is_trainable=False)
+            else:
+                self._host.load_adapter(folder, adapter_name=name, is_trainable=False)
+        finally:
+            self._model.__class__ = kind
 
     def _withdraw(self, name: str) -> None:
         """Undo a failed load."""
@@ -186,13 +194,13 @@ class AdapterPool:
         """Let the adapter's layers compute by route; False when one of them is of a kind that cannot."""
         from peft.tuners.lora.layer import LoraLayer
 
-        layers = [m for m in self._host.modules() if isinstance(m, LoraLayer) and _holds(m, name)]
+        layers: list[Any] = [m for m in self._host.modules() if isinstance(m, LoraLayer) and _holds(m, name)]
         if not all(type(m).__name__ in ("Linear", "Linear4bit", "Linear8bitLt") for m in layers):
             return False
         for layer in layers:
-            if not hasattr(layer, "_domainkit_own"):
-                layer._domainkit_own = layer.forward  # type: ignore[assignment]
-                layer.forward = _routed(layer, layer._domainkit_own, self._route)  # type: ignore[method-assign, arg-type]
+            if not getattr(layer, "_domainkit_routed", False):
+                layer.forward = _routed(layer, layer.forward, self._route)
+                layer._domainkit_routed = True
         return True
 
 
@@ -217,6 +225,16 @@ def _holds(layer: Any, name: str) -> bool:
     return name in layer.lora_A or name in layer.lora_embedding_A
 
 
+def _missing(host: Any, folder: str, name: str) -> list[str]:
+    """Weights that the adapter should have and its file does not."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(Path(folder) / WEIGHTS, framework="pt") as file:
+        there = set(file.keys())
+    return sorted(set(get_peft_model_state_dict(host, adapter_name=name)) - there)
+
+
 def _strip(model: Any) -> None:
     """Put the base's own layers back. (PEFT's `unload` leaves trained copies of whole modules in their place.)"""
     from peft.tuners.tuners_utils import BaseTunerLayer
@@ -238,7 +256,9 @@ def _config(folder: str) -> Any:
     try:
         return PeftConfig.from_pretrained(folder)
     except (ValueError, TypeError, KeyError) as e:
-        raise AdapterError(f"{PEFT_CONFIG} cannot be read: {e}", where=folder, next_step="update peft, or train it again") from e
+        raise AdapterError(
+            f"{PEFT_CONFIG} cannot be read: {e}", where=folder, next_step="update peft, or train it again"
+        ) from e
 
 
 def _refuse(config: Any, folder: str) -> None:

@@ -18,6 +18,7 @@ from llguidance import LLMatcher, regex_to_lark
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Request
+from domainkit.inference.closing import ending
 from domainkit.inference.grammar import (
     CALL_OPEN,
     arguments_schema,
@@ -56,6 +57,10 @@ class Constraint(ABC):
     @abstractmethod
     def forced(self) -> list[int]:
         """The tokens that must come next, as far as there is no choice; `advance` over each. May be empty."""
+
+    def ending(self, limit: int, after: int | None = None) -> list[int] | None:
+        """At most `limit` tokens, `after` the first of them, that complete the answer; None where there is no such way."""
+        return None
 
     def apply(self, logits: torch.Tensor) -> None:
         """Set the logits of forbidden tokens to minus infinity in place; float [width], on any device."""
@@ -176,6 +181,14 @@ class GrammarConstraint(Constraint):
         if self.finished or not self._spelling.parser.is_canonical:
             return []
         return self._matcher.compute_ff_tokens()
+
+    def ending(self, limit: int, after: int | None = None) -> list[int] | None:
+        trial = self._matcher.deep_copy()
+        opening = [] if after is None else [after]
+        if self._ended or not all(trial.consume_token(t) for t in opening):
+            return None
+        way = ending(trial, lambda m: _bits(m, self._spelling.size), self._spelling.token_of, limit - len(opening))
+        return None if way is None else [*opening, *way]
 
 
 class _FreeText:

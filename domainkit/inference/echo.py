@@ -59,7 +59,9 @@ class EchoBackend:
         said = _last_user(request.messages)
         if request.choices:
             chosen = next((c for c in request.choices if c.lower() in said.lower()), request.choices[0])
-            return self._completion(request, chosen, "stop", choice_probabilities={c: float(c == chosen) for c in request.choices})
+            return self._completion(
+                request, chosen, "stop", choice_probabilities={c: float(c == chosen) for c in request.choices}
+            )
         if request.tools and request.tool_choice != "auto":
             names = [t.get("function", t)["name"] for t in request.tools]
             name = names[0] if request.tool_choice == "any" else request.tool_choice

@@ -73,9 +73,7 @@ class LocalBackend:
 
     # ---- Backend ----
 
-    def complete(
-        self, requests: Sequence[Request], *, return_errors: bool = False
-    ) -> list[Completion]:
+    def complete(self, requests: Sequence[Request], *, return_errors: bool = False) -> list[Completion]:
         outlets = [Outlet() for _ in requests]
         rows = []
         for request, outlet in zip(requests, outlets, strict=True):

@@ -94,7 +94,9 @@ class Share:
     known: int = field(default=0)
 
 
-def plan_sharing(prompts: Sequence[Sequence[int]], known: Sequence[int], limits: Sequence[int]) -> Iterator[list[Share]]:
+def plan_sharing(
+    prompts: Sequence[Sequence[int]], known: Sequence[int], limits: Sequence[int]
+) -> Iterator[list[Share]]:
     """Rounds of shares among prompts, from the beginning common to most to those common to few.
 
     `known[i]` tokens of prompt i have their state already, at most `limits[i]` may be shared. Shares of one round are

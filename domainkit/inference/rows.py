@@ -25,6 +25,9 @@ from domainkit.inference.spelling import spelling_of
 from domainkit.inference.text import TextStream, decoder
 from domainkit.inference.tools import parse_calls, shown_length
 
+MARGIN = 32
+"""Tokens of an answer's room, beyond its way out, from which that way is measured at each step."""
+
 
 class Outlet:
     """Where a row's result goes: a Future, and for streams the pieces on their way."""
@@ -82,7 +85,9 @@ class Row:
     """One piece of work; `prompt` are its tokens, `adapter` the folder it asks for, `shareable` how many tokens may come
     from another row's computation."""
 
-    def __init__(self, prompt: Sequence[int], adapter: str | None, outlet: Outlet, timeout: float | None = None) -> None:
+    def __init__(
+        self, prompt: Sequence[int], adapter: str | None, outlet: Outlet, timeout: float | None = None
+    ) -> None:
         self.prompt = list(prompt)
         self.seat = Seat(list(prompt))
         self.folder = adapter
@@ -147,6 +152,10 @@ class Answer(Row):
         self._shown = 0
         self._logprobs: list[TokenLogprob] = []
         self._count = 0
+        self._closing = False
+        self._check_at = 0  # tokens written when the way out is next measured
+        self._way: list[int] | None = None
+        self._way_from = 0
         self._follow_forced()
 
     @property
@@ -162,8 +171,37 @@ class Answer(Row):
         if token in self._stop_ids:
             self._finish("stop")
             return
+        if self._is_last_exit(token):
+            self._leave_by_exit()
+            return
         self._accept(token)
         self._follow_forced()
+
+    def _is_last_exit(self, token: int) -> bool:
+        """Whether taking `token` would leave too few tokens to complete a schema's answer."""
+        bounded = self._request.json_schema is not None or self._request.tool_choice != "auto"
+        if self._constraint is None or not bounded or self._count < self._check_at:
+            return False
+        left = self._room - self._count
+        way = self._constraint.ending(left, after=token)
+        if way is None:
+            return self._way is not None
+        if left - len(way) > MARGIN:
+            # Each token may make the way out longer, by an item's required properties: look again half-way.
+            self._check_at = self._count + (left - len(way) - MARGIN + 1) // 2
+        else:
+            self._way, self._way_from = way, self._count
+        return False
+
+    def _leave_by_exit(self) -> None:
+        """Complete the answer by the way measured last; no model is needed for that."""
+        assert self._way is not None
+        self._closing = True
+        for token in self._way[self._count - self._way_from :]:
+            if not self.done:
+                self._accept(token)
+        if not self.done:
+            self._finish("length")
 
     def _sample(self, logits: torch.Tensor) -> int:
         allowed = logits
@@ -186,7 +224,7 @@ class Answer(Row):
         self._count += 1
         self._text.push(token)
         if self._text.stopped or (self._constraint is not None and self._constraint.finished):
-            self._finish("stop")
+            self._finish("length" if self._closing else "stop")
         elif self._count >= self._room:
             self._finish("length")
         else:
@@ -220,7 +258,7 @@ class Answer(Row):
         self.outlet.finish(
             Completion(
                 text=text,
-                finish_reason="tool_calls" if calls else reason,
+                finish_reason="tool_calls" if calls and not self._closing else reason,
                 prompt_tokens=len(self.prompt),
                 completion_tokens=self._count,
                 prefill_seconds=self.prefill_seconds,
@@ -333,5 +371,6 @@ def token_logprob(logits: torch.Tensor, token: int, decode: Any) -> TokenLogprob
 
 def timed_out(row: Row) -> RequestError:
     return RequestError(
-        f"no answer within the timeout of {row.timeout:g} s", next_step="raise timeout, lower max_tokens, or send fewer at once"
+        f"no answer within the timeout of {row.timeout:g} s",
+        next_step="raise timeout, lower max_tokens, or send fewer at once",
     )

@@ -50,6 +50,7 @@ class Scheduler:
         self.width = loaded.model.get_output_embeddings().weight.shape[0]
         self.pool = AdapterPool(loaded.model, fingerprint, loaded.source.name)
         probe = [i for i in range(len(loaded.tokenizer)) if i not in set(loaded.tokenizer.all_special_ids)][:8]
+        self.runner: Any
         self.runner, slow = make_runner(loaded.model, probe)
         self.notes = (*loaded.notes, *([slow] if slow else ()))
         for note in self.notes:
@@ -283,7 +284,11 @@ class Scheduler:
     def _leave(self, row: Row) -> None:
         self._active.remove(row)
         seat = row.seat
-        if self.runner.shares and len(self._active) < FEW and not self.prefixes.covers(row.owner, seat.tokens[: seat.length]):
+        if (
+            self.runner.shares
+            and len(self._active) < FEW
+            and not self.prefixes.covers(row.owner, seat.tokens[: seat.length])
+        ):
             self.prefixes.keep(row.owner, seat.tokens[: seat.length], self.runner.state(seat, seat.length))
         self.runner.leave(seat)
 

@@ -182,13 +182,16 @@ class Runner:
         # Padding after a chunk is written beyond its row's end, where the next pass overwrites it; its position is
         # clamped, for models whose positions are a table.
         positions = torch.minimum(columns, (starts + sizes - 1)[:, None]).to(device)
-        out = self.model(
-            input_ids=ids,
-            attention_mask=self._masks(columns.to(device), width),
-            position_ids=positions,
-            past_key_values=self.store,
-            use_cache=True,
-        )
+        try:
+            out = self.model(
+                input_ids=ids,
+                attention_mask=self._masks(columns.to(device), width),
+                position_ids=positions,
+                past_key_values=self.store,
+                use_cache=True,
+            )
+        finally:
+            self._keep = None
         for seat in seats:
             seat.length = len(seat.tokens)
         return out.logits
@@ -300,7 +303,6 @@ def _agrees(runner: Runner, probe: list[int]) -> bool:
         runner.forward(seats, [1, 1])
         seats[0].tokens, seats[1].tokens = probe[:6], probe[:8]
         found = runner.forward(seats, [1, 1])[:, -1]
-    runner._keep = None
     for row, seat in zip(found, seats, strict=True):
         plain = runner.model(input_ids=torch.tensor([seat.tokens], device=runner.model.device), use_cache=False)
         wanted = plain.logits[0, -1].float()

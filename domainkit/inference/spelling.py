@@ -38,11 +38,19 @@ class Spelling:
         self._plain = Tokenizer.from_str(hidden)
         self._context = _before_answer(tokenizer)
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._characters: dict[str, int | None] = {}
         self._lock = threading.Lock()
 
     def bytes_of(self, token: int) -> bytes:
         """The bytes a token stands for; one token need not be whole characters."""
         return self.parser.decode_bytes([token])
+
+    def token_of(self, character: str) -> int | None:
+        """The token that is this character and nothing else, if there is one."""
+        if character not in self._characters:
+            ids = self.parser.greedy_tokenize(character)
+            self._characters[character] = ids[0] if len(ids) == 1 and self._spells(ids, character) else None
+        return self._characters[character]
 
     def spell(self, text: str) -> list[int]:
         """The tokens of `text` as the assistant's first words: split as the tokeniser splits them after a prompt."""

@@ -39,10 +39,11 @@ class Pass:
         }  # fmt: skip
 
     def to(self, device: torch.device) -> Pass:
-        parts: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        return Pass(
-            **{name: None if part is None else part.to(device, non_blocking=True) for name, part in parts.items()}
-        )
+        moved: dict[str, Any] = {}
+        for name in self.__slots__:
+            part = getattr(self, name)
+            moved[name] = None if part is None else part.to(device, non_blocking=True)
+        return Pass(**moved)
 
 
 @dataclass(frozen=True, slots=True)

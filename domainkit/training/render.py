@@ -13,6 +13,9 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import BaseModelError, DataError, Problem, RequestError
 
+UNKNOWN = "\U000e0fff"
+"""A character outside every vocabulary that is not made of bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -52,6 +55,8 @@ def _controls(tokenizer: Any) -> _Controls:
         added = {i: text for i, text in added.items() if len(text.strip()) > 1}
         spellings = sorted(set(added.values()), key=len, reverse=True)
         pattern = re.compile("|".join(map(re.escape, spellings)) if spellings else r"(?!)")
+        if tokenizer.unk_token_id in tokenizer(UNKNOWN, add_special_tokens=False)["input_ids"]:
+            added.pop(tokenizer.unk_token_id, None)  # what any unknown character becomes controls nothing
         known = _known[tokenizer] = _Controls(frozenset(added), pattern, len(tokenizer))
     return known
 

@@ -119,15 +119,23 @@ def _finished(out: Path, identity: dict[str, Any]) -> Adapter | None:
     if not (out / PEFT_CONFIG).is_file() or last_checkpoint(_work(out)):
         return None
     adapter = Adapter.load(out)
-    card = adapter.card
-    same = card and card.data_fingerprint == identity["data"] and card.base_fingerprint == identity["base"]
-    if not same:
+    if adapter.card is None:
+        return None
+    made = {"config": adapter.card.config, "data": adapter.card.data_fingerprint, "base": adapter.card.base_fingerprint}
+    changed = _differences(made, {**identity, "config": _as_made(identity["config"], adapter.card.config)})
+    if changed:
         raise ConfigError(
-            "holds a finished adapter of other data or another base, and no interrupted run",
+            f"holds a finished adapter made with other settings: {'; '.join(changed)}",
             where=f"out={out}",
             next_step="choose another folder, or train without --resume to replace it",
         )
     return adapter
+
+
+def _as_made(asked: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, with what it left open (None, auto) as it was resolved in `made`."""
+    settled = {f: made.get(f) if v in (None, "auto") else v for f, v in asked.items()}
+    return settled | {"method_options": {**made.get("method_options", {}), **asked["method_options"]}}
 
 
 def _work(out: Path) -> Path:

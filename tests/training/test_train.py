@@ -215,8 +215,10 @@ def test_resume_with_other_settings_names_them(tiny_base: str, tmp_path: Path) -
 def test_resume_of_a_finished_run_returns_it(tiny_base: str, tmp_path: Path) -> None:
     done = run(tiny_base, tmp_path / "a")
     assert run(tiny_base, tmp_path / "a", resume=True) == done
-    with pytest.raises(ConfigError, match="finished adapter of other data"):
+    with pytest.raises(ConfigError, match="other settings: the training data changed"):
         run(tiny_base, tmp_path / "a", ROWS[:3], resume=True)
+    with pytest.raises(ConfigError, match=r"other settings: epochs was 6\.0, is 7\.0"):
+        run(tiny_base, tmp_path / "a", resume=True, epochs=7)
 
 
 def test_a_run_that_failed_at_its_last_save_continues_from_there(

@@ -1,0 +1,90 @@
+"""The shared store against plain passes, for each kind of attention and for what cannot share."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+import torch
+
+from domainkit.inference.slots import Runner, Seat, SoloRunner, make_runner, seated
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 100, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+}  # fmt: skip
+MODELS = {
+    "llama": ("LlamaForCausalLM", "LlamaConfig", SIZES),
+    "mistral": ("MistralForCausalLM", "MistralConfig", {**SIZES, "sliding_window": 4}),
+    "gemma3": ("Gemma3ForCausalLM", "Gemma3TextConfig",
+               {**SIZES, "head_dim": 8, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}),
+    "gpt2": ("GPT2LMHeadModel", "GPT2Config",
+             {"vocab_size": 100, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 24, "bos_token_id": 1, "eos_token_id": 2}),
+    "lfm2": ("Lfm2ForCausalLM", "Lfm2Config", {**SIZES, "layer_types": ["conv", "full_attention"]}),
+}  # fmt: skip
+
+
+def build(name: str) -> Any:
+    import transformers
+
+    model, config, sizes = MODELS[name]
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return getattr(transformers, model)(getattr(transformers, config)(**sizes)).eval()
+
+
+@pytest.mark.parametrize("name", MODELS)
+@torch.inference_mode()
+def test_rows_that_share_passes_are_computed_as_alone(name: str) -> None:
+    model = build(name)
+    runner, why = make_runner(model, range(20, 28))
+    assert isinstance(runner, SoloRunner if name == "lfm2" else Runner), why
+    assert (why is None) == (name != "lfm2")
+    seats = [Seat(list(range(3, 17))), Seat(list(range(40, 46))), Seat([9, 8])]
+    with seated(runner, seats):
+        runner.forward(seats, [2, 1, 1])
+        for seat, more in zip(seats, ([5], [6, 7, 8], [4]), strict=True):
+            seat.tokens += more
+        found = runner.forward(seats, [1, 2, 1])
+        rows = [(s.tokens[:], found[i]) for i, s in enumerate(seats)]
+    if isinstance(runner, Runner):
+        runner.close()
+    for (tokens, logits), want in zip(rows, (1, 2, 1), strict=True):
+        plain = model(torch.tensor([tokens]), use_cache=False).logits[0, -want:]
+        torch.testing.assert_close(logits[-want:], plain, rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_seats_leave_join_go_back_and_share() -> None:
+    model = build("llama")
+    runner, _ = make_runner(model, range(20, 28))
+    assert isinstance(runner, Runner)
+    a, b, c = Seat(list(range(3, 10))), Seat(list(range(30, 50))), Seat(list(range(60, 64)))
+    for seat in (a, b, c):
+        runner.sit(seat)
+    runner.forward([a, b, c], [1, 1, 1])
+    runner.leave(a)  # c moves into its slot
+    state = runner.state(b, 15)
+    d, e = Seat([*range(30, 45), 7]), Seat([*range(30, 42), 8])
+    runner.sit(d)
+    runner.sit(e)
+    runner.fill(d, 15, state)
+    runner.hand(d, e, 12)
+    b.tokens, b.length = [*b.tokens[:18], 5, 6], 18  # another continuation
+    c.tokens.append(9)
+    found = runner.forward([b, c, d, e], [1, 1, 1, 1])[:, -1]
+    tokens = [s.tokens[:] for s in (b, c, d, e)]
+    runner.close()
+    for row, ids in zip(found, tokens, strict=True):
+        torch.testing.assert_close(row, model(torch.tensor([ids])).logits[0, -1], rtol=1e-4, atol=1e-5)
+
+
+def test_the_last_seat_gives_the_memory_back() -> None:
+    runner, _ = make_runner(build("llama"), range(20, 28))
+    assert isinstance(runner, Runner)
+    with torch.inference_mode(), seated(runner, [seat := Seat([1, 2, 3])]):
+        runner.forward([seat], [1])
+        assert runner.store.keys
+    assert not runner.store.keys
