@@ -13,7 +13,7 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import StructuredTool
@@ -47,7 +47,7 @@ def answer_agent(
     def answer(question: Any) -> AIMessage:
         text = question["question"] if isinstance(question, dict) else question
         # A step is a model or a tool turn; the limit above ends the run well before this guard.
-        state = agent.invoke({"messages": [("user", text)]}, {"recursion_limit": 4 * searches + 10})
+        state: Any = agent.invoke({"messages": [HumanMessage(text)]}, {"recursion_limit": 4 * searches + 10})
         return _with_usage(state["messages"])
 
     return RunnableLambda(answer, name="answer_agent")
@@ -104,7 +104,7 @@ def _with_usage(messages: list[Any]) -> AIMessage:
         known = [m.response_metadata[key] for m in turns if isinstance(m.response_metadata.get(key), int | float)]
         if known:
             meta[key] = sum(known)
-    used = [m.usage_metadata for m in turns if m.usage_metadata]
+    used: list[dict[str, Any]] = [dict(m.usage_metadata) for m in turns if m.usage_metadata]
     counted = ("input_tokens", "output_tokens", "total_tokens")
     usage = {key: sum(u[key] for u in used) for key in counted} if used else None
     update = {"response_metadata": {**meta, "passages": passages}, "usage_metadata": usage}

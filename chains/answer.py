@@ -129,12 +129,11 @@ def answer_chain(
     context_prompt: str = "",
 ) -> AnswerChain:
     """The chain behind every variant: `shots` are fixed examples or a function that picks them per question."""
-    chooses = callable(shots)
     return AnswerChain(
         llm=llm,
         instruction=instruction,
-        shots=() if chooses else tuple(shots),
-        choose_shots=shots if chooses else None,
+        shots=() if callable(shots) else tuple(shots),
+        choose_shots=shots if callable(shots) else None,
         retriever=retriever,
         context_prompt=context_prompt,
     )

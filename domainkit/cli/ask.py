@@ -28,8 +28,9 @@ def ask(
     from chains import answer_chain
     from domainkit.llm import DomainLLM
 
-    given = {"adapter": str(adapter) if adapter else None, "base": base}
-    llm = DomainLLM(**{k: v for k, v in given.items() if v}, max_tokens=max_tokens, temperature=temperature)
+    llm = DomainLLM(
+        adapter=str(adapter) if adapter else None, base=base, max_tokens=max_tokens, temperature=temperature
+    )
     if corpus is not None or question is not None:
         chain = answer_chain(llm, retriever=_retriever(corpus))
         for text in [question] if question is not None else _typed():

@@ -19,13 +19,6 @@ def export(
     """Print the exact command that serves a base and its adapters past one machine."""
     if not server:
         raise ConfigError("nothing to export to", next_step="give --server for the vLLM command")
-    from domainkit.adapter import Adapter
-    from domainkit.inference.server import serve_command
+    from domainkit.inference.vllm_command import serve_command
 
-    cards = [Adapter.load(folder) for folder in adapters]
-    bases = {a.card.base for a in cards if a.card}
-    if len(bases) > 1:
-        raise ConfigError(
-            f"the adapters have different bases: {', '.join(sorted(bases))}", next_step="export each base apart"
-        )
-    typer.echo(serve_command(bases.pop(), [a.folder for a in cards]))
+    typer.echo(serve_command(None, adapters))

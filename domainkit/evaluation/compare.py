@@ -101,12 +101,16 @@ def gather_material(
     config: CompareConfig,
 ) -> Material:
     """Stage 1: read everything, and refuse what does not fit together."""
-    train_path = Path(train) if isinstance(train, str | Path) else None
+    train_path, examples = None, []
+    if isinstance(train, str | Path):
+        train_path = Path(train)
+        examples = read_examples(train_path)
+    elif train is not None:
+        examples = list(train)
     if isinstance(task, str | Path):
         task = read_task(Path(task), train=train_path, kind=config.kind)
     if not task.samples:
         raise DataError([Problem(task.source or task.name, None, "has no questions", "give at least one row")])
-    examples = read_examples(train_path) if train_path else list(train or ())
     documents = list(read_documents(Path(corpus))) if isinstance(corpus, str | Path) else list(corpus or ())
     folder = Path(adapter) if adapter else None
     return Material(task, tuple(examples), tuple(chunk(documents)), folder, config)

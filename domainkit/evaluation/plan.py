@@ -67,11 +67,14 @@ class Plan:
         """The base model as its card or the config names it."""
         config = self.material.config
         card = self.adapter.card if self.adapter else None
-        given = {"base": config.base or (card.base if card else None), "revision": config.revision}
-        if config.quantization or card:
-            given["quantization"] = config.quantization or card.quantization
+        trained: Any = card.quantization if card else "auto"
         return DomainLLM(
-            **{k: v for k, v in given.items() if v}, temperature=0.0, max_tokens=self.max_tokens, seed=config.seed
+            base=config.base or (card.base if card else None),
+            revision=config.revision,
+            quantization=config.quantization or trained,
+            temperature=0.0,
+            max_tokens=self.max_tokens,
+            seed=config.seed,
         )
 
     @cached_property

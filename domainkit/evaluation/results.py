@@ -17,8 +17,8 @@ from domainkit.evaluation.task import Kind
 from domainkit.evaluation.variant import Family
 from domainkit.storage import write_text
 
-SCHEMA = "domainkit.results/1"
-PORTFOLIO_SCHEMA = "domainkit.portfolio/1"
+SCHEMA: Literal["domainkit.results/1"] = "domainkit.results/1"
+PORTFOLIO_SCHEMA: Literal["domainkit.portfolio/1"] = "domainkit.portfolio/1"
 State = Literal["BETTER", "WORSE", "EQUIVALENT", "CANNOT TELL YET"]
 
 

@@ -104,6 +104,14 @@ def test_doctor_and_methods_answer() -> None:
     assert "lora" in domainkit("methods").stdout
 
 
+def test_export_prints_the_vllm_command(work: dict[str, Path]) -> None:
+    done = domainkit("export", "--server", work["adapter"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("vllm serve ")
+    assert "--enable-lora" in done.stdout
+    assert domainkit("export", work["adapter"]).returncode == 2
+
+
 TRAIN, COMPARE = "train", "compare"
 
 
@@ -184,7 +192,11 @@ def test_bad_commands_name_the_near_thing(
 
 @pytest.mark.parametrize(
     "damage,said",
-    [("truncate", "adapter_model.safetensors"), ("tamper", "adapter_model.safetensors"), ("no card", "has no card.json")],
+    [
+        ("truncate", "adapter_model.safetensors"),
+        ("tamper", "adapter_model.safetensors"),
+        ("no card", "has no card.json"),
+    ],
 )
 def test_a_damaged_adapter_is_refused(damage: str, said: str, work: dict[str, Path], tmp_path: Path) -> None:
     adapter = tmp_path / "adapter"
