@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.runs import domainkit, plain, save, timed, variants_of, verdict_of
 
 SETTINGS = ("epochs=3", "batch_size=8", "learning_rate=1e-3")
+VARIANTS = "classical,zero-shot,few-shot,tuned"
 CANDIDATES = (("epochs=3", "batch_size=8", "learning_rate=5e-4"), ("epochs=3", "batch_size=8", "learning_rate=1e-3"))
 
 
@@ -43,9 +44,9 @@ def measure(data: Path, work: Path, stock_epochs: float) -> None:
     train, test = data / "train_small.jsonl", data / "test_small.jsonl"
     adapter, run = work / "adapter", work / "compare"
     commands = {
-        "train": domainkit("train", "--data", train, "--base", "builtin:smollm2-135m", "--method", "lora", "--out", adapter,
+        "train": domainkit("train", "--data", train, "--base", "builtin:smollm2-135m", "--method", "lora", "--out", adapter, "--resume",
                            "quantization=nf4", *SETTINGS),
-        "compare": domainkit("compare", "--train", train, "--task", test, "--adapter", adapter, "--out", run),
+        "compare": domainkit("compare", "--train", train, "--task", test, "--adapter", adapter, "--variants", VARIANTS, "--out", run),
         "free": domainkit("compare", "--train", train, "--task", test, "--adapter", adapter, "--variants", "tuned",
                           "--out", work / "free", "decoding=free"),
     }  # fmt: skip

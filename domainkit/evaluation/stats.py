@@ -12,7 +12,7 @@ Which interval, and why:
 - clustered: t with G - 1 degrees on sums per cluster, variance times G/(G - 1) (Miller 2024, arXiv 2411.00640), and never
   narrower than for independent items: with few clusters their own variance is too noisy to claim more precision.
 - identical scores: no variance can be estimated, so the interval allows for the share of other items that n draws may
-  have missed.
+  have missed; graded scores are never given less.
 """
 
 from __future__ import annotations
@@ -63,9 +63,12 @@ def _independent_interval(x: Array, level: float) -> tuple[float, float, str]:
     if is_binary(x):
         low, high = wilson(x.sum(), len(x), level)
         return float(low), float(high), "Wilson score interval"
+    unseen = constant_interval(float(x.mean()), len(x), level, 0, 1)
     if spread(x) == 0:
-        return *constant_interval(float(x[0]), len(x), level, 0, 1), "identical scores"
-    return *clip(*graded_interval(x, level), 0, 1), GRADED
+        return *unseen, "identical scores"
+    low, high = clip(*graded_interval(x, level), 0, 1)
+    # Scores that hardly differ say no more about those not drawn than identical ones do.
+    return min(low, unseen[0]), max(high, unseen[1]), GRADED
 
 
 def clustered_interval(x: Array, codes: Array, level: float, least: float, most: float) -> tuple[float, float]:
