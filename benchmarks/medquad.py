@@ -37,11 +37,12 @@ def main() -> None:
                              "--corpus", data / "corpus.jsonl", "--adapter", adapter, "--variants", VARIANTS, "--out", run,
                              "kind=answer"),
     }  # fmt: skip
-    seconds = {name: timed(command) for name, command in commands.items()}
+    for command in commands.values():
+        timed(command)
     card = json.loads((adapter / "card.json").read_text(encoding="utf-8"))
     save("medquad_ghr", {
         "commands": {name: plain(c, DATA=args.data, WORK=args.work) for name, c in commands.items()},
-        "seconds": seconds, "variants": variants_of(run), "verdict": verdict_of(run),
+        "variants": variants_of(run), "verdict": verdict_of(run),
         "training": {k: card[k] for k in ("tokens", "seconds", "final_loss", "trainable_parameters", "config")},
     })  # fmt: skip
 
