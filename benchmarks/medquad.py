@@ -40,7 +40,9 @@ def main() -> None:
     for command in commands.values():
         timed(command)
     card = json.loads((adapter / "card.json").read_text(encoding="utf-8"))
+    questions = f"the first {args.per_kind} of each kind (--per-kind {args.per_kind})" if args.per_kind else "all"
     save("medquad_ghr", {
+        "questions": questions,
         "commands": {name: plain(c, DATA=args.data, WORK=args.work) for name, c in commands.items()},
         "variants": variants_of(run), "verdict": verdict_of(run),
         "training": {k: card[k] for k in ("tokens", "seconds", "final_loss", "trainable_parameters", "config")},
