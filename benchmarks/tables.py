@@ -38,7 +38,8 @@ def banking77(facts: dict[str, Any]) -> str:
         for v in facts["variants"]
     ]  # fmt: skip
     head = ["variant", "accuracy (95 %)", "macro-F1", "tokens in", "s per question, batched", "s, one at a time"]
-    return f"{table(head, rows)}\n\n{beside(facts)}\n\n{verdict(facts)}"
+    parts = [table(head, rows), *([beside(facts)] if facts.get("stock_script") else []), verdict(facts)]
+    return "\n\n".join(parts)
 
 
 def beside(facts: dict[str, Any]) -> str:
