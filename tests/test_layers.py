@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -123,10 +122,8 @@ def test_heavy_libraries_stay_home(path: Path) -> None:
 def test_importing_domainkit_is_free() -> None:
     heavy = ["torch", "transformers", "peft", "langchain_core", "pandas", "pyarrow", "numpy", "pydantic", "sklearn"]
     code = f"import sys, domainkit; print([m for m in {heavy!r} if m in sys.modules])"
-    start = time.perf_counter()
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert out.strip() == "[]"
-    assert time.perf_counter() - start < 10  # a guard against hanging only; speed is a benchmark's matter
 
 
 def test_every_public_name_is_there() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
-from domainkit.evaluation.metrics import METRICS, PRIMARY, USED, CorpusMetric, Metric
+from domainkit.evaluation.metrics import PRIMARY, USED, Metric, corpus_metrics, item_metrics
 from domainkit.evaluation.paired import adjust, compare_paired
 from domainkit.evaluation.results import (
     AnswerRow,
@@ -28,12 +28,8 @@ Scores = dict[str, list[float | None]]
 
 def score_rows(task: Task, rows: Sequence[Row]) -> Scores:
     """Every per-item metric of the task's kind. An answer that is an error scores 0: it helped nobody."""
-    scores: Scores = {}
-    for name in USED[task.kind]:
-        metric = METRICS.load(name)(task)
-        if not isinstance(metric, CorpusMetric):
-            scores[name] = [_score(metric, s, r) for s, r in zip(task.samples, rows, strict=True)]
-    return scores
+    pairs = list(zip(task.samples, rows, strict=True))
+    return {name: [_score(metric, s, r) for s, r in pairs] for name, metric in item_metrics(task).items()}
 
 
 def _score(metric: Metric, sample: Sample, row: Row) -> float | None:
@@ -126,7 +122,7 @@ def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
 def _estimate(task: Task, name: str, rows: Sequence[Row], scores: Scores, clusters: Sequence[str] | None) -> Estimate:
     if name in scores:
         return estimate(scores[name], clusters=clusters)
-    metric: CorpusMetric = METRICS.load(name)(task)
+    metric = corpus_metrics(task, [name])[name]
     counts = [metric.counts(s, r.text if r.error is None else "") for s, r in zip(task.samples, rows, strict=True)]
     return estimate_corpus(counts, metric.value, clusters=clusters)
 
