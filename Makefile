@@ -43,6 +43,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 bench: $(VENV)/.test
+	$(PIP) install --quiet --no-deps -r requirements-bench.txt
 	$(BIN)/python -m benchmarks $(if $(BENCH_DATA),--data $(BENCH_DATA))
 
 clean:

@@ -6,7 +6,8 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("banking77", "medquad")
+ALONE = ("chain_throughput", "soak")
+ON_DATA = ("banking77", "medquad", "methods")
 
 
 def main() -> None:
@@ -15,7 +16,9 @@ def main() -> None:
         "--data", help="folder with the domain data sets; without it, the benchmarks that need it are skipped"
     )
     args = parser.parse_args()
-    for name in NAMES:
+    for name in ALONE:
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+    for name in ON_DATA:
         if not args.data:
             print(f"{name}: skipped, needs --data FOLDER (make bench BENCH_DATA=FOLDER)")
             continue

@@ -72,11 +72,92 @@ def medquad_ghr(facts: dict[str, Any]) -> str:
     return f"{table(head, rows)}\n\n{verdict(facts)}"
 
 
+def chain_throughput(facts: dict[str, Any]) -> str:
+    """Seconds of each side by case, how many times as long as DomainLLM's, and what company and memory come to."""
+    cases = ("zero-shot", "eight examples", "three adapters")
+    head = ["seconds (times DomainLLM's), same texts", *cases, "peak memory, MiB"]
+    rows = []
+    for side, found in facts["sides"].items():
+        by_case = {r["case"]: r for r in found}
+        if cases[0] in by_case:
+            peak = max(r["peak_bytes"] for r in found) / 2**20
+            rows.append(
+                [side, *(_seconds(by_case.get(c), facts["ratios"].get(side, {}).get(c)) for c in cases), number(peak)]
+            )
+    floor = facts["floors"]
+    rows.append(
+        ["the machine's floor", *(number(floor[c]["seconds"]["all"], 2) if c in floor else "—" for c in cases), "—"]
+    )
+    return "\n\n".join([table(head, rows), " ".join(_beside_the_table(facts))])
+
+
+def _seconds(row: dict[str, Any] | None, ratio: float | None) -> str:
+    if row is None:
+        return "—"
+    times = f" ({ratio:.1f} ×)" if ratio is not None else ""
+    same = f", {100 * row['same_texts']:.0f} %" if row["same_texts"] is not None else ""
+    return f"{row['seconds']:.1f}{times}{same}"
+
+
+def _beside_the_table(facts: dict[str, Any]) -> list[str]:
+    lines = [f"{facts['prompts']} prompts, {facts['new_tokens']} new tokens, greedy, {facts['shape']}, one run."]
+    ours = {r["case"]: r for r in facts["sides"].get("DomainLLM", [])}
+    kept = ours.get("eight examples", {}).get("seconds_with_prefix_kept")
+    if kept is not None:
+        lines.append(f"A second batch behind the same eight examples takes DomainLLM {kept:.1f} s.")
+    for case in ("zero-shot", "eight examples"):
+        if "share_of_floor" in ours.get(case, {}):
+            lines.append(f"DomainLLM works at {100 * ours[case]['share_of_floor']:.0f} % of the floor ({case}).")
+    mixed, memory = facts["ratios"].get("three adapters mixed, against one"), facts["memory"]
+    if mixed is not None:
+        lines.append(f"Three adapters mixed take {mixed:.2f} × the time of one.")
+    if memory is not None:
+        more = (memory["peak_over_three_adapters"] - memory["peak_on_base"]) / 2**20
+        lines.append(
+            f"They add {more:.0f} MiB to the peak; their files hold {memory['adapter_bytes'] / 2**20:.0f} MiB."
+        )
+    for side, found in facts["ratios"].items():
+        if "nf4" in side:
+            lines += [f"On NF4, {side.split()[0]} takes {r:.1f} × DomainLLM's time ({c})." for c, r in found.items()]
+    found = facts["company"]
+    return [*lines, f"Company changed {found['differing']} of {found['answers']} greedy texts."]
+
+
+def soak(facts: dict[str, Any]) -> str:
+    asked = sum(facts["asked"].values())
+    return (
+        f"{asked:,} requests of {len(facts['asked'])} kinds from {facts['threads']} threads over the base and three adapters, streams closed, "
+        f"requests cancelled and failing among them: {len(facts['faults'])} answers differed from the same request's alone or failed "
+        f"otherwise than they should ({len(facts['near_ties'])} more at a tie within rounding), {facts['hung']} hung, and resident memory grew by {100 * facts['growth_after_the_second']:.1f} % "
+        f"after the second of {facts['rounds']} rounds."
+    )
+
+
 def verdict(facts: dict[str, Any]) -> str:
     return f"Verdict: **{facts['verdict']['answer']}**. {facts['verdict']['headline']}"
 
 
-TABLES: dict[str, Callable[[dict[str, Any]], str]] = {"banking77": banking77, "medquad_ghr": medquad_ghr}
+def methods(facts: dict[str, Any]) -> str:
+    """Best first; a method that failed says why in place of its figures."""
+    done = sorted((m for m in facts["methods"] if "accuracy" in m), key=lambda m: -m["accuracy"])
+    rows = [
+        [m["method"] + (" (unquantised base)" if m["quantization"] == "none" else ""), f"{100 * m['accuracy']:.1f} %",
+         f"{m['learning_rate']:.2g}", f"{m['trainable_parameters']:,}", number(m["file_bytes"] / 2**20, 2),
+         number(m["peak_memory_mib"]), number(m["train_seconds"])]
+        for m in done
+    ]  # fmt: skip
+    rows += [[m["method"], f"failed: {m['failed']}", *["—"] * 5] for m in facts["methods"] if "failed" in m]
+    head = ["method", "accuracy", "rate", "trained weights", "file MiB", "peak memory MiB", "training s"]
+    return table(head, rows)
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "methods": methods,
+    "banking77": banking77,
+    "chain_throughput": chain_throughput,
+    "medquad_ghr": medquad_ghr,
+    "soak": soak,
+}
 
 
 def filled(text: str) -> str:

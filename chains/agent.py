@@ -1,111 +1,205 @@
 """answer_agent: an agent with retrieval as its tool, on the base or on an adapter.
 
-The first call may be forced, since small models seldom decide to search; the number of searches is limited, since an agent stops
-only when the model makes no more calls.
+Small models seldom decide to search, write queries that lose the question, and stop only when they make no more calls. So the first
+search may be forced, the question's own words may join its query, and the number of searches is limited. The last turn is put as
+`answer_chain` puts it, so an agent and a chain differ in how passages are found and in nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
 from langchain_core.documents import Document
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.runnables.config import get_config_list
 from langchain_core.tools import StructuredTool
 
+from chains.answer import answer_chain, question_in_context
+
 SEARCH = "search"
+SEARCH_TOKENS = 64
+"""Room for one call of the tool: its form takes about 25 tokens."""
+MOST_TOGETHER = 64
+"""Agents of one `batch` that are under way together unless `max_concurrency` says otherwise; each is a thread."""
+ASKED = "question"
+# A small model copies an argument's name and description into it: as `query`, "what to look for" was what it looked for. Of five
+# wordings tried on SmolLM2-135M, this one kept most of the question.
+TOOL: dict[str, Any] = {
+    "name": SEARCH,
+    "description": "Search the articles for a question in plain words.",
+    "args_schema": {
+        "type": "object",
+        "properties": {ASKED: {"type": "string", "description": "the user's question as asked", "maxLength": 120}},
+        "required": [ASKED],
+    },
+}
 
 
 def answer_agent(
-    llm: BaseChatModel,
+    llm: Any,
     retriever: BaseRetriever,
     *,
     instruction: str = "",
     searches: int = 1,
     force_first: bool = True,
+    keep_question: bool = True,
+    search_llm: Any = None,
+    context_prompt: str = "",
 ) -> Runnable[Any, AIMessage]:
-    """A question (or {"question": …}) to the agent's final AIMessage, its passages in `response_metadata["passages"]`.
+    """A question (or {"question": …, "system": …}) to the agent's final AIMessage.
+
+    Its `response_metadata` holds the `passages` found and the model's own `queries`; usage and seconds are those of all turns.
 
     `searches` limits how often the model may search; after that it is asked without tools, so it must answer. With `force_first`
-    the first turn is a search by grammar.
+    the first turn is a search by grammar. With `keep_question` the first search is for the question and the query together.
+    `search_llm` writes the searches; left out, `llm` does. Give it when `llm` has settings that only fit answers: closed choices,
+    few tokens, an adapter that was never shown a tool. Further options are those of `answer_chain`.
     """
-    tool = StructuredTool.from_function(
-        func=lambda query: _found(retriever.invoke(query)),
-        name=SEARCH,
-        description="Search the company's articles for a question in plain words.",
-        response_format="content_and_artifact",
-        args_schema=_search_schema(),
-    )
-    limit = _SearchLimit(searches, force_first)
-    agent = create_agent(llm, tools=[tool], system_prompt=instruction or None, middleware=[limit])
+    rules = _Rules(searches, force_first, keep_question, search_llm, context_prompt)
+    agent = create_agent(llm, tools=[_search_tool(retriever)], middleware=[rules])
+    opening = answer_chain(llm, instruction=instruction)
+    # A step is a model or a tool turn; the limit ends the run well before this guard.
+    limit: RunnableConfig = {"recursion_limit": 4 * searches + 10}
 
     def answer(question: Any) -> AIMessage:
-        text = question["question"] if isinstance(question, dict) else question
-        # A step is a model or a tool turn; the limit above ends the run well before this guard.
-        state: Any = agent.invoke({"messages": [HumanMessage(text)]}, {"recursion_limit": 4 * searches + 10})
-        return _with_usage(state["messages"])
+        asked: Any = {"messages": opening.messages(question)}
+        return _with_usage(agent.invoke(asked, limit)["messages"])
 
-    return RunnableLambda(answer, name="answer_agent")
+    async def aanswer(question: Any) -> AIMessage:
+        asked: Any = {"messages": opening.messages(question)}
+        return _with_usage((await agent.ainvoke(asked, limit))["messages"])
 
-
-def _search_schema() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {"query": {"type": "string", "description": "what to look for", "maxLength": 200}},
-        "required": ["query"],
-    }
+    return _Agents(answer, aanswer, name="answer_agent")
 
 
-def _found(passages: list[Document]) -> tuple[str, list[dict[str, str]]]:
-    """What the model reads, and what the report shows."""
-    shown = [
-        {"id": str(d.metadata.get("id", i)), "title": str(d.metadata.get("title", "")), "text": d.page_content}
-        for i, d in enumerate(passages)
-    ]
-    return "\n\n".join(f"{p['title']}\n{p['text']}".strip() for p in shown) or "nothing found", shown
+class _Agents(RunnableLambda[Any, AIMessage]):
+    """A batch runs its agents side by side, so that their turns share the model's passes."""
+
+    def batch(
+        self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> list[AIMessage]:
+        room = min(max(1, len(inputs)), MOST_TOGETHER)
+        configs = get_config_list(config, len(inputs))
+        configs = [c if c.get("max_concurrency") else {**c, "max_concurrency": room} for c in configs]
+        return super().batch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
 
 
-class _SearchLimit(AgentMiddleware):
-    """Forces the first search, and takes the tools away once the searches are used up."""
+def _search_tool(retriever: BaseRetriever) -> StructuredTool:
+    def search(question: str) -> tuple[str, list[Document]]:
+        return _read(retriever.invoke(question))
 
-    def __init__(self, searches: int, force_first: bool) -> None:
+    async def asearch(question: str) -> tuple[str, list[Document]]:
+        return _read(await retriever.ainvoke(question))
+
+    return StructuredTool(func=search, coroutine=asearch, response_format="content_and_artifact", **TOOL)
+
+
+def _read(passages: list[Document]) -> tuple[str, list[Document]]:
+    """What the model reads, and what is kept beside it."""
+    texts = [f"{d.metadata.get('title', '')}\n{d.page_content}".strip() for d in passages]
+    return "\n\n".join(texts) or "nothing found", passages
+
+
+class _Rules(AgentMiddleware):
+    """What each turn may do: search first, answer last."""
+
+    def __init__(
+        self, searches: int, force_first: bool, keep_question: bool, search_llm: Any, context_prompt: str
+    ) -> None:
         super().__init__()
         self.searches = searches
         self.force_first = force_first
+        self.keep_question = keep_question
+        self.search_llm = search_llm
+        self.context_prompt = context_prompt
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
-        return handler(self._limited(request))
+        return self._held(request, handler(self._turn(request)))
 
-    async def awrap_model_call(self, request: ModelRequest[Any], handler: Any) -> ModelResponse[Any]:
-        return await handler(self._limited(request))
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelResponse[Any]:
+        return self._held(request, await handler(self._turn(request)))
 
-    def _limited(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
-        done = sum(isinstance(m, ToolMessage) for m in request.messages)
-        if done >= self.searches:
-            return request.override(tools=[], tool_choice=None)
-        if done == 0 and self.force_first:
-            return request.override(tool_choice=SEARCH)
-        return request
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
+        return handler(self._search(request))
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
+    ) -> Any:
+        return await handler(self._search(request))
+
+    def _forced(self, messages: list[AnyMessage]) -> bool:
+        return self.force_first and self.searches > 0 and _searched(messages) == 0
+
+    def _turn(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        if _searched(request.messages) >= self.searches:
+            return request.override(messages=self._answering(request.messages), tools=[], tool_choice=None)
+        if self._forced(request.messages):
+            # The system turn is about the answer; a query made after it reads like one.
+            asked: list[AnyMessage] = [m for m in request.messages if not isinstance(m, SystemMessage)]
+            request = request.override(messages=asked, tool_choice=SEARCH)
+        return request.override(model=self.search_llm) if self.search_llm is not None else request
+
+    def _held(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ModelResponse[Any]:
+        """A forced search that was cut off before its end is made for the question itself: the agent must not end there."""
+        message: Any = response.result[-1]
+        if not self._forced(request.messages) or message.tool_calls:
+            return response
+        call = {"name": SEARCH, "args": {ASKED: _question(request.messages)}, "id": uuid4().hex, "type": "tool_call"}
+        whole = message.model_copy(update={"content": "", "tool_calls": [call], "invalid_tool_calls": []})
+        return ModelResponse(result=[*response.result[:-1], whole])
+
+    def _answering(self, messages: list[AnyMessage]) -> list[AnyMessage]:
+        """The question behind all passages found, as `answer_chain` would put it."""
+        system: list[AnyMessage] = [m for m in messages if isinstance(m, SystemMessage)]
+        question = question_in_context(_question(messages), _found(messages), self.context_prompt)
+        return [*system, HumanMessage(question)]
+
+    def _search(self, request: ToolCallRequest) -> ToolCallRequest:
+        messages, call = request.state["messages"], request.tool_call
+        question, query = _question(messages), str(call["args"].get(ASKED, ""))
+        if not self.keep_question or _searched(messages) or query.strip().lower() == question.strip().lower():
+            return request
+        return request.override(tool_call={**call, "args": {**call["args"], ASKED: f"{question}\n{query}"}})
+
+
+def _searched(messages: list[AnyMessage]) -> int:
+    return sum(isinstance(m, ToolMessage) for m in messages)
+
+
+def _question(messages: list[AnyMessage]) -> str:
+    return next(m.text for m in reversed(messages) if isinstance(m, HumanMessage))
+
+
+def _found(messages: list[Any]) -> list[Document]:
+    """The passages of every search, each once."""
+    passages = [d for m in messages if isinstance(m, ToolMessage) for d in m.artifact or ()]
+    return list({(d.metadata.get("id"), d.page_content): d for d in passages}.values())
 
 
 def _with_usage(messages: list[Any]) -> AIMessage:
-    """The last AIMessage, with the tokens and seconds of all turns and the passages of every search."""
+    """The last AIMessage, with the tokens and seconds of all turns, the queries and the passages."""
     turns = [m for m in messages if isinstance(m, AIMessage)]
-    passages = [p for m in messages if isinstance(m, ToolMessage) for p in m.artifact or ()]
     meta = dict(turns[-1].response_metadata)
     for key in ("prefill_seconds", "decode_seconds"):
         known = [m.response_metadata[key] for m in turns if isinstance(m.response_metadata.get(key), int | float)]
         if known:
             meta[key] = sum(known)
+    meta["queries"] = [str(call["args"].get(ASKED, "")) for m in turns for call in m.tool_calls]
+    meta["passages"] = [
+        {"id": str(d.metadata.get("id", i)), "title": str(d.metadata.get("title", "")), "text": d.page_content}
+        for i, d in enumerate(_found(messages))
+    ]
     used: list[dict[str, Any]] = [dict(m.usage_metadata) for m in turns if m.usage_metadata]
     counted = ("input_tokens", "output_tokens", "total_tokens")
     usage = {key: sum(u[key] for u in used) for key in counted} if used else None
-    update = {"response_metadata": {**meta, "passages": passages}, "usage_metadata": usage}
-    return turns[-1].model_copy(update=update)
+    return turns[-1].model_copy(update={"response_metadata": meta, "usage_metadata": usage})

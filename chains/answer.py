@@ -116,8 +116,7 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
             turns += [HumanMessage(example.question), AIMessage(example.target)]
         if self.retriever is None:
             return [*turns, HumanMessage(question)]
-        template = self.context_prompt or prompt_text("context")
-        return [*turns, HumanMessage(fill(template, passages=_passage_text(passages), question=question))]
+        return [*turns, HumanMessage(question_in_context(question, passages, self.context_prompt))]
 
 
 def answer_chain(
@@ -137,6 +136,11 @@ def answer_chain(
         retriever=retriever,
         context_prompt=context_prompt,
     )
+
+
+def question_in_context(question: str, passages: Sequence[Document], context_prompt: str = "") -> str:
+    """The user turn that puts passages before the question; "" takes the prompt of prompts/context.md."""
+    return fill(context_prompt or prompt_text("context"), passages=_passage_text(passages), question=question)
 
 
 def _text(question: Question) -> str:

@@ -41,12 +41,33 @@ _ROWS = (
         description="The base model with an instruction and the passages found for the question.",
     ),
     Variant(
+        name="oracle-rag", family="oracle", retrieve=True, oracle=True, needs=("corpus", "gold"),
+        description="The base model with an instruction and the right document: what perfect retrieval would bring.",
+    ),
+    Variant(
         name="tuned", family="tune", tuned=True, needs=("adapter",),
         description="The base model with the adapter; the bare question, as it was trained.",
     ),
     Variant(
+        name="tuned-knn", family="combine", tuned=True, shots="nearest", needs=("adapter", "train"),
+        description="The adapter, and the solved examples nearest to the question before it.",
+    ),
+    Variant(
         name="tuned-rag", family="combine", tuned=True, retrieve=True, needs=("adapter", "corpus"),
         description="The adapter, and the passages found for the question before it.",
+    ),
+    Variant(
+        name="tuned-context", family="combine", tuned=True, context=True, retrieve=True, needs=("context adapter", "corpus"),
+        description="An adapter trained with passages in its prompts, right and wrong ones, and the passages found.",
+    ),
+    Variant(
+        name="agent", family="retrieve", retrieve=True, agent=True, default=False, needs=("corpus",),
+        description="An agent: the base model searches with a query of its own, then answers from the passages found.",
+    ),
+    Variant(
+        name="tuned-agent", family="combine", tuned=True, retrieve=True, agent=True, default=False,
+        needs=("adapter", "corpus"),
+        description="An agent: the base model searches with a query of its own, the adapter answers from the passages found.",
     ),
 )  # fmt: skip
 
@@ -61,6 +82,10 @@ class Parts:
     """The base model, decoding settings bound."""
     tuned: Runnable[LanguageModelInput, AIMessage] | None = None
     """The same with the adapter."""
+    in_context: Runnable[LanguageModelInput, AIMessage] | None = None
+    """The same with the adapter trained on passages."""
+    searcher: Runnable[LanguageModelInput, AIMessage] | None = None
+    """The base model as it writes an agent's searches: without the settings bound for answers."""
     kind: str = "answer"
     """"label" or "answer": picks the instruction."""
     labels: Sequence[str] = ()
@@ -69,6 +94,8 @@ class Parts:
     nearest: ChooseShots | None = None
     """Questions to their nearest solved examples."""
     retriever: BaseRetriever | None = None
+    oracle: BaseRetriever | None = None
+    """Finds the gold documents' passages."""
     shots: int = 8
     """Solved examples in a few-shot prompt."""
     seed: int = 0
@@ -83,14 +110,35 @@ def build_chain(variant: Variant, parts: Parts) -> Runnable[Any, Any]:
     """The variant's Runnable: its own, or `answer_chain` with the variant's settings. Classical rows have no chain."""
     if variant.runnable is not None:
         return variant.runnable
+    if variant.agent:
+        return _build_agent(variant, parts)
     return answer_chain(
-        parts.tuned if variant.tuned and parts.tuned is not None else parts.base,
+        _model(variant, parts),
         shots=_shots(variant, parts),
-        retriever=parts.retriever if variant.retrieve else None,
+        retriever=(parts.oracle if variant.oracle else parts.retriever) if variant.retrieve else None,
         # An adapter was trained on bare questions: an instruction it never saw would be a second change.
         instruction="" if variant.tuned else instruction(parts),
         context_prompt=parts.prompt("context"),
     )
+
+
+def _build_agent(variant: Variant, parts: Parts) -> Runnable[Any, Any]:
+    from chains.agent import SEARCH_TOKENS, answer_agent  # langgraph takes a second to import
+
+    if parts.retriever is None:
+        raise ValueError(f"variant '{variant.name}' needs a retriever")
+    return answer_agent(
+        _model(variant, parts),
+        parts.retriever,
+        instruction="" if variant.tuned else instruction(parts),
+        search_llm=(parts.searcher or parts.base).bind(max_tokens=SEARCH_TOKENS),
+        context_prompt=parts.prompt("context"),
+    )
+
+
+def _model(variant: Variant, parts: Parts) -> Runnable[LanguageModelInput, AIMessage]:
+    adapted = parts.in_context if variant.context else parts.tuned
+    return adapted if variant.tuned and adapted is not None else parts.base
 
 
 def instruction(parts: Parts) -> str:

@@ -59,6 +59,10 @@ class Card(BaseModel):
     domainkit: str
     """Version of domainkit that trained it."""
     notes: list[str] = []
+    parents: list[dict[str, Any]] = []
+    """Of an adapter combined or converted from others: their folder names, weight hashes, cards' data, and shares."""
+    proof: dict[str, Any] | None = None
+    """Of a combined adapter: what held-out examples say of it beside its parents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,12 @@ class Adapter:
                 where=str(self.folder),
                 next_step=f"use base={self.card.base}, or train an adapter for {base}",
             )
+
+
+def split_task(adapter: str) -> tuple[str, str | None]:
+    """(folder, task) of `folder#task`, which names a task of an adapter that holds several; task None for a plain folder."""
+    folder, mark, task = adapter.rpartition("#")
+    return (folder, task) if mark and folder and not Path(adapter).is_dir() else (adapter, None)
 
 
 def write_card(folder: Path, card: Card) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -19,16 +20,15 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import get_config_list
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from domainkit.adapter import split_task
 from domainkit.errors import AdapterError
 from domainkit.inference import BACKENDS
 from domainkit.inference.backend import Backend, Piece, Request
 from domainkit.llm_calls import (
-    check_options,
     find_adapter,
     make_request,
     place_of,
@@ -36,11 +36,8 @@ from domainkit.llm_calls import (
     tool_choice_of,
 )
 from domainkit.llm_messages import to_backend, to_chunk, to_result
-from domainkit.llm_roads import AlternativeLLMs, Bound, ConfigurableLLM
+from domainkit.llm_roads import MOST_TOGETHER, Bound, ConfigurableLLM, Roads, together
 from domainkit.training.config import DEFAULT_BASE, Quantization
-
-MOST_TOGETHER = 256
-"""Requests of one `batch` that are under way together unless `max_concurrency` says otherwise."""
 
 Folder = Annotated[str, BeforeValidator(lambda v: fspath(v) if isinstance(v, PathLike) else v)]
 
@@ -51,6 +48,10 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(MOST_TOGETHER, thread_name_prefix="domainkit-async")
 
 
+if hasattr(os, "register_at_fork"):  # a forked child has the pool but not its threads
+    os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 @lru_cache(maxsize=32)
 def _other_backend(name: str, base: str | None, api_key: str | None, options: str) -> Backend:
     """A backend kept for its connections; LangChain rebuilds models at will."""
@@ -58,7 +59,7 @@ def _other_backend(name: str, base: str | None, api_key: str | None, options: st
     return BACKENDS.load(name)(**{k: v for k, v in given.items() if v is not None}, **json.loads(options))
 
 
-class DomainLLM(BaseChatModel):
+class DomainLLM(Roads, BaseChatModel):  # type: ignore[misc]
     """A chat model over a base and its adapters, batched across all callers of the process.
 
     Nothing is loaded before the first call; every DomainLLM of one base shares its weights. Each call may name another
@@ -113,7 +114,7 @@ class DomainLLM(BaseChatModel):
     @model_validator(mode="after")
     def _adapter_is_there(self) -> DomainLLM:
         if self.adapter is not None and self.backend == "local":
-            folder = Path(find_adapter(self, self.adapter))
+            folder = Path(split_task(find_adapter(self, self.adapter))[0])
             if not (folder / "adapter_config.json").is_file():
                 what = "is no adapter: adapter_config.json missing" if folder.is_dir() else "no such adapter folder"
                 raise AdapterError(what, where=str(folder), next_step="check the path")
@@ -205,7 +206,7 @@ class DomainLLM(BaseChatModel):
         **kwargs: Any,
     ) -> list[AIMessage]:
         """All inputs in shared passes; `max_concurrency` limits how many at a time."""
-        return super().batch(inputs, _together(inputs, config), return_exceptions=return_exceptions, **kwargs)
+        return super().batch(inputs, together(inputs, config), return_exceptions=return_exceptions, **kwargs)
 
     def batch_as_completed(
         self,
@@ -213,7 +214,7 @@ class DomainLLM(BaseChatModel):
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[int, Any]]:
-        return super().batch_as_completed(inputs, _together(inputs, config), **kwargs)
+        return super().batch_as_completed(inputs, together(inputs, config), **kwargs)
 
     def generate(self, messages: list[list[BaseMessage]], stop: list[str] | None = None, **kwargs: Any) -> LLMResult:  # type: ignore[override]
         """As LangChain's, with the prompts in shared passes."""
@@ -227,21 +228,13 @@ class DomainLLM(BaseChatModel):
 
     # ---- tools, structure, roads --------------------------------------------------------------------------------------
 
-    def bind(self, **kwargs: Any) -> Any:
-        """The model with call options set in advance; an unknown one is refused here."""
-        check_options(list(kwargs))
-        return Bound(bound=self, kwargs=kwargs, config={})
-
-    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return Bound(bound=self, kwargs={}, config={**(config or {}), **kwargs})  # type: ignore[typeddict-item]
-
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
         *,
         tool_choice: str | bool | dict[str, Any] | None = None,
         **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
+    ) -> Bound:
         """Offer tools. `tool_choice` "any" or a tool's name makes a well-formed call certain; "auto" leaves it to the model."""
         described = [convert_to_openai_tool(t) for t in tools]
         if described or tool_choice not in (None, "auto", "none", False):
@@ -261,13 +254,6 @@ class DomainLLM(BaseChatModel):
         plain = super().configurable_fields(**kwargs)
         return ConfigurableLLM(default=plain.default, fields=plain.fields)  # type: ignore[attr-defined]
 
-    def configurable_alternatives(
-        self, which: Any, *, default_key: str = "default", prefix_keys: bool = False, **kwargs: Any
-    ) -> Any:
-        return AlternativeLLMs(
-            which=which, default=self, alternatives=kwargs, default_key=default_key, prefix_keys=prefix_keys
-        )
-
     def _resolve_model_profile(self) -> ModelProfile:
         return ModelProfile(
             text_inputs=True, text_outputs=True, image_inputs=False, audio_inputs=False, video_inputs=False,
@@ -282,6 +268,11 @@ class DomainLLM(BaseChatModel):
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """Prompt length in tokens, template included; tool descriptions are not counted."""
         return self._backend().count_tokens(to_backend(messages))
+
+    def score(self, prompt: LanguageModelInput, continuations: Sequence[str]) -> list[float]:
+        """Natural-log likelihood of each continuation as the assistant's next words after `prompt`."""
+        request = make_request(self, self._convert_input(prompt).to_messages(), None, {})
+        return self._backend().score(request.messages, continuations, adapter=request.adapter)
 
     def identity(self, adapter: str | None = None) -> dict[str, Any]:
         """What makes the answers of this model (or of its base with another adapter) themselves; loads no weights."""
@@ -325,13 +316,6 @@ class DomainLLM(BaseChatModel):
 
 def _next_piece(pieces: Iterator[Piece]) -> Piece | None:
     return next(pieces, None)
-
-
-def _together(inputs: Sequence[Any], config: Any) -> list[RunnableConfig]:
-    """One config per input, with room for all of them at once."""
-    configs = get_config_list(config, len(inputs))
-    room = min(max(1, len(inputs)), MOST_TOGETHER)
-    return [c if c.get("max_concurrency") else {**c, "max_concurrency": room} for c in configs]
 
 
 __all__ = ["DomainLLM"]

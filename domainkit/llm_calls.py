@@ -20,7 +20,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from domainkit.adapter import Card
+from domainkit.adapter import Card, split_task
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.inference.backend import Request
 from domainkit.llm_messages import to_backend
@@ -87,14 +87,19 @@ def adapter_of(llm: Any, options: dict[str, Any]) -> str | None:
 
 
 def find_adapter(llm: Any, name: str) -> str:
-    """The folder of an adapter: a name of `adapters`, the folder name of the model's own, or a path."""
+    """The folder of an adapter: a name of `adapters`, the folder name of the model's own, or a path; each maybe with `#task`."""
     if name in llm.adapters:
         return str(llm.adapters[name])
-    if llm.adapter is not None and name in (llm.adapter, Path(llm.adapter).name):
+    own = split_task(llm.adapter)[0] if llm.adapter is not None else None
+    if own is not None and name in (llm.adapter, Path(llm.adapter).name, own, Path(own).name):
         return str(llm.adapter)
     if llm.backend != "local" or Path(name).is_dir():
         return name
-    known = [BASE_ALONE, *llm.adapters, *([Path(llm.adapter).name] if llm.adapter else [])]
+    folder, task = split_task(name)
+    if task is not None:
+        found = own if own is not None and folder in (own, Path(own).name) else find_adapter(llm, folder)
+        return f"{found}#{task}"
+    known = [BASE_ALONE, *llm.adapters, *([Path(own).name] if own else [])]
     raise AdapterError("no such adapter folder", where=name, next_step=near(name, known))
 
 
@@ -111,6 +116,7 @@ def place_of(llm: Any) -> tuple[str | None, str | None, str]:
 
 
 def _facts_of(folder: str) -> dict[str, Any]:
+    folder = split_task(folder)[0]
     file = next((f for n in ("card.json", "adapter_config.json") if (f := Path(folder) / n).is_file()), None)
     if file is None:
         raise AdapterError(

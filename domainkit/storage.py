@@ -23,6 +23,14 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "domainkit"
 
 
+def state_dir() -> Path:
+    """Where what must outlive a run is kept: $DOMAINKIT_STATE, else $XDG_STATE_HOME/domainkit, else ~/.local/state/domainkit."""
+    own = os.environ.get("DOMAINKIT_STATE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "domainkit"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 so that a reader, or a crash at any moment, sees the old file or the new one."""
     with saving(path):

@@ -55,6 +55,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> str:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Indexes go to a folder of the run's own; the unpacked packaged model is shared, since unpacking takes half a minute."""
     os.environ.setdefault("DOMAINKIT_CACHE", str(Path(__file__).resolve().parents[1] / ".venv" / "domainkit-cache"))
+    os.environ["DOMAINKIT_STATE"] = str(tmp_path_factory.mktemp("state"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -35,7 +35,10 @@ LAYERS = {
     "domainkit.evaluation.variant": 1,
     "domainkit.evaluation.results": 1,
     "domainkit.evaluation.plan": 6,
+    "domainkit.evaluation.fit": 6,
     "domainkit.evaluation.compare": 6,
+    "domainkit.evaluation.consequences": 6,
+    "domainkit.evaluation.curves": 6,
     "domainkit.llm": 4,
     "domainkit.llm_calls": 4,
     "domainkit.llm_messages": 4,
@@ -46,7 +49,7 @@ LAYERS = {
 }
 HOMES = {
     "torch": ("domainkit.training.", "domainkit.inference.", "domainkit.cli.doctor"),
-    "transformers": ("domainkit.training.", "domainkit.inference."),
+    "transformers": ("domainkit.training.", "domainkit.inference.", "domainkit.retrieval.embeddings"),
     "peft": ("domainkit.training.", "domainkit.inference."),
     "bitsandbytes": ("domainkit.training.", "domainkit.inference.", "domainkit.cli.doctor"),
     "llguidance": ("domainkit.inference.",),

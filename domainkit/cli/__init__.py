@@ -17,6 +17,7 @@ COMMANDS = Table(
         "train": "domainkit.cli.train:train",
         "ask": "domainkit.cli.ask:ask",
         "compare": "domainkit.cli.compare:compare",
+        "merge": "domainkit.cli.merge:merge",
         "report": "domainkit.cli.report:report",
         "methods": "domainkit.cli.methods:methods",
         "doctor": "domainkit.cli.doctor:doctor",

@@ -1,4 +1,4 @@
-"""domainkit report: rebuild the report of a finished run; no model is loaded."""
+"""domainkit report: rebuild the report of a finished run, set two runs side by side, export; no model is loaded."""
 
 from __future__ import annotations
 
@@ -7,16 +7,70 @@ from typing import Annotated
 
 import typer
 
+from domainkit.errors import ConfigError
 
-def report(run: Annotated[Path, typer.Argument(help="Run folder, or its results.json.")]) -> None:
+
+def report(
+    run: Annotated[Path | None, typer.Argument(help="Run folder, or its results.json.", show_default=False)] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            help="Two runs on the same questions, A and B: writes one page of what changed.", show_default=False
+        ),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write every question and answer to this CSV file.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="Count the cost again with this price table (TOML).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for --compare; left out, side_by_side.html in B's folder.")
+    ] = None,
+) -> None:
     """Write report.html and report.md from a run's results.json, and print the table."""
+    if compare is not None:
+        if run is not None or csv is not None or prices is not None:
+            raise ConfigError("--compare takes its two runs and no other", next_step="domainkit report --compare A B")
+        return side_by_side(*compare, out)
+    if run is None:
+        raise ConfigError("no run is named", next_step="domainkit report RUN, or domainkit report --compare A B")
+    if out is not None:
+        raise ConfigError("--out goes with --compare", next_step="the report of one run stands beside its results.json")
+    return one(run, csv, prices)
+
+
+def one(run: Path, csv: Path | None, prices: Path | None) -> None:
+    """The report of one run; new prices go into its results.json, from which the report is made."""
     from rich.console import Console
 
-    from domainkit.evaluation.results import load_results
+    from domainkit.evaluation.results import Portfolio, load_results
     from domainkit.report import write_report
     from domainkit.report.terminal import print_table
 
     results = load_results(run)
+    if prices is not None:
+        from domainkit.evaluation.cost import reprice
+
+        results = reprice(results, prices)
+        results.save(run / "results.json" if run.is_dir() else run)
+    if csv is not None:
+        from domainkit.report.items_csv import write_csv
+
+        if isinstance(results, Portfolio):
+            raise ConfigError("--csv takes the questions of one comparison", next_step="name the folder of one of them")
+        write_csv(results, csv)
     page, text = write_report(run)
     print_table(results, Console())
-    typer.echo(f"\nWrote {page} and {text}")
+    typer.echo(f"\nWrote {page} and {text}" + (f", {csv}" if csv else ""))
+
+
+def side_by_side(a: Path, b: Path, out: Path | None) -> None:
+    """One page and one table of two runs."""
+    from rich.console import Console
+
+    from domainkit.evaluation.results import load_results
+    from domainkit.report.side_by_side import print_side_by_side, render_side_by_side, set_side_by_side
+    from domainkit.storage import write_text
+
+    found = set_side_by_side(load_results(a), load_results(b))
+    page = out or (b if b.is_dir() else b.parent) / "side_by_side.html"
+    write_text(page, render_side_by_side(found, (str(a), str(b))))
+    print_side_by_side(found, Console(), (str(a), str(b)))
+    typer.echo(f"\nWrote {page}")

@@ -28,6 +28,13 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run with the same settings.")
     ] = False,
+    sweep: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file of settings to try: tokens = 50000, and tables [[grid]] in which a list is tried entry by entry. "
+            "Trains each on the same tokens, chooses on a development part of --data, continues where it was interrupted."
+        ),
+    ] = None,
 ) -> None:
     """Train an adapter. With --resume, an interrupted run continues to the same result."""
     from domainkit.training.config import TrainConfig, parse_config
@@ -38,13 +45,22 @@ def train(
     if not own.get("data") and not own.get("documents"):
         require(own, "data")
     config = parse_config(values)
+    if sweep is not None:
+        from domainkit.cli.sweep import run_sweep
+
+        require(own, "data")
+        run_sweep(sweep, values, Path(own["data"]), Path(own["out"]))
+        return
 
     from domainkit.corpus.read import read_documents, read_examples
+    from domainkit.training.ranks import is_first
     from domainkit.training.train import train as run
 
     examples = read_examples(Path(own["data"])) if own.get("data") else []
     texts = list(read_documents(Path(own["documents"]))) if own.get("documents") else None
     adapter = run(examples, config, Path(own["out"]), resume=resume, documents=texts)
+    if not is_first():
+        return
     card = adapter.card
     typer.echo(f"\nAdapter: {adapter.folder}")
     if card and card.final_loss is not None:

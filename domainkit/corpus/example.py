@@ -19,13 +19,16 @@ class Turn(BaseModel):
 
 
 class Example(BaseModel):
-    """`turns` end with the assistant's; `source` is `path:line`; `id` is the row's own, or None."""
+    """`turns` end with the assistant's; `source` is `path:line`; `id` is the row's own, or None; `doc_ids` the documents that hold
+    the answer, if known; `task` the one it is of, for methods that tell tasks apart."""
 
     model_config = ConfigDict(frozen=True)
 
     turns: tuple[Turn, ...]
     source: str = ""
     id: str | None = None
+    doc_ids: tuple[str, ...] = ()
+    task: str | None = None
 
     @property
     def prompt(self) -> tuple[Turn, ...]:

@@ -4,7 +4,7 @@
     {"prompt": text or messages, "completion": text or messages}
     {"messages": [{"role": ..., "content": ...}, ...]}          # the last is the assistant's
 
-Other fields are left alone; "id", where present, is unique.
+A row may name "doc_ids", the documents that hold its answer. Other fields are left alone; "id", where present, is unique.
 """
 
 from __future__ import annotations
@@ -84,7 +84,29 @@ def _example(row: dict[str, Any], source: str) -> Example:
             raise _RowError("has a 'system' field and a system turn", "keep one of them")
         turns.insert(0, Turn(role="system", content=_text(system, "system")))
     _check_order(turns)
-    return Example(turns=tuple(turns), source=source, id=_id(row.get("id")))
+    return Example(
+        turns=tuple(turns), source=source, id=_id(row.get("id")), doc_ids=_texts(row.get("doc_ids"), "doc_ids"),
+        task=None if row.get("task") is None else _text(row["task"], "task"),
+    )  # fmt: skip
+
+
+def list_of_texts(value: Any, field: str) -> tuple[str, ...]:
+    """A row's list of strings; a single string is a list of one. Raises ValueError(what, next_step)."""
+    if value is None:
+        return ()
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list) or not all(isinstance(v, str) and v.strip() for v in values):
+        raise ValueError(
+            f"'{field}' is not a list of non-empty strings", f'write "{field}": ["…", "…"], or leave it out'
+        )
+    return tuple(values)
+
+
+def _texts(value: Any, field: str) -> tuple[str, ...]:
+    try:
+        return list_of_texts(value, field)
+    except ValueError as fault:
+        raise _RowError(*fault.args) from None
 
 
 def _layout(row: dict[str, Any]) -> tuple[str, ...]:

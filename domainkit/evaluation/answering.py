@@ -35,6 +35,18 @@ def answer_all(
     return [rows[s.id] for s in samples]
 
 
+class Late:
+    """A Runnable that is made when a question is first put to it: what is answered already loads no model."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: Any = None
+
+    def batch(self, *given: Any, **options: Any) -> Any:
+        self._made = self._made or self._make()
+        return self._made.batch(*given, **options)
+
+
 def ask_one(runnable: Any, question: Any) -> float:
     """Seconds one question takes, alone."""
     start = time.perf_counter()

@@ -7,10 +7,12 @@ report are made from them without a model.
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,16 +21,30 @@ from domainkit.corpus.chunk import chunk
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.corpus.read import read_documents, read_examples
-from domainkit.errors import DataError, Problem
-from domainkit.evaluation.answering import Progress, answer_all, ask_one
+from domainkit.errors import DataError, MachineError, Problem
+from domainkit.evaluation.answering import Late, Progress, answer_all, ask_one
 from domainkit.evaluation.classical import fit_classical
 from domainkit.evaluation.config import CompareConfig
+from domainkit.evaluation.consequences import add_consequences, read_given, receipt_of
+from domainkit.evaluation.curves import draw_curves
+from domainkit.evaluation.fit import fit_adapters
 from domainkit.evaluation.leakage import find_leaks
+from domainkit.evaluation.ledger import content_of, record_use, settings_of_run
 from domainkit.evaluation.metrics import PRIMARY
-from domainkit.evaluation.plan import Material, Plan, make_plan
-from domainkit.evaluation.results import Results, TaskFacts, TrainingReceipt, VariantResult
+from domainkit.evaluation.plan import Material, Plan, make_plan, needs_of
+from domainkit.evaluation.racing import Course, run_race
+from domainkit.evaluation.results import (
+    Leak,
+    LearningCurve,
+    Race,
+    Results,
+    SetUse,
+    TaskFacts,
+    VariantResult,
+)
 from domainkit.evaluation.rows import Row, RowStore
 from domainkit.evaluation.scoring import (
+    Rows,
     Scores,
     clusters_of,
     items_of,
@@ -37,13 +53,18 @@ from domainkit.evaluation.scoring import (
     variant_result,
     with_differences,
 )
-from domainkit.evaluation.task import Task, read_task
+from domainkit.evaluation.task import Sample, Task, read_task
 from domainkit.evaluation.variant import Variant
 from domainkit.evaluation.verdict import decide
 from domainkit.machine import environment
 from domainkit.report import write_report
+from domainkit.retrieval.dense import sentence_cosines
+from domainkit.retrieval.embeddings import MiniLMEmbeddings
+from domainkit.training.config import TrainConfig
 
 RESULTS = "results.json"
+EMBEDDED_AT_MOST = 20_000
+"""Questions whose meaning is compared for leakage: some minutes on two cores."""
 
 
 def compare(
@@ -54,26 +75,40 @@ def compare(
     train: Path | str | Sequence[Example] | None = None,
     corpus: Path | str | Sequence[Document] | None = None,
     adapter: Path | str | None = None,
+    context_adapter: Path | str | None = None,
+    fit: TrainConfig | None = None,
+    dev: Path | str | Sequence[Example] | None = None,
+    curve: Sequence[Path | str] = (),
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Results:
     """Answer every question of `task` with every variant and decide.
 
     `variants` are names of the ladder, or Variants of your own (any LangChain Runnable as `runnable`); None runs all of the ladder
-    that the material allows. `options` are CompareConfig's fields. Writes results.json, report.html and report.md to `out`, where
-    rows.jsonl keeps the answers: run again after an interruption and only what is missing is asked.
+    that the material allows. `context_adapter` is one trained with passages in its prompts (`chains.context`). With `fit` the
+    adapters that the variants need and that are not given are trained on `train`, all with this configuration, into `out`; what
+    is there already is used again. `dev` are the questions settings were chosen on, if any: test questions among them are told. `curve`
+    are adapters trained on smaller parts of train (`curves.fit_nested`), for a learning curve of "tuned". `options` are
+    CompareConfig's fields. Writes results.json, report.html and report.md to `out`, where rows.jsonl keeps the answers: run again after an interruption and only what is missing is asked.
 
     Raises DataError, AdapterError or ConfigError before the first question when the material does not fit together.
     """
     started = time.perf_counter()
     out = Path(out)
-    material = gather_material(task, train, corpus, adapter, parse_options(options))
-    plan = make_plan(material, variants)
+    material = gather_material(task, train, corpus, adapter, parse_options(options), dev, context_adapter)
+    if fit is not None:
+        material = fit_adapters(material, needs_of(variants), fit, out / "adapters")
+    plan = whole = make_plan(material, variants)
     _ = plan.adapter  # a damaged adapter, or one of another base, is refused here
+    given = read_given(plan)
     with RowStore(out / "rows.jsonl") as store, RowStore(out / "latency.jsonl") as timings:
-        rows = answer_variants(plan, store, on_progress)
+        plan, rows, race = answer_variants(plan, store, on_progress)
         times = time_variants(plan, timings, on_progress)
-    results = conclude(plan, rows, times, seconds=time.perf_counter() - started)
+        curves = draw_curves(plan, rows, [Path(folder) for folder in curve], store, on_progress)
+    use = record_use_of(whole)
+    seconds = time.perf_counter() - started
+    results = conclude(plan, rows, times, seconds=seconds, race=race, curves=curves, use=use)
+    results = add_consequences(results, plan, given, out, on_progress)
     results.save(out / RESULTS)
     write_report(out)
     return results
@@ -99,6 +134,8 @@ def gather_material(
     corpus: Path | str | Sequence[Document] | None,
     adapter: Path | str | None,
     config: CompareConfig,
+    dev: Path | str | Sequence[Example] | None = None,
+    context_adapter: Path | str | None = None,
 ) -> Material:
     """Stage 1: read everything, and refuse what does not fit together."""
     train_path, examples = None, []
@@ -112,21 +149,64 @@ def gather_material(
     if not task.samples:
         raise DataError([Problem(task.source or task.name, None, "has no questions", "give at least one row")])
     documents = list(read_documents(Path(corpus))) if isinstance(corpus, str | Path) else list(corpus or ())
-    folder = Path(adapter) if adapter else None
-    return Material(task, tuple(examples), tuple(chunk(documents)), folder, config)
+    adapters = [Path(folder) if folder else None for folder in (adapter, context_adapter)]
+    chosen_on = read_examples(Path(dev)) if isinstance(dev, str | Path) else list(dev or ())
+    return Material(
+        task,
+        tuple(examples),
+        tuple(chunk(documents, config.passage_words)),
+        adapters[0],
+        config,
+        tuple(chosen_on),
+        adapters[1],
+    )
 
 
-def answer_variants(plan: Plan, store: RowStore, on_progress: Progress | None) -> dict[str, list[Row]]:
-    """Stage 2: every variant × every item, resumable row by row."""
+def answer_variants(
+    plan: Plan, store: RowStore, on_progress: Progress | None
+) -> tuple[Plan, dict[str, list[Row | None]], Race | None]:
+    """Stage 2: every variant × every item, resumable row by row. After a race the plan's task holds the questions asked, in the
+    order asked."""
     task, config = plan.material.task, plan.material.config
-    rows = {}
+    if config.race:
+        return race_variants(plan, store, on_progress)
+    rows: dict[str, list[Row | None]] = {}
     for variant in plan.variants:
         key = plan.key(variant)
         runnable = None if _answered(store, key, task) else runnable_of(plan, variant)
-        rows[variant.name] = answer_all(
-            variant.name, key, runnable, task.samples, store, batch_size=config.batch_size, on_progress=on_progress
+        rows[variant.name] = list(
+            answer_all(
+                variant.name, key, runnable, task.samples, store, batch_size=config.batch_size, on_progress=on_progress
+            )
         )
-    return rows
+    return plan, rows, None
+
+
+def race_variants(
+    plan: Plan, store: RowStore, on_progress: Progress | None
+) -> tuple[Plan, dict[str, list[Row | None]], Race]:
+    """Stage 2, raced: block by block, until every difference is clear or no question is left."""
+    task, config = plan.material.task, plan.material.config
+    keys = {v.name: plan.key(v) for v in plan.variants}
+    runnables = {v.name: Late(functools.partial(runnable_of, plan, v)) for v in plan.variants}
+    done = dict.fromkeys(keys, 0)
+
+    def ask(name: str, samples: Sequence[Sample]) -> list[Row]:
+        size, runnable = config.batch_size, runnables[name]
+        answered = answer_all(name, keys[name], runnable, samples, store, batch_size=size)
+        done[name] += len(answered)
+        if on_progress:
+            on_progress(name, done[name], len(task.samples))
+        return answered
+
+    def score(samples: Sequence[Sample], rows: Sequence[Row]) -> list[float | None]:
+        return score_rows(task.model_copy(update={"samples": tuple(samples)}), rows)[PRIMARY[task.kind]]
+
+    bounds = [v.name for v in plan.variants if v.family == "oracle"]
+    course = Course(list(keys), plan.baseline, bounds)
+    order, rows, race = run_race(course, task.samples, ask, score, seed=config.seed, clusters=clusters_of(task))
+    asked = task.model_copy(update={"samples": tuple(task.samples[i] for i in order)})
+    return replace(plan, material=replace(plan.material, task=asked)), rows, race
 
 
 def _answered(store: RowStore, key: str, task: Task) -> bool:
@@ -156,6 +236,14 @@ class _Classical:
 
 def _text(question: Any) -> str:
     return question["question"] if isinstance(question, dict) else question
+
+
+def record_use_of(plan: Plan) -> SetUse:
+    """This look at the questions, in the ledger."""
+    task, config = plan.material.task, plan.material.config
+    options = config.model_dump(include={"margin", "kind", "race"})
+    settings = settings_of_run([plan.key(v) for v in plan.variants], plan.baseline, options)
+    return record_use(content_of(task.samples), settings, config.purpose, task.name)
 
 
 def time_variants(plan: Plan, store: RowStore, on_progress: Progress | None) -> dict[str, list[float]]:
@@ -193,18 +281,24 @@ def _warm(runnable: Any, question: Any) -> None:
 
 
 def conclude(
-    plan: Plan, rows: dict[str, list[Row]], times: dict[str, list[float]], seconds: float | None = None
+    plan: Plan,
+    rows: Mapping[str, Rows],
+    times: dict[str, list[float]],
+    seconds: float | None = None,
+    race: Race | None = None,
+    curves: Sequence[LearningCurve] = (),
+    use: SetUse | None = None,
 ) -> Results:
-    """Stages 4 to 6: score, compare, decide. No model is loaded."""
+    """Stages 4 to 6: score, compare, decide. No language model is loaded."""
     task, config = plan.material.task, plan.material.config
     scores: dict[str, Scores] = {name: score_rows(task, answered) for name, answered in rows.items()}
     results: tuple[VariantResult, ...] = tuple(
         variant_result(task, v, rows[v.name], scores[v.name], times.get(v.name, []), settings_of(plan, v))
         for v in plan.variants
     )
-    results = with_differences(results, scores, task, plan.baseline, config.margin)
+    results = with_differences(results, scores, task, plan.baseline, config.margin, sequential=race is not None)
     facts = task_facts(plan)
-    leaks, clean = find_leaks(plan.material.examples, task.samples)
+    leaks, clean = leaks_of(plan)
     primary = {name: s[PRIMARY[task.kind]] for name, s in scores.items()}
     verdict = decide(
         results,
@@ -215,6 +309,9 @@ def conclude(
         clusters=clusters_of(task),
         clean=clean,
         left_out=plan.left_out,
+        race=race,
+        curves=curves,
+        use=use,
     )
     return Results(
         task=facts,
@@ -224,12 +321,41 @@ def conclude(
         verdict=verdict,
         items=items_of(task, rows, scores),
         passages=passages_of(rows),
-        training=receipt(plan),
+        training=receipt_of(plan.adapter),
         leaks=leaks,
+        curves=tuple(curves),
+        test_use=use,
+        race=race,
         model=plan_identity(plan),
         environment={**environment(), "command": sys.argv},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=seconds,
+    )
+
+
+def leaks_of(plan: Plan) -> tuple[tuple[Leak, ...], tuple[bool, ...]]:
+    """Leakage at every level; meaning is compared where the embedding model is at hand and a language model ran anyway."""
+    m, model = plan.material, MiniLMEmbeddings()
+    cosines, unchecked = None, ""
+    texts = len(m.examples) + len(m.dev) + len(m.task.samples)
+    if all(v.family in ("classical", "custom") for v in plan.variants):
+        unchecked = "no built-in language-model variant ran, so no embedding model was loaded"
+    elif texts > EMBEDDED_AT_MOST:
+        unchecked = f"{texts:,} questions are more than the {EMBEDDED_AT_MOST:,} that are embedded for this"
+    else:
+        try:
+            model.place()
+            cosines = functools.partial(sentence_cosines, model=model)
+        except MachineError as e:
+            unchecked = str(e).partition("\n")[0]
+    return find_leaks(
+        m.examples,
+        m.task.samples,
+        kind=m.task.kind,
+        documents=m.documents,
+        dev=m.dev,
+        cosines=cosines,
+        unchecked=unchecked,
     )
 
 
@@ -255,19 +381,6 @@ def settings_of(plan: Plan, variant: Variant) -> dict[str, Any]:
     if variant.retrieve:
         found |= {"passages": config.passages, "retriever": config.retriever}
     return found
-
-
-def receipt(plan: Plan) -> TrainingReceipt | None:
-    """What the adapter cost, from its card."""
-    if plan.adapter is None or plan.adapter.card is None:
-        return None
-    card = plan.adapter.card
-    return TrainingReceipt(
-        method=card.method, examples=card.examples, tokens=card.tokens, seconds=card.seconds,
-        trainable_parameters=card.trainable_parameters, final_loss=card.final_loss,
-        adapter_bytes=sum(f.stat().st_size for f in plan.adapter.folder.iterdir() if f.suffix == ".safetensors"),
-        hardware=str(card.hardware),
-    )  # fmt: skip
 
 
 def plan_identity(plan: Plan) -> dict[str, Any]:

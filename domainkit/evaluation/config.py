@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domainkit.corpus.chunk import CHUNK_WORDS
 from domainkit.evaluation.task import Kind
 from domainkit.training.config import Quantization
 
@@ -32,6 +33,8 @@ class CompareConfig(BaseModel):
     """Solved examples in a few-shot prompt."""
     passages: int = Field(3, ge=1)
     """Passages put before the question by retrieval."""
+    passage_words: int = Field(CHUNK_WORDS, ge=16)
+    """Longest passage in words; a longer document is cut between paragraphs, else sentences."""
     retriever: Literal["lexical", "dense", "fused"] = "fused"
     """How passages are found: lexical (BM25), dense (MiniLM), or both fused by rank."""
     decoding: Literal["closed", "free"] = "closed"
@@ -42,5 +45,17 @@ class CompareConfig(BaseModel):
     """Questions answered together."""
     latency_items: int = Field(5, ge=0)
     """Questions asked once more one at a time, to time a single answer."""
+    purpose: Literal["test", "dev"] = "test"
+    """test: these figures are the ones to report; dev: they are for choosing settings, and the questions are no longer a test."""
+    race: bool = False
+    """Ask in random blocks of 20 and stop asking a variant once it is clearly worse than another; intervals allow for the looks."""
+    prices: str | None = None
+    """Price table (TOML) over the defaults of domainkit/evaluation/prices.toml: machine-hour, tokens, labels."""
+    general: str | None = None
+    """General multiple-choice questions (JSON Lines of question, choices, answer): what the adapter forgot of them is measured."""
+    general_text: str | None = None
+    """General text (txt, md, jsonl; file or folder), for bits per byte with and without the adapter. Needs `general`."""
+    forgetting_margin: float = Field(0.02, gt=0, lt=1)
+    """The forgetting gate passes when the adapter surely loses less than this share of general questions (0.02 = 2 points)."""
     seed: int = 0
     """Seeds the choice of fixed examples and every resampling."""

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from domainkit.evaluation.paired import adjust, compare_paired
-from domainkit.evaluation.results import Difference, State, VariantResult
+from domainkit.evaluation.results import Difference, Race, State, VariantResult
 from domainkit.evaluation.variant import Family
 
 SIMPLE_TO_COMBINED: tuple[Family, ...] = ("classical", "prompt", "retrieve", "tune", "combine", "custom")
@@ -29,7 +29,7 @@ Scores = Mapping[str, Sequence[float | None]]
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """`variants` are those that could be scored, from simple to combined; `tied` those among them not shown to be worse
-    than `best`, itself included."""
+    than `best`, itself included. `oracle` names the variant that is given the gold document, if one ran."""
 
     variants: Mapping[str, VariantResult]
     means: Mapping[str, float]
@@ -37,6 +37,7 @@ class Evidence:
     best: str
     tied: tuple[str, ...]
     margin: float
+    oracle: str | None = None
 
     @property
     def choice(self) -> str:
@@ -73,26 +74,39 @@ def weigh(
     *,
     margin: float = 0.02,
     clusters: Sequence[Hashable] | None = None,
+    race: Race | None = None,
 ) -> Evidence | None:
     """Compare each variant with the one of the highest mean, and the pairs of CONTRASTS, under one Holm adjustment.
 
-    `scores` hold the primary metric, one per item in one order. None when no variant has a score.
+    `scores` hold the primary metric, one per item in one order. After a race that is the order asked, the best is one of those
+    that answered to its end, and whoever was raced out is worse. None when no variant has a score.
     """
     means = {v.name: mean for v in variants if (mean := _mean(scores.get(v.name, ()))) is not None}
     # Of equal means max() takes the first, so the simplest counts as best.
-    simple_first = sorted((v for v in variants if v.name in means), key=lambda v: SIMPLE_TO_COMBINED.index(v.family))
+    simple_first = sorted(
+        (v for v in variants if v.name in means and v.family != "oracle"),
+        key=lambda v: SIMPLE_TO_COMBINED.index(v.family),
+    )
     if not simple_first:
         return None
-    best = max((v.name for v in simple_first), key=means.__getitem__)
+    out = race.out if race is not None else {}
+    best = max((v.name for v in simple_first if v.name not in out), key=means.__getitem__)
     draft = Evidence({v.name: v for v in simple_first}, means, {}, best, (), margin)
     pairs = [(best, v.name) for v in simple_first if v.name != best]
     pairs += [(a, b) for _, a, b in contrasts(draft) if (a, b) not in pairs and (b, a) not in pairs]
-    raw = {str(i): compare_paired(scores[a], scores[b], clusters=clusters) for i, (a, b) in enumerate(pairs)}
+    oracle = next((v.name for v in variants if v.name in means and v.family == "oracle"), None)
+    retrieving = draft.best_of(("retrieve",))
+    if oracle is not None and retrieving is not None:
+        pairs.append((oracle, retrieving))
+    raw = {
+        str(i): compare_paired(scores[a], scores[b], clusters=clusters, sequential=race is not None)
+        for i, (a, b) in enumerate(pairs)
+    }
     judged = adjust(raw, margin=margin)
     differences = {pair: d for i, pair in enumerate(pairs) if (d := judged[str(i)]) is not None}
-    worse = {b for (a, b), d in differences.items() if a == best and d.state == "BETTER"}
+    worse = {b for (a, b), d in differences.items() if a == best and d.state == "BETTER"} | set(out)
     tied = tuple(v.name for v in simple_first if v.name not in worse)
-    return Evidence(draft.variants, means, differences, best, tied, margin)
+    return Evidence(draft.variants, means, differences, best, tied, margin, oracle)
 
 
 def contrasts(e: Evidence) -> list[tuple[str, str, str]]:

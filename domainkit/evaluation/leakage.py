@@ -1,78 +1,175 @@
-"""Leakage: test questions that are also in train, word for word or nearly.
+"""Leakage: test questions that are also in what a variant learns from, is shown, or was chosen on.
 
-A model that has seen the question shows memory, not skill. Short texts have no 13-gram to look for, so nearness is the
-cosine of character n-grams, which also finds one changed word in a line of ten.
+A model that has seen the question shows memory, not skill. Three sets are looked through: the training rows (which are the
+few-shot pool too), the documents of the retrieval index, and the development questions. An article that holds the answer is
+retrieval doing its work; a passage that holds the very question is a leak.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
+from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.evaluation.results import Leak
-from domainkit.evaluation.task import Sample
+from domainkit.evaluation.leakage_levels import (
+    ALIKE,
+    NEAR,
+    Cosines,
+    Match,
+    contained,
+    given_away,
+    near,
+    nearest,
+    shared_runs,
+    words,
+)
+from domainkit.evaluation.results import Leak, LeakPair, LeakSet
+from domainkit.evaluation.task import Kind, Sample
 
-NEAR = 0.9
 SHOWN = 50
-_BLOCK = 256
+TEXT_SHOWN = 600
+"""Characters of the other text kept for the reader."""
 
 
-def find_leaks(train: Sequence[Example], samples: Sequence[Sample]) -> tuple[tuple[Leak, Leak], tuple[bool, ...]]:
-    """The "exact" and the "near" leaks, either with count 0 when there are none, and whether each sample is clean.
+@dataclass(frozen=True)
+class _Pool:
+    """What test questions are held against: `questions` as written and as words, `solved` the words of question and answer."""
 
-    A test item is counted once, at its worst level; a Leak keeps the first 50 pairs for the reader.
+    name: LeakSet
+    sources: Sequence[str]
+    shown: Sequence[str]
+    texts: Sequence[list[str]]
+    questions: Sequence[str] = ()
+    solved: Sequence[list[str]] = ()
 
-    Exact: the same words, case, punctuation and space aside. Near: the same numbers, and a TF-IDF cosine
-    of character 2- to 4-grams of 0.9 or more.
+
+def find_leaks(
+    train: Sequence[Example],
+    samples: Sequence[Sample],
+    *,
+    kind: Kind = "label",
+    documents: Sequence[Document] = (),
+    dev: Sequence[Example] = (),
+    cosines: Cosines | None = None,
+    unchecked: str = "",
+    shown: int | None = SHOWN,
+) -> tuple[tuple[Leak, ...], tuple[bool, ...]]:
+    """Every level checked for every set given, with count 0 where nothing was found; and whether each sample is clean.
+
+    Levels, worst first; in each set a question is counted at its worst alone, and a Leak keeps the first `shown` pairs:
+    exact (same words; case, punctuation and space aside) · ngram (a run of words fitted to the question's length) · near
+    (character cosine) · answer (its answer stands in a solved example; answer tasks only) · embedding (cosine of `cosines`;
+    shown but not counted, since a paraphrase is no copy). `unchecked` says why there are no `cosines`.
     """
-    tests = [fold(s.input) for s in samples]
-    trains = [fold(e.question) for e in train]
-    first = {text: i for i, text in reversed(list(enumerate(trains)))}
-    exact = [(i, first[text]) for i, text in enumerate(tests) if text in first]
-    found = {i for i, _ in exact}
-    rest = [i for i in range(len(tests)) if i not in found]
-    near = [(rest[i], j) for i, j in _near_pairs([tests[i] for i in rest], trains)]
-    leaks = _leak("exact", exact, samples, train), _leak("near", near, samples, train)
-    leaked = {i for i, _ in exact + near}
-    return leaks, tuple(i not in leaked for i in range(len(samples)))
+    asked = [words(s.input) for s in samples]
+    leaks: list[Leak] = []
+    for name, examples in (("train", train), ("dev", dev)):
+        if examples:
+            pool = _examples(name, examples)  # type: ignore[arg-type]
+            leaks += _levels(samples, asked, pool, kind, cosines, unchecked)
+    if documents:
+        leaks += _in_documents(samples, asked, documents)
+    leaked = {pair.test for leak in leaks if leak.counted for pair in leak.pairs}
+    clean = tuple(s.id not in leaked for s in samples)
+    return tuple(leak.model_copy(update={"pairs": leak.pairs[:shown]}) for leak in leaks), clean
 
 
-def fold(text: str) -> str:
-    """Case-folded words with single spaces; a text of nothing but punctuation stays as it is."""
-    composed = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(re.sub(r"[\W_]+", " ", composed).split()) or composed.strip()
+def _examples(name: LeakSet, examples: Sequence[Example]) -> _Pool:
+    return _Pool(
+        name,
+        [e.source or e.id or f"{name}[{j}]" for j, e in enumerate(examples)],
+        [f"{e.question}\n→ {e.target}" for e in examples],
+        [words(e.question) for e in examples],
+        [e.question for e in examples],
+        [words(f"{e.question}\n{e.target}") for e in examples],
+    )
 
 
-def _near_pairs(tests: list[str], trains: list[str]) -> list[tuple[int, int]]:
-    """(test, train) positions of each test text and the nearest train text of cosine >= NEAR with the same numbers."""
-    if not any(tests) or not any(trains):
-        return []
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def _levels(
+    samples: Sequence[Sample],
+    asked: Sequence[list[str]],
+    pool: _Pool,
+    kind: Kind,
+    cosines: Cosines | None,
+    unchecked: str,
+) -> list[Leak]:
+    found: set[int] = set()
 
-    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32)
-    vectors.fit([*tests, *trains])
-    known = vectors.transform(trains).T.tocsc()
-    asked = vectors.transform(tests)
-    test_numbers, train_numbers = [_numbers(t) for t in tests], [_numbers(t) for t in trains]
-    pairs = []
-    for start in range(0, len(tests), _BLOCK):
-        cosine = (asked[start : start + _BLOCK] @ known).toarray()
-        for i, row in enumerate(cosine, start):
-            close = [j for j in np.flatnonzero(row >= NEAR) if train_numbers[j] == test_numbers[i]]
-            if close:
-                pairs.append((i, int(max(close, key=row.__getitem__))))
-    return pairs
+    def level(name: str, match: Callable[[list[int]], list[Match]], threshold: float | None = None) -> Leak:
+        rest = [i for i in range(len(asked)) if i not in found]
+        matches = [(rest[i], j, how) for i, j, how in match(rest)]
+        found.update(i for i, _, _ in matches)
+        return _leak(name, pool, samples, matches, threshold)
+
+    leaks = [
+        level("exact", lambda rest: _same([asked[i] for i in rest], pool.texts)),
+        level("ngram", lambda rest: shared_runs([asked[i] for i in rest], pool.texts)),
+        level("near", lambda rest: near([asked[i] for i in rest], pool.texts), NEAR),
+    ]
+    if kind == "answer":
+        answers = [words(s.target) for s in samples]
+        leaks.append(
+            level(
+                "answer",
+                lambda rest: given_away([asked[i] for i in rest], [answers[i] for i in rest], pool.texts, pool.solved),
+            )
+        )
+    if cosines is None:
+        why = unchecked or "no embedding model was given"
+        return [*leaks, Leak(level="embedding", against=pool.name, count=0, counted=False, unchecked=why)]
+    questions = [s.input for s in samples]
+    alike = level(
+        "embedding", lambda rest: nearest([questions[i] for i in rest], pool.questions, cosines, ALIKE), ALIKE
+    )
+    return [*leaks, alike.model_copy(update={"counted": False})]
 
 
-def _numbers(text: str) -> frozenset[str]:
-    """Words with a digit: "type 2" and "type 8" are two questions, however near their spelling."""
-    return frozenset(word for word in text.split() if any(c.isdigit() for c in word))
+def _same(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]:
+    first = {tuple(text): j for j, text in reversed(list(enumerate(pool)))}
+    return [(i, first[tuple(text)], 1.0) for i, text in enumerate(tests) if text and tuple(text) in first]
 
 
-def _leak(level: str, pairs: list[tuple[int, int]], samples: Sequence[Sample], train: Sequence[Example]) -> Leak:
-    named = tuple((samples[i].id, train[j].source or train[j].id or f"train[{j}]") for i, j in pairs[:SHOWN])
-    return Leak(level=level, count=len(pairs), pairs=named)
+def _in_documents(samples: Sequence[Sample], asked: Sequence[list[str]], documents: Sequence[Document]) -> list[Leak]:
+    """The question whole (or 13 words of it in a row) in a passage, or nearly the same as a question that a passage asks."""
+    texts = [f"{d.title}\n{d.text}" if d.title else d.text for d in documents]
+    pool = _Pool("index", [d.id for d in documents], texts, [words(t) for t in texts])
+    matches = contained(asked, pool.texts)
+    exact, runs = [m for m in matches if m[2] == 1.0], [m for m in matches if m[2] < 1.0]
+    found = {i for i, _, _ in matches}
+    questions = [(j, q) for j, text in enumerate(texts) for q in _QUESTION.findall(text)]
+    rest = [i for i in range(len(asked)) if i not in found]
+    close = near([asked[i] for i in rest], [words(q) for _, q in questions])
+    alike = [(rest[i], questions[k][0], how) for i, k, how in close]
+    return [
+        _leak("exact", pool, samples, exact, None),
+        _leak("ngram", pool, samples, runs, None),
+        _leak("near", pool, samples, alike, NEAR),
+    ]
+
+
+_QUESTION = re.compile(r"[^.!?\n。！？]{8,400}[?？]")
+
+
+def _leak(
+    level: str, pool: _Pool, samples: Sequence[Sample], matches: Sequence[Match], threshold: float | None
+) -> Leak:
+    pairs = tuple(
+        LeakPair(test=samples[i].id, source=pool.sources[j], text=_cut(pool.shown[j]), similarity=round(how, 3))
+        for i, j, how in matches
+    )
+    return Leak(level=level, against=pool.name, count=len(pairs), pairs=pairs, threshold=threshold)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}…"
+
+
+def leaked_questions(leaks: Sequence[Leak]) -> int:
+    """How many questions leaked at counted levels, of the set that holds most of them: one may stand in several sets."""
+    totals: dict[str, int] = {}
+    for leak in leaks:
+        if leak.counted:
+            totals[leak.against] = totals.get(leak.against, 0) + leak.count
+    return max(totals.values(), default=0)

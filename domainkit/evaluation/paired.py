@@ -8,6 +8,7 @@ Which test and interval, and why:
 - graded scores: sign-flip permutation test, exact up to 2^14 flips, else 9,999 seeded ones; the interval of
   one mean (stats).
 - clustered: t with G - 1 degrees, never more certain than independent items would be (stats).
+- raced: the size of the test was chosen by looking, so the p value and interval are those that allow it (always_valid).
 
 Several variants: Holm over all of them, and each interval at the level of its own Holm step, so that it leaves out 0
 exactly where the adjusted p is below alpha; where two methods differ by a hair, the more cautious one decides.
@@ -22,6 +23,7 @@ from math import ceil, sqrt
 import numpy as np
 from scipy.special import bdtr, ndtri, stdtr
 
+from domainkit.evaluation.always_valid import always_valid_p, confidence_sequence
 from domainkit.evaluation.results import Difference, State
 from domainkit.evaluation.stats import (
     GRADED,
@@ -45,11 +47,15 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paired:
-    """a_i - b_i in [-1, 1] for the items both have a score for; `codes` their clusters as 0..G-1; `p` two-sided."""
+    """a_i - b_i in [-1, 1] for the items both have a score for; `codes` their clusters as 0..G-1; `p` two-sided.
+
+    `sequential`: the items stand in the random order they were asked in, and someone looked in between.
+    """
 
     differences: Array
     codes: Array | None
     p: float
+    sequential: bool = False
 
     @property
     def n(self) -> int:
@@ -73,10 +79,15 @@ class Paired:
 
 
 def compare_paired(
-    a: Sequence[float | None], b: Sequence[float | None], *, clusters: Sequence[Hashable] | None = None
+    a: Sequence[float | None],
+    b: Sequence[float | None],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    sequential: bool = False,
 ) -> Paired:
     """Scores of two variants on the same items, in the same order; an item without both scores is left out.
 
+    `sequential`: that order is the random one they were asked in, and the asking could have stopped at any item.
     Raises ValueError when the lengths differ.
     """
     if len(a) != len(b) or (clusters is not None and len(clusters) != len(a)):
@@ -85,7 +96,7 @@ def compare_paired(
     d = np.array([value for _, value in both], float)
     d[np.abs(d) < TIE] = 0.0
     codes = cluster_codes(clusters, [i for i, _ in both])
-    return Paired(d, codes, _p_value(d, codes))
+    return Paired(d, codes, always_valid_p(d, codes) if sequential else _p_value(d, codes), sequential)
 
 
 def _p_value(d: Array, codes: Array | None) -> float:
@@ -158,6 +169,8 @@ def tango_interval(wins: Array | int, losses: Array | int, n: Array | int, level
 
 def paired_interval(pair: Paired, level: float) -> tuple[float, float, str]:
     """(low, high, method) for the mean difference; n >= 1."""
+    if pair.sequential:
+        return *confidence_sequence(pair.differences, pair.codes, level), "confidence sequence"
     low, high, method = _independent_interval(pair, level)
     if pair.codes is None:
         return low, high, method
@@ -239,7 +252,7 @@ def _equivalent(pair: Paired, margin: float, alpha: float) -> bool:
 
 def _method(pair: Paired, interval: str, step: int, family: int, alpha: float) -> str:
     unclustered = "McNemar mid-p" if pair.binary else "sign-flip permutation"
-    test = unclustered if pair.codes is None else "clustered t test"
+    test = "e-process" if pair.sequential else unclustered if pair.codes is None else "clustered t test"
     level = f"{100 * (1 - alpha / step):.3g} %"
     return f"paired by item; {interval} at {level} and {test}; Holm over {family} comparison{'s' * (family > 1)}"
 

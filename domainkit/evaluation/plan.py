@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chains.ladder import LADDER, Parts, build_chain
-from domainkit.adapter import Adapter
+from domainkit.adapter import Adapter, Card
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
@@ -18,7 +18,7 @@ from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
 from domainkit.llm import DomainLLM
 from domainkit.registry import near
-from domainkit.retrieval import build_retriever, nearest_examples
+from domainkit.retrieval import GoldRetriever, build_retriever, nearest_examples
 from domainkit.storage import sha256_json
 from domainkit.training.source import resolve_base
 
@@ -27,7 +27,9 @@ DEFAULT_MAX_TOKENS = 32
 MISSING = {
     "train": "no training rows were given (--train)",
     "adapter": "no adapter was given (--adapter)",
+    "context adapter": "no adapter trained on passages was given (--context-adapter, or --fit)",
     "corpus": "no documents were given (--corpus)",
+    "gold": "the task names no gold documents (doc_ids)",
 }
 
 
@@ -40,6 +42,9 @@ class Material:
     documents: tuple[Document, ...]
     adapter: Path | None
     config: CompareConfig
+    dev: tuple[Example, ...] = ()
+    context_adapter: Path | None = None
+    """The adapter that was trained with passages in its prompts."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +59,33 @@ class Plan:
     @cached_property
     def adapter(self) -> Adapter | None:
         """The adapter, checked against the base it is to run on; without a card its base must be named."""
+        return self._checked(self.material.adapter)
+
+    @cached_property
+    def context_adapter(self) -> Adapter | None:
+        """The adapter trained on passages, checked alike."""
+        return self._checked(self.material.context_adapter)
+
+    def _checked(self, folder: Path | None) -> Adapter | None:
         config = self.material.config
-        if self.material.adapter is None:
+        if folder is None:
             return None
-        found = Adapter.load(self.material.adapter, need_card=config.base is None)
+        found = Adapter.load(folder, need_card=config.base is None)
         base = config.base or (found.card.base if found.card else "")
         found.check_base(resolve_base(base, config.revision).fingerprint, base)
         return found
+
+    @property
+    def card(self) -> Card | None:
+        """The card of the adapter that names the base."""
+        adapter = self.adapter or self.context_adapter
+        return adapter.card if adapter else None
 
     @cached_property
     def base_llm(self) -> DomainLLM:
         """The base model as its card or the config names it."""
         config = self.material.config
-        card = self.adapter.card if self.adapter else None
+        card = self.card
         trained: Any = card.quantization if card else "auto"
         return DomainLLM(
             base=config.base or (card.base if card else None),
@@ -82,6 +101,16 @@ class Plan:
         return self.base_llm.model_copy(update={"adapter": str(self.material.adapter)}) if self.adapter else None
 
     @cached_property
+    def context_llm(self) -> DomainLLM | None:
+        folder = str(self.material.context_adapter)
+        return self.base_llm.model_copy(update={"adapter": folder}) if self.context_adapter else None
+
+    def llm_of(self, variant: Variant) -> DomainLLM:
+        """The model that answers for the variant."""
+        adapted = self.context_llm if variant.context else self.tuned_llm
+        return adapted if variant.tuned and adapted else self.base_llm
+
+    @cached_property
     def max_tokens(self) -> int:
         """Room for an answer: from the training targets when there are any. Counted with the base's own tokenizer."""
         config, examples = self.material.config, self.material.examples
@@ -89,7 +118,7 @@ class Plan:
             return config.max_tokens
         if not examples:
             return DEFAULT_MAX_TOKENS
-        card = self.adapter.card if self.adapter else None
+        card = self.card
         counter = DomainLLM(base=config.base or (card.base if card else None), revision=config.revision)
         longest = sorted({e.target for e in examples}, key=len)[-20:]
         return max(8, round(ROOM * max(len(counter.get_token_ids(t)) for t in longest)) + 2)
@@ -105,8 +134,10 @@ class Plan:
             # Nearest last: a small model leans on what it read most recently.
             nearest = lambda questions: [found[::-1] for found in finder.nearest_many(questions)]  # noqa: E731
         return Parts(
-            base=self.base_llm.bind(**bound) if bound else self.base_llm,
-            tuned=(self.tuned_llm.bind(**bound) if bound else self.tuned_llm) if self.tuned_llm else None,
+            base=_bind(self.base_llm, bound),
+            tuned=_bind(self.tuned_llm, bound) if self.tuned_llm else None,
+            in_context=_bind(self.context_llm, bound) if self.context_llm else None,
+            searcher=self.base_llm,
             kind=m.task.kind,
             labels=m.task.labels,
             examples=m.examples,
@@ -114,9 +145,17 @@ class Plan:
             retriever=build_retriever(m.documents, kind=m.config.retriever, k=m.config.passages)
             if "corpus" in uses
             else None,
+            oracle=self._oracle() if "gold" in uses else None,
             shots=m.config.shots,
             seed=m.config.seed,
         )
+
+    def _oracle(self) -> GoldRetriever:
+        m = self.material
+        gold = {s.input: s.doc_ids for s in m.task.samples}
+        # Questions of the latency stage come from train.
+        gold |= {e.question: e.doc_ids for e in m.examples if e.question not in gold}
+        return GoldRetriever(documents=m.documents, k=m.config.passages, gold=gold)
 
     def chain(self, variant: Variant) -> Any:
         return build_chain(variant, self.parts)
@@ -124,19 +163,18 @@ class Plan:
     def key(self, variant: Variant) -> str:
         """Content key: equal keys mean equal answers, so an answer on disk may stand for a new one."""
         m, config = self.material, self.material.config
-        facts: dict[str, Any] = {
-            "variant": variant.model_dump(exclude={"runnable", "description"}),
-            "task_kind": m.task.kind,
-        }
+        # Only what changes an answer: a flag that is off leaves the keys of answers given before it existed.
+        silent = {"runnable", "description", "default"}
+        silent |= {flag for flag in ("agent", "oracle", "context") if not getattr(variant, flag)}
+        facts: dict[str, Any] = {"variant": variant.model_dump(exclude=silent), "task_kind": m.task.kind}
         if variant.runnable is not None:
             return sha256_json({**facts, "custom": variant.name})
         if "train" in variant.needs:
             facts["train"] = sha256_json([[t.model_dump() for t in e.turns] for e in m.examples])
         if variant.family == "classical":
             return sha256_json(facts)
-        llm = self.tuned_llm if variant.tuned and self.tuned_llm else self.base_llm
         facts |= {
-            "model": llm.identity(),
+            "model": self.llm_of(variant).identity(),
             "labels": m.task.labels if m.task.kind == "label" else (),
             "prompts": {name: self.parts.prompt(name) for name in (m.task.kind, "context")},
             "settings": config.model_dump(include={"decoding", "seed"}),
@@ -147,23 +185,49 @@ class Plan:
         if variant.retrieve:
             facts["corpus"] = sha256_json([d.model_dump(include={"id", "title", "text"}) for d in m.documents])
             facts["retrieval"] = config.model_dump(include={"passages", "retriever"})
+        if variant.oracle:
+            facts["gold"] = [s.doc_ids for s in m.task.samples]
+        if variant.agent:
+            from chains.agent import TOOL  # langgraph takes a second to import
+
+            facts["tool"] = TOOL
         return sha256_json(facts)
+
+
+def needs_of(wanted: Sequence[str | Variant] | None) -> set[str]:
+    """Everything that some wanted variant needs. Raises ConfigError for an unknown one."""
+    return {need for variant in _chosen(wanted) for need in variant.needs}
 
 
 def make_plan(material: Material, wanted: Sequence[str | Variant] | None) -> Plan:
     """Choose the variants and the baseline. An unknown or impossible wanted variant is a ConfigError; of the whole ladder,
     what cannot run is left out with its reason."""
-    chosen = [_variant(v) for v in wanted] if wanted else list(LADDER.values())
+    chosen = _chosen(wanted)
     names = [v.name for v in chosen]
     if len(set(names)) < len(names):
         raise ConfigError(f"a variant is named twice: {', '.join(names)}", next_step="name each variant once")
-    have = {"train": bool(material.examples), "adapter": bool(material.adapter), "corpus": bool(material.documents)}
+    have = {
+        "train": bool(material.examples),
+        "adapter": bool(material.adapter),
+        "context adapter": bool(material.context_adapter),
+        "corpus": bool(material.documents),
+        "gold": any(s.doc_ids for s in material.task.samples),
+    }
     left_out = {v.name: MISSING[n] for v in chosen for n in v.needs if not have[n]}
     if wanted and left_out:
         name, why = next(iter(left_out.items()))
         raise ConfigError(f"variant '{name}' cannot run: {why}", next_step="give it, or leave the variant out")
     variants = tuple(v for v in chosen if v.name not in left_out)
     return Plan(material, variants, left_out, _baseline(material.config.baseline, [v.name for v in variants]))
+
+
+def _bind(llm: DomainLLM, settings: dict[str, Any]) -> Any:
+    """The model itself where nothing is bound: agents bind tools to a chat model, not to a binding."""
+    return llm.bind(**settings) if settings else llm
+
+
+def _chosen(wanted: Sequence[str | Variant] | None) -> list[Variant]:
+    return [_variant(v) for v in wanted] if wanted else [v for v in LADDER.values() if v.default]
 
 
 def _variant(wanted: str | Variant) -> Variant:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from domainkit.errors import DataError, Problem
 from domainkit.evaluation.task import Kind
@@ -110,6 +110,8 @@ class VariantResult(Noun):
     """Items the variant raised an error on; they score 0 and are listed."""
     retrieval: dict[str, Estimate] = {}
     """hit@k of the gold document among the k passages given, where the task names gold documents."""
+    training: TrainingReceipt | None = None
+    """What making its adapter took, where that is another than the comparison's."""
 
 
 class AnswerRow(Noun):
@@ -132,12 +134,49 @@ class Item(Noun):
     target: str
     references: tuple[str, ...] = ()
     group: str | None = None
+    doc_ids: tuple[str, ...] = ()
+    """The gold documents, where the task names them."""
     answers: dict[str, AnswerRow]
 
 
 class Passage(Noun):
     title: str = ""
     text: str
+
+
+ActionKind = Literal[
+    "mend-errors", "mend-leaks", "mend-parsing", "mend-retrieval", "mend-prompt", "label-test", "label-train",
+    "train", "train-with-context", "stronger-base", "confirm", "stop",
+]  # fmt: skip
+
+
+class Action(Noun):
+    """One thing to do next: `sentence` says what, `evidence` the figures behind it, `gain` what it may bring at most, as a
+    fraction of the score, where that can be said."""
+
+    kind: ActionKind
+    sentence: str
+    evidence: tuple[str, ...] = ()
+    gain: float | None = None
+
+
+class CurvePoint(Noun):
+    """A score at `n` training examples, seen or forecast, with its interval."""
+
+    n: int
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class LearningCurve(Noun):
+    """How `variant`'s score grows with training examples; `forecast` at `level`, empty where `reason` says why."""
+
+    variant: str
+    points: tuple[CurvePoint, ...]
+    forecast: tuple[CurvePoint, ...] = ()
+    level: float = 0.95
+    reason: str = ""
 
 
 class Verdict(Noun):
@@ -155,6 +194,8 @@ class Verdict(Noun):
     cautions: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
     tied: tuple[str, ...] = ()
+    action: Action | None = None
+    """The next best action: the first of `next_steps`, with its evidence."""
 
 
 class TaskFacts(Noun):
@@ -170,12 +211,190 @@ class TaskFacts(Noun):
     why_kind: str = ""
 
 
+class RacedOut(Noun):
+    """A variant the race stopped asking: after `answered` questions it was clearly worse than `better`."""
+
+    answered: int
+    better: str
+
+
+class Race(Noun):
+    """How a comparison was raced: after every `block` questions, in a random order drawn from `seed`, a variant clearly worse
+    than another at `alpha` (all pairs, any stopping) stopped being asked. `questions` of `of` were asked, and `answers` of
+    `of_answers` given."""
+
+    alpha: float
+    block: int
+    seed: int
+    questions: int
+    of: int
+    answers: int
+    of_answers: int
+    out: dict[str, RacedOut] = {}
+
+
+LeakSet = Literal["train", "index", "dev"]
+
+
+class LeakPair(Noun):
+    """A test question's id, and the row or document it also stands in; `similarity` in [0, 1] as the level measures it."""
+
+    test: str
+    source: str
+    text: str = ""
+    similarity: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_two(cls, value: Any) -> Any:
+        """Files of before had (test, source) alone."""
+        return {"test": value[0], "source": value[1]} if isinstance(value, list | tuple) and len(value) == 2 else value
+
+
 class Leak(Noun):
-    """Test items also found in train, by level ("exact" or "near"); `pairs` are (test id, train source) for the reader."""
+    """Test questions also found in one set, at one level: "exact", "ngram", "near", "answer" or "embedding".
+
+    `against` is "train" (also the few-shot pool), "index" (the retrieved documents) or "dev". `counted` levels are left out of
+    the clean subset; `unchecked` says why a level could not be looked at. `pairs` are the first 50.
+    """
 
     level: str
     count: int
-    pairs: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[LeakPair, ...] = ()
+    against: LeakSet = "train"
+    counted: bool = True
+    threshold: float | None = None
+    unchecked: str = ""
+
+
+class SetUse(Noun):
+    """How often these test questions (by content, not by file) were looked at on this machine, this time included.
+
+    `comparisons` counts different settings as "test", `for_choosing` as "dev"; a run repeated as it was is one. `purpose` is this
+    run's. `unknown` says why it could not be counted.
+    """
+
+    purpose: Literal["test", "dev"] = "test"
+    comparisons: int = 0
+    for_choosing: int = 0
+    first: str = ""
+    unknown: str = ""
+
+
+class Prices(Noun):
+    """What things cost, in `currency`. `machine_hour` is the machine that answered, `training_hour` the one that trained;
+    `defaults` names the prices nobody gave."""
+
+    currency: str = "USD"
+    machine_hour: float
+    training_hour: float
+    input_per_million: float | None = None
+    """Of a million prompt tokens at a rented model; None: no such price is known."""
+    output_per_million: float | None = None
+    label: float = 0.0
+    """Of one labelled example."""
+    defaults: tuple[str, ...] = ()
+    source: str = ""
+
+
+class VariantCost(Noun):
+    """What one variant costs in the prices' currency. `per_thousand` questions and `per_correct` answer (graded tasks: per whole
+    unit of score) carry their 95 % interval over the questions asked; `tokens_per_thousand` is the same at the token price."""
+
+    name: str
+    paid_by: Literal["machine time", "tokens"]
+    per_thousand: Estimate
+    per_correct: Estimate
+    tokens_per_thousand: float | None = None
+    training: float | None = 0.0
+    """Before the first question: the training; None where it is not known, and `reason` says why."""
+    labels: float = 0.0
+    """Before the first question: the labelled examples."""
+    reason: str = ""
+
+    @property
+    def fixed(self) -> float | None:
+        return None if self.training is None else self.training + self.labels
+
+
+class BreakEven(Noun):
+    """From how many questions on `variant`, which costs more before the first one, is cheaper than `rival`.
+
+    "from": at `questions`, with its 95 % interval; `high` None: the interval has no upper end. "at once": from the first question.
+    "never": `reason` says why. "unknown": a cost is missing.
+    """
+
+    variant: str
+    rival: str
+    state: Literal["from", "at once", "never", "unknown"]
+    questions: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+    rival_worse: bool = False
+    """Whether the rival is shown to answer worse: it is cheap, but no equal."""
+
+
+class Cost(Noun):
+    """`break_even` sets the recommended variant, or the best tuned one, against the others; the first is the rival that matters
+    most: the cheapest one not shown to be worse, or else the best."""
+
+    prices: Prices
+    variants: tuple[VariantCost, ...]
+    break_even: tuple[BreakEven, ...] = ()
+    reason: str = ""
+    """Why there is no break-even, where there is none."""
+
+
+class LostQuestion(Noun):
+    """A general question the base answered right and the adapter no longer does."""
+
+    id: str
+    question: str
+    right: str
+    now: str
+    group: str = ""
+
+
+class GeneralText(Noun):
+    """Bits per byte of general text, lower is better: the model's surprise, whatever its tokens. `difference` is adapter - base
+    with its 95 % interval over `n` passages."""
+
+    base: float
+    tuned: float
+    difference: float
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    bytes: int = 0
+    source: str = ""
+
+
+Gate = Literal["passed", "failed", "cannot tell yet"]
+
+
+class Forgetting(Noun):
+    """What the adapter cost the base's general knowledge: multiple choice by log-likelihood, the same questions with and without it.
+
+    `gate` "passed": the interval of the difference lies above -`margin`; "failed": below it; `needed` is how many questions
+    would let it pass at 80 % power were the difference as observed.
+    """
+
+    base: Estimate
+    tuned: Estimate
+    difference: Difference
+    gate: Gate
+    margin: float
+    needed: int | None = None
+    groups: dict[str, tuple[Estimate, Estimate]] = {}
+    """By the questions' source: base and adapter."""
+    lost: tuple[LostQuestion, ...] = ()
+    gained: int = 0
+    text: GeneralText | None = None
+    source: str = ""
+    fingerprint: str = ""
+    seconds: float | None = None
+    """Compute of all answers, base and adapter, over every sitting."""
 
 
 class Results(Noun):
@@ -194,6 +413,12 @@ class Results(Noun):
     """Texts of every passage an answer was given, by id."""
     training: TrainingReceipt | None = None
     leaks: tuple[Leak, ...] = ()
+    curves: tuple[LearningCurve, ...] = ()
+    test_use: SetUse | None = None
+    cost: Cost | None = None
+    forgetting: Forgetting | None = None
+    race: Race | None = None
+    """Set when the comparison was raced: its intervals and p values are then always-valid ones."""
     model: dict[str, Any] = {}
     """Identity of base and adapter: name, revision, quantisation, hashes."""
     environment: dict[str, Any] = {}

@@ -26,14 +26,20 @@ Scores = dict[str, list[float | None]]
 """Metric name to one score per item, in the task's order."""
 
 
-def score_rows(task: Task, rows: Sequence[Row]) -> Scores:
+Rows = Sequence[Row | None]
+"""One per item, in the task's order; None where a raced-out variant was not asked."""
+
+
+def score_rows(task: Task, rows: Rows) -> Scores:
     """Every per-item metric of the task's kind. An answer that is an error scores 0: it helped nobody."""
     pairs = list(zip(task.samples, rows, strict=True))
     return {name: [_score(metric, s, r) for s, r in pairs] for name, metric in item_metrics(task).items()}
 
 
-def _score(metric: Metric, sample: Sample, row: Row) -> float | None:
-    return metric(sample, row.text if row.error is None else "").value
+def _score(metric: Metric, sample: Sample, row: Row | None) -> float | None:
+    if row is None:
+        return None
+    return metric(sample, _text_of(row)).value
 
 
 def clusters_of(task: Task) -> list[str] | None:
@@ -45,7 +51,7 @@ def clusters_of(task: Task) -> list[str] | None:
 def variant_result(
     task: Task,
     variant: Variant,
-    rows: Sequence[Row],
+    rows: Rows,
     scores: Scores,
     times: Sequence[float],
     settings: Mapping[str, object],
@@ -59,9 +65,9 @@ def variant_result(
         settings=dict(settings),
         metrics={name: _estimate(task, name, rows, scores, clusters) for name in USED[task.kind]},
         groups=_by_group(task, scores[PRIMARY[task.kind]]),
-        usage=_usage(rows),
+        usage=_usage([r for r in rows if r is not None]),
         latency=_latency(times),
-        failures=sum(r.error is not None for r in rows),
+        failures=sum(r is not None and r.error is not None for r in rows),
         retrieval=_retrieval(task, rows),
     )
 
@@ -72,11 +78,15 @@ def with_differences(
     task: Task,
     baseline: str,
     margin: float,
+    *,
+    sequential: bool = False,
 ) -> tuple[VariantResult, ...]:
-    """Each variant's paired difference to the baseline, Holm-adjusted over all of them."""
+    """Each variant's paired difference to the baseline, Holm-adjusted over all of them; `sequential` as in compare_paired."""
     primary, clusters = PRIMARY[task.kind], clusters_of(task)
     pairs = {
-        r.name: compare_paired(scores[r.name][primary], scores[baseline][primary], clusters=clusters)
+        r.name: compare_paired(
+            scores[r.name][primary], scores[baseline][primary], clusters=clusters, sequential=sequential
+        )
         for r in results
         if r.name != baseline
     }
@@ -84,7 +94,7 @@ def with_differences(
     return tuple(r.model_copy(update={"difference": found.get(r.name)}) for r in results)
 
 
-def items_of(task: Task, rows: Mapping[str, Sequence[Row]], scores: Mapping[str, Scores]) -> tuple[Item, ...]:
+def items_of(task: Task, rows: Mapping[str, Rows], scores: Mapping[str, Scores]) -> tuple[Item, ...]:
     """Every question with each variant's answer beside it."""
     return tuple(
         Item(
@@ -93,21 +103,24 @@ def items_of(task: Task, rows: Mapping[str, Sequence[Row]], scores: Mapping[str,
             target=sample.target,
             references=sample.references,
             group=sample.group,
+            doc_ids=sample.doc_ids,
             answers={
-                name: _answer(answered[i], {m: s[i] for m, s in scores[name].items()})
+                name: _answer(row, {m: s[i] for m, s in scores[name].items()})
                 for name, answered in rows.items()
+                if (row := answered[i]) is not None
             },
         )
         for i, sample in enumerate(task.samples)
     )
 
 
-def passages_of(rows: Mapping[str, Sequence[Row]]) -> dict[str, Passage]:
+def passages_of(rows: Mapping[str, Rows]) -> dict[str, Passage]:
     """The text of every passage any answer was given, once."""
     return {
         p.id: Passage(title=p.title, text=p.text)
         for answered in rows.values()
         for row in answered
+        if row is not None
         for p in row.passages
     }
 
@@ -119,12 +132,17 @@ def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
     )  # fmt: skip
 
 
-def _estimate(task: Task, name: str, rows: Sequence[Row], scores: Scores, clusters: Sequence[str] | None) -> Estimate:
+def _estimate(task: Task, name: str, rows: Rows, scores: Scores, clusters: Sequence[str] | None) -> Estimate:
     if name in scores:
         return estimate(scores[name], clusters=clusters)
     metric = corpus_metrics(task, [name])[name]
-    counts = [metric.counts(s, r.text if r.error is None else "") for s, r in zip(task.samples, rows, strict=True)]
-    return estimate_corpus(counts, metric.value, clusters=clusters)
+    asked = [i for i, r in enumerate(rows) if r is not None]
+    counts = [metric.counts(task.samples[i], _text_of(rows[i])) for i in asked]
+    return estimate_corpus(counts, metric.value, clusters=[clusters[i] for i in asked] if clusters else None)
+
+
+def _text_of(row: Row | None) -> str:
+    return row.text if row is not None and row.error is None else ""
 
 
 def _by_group(task: Task, scores: Sequence[float | None]) -> dict[str, Estimate]:
@@ -139,13 +157,15 @@ def _by_group(task: Task, scores: Sequence[float | None]) -> dict[str, Estimate]
     return found
 
 
-def _retrieval(task: Task, rows: Sequence[Row]) -> dict[str, Estimate]:
+def _retrieval(task: Task, rows: Rows) -> dict[str, Estimate]:
     """hit@k: is a gold document among the k passages shown? Chunks carry their document's id before a '#'."""
-    k = max((len(r.passages) for r in rows), default=0)
+    k = max((len(r.passages) for r in rows if r is not None), default=0)
     if not k or not any(s.doc_ids for s in task.samples):
         return {}
     hits = [
-        float(any(p.id.split("#")[0] in s.doc_ids or p.id in s.doc_ids for p in r.passages)) if s.doc_ids else None
+        float(any(p.id.split("#")[0] in s.doc_ids or p.id in s.doc_ids for p in r.passages))
+        if s.doc_ids and r
+        else None
         for s, r in zip(task.samples, rows, strict=True)
     ]
     return {f"hit@{k}": estimate(hits, clusters=clusters_of(task))}

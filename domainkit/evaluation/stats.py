@@ -61,8 +61,8 @@ def mean_interval(x: Array, codes: Array | None, level: float) -> tuple[float, f
 
 def _independent_interval(x: Array, level: float) -> tuple[float, float, str]:
     if is_binary(x):
-        low, high = wilson(x.sum(), len(x), level)
-        return float(low), float(high), "Wilson score interval"
+        lower, upper = wilson(x.sum(), len(x), level)
+        return float(lower), float(upper), "Wilson score interval"
     unseen = constant_interval(float(x.mean()), len(x), level, 0, 1)
     if spread(x) == 0:
         return *unseen, "identical scores"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.examples import list_of_texts
 from domainkit.corpus.read import read_examples, read_rows
 from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.registry import near
@@ -133,29 +134,17 @@ def _sample(example: Example, row: dict[str, Any], default_id: str) -> Sample:
             "split it, or put what matters in the question",
         )
     group = row.get("group", row.get("kind"))
-    references = _texts(row.get("references"), "references")
+    references = list_of_texts(row.get("references"), "references")
     return Sample(
         id=example.id or default_id,
         input=example.question,
         target=example.target,
         references=tuple(dict.fromkeys((example.target, *references))),
         system=system,
-        doc_ids=_texts(row.get("doc_ids"), "doc_ids"),
+        doc_ids=example.doc_ids,
         group=None if group is None else str(group),
         meta={field: value for field, value in row.items() if field not in _READ_FIELDS},
     )
-
-
-def _texts(value: Any, field: str) -> tuple[str, ...]:
-    """A row's list of strings; a single string is a list of one. Raises ValueError(what, next_step)."""
-    if value is None:
-        return ()
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not all(isinstance(v, str) and v.strip() for v in values):
-        raise ValueError(
-            f"'{field}' is not a list of non-empty strings", f'write "{field}": ["…", "…"], or leave it out'
-        )
-    return tuple(values)
 
 
 def _listed_labels(path: Path, labels: Sequence[str] | str | Path | None) -> tuple[tuple[str, ...], str]:

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Family = Literal["classical", "prompt", "retrieve", "tune", "combine", "custom"]
+Family = Literal["classical", "prompt", "retrieve", "tune", "combine", "custom", "oracle"]
+"""What kind of answer to "prompt, retrieve or fine-tune?" a variant is; an oracle knows what no user has, and is never chosen."""
 
 
 class Variant(BaseModel):
@@ -24,12 +25,20 @@ class Variant(BaseModel):
     """One sentence for the report's reader."""
     tuned: bool = False
     """Use the adapter."""
+    context: bool = False
+    """Use the adapter trained with passages in its prompts instead. Needs `tuned` and `retrieve`."""
     shots: Literal["none", "fixed", "nearest"] = "none"
     """Solved examples in the prompt: none, the same few for all, or the nearest to the question."""
     retrieve: bool = False
     """Put passages found in the corpus into the prompt."""
+    oracle: bool = False
+    """The passages of the gold documents instead of those found: a ceiling for retrieval. Needs `retrieve`."""
+    agent: bool = False
+    """Retrieval as a tool: the model writes the query. Needs `retrieve`."""
+    default: bool = True
+    """Part of a comparison that names no variants."""
     classical: Literal["none", "auto"] = "none"
     """No language model: TF-IDF + logistic regression for labels, the nearest solved example for answers."""
-    needs: tuple[Literal["train", "adapter", "corpus"], ...] = ()
+    needs: tuple[Literal["train", "adapter", "context adapter", "corpus", "gold"], ...] = ()
     """What must be given for the variant to run; it is left out, saying so, otherwise."""
     runnable: Any = None

@@ -7,15 +7,27 @@ answer is "cannot tell yet".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from math import sqrt
 
 from scipy.special import ndtri
 
 from domainkit.evaluation.evidence import SIMPLE_TO_COMBINED, TRAINED, UNTRAINED, Evidence, Scores, contrasts, weigh
-from domainkit.evaluation.results import Difference, Leak, TaskFacts, VariantResult, Verdict
+from domainkit.evaluation.ledger import cautions as ledger_cautions
+from domainkit.evaluation.ledger import luck
+from domainkit.evaluation.next_action import next_actions
+from domainkit.evaluation.results import (
+    Difference,
+    Leak,
+    LearningCurve,
+    Race,
+    SetUse,
+    TaskFacts,
+    VariantResult,
+    Verdict,
+)
 from domainkit.evaluation.variant import Family
+from domainkit.evaluation.wording import percent, points
 
 CANNOT_TELL = "cannot tell yet"
 ANSWERS: dict[Family, str] = {
@@ -28,8 +40,6 @@ ANSWERS: dict[Family, str] = {
 }
 FEW = 200
 """Questions below which the smallest difference that can be seen is told."""
-NOT_WORTH_LABELLING = 20
-"""A difference that needs this many times the questions at hand is said to be too small to settle."""
 
 
 def decide(
@@ -42,16 +52,20 @@ def decide(
     clusters: Sequence[Hashable] | None = None,
     clean: Sequence[bool] | None = None,
     left_out: Mapping[str, str] | None = None,
+    race: Race | None = None,
+    curves: Sequence[LearningCurve] = (),
+    use: SetUse | None = None,
 ) -> Verdict:
     """The verdict on a finished comparison.
 
     `scores` are each variant's scores of the primary metric, one per item in one order; `clusters` and `clean` follow
-    that order. `clean` is False for items that leaked into train: the verdict is then drawn again without them, and a
-    changed answer is told. `margin` is the difference that would not matter, as a fraction; `left_out` says why
-    variants did not run.
+    that order, which after a `race` is the one asked in. `clean` is False for items that leaked: the verdict is then drawn
+    again without them, and a changed answer is told. `margin` is the difference that would not matter, as a fraction; `left_out` says why
+    variants did not run; `curves` are learning curves, where some were drawn; `use`
+    is the ledger's count.
     """
     left_out = left_out or {}
-    e = weigh(variants, scores, margin=margin, clusters=clusters)
+    e = weigh(variants, scores, margin=margin, clusters=clusters, race=race)
     if e is None:
         return Verdict(
             answer=CANNOT_TELL,
@@ -59,7 +73,9 @@ def decide(
             headline="Cannot tell: no variant gave an answer that could be scored.",
             cautions=tuple(f"{name} was left out: {reason}." for name, reason in left_out.items()),
         )
-    without_leaks = _without_leaks(variants, scores, clean, clusters, margin)
+    without_leaks = _without_leaks(variants, scores, clean, clusters, margin, race)
+    changed = without_leaks is not None and not _same(e, without_leaks)
+    actions = next_actions(e, facts, leaks, leaks_decide=changed, curves=curves)
     return Verdict(
         answer=answer(e),
         choice=e.choice,
@@ -67,11 +83,14 @@ def decide(
         reasons=tuple(reasons(e)),
         cautions=(
             *_about_the_test(e, facts),
+            *(ledger_cautions(use, e.means[e.best], facts.n) if use else ()),
+            *_about_the_race(race),
             *_about_leaks(e, leaks, without_leaks),
             *_about_variants(e, facts, left_out),
         ),
-        next_steps=tuple(next_steps(e, facts, leaks)),
+        next_steps=tuple(a.sentence for a in actions),
         tied=e.tied[1:],
+        action=actions[0],
     )
 
 
@@ -85,13 +104,15 @@ def _without_leaks(
     clean: Sequence[bool] | None,
     clusters: Sequence[Hashable] | None,
     margin: float,
+    race: Race | None,
 ) -> Evidence | None:
     """The evidence of the clean items alone; None where every item is clean, or none."""
     if clean is None or all(clean) or not any(clean):
         return None
     kept = [i for i, is_clean in enumerate(clean) if is_clean]
     fewer = {name: [values[i] for i in kept] for name, values in scores.items() if len(values) == len(clean)}
-    return weigh(variants, fewer, margin=margin, clusters=None if clusters is None else [clusters[i] for i in kept])
+    left = None if clusters is None else [clusters[i] for i in kept]
+    return weigh(variants, fewer, margin=margin, clusters=left, race=race)
 
 
 def headline(e: Evidence, facts: TaskFacts) -> str:
@@ -163,30 +184,54 @@ def _about_the_test(e: Evidence, facts: TaskFacts) -> list[str]:
         )
     rivals = len(e.tied)
     if rivals > 1:
-        mean = min(max(e.means[e.best], 0.0), 1.0)
-        # Blom 1958: the expected largest of k standard normal values
-        luck = ndtri((rivals - 0.375) / (rivals + 0.25)) * sqrt(mean * (1 - mean) / max(facts.n, 1))
         found.append(
             f"{e.best} is the best of {rivals} that are close, judged on the questions it was picked by: up to about "
-            f"{100 * luck:.1f} points of its score may be luck."
+            f"{100 * luck(rivals, e.means[e.best], facts.n):.1f} points of its score may be luck."
         )
     return found
 
 
+def _about_the_race(race: Race | None) -> list[str]:
+    if race is None:
+        return []
+    found = []
+    if race.questions < race.of:
+        found.append(
+            f"The race was decided after {race.questions} of {race.of} questions: the order is clear, the scores are rougher."
+        )
+    if race.out:
+        named = ", ".join(f"{name} after {o.answered} (worse than {o.better})" for name, o in race.out.items())
+        found.append(f"Raced out, so scored on fewer questions: {named}.")
+    return found
+
+
+LEAKED = {
+    "exact": "word for word",
+    "ngram": "in a run of words",
+    "near": "nearly word for word",
+    "answer": "by their answer",
+}
+PLACES = {"train": "train", "index": "the retrieved documents", "dev": "the development questions"}
+
+
 def _about_leaks(e: Evidence, leaks: Sequence[Leak], without: Evidence | None) -> list[str]:
     found = []
-    words = {"exact": "word for word", "near": "nearly word for word"}
     for leak in leaks:
-        if leak.count:
+        if leak.count and leak.counted:
             of = f"{leak.count} test question{'s are' if leak.count > 1 else ' is'}"
+            reader = "what was chosen on them" if leak.against == "dev" else f"what learns from {PLACES[leak.against]}"
+            reader = "retrieval" if leak.against == "index" else reader
             found.append(
-                f"{of} also in train, {words.get(leak.level, leak.level)}: what learns from train looks better there."
+                f"{of} also in {PLACES[leak.against]}, {LEAKED.get(leak.level, leak.level)}: {reader} looks better there."
             )
     if without is not None:
-        same = (answer(without), without.choice) == (answer(e), e.choice)
-        kept = "stays the same" if same else f"changes to '{answer(without)}' ({without.choice})"
+        kept = "stays the same" if _same(e, without) else f"changes to '{answer(without)}' ({without.choice})"
         found.append(f"Without the leaked questions the verdict {kept}.")
     return found
+
+
+def _same(e: Evidence, other: Evidence) -> bool:
+    return (answer(other), other.choice) == (answer(e), e.choice)
 
 
 def _about_variants(e: Evidence, facts: TaskFacts, left_out: Mapping[str, str]) -> list[str]:
@@ -210,71 +255,6 @@ def _chance(facts: TaskFacts) -> float:
     return 1 / facts.labels if facts.kind == "label" and facts.labels else 0.0
 
 
-def next_steps(e: Evidence, facts: TaskFacts, leaks: Sequence[Leak]) -> list[str]:
-    found = [*_settle(e), *_mend_retrieval(e)]
-    if e.best_of(TRAINED) is None:
-        found.append(
-            "Train an adapter (domainkit train) and compare again: nothing here says what fine-tuning would bring."
-        )
-    elif e.family(e.choice) in UNTRAINED and 0 < facts.train_rows < FEW:
-        found.append(
-            f"Fine-tuning saw {facts.train_rows} examples; 200 to 500 are often enough, fewer often not: add some."
-        )
-    tuned, combined = e.best_of(("tune",)), e.best_of(("combine",))
-    gap = e.difference(combined, tuned) if tuned and combined else None
-    if gap is not None and gap.state == "WORSE":
-        found.append(
-            "Passages hurt the tuned model: train it with passages in its prompts, gold and distracting ones (RAFT)."
-        )
-    if sum(leak.count for leak in leaks):
-        found.append("Take the leaked questions out of train, train again and compare again.")
-    if e.settled and len(e.tied) > 1:
-        found.append(f"Check {e.choice} once on questions that played no part here.")
-    return found
-
-
-def _settle(e: Evidence) -> list[str]:
-    """How many more questions would decide between the choice and the best."""
-    gap = e.difference(e.best, e.choice)
-    if gap is None or gap.state != "CANNOT TELL YET":
-        return []
-    if gap.needed is None or gap.needed > NOT_WORTH_LABELLING * gap.n:
-        return [f"{e.best} and {e.choice} are too close to settle with more questions: take the simpler one."]
-    return [
-        f"Label about {_rounded(gap.needed - gap.n)} more questions: if {e.best} and {e.choice} differ in truth as "
-        "they do here, that settles it in four cases of five."
-    ]
-
-
-def _mend_retrieval(e: Evidence) -> list[str]:
-    """Whether the gold document is found, and if so whether the model uses it."""
-    retrieving = [name for name in e.variants if e.variants[name].retrieval]
-    if not retrieving:
-        return []
-    name = max(retrieving, key=e.means.__getitem__)
-    hits = {
-        int(m[0]): h.value
-        for k, h in e.variants[name].retrieval.items()
-        if (m := re.findall(r"\d+", k)) and h.value is not None
-    }
-    if not hits:
-        return []
-    k = max(hits)
-    among = f"among the {k} passages given" if k > 1 else "as the passage given"
-    if hits[k] < 0.8:
-        return [
-            f"Retrieval has the gold document {among} for only {percent(hits[k])} of questions: mend retrieval "
-            "first (passage size, lexical and dense together), then compare again."
-        ]
-    if e.means[name] < hits[k] - 0.2:
-        return [
-            f"The gold document is {among} for {percent(hits[k])} of questions, yet {name} reaches "
-            f"{percent(e.means[name])}: the model does not use what it is given. Train it with passages in prompts, "
-            "or take a stronger base."
-        ]
-    return []
-
-
 def relation(a: str, b: str, d: Difference) -> str:
     """One clause on a against b, with the difference and its interval."""
     if d.state == "EQUIVALENT":
@@ -290,18 +270,3 @@ def _score(e: Evidence, name: str, facts: TaskFacts) -> str:
     if found is None or found.low is None or found.high is None:
         return f"{percent(e.means[name])} {metric}"
     return f"{percent(e.means[name])} {metric} ({100 * found.low:.1f} to {100 * found.high:.1f})"
-
-
-def percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"
-
-
-def points(d: Difference) -> str:
-    """+4.0 points (1.1 to 6.9), with a true minus sign."""
-    return f"{100 * d.value:+.1f} points ({100 * d.low:.1f} to {100 * d.high:.1f})".replace("-", "−")
-
-
-def _rounded(n: int) -> int:
-    """Up to two digits that count: a forecast claims no more."""
-    step = 10 ** max(0, len(str(n)) - 2)
-    return -(-n // step) * step

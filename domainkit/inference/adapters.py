@@ -1,38 +1,77 @@
-"""Adapters: many over one base in memory; LoRA rows of different adapters, and rows of the base, share one pass.
+"""Adapters: many over one base in memory, of every method; rows of most of them share passes with one another and the base's.
 
-PEFT reads the folder and puts its layers into the base. For plain LoRA those layers then compute each row's own difference,
+PEFT reads a folder of layers and puts them into the base. For plain LoRA those layers then compute each row's own difference,
 y[rows] += B(A(x[rows])) · scale, in the order of PEFT's own `adapter_names=` but without its hooks on every module at every
-pass. Other methods run through PEFT's layers, one adapter at a time.
+pass. Virtual tokens are a cached beginning of their rows. Interventions and bottlenecks change their own rows by hooks, which are
+there only in passes that hold such rows. Other methods run one adapter at a time.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.functional import linear
 
-from domainkit.adapter import PEFT_CONFIG, WEIGHTS, Adapter
+from domainkit.adapter import PEFT_CONFIG, WEIGHTS, Adapter, split_task
 from domainkit.errors import AdapterError
+from domainkit.inference.peft_layers import (
+    Route,
+    holds,
+    is_plain_lora,
+    missing_weights,
+    read_config,
+    refuse,
+    routed,
+    strip,
+    unwarned,
+)  # fmt: skip
+from domainkit.inference.prefix import State
+from domainkit.inference.virtual import task_number, virtual_state
 from domainkit.storage import sha256_file
+from domainkit.training.interventions import Interventions, shares
+from domainkit.training.methods.mends import mend_peft
+from domainkit.training.tuned import Hooked, Tuning, load_tuning, own_method
 
 MIXED = "mixed"
-"""The family whose rows share a pass: the base and plain LoRA."""
-REWRITES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
-"""Initialisations that change the base's own weights while an adapter loads."""
+"""The family whose rows share a pass: the base, plain LoRA, virtual tokens, interventions and bottlenecks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An adapter in memory. Rows of one `family` may share a pass."""
+    """An adapter in memory. Rows of one `family` may share a pass; `state` is that of the virtual tokens they begin with."""
 
     name: str
     family: str
+    bytes: int = 0
+    state: State | None = None
+    tuning: Tuning | None = None
+
+    @property
+    def ahead(self) -> int:
+        """Virtual tokens before the prompt."""
+        return self.state[0][0].shape[1] if self.state else 0
+
+    @property
+    def in_layers(self) -> bool:
+        """PEFT holds it, in layers of its own."""
+        return self.state is None and self.tuning is None
+
+    def private(self, prompt: int) -> int:
+        """Last tokens of a prompt of so many whose state depends on where it ends; what is before them may be shared."""
+        if not isinstance(self.tuning, Interventions):
+            return 0
+        first, last = shares(prompt, self.tuning.first, self.tuning.last)
+        return last if first == self.tuning.first else prompt
+
+
+ALONE = Loaded("", MIXED)
+"""The base without an adapter."""
 
 
 @lru_cache(maxsize=256)
@@ -41,8 +80,9 @@ def _read(folder: str, weights: tuple[int, int], config: tuple[int, int]) -> tup
     return adapter, f"{adapter.weights_sha256[:16]}-{sha256_file(Path(folder) / PEFT_CONFIG)[:8]}"
 
 
-def read_adapter(folder: str) -> tuple[Adapter, str]:
-    """The verified adapter and a name made from its bytes; hashed again only when a file has changed."""
+def read_adapter(spec: str) -> tuple[Adapter, str]:
+    """The verified adapter of `folder` or `folder#task`, and a name made from its bytes; hashed again only when a file has changed."""
+    folder, task = split_task(spec)
     stamps = []
     for file in (WEIGHTS, PEFT_CONFIG):
         try:
@@ -51,48 +91,53 @@ def read_adapter(folder: str) -> tuple[Adapter, str]:
             Adapter.load(folder, need_card=False)  # says what is missing
             raise
         stamps.append((stat.st_mtime_ns, stat.st_size))
-    return _read(folder, *stamps)
-
-
-class _Route:
-    """Which rows of the current pass belong to which adapter; None: PEFT decides."""
-
-    __slots__ = ("parts",)
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[str, torch.Tensor | None]] | None = []
+    adapter, name = _read(folder, *stamps)
+    return adapter, name if task is None else f"{name}#{task}"
 
 
 class AdapterPool:
-    """Adapters over `model`, at most `limit` in memory. One thread only."""
+    """Adapters over `model`, at most `limit` and `most_bytes` of their files in memory, but always one. One thread only.
 
-    def __init__(self, model: Any, fingerprint: str, base: str, limit: int = 16) -> None:
+    `one_by_one`: passes hold one row, whose state is the base's own cache.
+    """
+
+    def __init__(self, model: Any, fingerprint: str, base: str, limit: int = 16, most_bytes: int | None = None) -> None:
         self._model = model
         self._fingerprint = fingerprint
         self._base = base
         self._limit = limit
+        self._most_bytes = most_bytes
         self._host: Any = None
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
-        self._route = _Route()
+        self._tunings: dict[str, Tuning] = {}
+        self._route = Route()
+        self.one_by_one = False
 
-    def load(self, folder: str, in_use: Collection[str] = ()) -> Loaded:
-        """The adapter, read on first use or when its files have changed. `in_use` are names that must stay.
+    def load(self, spec: str, in_use: Collection[str] = ()) -> Loaded:
+        """The adapter of `folder` or `folder#task`, read on first use or when its files have changed. `in_use` are names that
+        must stay.
 
-        Raises AdapterError: missing, damaged, of another base, or of a kind that cannot be served.
+        Raises AdapterError: missing, damaged, of another base, of a kind that cannot be served, or without the task it needs.
         """
-        adapter, name = read_adapter(folder)
+        adapter, name = read_adapter(spec)
         if name not in self._loaded:
             adapter.check_base(self._fingerprint, self._base)
-            self._make_room(in_use)
-            self._loaded[name] = self._attach(folder, name)
+            self._make_room(in_use, (adapter.folder / WEIGHTS).stat().st_size)
+            loaded = self._open(adapter, name, split_task(spec)[1])
+            self._loaded[name] = loaded
+            if loaded.tuning is not None:
+                self._tunings[name] = loaded.tuning
         self._loaded.move_to_end(name)
         return self._loaded[name]
 
-    def enter(self, family: str, names: Sequence[str | None]) -> None:
-        """Set the next pass: row i is of adapter names[i], None the base alone. All rows are of `family`."""
+    def enter(self, family: str, names: Sequence[str | None], rows: Sequence[Any] = ()) -> None:
+        """Set the next pass: row i is of adapter names[i], None the base alone. All rows are of `family`; `rows` are the
+        scheduler's, for adapters that act by position."""
+        if self._tunings:
+            self._switch(family, names, rows)
         if self._host is None:
             return
-        if family == MIXED:
+        if family == MIXED or family in self._tunings:
             self._only_mixed()
             self._route.parts = self._parts(names)
         else:
@@ -100,60 +145,152 @@ class AdapterPool:
             self._host.base_model.enable_adapter_layers()
             self._host.set_adapter(family)
 
-    def compatible(self, folder: str) -> bool:
+    def compatible(self, spec: str) -> bool:
         """Whether the adapter can be loaded while others of the pool are in use."""
-        return self._host is None or _config(folder).peft_type == self._host_type()
+        if self._host is None or read_adapter(spec)[1] in self._loaded:
+            return True
+        folder = split_task(spec)[0]
+        method = own_method(folder)
+        if method is not None:
+            return method.by_rows
+        config = read_config(folder)
+        return config.is_prompt_learning or config.peft_type == self._host_type()
 
     def _parts(self, names: Sequence[str | None]) -> list[tuple[str, torch.Tensor | None]]:
-        used = list(dict.fromkeys(n for n in names if n is not None))
-        if len(used) == 1 and None not in names:
+        used = [n for n in dict.fromkeys(names) if n is not None and self._loaded[n].in_layers]
+        if len(used) == 1 and all(n == used[0] for n in names):
             return [(used[0], None)]
         device = self._model.device
         return [(n, torch.tensor([i for i, m in enumerate(names) if m == n], device=device)) for n in used]
 
     def _only_mixed(self) -> None:
         """Layers of other methods step aside."""
-        if self._host_type() != "LORA" or any(a.family != MIXED for a in self._loaded.values()):
+        if self._host_type() != "LORA" or any(a.family != MIXED for a in self._loaded.values() if a.in_layers):
             self._host.base_model.disable_adapter_layers()
+
+    def _switch(self, family: str, names: Sequence[str | None], rows: Sequence[Any]) -> None:
+        """Take out what the pass must not have, then put in what it must: two may change the same weights."""
+        wanted = {name for name in self._tunings if name == family or (family == MIXED and name in names)}
+        for name, tuning in self._tunings.items():
+            if name not in wanted:
+                tuning.switch(False)
+        for name in wanted:
+            tuning, mine = self._tunings[name], [i for i, n in enumerate(names) if n == name]
+            if isinstance(tuning, Interventions):
+                tuning.switch(self._aim(tuning, rows, mine))
+                continue
+            if isinstance(tuning, Hooked):
+                everywhere = len(mine) == len(names)
+                tuning.rows = None if everywhere else torch.tensor(mine, device=self._model.device)
+            tuning.switch(True)
+
+    def _aim(self, tuning: Interventions, rows: Sequence[Any], mine: list[int]) -> bool:
+        """Tell it where the pass's prompts lie; False when the pass reaches none of its positions."""
+        ends = [len(row.prompt) for row in rows]
+        if self.one_by_one:
+            tuning.aimed, tuning.told = False, torch.tensor(ends, device=self._model.device)
+            return True
+        return tuning.aim([row.seat.length for row in rows], [len(row.seat.chunk) for row in rows], ends, mine)
 
     def _host_type(self) -> str:
         return str(next(iter(self._host.peft_config.values())).peft_type.value)
 
-    def _make_room(self, in_use: Collection[str]) -> None:
+    def _make_room(self, in_use: Collection[str], size: int) -> None:
         for name in list(self._loaded):
-            if len(self._loaded) < self._limit:
+            held = sum(a.bytes for a in self._loaded.values()) + size
+            if len(self._loaded) < self._limit and (self._most_bytes is None or held <= self._most_bytes):
                 return
             if name not in in_use:
                 self._forget(name)
 
     def _forget(self, name: str) -> None:
-        del self._loaded[name]
-        if self._loaded:
+        loaded = self._loaded.pop(name)
+        tuning = self._tunings.pop(name, None)
+        if tuning is not None:
+            tuning.switch(False)
+        elif loaded.in_layers and any(a.in_layers for a in self._loaded.values()):
             self._host.delete_adapter(name)
-        else:
+        elif loaded.in_layers:
             self._detach()
 
     def _detach(self) -> None:
         """Take every adapter layer out of the base again."""
-        _strip(self._model)
+        strip(self._model)
         self._host = None
-        self._loaded.clear()
+        for name in [n for n, a in self._loaded.items() if a.in_layers]:
+            del self._loaded[name]
 
-    def _attach(self, folder: str, name: str) -> Loaded:
-        config = _config(folder)
-        _refuse(config, folder)
+    def _open(self, adapter: Adapter, name: str, task: str | None) -> Loaded:
+        folder, size = str(adapter.folder), (adapter.folder / WEIGHTS).stat().st_size
+        method = own_method(folder)
+        config: Any = None if method is not None else read_config(folder)
+        if task is not None and getattr(config, "peft_type", None) != "MULTITASK_PROMPT_TUNING":
+            raise AdapterError(
+                f"holds no tasks, and the task '{task}' is asked for", where=folder, next_step=f"use {folder}"
+            )
+        if method is not None:
+            return self._tune(folder, name, method, size)
+        if config.is_prompt_learning:
+            return Loaded(name, MIXED, size, state=self._read_virtual(adapter, config, task))
+        return self._attach(folder, name, config, size)
+
+    def _tune(self, folder: str, name: str, method: Any, size: int) -> Loaded:
+        """An adapter of domainkit's own."""
+        if not method.by_rows and self._host is not None:
+            self._detach()  # it stands in for weights that PEFT's layers would wrap
+        with self._all_off():
+            tuning = load_tuning(self._model, folder, method)
+        tuning.requires_grad_(False)
+        tuning.settle()
+        return Loaded(name, MIXED if method.by_rows else name, size, tuning=tuning)
+
+    @contextmanager
+    def _all_off(self) -> Iterator[None]:
+        """The base as it is; the next pass puts in what it needs."""
+        for tuning in self._tunings.values():
+            tuning.switch(False)
+        yield
+
+    def _read_virtual(self, adapter: Adapter, config: Any, task: str | None) -> State:
+        """The state of an adapter's virtual tokens."""
+        folder = str(adapter.folder)
+        if self.one_by_one:
+            raise AdapterError(
+                f"{config.peft_type.value} needs a base whose state is keys and values only, and this one's is more",
+                where=folder,
+                next_step="train with a method that changes layers (domainkit methods lists them)",
+            )
+        count = getattr(config, "num_tasks", 1) if config.peft_type == "MULTITASK_PROMPT_TUNING" else 1
+        number = task_number(adapter, task, count)
+        self.enter(MIXED, [None])
+        try:
+            with unwarned(self._model):
+                from peft import PeftModel
+
+                host = PeftModel.from_pretrained(self._model, folder, is_trainable=False).eval()
+            return virtual_state(self._model, host, number)
+        except (RuntimeError, ValueError, KeyError, Warning) as e:
+            raise self._misfit(e, folder) from e
+
+    def _misfit(self, e: Exception, folder: str) -> AdapterError:
+        what = str(e).strip().splitlines()[0]
+        return AdapterError(
+            f"does not fit {self._base}: {what}", where=folder, next_step="use the base it was trained on"
+        )
+
+    def _attach(self, folder: str, name: str, config: Any, size: int) -> Loaded:
+        """An adapter in PEFT's layers."""
+        refuse(config, folder)
+        mend_peft()
         if self._host is not None and self._host_type() != str(config.peft_type.value):
             self._detach()
         try:
-            self._read_layers(folder, name)
-            missing = _missing(self._host, folder, name)
+            with self._all_off():
+                self._read_layers(folder, name)
+            missing = missing_weights(self._host, folder, name)
         except (RuntimeError, ValueError, KeyError, Warning) as e:
             self._withdraw(name)
-            raise AdapterError(
-                f"does not fit {self._base}: {str(e).strip().splitlines()[0]}",
-                where=folder,
-                next_step="use the base it was trained on",
-            ) from e
+            raise self._misfit(e, folder) from e
         if missing:
             self._withdraw(name)
             raise AdapterError(
@@ -163,29 +300,21 @@ class AdapterPool:
             )
         self._host.requires_grad_(False)
         self._host.eval()
-        mixed = self._install_routes(name) if _is_plain_lora(config) else False
-        return Loaded(name, MIXED if mixed else name)
+        mixed = self._install_routes(name) if is_plain_lora(config) else False
+        return Loaded(name, MIXED if mixed else name, size)
 
     def _read_layers(self, folder: str, name: str) -> None:
         from peft import PeftModel
 
-        # PEFT asks for a property that transformers has deprecated. Its warning is no user's business, and muting it by
-        # filters would change them for all threads of the process; so the property is a plain attribute meanwhile.
-        kind = type(self._model)
-        self._model.__class__ = type(
-            kind.__name__, (kind,), {"is_gradient_checkpointing": False, "__module__": kind.__module__}
-        )
-        try:
+        with unwarned(self._model):
             if self._host is None:
                 self._host = PeftModel.from_pretrained(self._model, folder, adapter_name=name, is_trainable=False)
             else:
                 self._host.load_adapter(folder, adapter_name=name, is_trainable=False)
-        finally:
-            self._model.__class__ = kind
 
     def _withdraw(self, name: str) -> None:
         """Undo a failed load."""
-        if self._host is None or not self._loaded:
+        if self._host is None or not any(a.in_layers for a in self._loaded.values()):
             self._detach()
         elif name in self._host.peft_config:
             self._host.delete_adapter(name)
@@ -194,97 +323,14 @@ class AdapterPool:
         """Let the adapter's layers compute by route; False when one of them is of a kind that cannot."""
         from peft.tuners.lora.layer import LoraLayer
 
-        layers: list[Any] = [m for m in self._host.modules() if isinstance(m, LoraLayer) and _holds(m, name)]
+        layers: list[Any] = [m for m in self._host.modules() if isinstance(m, LoraLayer) and holds(m, name)]
         if not all(type(m).__name__ in ("Linear", "Linear4bit", "Linear8bitLt") for m in layers):
             return False
         for layer in layers:
             if not getattr(layer, "_domainkit_routed", False):
-                layer.forward = _routed(layer, layer.forward, self._route)
+                layer.forward = routed(layer, layer.forward, self._route)
                 layer._domainkit_routed = True
         return True
 
 
-def _routed(layer: Any, own: Callable[..., torch.Tensor], route: _Route) -> Callable[..., torch.Tensor]:
-    def forward(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        if route.parts is None:
-            return own(x, *args, **kwargs)
-        y = layer.base_layer(x, *args, **kwargs)
-        for name, rows in route.parts:
-            if name not in layer.lora_A:
-                continue
-            a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
-            given = (x if rows is None else x[rows]).to(a.dtype)
-            change = (linear(linear(given, a), b) * layer.scaling[name]).to(y.dtype)
-            y = y + change if rows is None else y.index_add(0, rows, change)
-        return y
-
-    return forward
-
-
-def _holds(layer: Any, name: str) -> bool:
-    return name in layer.lora_A or name in layer.lora_embedding_A
-
-
-def _missing(host: Any, folder: str, name: str) -> list[str]:
-    """Weights that the adapter should have and its file does not."""
-    from peft import get_peft_model_state_dict
-    from safetensors import safe_open
-
-    with safe_open(Path(folder) / WEIGHTS, framework="pt") as file:
-        there = set(file.keys())
-    return sorted(set(get_peft_model_state_dict(host, adapter_name=name)) - there)
-
-
-def _strip(model: Any) -> None:
-    """Put the base's own layers back. (PEFT's `unload` leaves trained copies of whole modules in their place.)"""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-    from peft.utils.other import AuxiliaryTrainingWrapper
-
-    for path, module in list(model.named_modules()):
-        parent, _, leaf = path.rpartition(".")
-        if isinstance(module, AuxiliaryTrainingWrapper):
-            setattr(model.get_submodule(parent), leaf, module.original_module)
-        elif isinstance(module, BaseTunerLayer):
-            setattr(model.get_submodule(parent), leaf, module.get_base_layer())
-    for name in ("peft_config", "_hf_peft_config_loaded"):
-        model.__dict__.pop(name, None)
-
-
-def _config(folder: str) -> Any:
-    from peft import PeftConfig
-
-    try:
-        return PeftConfig.from_pretrained(folder)
-    except (ValueError, TypeError, KeyError) as e:
-        raise AdapterError(
-            f"{PEFT_CONFIG} cannot be read: {e}", where=folder, next_step="update peft, or train it again"
-        ) from e
-
-
-def _refuse(config: Any, folder: str) -> None:
-    """Adapters that cannot be taken off again, or need more than layers."""
-    if config.is_prompt_learning:
-        raise AdapterError(
-            f"{config.peft_type.value} puts virtual tokens before the prompt, which shared batches do not hold",
-            where=folder,
-            next_step="train with a method that changes layers (domainkit methods lists them)",
-        )
-    changed = getattr(config, "bias", "none") not in ("none", None)
-    start = getattr(config, "init_lora_weights", True)
-    if changed or (isinstance(start, str) and start.lower().startswith(REWRITES_BASE)):
-        fault = f"bias={config.bias}" if changed else f"init_lora_weights={start}"
-        raise AdapterError(
-            f"{fault} changes the base's own weights, which other requests share",
-            where=folder,
-            next_step="merge it into a base of its own, or save it converted to plain LoRA",
-        )
-
-
-def _is_plain_lora(config: Any) -> bool:
-    """y = Wx + BAx · scale and nothing else."""
-    special = ("use_dora", "modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters",
-               "alora_invocation_tokens", "lora_bias", "use_qalora", "use_bdlora", "arrow_config", "monteclora_config")  # fmt: skip
-    return config.peft_type == "LORA" and not any(getattr(config, name, None) for name in special)
-
-
-__all__ = ["MIXED", "AdapterPool", "Loaded", "read_adapter"]
+__all__ = ["ALONE", "MIXED", "AdapterPool", "Loaded", "read_adapter"]

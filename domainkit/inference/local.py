@@ -19,7 +19,7 @@ from domainkit.inference.rows import Answer, Choice, Outlet, Row, Score
 from domainkit.inference.scheduler import Scheduler
 from domainkit.inference.spelling import spelling_of
 from domainkit.inference.tools import with_tools
-from domainkit.training.base import load_base, load_tokenizer
+from domainkit.training.base import load_base, load_tokenizer, plan_quantization
 from domainkit.training.config import DEFAULT_BASE, Quantization
 from domainkit.training.render import encode_chat, encode_text
 from domainkit.training.source import BaseSource, resolve_base
@@ -74,6 +74,7 @@ class LocalBackend:
     # ---- Backend ----
 
     def complete(self, requests: Sequence[Request], *, return_errors: bool = False) -> list[Completion]:
+        self._check_thread()
         outlets = [Outlet() for _ in requests]
         rows = []
         for request, outlet in zip(requests, outlets, strict=True):
@@ -99,12 +100,14 @@ class LocalBackend:
         return results
 
     def submit(self, request: Request) -> Future[Completion]:
-        """The answer to come; cancelling the Future frees its slot."""
+        """The answer to come; cancelling the Future frees its slot. Its done-callbacks run on the model's thread: there, ask
+        only by `submit`."""
         outlet = Outlet()
         self.engine().submit([self._row(request, outlet)])
         return outlet.future
 
     def stream(self, request: Request) -> Iterator[Piece]:
+        self._check_thread()
         outlet = Outlet(stream=True)
         self.engine().submit([self._row(request, outlet)])
         return PieceStream(outlet)
@@ -112,6 +115,7 @@ class LocalBackend:
     def score(
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None
     ) -> list[float]:
+        self._check_thread()
         engine, prompt = self.engine(), self._prompt(Request(tuple(messages)))
         outlets = [Outlet() for _ in continuations]
         rows: list[Row] = []
@@ -133,7 +137,7 @@ class LocalBackend:
             "base": self.source.name,
             "base_fingerprint": self.source.fingerprint,
             "revision": self.source.revision,
-            "quantization": self.quantization,
+            "quantization": self.settled_quantization(),
             "device": self.device,
             "template_sha256": _template_sha256(self.source),
             "adapter": None,
@@ -142,6 +146,13 @@ class LocalBackend:
             loaded, name = read_adapter(adapter)
             facts |= {"adapter": name, "adapter_sha256": loaded.weights_sha256}
         return facts
+
+    def settled_quantization(self) -> str:
+        """What "auto" comes to, decided once by the memory free then: a name in cache keys that means one set of weights."""
+        with self._loading:
+            if self.quantization == "auto":
+                self.quantization = plan_quantization(self.base, revision=self.revision, device=self.device)
+            return self.quantization
 
     # ---- what is loaded on first use ----
 
@@ -171,6 +182,7 @@ class LocalBackend:
                     device=self.device,
                     purpose="infer",
                 )
+                self.quantization = loaded.quantization
                 self._tokenizer, self._stop_ids = loaded.tokenizer, loaded.stop_token_ids
                 self._engine = Scheduler(loaded, self.source.fingerprint)
             return self._engine
@@ -181,6 +193,13 @@ class LocalBackend:
             if self._engine is not None:
                 self._engine.close()
             self._engine = None
+
+    def _check_thread(self) -> None:
+        if self._engine is not None and self._engine.is_here:
+            raise RequestError(
+                "asked, and would wait, on the model's own thread, where a Future's done-callbacks run",
+                next_step="call submit there, or hand the call to another thread",
+            )
 
     # ---- requests to rows ----
 

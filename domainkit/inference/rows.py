@@ -95,6 +95,7 @@ class Row:
         self.timeout = timeout
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self.owner: str | None = None  # the adapter's name once loaded
+        self.private = 0  # last prompt tokens whose state is no other prompt's, however alike
         self.started = False
         self.done = False
         self.wants = 1
@@ -104,7 +105,19 @@ class Row:
     @property
     def shareable(self) -> int:
         """The last prompt token is always read by the row itself: its logits are wanted."""
-        return len(self.prompt) - 1
+        return len(self.prompt) - max(1, self.private)
+
+    @property
+    def keepable(self) -> int:
+        """How many of the tokens read may be kept for later rows that begin alike."""
+        return min(self.seat.length, self.shareable) if self.private else self.seat.length
+
+    def shorten(self, tokens: int) -> None:
+        """Make do with so many positions less. Raises RequestError when that leaves no answer."""
+        raise RequestError(
+            f"it needs {tokens} positions more than the base reads, with the adapter's virtual tokens before it",
+            next_step="shorten the prompt, or use an adapter without virtual tokens",
+        )
 
     @property
     def greedy(self) -> bool:
@@ -165,6 +178,11 @@ class Answer(Row):
     @property
     def most_tokens(self) -> int:
         return len(self.prompt) + self._room
+
+    def shorten(self, tokens: int) -> None:
+        if self._room - tokens < 1 + self._count:
+            super().shorten(tokens)
+        self._room -= tokens
 
     def take(self, logits: torch.Tensor | None, best: int) -> None:
         token = best if logits is None else self._sample(logits[-1])

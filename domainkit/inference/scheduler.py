@@ -12,13 +12,13 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 
 from domainkit.errors import DomainkitError, MachineError, RequestError
-from domainkit.inference.adapters import MIXED, AdapterPool
+from domainkit.inference.adapters import ALONE, MIXED, AdapterPool, Loaded
 from domainkit.inference.prefix import PrefixCache, plan_sharing
 from domainkit.inference.rows import Row, timed_out
 from domainkit.inference.slots import make_runner
@@ -30,6 +30,8 @@ TOKENS_PER_PASS = 4096
 """Most tokens in one pass, padding included."""
 TOKENS_AT_ONCE = 1024
 """A longer prompt is read in parts, one at each step, so that running answers do not wait for it."""
+LEAST_AT_ONCE = 64
+"""Tokens in a pass that a machine short of memory still tries."""
 LOGITS_PER_PASS = 2048
 """Most places in one pass whose logits are wanted; each is a row of vocabulary width."""
 WASTE = {"cpu": 32, "cuda": 1024}
@@ -48,17 +50,19 @@ class Scheduler:
         self.model = loaded.model
         self.context = loaded.context_length
         self.width = loaded.model.get_output_embeddings().weight.shape[0]
-        self.pool = AdapterPool(loaded.model, fingerprint, loaded.source.name)
+        self._memory = _memory(loaded.model.device)
+        self.pool = AdapterPool(loaded.model, fingerprint, loaded.source.name, most_bytes=self._memory // 2)
         probe = [i for i in range(len(loaded.tokenizer)) if i not in set(loaded.tokenizer.all_special_ids)][:8]
         self.runner: Any
         self.runner, slow = make_runner(loaded.model, probe)
+        self.pool.one_by_one = not self.runner.shares
         self.notes = (*loaded.notes, *([slow] if slow else ()))
         for note in self.notes:
             log.info("%s: %s", loaded.source.name, note)
-        self._memory = _memory(loaded.model.device)
         self.prefixes = PrefixCache(self._memory // 8)
         self._bytes_per_token = _state_bytes(loaded.model)
         self._budget = TOKENS_PER_PASS
+        self._most_rows = MOST_ROWS
         self._family = MIXED
         self._waiting: deque[Row] = deque()
         self._active: list[Row] = []
@@ -79,6 +83,11 @@ class Scheduler:
                 self._thread.start()
                 atexit.register(self.close)
             self._news.notify_all()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller is the model's own thread, which must not wait for itself."""
+        return threading.current_thread() is self._thread
 
     @property
     def busy(self) -> int:
@@ -116,6 +125,8 @@ class Scheduler:
         with self._news:
             if self._active:
                 return not self._stopping
+            # What an out-of-memory took back is tried again: others on the machine may have gone.
+            self._budget, self._most_rows = TOKENS_PER_PASS, MOST_ROWS
             while not self._waiting and not self._stopping:
                 self._news.wait()
             end = time.monotonic() + LONGEST_QUIET
@@ -164,34 +175,39 @@ class Scheduler:
             if row is None or not self._fits(row):
                 return
             try:
-                family = self._load_adapter(row)
+                loaded = self._load_adapter(row)
             except DomainkitError as e:
                 row.outlet.fail(e)
                 self._remove(row)
                 continue
-            if family is None or (self._active and family != self._family):
+            if loaded is None or (self._active and loaded.family != self._family):
                 return  # its turn comes when the running rows are done
-            self._family = family
+            self._family = loaded.family
             with self._news:
                 self._waiting.popleft()
             self.runner.sit(row.seat)
+            if loaded.state:
+                self.runner.begin(row.seat, loaded.state)
             self._active.append(row)
 
-    def _load_adapter(self, row: Row) -> str | None:
-        """The row's family; None when its adapter cannot be loaded beside those in use."""
+    def _load_adapter(self, row: Row) -> Loaded | None:
+        """The row's adapter; None when it cannot be loaded beside those in use."""
         if row.folder is None:
-            return MIXED
+            return ALONE
         if self._active and not self.pool.compatible(row.folder):
             return None
         in_use = {r.owner for r in self._active if r.owner}
         loaded = self.pool.load(row.folder, in_use)
-        row.owner = loaded.name
-        return loaded.family
+        row.owner, row.private = loaded.name, loaded.private(len(row.prompt))
+        over = row.most_tokens + loaded.ahead - self.context
+        if loaded.ahead and over > 0:
+            row.shorten(over)
+        return loaded
 
     def _fits(self, row: Row) -> bool:
         if not self._active:
             return True
-        if len(self._active) >= MOST_ROWS:
+        if len(self._active) >= self._most_rows:
             return False
         longest = max(row.most_tokens, *(r.most_tokens for r in self._active))
         return longest * (len(self._active) + 1) * self._bytes_per_token <= self._memory // 2
@@ -200,24 +216,31 @@ class Scheduler:
 
     def _step(self) -> None:
         if self.runner.shares:
-            self._share_prefixes([r for r in self._active if r.seat.length == 0])
-        long = [r for r in self._active if len(r.seat.chunk) > max(TOKENS_AT_ONCE, r.wants)]
+            self._if_memory_allows(self._share_prefixes, [r for r in self._active if r.seat.length == 0])
+        at_once = min(TOKENS_AT_ONCE, self._budget)
+        long = [r for r in self._active if len(r.seat.chunk) > max(at_once, r.wants)]
         for row in long:
-            self._read_part(row)
+            self._read_part(row, at_once)
         for rows in self._passes([r for r in self._active if r not in long]):
             self._read(rows)
         for row in [r for r in self._active if r.done]:
             self._leave(row)
 
     def _passes(self, rows: Sequence[Row]) -> Iterator[list[Row]]:
+        if not self.runner.shares:
+            return ([row] for row in rows if not row.done)
         return _passes(rows, self._budget, WASTE.get(self.model.device.type, 256))
 
-    def _read_part(self, row: Row) -> None:
+    def _read_part(self, row: Row, at_once: int) -> None:
         """The next tokens of a long prompt, no logits wanted."""
         seat, whole = row.seat, row.seat.tokens
-        seat.tokens = whole[: min(seat.length + TOKENS_AT_ONCE, len(whole) - row.wants)]
+        seat.tokens = whole[: min(seat.length + at_once, len(whole) - row.wants)]
         try:
             self._prefill([row])
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as e:
+            if not _out_of_memory(e):
+                raise
+            self._with_less_memory([row], e)
         finally:
             seat.tokens = whole
 
@@ -250,22 +273,38 @@ class Scheduler:
 
     def _pass(self, rows: Sequence[Row], wants: Sequence[int]) -> torch.Tensor:
         self.passes += 1
-        self.pool.enter(self._family, [r.owner for r in rows])
+        self.pool.enter(self._family, [r.owner for r in rows], rows)
         return self.runner.forward([r.seat for r in rows], wants)
 
-    def _with_less_memory(self, rows: Sequence[Row], error: BaseException) -> None:
+    def _if_memory_allows(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Do what only saves time; without the memory for it, give back what is kept and go on."""
+        try:
+            work(*arguments)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as e:
+            if not _out_of_memory(e):
+                raise
+            self._give_back()
+
+    def _give_back(self) -> None:
         self.prefixes.clear()
-        self._budget = max(64, self._budget // 2)
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _with_less_memory(self, rows: Sequence[Row], error: BaseException) -> None:
+        """Go on with smaller passes; then with fewer rows; then with shorter parts of the prompt; else fail."""
+        self._give_back()
+        self._budget = max(LEAST_AT_ONCE, self._budget // 2)
+        row, size = rows[0], len(rows[0].seat.chunk)
         if len(rows) > 1:
             half = len(rows) // 2
             self._read(rows[:half])
             self._read(rows[half:])
         elif len(self._active) > 1:  # the others' states take the memory: start this row again when they are done
-            self._postpone(rows[0])
+            self._most_rows = len(self._active) - 1
+            self._postpone(row)
+        elif size > max(LEAST_AT_ONCE, row.wants):  # the next step reads it in shorter parts
+            self._budget = max(LEAST_AT_ONCE, min(self._budget, size // 2))
         else:
-            row = rows[0]
             row.done = True
             row.outlet.fail(
                 MachineError(
@@ -283,14 +322,14 @@ class Scheduler:
 
     def _leave(self, row: Row) -> None:
         self._active.remove(row)
-        seat = row.seat
-        if (
-            self.runner.shares
-            and len(self._active) < FEW
-            and not self.prefixes.covers(row.owner, seat.tokens[: seat.length])
-        ):
-            self.prefixes.keep(row.owner, seat.tokens[: seat.length], self.runner.state(seat, seat.length))
-        self.runner.leave(seat)
+        if self.runner.shares and len(self._active) < FEW:
+            self._if_memory_allows(self._keep, row, row.seat.tokens[: row.keepable])
+        self.runner.leave(row.seat)
+
+    def _keep(self, row: Row, tokens: list[int]) -> None:
+        """Keep the state of these first tokens of the row for those who begin alike."""
+        if not self.prefixes.covers(row.owner, tokens):
+            self.prefixes.keep(row.owner, tokens, self.runner.state(row.seat, len(tokens)))
 
     # ---- shared prefixes ----
 
@@ -314,9 +353,7 @@ class Scheduler:
                     known[i] = share.upto
                 if share.upto > known[share.leader]:
                     known[share.leader] = share.upto
-                    if not self.prefixes.covers(leader.owner, leader.prompt[: share.upto]):
-                        state = self.runner.state(leader.seat, share.upto)
-                        self.prefixes.keep(leader.owner, leader.prompt[: share.upto], state)
+                    self._keep(leader, leader.prompt[: share.upto])
 
     def _compute(self, leaders: list[Row], upto: list[int]) -> None:
         """Read the leaders' prompts up to the end of what they share."""

@@ -23,11 +23,13 @@ GROWTH = 128
 
 @dataclass(eq=False, slots=True)
 class Seat:
-    """One answer's place: `tokens` are its prompt and what follows; the state of the first `length` of them is in the store."""
+    """One answer's place: `tokens` are its prompt and what follows; the state of the first `length` of them is in the store,
+    behind that of `ahead` virtual tokens."""
 
     tokens: list[int]
     length: int = 0
     slot: int = -1
+    ahead: int = 0
 
     @property
     def chunk(self) -> list[int]:
@@ -128,34 +130,39 @@ class Runner:
     # ---- seats ----
 
     def sit(self, seat: Seat) -> None:
-        seat.slot, seat.length = len(self._seats), 0
+        seat.slot, seat.length, seat.ahead = len(self._seats), 0, 0
         self._seats.append(seat)
 
     def leave(self, seat: Seat) -> None:
         """Free the seat; the last one moves into its slot, so that slots stay without gaps."""
         last = self._seats.pop()
         if last is not seat:
-            self.store.copy(last.slot, seat.slot, last.length)
+            self.store.copy(last.slot, seat.slot, last.ahead + last.length)
             last.slot = seat.slot
             self._seats[seat.slot] = last
         seat.slot, seat.length = -1, 0
         if not self._seats:
             self.store.clear()
 
+    def begin(self, seat: Seat, state: State) -> None:
+        """Put virtual tokens, of this state, before a seat that has read nothing yet."""
+        seat.ahead = state[0][0].shape[1]
+        self.fill(seat, 0, state)
+
     def fill(self, seat: Seat, tokens: int, state: State) -> None:
-        """Take the first `tokens` from a kept state."""
+        """Take the first `tokens`, and the virtual ones, from a kept state."""
         self._allocate(state)
-        self.store.reserve(len(self._seats), tokens)
-        self.store.write(seat.slot, tokens, state)
+        self.store.reserve(len(self._seats), seat.ahead + tokens)
+        self.store.write(seat.slot, seat.ahead + tokens, state)
         seat.length = tokens
 
     def hand(self, source: Seat, target: Seat, tokens: int) -> None:
         """Copy the first `tokens` from one seat to another that lacks them."""
-        self.store.copy(source.slot, target.slot, tokens, target.length)
+        self.store.copy(source.slot, target.slot, source.ahead + tokens, target.ahead + target.length)
         target.length = tokens
 
     def state(self, seat: Seat, tokens: int) -> State:
-        return self.store.read(seat.slot, tokens)
+        return self.store.read(seat.slot, seat.ahead + tokens)
 
     def _allocate(self, state: State) -> None:
         if not self.store.keys:
@@ -171,7 +178,7 @@ class Runner:
         device = self.model.device
         chunks = [s.chunk for s in seats]
         sizes = torch.tensor([len(c) for c in chunks])
-        starts = torch.tensor([s.length for s in seats])
+        starts = torch.tensor([s.ahead + s.length for s in seats])
         longest = int(sizes.max())
         self.store.reserve(len(self._seats), int(starts.max()) + longest)
         ids = torch.tensor([c + [0] * (longest - len(c)) for c in chunks], device=device)

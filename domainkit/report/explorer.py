@@ -1,7 +1,7 @@
 """The data of the item explorer: every question and answer as compact JSON that is safe inside a <script> element.
 
 Texts stand once in `strings` and are referred to by index, since variants often give the same answer:
-    item   = [id, input, target, [references], group or -1, [answer or null per variant], leak level or ""]
+    item   = [id, input, target, [references], group or -1, [answer or null per variant], where it leaked or ""]
     answer = [text, [score or null per metric], [passage], error or -1, prompt tokens, completion tokens, seconds]
 """
 
@@ -51,7 +51,9 @@ def explorer_data(results: Results) -> dict[str, Any]:
     strings = _Strings()
     metrics = metric_names(results)
     passages: dict[str, int] = {}
-    leaks = {item_id: leak.level for leak in reversed(results.leaks) for item_id, _ in leak.pairs}
+    leaks = {
+        p.test: f"{leak.against} ({leak.level})" for leak in reversed(results.leaks) if leak.counted for p in leak.pairs
+    }
 
     def answer(item: Item, variant: str, row: AnswerRow | None) -> list[Any] | None:
         if row is None:

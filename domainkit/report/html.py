@@ -13,16 +13,17 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from domainkit.evaluation.results import Portfolio, Results
-from domainkit.report import numbers, story
+from domainkit.report import cost, forgetting, leakage, numbers, story
+from domainkit.report.curve import curve_chart
 from domainkit.report.explorer import embed, explorer_data
 from domainkit.report.forest import forest
 from domainkit.report.groups import SHOWN as GROUPS_SHOWN
 from domainkit.report.groups import group_charts, group_size
-from domainkit.report.scatter import scatter, scatter_points
+from domainkit.report.matrix import wins_matrix
+from domainkit.report.scatter import views
 from domainkit.report.svg import SHAPES, state_class
 from domainkit.report.text import one_line, shorten, visible
-
-PAIRS_SHOWN = 50
+from domainkit.report.waterfall import waterfall_charts
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class _Part:
 
 def render(results: Results | Portfolio) -> str:
     """The whole page as HTML text: one comparison, or an overview of several and each in full."""
-    environment = _environment()
+    environment = page_environment()
     if isinstance(results, Portfolio):
         parts = [_part(environment, r, f"task{k}-") for k, r in enumerate(results.comparisons, 1)]
         name = title = results.title
@@ -46,20 +47,20 @@ def render(results: Results | Portfolio) -> str:
         name, title = results.task.name, f"{results.verdict.answer}: {results.task.name}"
         about = f"{numbers.count(results.task.n)} questions, {len(results.variants)} variants"
         about += f", {results.created.replace('T', ' ').replace('Z', ' UTC')}" if results.created else ""
-    return environment.from_string(_read("report.html")).render(
+    return environment.from_string(read_part("report.html")).render(
         comparisons=parts,
         overview=isinstance(results, Portfolio),
         name=name,
         title=title,
         about=about,
         schema=results.schema_version,
-        style=Markup(_read("report.css")),
-        script=Markup(_read("report.js")),
+        style=Markup(read_part("report.css")),
+        script=Markup(read_part("report.js")),
     )
 
 
 def _part(environment: Environment, results: Results, prefix: str) -> _Part:
-    template = environment.from_string(_read("comparison.html"))
+    template = environment.from_string(read_part("comparison.html"))
     body = template.render(
         p=prefix,
         r=results,
@@ -72,12 +73,18 @@ def _part(environment: Environment, results: Results, prefix: str) -> _Part:
         hits=story.hit_names(results),
         best_in_group=_best_in_group(results),
         groups_shown=GROUPS_SHOWN,
-        pairs_shown=PAIRS_SHOWN,
-        left_axis=_left_axis(results),
-        leak_count=sum(leak.count for leak in results.leaks),
+        leaks=leakage.findings(results),
+        unchecked=leakage.unchecked(results),
+        clean_sentence=leakage.clean_sentence(results),
+        looked_through=leakage.looked_through(results),
+        matrix=wins_matrix(results),
+        waterfalls=waterfall_charts(results, prefix),
+        curve=curve_chart(results, prefix),
         level=next((e.level for v in results.variants for e in v.metrics.values()), 0.95),
         forest=forest(results, prefix),
-        scatter=scatter(results, prefix),
+        views=views(results, prefix),
+        cost=_cost(environment, results, prefix),
+        forgetting=_forgetting(environment, results, prefix),
         charts=group_charts(results, prefix),
         receipt=story.receipt(results),
         task_facts=story.task_facts(results),
@@ -88,14 +95,17 @@ def _part(environment: Environment, results: Results, prefix: str) -> _Part:
     return _Part(prefix, results, Markup(body))
 
 
-def _read(name: str) -> str:
+def read_part(name: str) -> str:
+    """A file that lies beside this one: a template, the style sheet or the script."""
     return files("domainkit.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _environment() -> Environment:
+def page_environment() -> Environment:
+    """Jinja2 with autoescape and the filters that the templates use."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
         count=numbers.count, percent=numbers.percent, points=numbers.points, seconds=numbers.seconds, p_value=numbers.p_value,
+        money=numbers.money, volume=numbers.volume,
         visible=visible, one_line=one_line, shorten=shorten, metric_title=story.metric_title, state_class=state_class,
     )  # fmt: skip
     environment.globals.update(
@@ -118,10 +128,37 @@ def _best_in_group(results: Results) -> dict[str, float]:
     return best
 
 
-def _left_axis(results: Results) -> list[str]:
-    """Names of the variants that the chart of quality against time cannot show."""
-    drawn = {p.name for p in scatter_points(results)}
-    return [v.name for v in results.variants if v.name not in drawn] if drawn else []
+def _cost(environment: Environment, results: Results, prefix: str) -> Markup:
+    """The section on cost; nothing where none was counted."""
+    found = results.cost
+    if found is None:
+        return Markup("")
+    body = environment.from_string(read_part("cost.html")).render(
+        p=prefix,
+        c=found,
+        choice=results.verdict.choice,
+        binary=results.task.kind == "label",
+        chart=cost.volume_chart(results, prefix),
+        data=Markup(embed(cost.volume_data(found))),
+        volumes=cost.VOLUMES,
+        totals=cost.totals(found),
+        unknown=cost.unknown(found),
+        price_sentences=cost.price_sentences(found),
+        break_even=cost.break_even_sentence,
+        spread_text=cost.spread_text,
+    )
+    return Markup(body)
+
+
+def _forgetting(environment: Environment, results: Results, prefix: str) -> Markup:
+    """The section on forgetting; nothing where it was not measured."""
+    found = results.forgetting
+    if found is None:
+        return Markup("")
+    body = environment.from_string(read_part("forgetting.html")).render(
+        p=prefix, f=found, sentence=forgetting.sentence(found), bits=forgetting.bits, shown=forgetting.LOST_SHOWN
+    )
+    return Markup(body)
 
 
 def _command(results: Results) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from domainkit.evaluation.results import Estimate, Item, Portfolio, Results, VariantResult
-from domainkit.report import numbers, story
+from domainkit.evaluation.results import CurvePoint, Estimate, Item, Portfolio, Results, VariantResult
+from domainkit.report import cost, forgetting, leakage, numbers, story
 from domainkit.report.text import one_line, shorten
+from domainkit.report.waterfall import waterfalls
 
 EXAMPLES = 3
 """Flipped questions shown in each direction."""
@@ -41,7 +42,11 @@ def to_markdown(results: Results | Portfolio) -> str:
         *_groups(results),
         *_wins(results),
         *_flips(results),
+        *_curve(results),
+        *_cost(results),
+        *_waterfall(results),
         *_retrieval(results),
+        *_forgetting(results),
         *_leakage(results),
         *_origin(results),
     ]
@@ -69,7 +74,11 @@ def _verdict(results: Results) -> list[str]:
         blocks.append(f"Recommended variant: **{escape(v.choice)}**.")
     if v.choice and v.tied:
         blocks[-1] += f" Not told apart from it: {', '.join(escape(t) for t in v.tied)}."
-    for title, lines in (("Why", v.reasons), ("What limits it", v.cautions), ("Do next", v.next_steps)):
+    if v.action:
+        evidence = f" ({'; '.join(escape(text) for text in v.action.evidence)})" if v.action.evidence else ""
+        blocks.append(f"**Next best action**: {escape(v.action.sentence)}{evidence}")
+    steps = ("After that", v.next_steps[1:]) if v.action else ("Do next", v.next_steps)
+    for title, lines in (("Why", v.reasons), ("What limits it", v.cautions), steps):
         if lines:
             blocks += [f"**{title}**", _list(escape(text) for text in lines)]
     return blocks
@@ -79,6 +88,8 @@ def _name(results: Results, variant: VariantResult) -> str:
     name = escape(variant.name)
     if variant.name == results.verdict.choice:
         name = f"**{name}** (recommended)"
+    if results.race and variant.name in results.race.out:
+        name = f"{name} (raced out after {results.race.out[variant.name].answered:,})"
     return f"{name} (baseline)" if variant.name == results.baseline else name
 
 
@@ -98,6 +109,12 @@ def _variants(results: Results) -> list[str]:
     blocks = ["## Variants", _table(heads, [_variant_row(results, v, notes) for v in results.variants])]
     lines = [f"[{k}] {escape(reason)}" for k, reason in enumerate(notes.reasons, 1)]
     lines += [f"{escape(v.name)}: {v.failures:,} questions failed and score 0" for v in results.variants if v.failures]
+    if results.race:
+        race = results.race
+        lines.append(
+            f"a race: {race.questions:,} of {race.of:,} questions asked, {race.answers:,} of {race.of_answers:,} answers given; "
+            "intervals of differences hold at every look"
+        )
     lines += [f"{escape(name)} was left out: {escape(reason)}" for name, reason in results.left_out.items()]
     return [*blocks, _list(lines)] if lines else blocks
 
@@ -182,17 +199,119 @@ def _retrieval(results: Results) -> list[str]:
     return ["## Retrieval", _table(["Gold document among the passages, %", *(escape(h) for h in hits)], rows)]
 
 
-def _leakage(results: Results) -> list[str]:
-    found = [leak for leak in results.leaks if leak.count]
-    if not found:
-        return [
-            "## Leakage",
-            "No test question also stands in the training rows." if results.leaks else "No check is recorded.",
-        ]
-    lines = [
-        f"{leak.count:,} {escape(leak.level)} of {results.task.n:,} test questions also in train" for leak in found
+def _curve(results: Results) -> list[str]:
+    rows = [
+        [escape(c.variant), numbers.count(p.n), _share(p), "forecast" if ahead else "seen"]
+        for c in results.curves
+        for ahead, points in ((False, c.points), (True, c.forecast))
+        for p in points
     ]
-    return ["## Leakage", _list(lines)]
+    title = escape(story.metric_title(results.task.primary_metric))
+    return ["## Learning curve", _table(("Variant", "Training examples", f"{title}, %", ""), rows)] if rows else []
+
+
+def _share(point: CurvePoint) -> str:
+    band = f" ({numbers.percent(point.low)} to {numbers.percent(point.high)})" if numbers.known(point.low) else ""
+    return numbers.percent(point.value) + band
+
+
+def _cost(results: Results) -> list[str]:
+    c = results.cost
+    if c is None:
+        return []
+    right = "right answers" if results.task.kind == "label" else "full scores"
+    heads = (
+        "Variant",
+        f"1,000 questions, {escape(c.prices.currency)}",
+        f"1,000 {right}",
+        "Before the first",
+        "By the token",
+    )
+    rows = [
+        [
+            escape(v.name),
+            _amount(v.per_thousand),
+            _amount(v.per_correct, 1000),
+            cost.fixed_text(v),
+            numbers.money(v.tokens_per_thousand).replace("<", "&lt;"),
+        ]
+        for v in c.variants
+    ]
+    told = [cost.break_even_sentence(b) for b in c.break_even] or ([f"No break-even: {c.reason}."] if c.reason else [])
+    told += [f"{name}." for name in cost.unknown(c)] + cost.price_sentences(c)
+    return ["## Cost", _table(heads, rows), _list(escape(line) for line in told)]
+
+
+def _amount(e: Estimate, scale: float = 1.0) -> str:
+    if e.value is None:
+        return f"{numbers.DASH} {escape(e.reason)}"
+    spread = cost.spread_text(e, scale)
+    return (numbers.money(scale * e.value) + (f" ({spread})" if spread else "")).replace("<", "&lt;")
+
+
+def _forgetting(results: Results) -> list[str]:
+    f = results.forgetting
+    if f is None:
+        return []
+    heads = ("General questions", "Base, %", "With the adapter, %", "Difference, points")
+    rows = [[escape(name), *cells] for name, *cells in forgetting.rows(f)]
+    blocks = ["## Forgetting", f"**{escape(forgetting.sentence(f))}**", _table(heads, rows)]
+    if f.text:
+        blocks.append(
+            f"Bits per byte of general text: base {f.text.base:.3f}, with the adapter {f.text.tuned:.3f}; {forgetting.bits(f.text)}."
+        )
+    if f.lost:
+        lost_heads = ("No longer right", "Right", "Now")
+        lost = [[escape(shorten(t, 100)) for t in (q.question, q.right, q.now)] for q in f.lost[:EXAMPLES]]
+        blocks.append(_table(lost_heads, lost, right_from=3))
+    return blocks
+
+
+def _waterfall(results: Results) -> list[str]:
+    falls = waterfalls(results)
+    if not falls:
+        return []
+    steps = list(dict.fromkeys(step.name for fall in falls for step in fall.steps))
+    rows = []
+    for fall in falls:
+        shares = {step.name: numbers.percent(step.share) for step in fall.steps}
+        bound = numbers.percent(fall.oracle[1]) if fall.oracle else numbers.DASH
+        rows.append(
+            [
+                escape(fall.variant),
+                *(shares.get(s, numbers.DASH) for s in steps),
+                numbers.percent(fall.otherwise),
+                bound,
+            ]
+        )
+    heads = ["Questions kept, %", *steps, "right otherwise", "right with the gold document"]
+    return ["## Where retrieval loses questions", _table(heads, rows)]
+
+
+def _leakage(results: Results) -> list[str]:
+    found = leakage.findings(results)
+    if not found:
+        places = leakage.looked_through(results)
+        blocks = [f"No test question also stands in {places}." if results.leaks else "No check is recorded."]
+    else:
+        lines = [
+            f"{f.leak.count:,} of {results.task.n:,} test questions in {escape(f.set)} {escape(f.how)}" for f in found
+        ]
+        blocks = [_list(lines)]
+        pairs = [(f, p) for f in found for p in f.pairs[:EXAMPLES] if p.text]
+        if pairs:
+            heads = ("Level", "Test question", "Found in", "Its text")
+            rows = [
+                [f.leak.level, *(escape(shorten(t, 100)) for t in (p.question, p.source, p.text))] for f, p in pairs
+            ]
+            blocks.append(_table(heads, rows, right_from=4))
+    notes = [leakage.clean_sentence(results), *leakage.unchecked(results)]
+    use = results.test_use
+    if use is not None and not use.unknown:
+        notes.append(
+            f"Different comparisons on these questions so far: {use.comparisons:,}; for choosing: {use.for_choosing:,}."
+        )
+    return ["## Leakage", *blocks, *(escape(note) for note in notes if note)]
 
 
 def _origin(results: Results) -> list[str]:

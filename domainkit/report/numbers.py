@@ -66,6 +66,26 @@ def count(value: float | None) -> str:
     return fixed(value, 0 if value >= 10 or value == int(value) else 1)
 
 
+def money(value: float | None) -> str:
+    """An amount without its currency: 1,204, 12.40, 0.0047, <0.0001."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    if abs(value) >= 1000:
+        return fixed(value, 0)
+    if abs(value) >= 1:
+        return fixed(value, 2)
+    if value == 0 or abs(value) >= 0.0001:
+        return f"{value:.2g}".replace("-", "−")
+    return "<0.0001"
+
+
+def volume(value: float | None) -> str:
+    """A number of questions to two digits that count: 2,400."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return fixed(float(f"{value:.2g}"), 0)
+
+
 def p_value(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return DASH

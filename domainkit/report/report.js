@@ -106,7 +106,7 @@ function explore(root, order) {
   function itemBox(item, state) {
     const head = make("div", { class: "item-head" }, make("h3", {}, make("bdi", { text: strings[item[ID]] })));
     if (item[GROUP] >= 0) head.append(make("span", { class: "tag" }, make("bdi", { text: strings[item[GROUP]] })));
-    if (item[LEAK]) head.append(make("span", { class: "tag", text: `also in train (${item[LEAK]})` }));
+    if (item[LEAK]) head.append(make("span", { class: "tag", text: `also in ${item[LEAK]}` }));
     const target = make("div", { class: "target" }, "Expected: ", body(strings[item[TARGET]], "span"));
     for (const other of item[REFERENCES]) target.append(" or ", body(strings[other], "span"));
     const shown = state.only ? [...new Set([state.a, state.b])] : variants.map((_, k) => k);
@@ -268,6 +268,41 @@ function sortable(table) {
   });
 }
 
+// Total cost at the number of questions the slider stands on; without a script the tables say it for four numbers.
+function volume(figure) {
+  const data = JSON.parse(figure.querySelector("script.volume-data").textContent);
+  const control = figure.querySelector(".volume-control"), slider = control.querySelector("input");
+  const now = control.querySelector("output"), list = figure.querySelector(".volume-list");
+  const twoDigits = (value) => Number(value.toPrecision(2));
+  const money = (value) => {
+    if (value >= 1000) return Math.round(value).toLocaleString("en");
+    if (value >= 1) return value.toFixed(2);
+    return value === 0 || value >= 0.0001 ? String(twoDigits(value)) : "<0.0001";
+  };
+  function show() {
+    const place = Number(slider.value), questions = twoDigits(10 ** place), count = questions.toLocaleString("en");
+    now.textContent = `${count}`;
+    slider.setAttribute("aria-valuetext", `${count} questions`);
+    const rows = data.lines.map((line) => ({ ...line, total: line.fixed + questions * line.each })).sort((a, b) => a.total - b.total);
+    list.replaceChildren(...rows.map((row) => make("li", { class: row.css }, make("bdi", { text: row.name }),
+      make("span", { class: "num", text: `${data.currency} ${money(row.total)}` }))));
+    for (const chart of figure.querySelectorAll(".volume-chart")) {
+      const left = Number(chart.dataset.left), right = Number(chart.dataset.right), mark = chart.querySelector(".volume-mark");
+      const x = left + (place - data.low) / (data.high - data.low) * (right - left);
+      mark.setAttribute("x1", x);
+      mark.setAttribute("x2", x);
+    }
+  }
+  slider.min = data.low;
+  slider.max = data.high;
+  slider.step = 0.02;
+  slider.value = data.start;
+  slider.addEventListener("input", show);
+  control.hidden = false;
+  show();
+}
+
 document.querySelectorAll("article.comparison").forEach((root, order) => explore(root, order));
+document.querySelectorAll("figure.volume").forEach(volume);
 document.querySelectorAll("table.sortable").forEach(sortable);
 document.documentElement.dataset.ready = "yes";

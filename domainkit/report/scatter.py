@@ -1,15 +1,16 @@
-"""Quality against seconds per question, labelled directly, with the line of variants no other beats on both."""
+"""Quality against time, latency or cost, labelled directly, with the line of variants no other beats on both."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from domainkit.evaluation.results import Estimate, Results
-from domainkit.report.numbers import known, percent, seconds
+from domainkit.evaluation.results import Estimate, Results, VariantResult
+from domainkit.report.numbers import known, money, percent, seconds
 from domainkit.report.story import metric_title, primary
 from domainkit.report.svg import Box, Scale, drawing, line, linear, log_ticks, logarithmic, tag, tick_text, ticks, words
 from domainkit.report.text import columns, shorten
@@ -20,6 +21,8 @@ NEAR = 18.0
 
 @dataclass(frozen=True)
 class Point:
+    """A variant; `time` is its place on the axis across, seconds or money."""
+
     name: str
     time: float
     score: Estimate
@@ -43,11 +46,52 @@ WIDE = Layout(Box(64, 18, 912, 366), (1000, 444), names=30, letter=6.9, fit="wid
 NARROW = Layout(Box(36, 14, 296, 336), (340, 404), names=17, letter=6.5, fit="narrow")
 
 
-def scatter_points(results: Results) -> list[Point]:
-    """Variants with both a score and a time above zero."""
+@dataclass(frozen=True)
+class Axis:
+    """What quality is set against: `of` a variant, in seconds or money."""
+
+    key: str
+    title: str
+    across: str
+    of: Callable[[Results, VariantResult], float | None]
+    told: Callable[[float | None], str] = seconds
+
+
+@dataclass(frozen=True)
+class View:
+    """One drawn axis; `absent` names the variants that cannot stand on it."""
+
+    axis: Axis
+    chart: Markup
+    absent: tuple[str, ...]
+
+
+def _money(results: Results, v: VariantResult) -> float | None:
+    priced = results.cost.variants if results.cost else ()
+    return next((c.per_thousand.value for c in priced if c.name == v.name), None)
+
+
+TIME = Axis("", "compute time", "compute seconds per question", lambda r, v: v.usage.seconds_per_item)
+LATENCY = Axis("latency", "latency, alone", "seconds of one question alone", lambda r, v: v.latency.median)
+COST = Axis("cost", "cost", "cost of 1,000 questions", _money, money)
+
+
+def views(results: Results, prefix: str = "") -> list[View]:
+    """Quality against each axis that two variants or more stand on."""
+    found = []
+    for axis in (TIME, LATENCY, COST):
+        chart = scatter(results, prefix, axis)
+        if chart:
+            drawn = {p.name for p in scatter_points(results, axis)}
+            found.append(View(axis, chart, tuple(v.name for v in results.variants if v.name not in drawn)))
+    return found
+
+
+def scatter_points(results: Results, axis: Axis = TIME) -> list[Point]:
+    """Variants with both a score and a place above zero on the axis."""
     found = []
     for v in results.variants:
-        score, time = primary(results, v), v.usage.seconds_per_item
+        score, time = primary(results, v), axis.of(results, v)
         if known(score.value) and time is not None and math.isfinite(time) and time > 0:
             found.append(Point(v.name, time, score, v.name == results.verdict.choice))
     return found
@@ -62,12 +106,12 @@ def pareto(points: list[Point]) -> list[Point]:
     return best
 
 
-def scatter(results: Results, prefix: str = "") -> Markup:
+def scatter(results: Results, prefix: str = "", axis: Axis = TIME) -> Markup:
     """Both drawings, one for wide and one for narrow screens, with ids that begin with `prefix`; nothing with fewer than two points."""
-    points = scatter_points(results)
+    points = scatter_points(results, axis)
     if len(points) < 2:
         return Markup("")
-    return _draw(results, points, WIDE, prefix) + _draw(results, points, NARROW, prefix)
+    return _draw(results, points, WIDE, prefix, axis) + _draw(results, points, NARROW, prefix, axis)
 
 
 def _time_axis(points: list[Point], frame: Box) -> tuple[Scale, list[float], bool]:
@@ -80,7 +124,7 @@ def _time_axis(points: list[Point], frame: Box) -> tuple[Scale, list[float], boo
     return linear(domain, (frame.x, frame.x + frame.width)), ticks(*domain), False
 
 
-def _draw(results: Results, points: list[Point], layout: Layout, prefix: str) -> Markup:
+def _draw(results: Results, points: list[Point], layout: Layout, prefix: str, kind: Axis) -> Markup:
     frame = layout.frame
     x, x_ticks, is_log = _time_axis(points, frame)
     if layout.fit == "narrow" and len(x_ticks) > 5:
@@ -94,8 +138,10 @@ def _draw(results: Results, points: list[Point], layout: Layout, prefix: str) ->
     step = marks[1] - marks[0] if len(marks) > 1 else 1.0
     body = [line(frame.x, y(t), frame.x + frame.width, y(t), "grid") for t in marks]
     body += [words(tick_text(t, step), frame.x - 8, y(t) + 4, "tick", "end") for t in marks]
-    body += [words(_time_text(t), x(t), bottom + 20, "tick", "middle") for t in x_ticks]
-    axis = "compute seconds per question" + (", logarithmic" if is_log else "")
+    written = _time_text if kind.told is seconds else kind.told
+    body += [words(written(t), x(t), bottom + 20, "tick", "middle") for t in x_ticks]
+    axis = kind.across + (f", {results.cost.prices.currency}" if kind is COST and results.cost else "")
+    axis += ", logarithmic" if is_log else ""
     body.append(words(axis, frame.x + frame.width / 2, bottom + 44, "axis", "middle"))
     body.append(_pareto_line(points, x, y, frame))
     spots = [(x(p.time), y(100 * p.value)) for p in points]
@@ -106,9 +152,18 @@ def _draw(results: Results, points: list[Point], layout: Layout, prefix: str) ->
         )
     bars = [Box(px - 3, y(high), 6, y(low) - y(high)) for (px, _), low, high in zip(spots, lows, highs, strict=True)]
     body += _labels(points, spots, bars, layout)
-    title = f"{metric_title(results.task.primary_metric)} in percent against seconds per question"
-    description = ". ".join(f"{shorten(p.name, 60)}: {percent(p.value)} % in {seconds(p.time)}" for p in points)
-    return drawing(f"{prefix}scatter-{layout.fit}", layout.size, title, description, body, layout.fit)
+    title = f"{metric_title(results.task.primary_metric)} in percent against {kind.across.replace('compute ', '')}"
+    description = ". ".join(f"{shorten(p.name, 60)}: {percent(p.value)} % in {kind.told(p.time)}" for p in points)
+    if kind is COST:
+        description = description.replace(" % in ", " % for ")
+    return drawing(
+        f"{prefix}scatter-{kind.key}{'-' if kind.key else ''}{layout.fit}",
+        layout.size,
+        title,
+        description,
+        body,
+        layout.fit,
+    )
 
 
 def _pareto_line(points: list[Point], x: Scale, y: Scale, frame: Box) -> Markup:

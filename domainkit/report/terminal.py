@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domainkit.evaluation.results import Difference, Portfolio, Results, VariantResult
-from domainkit.report import numbers, story
+from domainkit.report import cost, forgetting, numbers, story
 from domainkit.report.text import one_line
 
 _STYLES = {"BETTER": "bold cyan", "WORSE": "bold yellow", "EQUIVALENT": "", "CANNOT TELL YET": "dim"}
@@ -22,18 +22,31 @@ def print_table(results: Results | Portfolio, console: Console) -> None:
     """Print the table of variants, then what was left out, then the verdict; of several comparisons, each in turn."""
     if isinstance(results, Portfolio):
         for one in results.comparisons:
-            console.print(_text(one.task.name, console, "bold"))
+            console.print(plain_text(one.task.name, console, "bold"))
             print_table(one, console)
         return
     console.print(_table(results, console))
     notes = [f"{v.name}: {v.failures:,} questions failed and score 0" for v in results.variants if v.failures]
+    if results.race:
+        race = results.race
+        notes += [
+            f"raced out after {out.answered:,} questions: {name} (worse than {out.better})"
+            for name, out in race.out.items()
+        ]
+        notes.append(f"a race: {race.answers:,} answers given instead of {race.of_answers:,}")
+    if results.cost:
+        console.print(_costs(results, console))
+        notes += [cost.break_even_sentence(b) for b in results.cost.break_even[:1]]
+        notes += cost.price_sentences(results.cost)[-1:]
     notes += [f"left out: {name}: {reason}" for name, reason in results.left_out.items()]
+    if results.forgetting:
+        notes.append(forgetting.sentence(results.forgetting))
     for note in notes:
-        console.print(Padding(_text(note, console, "dim"), (0, 1)))
+        console.print(Padding(plain_text(note, console, "dim"), (0, 1)))
     console.print(_verdict(results, console))
 
 
-def _text(text: object, console: Console, style: str = "") -> Text:
+def plain_text(text: object, console: Console, style: str = "") -> Text:
     """Literal text: rich reads no markup in a Text, and a terminal that cannot write a character gets '?' for it."""
     line = one_line(text)
     if not console.encoding.lower().startswith("utf"):
@@ -54,19 +67,37 @@ def _text(text: object, console: Console, style: str = "") -> Text:
 
 
 def _lines(rows: Sequence[tuple[str, str]], console: Console) -> Text:
-    return Text("\n").join(_text(text, console, style) for text, style in rows if text)
+    return Text("\n").join(plain_text(text, console, style) for text, style in rows if text)
 
 
 def _table(results: Results, console: Console) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False)
     title = f"{story.metric_title(results.task.primary_metric)}, %"
     table.add_column("Variant", overflow="fold", min_width=12)
-    table.add_column(_text(title, console), justify="right", overflow="fold", max_width=18)
+    table.add_column(plain_text(title, console), justify="right", overflow="fold", max_width=18)
     table.add_column(Text("Difference"), justify="right", no_wrap=True)
     table.add_column(Text("Against baseline"), no_wrap=True)
     table.add_column(Text("Time each"), justify="right", no_wrap=True)
     for variant in results.variants:
         table.add_row(*_row(results, variant, console))
+    return table
+
+
+def _costs(results: Results, console: Console) -> Table:
+    """Each variant's cost, narrow enough for 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False)
+    assert results.cost is not None
+    table.add_column("Cost", overflow="fold", min_width=12)
+    table.add_column(
+        plain_text(f"1,000 questions, {results.cost.prices.currency}", console), justify="right", max_width=18
+    )
+    right = "1,000 right answers" if results.task.kind == "label" else "1,000 full scores"
+    table.add_column(plain_text(right, console), justify="right", max_width=18)
+    table.add_column(Text("Before the first"), justify="right")
+    for v in results.cost.variants:
+        correct = None if v.per_correct.value is None else 1000 * v.per_correct.value
+        cells = (v.name, numbers.money(v.per_thousand.value), numbers.money(correct), cost.fixed_text(v))
+        table.add_row(*(plain_text(cell, console) for cell in cells))
     return table
 
 
@@ -90,13 +121,16 @@ def _difference(d: Difference | None, baseline: bool) -> tuple[list[tuple[str, s
 
 def _verdict(results: Results, console: Console) -> Panel:
     v = results.verdict
-    parts: list[RenderableType] = [_text(v.headline, console, "bold")]
+    parts: list[RenderableType] = [plain_text(v.headline, console, "bold")]
     if v.tied:
-        parts.append(_text(f"Not told apart from {v.choice}: {', '.join(v.tied)}.", console))
-    for heading, lines in (("Why", v.reasons), ("What limits it", v.cautions), ("Do next", v.next_steps)):
+        parts.append(plain_text(f"Not told apart from {v.choice}: {', '.join(v.tied)}.", console))
+    if v.action:
+        parts += [Text(), plain_text("Next best action", console, "bold"), plain_text(v.action.sentence, console)]
+    steps = ("After that", v.next_steps[1:]) if v.action else ("Do next", v.next_steps)
+    for heading, lines in (("Why", v.reasons), ("What limits it", v.cautions), steps):
         if lines:
-            parts += [Text(), _text(heading, console, "bold"), _bullets(lines, console)]
-    title = _text(f"{v.answer}", console, "bold cyan")
+            parts += [Text(), plain_text(heading, console, "bold"), _bullets(lines, console)]
+    title = plain_text(f"{v.answer}", console, "bold cyan")
     return Panel(
         Group(*parts), title=title, title_align="left", border_style="cyan", padding=(1, 2), width=_width(console)
     )
@@ -108,7 +142,7 @@ def _bullets(lines: Sequence[str], console: Console) -> Table:
     grid.add_column(width=1)
     grid.add_column(overflow="fold")
     for line in lines:
-        grid.add_row("-", _text(line, console))
+        grid.add_row("-", plain_text(line, console))
     return grid
 
 

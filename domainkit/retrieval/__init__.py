@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from domainkit.retrieval.dense import DenseRetriever
     from domainkit.retrieval.embeddings import MiniLMEmbeddings
     from domainkit.retrieval.fused import FusedRetriever
+    from domainkit.retrieval.gold import GoldRetriever
     from domainkit.retrieval.lexical import LexicalRetriever
     from domainkit.retrieval.nearest import NearestExamples, nearest_examples
+    from domainkit.retrieval.passages import PassageRetriever
 
 RETRIEVERS = Table(
     "retriever",
@@ -31,9 +33,11 @@ RETRIEVERS = Table(
 _PUBLIC = {
     "DenseRetriever": "domainkit.retrieval.dense",
     "FusedRetriever": "domainkit.retrieval.fused",
+    "GoldRetriever": "domainkit.retrieval.gold",
     "LexicalRetriever": "domainkit.retrieval.lexical",
     "MiniLMEmbeddings": "domainkit.retrieval.embeddings",
     "NearestExamples": "domainkit.retrieval.nearest",
+    "PassageRetriever": "domainkit.retrieval.passages",
     "build_retriever": "domainkit.retrieval.build",
     "nearest_examples": "domainkit.retrieval.nearest",
 }
@@ -42,9 +46,11 @@ __all__ = [
     "RETRIEVERS",
     "DenseRetriever",
     "FusedRetriever",
+    "GoldRetriever",
     "LexicalRetriever",
     "MiniLMEmbeddings",
     "NearestExamples",
+    "PassageRetriever",
     "build_retriever",
     "nearest_examples",
 ]

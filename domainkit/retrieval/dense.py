@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,13 @@ class DenseIndex:
             return self._embeddings.vectors(questions)
         # Other models may treat questions and documents differently.
         return _unit([self._embeddings.embed_query(q) for q in questions], len(questions))
+
+
+def sentence_cosines(asked: Sequence[str], known: Sequence[str], model: Embeddings) -> Iterator[np.ndarray]:
+    """For each of `asked` its cosine with every one of `known`, float32 (known,); vectors of `known` are cached as an index's."""
+    index = DenseIndex.make(known, model, cache=True)
+    index.prepare(asked)
+    yield from (index.scores(text) for text in asked)
 
 
 class DenseRetriever(PassageRetriever):

@@ -97,7 +97,10 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
 
 def _load(place: str, device: str | None) -> Any:
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a bar for 90 MB would only break the caller's own
     try:
         # Weights in safetensors only, and no code from the model's folder.
         model = SentenceTransformer(
@@ -106,6 +109,9 @@ def _load(place: str, device: str | None) -> Any:
     except (OSError, ValueError) as e:
         what = f"the embedding model cannot be loaded: {str(e).strip().splitlines()[0]}"
         raise MachineError(what, where=place, next_step=f"use {BUILTIN} ({_INSTALL}) or a complete local folder") from e
+    finally:
+        if shown:
+            logging.enable_progress_bar()
     return model.eval()
 
 

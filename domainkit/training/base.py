@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +87,21 @@ def load_base(
     if chosen == "nf4" and not packed:
         round_to_nf4(model)
     model.requires_grad_(False)
+    model.domainkit_quantization = chosen  # unpacked NF4 weights do not show it
     model.config.use_cache = purpose == "infer"
     model.train(purpose == "train")
     stops, mended = _mend_stops(model, tokenizer)
     return LoadedBase(model, tokenizer, source, folder, chosen, stops, (*notes, *told, *mended))
+
+
+def plan_quantization(
+    base: str, *, revision: str | None = None, quantization: Quantization = "auto", device: str = "auto"
+) -> Literal["nf4", "int8", "none"]:
+    """What `load_base` would choose now; loads no weights. Raises what it would raise."""
+    source = resolve_base(base, revision)
+    folder = unpacked(source.path, source.fingerprint) if source.path.is_file() else source.path
+    where = _pick_device(device)
+    return _plan(quantization, where, count_parameters(folder), _compute_dtype(where), keep_packed=False)[0]
 
 
 # ---- device and quantisation -------------------------------------------------------------------------------------------
@@ -97,7 +109,9 @@ def load_base(
 
 def _pick_device(device: str) -> torch.device:
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        # Under `accelerate launch`, each process has a GPU of its own.
+        own = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
+        device = own if torch.cuda.is_available() else "cpu"
     try:
         picked = torch.device(device)
     except RuntimeError as e:
@@ -156,7 +170,7 @@ def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantiza
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
     if quantization != "none":
         options |= {"quantization_config": _bitsandbytes_config(quantization, dtype), "device_map": {"": device}}
-    with _quiet_progress():
+    with quiet_progress():
         try:
             model: Any = AutoModelForCausalLM.from_pretrained(str(folder), **options)
         except torch.cuda.OutOfMemoryError as e:
@@ -172,7 +186,7 @@ def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantiza
     return model if quantization != "none" else model.to(device)
 
 
-def _quiet_progress() -> Any:
+def quiet_progress() -> Any:
     """No weight-loading bars while a model loads; the caller's setting is put back."""
     from contextlib import contextmanager
 
@@ -292,6 +306,7 @@ __all__ = [
     "LoadedBase",
     "load_base",
     "load_tokenizer",
+    "plan_quantization",
     "quantised_layers",
     "resolve_base",
     "round_to_nf4",

@@ -19,6 +19,7 @@ class Pass:
 
     `attention_mask`: None (plain causal), (B, L) of ones and zeros, or (1, 1, L, L) additive; `segments` replace it where the
     model computes attention by segments. The token `targets[i]` is predicted at position `columns[i]` of row `rows[i]`.
+    `tasks` (B) numbers the rows' tasks.
     """
 
     input_ids: torch.Tensor
@@ -28,6 +29,7 @@ class Pass:
     columns: torch.Tensor
     targets: torch.Tensor
     segments: Segments | None = None
+    tasks: torch.Tensor | None = None
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -177,6 +179,7 @@ def pad(examples: Sequence[Rendered], pad_id: int) -> Pass:
         rows=torch.tensor([row for row, _ in supervised]),
         columns=torch.tensor([i - 1 for _, i in supervised]),
         targets=torch.tensor([examples[row].ids[i] for row, i in supervised]),
+        tasks=torch.tensor([r.task for r in examples]),
     )
 
 

@@ -14,20 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from domainkit.errors import DomainkitError, MachineError, saving
+from domainkit.errors import ConfigError, DomainkitError, MachineError, saving
 from domainkit.storage import write_text
-from domainkit.training.batches import Batch, Batches, Pass, pack, pad
+from domainkit.training import ranks
+from domainkit.training.batches import Batch, Batches, Pass, pack, pad, split
 from domainkit.training.config import TrainConfig
 from domainkit.training.methods import peft_warnings_muted
+from domainkit.training.methods.adaptation import hooks
 from domainkit.training.objectives.supervised import supervised_loss
 from domainkit.training.progress import Progress
+from domainkit.training.render import Rendered
 
 RUN_STATE = "run_state.json"
+CHECKPOINT_WEIGHTS = "trainable.safetensors"
+METHOD_STATE = "method_state.safetensors"
 GRADIENT_STEPS = 3
 """Steps within which every adapter tensor must have had a gradient: LoRA's A has none until B has moved."""
 
@@ -77,8 +83,10 @@ class Loop(Trainer):
         *,
         pad_id: int,
         on_progress: Callable[[Progress], None] | None,
+        method: Any = None,
     ) -> None:
         self.batches = batches
+        self.hooks = hooks(method)
         self.config = config
         self.pad_id = pad_id
         self.ledger = Ledger()
@@ -109,7 +117,16 @@ class Loop(Trainer):
         super().__init__(model=model, args=arguments, train_dataset=data, callbacks=[_Watch(self, on_progress)])
         self.remove_callback(PrinterCallback)
         self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.dtype = next(model.parameters()).dtype
+        self.dtype = model.dtype
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise ConfigError(
+                "the base cannot be cut over several GPUs (FSDP, DeepSpeed): each process trains beside the whole base",
+                where="accelerate launch",
+                next_step="use examples/accelerate/multi_gpu.yaml, with quantization=nf4 for a large base",
+            )
+        if ranks.count() > 1:
+            # training_step sums gradients itself, once a step: DDP would average them at every pass.
+            self.accelerator.prepare_model = lambda given, **_: given
         self.began = time.perf_counter()
 
     # -- data and schedule
@@ -122,6 +139,14 @@ class Loop(Trainer):
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: Any
     ) -> tuple[list[Batch], None]:
         return [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)], None
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        groups = self.hooks.parameter_groups(self.trainable, float(self.args.learning_rate))
+        if groups is None or self.optimizer is not None:
+            return super().create_optimizer(model)
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args)
+        self.optimizer = kind([{**g, "weight_decay": self.args.weight_decay} for g in groups], **options)
+        return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
         warmup = math.ceil(self.config.warmup_ratio * num_training_steps)
@@ -143,16 +168,28 @@ class Loop(Trainer):
         model.train()
         supervised = inputs.supervised
         total = torch.zeros((), device=model.device)
-        for group in inputs.passes:
+        for group in self._own_passes(inputs):
             with self._autocast():
                 loss = supervised_loss(model, self._tensors(group).to(model.device)) / supervised
             loss.backward()
             total += loss.detach()
+        ranks.sum_gradients(self.trainable.values())
+        ranks.total(total)
+        penalty = self.hooks.penalty(model)
+        if penalty is not None:
+            penalty.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.config.max_grad_norm)
         self._check(float(total), float(norm))
         self.ledger.tokens += inputs.tokens
         self.ledger.supervised += supervised
         return total
+
+    def _own_passes(self, batch: Batch) -> tuple[tuple[Rendered, ...], ...]:
+        """The passes of this process: all of them, or its share when there are more processes."""
+        if ranks.count() < 2:
+            return batch.passes
+        mine = ranks.share([r for group in batch.passes for r in group], ranks.number(), ranks.count())
+        return split(mine, self.batches.max_tokens, packing=self.batches.packing) if mine else ()
 
     def _tensors(self, group: Any) -> Pass:
         if self.batches.packing:
@@ -192,13 +229,32 @@ class Loop(Trainer):
 
     # -- checkpoints
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """All trainable weights as they are: PEFT's folder leaves out what only training needs."""
+        folder = Path(output_dir or self.args.output_dir or ".")
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: p.detach().contiguous() for name, p in self.trainable.items()}
+        save_file(weights, str(folder / CHECKPOINT_WEIGHTS))
+        state = {name: t.detach().contiguous() for name, t in self.hooks.state(self.model).items()}
+        save_file(state, str(folder / METHOD_STATE))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        folder = Path(resume_from_checkpoint)
+        weights = load_file(str(folder / CHECKPOINT_WEIGHTS))
+        with torch.no_grad():
+            for name, p in self.trainable.items():
+                p.copy_(weights[name])
+        self.hooks.restore(self.model, load_file(str(folder / METHOD_STATE)))
+
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         """The Trainer's checkpoint, and last the ledger: a checkpoint without it was cut off and does not count."""
         folder = Path(self.args.output_dir or ".") / f"checkpoint-{self.state.global_step}"
         with saving(folder), _refused_writes():
             super()._save_checkpoint(model, trial)
             self.ledger.seconds = self.elapsed()
-            write_text(folder / RUN_STATE, json.dumps(vars(self.ledger)) + "\n")
+            ranks.wait()  # a checkpoint is whole when every process has written its part
+            if ranks.is_first():
+                write_text(folder / RUN_STATE, json.dumps(vars(self.ledger)) + "\n")
 
     def elapsed(self) -> float:
         """Seconds of training, over all sittings."""
@@ -235,6 +291,11 @@ class _Watch(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.first_step, self.first_tokens = state.global_step, self.loop.ledger.tokens
 
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.loop.hooks.after_step(self.loop.model, state.global_step + 1)
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         seconds = time.perf_counter() - self.loop.began
         done = state.global_step - self.first_step
@@ -251,8 +312,14 @@ class _Watch(TrainerCallback):
                 self.on_progress(progress)
         except KeyboardInterrupt:
             self.interrupted = True
-        if self.interrupted:
+        if self._all_stop():
             control.should_save = control.should_training_stop = True
+
+    def _all_stop(self) -> bool:
+        """Whether any process was told to stop: all save and stop at the same step."""
+        if ranks.count() > 1:
+            self.interrupted = bool(ranks.total(torch.tensor(float(self.interrupted), device=self.loop.args.device)))
+        return self.interrupted
 
 
 @contextmanager

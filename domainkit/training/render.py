@@ -19,11 +19,15 @@ UNKNOWN = "\U000e0fff"
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Token ids of one example; those from index `start` (at least 1) on are supervised. `source` is its `path:line`."""
+    """Token ids of one example; those from index `start` (at least 1) on are supervised. `source` is its `path:line`.
+
+    `task` is the number of its task, for methods that tell tasks apart.
+    """
 
     ids: tuple[int, ...]
     start: int
     source: str
+    task: int = 0
 
     @property
     def supervised(self) -> int:

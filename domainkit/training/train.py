@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,18 @@ import torch
 from domainkit.adapter import PEFT_CONFIG, WEIGHTS, Adapter, Card, write_card
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.errors import ConfigError, saving
+from domainkit.errors import ConfigError, DataError, Problem, saving
 from domainkit.machine import hardware, versions
+from domainkit.registry import near
 from domainkit.storage import sha256_file, sha256_lines, staged_folder, write_text
+from domainkit.training import ranks
 from domainkit.training.base import LoadedBase, load_base, resolve_base
-from domainkit.training.batches import Batches, use_segments, why_not_pack
+from domainkit.training.batches import Batches, Pass, pad, use_segments, why_not_pack
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.loop import Ledger, Loop, TrainingError, last_checkpoint, stopping_gently
 from domainkit.training.methods import Method, attach, parse_method
+from domainkit.training.methods.adaptation import hooks
+from domainkit.training.methods.virtual import arguments
 from domainkit.training.progress import Progress, show_progress
 from domainkit.training.render import Rendered, encode_chat, render_all, render_documents
 
@@ -52,14 +56,18 @@ def train(
     resume: bool = False,
     documents: Sequence[Document] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    loaded: LoadedBase | None = None,
 ) -> Adapter:
     """Train an adapter on examples (and raw documents) and write it to the folder `out`, whole or not at all.
 
     Until it is done, checkpoints are in `<out>.partial`; after an interruption, `resume=True` continues from the last one to the
     same losses, bit for bit. `on_progress` is called after every step; left out, progress goes to standard error.
+    `loaded` is the configuration's base, already in memory; the adapter is taken out of it again.
     Raises DataError, ConfigError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint is saved.
     """
     config, out = config or parse_config({}), Path(out)
+    if not ranks.is_first():
+        log.setLevel(logging.ERROR)  # the first process speaks for all
     # 1. Refuse what cannot work before anything is loaded.
     method = parse_method(config.method, config.method_options)
     data = _data_fingerprint(examples, documents or ())
@@ -72,29 +80,47 @@ def train(
     finished = _finished(out, identity) if resume else None
     if finished is not None:
         return finished
-    work = _open_work(out, identity, resume=resume)
+    ranks.wait()  # no process writes before every one has looked
+    work = _open_work(out, identity, resume=resume) if ranks.is_first() else _work(out)
+    ranks.wait()
     # 2. The base, frozen and quantised.
     torch.manual_seed(config.seed)
-    base = load_base(config.base, revision=config.revision, quantization=config.quantization)
+    base = loaded or load_base(config.base, revision=config.revision, quantization=config.quantization)
     resolved = _resolve(config, method, base)
     # 3. Examples as token ids, with only the answers supervised.
-    rendered = _render(examples, documents or (), base, resolved.config)
+    rendered = _render(examples, documents or (), base, resolved.config, method)
     # 4. The adapter's fresh weights.
     torch.manual_seed(config.seed)
     model = attach(method, base.model)
-    fresh = _weights(model)
-    # 5. The loop.
     batches, packed = _batches(rendered, model, resolved)
-    with nullcontext(on_progress) if on_progress else show_progress() as report:
-        loop = Loop(model, batches, resolved.config, work, pad_id=base.tokenizer.pad_token_id, on_progress=report)
+    pad_id = base.tokenizer.pad_token_id
+    hooks(method).prepare(model, len(batches), lambda: _first_epoch(batches, model, pad_id))
+    fresh, before = _weights(model), _answers(model, rendered[0], pad_id)
+    # 5. The loop.
+    with nullcontext(on_progress) if on_progress or not ranks.is_first() else show_progress() as report:
+        loop = Loop(model, batches, resolved.config, work, pad_id=pad_id, on_progress=report, method=method)
         ledger = _run(loop, last_checkpoint(work), work)
     # 6. Did it learn anything?
     _check_learnt(model, fresh)
+    _check_answers(before, _answers(model, rendered[0], pad_id))
     # 7. Weights and card, in one move.
     card = _card(base, resolved, examples, documents or (), data, ledger, model, packed)
-    adapter = _save(model, card, out)
-    shutil.rmtree(work, ignore_errors=True)
-    return adapter
+    if ranks.is_first():
+        _save(model, card, out, method, fresh)
+        shutil.rmtree(work, ignore_errors=True)
+    ranks.wait()
+    if loaded is not None:
+        release(model)
+    return Adapter.load(out)
+
+
+def release(model: Any) -> None:
+    """Take the adapter out of its base, which can then take another."""
+    base = model.get_base_model()
+    if not getattr(model.active_peft_config, "is_prompt_learning", False):
+        model.unload()
+    for name in ("peft_config", "_hf_peft_config_loaded"):
+        base.__dict__.pop(name, None)
 
 
 # ---- 1. what is asked for ----------------------------------------------------------------------------------------------
@@ -104,7 +130,7 @@ def _data_fingerprint(examples: Sequence[Example], documents: Sequence[Document]
     if not examples and not documents:
         raise ConfigError("nothing to train on: no examples and no documents", next_step="give a file with --data")
     # Where a row came from does not change what is learnt from it.
-    rows = [e.model_dump_json(include={"turns"}) for e in examples]
+    rows = [e.model_dump_json(include={"turns", "task"}, exclude_none=True) for e in examples]
     return sha256_lines([*rows, *(d.model_dump_json(include={"text"}) for d in documents)])
 
 
@@ -176,31 +202,88 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 def _resolve(config: TrainConfig, method: Method, base: LoadedBase) -> Resolved:
     rate, source = config.learning_rate, "as given"
+    warned = _far_rate(method, rate)
     if rate is None:
         rate, source = method.default_learning_rate(base.parameters)
+    if config.gradient_checkpointing and not hooks(method).checkpoints:
+        raise ConfigError(
+            f"{config.method} does not reach layers whose activations are recomputed, so it would not train",
+            where="gradient_checkpointing",
+            next_step="set gradient_checkpointing=false, and lower max_tokens_per_pass to save memory",
+        )
     resolved = config.model_copy(
         update={
             "learning_rate": rate,
             "quantization": base.quantization,
             "revision": base.source.revision,
-            "max_length": config.max_length or base.context_length,
+            "max_length": config.max_length or base.context_length - hooks(method).prepended(),
             "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
         }
     )
     notes = (*base.notes, f"learning rate {rate:g}: {source}")
     for note in notes:
         log.info(note)
+    if warned:
+        log.warning(warned)
+        notes = (*notes, warned)
     return Resolved(resolved, method, source, notes)
 
 
+FAR = 3.0
+"""A rate so many times beyond the published ones is far from them."""
+
+
+def _far_rate(method: Method, rate: float | None) -> str | None:
+    """What to tell about a given rate that is far from every rate known to work for the method."""
+    known = hooks(method).known_rates
+    if rate is None or known is None or known[0] / FAR <= rate <= known[1] * FAR:
+        return None
+    usual, source = method.default_learning_rate()
+    return (
+        f"learning_rate={rate:g} is far from what is known to work for {method.kind}, {known[0]:g} to {known[1]:g}: "
+        f"its default is {usual:g} ({source})"
+    )
+
+
+def _number_tasks(
+    rendered: list[Rendered], examples: Sequence[Example], documents: Sequence[Document], tasks: Sequence[str]
+) -> list[Rendered]:
+    """The rows with the numbers of their tasks. Raises DataError for rows of a task that the method does not have."""
+    if not tasks:
+        return rendered
+    problems, numbered = [], []
+    for row, example in zip(rendered, examples, strict=False):
+        name = example.task if example.task is not None or len(tasks) > 1 else tasks[0]
+        if name in tasks:
+            numbered.append(replace(row, task=tasks.index(name)))
+            continue
+        path, _, line = example.source.rpartition(":")
+        where, number = (path, int(line)) if line.isdigit() else (example.source, None)
+        what = "has no field 'task'" if name is None else f"is of the task '{name}', which method.tasks does not name"
+        cure = f"one of: {', '.join(tasks)}" if name is None else near(name, tasks)
+        problems.append(Problem(where, number, what, cure))
+    if problems:
+        raise DataError(problems)
+    if documents and len(tasks) > 1:
+        raise ConfigError("documents belong to no task", where="method.tasks", next_step="train on examples only")
+    return numbered + rendered[len(examples) :]
+
+
 def _render(
-    examples: Sequence[Example], documents: Sequence[Document], base: LoadedBase, config: TrainConfig
+    examples: Sequence[Example], documents: Sequence[Document], base: LoadedBase, config: TrainConfig, method: Method
 ) -> list[Rendered]:
     length = config.max_length or base.context_length
     rendered = render_all(examples, base.tokenizer, length) + render_documents(documents, base.tokenizer, length)
     if not sum(r.supervised for r in rendered):
         raise ConfigError("nothing to learn: no token is supervised", next_step="look at the examples' targets")
-    return rendered
+    return _number_tasks(rendered, examples, documents, hooks(method).tasks_of_rows())
+
+
+def _first_epoch(batches: Batches, model: Any, pad_id: int) -> Iterator[Pass]:
+    """The first epoch's forward passes, padded, on the model's device."""
+    for step in range(min(batches.steps_per_epoch, len(batches))):
+        for group in batches[step].passes:
+            yield pad(group, pad_id).to(model.device)
 
 
 def _batches(rendered: list[Rendered], model: Any, resolved: Resolved) -> tuple[Batches, str | None]:
@@ -216,6 +299,18 @@ def _batches(rendered: list[Rendered], model: Any, resolved: Resolved) -> tuple[
         max_tokens=config.max_tokens_per_pass, packing=why is None, segmented=segmented,
     )  # fmt: skip
     return batches, why
+
+
+@torch.no_grad()
+def _answers(model: Any, row: Rendered, pad_id: int) -> torch.Tensor:
+    """Logits (n, vocabulary) at a row's supervised positions, without dropout."""
+    one = pad([row], pad_id).to(model.device)
+    given, shift = arguments(model, one)
+    was_training = model.training
+    model.eval()
+    logits = model(**given).logits[one.rows, one.columns + shift].float().cpu()
+    model.train(was_training)
+    return logits
 
 
 def _weights(model: Any) -> dict[str, torch.Tensor]:
@@ -249,6 +344,15 @@ def _check_learnt(model: Any, fresh: dict[str, torch.Tensor]) -> None:
         raise TrainingError(
             "training changed no weight, so the adapter would answer exactly as the base does",
             next_step="raise the learning rate or train for more epochs",
+        )
+
+
+def _check_answers(before: torch.Tensor, after: torch.Tensor) -> None:
+    """The trained adapter answers otherwise than the fresh one: weights may move without any effect."""
+    if torch.equal(before, after):
+        raise TrainingError(
+            "training changed weights but not one answer, so the adapter would answer exactly as the base does",
+            next_step="raise the learning rate, train for more epochs, or choose other target layers",
         )
 
 
@@ -288,7 +392,8 @@ def _card(
         weights_sha256="",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         domainkit=__version__,
-        notes=[*resolved.notes, f"rows are padded: {why_padded}" if why_padded else "rows are packed"],
+        notes=[*resolved.notes, f"rows are padded: {why_padded}" if why_padded else "rows are packed"]
+        + ([f"{ranks.count()} processes"] if ranks.count() > 1 else []),
     )
 
 
@@ -299,15 +404,14 @@ def prompt_format(tokenizer: Any) -> str:
     )
 
 
-def _save(model: Any, card: Card, out: Path) -> Adapter:
+def _save(model: Any, card: Card, out: Path, method: Method, fresh: dict[str, torch.Tensor]) -> None:
     """PEFT's own folder, and the card."""
     with staged_folder(out) as staged:
         for config in model.peft_config.values():
             config.base_model_name_or_path, config.revision = card.base, card.revision
-        model.save_pretrained(str(staged), safe_serialization=True, save_embedding_layers=False)
+        hooks(method).save(model, staged, fresh)
         (staged / "README.md").unlink(missing_ok=True)  # PEFT's empty form; the card says what is known
         write_card(staged, card.model_copy(update={"weights_sha256": sha256_file(staged / WEIGHTS)}))
-    return Adapter.load(out)
 
 
 __all__ = ["TrainingError", "prompt_format", "train"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from langchain_core.embeddings import Embeddings
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
 from chains.router import by_choice, by_embedding, route
-from domainkit import DomainLLM
+from domainkit import DomainLLM, Variant, compare
 
 
 class Letters(Embeddings):
@@ -54,3 +57,29 @@ def test_one_failure_is_its_own() -> None:
     )
     assert good == "good"
     assert isinstance(bad, ValueError)
+
+
+def test_a_router_is_a_variant(tmp_path: Path) -> None:
+    """Two experts, each right on its own letter only: the router is right on all."""
+    rows = [{"id": f"{c}{i}", "input": f"{c * 3} {i}", "target": c} for i in range(4) for c in "ab"]
+    task = tmp_path / "task.jsonl"
+    task.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    experts = {c: RunnableLambda(lambda q, c=c: AIMessage(c, response_metadata={"passages": []})) for c in "ab"}
+    router = route(experts, by_embedding({"a": ["aa"], "b": ["bb"]}, Letters()))
+    found = compare(
+        task,
+        [
+            Variant(name=n, family="custom", description="A test's own.", runnable=r)
+            for n, r in {**experts, "router": router}.items()
+        ],
+        tmp_path / "run",
+        kind="label",
+        baseline="a",
+        latency_items=2,
+    )
+    accuracy = {v.name: v.metrics["label_accuracy"].value for v in found.variants}
+    assert accuracy == {"a": 0.5, "b": 0.5, "router": 1.0}
+    router_row = found.variants[-1]
+    assert (router_row.failures, router_row.latency.n) == (0, 2)
+    assert router_row.difference is not None
+    assert (router_row.difference.wins, router_row.difference.losses) == (4, 0)

@@ -10,7 +10,14 @@ from domainkit.corpus.fold import fold
 
 
 @pytest.mark.parametrize(
-    "a, b", [("Card, lost?", "card  LOST"), ("ＡＢＣ", "abc"), ("straße", "STRASSE"), ("1.5", "1 5")]
+    "a, b",
+    [
+        ("Card, lost?", "card  LOST"),
+        ("ＡＢＣ", "abc"),
+        ("straße", "STRASSE"),
+        ("1.5", "1 5"),
+        ("card_lost", "Card lost"),
+    ],
 )
 def test_spellings_of_one_text_are_equal(a: str, b: str) -> None:
     assert fold(a) == fold(b)

@@ -234,6 +234,16 @@ def test_text_stays_text(backend: LocalBackend) -> None:
     assert not control & set(backend.token_ids("<|end|>"))
 
 
+def test_auto_is_settled_once_and_named_in_the_identity(tiny_base: str) -> None:
+    asked = LocalBackend(tiny_base, None, "auto", "cpu")
+    assert asked.identity()["quantization"] == "none"  # a tiny base fits
+    assert asked.engine() is not None
+    try:
+        assert asked.identity() == LocalBackend(tiny_base, None, "none", "cpu").identity()
+    finally:
+        asked.close()
+
+
 def test_identity_loads_no_weights(tiny_base: str, adapters: dict[str, str]) -> None:
     fresh = LocalBackend(tiny_base, None, "none", "cpu")
     facts = fresh.identity(adapters["red"])

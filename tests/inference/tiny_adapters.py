@@ -32,6 +32,48 @@ def save_adapter(base: str, folder: Path, seed: int, config: Any, spread: float 
     return str(folder)
 
 
+def save_own(base: str, folder: Path, seed: int, method: str, **options: Any) -> str:
+    """A folder of one of domainkit's own methods, with random weights."""
+    import torch
+
+    from domainkit.training.base import load_base
+    from domainkit.training.methods import attach, parse_method
+
+    model = attach(parse_method(method, options), load_base(base, quantization="none").model)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for weight in model.tuning.weights().values():
+            weight.add_(torch.randn_like(weight) * 0.1)
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+OWN: dict[str, dict[str, Any]] = {
+    "loreft": {"method": "loreft", "first": 3, "last": 4},
+    "direft": {"method": "direft", "tied": False},
+    "bottleneck": {"method": "bottleneck", "size": 8},
+    "houlsby": {"method": "bottleneck", "placement": "houlsby"},
+    "parallel": {"method": "bottleneck", "placement": "parallel"},
+    "last": {"method": "last_layers"},
+    "full": {"method": "full"},
+}
+
+
+def build_every_method(base: str, folder: Path) -> dict[str, str]:
+    """Folders by name: virtual tokens of each kind, and domainkit's own methods."""
+    from peft import MultitaskPromptTuningConfig, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig
+
+    task: Any = {"task_type": "CAUSAL_LM", "num_virtual_tokens": 5}
+    configs = {
+        "prefix": PrefixTuningConfig(**task),
+        "p-tuning": PromptEncoderConfig(encoder_hidden_size=16, **task),
+        "prompt": PromptTuningConfig(**task),
+        "multitask": MultitaskPromptTuningConfig(num_tasks=2, **task),
+    }
+    made = {name: save_adapter(base, folder / name, i, config) for i, (name, config) in enumerate(configs.items())}
+    return made | {name: save_own(base, folder / name, i, **options) for i, (name, options) in enumerate(OWN.items())}
+
+
 def build_adapters(base: str, folder: Path) -> dict[str, str]:
     """Folders by name: two plain LoRAs, one DoRA, one with a trained head, one IA3."""
     from peft import IA3Config, LoraConfig

@@ -11,14 +11,21 @@ from pathlib import Path
 import pytest
 
 from domainkit.evaluation.results import (
+    Action,
     AnswerRow,
+    CurvePoint,
     Difference,
     Estimate,
     Item,
     Latency,
     Leak,
+    LeakPair,
+    LearningCurve,
     Passage,
+    Race,
+    RacedOut,
     Results,
+    SetUse,
     TaskFacts,
     TrainingReceipt,
     Usage,
@@ -230,3 +237,62 @@ def run_folder(tmp_path: Path, label_results: Results) -> Path:
     """A folder with results.json."""
     label_results.save(tmp_path / "results.json")
     return tmp_path
+
+
+def curve(variant: str, *values: float, start: int = 90) -> LearningCurve:
+    seen = [CurvePoint(n=start * 2**k, value=v, low=v - 0.05, high=v + 0.05) for k, v in enumerate(values)]
+    ahead = [
+        CurvePoint(
+            n=seen[-1].n * k, value=values[-1] + 0.02 * k, low=values[-1] - 0.02, high=min(1.0, values[-1] + 0.05 * k)
+        )
+        for k in (2, 4)
+    ]
+    return LearningCurve(variant=variant, points=tuple(seen), forecast=tuple(ahead))
+
+
+def enrich(results: Results) -> Results:
+    """The same comparison with everything the newer elements need."""
+    items = [
+        item.model_copy(update={"doc_ids": (item.answers["rag"].passages or ("p0",))[:1]}) for item in results.items
+    ]
+    items = [
+        item.model_copy(update={"answers": {k: a for k, a in item.answers.items() if k != "zero-shot" or i < 60}})
+        for i, item in enumerate(items)
+    ]
+    leaks = (
+        Leak(level="exact", count=2, pairs=(
+            LeakPair(test="q0003", source="train.jsonl:88", text="<b>How do I</b> add my daughter?\n→ add_account_holder"),
+            LeakPair(test="q0011", source="train.jsonl:412", text="Can I change the PIN?\n→ change_pin"))),
+        Leak(level="near", count=1, threshold=0.9, pairs=(LeakPair(test="q0021", source="train.jsonl:7", text="My transfer", similarity=0.934),)),
+        Leak(level="embedding", count=0, counted=False, unchecked="the MiniLM package is not installed"),
+        Leak(level="exact", against="index", count=0),
+    )  # fmt: skip
+    verdict = results.verdict.model_copy(
+        update={
+            "action": Action(
+                kind="label-train",
+                sentence="Label about 360 more training examples: with 1,440 the curve puts tuned at 92.0 % (88.1 to 95.0).",
+                evidence=("180 examples: 74.0 %", "360 examples: 82.0 %", "720 examples: 88.0 %"),
+                gain=0.04,
+            ),
+            "next_steps": (
+                "Label about 360 more training examples.",
+                "Check tuned once on questions that played no part here.",
+            ),
+            "cautions": (*results.verdict.cautions, "Without the leaked questions the verdict stays the same."),
+        }
+    )
+    race = Race(alpha=0.05, block=20, seed=0, questions=len(items), of=300, answers=1700, of_answers=2400,
+                out={"zero-shot": RacedOut(answered=60, better="tuned")})  # fmt: skip
+    return results.model_copy(
+        update={
+            "items": tuple(items), "leaks": leaks, "verdict": verdict, "race": race,
+            "curves": (curve("classical", 0.55, 0.64, 0.71, 0.78), curve("tuned", 0.6, 0.74, 0.82, 0.88)),
+            "test_use": SetUse(comparisons=7, for_choosing=1, first="2026-02-01T10:00:00+00:00"),
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def rich(label_results: Results) -> Results:
+    return enrich(label_results)

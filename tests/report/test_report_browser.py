@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.evaluation.results import Portfolio, Results
+from domainkit.evaluation.results import BreakEven, Cost, Estimate, Portfolio, Prices, Results, VariantCost
 from domainkit.report import render
 from domainkit.report.story import flips
 
@@ -121,8 +121,48 @@ def test_two_comparisons_filter_apart(load: Load, label_results: Results, answer
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_the_page_itself_never_scrolls_sideways(load: Load, label_results: Results, width: int) -> None:
+def test_the_page_itself_never_scrolls_sideways(load: Load, rich: Results, width: int) -> None:
     probe = "<script>parent.postMessage(`needs ${document.documentElement.scrollWidth} of ${innerWidth}`, '*')</script>"
-    dom = load(label_results, after=probe, frame=width)
+    dom = load(rich, after=probe, frame=width)
     needed, given = map(int, re.findall(r"needs (\d+) of (\d+)", dom)[-1])
     assert needed <= given == width
+
+
+def test_the_slider_tells_the_cost_at_any_volume(load: Load, label_results: Results) -> None:
+    priced = label_results.model_copy(update={"cost": a_cost()})
+    move = """<script>
+      const slider = document.querySelector(".volume-control input"), list = () => document.querySelector(".volume-list").textContent;
+      const first = slider.getAttribute("aria-valuetext");
+      slider.value = 3; slider.dispatchEvent(new Event("input", { bubbles: true }));
+      const views = [...document.querySelectorAll(".view")].map((v) => getComputedStyle(v).display).join();
+      document.querySelector(".views input[value='3']").click();
+      const after = [...document.querySelectorAll(".view")].map((v) => getComputedStyle(v).display).join();
+      document.title = [first, slider.getAttribute("aria-valuetext"), list(), views, after].join(" / ");
+    </script>"""
+    dom = load(priced, after=move)
+    title = re.search(r"<title>(.*?)</title>", dom)
+    assert title
+    assert title[1].split(" / ") == [
+        "5,000 questions", "1,000 questions", "few-shotUSD 0.02tunedUSD 0.09", "block,none,none", "none,none,block",
+    ]  # fmt: skip
+
+
+def test_the_cost_section_fits_a_phone(load: Load, label_results: Results) -> None:
+    probe = "<script>parent.postMessage(`needs ${document.documentElement.scrollWidth} of ${innerWidth}`, '*')</script>"
+    dom = load(label_results.model_copy(update={"cost": a_cost()}), after=probe, frame=390)
+    needed, given = map(int, re.findall(r"needs (\d+) of (\d+)", dom)[-1])
+    assert needed <= given == 390
+
+
+def a_cost() -> Cost:
+    def priced(name: str, each: float, training: float) -> VariantCost:
+        return VariantCost(name=name, paid_by="machine time", per_thousand=Estimate(value=1000 * each),
+                           per_correct=Estimate(value=2 * each), training=training)  # fmt: skip
+
+    return Cost(
+        prices=Prices(machine_hour=0.1, training_hour=0.1),
+        variants=(priced("few-shot", 2e-5, 0.0), priced("tuned", 1e-5, 0.08)),
+        break_even=(
+            BreakEven(variant="tuned", rival="few-shot", state="from", questions=5_000, low=4_000, high=6_000),
+        ),
+    )

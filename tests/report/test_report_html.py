@@ -148,7 +148,7 @@ def test_a_person_finds_the_verdict_first(label_results: Results, page: Page) ->
 
 def test_every_chart_has_a_name_and_a_description(page: Page) -> None:
     charts = [attrs for tag, attrs in page.elements if tag == "svg" and attrs.get("role") == "img"]
-    assert len(charts) == 2 + 2 + 4  # forest and scatter for two screens, four groups
+    assert len(charts) == 2 + 4 + 4 + 2  # forest, time and latency for two screens, four groups, two that retrieve
     assert all(attrs["aria-labelledby"] for attrs in charts)
     assert all("aria-hidden" in attrs for tag, attrs in page.elements if tag == "svg" and attrs.get("role") != "img")
 
@@ -198,7 +198,7 @@ def test_the_explorer_holds_every_answer_once(label_results: Results) -> None:
             assert strings[answer[0]] == item.answers[name].text
     failed = next(p for p, item in zip(items, label_results.items, strict=True) if item.answers["rag"].error)
     assert strings[failed[5][4][3]].startswith("RequestError")
-    assert [p[6] for p in items if p[6]] == ["exact", "exact", "near"]
+    assert [p[6] for p in items if p[6]] == ["train (exact)", "train (exact)", "train (near)"]
 
 
 def test_an_answer_without_score_is_null_and_a_failed_one_scores_zero(label_results: Results) -> None:

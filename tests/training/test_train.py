@@ -103,7 +103,8 @@ def test_the_card_tells_everything(tiny_base: str, tmp_path: Path) -> None:
     assert card.config["learning_rate"] == 5e-4
     assert "LoRA" in card.learning_rate_source
     assert card.config["method_options"] == {
-        "rank": 4, "alpha": None, "dropout": 0.0, "target": "all-linear", "rslora": False, "dora": False
+        "rank": 4, "alpha": None, "dropout": 0.0, "target": "all-linear", "rslora": False, "dora": False,
+        "plus": None, "init": "default",
     }  # fmt: skip
     assert card.config["max_length"] == 2048
     assert card.examples == 6

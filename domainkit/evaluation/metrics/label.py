@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from domainkit.corpus.fold import fold
 from domainkit.evaluation.metrics import CorpusMetric, Metric, Score
 from domainkit.evaluation.task import Sample, Task
-
-
-def fold(text: str) -> str:
-    """Compatibility-composed, case-folded, with runs of anything but letters and digits as one space."""
-    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
 def label_parser(labels: Sequence[str]) -> Callable[[str], str | None]:

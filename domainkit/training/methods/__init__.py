@@ -20,6 +20,22 @@ METHODS = Table(
     "method",
     {
         "lora": "domainkit.training.methods.lora:Lora",
+        "adalora": "domainkit.training.methods.adalora:AdaLora",
+        "ia3": "domainkit.training.methods.ia3:Ia3",
+        "loha": "domainkit.training.methods.loha:Loha",
+        "lokr": "domainkit.training.methods.lokr:Lokr",
+        "oft": "domainkit.training.methods.oft:Oft",
+        "boft": "domainkit.training.methods.boft:Boft",
+        "vera": "domainkit.training.methods.vera:Vera",
+        "prefix_tuning": "domainkit.training.methods.prefix_tuning:PrefixTuning",
+        "p_tuning": "domainkit.training.methods.p_tuning:PTuning",
+        "prompt_tuning": "domainkit.training.methods.prompt_tuning:PromptTuning",
+        "multitask_prompt_tuning": "domainkit.training.methods.multitask_prompt_tuning:MultitaskPromptTuning",
+        "loreft": "domainkit.training.methods.loreft:LoReft",
+        "direft": "domainkit.training.methods.direft:DiReft",
+        "bottleneck": "domainkit.training.methods.bottleneck:BottleneckAdapter",
+        "last_layers": "domainkit.training.methods.last_layers:LastLayers",
+        "full": "domainkit.training.methods.full:Full",
     },
     group="domainkit.methods",
 )
@@ -61,6 +77,9 @@ def peft_warnings_muted() -> Iterator[None]:
     """PEFT calls properties that transformers has renamed: their deprecation is nothing a user could act on."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
+        warnings.filterwarnings("ignore", message="lora with eva initialization used with low_cpu_mem_usage=False")
+        # AdaLoRA's own table of ranks, which PEFT takes for LoRA's.
+        warnings.filterwarnings("ignore", message=r"The following rank_pattern keys did not match.*lora_E")
         yield
 
 

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from domainkit.training.batches import Pass
+from domainkit.training.methods.virtual import arguments
 
 CHUNK = 512
 """Positions whose logits are in memory at a time when there are many: 100 MB in float32 for a vocabulary of 49,152."""
@@ -21,11 +22,12 @@ def supervised_loss(model: Any, one: Pass) -> torch.Tensor:
     that are recomputed in the backward pass, after checking that the head alone gives the model's logits.
     """
     if len(one.targets) <= CHUNK or not head_is_plain(model):
-        columns, places = one.columns.unique(return_inverse=True)
-        logits = model(**one.inputs, logits_to_keep=columns).logits
+        given, shift = arguments(model, one)
+        columns, places = (one.columns + shift).unique(return_inverse=True)
+        logits = model(**given, logits_to_keep=columns).logits
         return cross_entropy(logits[one.rows, places].float(), one.targets, reduction="sum")
     base = model.get_base_model()
-    hidden = _decoder(base)(**one.inputs).last_hidden_state[one.rows, one.columns]
+    hidden = _decoder(base)(**arguments(model, one)[0]).last_hidden_state[one.rows, one.columns]
     total = hidden.new_zeros((), dtype=torch.float32)
     for states, targets in zip(hidden.split(CHUNK), one.targets.split(CHUNK), strict=True):
         total = total + checkpoint(_chunk_loss, base.get_output_embeddings(), states, targets, use_reentrant=False)

@@ -1,0 +1,230 @@
+"""One side of the throughput benchmark, in a process of its own so that its memory is its own: answers each case's prompts, timed.
+
+python -m benchmarks.chain_sides PLAN.json OUT.json       (started by benchmarks.chain_throughput)
+
+Every side answers greedily through the same chat template, from the same weights folder. Warnings of the stock libraries
+about unused sampling options are left to go where they go.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.memory import Peak
+from domainkit.machine import versions
+
+Prompt = dict[str, Any]
+"""{"messages": [[role, text], …], "adapter": folder or None}"""
+Answers = Callable[[Sequence[Prompt]], list[str]]
+
+INSTALL = "pip install --no-deps -r requirements-bench.txt"
+
+
+def chat_huggingface(plan: dict[str, Any]) -> Answers:
+    """langchain-huggingface as its users have it: `.batch` with its own defaults, one chat model for each adapter."""
+    from langchain_huggingface import ChatHuggingFace, HuggingFacePipeline
+    from transformers import pipeline
+
+    options = {"max_new_tokens": plan["new_tokens"], "do_sample": False, "return_full_text": False}
+    chats: dict[str | None, Any] = {}
+
+    def chat(adapter: str | None) -> Any:
+        if adapter not in chats:
+            model, tokenizer = stock_model(plan)
+            if adapter is not None:
+                model.load_adapter(adapter)
+            pipe = pipeline("text-generation", model=model, tokenizer=tokenizer, **options)
+            chats[adapter] = ChatHuggingFace(llm=HuggingFacePipeline(pipeline=pipe))
+        return chats[adapter]
+
+    def answer(prompts: Sequence[Prompt]) -> list[str]:
+        texts: dict[int, str] = {}
+        for adapter in dict.fromkeys(p["adapter"] for p in prompts):
+            mine = [i for i, p in enumerate(prompts) if p["adapter"] == adapter]
+            found = chat(adapter).batch([langchain_messages(prompts[i]) for i in mine])
+            texts |= {i: m.content for i, m in zip(mine, found, strict=True)}
+        return [texts[i] for i in range(len(prompts))]
+
+    return answer
+
+
+def domain_llm(plan: dict[str, Any]) -> Answers:
+    """DomainLLM's `batch`; what it keeps of earlier prompts is dropped before each timing (`forget`)."""
+    from langchain_core.runnables import ConfigurableField
+
+    from domainkit import DomainLLM
+
+    llm = DomainLLM(base=plan["base"], quantization=plan["quantization"], max_tokens=plan["new_tokens"])
+    per_prompt = llm.configurable_fields(adapter=ConfigurableField(id="adapter"))
+
+    def answer(prompts: Sequence[Prompt]) -> list[str]:
+        inputs: list[Any] = [langchain_messages(p) for p in prompts]
+        if not any(p["adapter"] for p in prompts):
+            return [m.text for m in llm.batch(inputs)]
+        return [
+            m.text for m in per_prompt.batch(inputs, [{"configurable": {"adapter": p["adapter"]}} for p in prompts])
+        ]
+
+    answer.forget = llm._backend().engine().prefixes.clear  # type: ignore[attr-defined]
+    return answer
+
+
+def padded_generate(plan: dict[str, Any]) -> Answers:
+    """One `model.generate` over all prompts, padded on the left; adapters by PEFT's `adapter_names`."""
+    model, tokenizer = stock_model(plan)
+    tokenizer.padding_side = "left"
+    hosted = with_adapters(model, plan["adapters"])
+
+    def answer(prompts: Sequence[Prompt]) -> list[str]:
+        texts = [template(tokenizer, p) for p in prompts]
+        given = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(model.device)
+        chosen = [p["adapter"] for p in prompts]
+        if not any(chosen):
+            return new_texts(model, tokenizer, given, plan)
+        host, names = hosted()
+        return new_texts(host, tokenizer, given, plan, adapter_names=[names.get(a, "__base__") for a in chosen])
+
+    return answer
+
+
+def generate_loop(plan: dict[str, Any]) -> Answers:
+    """`model.generate` for one prompt after the other."""
+    model, tokenizer = stock_model(plan)
+    hosted = with_adapters(model, plan["adapters"])
+
+    def one(prompt: Prompt) -> str:
+        text = template(tokenizer, prompt)
+        given = tokenizer(text, return_tensors="pt", add_special_tokens=False).to(model.device)
+        if prompt["adapter"] is None:
+            return new_texts(model, tokenizer, given, plan)[0]
+        host, names = hosted()
+        host.set_adapter(names[prompt["adapter"]])
+        return new_texts(host, tokenizer, given, plan)[0]
+
+    return lambda prompts: [one(p) for p in prompts]
+
+
+SIDES: dict[str, Callable[[dict[str, Any]], Answers]] = {
+    "ChatHuggingFace": chat_huggingface,
+    "DomainLLM": domain_llm,
+    "generate (padded batch)": padded_generate,
+    "generate (loop)": generate_loop,
+}
+
+# ---- what the stock sides share ---------------------------------------------------------------------------------------
+
+
+def stock_model(plan: dict[str, Any]) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+    gpu = torch.cuda.is_available()
+    dtype = torch.bfloat16 if gpu else torch.float32
+    options: dict[str, Any] = {"dtype": dtype}
+    if plan["quantization"] == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        )
+        options["device_map"] = {"": "cuda" if gpu else "cpu"}
+    tokenizer = AutoTokenizer.from_pretrained(plan["folder"])
+    model: Any = AutoModelForCausalLM.from_pretrained(plan["folder"], **options)
+    if gpu and plan["quantization"] != "nf4":
+        model = model.to("cuda")
+    return model.eval(), tokenizer
+
+
+def with_adapters(model: Any, folders: Sequence[str]) -> Callable[[], tuple[Any, dict[str, str]]]:
+    """(PEFT model with all adapters, their names by folder), wrapped when first asked for: base runs stay plain."""
+    from peft import PeftModel
+
+    made: list[tuple[Any, dict[str, str]]] = []
+
+    def host() -> tuple[Any, dict[str, str]]:
+        if not made:
+            names = {folder: f"a{i}" for i, folder in enumerate(folders)}
+            first, *others = folders
+            wrapped = PeftModel.from_pretrained(model, first, adapter_name=names[first])
+            for folder in others:
+                wrapped.load_adapter(folder, adapter_name=names[folder])
+            made.append((wrapped.eval(), names))
+        return made[0]
+
+    return host
+
+
+def template(tokenizer: Any, prompt: Prompt) -> str:
+    turns = [{"role": role, "content": text} for role, text in prompt["messages"]]
+    return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+
+
+def langchain_messages(prompt: Prompt) -> list[Any]:
+    from langchain_core.messages import convert_to_messages
+
+    return convert_to_messages([tuple(m) for m in prompt["messages"]])
+
+
+def new_texts(model: Any, tokenizer: Any, given: Any, plan: dict[str, Any], **options: Any) -> list[str]:
+    with torch.inference_mode():
+        out = model.generate(**given, max_new_tokens=plan["new_tokens"], do_sample=False, **options)
+    return tokenizer.batch_decode(out[:, given["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+# ---- timing -----------------------------------------------------------------------------------------------------------
+
+
+def measure(plan: dict[str, Any]) -> dict[str, Any]:
+    """Seconds of each repeat, texts and peak memory for every case of the plan."""
+    import peft  # noqa: F401  (every side holds the same libraries, so that memory compares)
+
+    peak = Peak()
+    before = peak.now()
+    answer = SIDES[plan["side"]](plan)
+    loaded = peak.now()
+    cases = {}
+    for case, prompts in plan["cases"].items():
+        cases[case] = one_case(answer, prompts, plan["warm_up"][case], plan["repeats"], peak)
+        print(f"{plan['side']}, {plan['quantization']}, {case}: {cases[case]['seconds']:.2f} s", flush=True)
+    for case, prompts in plan.get("kept", {}).items():
+        begin = time.perf_counter()
+        answer(prompts)
+        cases[case]["seconds_with_prefix_kept"] = time.perf_counter() - begin
+    return {
+        "cases": cases,
+        "memory": {"how": peak.how, "libraries": before, "loaded": loaded},
+        "threads": torch.get_num_threads(),
+        "versions": versions(("langchain-huggingface", "transformers", "torch")),
+    }
+
+
+def one_case(answer: Answers, prompts: list[Prompt], warm_up: list[Prompt], repeats: int, peak: Peak) -> dict[str, Any]:
+    forget = getattr(answer, "forget", lambda: None)
+    answer(warm_up)
+    seconds, processor, texts, top = [], [], [], 0
+    for _ in range(repeats):
+        forget()
+        peak.reset()
+        begin, used = time.perf_counter(), time.process_time()
+        texts = answer(prompts)
+        seconds.append(time.perf_counter() - begin)
+        processor.append(time.process_time() - used)
+        top = max(top, peak.most())
+    return {
+        "seconds": statistics.median(seconds),
+        "each": seconds,
+        "processor_seconds": statistics.median(processor),
+        "texts": texts,
+        "peak_bytes": top,
+    }
+
+
+if __name__ == "__main__":
+    plan_path, out_path = map(Path, sys.argv[1:])
+    facts = measure(json.loads(plan_path.read_text(encoding="utf-8")))
+    out_path.write_text(json.dumps(facts), encoding="utf-8")

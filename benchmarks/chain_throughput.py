@@ -1,0 +1,286 @@
+"""The same prompts through ChatHuggingFace's batch, model.generate and DomainLLM's batch: seconds, texts, memory, one run.
+
+python -m benchmarks.chain_throughput                                   all of it
+python -m benchmarks.chain_throughput --prompts 8 --repeats 1 --out TRY    a trial, which leaves the README's figures alone
+python -m benchmarks.chain_throughput --shape llama-8b                  on a GPU: random weights in the shape of Llama 3 8B
+
+Greedy, 16 new tokens; zero-shot, with one fixed prefix of eight solved examples, and over three LoRA adapters. Each side runs in
+a process of its own, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.chain_base import SHAPES, make_adapters, make_base
+from benchmarks.chain_sides import INSTALL
+from benchmarks.runs import save
+
+DOMAIN = Path(__file__).parents[1] / "examples" / "tallowmere"
+INSTRUCTION = "Answer with the name of the queue that this message belongs to."
+PEER = "ChatHuggingFace"
+OURS = "DomainLLM"
+RANK = 16
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompts", type=int, default=64)
+    parser.add_argument("--new-tokens", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=5, help="timings of a quick side, of which the median counts")
+    parser.add_argument(
+        "--peer-nf4", type=int, default=8, help="prompts for the peer on packed 4-bit weights; 0 skips it"
+    )
+    parser.add_argument("--company", type=int, default=192, help="answers compared alone and in random company")
+    parser.add_argument("--shape", choices=SHAPES, default="smollm2-135m")
+    parser.add_argument("--sides", help="only these, separated by ;")
+    parser.add_argument("--out", default="chain_throughput", help="name of the file in benchmarks/results/")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        save(args.out, measure(args, Path(work)))
+
+
+def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
+    from benchmarks.floors import machine_speed
+
+    base, folder = make_base(args.shape, work)
+    adapters = make_adapters(folder, work, RANK, n=3)
+    [first_adapter] = make_adapters(folder, work / "first", rank=1, n=1)
+    cases = prompts_of(args.prompts, adapters)
+    first = machine_speed()
+    runs = sides(
+        args,
+        work,
+        {
+            "base": base,
+            "folder": folder,
+            "adapters": adapters,
+            "first_adapter": first_adapter,
+            "new_tokens": args.new_tokens,
+        },
+        cases,
+    )
+    company = child("benchmarks.company", work, "company",
+                    {"base": base, "cases": cases, "answers": args.company, "new_tokens": args.new_tokens})  # fmt: skip
+    last = machine_speed()
+    speed = {k: max(first[k], last[k]) for k in first}
+    return {
+        "command": " ".join(["python -m benchmarks.chain_throughput", *sys.argv[1:]]),
+        "shape": args.shape,
+        "prompts": args.prompts,
+        "new_tokens": args.new_tokens,
+        "machine_speed": speed,
+        **summary(runs, cases, folder, adapters, speed, args.new_tokens),
+        "company": company,
+        "notes": notes(args, runs),
+    }
+
+
+# ---- what is asked ----------------------------------------------------------------------------------------------------
+
+
+def prompts_of(n: int, adapters: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Each case's prompts from the sample domain, and those that only DomainLLM is asked (their names begin with "own")."""
+    questions = [row["input"] for row in rows("routing_test.jsonl")]
+    fixed = rows("routing_train.jsonl")[:8]
+    shots = [[role, row[key]] for row in fixed for role, key in (("user", "input"), ("assistant", "target"))]
+    if 2 * n > len(questions):
+        sys.exit(f"--prompts is at most {len(questions) // 2}: twice as many questions are needed")
+
+    def ask(question: str, adapter: str | None = None, before: Sequence[Any] = ()) -> dict[str, Any]:
+        system = ["system", INSTRUCTION]
+        return {"messages": [system, *before, ["user", question]], "adapter": adapter}
+
+    asked = questions[:n]
+    return {
+        "zero-shot": [ask(q) for q in asked],
+        "eight examples": [ask(q, before=shots) for q in asked],
+        "three adapters": [ask(q, adapters[i % len(adapters)]) for i, q in enumerate(asked)],
+        "own: one adapter": [ask(q, adapters[0]) for q in asked],
+        "own: eight examples, kept": [ask(q, before=shots) for q in questions[n : 2 * n]],
+    }
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (DOMAIN / name).read_text(encoding="utf-8").splitlines()]
+
+
+# ---- who answers ------------------------------------------------------------------------------------------------------
+
+
+def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dict[str, Any]) -> dict[str, Any]:
+    """{name: what that side measured}; a side that is not installed is left out, saying how to install it."""
+    shared = {k: v for k, v in cases.items() if not k.startswith("own")}
+    few = {f"zero-shot, {args.peer_nf4} prompts": cases["zero-shot"][: args.peer_nf4]}
+    alone = {"three adapters": [{**p, "adapter": None} for p in cases["three adapters"]]}
+    ours = {**shared, "one adapter": cases["own: one adapter"]}
+    kept = {"eight examples": cases["own: eight examples, kept"]}
+    jobs: dict[str, dict[str, Any]] = {
+        OURS: {"side": OURS, "cases": ours, "kept": kept, "repeats": args.repeats},
+        "generate (padded batch)": {"cases": shared, "repeats": min(3, args.repeats)},
+        "generate (loop)": {"cases": shared, "repeats": 1},
+        PEER: {"cases": shared, "repeats": 1},
+        f"{OURS} (nf4)": {"side": OURS, "cases": {**shared, **few}, "kept": kept, "repeats": args.repeats, "quantization": "nf4"},
+        f"{PEER} (nf4)": {"side": PEER, "cases": few, "repeats": 1, "quantization": "nf4"},
+        f"{OURS} (memory, base)": {"side": OURS, "cases": alone, "repeats": 1},
+        f"{OURS} (memory, adapters)": {"side": OURS, "cases": {"three adapters": cases["three adapters"]}, "repeats": 1},
+    }  # fmt: skip
+    wanted = args.sides.split(";") if args.sides else list(jobs)
+    spare = cases["own: eight examples, kept"][:2]
+    done = {}
+    for name in (n for n in jobs if n in wanted):
+        job = {"side": name, "quantization": "none", **plan, **jobs[name]}
+        if job["side"] == PEER and importlib.util.find_spec("langchain_huggingface") is None:
+            print(f"{name}: skipped, langchain-huggingface is not installed; next: {INSTALL}", flush=True)
+            continue
+        if not any(job["cases"].values()):
+            continue
+        job["warm_up"] = {c: warm_up(p, spare) for c, p in job["cases"].items()}
+        if "memory" in name:  # what PEFT imports with its first adapter is no memory of the three
+            job["warm_up"] = {
+                c: [*warm_up([{"adapter": plan["first_adapter"]}], spare), *p] for c, p in job["warm_up"].items()
+            }
+        done[name] = child("benchmarks.chain_sides", work, name, job)
+    return done
+
+
+def warm_up(prompts: Sequence[dict[str, Any]], spare: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Other questions with the case's adapters, so that loading is not timed and no measured prompt is known beforehand."""
+    adapters = list(dict.fromkeys(p["adapter"] for p in prompts))
+    turns = [[s["messages"][0], s["messages"][-1]] for s in spare]
+    return [{"messages": turns[i % len(turns)], "adapter": a} for i, a in enumerate(adapters)]
+
+
+def child(module: str, work: Path, name: str, plan: dict[str, Any]) -> dict[str, Any]:
+    """Run a measuring process to its end; its failure ends the benchmark."""
+    stem = "".join(c if c.isalnum() else "-" for c in name)
+    given, out = work / f"{stem}.plan.json", work / f"{stem}.json"
+    given.write_text(json.dumps(plan), encoding="utf-8")
+    subprocess.run([sys.executable, "-m", module, str(given), str(out)], check=True)
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
+# ---- what it comes to -------------------------------------------------------------------------------------------------
+
+
+def summary(
+    runs: dict[str, Any],
+    cases: dict[str, Any],
+    folder: str,
+    adapters: Sequence[str],
+    speed: dict[str, float],
+    most: int,
+) -> dict[str, Any]:
+    """Every side's figures with its texts compared, floors, ratios and DomainLLM's memory."""
+    from transformers import AutoConfig, AutoTokenizer
+
+    config, tokenizer = AutoConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    reference = runs.get("generate (loop)") or runs.get(OURS) or {"cases": {}}
+    floors = {}
+    for case, prompts in cases.items():
+        if case in reference["cases"]:
+            floors[case] = floor_of(prompts, reference["cases"][case]["texts"], config, tokenizer, speed, most)
+    table = {name: [row(name, case, facts, runs, reference, floors) for case, facts in run["cases"].items()]
+             for name, run in runs.items() if "memory" not in name}  # fmt: skip
+    return {
+        "sides": table,
+        "floors": floors,
+        "ratios": ratios(runs),
+        "memory": memory(runs, adapters),
+        "memory_of_sides": {name: run["memory"] for name, run in runs.items()},
+        "threads": {name: run["threads"] for name, run in runs.items()},
+        "peer_versions": next((run["versions"] for name, run in runs.items() if name.startswith(PEER)), None),
+    }
+
+
+def floor_of(prompts: list[Any], texts: list[str], config: Any, tokenizer: Any, speed: dict[str, float], most: int) -> dict[str, Any]:  # fmt: skip
+    """The least work for these texts, and its seconds on this machine; tokens are counted by the tokenizer, at most `most` each."""
+    from benchmarks.chain_sides import template
+    from benchmarks.floors import floor_seconds, least_work
+
+    ids = [tokenizer(template(tokenizer, p), add_special_tokens=False)["input_ids"] for p in prompts]
+    out = [min(most, len(tokenizer(t, add_special_tokens=False)["input_ids"])) for t in texts]
+    work = least_work(config, ids, [p["adapter"] for p in prompts], out, RANK)
+    return {**work, "tokens_written": sum(out), "seconds": floor_seconds(work, speed)}
+
+
+def row(name: str, case: str, facts: dict[str, Any], runs: dict[str, Any], reference: dict[str, Any], floors: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
+    """`same_texts` is the share equal to the reference's: one by one in full precision, or among nf4 sides DomainLLM's."""
+    ours_nf4 = runs.get(f"{OURS} (nf4)")
+    compared = ours_nf4 if "nf4" in name else reference
+    wanted = compared["cases"].get(case, {}).get("texts") if compared else None
+    same = None
+    if wanted is not None and compared is not runs[name]:
+        same = sum(a == b for a, b in zip(facts["texts"], wanted, strict=True)) / len(wanted)
+    shares = {}
+    if case in floors:
+        floor = floors[case]["seconds"]
+        shares = {"share_of_floor": floor["all"] / facts["seconds"], "share_of_gemm_floor": floor["gemm"] / facts["seconds"],
+                  "share_of_decode_memory_floor": floor["decode_memory"] / facts["seconds"]}  # fmt: skip
+    return {"case": case, **facts, "same_texts": same, **shares}
+
+
+def ratios(runs: dict[str, Any]) -> dict[str, Any]:
+    """How many times as long as DomainLLM each other side took, by case; and three adapters mixed against one."""
+    found: dict[str, Any] = {}
+    for name, run in runs.items():
+        ours = runs.get(f"{OURS} (nf4)" if "nf4" in name else OURS)
+        if ours is None or name.startswith(OURS):
+            continue
+        both = [c for c in run["cases"] if c in ours["cases"]]
+        found[name] = {c: run["cases"][c]["seconds"] / ours["cases"][c]["seconds"] for c in both}
+    mine = runs.get(OURS, {"cases": {}})["cases"]
+    if {"three adapters", "one adapter"} <= set(mine):
+        found["three adapters mixed, against one"] = mine["three adapters"]["seconds"] / mine["one adapter"]["seconds"]
+    return found
+
+
+def memory(runs: dict[str, Any], adapters: Sequence[str]) -> dict[str, Any] | None:
+    """DomainLLM's peak over three adapters, against its peak for the same prompts on the base, each in a fresh process that has
+    loaded one adapter of rank 1 before."""
+    base = runs.get(f"{OURS} (memory, base)")
+    mixed = runs.get(f"{OURS} (memory, adapters)")
+    if base is None or mixed is None:
+        return None
+    size = sum((Path(a) / "adapter_model.safetensors").stat().st_size for a in adapters)
+    low, high = base["cases"]["three adapters"]["peak_bytes"], mixed["cases"]["three adapters"]["peak_bytes"]
+    return {
+        "how": base["memory"]["how"],
+        "adapter_bytes": size,
+        "peak_on_base": low,
+        "peak_over_three_adapters": high,
+        "more_per_adapter_byte": (high - low) / size,
+        "within_base_and_1.1_adapters": high <= low + 1.1 * size,
+    }
+
+
+def notes(args: argparse.Namespace, runs: dict[str, Any]) -> list[str]:
+    told = [
+        "Each side in a process of its own, one after the other; models loaded and warmed up before timing.",
+        f"Seconds are medians of {args.repeats} ({OURS}), {min(3, args.repeats)} (one padded batch) or one timing (the others).",
+        f"{OURS} drops what it kept of earlier prompts before each timing; seconds_with_prefix_kept is a second batch of other "
+        "questions behind the same eight examples, their state still kept.",
+        f"On nf4, {OURS} keeps the 4-bit weights unpacked where memory allows and the peer unpacks them at every step; the peer "
+        f"was asked {args.peer_nf4} zero-shot prompts, and so was {OURS} for that ratio: nothing is scaled.",
+        "The floor reads every distinct beginning once and decodes all rows together, at the machine's own best matrix product "
+        "and memory reading, measured before and after the sides.",
+    ]
+    if not any(name.startswith(PEER) for name in runs):
+        told.append(f"{PEER} was not measured: not installed, or not among --sides. Install: {INSTALL}")
+    import torch
+
+    if not torch.cuda.is_available():
+        told.append("No GPU here: --shape llama-8b was not run.")
+    return told
+
+
+if __name__ == "__main__":
+    main()

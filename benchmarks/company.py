@@ -1,0 +1,117 @@
+"""How often company changes a greedy text: the same prompts alone and in batches of random company.
+
+python -m benchmarks.company PLAN.json OUT.json       (started by benchmarks.chain_throughput)
+
+A pass over more rows multiplies matrices of other shapes, and the library sums in another order: logits move by rounding. The
+text moves when that swaps the two most probable tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from domainkit.inference.backend import Message, Request
+from domainkit.inference.local import LocalBackend, local_backend
+from domainkit.inference.rows import Outlet, Row
+
+MOST_TOGETHER = 48
+
+
+def measure(plan: dict[str, Any]) -> dict[str, Any]:
+    """Shares of differing texts; the margins between the two largest logits at every token, and how far company moved them."""
+    backend = local_backend(plan["base"], quantization="none")
+    prompts = [p for name in ("zero-shot", "eight examples", "own: eight examples, kept") for p in plan["cases"][name]]
+    chosen = random.Random(0).choices(prompts, k=plan["answers"]) if plan["answers"] > len(prompts) else prompts
+    requests = [request_of(p, plan["new_tokens"]) for p in chosen[: plan["answers"]]]
+    alone = [ids for r in requests for ids in answer(backend, [r])]
+    order = random.Random(1)
+    places = list(range(len(requests)))
+    order.shuffle(places)
+    together: dict[int, list[int]] = {}
+    while len(together) < len(places):
+        group = places[len(together) : len(together) + order.randint(2, MOST_TOGETHER)]
+        together |= dict(zip(group, answer(backend, [requests[i] for i in group]), strict=True))
+    differ = [i for i in places if together[i] != alone[i]]
+    margins, moved = [], []
+    for i, ids in enumerate(alone):
+        rows = logits_of(backend, requests[i], ids)
+        top = rows.topk(2).values
+        margins.append((top[:, 0] - top[:, 1]).tolist())
+        if i % 8 == 0:
+            moved.append(company_moves(backend, requests, i, rows))
+    return facts_of(alone, together, differ, margins, moved)
+
+
+def facts_of(alone: Any, together: Any, differ: list[int], margins: list[list[float]], moved: list[float]) -> dict[str, Any]:  # fmt: skip
+    every = sorted(m for row in margins for m in row)
+    firsts = [margins[i][first_difference(alone[i], together[i])] for i in differ]
+    return {
+        "answers": len(alone),
+        "tokens": len(every),
+        "differing": len(differ),
+        "share_differing": len(differ) / len(alone),
+        "margin_at_first_difference": {"smallest": min(firsts), "largest": max(firsts)} if firsts else None,
+        "smallest_margin_of_all": every[0],
+        "logits_moved_by_company": {"median": sorted(moved)[len(moved) // 2], "most": max(moved)},
+        "tokens_with_a_margin_below_twice_that": sum(m < 2 * max(moved) for m in every),
+    }
+
+
+def answer(backend: LocalBackend, requests: Sequence[Request]) -> list[list[int]]:
+    """The generated token ids of each, all together; nothing kept of earlier prompts."""
+    engine = backend.engine()
+    engine.prefixes.clear()
+    rows: list[tuple[Row, Outlet]] = []
+    for request in requests:
+        outlet = Outlet()
+        rows.append((backend._row(request, outlet), outlet))
+    engine.submit([row for row, _ in rows])
+    for _, outlet in rows:
+        outlet.future.result()
+    return [row.seat.tokens[len(row.prompt) :] for row, _ in rows]
+
+
+@torch.inference_mode()
+def logits_of(backend: LocalBackend, request: Request, ids: Sequence[int]) -> torch.Tensor:
+    """float [len(ids), vocabulary]: a plain pass over prompt and answer; row i is what token i was chosen from."""
+    model = backend.engine().model
+    prompt = backend._prompt(request)
+    tokens = torch.tensor([[*prompt, *ids[:-1]]], device=model.device)
+    return model(tokens, use_cache=False).logits[0, len(prompt) - 1 :].float()
+
+
+@torch.inference_mode()
+def company_moves(backend: LocalBackend, requests: Sequence[Request], i: int, alone: torch.Tensor) -> float:
+    """The most that the first token's logits move when the prompt is read beside seven others."""
+    from domainkit.inference.slots import Seat, seated
+
+    engine = backend.engine()
+    group = [requests[(i + k) % len(requests)] for k in range(8)]
+    seats = [Seat(backend._prompt(r)) for r in group]
+    with seated(engine.runner, seats):
+        beside = engine.runner.forward(seats, [1] * len(seats))[0, -1].float()
+    return float((beside - alone[0]).abs().max())
+
+
+def first_difference(a: Sequence[int], b: Sequence[int]) -> int:
+    """The first place that differs; where one text ends first, its last token stands for the end."""
+    place = next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return min(place, len(a) - 1)
+
+
+def request_of(prompt: dict[str, Any], new_tokens: int) -> Request:
+    return Request(tuple(Message(role, text) for role, text in prompt["messages"]), max_tokens=new_tokens)
+
+
+if __name__ == "__main__":
+    plan_path, out_path = map(Path, sys.argv[1:])
+    found = measure(json.loads(plan_path.read_text(encoding="utf-8")))
+    print(f"company: {found['differing']} of {found['answers']} texts differ", flush=True)
+    out_path.write_text(json.dumps(found), encoding="utf-8")

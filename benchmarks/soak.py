@@ -1,0 +1,145 @@
+"""A soak of the local backend: many threads, adapters, streams, cancellations and failing requests at once.
+
+python -m benchmarks.soak [--requests 500] [--threads 16] [--rounds 5] [--base builtin:smollm2-135m]
+
+Every answer must equal that of the same request asked alone, every failing request must raise its own exception, nothing may
+hang, no slot may stay taken, and memory must be flat after the first round. Exits with 1 when one of these is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import gc
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_all
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from benchmarks.soak_jobs import GREEDY, Job, answer_alone, ask, make_jobs, smallest_margin
+from domainkit.inference.local import LocalBackend, local_backend
+
+NEAR = 1e-3
+"""Difference of logits that sums in another order may overturn: float32 keeps about seven digits, logits are tens."""
+GROWTH = 0.02
+"""Share of resident memory that may come and go between rounds (the allocator keeps what it has freed)."""
+
+
+@dataclass
+class Report:
+    """What went wrong, and what was done."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    near_ties: list[str] = field(default_factory=list)
+    """Texts that differed where the two best tokens were nearer than rounding can tell (benchmarks/company.py)."""
+    hung: int = 0
+    seconds: float = 0.0
+    resident: list[int] = field(default_factory=list)
+    """Bytes after each round."""
+
+    @property
+    def growth(self) -> float:
+        """Resident memory after the last round against the most after the first two, as a share."""
+        early = max(self.resident[:2])
+        return self.resident[-1] / early - 1
+
+    @property
+    def good(self) -> bool:
+        return not self.faults and not self.hung and self.growth <= GROWTH
+
+
+# ---- the soak ---------------------------------------------------------------------------------------------------------
+
+
+def soak(backend: LocalBackend, jobs: Sequence[Job], *, threads: int = 16, rounds: int = 5, patience: float = 600, seed: int = 0) -> Report:  # fmt: skip
+    """Ask all jobs in each round, in another order each time, from `threads` threads; `jobs` have their answers alone.
+
+    A round that takes longer than `patience` seconds counts its unfinished jobs as hung, with every thread's stack printed.
+    """
+    report, rng = Report(), random.Random(seed)
+    before = threading.active_count()
+    begin = time.monotonic()
+    for number in range(rounds):
+        order = [(job, rng.random() * 0.1) for job in rng.sample(list(jobs), len(jobs))]
+        if not _round(backend, order, threads, patience, report):
+            break
+        report.faults += _left_over(backend, before)
+        gc.collect()
+        report.resident.append(psutil.Process().memory_info().rss)
+        print(f"round {number + 1}: {len(report.faults)} faults, {report.resident[-1] / 2**20:.0f} MiB", flush=True)
+    report.seconds = time.monotonic() - begin
+    return report
+
+
+def _round(backend: LocalBackend, order: Sequence[tuple[Job, float]], threads: int, patience: float, report: Report) -> bool:  # fmt: skip
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="soak")
+    asked = {pool.submit(ask, backend, job, pause): job for job, pause in order}
+    done, hung = wait_all(asked, timeout=patience)
+    if hung:
+        faulthandler.dump_traceback(all_threads=True)
+    pool.shutdown(wait=not hung, cancel_futures=True)
+    for future in done:
+        kind, error = asked[future].kind, future.exception()
+        fault = f"{type(error).__name__}: {error}" if error is not None else future.result()
+        report.done[kind] += 1
+        if fault:
+            tie = kind in GREEDY and smallest_margin(backend, asked[future].request) < NEAR
+            (report.near_ties if tie else report.faults).append(f"{kind}: {fault}")
+    report.hung += len(hung)
+    return not hung
+
+
+def _left_over(backend: LocalBackend, threads: int) -> list[str]:
+    """Slots still taken and threads still alive though nobody asks; the engine may need a moment for the cancelled."""
+    engine, end = backend.engine(), time.monotonic() + 30
+    while (engine.busy or threading.active_count() > threads + 1) and time.monotonic() < end:
+        time.sleep(0.01)
+    faults = [f"{engine.busy} slots are still taken"] if engine.busy else []
+    if getattr(engine.runner, "store", None) is not None and engine.runner.store.keys:
+        faults.append("the store of keys and values was not given back")
+    return faults
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--base", default="builtin:smollm2-135m")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    from benchmarks.chain_base import folder_of, make_adapters
+    from benchmarks.runs import save
+
+    with tempfile.TemporaryDirectory() as work:
+        adapters = make_adapters(folder_of(args.base), Path(work), rank=8, n=3)
+        backend = local_backend(args.base, quantization="none")
+        jobs = make_jobs(args.requests, adapters, args.seed, context=backend.engine().context)
+        begin = time.monotonic()
+        answer_alone(backend, jobs)
+        alone = time.monotonic() - begin
+        print(f"{len(jobs)} requests alone: {alone:.0f} s", flush=True)
+        report = soak(backend, jobs, threads=args.threads, rounds=args.rounds, seed=args.seed)
+        backend.close()
+    save("soak", {
+        "command": " ".join(["python -m benchmarks.soak", *sys.argv[1:]]),
+        "good": report.good, "requests_a_round": len(jobs), "rounds": args.rounds, "threads": args.threads, "asked": dict(report.done),
+        "faults": report.faults, "near_ties": report.near_ties, "hung": report.hung, "seconds_alone": alone, "seconds": report.seconds,
+        "resident_bytes_after_each_round": report.resident, "growth_after_the_second": report.growth if report.resident else None,
+    })  # fmt: skip
+    print("\n".join(report.faults[:20]) or "no faults")
+    sys.exit(0 if report.good else 1)
+
+
+if __name__ == "__main__":
+    main()

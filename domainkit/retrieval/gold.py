@@ -1,0 +1,40 @@
+"""GoldRetriever: an oracle that knows which documents answer a question: the ceiling of what better retrieval could bring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import PrivateAttr
+
+from domainkit.retrieval.lexical import LexicalRetriever
+from domainkit.retrieval.passages import PassageRetriever, Ranking
+
+
+class GoldRetriever(PassageRetriever):
+    """Finds the passages of the documents that `gold` names for a question, the lexically nearest first; no others."""
+
+    gold: dict[str, tuple[str, ...]]
+    """Question to the ids of its documents."""
+
+    _lexical: LexicalRetriever = PrivateAttr()
+    _rows: dict[str, list[int]] = PrivateAttr()
+
+    def model_post_init(self, context: object) -> None:
+        self._lexical = LexicalRetriever(documents=self.documents, cache=self.cache, k=self.k)
+        self._rows = {}
+        for row, document in enumerate(self.documents):
+            for name in {document.id, str(document.meta.get("parent", document.id))}:
+                self._rows.setdefault(name, []).append(row)
+
+    def rank(self, question: str, k: int) -> Ranking:
+        rows = list(dict.fromkeys(row for name in self.gold.get(question, ()) for row in self._rows.get(name, ())))
+        if len(rows) > 1:
+            scores = dict(self._lexical.rank(question, len(self.documents)))
+            rows.sort(key=lambda row: -scores.get(row, 0.0))
+        return [(row, 1.0) for row in rows[:k]]
+
+    def prepare(self, questions: Sequence[str]) -> None:
+        self._lexical.prepare(questions)
+
+
+__all__ = ["GoldRetriever"]

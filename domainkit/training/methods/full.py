@@ -1,0 +1,38 @@
+"""Full fine-tuning: every weight of the base is trained."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from domainkit.training.methods.adaptation import SMALL, Adaptation
+
+
+class Full(Adaptation):
+    """Full fine-tuning: every weight, at the price of a whole model per adapter. Needs quantization=none."""
+
+    precisions: ClassVar[tuple[str, ...]] = ("none",)
+    by_rows: ClassVar[bool] = False
+    known_rates: ClassVar[tuple[float, float] | None] = (1e-6, 1e-4)
+
+    kind: Literal["full"] = "full"
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """A tenth of LoRA's, which is what its rates are usually measured against."""
+        if parameters is not None and parameters > SMALL:
+            return 1e-5, "usual for 7B and more; about a tenth of LoRA's"
+        return 5e-5, "a tenth of LoRA's rate for bases under 1B"
+
+    def attach(self, model: Any) -> Any:
+        """The base with trainable float32 copies of all its weights."""
+        from domainkit.training.replacements import refuse_quantised
+        from domainkit.training.tuned import TunedConfig, TunedModel
+
+        refuse_quantised(model, "full")
+        return TunedModel(model, self.build(model), TunedConfig(self))
+
+    def build(self, model: Any) -> Any:
+        """Copies of all weights, switched off."""
+        from domainkit.training.replacements import Replacements
+
+        return Replacements(model, lambda name: True)

@@ -1,0 +1,360 @@
+"""sweep(): every setting of a grid trained on the same number of tokens, scored on a development part, the best one named."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from domainkit.adapter import WEIGHTS
+from domainkit.corpus.example import Example
+from domainkit.corpus.split import split
+from domainkit.errors import ConfigError, DomainkitError
+from domainkit.machine import environment
+from domainkit.storage import sha256_json, sha256_lines, write_text
+from domainkit.training.base import LoadedBase, load_base
+from domainkit.training.config import TrainConfig, describe, parse_config
+from domainkit.training.methods import parse_method
+from domainkit.training.progress import Progress
+from domainkit.training.proof import measure
+from domainkit.training.render import render_all
+from domainkit.training.train import release, train
+from domainkit.training.tuned import load_adapted
+
+ROW = "row.json"
+RESULTS = "sweep.json"
+
+
+class Grid(BaseModel):
+    """A sweep: its budget, its development part, and the settings to try. In TOML, one [[grid]] table per method."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    tokens: int = Field(ge=1)
+    """Tokens each run trains on, all epochs: the same for every run, so that none wins by training longer."""
+    dev_share: float = Field(0.15, gt=0, lt=1)
+    """Share of the examples kept for choosing; no question of it is trained on."""
+    seed: int = 0
+    """Seeds the choice of the development part."""
+    choose_by: Literal["score", "loss"] = "score"
+    """What the winner is chosen by on the development part: the task's metric, or the loss per target token."""
+    grid: tuple[dict[str, Any], ...] = Field(min_length=1)
+    """Settings of `domainkit train`; where a value is a list, each of its entries is tried, all combinations of a table."""
+
+
+class Row(BaseModel):
+    """One run of a sweep. `settings` are those that the grid sets; absent figures are None, with `error` saying why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    settings: dict[str, Any]
+    folder: str
+    epochs: float
+    dev_loss: float | None = None
+    score: float | None = None
+    metric: str | None = None
+    parameters: int | None = None
+    file_bytes: int | None = None
+    peak_bytes: int | None = None
+    seconds: float | None = None
+    tokens: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """All rows in the grid's order, and the winner; the examples it was chosen on."""
+
+    rows: list[Row]
+    winner: Row | None
+    chosen_by: str
+    dev: list[Example]
+
+
+Scorer = Callable[[Path, Sequence[Example], Sequence[Example]], tuple[float, str]]
+"""(adapter folder, training part, development part) to (score, metric's name); higher is better."""
+
+
+def parse_grid(values: dict[str, Any]) -> Grid:
+    """The grid from a TOML file's values. Raises ConfigError that lists every fault."""
+    try:
+        return Grid(**values)
+    except ValidationError as e:
+        raise ConfigError(
+            "; ".join(describe(error, Grid) for error in e.errors()),
+            where="--sweep",
+            next_step='a sweep file holds tokens = 50000 and tables [[grid]] such as method = "lora", learning_rate = [2e-4, 1e-3]',
+        ) from e
+
+
+def cells(grid: Grid, settings: dict[str, Any]) -> list[tuple[dict[str, Any], TrainConfig]]:
+    """(what the grid sets, the whole configuration) of every run. Raises ConfigError before anything is trained."""
+    found: list[tuple[dict[str, Any], TrainConfig]] = []
+    for table in grid.grid:
+        axes = {k: v if isinstance(v, list) else [v] for k, v in _flat(table).items()}
+        for values in product(*axes.values()):
+            chosen = dict(zip(axes, values, strict=True))
+            config = parse_config({**settings, **chosen})
+            parse_method(config.method, config.method_options)
+            if {"epochs", "base", "quantization", "revision"} & chosen.keys():
+                raise ConfigError(
+                    "epochs follow from tokens, and all runs share one base",
+                    where="[[grid]]",
+                    next_step="take epochs, base, revision and quantization out of the grid",
+                )
+            if chosen not in [c for c, _ in found]:
+                found.append((chosen, config))
+    return found
+
+
+def sweep(
+    examples: Sequence[Example],
+    grid: Grid,
+    settings: dict[str, Any],
+    out: str | Path,
+    *,
+    score: Scorer | None = None,
+    on_row: Callable[[Row], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Swept:
+    """Train every cell of the grid into `out`, one base in memory for all, and choose the best on the development part.
+
+    Interrupted and run again, finished runs are read and the one that was under way continues. A run that fails is a row that
+    says why. `settings` are what all runs share. Raises ConfigError for a grid that cannot work.
+    """
+    out = Path(out)
+    # 1. What is to be run, and the two parts of the examples.
+    planned = cells(grid, settings)
+    fit, dev = split(examples, grid.dev_share, grid.seed)
+    shelf = _Shelf(planned[0][1])
+    # 2. Each run: the same tokens, then its figures.
+    rows = []
+    for chosen, config in planned:
+        run = _Run(chosen, config, fit, dev, out)
+        row = run.read() or _train(run, shelf, grid, score, on_progress)
+        rows.append(row)
+        if on_row:
+            on_row(row)
+    # 3. The best.
+    winner, by = _choose(rows, grid.choose_by)
+    result = Swept(rows, winner, by, dev)
+    _write(out, grid, settings, result)
+    return result
+
+
+# ---- one run -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One cell of the grid and where it is kept: the folder's name holds a hash of all that decides the result."""
+
+    chosen: dict[str, Any]
+    config: TrainConfig
+    fit: list[Example]
+    dev: list[Example]
+    out: Path
+
+    @property
+    def name(self) -> str:
+        rest = [f"{k.removeprefix('method.')}={_short(v)}" for k, v in self.chosen.items() if k != "method"]
+        return " ".join([self.config.method, *rest])
+
+    def folder(self, epochs: float) -> Path:
+        data = sha256_lines(e.model_dump_json(include={"turns"}) for e in [*self.fit, *self.dev])
+        key = sha256_json([self.config.model_dump(), data, epochs])[:8]
+        return self.out / f"{re.sub(r'[^A-Za-z0-9.=_-]+', '-', self.name)[:80]}-{key}"
+
+    def read(self) -> Row | None:
+        """The row of an earlier sitting."""
+        for file in self.out.glob(f"*/{ROW}"):
+            try:
+                row = Row.model_validate_json(file.read_bytes())
+            except (OSError, ValidationError):
+                continue
+            if row.error is None and file.parent == self.folder(row.epochs):
+                return row
+        return None
+
+
+def _train(
+    run: _Run, shelf: _Shelf, grid: Grid, score: Scorer | None, on_progress: Callable[[Progress], None] | None
+) -> Row:
+    base = shelf.take()
+    epochs = round(grid.tokens / max(1, sum(len(r.ids) for r in shelf.render(run.fit))), 4)
+    folder = run.folder(epochs)
+    row = Row(name=run.name, settings=run.chosen, folder=folder.name, epochs=epochs)
+    config = run.config.model_copy(update={"epochs": epochs})
+    peak = _Peak(on_progress)
+    try:
+        began = time.perf_counter()
+        adapter = train(run.fit, config, folder / "adapter", resume=True, on_progress=peak, loaded=base)
+        seconds = time.perf_counter() - began
+        loss = shelf.loss(adapter.folder, run.dev)
+        value, metric = score(adapter.folder, run.fit, run.dev) if score else (None, None)
+    except DomainkitError as e:
+        shelf.drop()
+        row = row.model_copy(update={"error": str(e).splitlines()[0]})
+    else:
+        card = adapter.card
+        row = row.model_copy(
+            update={
+                "dev_loss": round(loss, 5), "score": value, "metric": metric,
+                "parameters": card.trainable_parameters if card else None,
+                "file_bytes": (adapter.folder / WEIGHTS).stat().st_size, "peak_bytes": peak.bytes or None,
+                "seconds": round(card.seconds if card else seconds, 2), "tokens": card.tokens if card else None,
+            }
+        )  # fmt: skip
+    write_text(folder / ROW, row.model_dump_json(indent=1) + "\n")
+    return row
+
+
+@dataclass
+class _Peak:
+    """Most memory in use after any step: the GPU's, or this process's."""
+
+    on_progress: Callable[[Progress], None] | None
+    bytes: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+
+    def __call__(self, progress: Progress) -> None:
+        if torch.cuda.is_available():
+            now = torch.cuda.max_memory_allocated()
+        else:
+            import psutil
+
+            now = psutil.Process().memory_info().rss
+        self.bytes = max(self.bytes, now)
+        if self.on_progress:
+            self.on_progress(progress)
+
+
+class _Shelf:
+    """The sweep's one base. It is read again only when a run has left it other than it was."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        self._base: LoadedBase | None = None
+        self._sums: list[tuple[str, float]] = []
+
+    def take(self) -> LoadedBase:
+        if self._base is not None and _sums(self._base.model) != self._sums:
+            self._base = None
+        if self._base is None:
+            c = self._config
+            self._base = load_base(c.base, revision=c.revision, quantization=c.quantization)
+            self._sums = _sums(self._base.model)
+        return self._base
+
+    def drop(self) -> None:
+        self._base = None
+
+    def render(self, examples: Sequence[Example]) -> list[Any]:
+        base = self.take()
+        return render_all(examples, base.tokenizer, self._config.max_length or base.context_length)
+
+    def loss(self, adapter: Path, dev: Sequence[Example]) -> float:
+        """Nats per target token of the adapter on `dev`."""
+        base, rendered = self.take(), self.render(dev)
+        model = load_adapted(base.model, adapter)
+        try:
+            return measure(model, rendered, base.tokenizer.pad_token_id).nll
+        finally:
+            release(model)
+            base.model.requires_grad_(False)
+
+
+@torch.no_grad()
+def _sums(model: Any) -> list[tuple[str, float]]:
+    """Names and sums of the weights: what a run could leave changed."""
+    return [(name, float(p.double().sum())) for name, p in model.named_parameters()]
+
+
+# ---- the result --------------------------------------------------------------------------------------------------------
+
+
+def _choose(rows: Sequence[Row], wanted: str) -> tuple[Row | None, str]:
+    """(the best row, what it was chosen by). Equal scores are settled by the loss."""
+    done = [r for r in rows if r.dev_loss is not None]
+    if not done:
+        return None, wanted
+    if wanted == "score" and all(r.score is not None for r in done):
+        return min(done, key=lambda r: (-(r.score or 0.0), r.dev_loss or 0.0)), str(done[0].metric)
+    return min(done, key=lambda r: r.dev_loss or 0.0), "dev loss"
+
+
+def table(rows: Sequence[Row], winner: Row | None) -> Iterator[tuple[str, ...]]:
+    """The rows as text, a heading first."""
+    yield ("", "run", "score", "dev loss", "parameters", "file", "peak memory", "seconds")
+    for r in rows:
+        mark = "*" if winner is not None and r.folder == winner.folder else ""
+        if r.error is not None:
+            yield (mark, r.name, "failed", r.error, "", "", "", "")
+            continue
+        yield (
+            mark, r.name, "" if r.score is None else f"{r.score:.3f}", f"{r.dev_loss:.3f}", f"{r.parameters or 0:,}",
+            f"{(r.file_bytes or 0) / 1e6:.2f} MB", f"{r.peak_bytes / 2**30:.2f} GiB" if r.peak_bytes else "", f"{r.seconds or 0:.0f}",
+        )  # fmt: skip
+
+
+def _write(out: Path, grid: Grid, settings: dict[str, Any], result: Swept) -> None:
+    values = {
+        "grid": grid.model_dump(),
+        "settings": settings,
+        "dev_examples": len(result.dev),
+        "chosen_by": result.chosen_by,
+        "winner": result.winner.folder if result.winner else None,
+        "rows": [r.model_dump() for r in result.rows],
+        "environment": environment(),
+    }
+    write_text(out / RESULTS, json.dumps(values, indent=1, default=str) + "\n")
+    lines = [" | ".join(("", *cells_, "")).strip() for cells_ in table(result.rows, result.winner)]
+    lines.insert(1, "|" + " --- |" * 8)
+    write_text(out / "sweep.md", "\n".join(lines) + "\n")
+
+
+def retrain(result: Swept, settings: dict[str, Any], data: str, out: str) -> str:
+    """The command that trains the winner's settings on all examples."""
+    if result.winner is None:
+        return ""
+    given = {**settings, **result.winner.settings, "epochs": result.winner.epochs}
+    named = [f"--{k} {given.pop(k)}" for k in ("base", "method") if k in given]
+    return " ".join(
+        ["domainkit train", f"--data {data}", *named, f"--out {out}", *(f"{k}={_short(v)}" for k, v in given.items())]
+    )
+
+
+def _flat(table: dict[str, Any]) -> dict[str, Any]:
+    """A grid table with method's own table, [grid.method] or "method.rank", as dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= {key if k == "kind" else f"{key}.{k}": v for k, v in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _short(value: Any) -> str:
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else json.dumps(value)
+        if isinstance(value, list | bool)
+        else str(value)
+    )
+
+
+__all__ = ["Grid", "Row", "Swept", "cells", "parse_grid", "retrain", "sweep", "table"]

@@ -1,0 +1,51 @@
+"""docs/statistics.md is what the simulations say: its tables are theirs, and drawn again, smaller, they say the same."""
+
+from __future__ import annotations
+
+import json
+from math import sqrt
+
+import pytest
+
+from benchmarks.runs import RESULTS
+from benchmarks.simulations import ALPHA, PAGE, SIMULATIONS, TABLES, filled
+
+FACTS = json.loads((RESULTS / "simulations.json").read_text(encoding="utf-8"))
+SMALLER = {
+    "intervals": 2_000,
+    "peeking": 500,
+    "savings": 300,
+    "races": 3,
+    "sequences": 4,
+    "winners": 2_000,
+    "curves": 20,
+}
+
+
+def test_the_page_shows_the_results() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert filled(page) == page, "run: python -m benchmarks.simulations"
+    assert page.count("not measured yet") <= 1  # the leakage table needs data sets that are not shipped
+
+
+@pytest.mark.parametrize("name", SIMULATIONS)
+def test_drawn_again_smaller_it_says_the_same(name: str) -> None:
+    """Shares within four standard errors of both draws."""
+    again = SIMULATIONS[name][0](SMALLER[name])
+    then = FACTS["tables"][name]
+    assert [list(row) for row in again] == [list(row) for row in then]
+    shares = TABLES[name][1] - {"saved", "width_twice", "width_four"}
+    for new, old in zip(again, then, strict=True):
+        for key in shares & set(old):
+            spread = sqrt(max(old[key] * (1 - old[key]), 0.02) * (1 / SMALLER[name] + 1 / FACTS["runs"][name]))
+            assert abs(new[key] - old[key]) <= 4 * spread, (key, new[key], old[key])
+
+
+def test_the_promises_hold() -> None:
+    tables = FACTS["tables"]
+    assert all(row["tango"] >= 0.94 for row in tables["intervals"])
+    assert all(row["e_at_every"] <= ALPHA < row["fixed"] for row in tables["peeking"])
+    # An error of two standard errors is allowed for, since these are counts of few races.
+    assert all(row["wrong"] <= ALPHA + 2 * sqrt(ALPHA / FACTS["runs"]["races"]) for row in tables["races"])
+    assert all(row["missed"] <= ALPHA + 2 * sqrt(ALPHA / FACTS["runs"]["sequences"]) for row in tables["sequences"])
+    assert next(row for row in tables["races"] if "clear winner" in row["ladder"])["saved"] > 0.5

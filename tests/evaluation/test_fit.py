@@ -1,0 +1,69 @@
+"""compare --fit: what the variants need is trained once, and used again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainkit import Results, TrainConfig, compare
+from domainkit.errors import ConfigError
+
+WORDS = ("amber", "birch", "cedar", "dove")
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("fit")
+    solved = [{"input": f"{w}?", "target": w[::-1], "doc_ids": [w]} for w in WORDS]
+    return {
+        "train": write(folder / "train.jsonl", solved),
+        "test": write(folder / "test.jsonl", [{**r, "id": f"t{i}", "input": f"the {r['input']}"} for i, r in enumerate(solved)]),
+        "corpus": write(folder / "corpus.jsonl", [{"id": w, "title": w, "text": f"{w} is {w[::-1]}."} for w in WORDS]),
+    }  # fmt: skip
+
+
+def run(files: dict[str, Path], base: str, out: Path, variants: list[str], **fit: Any) -> Results:
+    config = TrainConfig(base=base, quantization="none", epochs=1, batch_size=4, method_options={"rank": 2}, **fit)
+    return compare(
+        files["test"], variants, out, train=files["train"], corpus=files["corpus"], fit=config,
+        kind="answer", max_tokens=4, latency_items=0, retriever="lexical", passages=2,
+    )  # fmt: skip
+
+
+def stamps(out: Path) -> dict[str, int]:
+    return {f.parent.name: f.stat().st_mtime_ns for f in sorted((out / "adapters").glob("*/adapter_model.safetensors"))}
+
+
+def test_each_variant_gets_the_adapter_it_needs_once(files: dict[str, Path], tiny_base: str, tmp_path: Path) -> None:
+    wanted = ["rag", "oracle-rag", "tuned", "tuned-context"]
+    results = run(files, tiny_base, tmp_path, wanted)
+    assert [v.name for v in results.variants] == wanted
+    made = stamps(tmp_path)
+    assert sorted(name.split("-")[0] for name in made) == ["context", "tuned"]
+    oracle = results.variants[1]
+    assert oracle.retrieval["hit@1"].value == 1.0
+    assert results.verdict.choice != "oracle-rag"
+    run(files, tiny_base, tmp_path, wanted)
+    assert stamps(tmp_path) == made
+    run(files, tiny_base, tmp_path, ["tuned"], seed=1)
+    assert len(stamps(tmp_path)) == 3
+
+
+def test_what_is_trained_is_said_when_it_cannot_be(files: dict[str, Path], tiny_base: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)nothing to fit on.*--train"):
+        compare(files["test"], ["tuned"], tmp_path, fit=TrainConfig(base=tiny_base))
+    with pytest.raises(ConfigError, match=r"(?s)fit\.base.*name one base for both"):
+        compare(files["test"], ["tuned"], tmp_path, train=files["train"], fit=TrainConfig(base="other"), base=tiny_base)
+
+
+def test_without_fit_the_missing_adapter_is_named(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)'tuned-context' cannot run: no adapter trained on passages.*--fit"):
+        compare(files["test"], ["tuned-context"], tmp_path, corpus=files["corpus"])

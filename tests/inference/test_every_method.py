@@ -1,0 +1,201 @@
+"""Adapters of every method answer as they do alone in their own wrapper, alone and in company; the base stays itself."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from domainkit.errors import AdapterError, RequestError
+from domainkit.inference.adapters import MIXED
+from domainkit.inference.backend import Message
+from domainkit.inference.local import LocalBackend
+from domainkit.inference.text import TextStream
+from domainkit.training.base import load_base
+from domainkit.training.tuned import load_adapted
+from tests.inference.tiny_adapters import OWN, ask, build_every_method
+
+VIRTUAL = ["prefix", "p-tuning", "prompt", "multitask#1"]
+KINDS = [*VIRTUAL, *OWN]
+
+
+@pytest.fixture(scope="module")
+def folders(tiny_base: str, adapters: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    made = build_every_method(tiny_base, tmp_path_factory.mktemp("every"))
+    return adapters | made | {"multitask#1": made["multitask"] + "#1", "multitask#0": made["multitask"] + "#0"}
+
+
+@pytest.fixture(scope="module")
+def expected(tiny_base: str, backend: LocalBackend, folders: dict[str, str]) -> dict[str, str]:
+    """Each adapter's own greedy text for "question", by PEFT's or domainkit's wrapper and `generate`."""
+    prompt = backend._prompt(ask("question"))
+    return {kind: alone(tiny_base, folders[kind], prompt, backend.tokenizer) for kind in KINDS}
+
+
+def alone(base: str, spec: str, prompt: list[int], tokenizer: Any, new: int = 16) -> str:
+    folder, _, task = spec.partition("#")
+    model = load_adapted(load_base(base, purpose="infer").model, folder).eval()
+    ids = torch.tensor([prompt])
+    tasks: dict[str, Any] = {"task_ids": torch.tensor([int(task)])} if task else {}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Position ids are not supported")
+        out = model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, do_sample=False, **tasks
+        )
+    text = TextStream(tokenizer)
+    for token in out[0, len(prompt) :].tolist():
+        text.push(token)
+    text.finish()
+    return text.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_alone(backend: LocalBackend, folders: dict[str, str], expected: dict[str, str], kind: str) -> None:
+    [base, answer] = (backend.complete([ask("question", adapter=a)])[0] for a in (None, folders[kind]))
+    assert answer.text == expected[kind] != base.text
+    assert answer.prompt_tokens == base.prompt_tokens, "virtual tokens are the adapter's, not the user's"
+    assert backend.complete([ask("question")])[0].text == base.text
+
+
+def test_in_company(backend: LocalBackend, folders: dict[str, str], expected: dict[str, str]) -> None:
+    others: list[Any] = [None, "red", "blue", "ia3"]
+    single = {k: backend.complete([ask("question", adapter=folders.get(k or ""))])[0].text for k in others}
+    kinds = [*others, *KINDS, *reversed([*others, *KINDS])]
+    answers = backend.complete([ask("question", adapter=folders.get(k or "")) for k in kinds])
+    assert [a.text for a in answers] == [(single | expected)[k] for k in kinds]
+    assert len({a.text for a in answers}) == len(KINDS) + len(others)
+
+
+def test_most_methods_share_passes(backend: LocalBackend, folders: dict[str, str]) -> None:
+    apart = ("last", "full")
+    kinds: list[Any] = [None, "red", "blue", *(k for k in KINDS if k not in apart)]
+    requests = [ask("go", adapter=folders.get(k or ""), max_tokens=12) for k in kinds]
+    backend.complete(requests)
+    before = backend.engine().passes
+    backend.complete(requests)
+    assert backend.engine().passes - before < 30
+    pool = backend.engine().pool
+    assert [pool.load(folders[k]).family == MIXED for k in apart] == [False, False]
+
+
+@pytest.mark.parametrize("kind", ["prefix", "loreft", "bottleneck"])
+def test_beginnings_are_shared_where_that_is_exact(
+    tiny_base: str, backend: LocalBackend, folders: dict[str, str], kind: str
+) -> None:
+    """A long common beginning, then prompts that continue earlier ones."""
+    head = "the same long beginning of all the questions, " * 3
+    texts = [head + t for t in ("one", "two and more", "two and more of it", "x")]
+    wanted = [alone(tiny_base, folders[kind], backend._prompt(ask(t)), backend.tokenizer) for t in texts]
+    together = backend.complete([ask(t, adapter=folders[kind]) for t in texts])
+    later = [backend.complete([ask(t, adapter=folders[kind])])[0] for t in texts]
+    assert [a.text for a in together] == wanted
+    assert [a.text for a in later] == wanted
+
+
+def test_a_long_prompt_is_read_in_parts(tiny_base: str, backend: LocalBackend, folders: dict[str, str]) -> None:
+    text = "many words " * 110
+    for kind in ("loreft", "prompt"):
+        prompt = backend._prompt(ask(text))
+        assert len(prompt) > 1024
+        answer = backend.complete([ask(text, adapter=folders[kind])])[0]
+        assert answer.text == alone(tiny_base, folders[kind], prompt, backend.tokenizer)
+
+
+@pytest.mark.parametrize("kind", ["prefix", "multitask#0", "loreft", "full"])
+def test_choices_and_scores_are_the_adapters(
+    tiny_base: str, backend: LocalBackend, folders: dict[str, str], kind: str
+) -> None:
+    texts = ["yes", "no", "perhaps so"]
+    scores = backend.score([Message("user", "which?")], texts, adapter=folders[kind])
+    folder, _, task = folders[kind].partition("#")
+    model = load_adapted(load_base(tiny_base, purpose="infer").model, folder).eval()
+    prompt = backend._prompt(ask("which?"))
+    for text, score in zip(texts, scores, strict=True):
+        ids = backend.token_ids(text)
+        told: dict[str, Any] = {"task_ids": torch.tensor([int(task)])} if task else {}
+        told |= {"prompt_ends": torch.tensor([len(prompt)])} if kind == "loreft" else {}
+        whole = torch.tensor([[*prompt, *ids]])
+        with torch.no_grad():
+            logits = model(input_ids=whole, attention_mask=torch.ones_like(whole), **told).logits
+        logp = torch.log_softmax(logits[0, -len(ids) - 1 : -1], -1)
+        assert score == pytest.approx(float(logp.gather(1, torch.tensor(ids)[:, None]).sum()), abs=1e-2)
+    [choice] = backend.complete([ask("which?", adapter=folders[kind], choices=("yes", "perhaps so"))])
+    yes, perhaps = (logits[0, -len(ids) - 1, backend.token_ids(t)[0]] for t in ("yes", "perhaps so"))
+    assert choice.text == ("yes" if yes > perhaps else "perhaps so")
+
+
+def test_one_row_at_a_time(tiny_base: str, folders: dict[str, str], expected: dict[str, str], monkeypatch: Any) -> None:
+    """Bases whose rows cannot share a batch: adapters in layers and positions work, virtual tokens are refused."""
+    from domainkit.inference import scheduler
+    from domainkit.inference.slots import SoloRunner
+
+    monkeypatch.setattr(scheduler, "make_runner", lambda model, probe: (SoloRunner(model), None))
+    solo = LocalBackend(tiny_base, None, "none", "cpu")
+    kinds = ["loreft", "bottleneck", "direft", "last"]
+    found = solo.complete([ask("question", adapter=folders[k]) for k in [*kinds, "red", *kinds]])
+    assert [a.text for a in found[:4]] == [a.text for a in found[5:]] == [expected[k] for k in kinds]
+    with pytest.raises(AdapterError, match="needs a base whose state is keys and values only"):
+        solo.complete([ask("question", adapter=folders["prompt"])])
+    solo.close()
+
+
+def test_a_task_must_be_named_and_known(backend: LocalBackend, folders: dict[str, str]) -> None:
+    with pytest.raises(AdapterError, match=r"holds 2 tasks \(0, 1\), and none is named") as caught:
+        backend.complete([ask("x", adapter=folders["multitask"])])
+    assert f"adapter='{folders['multitask']}#0'" in str(caught.value)
+    with pytest.raises(AdapterError, match="has no task '2'"):
+        backend.complete([ask("x", adapter=folders["multitask"] + "#2")])
+    with pytest.raises(AdapterError, match="holds no tasks, and the task 'a' is asked for"):
+        backend.complete([ask("x", adapter=folders["red"] + "#a")])
+    one, two = (backend.complete([ask("x", adapter=folders[f"multitask#{i}"])])[0] for i in (0, 1))
+    assert one.text != two.text
+    assert backend.identity(folders["multitask#0"]) != backend.identity(folders["multitask#1"])
+
+
+def test_virtual_tokens_count_against_the_context(backend: LocalBackend, folders: dict[str, str]) -> None:
+    limit = backend.engine().context
+    room = limit - len(backend._prompt(ask("")))
+    [full] = backend.complete([ask("x" * (room - 6), adapter=folders["prompt"], max_tokens=50)])
+    assert full.completion_tokens == 1
+    with pytest.raises(RequestError, match="more than the base reads, with the adapter's virtual tokens"):
+        backend.complete([ask("x" * (room - 2), adapter=folders["prompt"])])
+
+
+def test_every_kind_is_evicted_by_least_use(
+    tiny_base: str, folders: dict[str, str], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cramped = LocalBackend(tiny_base, None, "none", "cpu")
+    pool = cramped.engine().pool
+    pool._limit = 2
+    for kind in [*KINDS, "loreft", "prefix", "full"]:
+        assert cramped.complete([ask("question", adapter=folders[kind])])[0].text == expected[kind]
+        assert len(pool._loaded) <= 2
+    assert set(pool._tunings) <= set(pool._loaded)
+    # By bytes: two whole copies of the base do not fit, small adapters beside one do.
+    pool._limit = 16
+    size = (Path(folders["full"]) / "adapter_model.safetensors").stat().st_size
+    pool._most_bytes = int(1.5 * size)
+    for kind in ("full", "loreft", "prefix", "last", "bottleneck", "full"):
+        assert cramped.complete([ask("question", adapter=folders[kind])])[0].text == expected[kind]
+        assert sum(a.bytes for a in pool._loaded.values()) <= pool._most_bytes
+    cramped.close()
+
+
+def test_the_chat_model_names_tasks_at_load_and_per_call(
+    tiny_base: str, backend: LocalBackend, folders: dict[str, str], expected: dict[str, str]
+) -> None:
+    from domainkit import DomainLLM
+
+    llm = DomainLLM(
+        base=tiny_base, adapter=folders["multitask#1"], max_tokens=16, adapters={"mt": folders["multitask"]}
+    )
+    other = backend.complete([ask("question", adapter=folders["multitask#0"])])[0].text
+    assert llm.invoke("question").text == expected["multitask#1"]
+    for name in ("multitask#0", folders["multitask#0"], "mt#0"):
+        assert llm.invoke("question", model=name).text == other
+    assert llm.invoke("question", model="multitask").text == expected["multitask#1"], "its own, as it was constructed"
+    with pytest.raises(AdapterError, match="none is named"):
+        llm.invoke("question", model="mt")

@@ -1,0 +1,202 @@
+"""The soak, short: many threads, adapters, streams, cancellations and failing requests; and machines short of memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.soak import soak
+from benchmarks.soak_jobs import FAILS, GREEDY, KINDS, Job, answer_alone, make_jobs, smallest_margin, told
+from domainkit.errors import MachineError, RequestError
+from domainkit.inference.local import LocalBackend
+from tests.inference.tiny_adapters import ask
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def engine(tiny_base: str) -> Iterator[LocalBackend]:
+    """An engine of this test's own: what it does to it concerns nobody else."""
+    backend = LocalBackend(tiny_base, None, "none", "cpu")
+    backend.complete([ask("warm", max_tokens=1)])
+    yield backend
+    backend.close()
+
+
+def test_a_soak_finds_nothing(engine: LocalBackend, adapters: dict[str, str]) -> None:
+    jobs = make_jobs(40, [adapters["red"], adapters["blue"], adapters["dora"]], seed=3, longest=12)
+    assert {job.kind for job in jobs} >= {"stream closed", "cancelled", "schema", "choices", "plain"}
+    answer_alone(engine, jobs)
+    report = soak(engine, jobs, threads=16, rounds=2, patience=120)
+    assert not report.faults
+    assert not report.hung
+    assert sum(report.done.values()) == 80
+    assert engine.engine().prefixes.bytes <= engine.engine().prefixes.max_bytes
+
+
+def test_a_soak_tells_a_wrong_answer(engine: LocalBackend) -> None:
+    jobs = [job for job in make_jobs(12, [], seed=1, longest=6) if job.kind in ("plain", "stop")]
+    answer_alone(engine, jobs)
+    wrong = jobs[0].alone
+    jobs[0].alone = type(wrong)("something else", "stop", wrong.prompt_tokens, wrong.completion_tokens)
+    report = soak(engine, jobs, threads=4, rounds=1, patience=60)
+    assert len(report.faults) == 1
+    assert "instead of ('something else', 'stop')" in report.faults[0]
+    assert not report.good
+
+
+def test_a_margin_is_that_of_the_models_own_logits(engine: LocalBackend) -> None:
+    request = ask("how near?", max_tokens=6)
+    [answer] = engine.complete([request])
+    prompt = torch.tensor([engine._prompt(request)])
+    logits = engine.engine().model(prompt).logits[0, -1]
+    first, second = logits.topk(2).values.tolist()
+    assert answer.completion_tokens
+    assert smallest_margin(engine, ask("how near?", max_tokens=1)) == pytest.approx(first - second, abs=1e-3)
+    assert smallest_margin(engine, request) <= first - second + 1e-3
+    assert smallest_margin(engine, ask("how near?", regex="[ab]{4}")) > 0
+
+
+def test_every_failing_kind_is_asked() -> None:
+    assert set(GREEDY) < set(KINDS)
+    assert not set(GREEDY) & set(FAILS)
+    assert set(FAILS) < set(KINDS)
+    assert {job.kind for job in make_jobs(400, [], seed=0)} == set(KINDS)
+    assert all(isinstance(job, Job) for job in make_jobs(3, [], seed=0))
+
+
+# ---- short of memory --------------------------------------------------------------------------------------------------
+
+LONG = "the same long beginning of every question, " * 6
+
+
+def starve(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch, tokens: int, rows: int = 10**6) -> list[int]:
+    """Passes of more than `tokens`, padding included, or with more than `rows` rows seated fail; the sizes that passed."""
+    runner, passed = backend.engine().runner, []
+    forward = runner.forward
+
+    def cramped(seats: Any, wants: Any) -> Any:
+        size = len(seats) * max(len(s.chunk) for s in seats)
+        if size > tokens or len(runner._seats) > rows:
+            raise torch.OutOfMemoryError("no room")
+        passed.append(size)
+        return forward(seats, wants)
+
+    monkeypatch.setattr(runner, "forward", cramped)
+    return passed
+
+
+@pytest.mark.parametrize(("tokens", "rows"), [(100, 99), (4000, 3), (100, 2), (100, 1)])
+def test_short_of_memory_all_are_answered_as_before(
+    engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, tokens: int, rows: int
+) -> None:
+    requests = [ask(LONG + str(i), max_tokens=4 + i) for i in range(5)] + [ask("short"), ask("s", choices=("a", "bc"))]
+    wanted = [told(c) for c in engine.complete(requests)]
+    engine.engine().prefixes.clear()
+    passed = starve(engine, monkeypatch, tokens, rows)
+    assert [told(c) for c in engine.complete(requests)] == wanted
+    assert max(passed) <= tokens
+
+
+def test_memory_that_came_back_is_used_again(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as m:
+        starve(engine, m, 100, 2)
+        engine.complete([ask(LONG), ask("x"), ask("y")])
+    before = engine.engine().passes
+    engine.complete([ask(f"n{i}", max_tokens=4) for i in range(12)])
+    assert engine.engine().passes - before < 12
+
+
+def test_no_memory_for_the_least_is_that_requests_error(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as m:
+        starve(engine, m, 20)
+        with pytest.raises(MachineError, match="not enough memory for a request of"):
+            engine.complete([ask(LONG)])
+    assert engine.complete([ask("x")])[0].completion_tokens
+
+
+def test_what_only_saves_time_is_left_out_without_the_memory(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    requests = [ask(LONG + str(i)) for i in range(4)]
+    wanted = [told(c) for c in engine.complete(requests)]
+    engine.engine().prefixes.clear()
+
+    def no_room(*args: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+
+    monkeypatch.setattr(engine.engine().runner, "state", no_room)
+    assert [told(c) for c in engine.complete(requests)] == wanted
+
+
+# ---- threads that must not wait for themselves ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["complete", "stream", "score"])
+def test_the_models_thread_does_not_wait_for_itself(engine: LocalBackend, way: str) -> None:
+    said: Future[Any] = Future()
+    calls = {
+        "complete": lambda: engine.complete([ask("inner")]),
+        "stream": lambda: list(engine.stream(ask("inner"))),
+        "score": lambda: engine.score(ask("inner").messages, ["a"]),
+    }
+
+    def then(_: Future[Any]) -> None:
+        try:
+            said.set_result(calls[way]())
+        except RequestError as e:
+            said.set_result(str(e))
+
+    engine.submit(ask("outer", regex="[a-z]{80}", max_tokens=80)).add_done_callback(then)
+    assert "call submit there, or hand the call to another thread" in said.result(timeout=30)
+
+
+def test_a_done_callback_may_submit(engine: LocalBackend) -> None:
+    said: Future[str] = Future()
+
+    def then(_: Future[Any]) -> None:
+        engine.submit(ask("inner", max_tokens=3)).add_done_callback(lambda f: said.set_result(f.result().text))
+
+    engine.submit(ask("outer", max_tokens=40)).add_done_callback(then)
+    assert said.result(timeout=30) == engine.complete([ask("inner", max_tokens=3)])[0].text
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_forked_child_answers_async_calls_too(tiny_base: str) -> None:
+    code = """
+import asyncio, os, sys, warnings
+warnings.simplefilter("ignore")
+from domainkit import DomainLLM
+llm = DomainLLM(base=sys.argv[1], max_tokens=4)
+mine = asyncio.run(llm.ainvoke("x")).text
+child = os.fork()
+if child == 0:
+    os._exit(0 if asyncio.run(llm.ainvoke("x")).text == mine else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code, tiny_base], capture_output=True, text=True, timeout=120, env=env)
+    assert done.stdout.strip() == "0", done.stderr
+
+
+def test_a_closed_engine_says_so_and_the_backend_starts_another(engine: LocalBackend) -> None:
+    old = engine.engine()
+    engine.close()
+    with pytest.raises(RequestError, match="shutting down"):
+        old.submit([])
+    assert engine.complete([ask("x", max_tokens=2)])[0].completion_tokens
+    assert engine.engine() is not old
+
+
+async def test_many_async_callers_share_passes(engine: LocalBackend) -> None:
+    before = engine.engine().passes
+    futures = [asyncio.wrap_future(engine.submit(ask(f"n{i}", max_tokens=6))) for i in range(20)]
+    assert len(await asyncio.gather(*futures)) == 20
+    assert engine.engine().passes - before < 40
