@@ -34,8 +34,9 @@ $(VENV)/.test: $(VENV)/.runtime requirements-test.txt
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
 
+# A worker for each of two cores, one thread each: threads that share a core slow one another down.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

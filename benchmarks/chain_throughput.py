@@ -130,8 +130,8 @@ def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dic
         PEER: {"cases": shared, "repeats": 1},
         f"{OURS} (nf4)": {"side": OURS, "cases": {**shared, **few}, "kept": kept, "repeats": args.repeats, "quantization": "nf4"},
         f"{PEER} (nf4)": {"side": PEER, "cases": few, "repeats": 1, "quantization": "nf4"},
-        f"{OURS} (memory, base)": {"side": OURS, "cases": alone, "repeats": 1},
-        f"{OURS} (memory, adapters)": {"side": OURS, "cases": {"three adapters": cases["three adapters"]}, "repeats": 1},
+        f"{OURS} (memory, base)": {"side": OURS, "cases": alone, "repeats": 3},
+        f"{OURS} (memory, adapters)": {"side": OURS, "cases": {"three adapters": cases["three adapters"]}, "repeats": 3},
     }  # fmt: skip
     wanted = args.sides.split(";") if args.sides else list(jobs)
     spare = cases["own: eight examples, kept"][:2]

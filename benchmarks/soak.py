@@ -129,7 +129,7 @@ def main() -> None:
         answer_alone(backend, jobs)
         alone = time.monotonic() - begin
         print(f"{len(jobs)} requests alone: {alone:.0f} s", flush=True)
-        report = soak(backend, jobs, threads=args.threads, rounds=args.rounds, seed=args.seed)
+        report = soak(backend, jobs, threads=args.threads, rounds=args.rounds, patience=1800, seed=args.seed)
         backend.close()
     save("soak", {
         "command": " ".join(["python -m benchmarks.soak", *sys.argv[1:]]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,24 +29,26 @@ class Kept:
 
 
 class PrefixCache:
-    """Beginnings by owner (an adapter or the base), the least recently used dropped beyond `max_bytes`."""
+    """Beginnings by owner (an adapter or the base), the least recently used dropped beyond `max_bytes`. Any thread may clear it."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
         self._kept: OrderedDict[tuple[Hashable, bytes], Kept] = OrderedDict()
+        self._lock = threading.Lock()
 
     def longest(self, owner: Hashable, tokens: Sequence[int]) -> tuple[int, State | None]:
         """(n, state): the kept state of the first n of `tokens`, n as great as possible, 0 when too little is shared."""
         wanted = np.asarray(tokens, dtype=np.int64)
         best, best_key = 0, None
-        for key, kept in self._kept.items():
-            if key[0] == owner and (n := common(kept.tokens, wanted)) > best:
-                best, best_key = n, key
-        if best_key is None or best < LEAST_SHARED:
-            return 0, None
-        self._kept.move_to_end(best_key)
-        return best, self._kept[best_key].state
+        with self._lock:
+            for key, kept in self._kept.items():
+                if key[0] == owner and (n := common(kept.tokens, wanted)) > best:
+                    best, best_key = n, key
+            if best_key is None or best < LEAST_SHARED:
+                return 0, None
+            self._kept.move_to_end(best_key)
+            return best, self._kept[best_key].state
 
     def keep(self, owner: Hashable, tokens: Sequence[int], state: State) -> None:
         """Keep a beginning; shorter ones that it contains go."""
@@ -53,22 +56,25 @@ class PrefixCache:
         size = sum(k.numel() * k.element_size() + v.numel() * v.element_size() for k, v in state)
         if len(new) < LEAST_SHARED or size > self.max_bytes:
             return
-        for key, kept in list(self._kept.items()):
-            if key[0] == owner and common(kept.tokens, new) == len(kept.tokens):
-                self._drop(key)
-        self._kept[owner, new.tobytes()] = Kept(new, state, size)
-        self.bytes += size
-        while self.bytes > self.max_bytes:
-            self._drop(next(iter(self._kept)))
+        with self._lock:
+            for key, kept in list(self._kept.items()):
+                if key[0] == owner and common(kept.tokens, new) == len(kept.tokens):
+                    self._drop(key)
+            self._kept[owner, new.tobytes()] = Kept(new, state, size)
+            self.bytes += size
+            while self.bytes > self.max_bytes:
+                self._drop(next(iter(self._kept)))
 
     def covers(self, owner: Hashable, tokens: Sequence[int]) -> bool:
         """Whether all of `tokens` are kept already."""
         new = np.asarray(tokens, dtype=np.int64)
-        return any(key[0] == owner and common(kept.tokens, new) == len(new) for key, kept in self._kept.items())
+        with self._lock:
+            return any(key[0] == owner and common(kept.tokens, new) == len(new) for key, kept in self._kept.items())
 
     def clear(self) -> None:
-        self._kept.clear()
-        self.bytes = 0
+        with self._lock:
+            self._kept.clear()
+            self.bytes = 0
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -7,8 +7,11 @@ what is new to it: a newcomer its prompt, a running answer its last token, a con
 from __future__ import annotations
 
 import atexit
+import contextlib
+import ctypes
 import logging
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -63,6 +66,7 @@ class Scheduler:
         self._bytes_per_token = _state_bytes(loaded.model)
         self._budget = TOKENS_PER_PASS
         self._most_rows = MOST_ROWS
+        self._met: set[str] = set()
         self._family = MIXED
         self._waiting: deque[Row] = deque()
         self._active: list[Row] = []
@@ -159,11 +163,15 @@ class Scheduler:
             self.runner.leave(row.seat)
 
     def _fail_all(self, error: BaseException) -> None:
+        """No row is left waiting, and no seat taken: where a step failed, the seats may not be what they should."""
         with self._news:
             rows = [*self._active, *self._waiting]
+            self._active.clear()
+            self._waiting.clear()
         for row in rows:
+            row.done = True
             row.outlet.fail(error)
-            self._remove(row)
+        self.runner.clear()
 
     # ---- joining ----
 
@@ -183,12 +191,11 @@ class Scheduler:
             if loaded is None or (self._active and loaded.family != self._family):
                 return  # its turn comes when the running rows are done
             self._family = loaded.family
-            with self._news:
-                self._waiting.popleft()
             self.runner.sit(row.seat)
+            with self._news:
+                self._active.append(self._waiting.popleft())
             if loaded.state:
                 self.runner.begin(row.seat, loaded.state)
-            self._active.append(row)
 
     def _load_adapter(self, row: Row) -> Loaded | None:
         """The row's adapter; None when it cannot be loaded beside those in use."""
@@ -198,6 +205,9 @@ class Scheduler:
             return None
         in_use = {r.owner for r in self._active if r.owner}
         loaded = self.pool.load(row.folder, in_use)
+        if loaded.name not in self._met:
+            self._met.add(loaded.name)
+            _return_freed_memory()
         row.owner, row.private = loaded.name, loaded.private(len(row.prompt))
         over = row.most_tokens + loaded.ahead - self.context
         if loaded.ahead and over > 0:
@@ -316,14 +326,14 @@ class Scheduler:
 
     def _postpone(self, row: Row) -> None:
         self._active.remove(row)
-        self.runner.leave(row.seat)
         with self._news:
             self._waiting.append(row)
+        self.runner.leave(row.seat)
 
     def _leave(self, row: Row) -> None:
-        self._active.remove(row)
-        if self.runner.shares and len(self._active) < FEW:
+        if self.runner.shares and len(self._active) <= FEW:
             self._if_memory_allows(self._keep, row, row.seat.tokens[: row.keepable])
+        self._active.remove(row)
         self.runner.leave(row.seat)
 
     def _keep(self, row: Row, tokens: list[int]) -> None:
@@ -391,6 +401,13 @@ def _in_slot_order(rows: list[Row]) -> list[Row]:
 
 def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def _return_freed_memory() -> None:
+    """Reading an adapter holds a copy of it for a moment, which glibc keeps for itself once freed: a third of the adapter."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _memory(device: torch.device) -> int:

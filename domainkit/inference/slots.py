@@ -137,12 +137,18 @@ class Runner:
         """Free the seat; the last one moves into its slot, so that slots stay without gaps."""
         last = self._seats.pop()
         if last is not seat:
-            self.store.copy(last.slot, seat.slot, last.ahead + last.length)
+            if last.ahead + last.length:  # a seat that has read nothing may have no place in the store yet
+                self.store.copy(last.slot, seat.slot, last.ahead + last.length)
             last.slot = seat.slot
             self._seats[seat.slot] = last
         seat.slot, seat.length = -1, 0
         if not self._seats:
             self.store.clear()
+
+    def clear(self) -> None:
+        """Free every seat."""
+        self._seats.clear()
+        self.store.clear()
 
     def begin(self, seat: Seat, state: State) -> None:
         """Put virtual tokens, of this state, before a seat that has read nothing yet."""
@@ -260,6 +266,9 @@ class SoloRunner:
     def leave(self, seat: Seat) -> None:
         self._caches.pop(seat, None)
         seat.length = 0
+
+    def clear(self) -> None:
+        self._caches.clear()
 
     def forward(self, seats: Sequence[Seat], wants: Sequence[int]) -> torch.Tensor:
         rows = [self._one(seat, want) for seat, want in zip(seats, wants, strict=True)]

@@ -15,7 +15,7 @@ from domainkit.cli import main
 
 def test_a_sweep_prints_its_table_and_the_winners_command(tiny_base: str, tmp_path: Path) -> None:
     data, grid = tmp_path / "train.jsonl", tmp_path / "sweep.toml"
-    rows = [{"input": f"say {('red', 'blue')[i % 2]} {i}", "target": ("red", "blue")[i % 2]} for i in range(12)]
+    rows = [{"input": f"say {('red', 'blue')[i % 2]} {i}", "target": ("red", "blue")[i % 2]} for i in range(40)]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     grid.write_text('tokens = 200\ndev_share = 0.3\n[[grid]]\nmethod = "lora"\nlearning_rate = [1e-6, 1e-3]\n')
     words = ["train", "--sweep", grid, "--data", data, "--base", tiny_base, "--out", tmp_path / "out"]
@@ -29,7 +29,7 @@ def test_a_sweep_prints_its_table_and_the_winners_command(tiny_base: str, tmp_pa
             code = int(e.code or 0)
     assert code == 0, err.getvalue()
     text = out.getvalue()
-    assert "200 training tokens each; 3 development questions" in text
+    assert "200 training tokens each; 12 development questions" in text
     assert "Best on the development part by label_accuracy: lora learning_rate=" in text
     assert f"Retrain on all: domainkit train --data {data} --base {tiny_base} --method lora" in text
     kept = json.loads((tmp_path / "out" / "sweep.json").read_text())

@@ -107,6 +107,30 @@ def test_short_of_memory_all_are_answered_as_before(
     assert max(passed) <= tokens
 
 
+@pytest.mark.parametrize("broken", ["leave", "sit", "state", "forward"])
+def test_a_fault_of_ours_leaves_nobody_waiting(
+    engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    runner = engine.engine().runner
+    requests = [ask(LONG + str(i), max_tokens=3 + i) for i in range(5)]
+    wanted = [told(c) for c in engine.complete(requests)]
+    engine.engine().prefixes.clear()
+    whole, calls = getattr(runner, broken), []
+
+    def breaks_once(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 2:
+            raise ZeroDivisionError("a fault of ours")
+        return whole(*given)
+
+    monkeypatch.setattr(runner, broken, breaks_once)
+    outlets = [engine.submit(r) for r in requests]
+    for future in outlets:
+        future.exception(timeout=60)
+    assert len(calls) >= 2
+    assert [told(c) for c in engine.complete(requests)] == wanted
+
+
 def test_memory_that_came_back_is_used_again(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as m:
         starve(engine, m, 100, 2)
