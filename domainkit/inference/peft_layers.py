@@ -66,7 +66,8 @@ def missing_weights(host: Any, folder: str, name: str) -> list[str]:
 
     with safe_open(Path(folder) / WEIGHTS, framework="pt") as file:
         there = set(file.keys())
-    return sorted(set(get_peft_model_state_dict(host, adapter_name=name)) - there)
+    # Not "auto": that asks the hub whether the base's vocabulary has grown.
+    return sorted(set(get_peft_model_state_dict(host, adapter_name=name, save_embedding_layers=False)) - there)
 
 
 def strip(model: Any) -> None:
