@@ -379,7 +379,13 @@ def settings_of(plan: Plan, variant: Variant) -> dict[str, Any]:
     if variant.shots != "none":
         found |= {"shots": config.shots, "chosen": variant.shots}
     if variant.retrieve:
-        found |= {"passages": config.passages, "retriever": config.retriever}
+        found |= {
+            "passages": config.passages,
+            "passage_words": config.passage_words,
+            "retriever": config.retriever,
+        }
+    if variant.context:
+        found["trained_on"] = "passages"
     return found
 
 

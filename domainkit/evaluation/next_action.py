@@ -157,11 +157,17 @@ def _retrieval(e: Evidence) -> Iterator[Action]:
             gain=min(e.means[name] / max(hit, 0.01), 1.0) - e.means[e.choice],
         )
     elif hit is not None and e.means[name] < hit - USED_ENOUGH:
+        trained = e.variants[name].settings.get("trained_on") == "passages"
         yield Action(
-            kind="train-with-context",
+            kind="label-train" if trained else "train-with-context",
             sentence=f"The gold document is {among} for {percent(hit)} of questions, yet {name} reaches "
-            f"{percent(e.means[name])}: the model does not use what it is given. Train it with passages in prompts, "
-            "or take a stronger base.",
+            f"{percent(e.means[name])}: "
+            + (
+                "see in the answers whether the right part of it was given (more or longer passages), then add training "
+                "rows, or take a stronger base."
+                if trained
+                else "the model does not use what it is given. Train it with passages in prompts, or take a stronger base."
+            ),
             evidence=tuple(evidence),
             gain=hit - e.means[e.choice],
         )

@@ -14,7 +14,7 @@ from domainkit.evaluation.variant import Family
 
 FAMILY: dict[str, Family] = {
     "classical": "classical", "zero-shot": "prompt", "few-shot": "prompt", "rag": "retrieve", "oracle-rag": "oracle",
-    "tuned": "tune", "tuned-rag": "combine",
+    "tuned": "tune", "tuned-rag": "combine", "tuned-context": "combine",
 }  # fmt: skip
 
 
@@ -105,6 +105,14 @@ def test_the_oracle_says_whether_retrieval_is_the_bottleneck_and_is_never_the_ch
     found = actions(rates={"zero-shot": 0.3, "rag": 0.5, "oracle-rag": 0.5, "tuned": 0.45}, changes=hits)
     assert found[0].kind == "train-with-context"
     assert "the model does not use what it is given" in found[0].sentence
+
+
+def test_a_model_trained_on_passages_is_not_told_to_train_on_them() -> None:
+    trained = {"retrieval": {"hit@2": Estimate(value=0.95)}, "settings": {"trained_on": "passages"}}
+    found = actions(rates={"zero-shot": 0.3, "tuned-context": 0.6}, changes={"tuned-context": trained})
+    [action] = [a for a in found if "is among the 2 passages given for 95.0 %" in a.sentence]
+    assert action.kind == "label-train"
+    assert "see in the answers whether the right part of it was given" in action.sentence
 
 
 def test_errors_and_deciding_leaks_come_first_and_other_leaks_late() -> None:
