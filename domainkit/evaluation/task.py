@@ -11,8 +11,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.examples import list_of_texts
-from domainkit.corpus.read import read_examples, read_rows
+from domainkit.corpus.examples import list_of_texts, scan_examples
+from domainkit.corpus.read import read_examples
+from domainkit.corpus.rows import scan_rows
 from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.registry import near
 from domainkit.storage import sha256_lines
@@ -73,8 +74,9 @@ def read_task(
     path = Path(path)
     if kind not in (None, "label", "answer"):
         raise ConfigError(f"unknown kind of task '{kind}'", next_step=near(str(kind), ("label", "answer")))
-    examples, rows = read_examples(path), list(read_rows(path))
-    samples, lines, problems = _samples(path, examples, rows)
+    examples, faults = scan_examples(path)
+    samples, lines, problems = _samples(path, examples, dict(scan_rows(path)[0]))
+    problems = sorted([*(f for f in faults if f.severity == "error"), *problems], key=lambda p: p.line or 0)
     if problems:
         raise DataError(problems)
     solved = read_examples(train) if train is not None else []
@@ -104,14 +106,15 @@ def _task_name(path: Path) -> str:
 
 
 def _samples(
-    path: Path, examples: list[Example], rows: list[tuple[int, dict[str, Any]]]
+    path: Path, examples: list[Example], rows: dict[int, dict[str, Any]]
 ) -> tuple[list[Sample], list[int], list[Problem]]:
     samples: list[Sample] = []
     problems: list[Problem] = []
     first_line: dict[str, int] = {}
-    for example, (line, row) in zip(examples, rows, strict=True):
+    lines = [int(example.source.rpartition(":")[2]) for example in examples]
+    for example, line in zip(examples, lines, strict=True):
         try:
-            sample = _sample(example, row, default_id=f"{path.stem}-{line}")
+            sample = _sample(example, rows[line], default_id=f"{path.stem}-{line}")
         except ValueError as fault:
             problems.append(Problem(str(path), line, *fault.args))
             continue
@@ -119,7 +122,7 @@ def _samples(
             what = f"the id '{sample.id}' is already on line {first_line[sample.id]}"
             problems.append(Problem(str(path), line, what, "give each row an id of its own, or leave ids out"))
         samples.append(sample)
-    return samples, [line for line, _ in rows], problems
+    return samples, lines, problems
 
 
 _READ_FIELDS = {"id", "input", "target", "prompt", "completion", "messages", "system", "references", "doc_ids", "group"}
