@@ -128,7 +128,7 @@ def soak(facts: dict[str, Any]) -> str:
     return (
         f"{asked:,} requests of {len(facts['asked'])} kinds from {facts['threads']} threads over the base and three adapters, streams closed, "
         f"requests cancelled and failing among them: {len(facts['faults'])} answers differed from the same request's alone or failed "
-        f"otherwise than they should ({len(facts['near_ties'])} more at a tie within rounding), {facts['hung']} hung, and resident memory grew by {100 * facts['growth_after_the_second']:.1f} % "
+        f"otherwise than they should ({len(facts['near_ties'])} more at a tie within rounding), {facts['hung']} hung, and resident memory changed by {100 * facts['growth_after_the_second']:+.1f} % "
         f"after the second of {facts['rounds']} rounds."
     )
 
