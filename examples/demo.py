@@ -57,7 +57,7 @@ def main() -> None:
     console.print(f"Open {page} in a browser. Next, talk to the routing model:")
     [adapter] = (out / "routing" / "adapters").glob("tuned-*")
     console.print(
-        f'  .venv/bin/domainkit ask --adapter {adapter} "my jars came broken"', markup=False, highlight=False,
+        f'  .venv/bin/domainkit ask --adapter {adapter} "my jars came broken"', markup=False, highlight=False, soft_wrap=True,
     )  # fmt: skip
 
 

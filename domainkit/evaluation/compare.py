@@ -96,11 +96,13 @@ def compare(
     started = time.perf_counter()
     out = Path(out)
     material = gather_material(task, train, corpus, adapter, parse_options(options), dev, context_adapter)
+    needs = needs_of(variants)
+    fitted = fit is not None and bool(needs & {"adapter", "context adapter"})
+    given = read_given(material.config, fitted or bool(material.adapter or material.context_adapter))
     if fit is not None:
-        material = fit_adapters(material, needs_of(variants), fit, out / "adapters")
+        material = fit_adapters(material, needs, fit, out / "adapters")
     plan = whole = make_plan(material, variants)
-    _ = plan.adapter  # a damaged adapter, or one of another base, is refused here
-    given = read_given(plan)
+    _ = plan.adapter, plan.context_adapter  # a damaged adapter, or one of another base, is refused here
     with RowStore(out / "rows.jsonl") as store, RowStore(out / "latency.jsonl") as timings:
         plan, rows, race = answer_variants(plan, store, on_progress)
         times = time_variants(plan, timings, on_progress)
@@ -321,7 +323,7 @@ def conclude(
         verdict=verdict,
         items=items_of(task, rows, scores),
         passages=passages_of(rows),
-        training=receipt_of(plan.adapter),
+        training=receipt_of(plan.adapter or plan.context_adapter),
         leaks=leaks,
         curves=tuple(curves),
         test_use=use,
@@ -394,8 +396,7 @@ def plan_identity(plan: Plan) -> dict[str, Any]:
     used = [v for v in plan.variants if v.family not in ("classical", "custom")]
     if not used:
         return {}
-    llm = plan.tuned_llm if plan.tuned_llm and any(v.tuned for v in used) else plan.base_llm
-    return llm.identity()
+    return next((plan.llm_of(v) for v in used if v.tuned), plan.base_llm).identity()
 
 
 __all__ = ["compare", "conclude", "gather_material"]

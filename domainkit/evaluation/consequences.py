@@ -7,6 +7,7 @@ from pathlib import Path
 
 from domainkit.adapter import Adapter
 from domainkit.errors import ConfigError
+from domainkit.evaluation.config import CompareConfig
 from domainkit.evaluation.cost import cost_of
 from domainkit.evaluation.forgetting import forgetting_of, with_forgetting
 from domainkit.evaluation.general import General, Progress, ask, read_general
@@ -27,12 +28,11 @@ class Given:
     general: General | None
 
 
-def read_given(plan: Plan) -> Given:
-    """Read both before the first question, and refuse what does not fit."""
-    config = plan.material.config
+def read_given(config: CompareConfig, adapted: bool) -> Given:
+    """Read both before anything is trained or asked, and refuse what does not fit. `adapted`: an adapter is, or will be, there."""
     if config.general_text and not config.general:
         raise ConfigError("general_text is given without general", next_step="give --general a file of questions, too")
-    if config.general and _adapted(plan, "") is None:
+    if config.general and not adapted:
         raise ConfigError(
             "general questions are given, but no adapter that could have forgotten them",
             where=config.general,

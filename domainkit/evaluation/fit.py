@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from chains.context import GOLD_SHARE, context_examples
+from chains.context import context_examples
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 from domainkit.evaluation.plan import Material
@@ -43,7 +43,7 @@ def rows_in_context(material: Material) -> list[Example]:
     """The training rows behind the passages that the comparison's own retriever finds for them."""
     config = material.config
     retriever = build_retriever(material.documents, kind=config.retriever, k=config.passages, chunk_words=None)
-    return context_examples(material.examples, retriever, gold_share=GOLD_SHARE, seed=config.seed)
+    return context_examples(material.examples, retriever, seed=config.seed)
 
 
 def _fitted(examples: Sequence[Example], config: TrainConfig, folder: Path, name: str) -> Path:
