@@ -7,11 +7,8 @@ what is new to it: a newcomer its prompt, a running answer its last token, a con
 from __future__ import annotations
 
 import atexit
-import contextlib
-import ctypes
 import logging
 import os
-import sys
 import threading
 import time
 from collections import deque
@@ -66,7 +63,6 @@ class Scheduler:
         self._bytes_per_token = _state_bytes(loaded.model)
         self._budget = TOKENS_PER_PASS
         self._most_rows = MOST_ROWS
-        self._met: set[str] = set()
         self._family = MIXED
         self._waiting: deque[Row] = deque()
         self._active: list[Row] = []
@@ -205,9 +201,6 @@ class Scheduler:
             return None
         in_use = {r.owner for r in self._active if r.owner}
         loaded = self.pool.load(row.folder, in_use)
-        if loaded.name not in self._met:
-            self._met.add(loaded.name)
-            _return_freed_memory()
         row.owner, row.private = loaded.name, loaded.private(len(row.prompt))
         over = row.most_tokens + loaded.ahead - self.context
         if loaded.ahead and over > 0:
@@ -401,13 +394,6 @@ def _in_slot_order(rows: list[Row]) -> list[Row]:
 
 def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-
-
-def _return_freed_memory() -> None:
-    """Reading an adapter holds a copy of it for a moment, which glibc keeps for itself once freed: a third of the adapter."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # another C library
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _memory(device: torch.device) -> int:
