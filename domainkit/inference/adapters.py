@@ -12,7 +12,7 @@ import contextlib
 import ctypes
 import sys
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -241,18 +241,16 @@ class AdapterPool:
         """An adapter of domainkit's own."""
         if not method.by_rows and self._host is not None:
             self._detach()  # it stands in for weights that PEFT's layers would wrap
-        with self._all_off():
-            tuning = load_tuning(self._model, folder, method)
+        self._all_off()
+        tuning = load_tuning(self._model, folder, method)
         tuning.requires_grad_(False)
         tuning.settle()
         return Loaded(name, MIXED if method.by_rows else name, size, tuning=tuning)
 
-    @contextlib.contextmanager
-    def _all_off(self) -> Iterator[None]:
+    def _all_off(self) -> None:
         """The base as it is; the next pass puts in what it needs."""
         for tuning in self._tunings.values():
             tuning.switch(False)
-        yield
 
     def _read_virtual(self, adapter: Adapter, config: Any, task: str | None) -> State:
         """The state of an adapter's virtual tokens."""
@@ -288,8 +286,8 @@ class AdapterPool:
         if self._host is not None and self._host_type() != str(config.peft_type.value):
             self._detach()
         try:
-            with self._all_off():
-                self._read_layers(folder, name)
+            self._all_off()
+            self._read_layers(folder, name)
             missing = missing_weights(self._host, folder, name)
         except (RuntimeError, ValueError, KeyError, Warning) as e:
             self._withdraw(name)
