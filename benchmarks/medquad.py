@@ -1,6 +1,6 @@
 """medquad_ghr: 581 training questions, 290 test questions on conditions no training row names, 1,580 documents.
 
-Closed-book tuned against RAG against tuned with RAG, per kind of question.
+The whole ladder, per kind of question: closed-book tuned, RAG, the right document, tuned with RAG, trained with passages.
 
 python -m benchmarks.medquad --data FOLDER [--work runs/bench]
 """
@@ -15,7 +15,9 @@ from pathlib import Path
 from benchmarks.runs import domainkit, plain, save, timed, variants_of, verdict_of
 
 SETTINGS = ("epochs=2", "batch_size=8", "learning_rate=1e-3")
-VARIANTS = "classical,zero-shot,few-shot,rag,tuned,tuned-rag"
+CONTEXT = ("fit.quantization=nf4", "fit.epochs=1", "fit.batch_size=8", "fit.learning_rate=1e-3")
+PASSAGES = ("passages=2", "passage_words=80")
+VARIANTS = "classical,zero-shot,few-shot,rag,oracle-rag,tuned,tuned-rag,tuned-context"
 
 
 def main() -> None:
@@ -35,7 +37,7 @@ def main() -> None:
         "train": domainkit("train", "--data", data / "train.jsonl", "--out", adapter, "--resume", "quantization=nf4", *SETTINGS),
         "compare": domainkit("compare", "--train", data / "train.jsonl", "--task", test,
                              "--corpus", data / "corpus.jsonl", "--adapter", adapter, "--variants", VARIANTS, "--out", run,
-                             "kind=answer"),
+                             "kind=answer", *PASSAGES, "--fit", *CONTEXT),
     }  # fmt: skip
     for command in commands.values():
         timed(command)

@@ -39,6 +39,7 @@ LAYERS = {
     "domainkit.evaluation.compare": 6,
     "domainkit.evaluation.consequences": 6,
     "domainkit.evaluation.curves": 6,
+    "domainkit.evaluation.recipe": 6,
     "domainkit.llm": 4,
     "domainkit.llm_calls": 4,
     "domainkit.llm_messages": 4,

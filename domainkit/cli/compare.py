@@ -14,7 +14,7 @@ from domainkit.errors import ConfigError
 if TYPE_CHECKING:
     from domainkit.training.config import TrainConfig
 
-OWN = ("task", "train", "corpus", "adapter", "context_adapter", "dev", "curve", "variants", "out")
+OWN = ("task", "train", "corpus", "adapter", "context_adapter", "dev", "curve", "replicas", "variants", "out")
 
 
 def compare(
@@ -48,6 +48,12 @@ def compare(
     curve: Annotated[
         str | None, typer.Option(help="Comma-separated adapters trained on smaller parts of train: the learning curve.")
     ] = None,
+    replicas: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated adapters like --adapter but for the seed: what holds of the training recipe."
+        ),
+    ] = None,
     race: Annotated[
         bool | None, typer.Option("--race", help="Stop asking a variant once it is clearly worse than another.")
     ] = None,
@@ -77,6 +83,7 @@ def compare(
         "base": base,
         "dev": dev,
         "curve": curve,
+        "replicas": replicas,
         "race": race,
         "general": general and str(general),
         "general_text": general_text and str(general_text),
@@ -87,8 +94,7 @@ def compare(
     training = fit_config(values, fit)
     own: dict[str, Any] = take(values, OWN, CompareConfig.model_fields)
     require(own, "task", "out")
-    names = own.get("variants")
-    wanted = [n.strip() for n in names.split(",") if n.strip()] if isinstance(names, str) else names
+    wanted = listed(own.get("variants"))
 
     from rich.console import Console
 
@@ -98,14 +104,18 @@ def compare(
 
     given_paths = ("train", "corpus", "adapter", "context_adapter", "dev")
     paths: dict[str, Any] = {k: Path(own[k]) for k in given_paths if own.get(k)}
-    curve_of = own.get("curve") or ()
-    paths["curve"] = [n.strip() for n in curve_of.split(",") if n.strip()] if isinstance(curve_of, str) else curve_of
+    paths |= {k: listed(own.get(k)) or () for k in ("curve", "replicas")}
     with comparing() as on_progress:
         results = run(
             Path(own["task"]), wanted, Path(own["out"]), **paths, fit=training, on_progress=on_progress, **values
         )
     print_table(results, Console())
     typer.echo(f"\nOpen {Path(own['out']) / 'report.html'} in a browser. Figures: {Path(own['out']) / 'results.json'}")
+
+
+def listed(value: Any) -> Any:
+    """Comma-separated names as a list; a run file's list as it is."""
+    return [n.strip() for n in value.split(",") if n.strip()] if isinstance(value, str) else value
 
 
 def fit_config(values: dict[str, Any], asked: bool) -> TrainConfig | None:

@@ -97,12 +97,13 @@ def _parts(output: Any, share: float) -> dict[str, Any]:
     text = text() if callable(text) and not isinstance(text, str) else text
     if text is None:
         raise TypeError(f"a variant must answer with text, a message or a dict, not {type(output).__name__}")
-    measured = [meta[k] for k in ("prefill_seconds", "decode_seconds") if isinstance(meta.get(k), int | float)]
+    phases = {k: meta[k] for k in ("prefill_seconds", "decode_seconds") if isinstance(meta.get(k), int | float)}
     return {
         "text": str(text),
         "prompt_tokens": usage.get("input_tokens"),
         "completion_tokens": usage.get("output_tokens"),
-        "seconds": sum(measured) if measured else share,
+        "seconds": sum(phases.values()) if phases else share,
+        **phases,
         "passages": tuple(PassageRow(**p) for p in meta.get("passages", ())),
     }
 

@@ -27,16 +27,18 @@ from domainkit.evaluation.classical import fit_classical
 from domainkit.evaluation.config import CompareConfig
 from domainkit.evaluation.consequences import add_consequences, read_given, receipt_of
 from domainkit.evaluation.curves import draw_curves
-from domainkit.evaluation.fit import fit_adapters
+from domainkit.evaluation.fit import fit_adapters, fit_replicas
 from domainkit.evaluation.leakage import find_leaks
 from domainkit.evaluation.ledger import content_of, record_use, settings_of_run
 from domainkit.evaluation.metrics import PRIMARY
 from domainkit.evaluation.plan import Material, Plan, make_plan, needs_of
 from domainkit.evaluation.racing import Course, run_race
+from domainkit.evaluation.recipe import check_replicas, weigh_recipes
 from domainkit.evaluation.results import (
     Leak,
     LearningCurve,
     Race,
+    Recipe,
     Results,
     SetUse,
     TaskFacts,
@@ -53,6 +55,7 @@ from domainkit.evaluation.scoring import (
     variant_result,
     with_differences,
 )
+from domainkit.evaluation.seeds import cautions as recipe_cautions
 from domainkit.evaluation.task import Sample, Task, read_task
 from domainkit.evaluation.variant import Variant
 from domainkit.evaluation.verdict import decide
@@ -79,6 +82,7 @@ def compare(
     fit: TrainConfig | None = None,
     dev: Path | str | Sequence[Example] | None = None,
     curve: Sequence[Path | str] = (),
+    replicas: Sequence[Path | str] = (),
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Results:
@@ -87,9 +91,13 @@ def compare(
     `variants` are names of the ladder, or Variants of your own (any LangChain Runnable as `runnable`); None runs all of the ladder
     that the material allows. `context_adapter` is one trained with passages in its prompts (`chains.context`). With `fit` the
     adapters that the variants need and that are not given are trained on `train`, all with this configuration, into `out`; what
-    is there already is used again. `dev` are the questions settings were chosen on, if any: test questions among them are told. `curve`
-    are adapters trained on smaller parts of train (`curves.fit_nested`), for a learning curve of "tuned". `options` are
-    CompareConfig's fields. Writes results.json, report.html and report.md to `out`, where rows.jsonl keeps the answers: run again after an interruption and only what is missing is asked.
+    is there already is used again. `dev` are the questions settings were chosen on, if any: test questions among them are told.
+    `curve` are adapters trained on smaller parts of train (`curves.fit_nested`), for a learning curve of "tuned". `replicas` are
+    adapters trained as `adapter` was but with other seeds: what holds of the training recipe, not of one adapter, is told too.
+    `options` are CompareConfig's fields.
+
+    Writes results.json, report.html and report.md to `out`, where rows.jsonl keeps the answers: run again after an interruption
+    and only what is missing is asked.
 
     Raises DataError, AdapterError or ConfigError before the first question when the material does not fit together.
     """
@@ -103,13 +111,18 @@ def compare(
         material = fit_adapters(material, needs, fit, out / "adapters")
     plan = whole = make_plan(material, variants)
     _ = plan.adapter, plan.context_adapter  # a damaged adapter, or one of another base, is refused here
+    alike = [Path(folder) for folder in replicas]
+    if not alike and fit is not None and plan.adapter is not None:
+        alike = fit_replicas(material, fit, out / "adapters")
+    check_replicas(plan, alike)
     with RowStore(out / "rows.jsonl") as store, RowStore(out / "latency.jsonl") as timings:
         plan, rows, race = answer_variants(plan, store, on_progress)
         times = time_variants(plan, timings, on_progress)
         curves = draw_curves(plan, rows, [Path(folder) for folder in curve], store, on_progress)
+        recipes = weigh_recipes(plan, rows, alike, store, on_progress)
     use = record_use_of(whole)
     seconds = time.perf_counter() - started
-    results = conclude(plan, rows, times, seconds=seconds, race=race, curves=curves, use=use)
+    results = conclude(plan, rows, times, seconds=seconds, race=race, curves=curves, use=use, recipes=recipes)
     results = add_consequences(results, plan, given, out, on_progress)
     results.save(out / RESULTS)
     write_report(out)
@@ -290,6 +303,7 @@ def conclude(
     race: Race | None = None,
     curves: Sequence[LearningCurve] = (),
     use: SetUse | None = None,
+    recipes: Sequence[Recipe] = (),
 ) -> Results:
     """Stages 4 to 6: score, compare, decide. No language model is loaded."""
     task, config = plan.material.task, plan.material.config
@@ -315,6 +329,8 @@ def conclude(
         curves=curves,
         use=use,
     )
+    states = {v.name: v.difference.state for v in results if v.difference}
+    verdict = verdict.model_copy(update={"cautions": (*verdict.cautions, *recipe_cautions(recipes, states))})
     return Results(
         task=facts,
         baseline=plan.baseline,
@@ -326,6 +342,7 @@ def conclude(
         training=receipt_of(plan.adapter or plan.context_adapter),
         leaks=leaks,
         curves=tuple(curves),
+        recipes=tuple(recipes),
         test_use=use,
         race=race,
         model=plan_identity(plan),

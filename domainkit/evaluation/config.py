@@ -57,5 +57,7 @@ class CompareConfig(BaseModel):
     """General text (txt, md, jsonl; file or folder), for bits per byte with and without the adapter. Needs `general`."""
     forgetting_margin: float = Field(0.02, gt=0, lt=1)
     """The forgetting gate passes when the adapter surely loses less than this share of general questions (0.02 = 2 points)."""
+    fit_seeds: int = Field(1, ge=1)
+    """Adapters that --fit trains alike but for the seed: with two or more, what holds of the training recipe is told too."""
     seed: int = 0
     """Seeds the choice of fixed examples and every resampling."""

@@ -39,6 +39,15 @@ def fit_adapters(material: Material, needs: Collection[str], config: TrainConfig
     return material
 
 
+def fit_replicas(material: Material, config: TrainConfig, folder: Path) -> list[Path]:
+    """Further adapters as `fit_adapters` trains, with the seeds that follow, so that there are `fit_seeds` in all."""
+    seeds = range(config.seed + 1, config.seed + material.config.fit_seeds)
+    return [
+        _fitted(material.examples, config.model_copy(update={"seed": seed}), folder, f"tuned-seed{seed}")
+        for seed in seeds
+    ]
+
+
 def rows_in_context(material: Material) -> list[Example]:
     """The training rows behind the passages that the comparison's own retriever finds for them."""
     config = material.config
@@ -55,4 +64,4 @@ def _fitted(examples: Sequence[Example], config: TrainConfig, folder: Path, name
     return out
 
 
-__all__ = ["fit_adapters", "rows_in_context"]
+__all__ = ["fit_adapters", "fit_replicas", "rows_in_context"]

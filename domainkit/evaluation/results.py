@@ -64,11 +64,14 @@ class Difference(Noun):
 
 
 class Usage(Noun):
-    """Tokens per item (means) and compute seconds per item in a batched run; None where the variant reports none."""
+    """Tokens per item (means) and compute seconds per item in a batched run, of which `prefill` read the prompt and `decode` wrote
+    the answer; None where the variant reports none."""
 
     prompt_tokens: float | None = None
     completion_tokens: float | None = None
     seconds_per_item: float | None = None
+    prefill_seconds_per_item: float | None = None
+    decode_seconds_per_item: float | None = None
 
 
 class Latency(Noun):
@@ -177,6 +180,21 @@ class LearningCurve(Noun):
     forecast: tuple[CurvePoint, ...] = ()
     level: float = 0.95
     reason: str = ""
+
+
+class Recipe(Noun):
+    """`variant` with adapters trained alike but for their `seeds` (the comparison's own first): `by_seed` their scores, `score`
+    and `difference` (to `baseline`, paired by item) over items and seeds, both as if drawn at random. So it speaks of the recipe,
+    where the variant's own figures speak of one adapter. 95 %, not adjusted for several variants."""
+
+    variant: str
+    baseline: str
+    seeds: tuple[int, ...]
+    by_seed: tuple[float, ...]
+    score: Estimate
+    difference: Estimate | None = None
+    """None where the variant is the baseline."""
+    state: State | None = None
 
 
 class Verdict(Noun):
@@ -414,6 +432,8 @@ class Results(Noun):
     training: TrainingReceipt | None = None
     leaks: tuple[Leak, ...] = ()
     curves: tuple[LearningCurve, ...] = ()
+    recipes: tuple[Recipe, ...] = ()
+    """Where adapters of several seeds were given."""
     test_use: SetUse | None = None
     cost: Cost | None = None
     forgetting: Forgetting | None = None

@@ -29,7 +29,8 @@ class PassageRow(BaseModel):
 
 
 class Row(BaseModel):
-    """One answer of one variant. `key` is the variant's content key; `seconds` this answer's share of the compute."""
+    """One answer of one variant. `key` is the variant's content key; `seconds` this answer's share of the compute, of
+    which `prefill_seconds` read the prompt and `decode_seconds` wrote the answer, where the model says so."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,6 +42,8 @@ class Row(BaseModel):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     seconds: float | None = None
+    prefill_seconds: float | None = None
+    decode_seconds: float | None = None
     error: str | None = None
 
 

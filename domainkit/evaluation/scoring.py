@@ -180,6 +180,8 @@ def _usage(rows: Sequence[Row]) -> Usage:
         prompt_tokens=mean([r.prompt_tokens for r in rows]),
         completion_tokens=mean([r.completion_tokens for r in rows]),
         seconds_per_item=mean([r.seconds for r in rows]),
+        prefill_seconds_per_item=mean([r.prefill_seconds for r in rows]),
+        decode_seconds_per_item=mean([r.decode_seconds for r in rows]),
     )
 
 

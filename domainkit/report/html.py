@@ -80,6 +80,7 @@ def _part(environment: Environment, results: Results, prefix: str) -> _Part:
         matrix=wins_matrix(results),
         waterfalls=waterfall_charts(results, prefix),
         curve=curve_chart(results, prefix),
+        recipe_lead=story.RECIPE,
         level=next((e.level for v in results.variants for e in v.metrics.values()), 0.95),
         forest=forest(results, prefix),
         views=views(results, prefix),

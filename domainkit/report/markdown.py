@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from domainkit.evaluation.results import CurvePoint, Estimate, Item, Portfolio, Results, VariantResult
+from domainkit.evaluation.results import CurvePoint, Estimate, Item, Portfolio, Results, Usage, VariantResult
 from domainkit.report import cost, forgetting, leakage, numbers, story
 from domainkit.report.text import one_line, shorten
 from domainkit.report.waterfall import waterfalls
@@ -43,6 +43,7 @@ def to_markdown(results: Results | Portfolio) -> str:
         *_wins(results),
         *_flips(results),
         *_curve(results),
+        *_recipes(results),
         *_cost(results),
         *_waterfall(results),
         *_retrieval(results),
@@ -135,9 +136,15 @@ def _variant_row(results: Results, v: VariantResult, notes: story.Notes) -> list
         state,
         cell(numbers.count(usage.prompt_tokens), story.NO_TOKENS),
         cell(numbers.count(usage.completion_tokens), story.NO_TOKENS),
-        cell(numbers.seconds(usage.seconds_per_item), story.NO_SECONDS),
+        cell(_time(usage), story.NO_SECONDS),
         cell(numbers.seconds(v.latency.median), v.latency.reason or story.NO_LATENCY),
     ]
+
+
+def _time(usage: Usage) -> str:
+    """Seconds a question, and what of it read the prompt."""
+    whole, reading = numbers.seconds(usage.seconds_per_item), usage.prefill_seconds_per_item
+    return whole if reading is None else f"{whole} (reading {numbers.seconds(reading)})"
 
 
 def _estimate(estimate: Estimate) -> str:
@@ -208,6 +215,27 @@ def _curve(results: Results) -> list[str]:
     ]
     title = escape(story.metric_title(results.task.primary_metric))
     return ["## Learning curve", _table(("Variant", "Training examples", f"{title}, %", ""), rows)] if rows else []
+
+
+def _recipes(results: Results) -> list[str]:
+    if not results.recipes:
+        return []
+    title = escape(story.metric_title(results.task.primary_metric))
+    heads = ("Variant", "Training seeds", f"{title} by seed, %", "Over items and seeds", "Difference, points", "")
+    rows = [
+        [
+            escape(r.variant),
+            ", ".join(str(s) for s in r.seeds),
+            ", ".join(numbers.percent(s) for s in r.by_seed),
+            _estimate(r.score),
+            f"{numbers.points(r.difference.value)} ({numbers.difference_interval(r.difference)})"
+            if r.difference
+            else "",
+            f"{story.MARKS[r.state]} {r.state}" if r.state else "baseline",
+        ]
+        for r in results.recipes
+    ]
+    return ["## The training recipe", story.RECIPE, _table(heads, rows)]
 
 
 def _share(point: CurvePoint) -> str:

@@ -40,7 +40,7 @@ def interval(estimate: Estimate) -> str:
     return f"{percent(estimate.low)} to {percent(estimate.high)}"
 
 
-def difference_interval(difference: Difference) -> str:
+def difference_interval(difference: Difference | Estimate) -> str:
     """+8.1 to +16.7."""
     return f"{points(difference.low)} to {points(difference.high)}"
 

@@ -21,6 +21,10 @@ TITLES = {
 }
 NO_TOKENS = "the variant reports no token counts"
 NO_SECONDS = "the variant reports no compute time"
+RECIPE = (
+    "Adapters trained alike but for the seed answered the same questions. The interval is over questions and seeds: it speaks of "
+    "the recipe, where every other figure speaks of one adapter."
+)
 NO_LATENCY = "latency was not timed"
 NO_VALUE = "no value in the results file"
 
