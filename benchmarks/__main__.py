@@ -6,7 +6,7 @@ import argparse
 import subprocess
 import sys
 
-ALONE = ("chain_throughput", "soak")
+ALONE = ("chain_throughput", "soak", "simulations")
 ON_DATA = ("banking77", "medquad", "methods")
 
 

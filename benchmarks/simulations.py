@@ -1,4 +1,4 @@
-"""Simulations behind the statistics: python -m benchmarks.simulations [--data FOLDER]
+"""Simulations behind the statistics: python -m benchmarks.simulations [--data FOLDER] [--only NAME …]
 
 Each question of docs/statistics.md is answered by drawing comparisons whose truth is known and counting how often domainkit is
 wrong. Writes benchmarks/results/simulations.json and the page's tables; some minutes. With --data, the leakage levels are
@@ -26,6 +26,7 @@ from domainkit.evaluation.ledger import luck
 from domainkit.evaluation.paired import mcnemar_midp, tango_interval
 from domainkit.evaluation.racing import Course
 from domainkit.evaluation.results import Estimate
+from domainkit.evaluation.seeds import crossed_interval
 from domainkit.evaluation.stats import wilson
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
@@ -185,6 +186,35 @@ def curves(runs: int, seed: int = 6) -> Rows:
     return rows
 
 
+def seeds(runs: int, seed: int = 8) -> Rows:
+    """Coverage of a training recipe's mean when a few adapters, alike but for the seed, answer 200 questions: over questions and
+    seeds, and over questions alone."""
+    rng, rows = np.random.default_rng(seed), []
+    for spread in (0.0, 0.03, 0.1):
+        for drawn in (2, 3, 5):
+            kept = alone = 0
+            width = 0.0
+            for _ in range(runs):
+                scores = (
+                    rng.normal(0, 0.3, (200, 1)) + rng.normal(0, spread, (1, drawn)) + rng.normal(0, 0.3, (200, drawn))
+                )
+                low, high = crossed_interval(scores, least=-9, most=9)
+                means = scores.mean(1)
+                kept += low <= 0 <= high
+                alone += abs(means.mean()) <= 1.972 * means.std(ddof=1) / np.sqrt(200)
+                width += high - low
+            rows.append(
+                {
+                    "between": spread,
+                    "seeds": drawn,
+                    "crossed": kept / runs,
+                    "items": alone / runs,
+                    "width": width / runs,
+                }
+            )
+    return rows
+
+
 SIMULATIONS: dict[str, tuple[Callable[[int], Rows], int]] = {
     "intervals": (intervals, 20_000),
     "peeking": (peeking, 10_000),
@@ -193,6 +223,7 @@ SIMULATIONS: dict[str, tuple[Callable[[int], Rows], int]] = {
     "sequences": (sequences, 100),
     "winners": (winners, 20_000),
     "curves": (curves, 400),
+    "seeds": (seeds, 4_000),
 }
 """Each simulation with how often it is drawn for the page."""
 
@@ -216,6 +247,8 @@ TABLES: dict[str, tuple[Columns, set[str]]] = {
     "curves": ({"curve": "true curve", "twice": "band holds at 2 ×, %", "width_twice": "its width, points",
                 "four": "band holds at 4 ×, %", "width_four": "its width, points "},
                {"twice", "width_twice", "four", "width_four"}),
+    "seeds": ({"between": "spread between seeds, points", "seeds": "seeds", "crossed": "questions and seeds cover, %",
+               "items": "questions alone cover, %", "width": "width, points"}, {"between", "crossed", "items", "width"}),
     "leakage": ({"data": "data set", "questions": "test questions", "exact": "exact, %", "ngram": "ngram, %", "near": "near, %",
                  "answer": "answer, %", "embedding": "embedding, %", "same_near": "near: same target, %",
                  "same_embedding": "embedding: same target, %"},
@@ -284,11 +317,19 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="folder with the domain data sets, to count the leakage levels as well"
     )
+    parser.add_argument(
+        "--only", nargs="*", choices=SIMULATIONS, help="draw these again and keep the others as they are"
+    )
     args = parser.parse_args()
     if args.data:
         save("leakage", {"tables": {"leakage": leakage(args.data)}})
     tables, runs = {}, {}
+    if args.only is not None:
+        kept = json.loads((RESULTS / "simulations.json").read_text(encoding="utf-8"))
+        tables, runs = kept["tables"], kept["runs"]
     for name, (simulate, times) in SIMULATIONS.items():
+        if args.only is not None and name not in args.only:
+            continue
         print(f"{name}: {times:,} draws", flush=True)
         tables[name], runs[name] = simulate(times), times
     save("simulations", {"runs": runs, "tables": tables})

@@ -34,6 +34,8 @@ LAYERS = {
     "domainkit.evaluation.task": 1,
     "domainkit.evaluation.variant": 1,
     "domainkit.evaluation.results": 1,
+    "domainkit.evaluation.scored": 1,
+    "domainkit.evaluation.consequence_nouns": 1,
     "domainkit.evaluation.plan": 6,
     "domainkit.evaluation.fit": 6,
     "domainkit.evaluation.compare": 6,

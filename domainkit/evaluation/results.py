@@ -10,141 +10,38 @@ import json
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from domainkit.errors import DataError, Problem
+from domainkit.evaluation.consequence_nouns import (
+    BreakEven,
+    Cost,
+    Forgetting,
+    Gate,
+    GeneralText,
+    LostQuestion,
+    Prices,
+    VariantCost,
+)
+from domainkit.evaluation.scored import (
+    AnswerRow,
+    Difference,
+    Estimate,
+    Item,
+    Latency,
+    Noun,
+    Passage,
+    State,
+    TrainingReceipt,
+    Usage,
+    VariantResult,
+)
 from domainkit.evaluation.task import Kind
-from domainkit.evaluation.variant import Family
 from domainkit.storage import write_text
 
 SCHEMA: Literal["domainkit.results/1"] = "domainkit.results/1"
 PORTFOLIO_SCHEMA: Literal["domainkit.portfolio/1"] = "domainkit.portfolio/1"
-State = Literal["BETTER", "WORSE", "EQUIVALENT", "CANNOT TELL YET"]
-
-
-N = TypeVar("N", bound="Noun")
-
-
-class Noun(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Estimate(Noun):
-    """A mean over `n` items with its interval at `level` (confidence), by `method`. `value` None: `reason` says why."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    level: float = 0.95
-    method: str = ""
-    reason: str = ""
-
-
-class Difference(Noun):
-    """Paired difference variant − baseline of the primary metric on the same items.
-
-    `p` is two-sided and unadjusted, `p_adjusted` is Holm's over all variants; `wins`, `ties`, `losses` count items;
-    `needed` is how many items would settle a "CANNOT TELL YET" at 80 % power, None where it does not apply.
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int
-    wins: int
-    ties: int
-    losses: int
-    p: float
-    p_adjusted: float
-    state: State
-    margin: float
-    needed: int | None = None
-    method: str = ""
-
-
-class Usage(Noun):
-    """Tokens per item (means) and compute seconds per item in a batched run, of which `prefill` read the prompt and `decode` wrote
-    the answer; None where the variant reports none."""
-
-    prompt_tokens: float | None = None
-    completion_tokens: float | None = None
-    seconds_per_item: float | None = None
-    prefill_seconds_per_item: float | None = None
-    decode_seconds_per_item: float | None = None
-
-
-class Latency(Noun):
-    """One question at a time, alone on the machine: median and worst of `n` timed answers, seconds."""
-
-    median: float | None = None
-    worst: float | None = None
-    n: int = 0
-    reason: str = ""
-
-
-class TrainingReceipt(Noun):
-    """What making the adapter took, from its card."""
-
-    method: str
-    examples: int
-    tokens: int
-    seconds: float
-    trainable_parameters: int
-    adapter_bytes: int
-    final_loss: float | None = None
-    hardware: str = ""
-
-
-class VariantResult(Noun):
-    """One variant's scores. `metrics` by metric name; `groups` the primary metric by the samples' group."""
-
-    name: str
-    family: Family
-    description: str
-    settings: dict[str, Any] = {}
-    metrics: dict[str, Estimate]
-    groups: dict[str, Estimate] = {}
-    difference: Difference | None = None
-    """Against the baseline; None for the baseline itself."""
-    usage: Usage = Usage()
-    latency: Latency = Latency()
-    failures: int = 0
-    """Items the variant raised an error on; they score 0 and are listed."""
-    retrieval: dict[str, Estimate] = {}
-    """hit@k of the gold document among the k passages given, where the task names gold documents."""
-    training: TrainingReceipt | None = None
-    """What making its adapter took, where that is another than the comparison's."""
-
-
-class AnswerRow(Noun):
-    """A variant's answer to one item. `scores` by metric; `error` set when the variant raised."""
-
-    text: str
-    scores: dict[str, float | None] = {}
-    passages: tuple[str, ...] = ()
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    seconds: float | None = None
-    error: str | None = None
-
-
-class Item(Noun):
-    """One question with every variant's answer, by variant name."""
-
-    id: str
-    input: str
-    target: str
-    references: tuple[str, ...] = ()
-    group: str | None = None
-    doc_ids: tuple[str, ...] = ()
-    """The gold documents, where the task names them."""
-    answers: dict[str, AnswerRow]
-
-
-class Passage(Noun):
-    title: str = ""
-    text: str
+N = TypeVar("N", bound=Noun)
 
 
 ActionKind = Literal[
@@ -248,7 +145,7 @@ class Race(Noun):
     of: int
     answers: int
     of_answers: int
-    out: dict[str, RacedOut] = {}
+    out: dict[str, RacedOut] = Field(default_factory=dict)
 
 
 LeakSet = Literal["train", "index", "dev"]
@@ -299,122 +196,6 @@ class SetUse(Noun):
     unknown: str = ""
 
 
-class Prices(Noun):
-    """What things cost, in `currency`. `machine_hour` is the machine that answered, `training_hour` the one that trained;
-    `defaults` names the prices nobody gave."""
-
-    currency: str = "USD"
-    machine_hour: float
-    training_hour: float
-    input_per_million: float | None = None
-    """Of a million prompt tokens at a rented model; None: no such price is known."""
-    output_per_million: float | None = None
-    label: float = 0.0
-    """Of one labelled example."""
-    defaults: tuple[str, ...] = ()
-    source: str = ""
-
-
-class VariantCost(Noun):
-    """What one variant costs in the prices' currency. `per_thousand` questions and `per_correct` answer (graded tasks: per whole
-    unit of score) carry their 95 % interval over the questions asked; `tokens_per_thousand` is the same at the token price."""
-
-    name: str
-    paid_by: Literal["machine time", "tokens"]
-    per_thousand: Estimate
-    per_correct: Estimate
-    tokens_per_thousand: float | None = None
-    training: float | None = 0.0
-    """Before the first question: the training; None where it is not known, and `reason` says why."""
-    labels: float = 0.0
-    """Before the first question: the labelled examples."""
-    reason: str = ""
-
-    @property
-    def fixed(self) -> float | None:
-        return None if self.training is None else self.training + self.labels
-
-
-class BreakEven(Noun):
-    """From how many questions on `variant`, which costs more before the first one, is cheaper than `rival`.
-
-    "from": at `questions`, with its 95 % interval; `high` None: the interval has no upper end. "at once": from the first question.
-    "never": `reason` says why. "unknown": a cost is missing.
-    """
-
-    variant: str
-    rival: str
-    state: Literal["from", "at once", "never", "unknown"]
-    questions: float | None = None
-    low: float | None = None
-    high: float | None = None
-    reason: str = ""
-    rival_worse: bool = False
-    """Whether the rival is shown to answer worse: it is cheap, but no equal."""
-
-
-class Cost(Noun):
-    """`break_even` sets the recommended variant, or the best tuned one, against the others; the first is the rival that matters
-    most: the cheapest one not shown to be worse, or else the best."""
-
-    prices: Prices
-    variants: tuple[VariantCost, ...]
-    break_even: tuple[BreakEven, ...] = ()
-    reason: str = ""
-    """Why there is no break-even, where there is none."""
-
-
-class LostQuestion(Noun):
-    """A general question the base answered right and the adapter no longer does."""
-
-    id: str
-    question: str
-    right: str
-    now: str
-    group: str = ""
-
-
-class GeneralText(Noun):
-    """Bits per byte of general text, lower is better: the model's surprise, whatever its tokens. `difference` is adapter - base
-    with its 95 % interval over `n` passages."""
-
-    base: float
-    tuned: float
-    difference: float
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    bytes: int = 0
-    source: str = ""
-
-
-Gate = Literal["passed", "failed", "cannot tell yet"]
-
-
-class Forgetting(Noun):
-    """What the adapter cost the base's general knowledge: multiple choice by log-likelihood, the same questions with and without it.
-
-    `gate` "passed": the interval of the difference lies above -`margin`; "failed": below it; `needed` is how many questions
-    would let it pass at 80 % power were the difference as observed.
-    """
-
-    base: Estimate
-    tuned: Estimate
-    difference: Difference
-    gate: Gate
-    margin: float
-    needed: int | None = None
-    groups: dict[str, tuple[Estimate, Estimate]] = {}
-    """By the questions' source: base and adapter."""
-    lost: tuple[LostQuestion, ...] = ()
-    gained: int = 0
-    text: GeneralText | None = None
-    source: str = ""
-    fingerprint: str = ""
-    seconds: float | None = None
-    """Compute of all answers, base and adapter, over every sitting."""
-
-
 class Results(Noun):
     """A finished comparison."""
 
@@ -423,11 +204,11 @@ class Results(Noun):
     baseline: str
     variants: tuple[VariantResult, ...]
     """In the ladder's order, from simple to combined."""
-    left_out: dict[str, str] = {}
+    left_out: dict[str, str] = Field(default_factory=dict)
     """Variant name to the reason it did not run."""
     verdict: Verdict
     items: tuple[Item, ...]
-    passages: dict[str, Passage] = {}
+    passages: dict[str, Passage] = Field(default_factory=dict)
     """Texts of every passage an answer was given, by id."""
     training: TrainingReceipt | None = None
     leaks: tuple[Leak, ...] = ()
@@ -439,9 +220,9 @@ class Results(Noun):
     forgetting: Forgetting | None = None
     race: Race | None = None
     """Set when the comparison was raced: its intervals and p values are then always-valid ones."""
-    model: dict[str, Any] = {}
+    model: dict[str, Any] = Field(default_factory=dict)
     """Identity of base and adapter: name, revision, quantisation, hashes."""
-    environment: dict[str, Any] = {}
+    environment: dict[str, Any] = Field(default_factory=dict)
     """Versions, hardware, and the command that made this file."""
     created: str = ""
     seconds: float | None = None
@@ -497,3 +278,45 @@ def _parse(noun: type[N], schema: str, file: Path, text: str) -> N:
         place = ".".join(str(p) for p in first["loc"])
         what = f"is not a {schema} file: {place or 'the file'}: {first['msg']}"
         raise DataError([Problem(str(file), None, what, NEXT_STEP)]) from e
+
+
+__all__ = [
+    "Action",
+    "ActionKind",
+    "AnswerRow",
+    "BreakEven",
+    "Cost",
+    "CurvePoint",
+    "Difference",
+    "Estimate",
+    "Forgetting",
+    "Gate",
+    "GeneralText",
+    "Item",
+    "Latency",
+    "Leak",
+    "LeakPair",
+    "LeakSet",
+    "LearningCurve",
+    "LostQuestion",
+    "NEXT_STEP",
+    "Noun",
+    "PORTFOLIO_SCHEMA",
+    "Passage",
+    "Portfolio",
+    "Prices",
+    "Race",
+    "RacedOut",
+    "Recipe",
+    "Results",
+    "SCHEMA",
+    "SetUse",
+    "State",
+    "TaskFacts",
+    "TrainingReceipt",
+    "Usage",
+    "VariantCost",
+    "VariantResult",
+    "Verdict",
+    "load_results",
+]
