@@ -1,6 +1,6 @@
 """ServerBackend against `transformers serve`, a server we did not write: plain chat works, what it lacks is said.
 
-Needs fastapi, uvicorn and openai (wheels all), which `transformers serve` imports; skipped, saying so, where they are missing.
+Needs fastapi, uvicorn and openai, which `transformers serve` imports; skipped, saying so, where they are missing.
 """
 
 from __future__ import annotations
