@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from domainkit.errors import saving
+from domainkit.errors import ConfigError, saving
 
 
 def cache_dir() -> Path:
@@ -29,6 +30,16 @@ def state_dir() -> Path:
     if own:
         return Path(own)
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "domainkit"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's values. Raises ConfigError naming the file and TOML's own line and column."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as e:
+        raise ConfigError(f"cannot be read: {e.strerror or e}", where=str(path), next_step="check the path") from e
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError(f"is not valid TOML: {e}", where=str(path), next_step="mend that line") from e
 
 
 def write_text(path: Path, text: str) -> None:

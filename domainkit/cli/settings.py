@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domainkit.errors import ConfigError
+from domainkit.storage import read_toml
 
 
 def gather(arguments: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
@@ -35,12 +36,7 @@ def read_run_file(path: Path) -> dict[str, Any]:
             f"'{path}' is neither a .toml run file nor key=value",
             next_step="write settings as key=value, e.g. epochs=3, or give a file that ends in .toml",
         )
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise ConfigError(f"cannot be read: {e.strerror or e}", where=str(path), next_step="check the path") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"is not valid TOML: {e}", where=str(path), next_step="mend that line") from e
+    return read_toml(path)
 
 
 def parse_value(text: str) -> Any:

@@ -63,7 +63,7 @@ def race_variants(
 
     bounds = [v.name for v in plan.variants if v.family == "oracle"]
     course = Course(list(keys), plan.baseline, bounds)
-    order, rows, race = run_race(course, task.samples, ask, score, seed=config.seed, clusters=clusters_of(task))
+    order, rows, race = run_race(course, task.samples, ask, score, seed=config.seed, clusters=clusters_of(task.samples))
     asked = task.model_copy(update={"samples": tuple(task.samples[i] for i in order)})
     return replace(plan, material=replace(plan.material, task=asked)), rows, race
 

@@ -158,7 +158,7 @@ def conclude(
         facts,
         leaks,
         margin=config.margin,
-        clusters=clusters_of(task),
+        clusters=clusters_of(task.samples),
         clean=clean,
         left_out=plan.left_out,
         race=race,

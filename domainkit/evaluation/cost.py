@@ -29,6 +29,7 @@ from domainkit.evaluation.results import (
     VariantCost,
     VariantResult,
 )
+from domainkit.evaluation.scoring import clusters_of
 from domainkit.evaluation.stats import estimate_corpus, graded_interval, spread
 
 HOUR = 3600.0
@@ -44,7 +45,7 @@ def cost_of(results: Results, table: PriceTable) -> Cost:
     prices = table.for_hardware(results.environment.get("hardware", ""), _hardware_of(results.training, results))
     costs = {v.name: _per_question(results, v.name, table) for v in results.variants}
     scores = {v.name: _scores(results, v.name) for v in results.variants}
-    clusters = _clusters(results)
+    clusters = clusters_of(results.items)
     priced = tuple(
         _variant_cost(results, v, table, prices, costs[v.name], scores[v.name], clusters) for v in results.variants
     )
@@ -195,11 +196,6 @@ def _scores(results: Results, name: str) -> list[float | None]:
         score = None if row is None else row.scores.get(metric)
         found.append(0.0 if score is None and row is not None and row.error is not None else score)
     return found
-
-
-def _clusters(results: Results) -> list[str] | None:
-    names = [i.doc_ids[0] if i.doc_ids else i.id for i in results.items]
-    return names if len(set(names)) < len(names) else None
 
 
 def _variant_cost(

@@ -76,7 +76,7 @@ def tuned_curve(
 
 def _score(plan: Plan, rows: Rows) -> Estimate:
     task = plan.material.task
-    return estimate(score_rows(task, rows)[PRIMARY[task.kind]], clusters=clusters_of(task))
+    return estimate(score_rows(task, rows)[PRIMARY[task.kind]], clusters=clusters_of(task.samples))
 
 
 def fit_nested(

@@ -6,12 +6,13 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domainkit.errors import ConfigError
 from domainkit.evaluation.results import Prices
+from domainkit.storage import read_toml
 
 PaidBy = Literal["machine time", "tokens"]
 DEFAULTS = "the defaults of domainkit"
@@ -95,7 +96,7 @@ def read_prices(path: str | Path | None = None) -> PriceTable:
     Raises ConfigError that names the file and each wrong or unknown entry.
     """
     known = tomllib.loads(files("domainkit.evaluation").joinpath("prices.toml").read_text(encoding="utf-8"))
-    given = _read(Path(path)) if path is not None else {}
+    given = read_toml(Path(path)) if path is not None else {}
     reserved = {"defaults", "source"} & given.keys()
     if reserved:
         raise ConfigError(f"unknown entry '{min(reserved)}'", where=str(path), next_step=NEXT_STEP)
@@ -114,12 +115,3 @@ def read_prices(path: str | Path | None = None) -> PriceTable:
     except ValidationError as e:
         faults = "; ".join(f"{'.'.join(map(str, x['loc']))}: {x['msg'].lower()}" for x in e.errors())
         raise ConfigError(f"wrong prices: {faults}", where=str(path), next_step=NEXT_STEP) from e
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as e:
-        raise ConfigError(f"cannot be read: {e.strerror or e}", where=str(path), next_step="check the path") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"is not valid TOML: {e}", where=str(path), next_step="mend that line") from e

@@ -89,7 +89,7 @@ def weigh_recipes(
             )  # fmt: skip
             columns.append(_primary(plan, more))
         baseline = None if variant.name == plan.baseline else _primary(plan, rows[plan.baseline])
-        recipe = weigh(columns, baseline, clusters_of(plan.material.task), plan.material.config.margin)
+        recipe = weigh(columns, baseline, clusters_of(plan.material.task.samples), plan.material.config.margin)
         found.append(Recipe(variant=variant.name, baseline=plan.baseline, seeds=seeds, **recipe))
     return found
 

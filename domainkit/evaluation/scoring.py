@@ -42,9 +42,9 @@ def _score(metric: Metric, sample: Sample, row: Row | None) -> float | None:
     return metric(sample, _text_of(row)).value
 
 
-def clusters_of(task: Task) -> list[str] | None:
+def clusters_of(questions: Sequence[Sample | Item]) -> list[str] | None:
     """The document each question is about, where several questions share one; None where every item stands alone."""
-    names = [s.doc_ids[0] if s.doc_ids else s.id for s in task.samples]
+    names = [q.doc_ids[0] if q.doc_ids else q.id for q in questions]
     return names if len(set(names)) < len(names) else None
 
 
@@ -57,7 +57,7 @@ def variant_result(
     settings: Mapping[str, object],
 ) -> VariantResult:
     """One variant's estimates, usage and latency; the difference to the baseline is added by `with_differences`."""
-    clusters = clusters_of(task)
+    clusters = clusters_of(task.samples)
     return VariantResult(
         name=variant.name,
         family=variant.family,
@@ -82,7 +82,7 @@ def with_differences(
     sequential: bool = False,
 ) -> tuple[VariantResult, ...]:
     """Each variant's paired difference to the baseline, Holm-adjusted over all of them; `sequential` as in compare_paired."""
-    primary, clusters = PRIMARY[task.kind], clusters_of(task)
+    primary, clusters = PRIMARY[task.kind], clusters_of(task.samples)
     pairs = {
         r.name: compare_paired(
             scores[r.name][primary], scores[baseline][primary], clusters=clusters, sequential=sequential
@@ -149,7 +149,7 @@ def _by_group(task: Task, scores: Sequence[float | None]) -> dict[str, Estimate]
     groups = sorted({s.group for s in task.samples if s.group})
     if len(groups) < 2:
         return {}
-    clusters = clusters_of(task)
+    clusters = clusters_of(task.samples)
     found = {}
     for group in groups:
         at = [i for i, s in enumerate(task.samples) if s.group == group]
@@ -168,7 +168,7 @@ def _retrieval(task: Task, rows: Rows) -> dict[str, Estimate]:
         else None
         for s, r in zip(task.samples, rows, strict=True)
     ]
-    return {f"hit@{k}": estimate(hits, clusters=clusters_of(task))}
+    return {f"hit@{k}": estimate(hits, clusters=clusters_of(task.samples))}
 
 
 def _usage(rows: Sequence[Row]) -> Usage:
