@@ -1,4 +1,5 @@
-"""A tiny base made in place: a 2-layer Llama over bytes with a chat template. No network, no downloads, a second to build."""
+"""Tiny bases made in place: a 2-layer Llama over bytes with a chat template, and a 2-layer T5 over the same bytes without one.
+No network, no downloads, a second to build."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,25 +21,32 @@ TEMPLATE = (
 )
 
 
-def build_tiny_base(folder: Path) -> Path:
-    """Write a random 2-layer Llama (hidden 64, 260 byte-level tokens) and its tokenizer to `folder`."""
-    import torch
+def build_tokenizer() -> Any:
+    """260 byte-level tokens, the control tokens first."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocab = {token: i for i, token in enumerate([*CONTROL, *alphabet])}
     core = Tokenizer(models.BPE(vocab=vocab, merges=[], unk_token="<|unk|>"))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=core, pad_token="<|pad|>", bos_token="<|start|>", eos_token="<|end|>", unk_token="<|unk|>"
     )
+
+
+def build_tiny_base(folder: Path) -> Path:
+    """Write a random 2-layer Llama (hidden 64) and its tokenizer to `folder`."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = build_tokenizer()
     tokenizer.chat_template = TEMPLATE
     torch.manual_seed(0)
     # The default initializer_range of 0.02 leaves a 2-layer model unable to learn from a few steps of an adapter.
     config = LlamaConfig(
-        vocab_size=len(vocab), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=2048, initializer_range=0.5, pad_token_id=0, bos_token_id=1, eos_token_id=2,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
@@ -45,10 +54,32 @@ def build_tiny_base(folder: Path) -> Path:
     return folder
 
 
+def build_tiny_pair(folder: Path, **options: Any) -> Path:
+    """Write a random T5 (hidden 64, 2 layers each side, heads as wide as in no formula) and its tokenizer to `folder`."""
+    import torch
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    # Without dropout, so that laws about equal numbers can be told; initializer_factor as above.
+    config = T5Config(**{
+        "vocab_size": 260, "d_model": 64, "d_kv": 32, "d_ff": 128, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0,
+        "initializer_factor": 2.0, "pad_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 0, **options,
+    })  # fmt: skip
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    build_tokenizer().save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Path of the tiny base; use it as `base=`."""
     return str(build_tiny_base(tmp_path_factory.mktemp("base") / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def tiny_pair(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Path of the tiny encoder-decoder base."""
+    return str(build_tiny_pair(tmp_path_factory.mktemp("base") / "tiny_pair"))
 
 
 @pytest.fixture(autouse=True, scope="session")

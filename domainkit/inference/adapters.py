@@ -27,6 +27,7 @@ from domainkit.inference.peft_layers import (
     holds,
     is_plain_lora,
     missing_weights,
+    places,
     read_config,
     refuse,
     routed,
@@ -36,6 +37,7 @@ from domainkit.inference.peft_layers import (
 from domainkit.inference.prefix import State
 from domainkit.inference.virtual import task_number, virtual_state
 from domainkit.storage import sha256_file
+from domainkit.training.encoder_decoder import is_encoder_decoder
 from domainkit.training.interventions import Interventions, shares
 from domainkit.training.methods.mends import mend_peft
 from domainkit.training.tuned import Hooked, Tuning, load_tuning, own_method
@@ -46,17 +48,20 @@ MIXED = "mixed"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An adapter in memory. Rows of one `family` may share a pass; `state` is that of the virtual tokens they begin with."""
+    """An adapter in memory. Rows of one `family` may share a pass; `state` is that of the virtual tokens they begin with, or
+    the embeddings (tokens, hidden) that an encoder reads before their prompts."""
 
     name: str
     family: str
     bytes: int = 0
-    state: State | None = None
+    state: State | torch.Tensor | None = None
     tuning: Tuning | None = None
 
     @property
     def ahead(self) -> int:
         """Virtual tokens before the prompt."""
+        if isinstance(self.state, torch.Tensor):
+            return len(self.state)
         return self.state[0][0].shape[1] if self.state else 0
 
     @property
@@ -159,12 +164,9 @@ class AdapterPool:
         config = read_config(folder)
         return config.is_prompt_learning or config.peft_type == self._host_type()
 
-    def _parts(self, names: Sequence[str | None]) -> list[tuple[str, torch.Tensor | None]]:
+    def _parts(self, names: Sequence[str | None]) -> list[tuple[str, slice | torch.Tensor]]:
         used = [n for n in dict.fromkeys(names) if n is not None and self._loaded[n].in_layers]
-        if len(used) == 1 and all(n == used[0] for n in names):
-            return [(used[0], None)]
-        device = self._model.device
-        return [(n, torch.tensor([i for i, m in enumerate(names) if m == n], device=device)) for n in used]
+        return [(n, places([i for i, m in enumerate(names) if m == n], self._model.device)) for n in used]
 
     def _only_mixed(self) -> None:
         """Layers of other methods step aside."""
@@ -190,10 +192,21 @@ class AdapterPool:
     def _aim(self, tuning: Interventions, rows: Sequence[Any], mine: list[int]) -> bool:
         """Tell it where the pass's prompts lie; False when the pass reaches none of its positions."""
         ends = [len(row.prompt) for row in rows]
+        if is_encoder_decoder(
+            self._model
+        ):  # its encoder reads prompts whole; passes that do not run it are not changed
+            prompts = [row.seat.encoded for row in rows]
+            sizes = [n + self._lead(row.owner) for n, row in zip(prompts, rows, strict=True)]
+            return tuning.aim([0] * len(rows), sizes, prompts, mine)
         if self.one_by_one:
             tuning.aimed, tuning.told = False, torch.tensor(ends, device=self._model.device)
             return True
         return tuning.aim([row.seat.length for row in rows], [len(row.seat.chunk) for row in rows], ends, mine)
+
+    def _lead(self, name: str | None) -> int:
+        """Virtual tokens that an encoder reads before the prompts of an adapter's rows."""
+        state = self._loaded[name].state if name else None
+        return len(state) if isinstance(state, torch.Tensor) else 0
 
     def _host_type(self) -> str:
         return str(next(iter(self._host.peft_config.values())).peft_type.value)
@@ -252,7 +265,7 @@ class AdapterPool:
         for tuning in self._tunings.values():
             tuning.switch(False)
 
-    def _read_virtual(self, adapter: Adapter, config: Any, task: str | None) -> State:
+    def _read_virtual(self, adapter: Adapter, config: Any, task: str | None) -> State | torch.Tensor:
         """The state of an adapter's virtual tokens."""
         folder = str(adapter.folder)
         if self.one_by_one:

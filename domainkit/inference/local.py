@@ -21,7 +21,7 @@ from domainkit.inference.spelling import spelling_of
 from domainkit.inference.tools import with_tools
 from domainkit.training.base import load_base, load_tokenizer, plan_quantization
 from domainkit.training.config import DEFAULT_BASE, Quantization
-from domainkit.training.render import encode_chat, encode_text
+from domainkit.training.render import encode_chat, encode_text, opening_of
 from domainkit.training.source import BaseSource, resolve_base
 from domainkit.training.unpack import unpacked
 
@@ -122,7 +122,7 @@ class LocalBackend:
         for text, outlet in zip(continuations, outlets, strict=True):
             ids = spelling_of(self.tokenizer).spell(text)
             self._check_length(len(prompt) + len(ids), engine)
-            rows.append(Score(prompt, ids, adapter, outlet))
+            rows.append(self._placed(Score(prompt, ids, adapter, outlet)))
         engine.submit(rows)
         return [outlet.future.result() for outlet in outlets]
 
@@ -214,14 +214,23 @@ class LocalBackend:
         if request.choices:
             row = Choice(request, prompt, self.tokenizer, self._stop_ids, outlet)
             self._check_length(row.most_tokens, engine)
-            return row
-        return Answer(request, prompt, self.tokenizer, self._stop_ids, constraint, engine.context, outlet)
+            return self._placed(row)
+        answer = Answer(request, prompt, self.tokenizer, self._stop_ids, constraint, engine.context, outlet)
+        return self._placed(answer)
+
+    def _placed(self, row: Row) -> Row:
+        """The row; an encoder-decoder's encoder reads its prompt, all but the decoder's opening token."""
+        if opening_of(self.tokenizer) is not None:
+            row.seat.encoded = len(row.prompt) - 1
+        return row
 
     def _prompt(self, request: Request) -> list[int]:
         if not request.messages:
             raise RequestError("the request has no messages", next_step="give at least the user's turn")
         turns, tools = with_tools(request.messages, request.tools, request.tool_choice, self.tokenizer)
-        return encode_chat(self.tokenizer, turns, add_generation_prompt=True, tools=tools)
+        ids = encode_chat(self.tokenizer, turns, add_generation_prompt=True, tools=tools)
+        opening = opening_of(self.tokenizer)
+        return ids if opening is None else [*ids, opening]
 
     def _check_length(self, tokens: int, engine: Scheduler) -> None:
         if tokens > engine.context:

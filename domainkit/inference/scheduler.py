@@ -19,9 +19,11 @@ import torch
 
 from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.inference.adapters import ALONE, MIXED, AdapterPool, Loaded
+from domainkit.inference.encoder_decoder import make_pair_runner
 from domainkit.inference.prefix import PrefixCache, plan_sharing
 from domainkit.inference.rows import Row, timed_out
 from domainkit.inference.slots import make_runner
+from domainkit.training.encoder_decoder import is_encoder_decoder
 
 log = logging.getLogger("domainkit")
 
@@ -54,8 +56,9 @@ class Scheduler:
         self.pool = AdapterPool(loaded.model, fingerprint, loaded.source.name, most_bytes=self._memory // 2)
         probe = [i for i in range(len(loaded.tokenizer)) if i not in set(loaded.tokenizer.all_special_ids)][:8]
         self.runner: Any
-        self.runner, slow = make_runner(loaded.model, probe)
-        self.pool.one_by_one = not self.runner.shares
+        make: Any = make_pair_runner if is_encoder_decoder(loaded.model) else make_runner
+        self.runner, slow = make(loaded.model, probe)
+        self.pool.one_by_one = self.runner.one_by_one
         self.notes = (*loaded.notes, *([slow] if slow else ()))
         for note in self.notes:
             log.info("%s: %s", loaded.source.name, note)
@@ -172,7 +175,14 @@ class Scheduler:
     # ---- joining ----
 
     def _admit(self) -> None:
-        """Seat waiting rows in order, as long as they fit in memory and are of the running family."""
+        """Seat what may join, each adapter's rows side by side: their part of a pass then lies in one piece."""
+        for row, loaded in sorted(self._joining(), key=lambda pair: pair[0].owner or ""):
+            self.runner.sit(row.seat)
+            if loaded.state is not None:
+                self.runner.begin(row.seat, loaded.state)
+
+    def _joining(self) -> Iterator[tuple[Row, Loaded]]:
+        """Waiting rows in order, as long as they fit in memory and are of the running family."""
         while True:
             with self._news:
                 row = self._waiting[0] if self._waiting else None
@@ -187,11 +197,9 @@ class Scheduler:
             if loaded is None or (self._active and loaded.family != self._family):
                 return  # its turn comes when the running rows are done
             self._family = loaded.family
-            self.runner.sit(row.seat)
             with self._news:
                 self._active.append(self._waiting.popleft())
-            if loaded.state:
-                self.runner.begin(row.seat, loaded.state)
+            yield row, loaded
 
     def _load_adapter(self, row: Row) -> Loaded | None:
         """The row's adapter; None when it cannot be loaded beside those in use."""
@@ -230,9 +238,11 @@ class Scheduler:
             self._leave(row)
 
     def _passes(self, rows: Sequence[Row]) -> Iterator[list[Row]]:
-        if not self.runner.shares:
-            return ([row] for row in rows if not row.done)
-        return _passes(rows, self._budget, WASTE.get(self.model.device.type, 256))
+        groups: dict[Any, list[Row]] = {}
+        for row in rows:
+            groups.setdefault(self.runner.company(row.seat), []).append(row)
+        for group in groups.values():
+            yield from _passes(group, self._budget, WASTE.get(self.model.device.type, 256))
 
     def _read_part(self, row: Row, at_once: int) -> None:
         """The next tokens of a long prompt, no logits wanted."""

@@ -6,10 +6,10 @@ of them, share a pass without padding between tokens: a query at position p atte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from transformers import DynamicCache
@@ -24,12 +24,13 @@ GROWTH = 128
 @dataclass(eq=False, slots=True)
 class Seat:
     """One answer's place: `tokens` are its prompt and what follows; the state of the first `length` of them is in the store,
-    behind that of `ahead` virtual tokens."""
+    behind that of `ahead` virtual tokens. The first `encoded` of them are an encoder's to read, none where there is no encoder."""
 
     tokens: list[int]
     length: int = 0
     slot: int = -1
     ahead: int = 0
+    encoded: int = 0
 
     @property
     def chunk(self) -> list[int]:
@@ -113,21 +114,23 @@ def _zeros(like: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     return like.new_zeros(rows, like.shape[1], columns, like.shape[3])
 
 
-class Runner:
-    """Runs the model over seats. `shares`: states can be copied between seats, so prefixes can be reused."""
+Store = TypeVar("Store", bound=SlotStore)
 
-    shares = True
 
-    def __init__(self, model: Any) -> None:
+class Places(Generic[Store]):
+    """The seats that a model is run over, and their states, in one store."""
+
+    one_by_one = False
+    """A pass holds one row, whose state is the model's own cache."""
+
+    def __init__(self, model: Any, store: Store) -> None:
         self.model = model
-        self.store = SlotStore()
-        self._windows = attention_windows(model.config.get_text_config())
-        self._keep: torch.Tensor | None = None
+        self.store = store
         self._seats: list[Seat] = []
-        # Behind the decoder, not before the head: an adapter may wrap or replace the head.
-        self._hook = model.get_decoder().register_forward_hook(self._only_wanted)
 
-    # ---- seats ----
+    def company(self, seat: Seat) -> Hashable:
+        """Seats may share the next pass when this is equal."""
+        return None
 
     def sit(self, seat: Seat) -> None:
         seat.slot, seat.length, seat.ahead = len(self._seats), 0, 0
@@ -176,7 +179,18 @@ class Runner:
             self.store.keys = [_zeros(k[None], self.store.rows, self.store.columns) for k, _ in state]
             self.store.values = [_zeros(v[None], self.store.rows, self.store.columns) for _, v in state]
 
-    # ---- passes ----
+
+class Runner(Places[SlotStore]):
+    """Runs the model over seats. `shares`: states can be copied between seats, so prefixes can be reused."""
+
+    shares = True
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(model, SlotStore())
+        self._windows = attention_windows(model.config.get_text_config())
+        self._keep: torch.Tensor | None = None
+        # Behind the decoder, not before the head: an adapter may wrap or replace the head.
+        self._hook = model.get_decoder().register_forward_hook(self._only_wanted)
 
     def forward(self, seats: Sequence[Seat], wants: Sequence[int]) -> torch.Tensor:
         """Read every seat's chunk. Returns float [seats, max(wants), vocabulary]: row i ends with the logits of its last
@@ -255,10 +269,14 @@ class SoloRunner:
     with the model's own cache. Right for any model, without batching or prefix reuse."""
 
     shares = False
+    one_by_one = True
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self._caches: dict[Seat, tuple[Any, int]] = {}
+
+    def company(self, seat: Seat) -> Hashable:
+        return id(seat)
 
     def sit(self, seat: Seat) -> None:
         seat.length = 0
@@ -338,4 +356,4 @@ def seated(runner: Any, seats: Sequence[Seat]) -> Iterator[None]:
             runner.leave(seat)
 
 
-__all__ = ["Runner", "Seat", "SlotStore", "SoloRunner", "attention_windows", "make_runner", "seated"]
+__all__ = ["Places", "Runner", "Seat", "SlotStore", "SoloRunner", "attention_windows", "make_runner", "seated"]

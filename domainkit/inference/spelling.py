@@ -56,8 +56,10 @@ class Spelling:
         """The tokens of `text` as the assistant's first words: split as the tokeniser splits them after a prompt."""
         before, after = self._ids(self._context), self._ids(self._context + text)
         ids = after[len(before) :] if after[: len(before)] == before else self._ids(text)
-        if self._spells(ids, text):
-            return ids
+        if self._spells(ids, text) or (
+            not self._context and self._plain.decode(ids, skip_special_tokens=False) == text
+        ):
+            return ids  # the second: SentencePiece begins a text with a blank that its decoder takes away
         # A normalising tokeniser changes the text (é becomes e and an accent): spell it byte for byte instead.
         ids = self.parser.greedy_tokenize(text)
         if self._spells(ids, text):
@@ -125,7 +127,16 @@ def _with_control_hidden(core: Tokenizer, special: set[str]) -> str:
         model["vocab"] = [[names.get(text, text), score] for text, score in vocab]
     if model.get("unk_token") in names:
         model["unk_token"] = names[model["unk_token"]]
+    if (state["decoder"] or {}).get("type") == "Metaspace":
+        state["decoder"] = _as_llamas(state["decoder"])
     return json.dumps({**state, "post_processor": None, "padding": None, "truncation": None})
+
+
+def _as_llamas(metaspace: dict[str, Any]) -> dict[str, Any]:
+    """T5's decoder in the form of Llama's, which llguidance knows: ▁ is a blank, and the one that begins a text goes."""
+    blank = {"type": "Strip", "content": " ", "start": int(metaspace.get("prepend_scheme") != "never"), "stop": 0}
+    mark = {"type": "Replace", "pattern": {"String": metaspace["replacement"]}, "content": " "}
+    return {"type": "Sequence", "decoders": [mark, {"type": "ByteFallback"}, {"type": "Fuse"}, blank]}
 
 
 def _before_answer(tokenizer: Any) -> str:

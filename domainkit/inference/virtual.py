@@ -14,20 +14,25 @@ from domainkit.adapter import Adapter
 from domainkit.errors import AdapterError
 from domainkit.inference.prefix import State
 from domainkit.registry import near
+from domainkit.training.encoder_decoder import is_encoder_decoder
 
 
-def virtual_state(model: Any, host: Any, task: int) -> State:
+def virtual_state(model: Any, host: Any, task: int) -> State | torch.Tensor:
     """Keys and values of the virtual tokens of `host`, a PeftModel over `model` with one prompt-learning adapter.
 
-    Prefix tuning learns them as they are; the others learn embeddings, which the base reads once.
+    Prefix tuning learns them as they are; the others learn embeddings, which the base reads once. An encoder reads them anew
+    with each prompt, since they see it too: for an encoder-decoder, they are given as they are (tokens, hidden).
     """
     kind = host.active_peft_config.peft_type.value
     tasks = torch.tensor([task], device=model.device) if kind == "MULTITASK_PROMPT_TUNING" else None
     prompt = host.get_prompt(batch_size=1, task_ids=tasks)
+    if isinstance(prompt, torch.Tensor) and is_encoder_decoder(model):
+        return prompt[0, : host.active_peft_config.num_virtual_tokens].to(model.dtype).clone()
     if isinstance(prompt, torch.Tensor):
         cache = DynamicCache()
         model(inputs_embeds=prompt.to(model.dtype), past_key_values=cache, use_cache=True, logits_to_keep=1)
         prompt = cache
+    prompt = getattr(prompt, "self_attention_cache", prompt)  # an encoder-decoder's prefix is its decoder's
     layers = [(layer.keys, layer.values) for layer in prompt.layers]
     return [(k[0].to(model.dtype).clone(), v[0].to(model.dtype).clone()) for k, v in layers]
 

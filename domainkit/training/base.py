@@ -14,7 +14,8 @@ import torch
 from domainkit.errors import BaseModelError, ConfigError, MachineError
 from domainkit.registry import near
 from domainkit.training.config import Quantization
-from domainkit.training.render import closing_token_id, stop_token_ids
+from domainkit.training.encoder_decoder import PAIR_NOTE, PAIR_TEMPLATE, check_form, opening_token_id
+from domainkit.training.render import closing_token_id, open_answers_with, stop_token_ids
 from domainkit.training.source import BaseSource, count_parameters, resolve_base
 from domainkit.training.unpack import unpacked
 
@@ -165,14 +166,15 @@ def _plan(
 
 def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantization: str) -> Any:
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+    kind: Any = AutoModelForCausalLM if opening_token_id(folder) is None else AutoModelForSeq2SeqLM
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
     if quantization != "none":
         options |= {"quantization_config": _bitsandbytes_config(quantization, dtype), "device_map": {"": device}}
     with quiet_progress():
         try:
-            model: Any = AutoModelForCausalLM.from_pretrained(str(folder), **options)
+            model: Any = kind.from_pretrained(str(folder), **options)
         except torch.cuda.OutOfMemoryError as e:
             raise MachineError(
                 "the base does not fit into the GPU's memory", where=str(folder), next_step="use quantization=nf4"
@@ -218,9 +220,10 @@ def _bitsandbytes_config(quantization: str, dtype: torch.dtype) -> Any:
 
 
 def quantised_layers(model: Any) -> dict[str, torch.nn.Linear]:
-    """The linear layers that bitsandbytes quantises: all but the head."""
-    head = model.get_output_embeddings()
-    return {name: m for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head}
+    """The linear layers that bitsandbytes quantises: all but the head, and those that transformers keeps exact (T5's `wo`)."""
+    head, exact = model.get_output_embeddings(), set(getattr(model, "_keep_in_fp32_modules", None) or ())
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head}
+    return {name: m for name, m in layers.items() if not exact & set(name.split("."))}
 
 
 @torch.no_grad()
@@ -251,7 +254,14 @@ def load_tokenizer(folder: Path) -> tuple[Any, list[str]]:
             next_step="put the tokenizer's files into the model folder",
         ) from e
     notes = []
-    if not tokenizer.chat_template:
+    opening = opening_token_id(folder)
+    if opening is not None:
+        check_form(tokenizer, folder)
+        open_answers_with(tokenizer, opening)
+    if not tokenizer.chat_template and opening is not None:
+        tokenizer.chat_template = PAIR_TEMPLATE
+        notes.append(PAIR_NOTE)
+    elif not tokenizer.chat_template:
         if tokenizer.eos_token is None:
             raise BaseModelError(
                 "has neither a chat template nor an EOS token, so no answer could end",

@@ -10,12 +10,15 @@ from typing import Any
 import torch
 
 from domainkit.training.attention import SEGMENTED, Segments, lay_segments
+from domainkit.training.encoder_decoder import is_encoder_decoder
 from domainkit.training.render import Rendered
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
     """The tensors of one forward pass. B rows of L positions; n supervised tokens.
+
+    An encoder-decoder's encoder reads `input_ids`; its decoder reads `decoder_ids` (B, T), in whose columns the targets are.
 
     `attention_mask`: None (plain causal), (B, L) of ones and zeros, or (1, 1, L, L) additive; `segments` replace it where the
     model computes attention by segments. The token `targets[i]` is predicted at position `columns[i]` of row `rows[i]`.
@@ -30,10 +33,16 @@ class Pass:
     targets: torch.Tensor
     segments: Segments | None = None
     tasks: torch.Tensor | None = None
+    decoder_ids: torch.Tensor | None = None
 
     @property
     def inputs(self) -> dict[str, Any]:
         """Arguments of the model's forward."""
+        if self.decoder_ids is not None:
+            return {
+                "input_ids": self.input_ids, "attention_mask": self.attention_mask, "decoder_input_ids": self.decoder_ids,
+                "use_cache": False,
+            }  # fmt: skip
         extra = {"segments": self.segments} if self.segments else {}
         return {
             "input_ids": self.input_ids, "position_ids": self.position_ids, "attention_mask": self.attention_mask,
@@ -105,6 +114,8 @@ def split(examples: Sequence[Rendered], max_tokens: int, *, packing: bool) -> tu
     """Groups of examples, longest first, of at most `max_tokens` positions each; a longer example is a group of its own."""
     prefix = common_prefix(examples) if packing else 0
     groups: list[list[Rendered]] = []
+    if examples and examples[0].opening is not None:
+        return _split_pairs(examples, max_tokens)
     room = 0
     for example in sorted(examples, key=lambda r: -len(r.ids)):
         # Padded rows are as long as their group's first; packed ones share the prefix.
@@ -115,6 +126,19 @@ def split(examples: Sequence[Rendered], max_tokens: int, *, packing: bool) -> tu
             cost = len(example.ids) - prefix
         groups[-1].append(example)
         room -= cost
+    return tuple(map(tuple, groups))
+
+
+def _split_pairs(examples: Sequence[Rendered], max_tokens: int) -> tuple[tuple[Rendered, ...], ...]:
+    """As `split`, for an encoder-decoder's examples: prompts and answers are padded each to their own longest."""
+    groups: list[list[Rendered]] = []
+    prompt = answer = 0
+    for example in sorted(examples, key=lambda r: (-r.start, -r.supervised)):
+        prompt, answer = max(prompt, example.start), max(answer, example.supervised)
+        if not groups or (prompt + answer) * (len(groups[-1]) + 1) > max_tokens:
+            groups.append([])
+            prompt, answer = example.start, example.supervised
+        groups[-1].append(example)
     return tuple(map(tuple, groups))
 
 
@@ -169,6 +193,8 @@ def tree_mask(prefix: int, lengths: Sequence[int], dtype: torch.dtype) -> torch.
 
 def pad(examples: Sequence[Rendered], pad_id: int) -> Pass:
     """One row each, padded on the right; padding is known by length, never by token, so that EOS may be the pad token."""
+    if examples[0].opening is not None:
+        return _pad_pairs(examples, pad_id)
     lengths = torch.tensor([len(r.ids) - 1 for r in examples])
     width = int(lengths.max())
     supervised = [(row, i) for row, r in enumerate(examples) for i in range(r.start, len(r.ids))]
@@ -183,8 +209,27 @@ def pad(examples: Sequence[Rendered], pad_id: int) -> Pass:
     )
 
 
+def _pad_pairs(examples: Sequence[Rendered], pad_id: int) -> Pass:
+    """Prompts for the encoder; for the decoder its opening token and the answers, which it reads one place behind."""
+    lengths = torch.tensor([r.start for r in examples])
+    width, height = int(lengths.max()), max(r.supervised for r in examples)
+    answers = [[r.opening, *r.ids[r.start : -1]] for r in examples]
+    return Pass(
+        input_ids=torch.tensor([[*r.ids[: r.start], *[pad_id] * (width - r.start)] for r in examples]),
+        position_ids=torch.arange(width).expand(len(examples), width),
+        attention_mask=(torch.arange(width) < lengths[:, None]).long(),
+        rows=torch.tensor([row for row, r in enumerate(examples) for _ in range(r.supervised)]),
+        columns=torch.tensor([i for r in examples for i in range(r.supervised)]),
+        targets=torch.tensor([token for r in examples for token in r.ids[r.start :]]),
+        tasks=torch.tensor([r.task for r in examples]),
+        decoder_ids=torch.tensor([[*answer, *[pad_id] * (height - len(answer))] for answer in answers]),
+    )
+
+
 def use_segments(model: Any) -> bool:
     """Switch the model to segmented attention, when a small trial shows that it then gives its own answers."""
+    if is_encoder_decoder(model):
+        return False
     before = model.config.get_text_config()._attn_implementation
     if before != "sdpa":
         return before == SEGMENTED
@@ -207,6 +252,8 @@ def why_not_pack(model: Any, examples: Sequence[Rendered], *, segmented: bool = 
     Sliding-window layers replace their window by a given mask; recurrent layers carry state across examples; models without
     explicit positions see one long text. The first is read from the configuration, the others show in a small trial.
     """
+    if is_encoder_decoder(model):
+        return "an encoder-decoder reads prompts and answers in rows of their own"
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
     if window and getattr(config, "use_sliding_window", True) and max(len(r.ids) for r in examples) > window:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from torch.nn.functional import cross_entropy
 
 from domainkit.training.batches import pad, split
-from domainkit.training.methods.virtual import arguments
+from domainkit.training.objectives.supervised import supervised_logits
 from domainkit.training.render import Rendered
 
 MIN_GAIN = 0.01
@@ -103,9 +103,7 @@ def measure(model: Any, rendered: Sequence[Rendered], pad_id: int, max_tokens: i
     try:
         for group in split(rendered, max_tokens, packing=False):
             one = pad(group, pad_id).to(model.device)
-            given, shift = arguments(model, one)
-            columns, places = (one.columns + shift).unique(return_inverse=True)
-            logits = model(**given, logits_to_keep=columns).logits[one.rows, places].float()
+            logits = supervised_logits(model, one)
             total += float(cross_entropy(logits, one.targets, reduction="sum"))
             choices.append(logits.argmax(-1).cpu())
     finally:

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.errors import BaseModelError, DataError, Problem, RequestError
+from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, RequestError
 
 UNKNOWN = "\U000e0fff"
 """A character outside every vocabulary that is not made of bytes."""
@@ -21,13 +21,15 @@ UNKNOWN = "\U000e0fff"
 class Rendered:
     """Token ids of one example; those from index `start` (at least 1) on are supervised. `source` is its `path:line`.
 
-    `task` is the number of its task, for methods that tell tasks apart.
+    `task` is the number of its task, for methods that tell tasks apart. With an `opening`, the example is an encoder-decoder's:
+    the encoder reads the ids before `start`; the decoder reads `opening`, then writes the others.
     """
 
     ids: tuple[int, ...]
     start: int
     source: str
     task: int = 0
+    opening: int | None = None
 
     @property
     def supervised(self) -> int:
@@ -186,7 +188,19 @@ def _as_dict(message: Any) -> dict[str, Any]:
     return fields
 
 
-# ---- where an answer ends ----------------------------------------------------------------------------------------------
+# ---- where an answer begins and ends -----------------------------------------------------------------------------------
+
+_openings: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+
+
+def open_answers_with(tokenizer: Any, token: int) -> None:
+    """The tokenizer is an encoder-decoder's, whose decoder reads `token` before an answer."""
+    _openings[tokenizer] = token
+
+
+def opening_of(tokenizer: Any) -> int | None:
+    """The token that an encoder-decoder's decoder reads before an answer; None where one row holds prompt and answer."""
+    return _openings.get(tokenizer)
 
 
 def closing_token_id(tokenizer: Any) -> int | None:
@@ -239,7 +253,7 @@ def render(example: Example, tokenizer: Any, max_length: int, *, stops: Sequence
             f"{len(ids)} tokens ({len(prompt)} of prompt, {last + 1} of answer) are more than max_length={max_length}"
         )
         raise _fault(example.source, what, "shorten or split the row, or raise max_length")
-    return Rendered(ids, len(prompt), example.source)
+    return Rendered(ids, len(prompt), example.source, opening=opening_of(tokenizer))
 
 
 def _fault(source: str, what: str, next_step: str | None) -> DataError:
@@ -268,8 +282,15 @@ def render_documents(documents: Iterable[Document], tokenizer: Any, max_length: 
     """Raw text for continued pretraining: each document, then EOS, in blocks of at most `max_length` tokens.
 
     Every token but a document's first is supervised exactly once: a block starts with the last token of the one before it.
-    Blocks of different documents never see each other.
+    Blocks of different documents never see each other. Raises ConfigError for an encoder-decoder.
     """
+    documents = list(documents)
+    if documents and opening_of(tokenizer) is not None:
+        raise ConfigError(
+            "an encoder-decoder learns answers to prompts, and raw documents hold neither",
+            where="documents",
+            next_step="train on examples (questions about the documents, or their beginnings and ends), or a decoder-only base",
+        )
     stop = tokenizer.eos_token_id
     if stop is None:
         raise BaseModelError("the tokenizer has no EOS token to end a document with", next_step="choose another base")

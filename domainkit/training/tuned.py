@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from domainkit.adapter import PEFT_CONFIG, WEIGHTS
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.storage import write_text
+from domainkit.training.encoder_decoder import is_encoder_decoder, task_type
 from domainkit.training.methods import METHODS, peft_warnings_muted
 
 IDENTITY = ("peft_type", "base_model_name_or_path", "revision", "task_type", "inference_mode")
@@ -81,11 +82,11 @@ class TunedConfig:
     is_prompt_learning = False
     task_type = "CAUSAL_LM"
 
-    def __init__(self, method: Any, base: str | None = None, revision: str | None = None) -> None:
+    def __init__(self, method: Any) -> None:
         self.method = method
         self.peft_type = method.kind.upper()
-        self.base_model_name_or_path = base
-        self.revision = revision
+        self.base_model_name_or_path: str | None = None
+        self.revision: str | None = None
         self.inference_mode = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,6 +105,7 @@ class TunedModel(torch.nn.Module):
         self.dtype = model.dtype
         self.base_model = model
         self.tuning = tuning
+        config.task_type = task_type(model)
         self.peft_config = {"default": config}
         self.active_adapter = "default"
         self.train(model.training)
@@ -262,7 +264,7 @@ def load_adapted(model: Any, folder: str | Path, *, trainable: bool = False) -> 
 
 def stacks(model: Any) -> list[Any]:
     """The base's stacks of blocks: its decoder, or encoder and decoder."""
-    if getattr(model.config, "is_encoder_decoder", False):
+    if is_encoder_decoder(model):
         return [model.get_encoder(), model.get_decoder()]
     return [model.get_decoder()]
 

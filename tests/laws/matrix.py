@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ import torch
 from domainkit.errors import ConfigError
 from domainkit.training.base import LoadedBase, load_base
 from domainkit.training.batches import pad
+from domainkit.training.encoder_decoder import is_encoder_decoder
 from domainkit.training.methods import METHODS, attach, parse_method, peft_warnings_muted
 from domainkit.training.methods.adaptation import hooks
 from domainkit.training.methods.virtual import arguments
 from domainkit.training.objectives.supervised import supervised_loss
-from domainkit.training.render import Rendered
+from domainkit.training.render import Rendered, opening_of
 from domainkit.training.tuned import load_adapted, own_method
 
 PRECISIONS = ("none", "nf4", "int8")
@@ -47,6 +48,15 @@ class Case:
     def many_tasks(self) -> bool:
         return bool(hooks(self.method).tasks_of_rows())
 
+    @property
+    def rows(self) -> list[Rendered]:
+        return rows_of(self.base)
+
+
+def rows_of(base: LoadedBase) -> list[Rendered]:
+    """ROWS in the base's form."""
+    return [replace(row, opening=opening_of(base.tokenizer)) for row in ROWS]
+
 
 class LawError(AssertionError):
     """A law does not hold."""
@@ -63,17 +73,17 @@ def near(a: torch.Tensor, b: torch.Tensor, tolerance: float = 1e-4) -> bool:
 
 
 @torch.no_grad()
-def logits(model: Any) -> torch.Tensor:
+def logits(model: Any, rows: list[Rendered]) -> torch.Tensor:
     """(n, vocabulary) at the rows' supervised positions, without dropout."""
-    one = pad(ROWS, 0)
+    one = pad(rows, 0)
     given, shift = arguments(model, one)
     model.eval()
     return model(**given).logits[one.rows, one.columns + shift]
 
 
 @torch.no_grad()
-def base_logits(model: Any) -> torch.Tensor:
-    one = pad(ROWS, 0)
+def base_logits(model: Any, rows: list[Rendered]) -> torch.Tensor:
+    one = pad(rows, 0)
     model.eval()
     return model(**one.inputs).logits[one.rows, one.columns]
 
@@ -85,7 +95,8 @@ def measure(name: str, precision: str, tiny: str, folder: Path) -> dict[str, str
     """Each law by name: `HELD`, or why it does not apply. Raises LawError for one that should hold and does not."""
     base = load_base(tiny, quantization=precision, keep_packed=True)  # type: ignore[arg-type]
     method = parse_method(name, OPTIONS.get(name, {}))
-    before, weights = base_logits(base.model), [(w, w.detach().clone()) for w in base.model.parameters()]
+    rows = rows_of(base)
+    before, weights = base_logits(base.model, rows), [(w, w.detach().clone()) for w in base.model.parameters()]
     torch.manual_seed(0)
     try:
         model = attach(method, base.model)
@@ -96,13 +107,15 @@ def measure(name: str, precision: str, tiny: str, folder: Path) -> dict[str, str
     start = {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}
     found["trains"] = trains(case, start)
     found["base unchanged"] = held(all(torch.equal(w, kept) for w, kept in weights), "the base's weights moved")
-    trained = logits(model)
+    trained = logits(model, rows)
     with model.disable_adapter():
-        found["off = base"] = held(torch.equal(base_logits(base.model), before), "switched off, it is not the base")
+        found["off = base"] = held(
+            torch.equal(base_logits(base.model, rows), before), "switched off, it is not the base"
+        )
     hooks(method).save(model, folder, start)
     loaded = load_adapted(load_base(tiny, quantization=precision, keep_packed=True).model, folder)  # type: ignore[arg-type]
     whose = "" if own_method(folder) is None else ": through domainkit, whose own method it is"
-    found["save, load"] = held(near(logits(loaded), trained), "loaded, it answers otherwise") + whose
+    found["save, load"] = held(near(logits(loaded, rows), trained), "loaded, it answers otherwise") + whose
     found["left padding"] = left_padding(case)
     found["merge"] = merge(case, precision, tiny, folder)
     return found
@@ -111,19 +124,19 @@ def measure(name: str, precision: str, tiny: str, folder: Path) -> dict[str, str
 def fresh(case: Case, before: torch.Tensor) -> str:
     if not hooks(case.method).fresh_is_base:
         return "no: it starts from words or numbers of its own"
-    return held(near(logits(case.model), before, 1e-6), "a fresh adapter changes the answers")
+    return held(near(logits(case.model, case.rows), before, 1e-6), "a fresh adapter changes the answers")
 
 
 def trains(case: Case, start: dict[str, torch.Tensor]) -> str:
     """Loss falls, and every tensor has had a gradient and has moved."""
     wanted = hooks(case.method)
-    wanted.prepare(case.model, STEPS, lambda: iter([pad(ROWS, 0)]))
+    wanted.prepare(case.model, STEPS, lambda: iter([pad(case.rows, 0)]))
     parameters = {n: p for n, p in case.model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(parameters.values(), lr=RATES.get(case.name, 2e-2), weight_decay=0.0)
     case.model.train()
     losses, seen, moved = [], set(), set()
     for step in range(1, STEPS + 1):
-        loss = supervised_loss(case.model, pad(ROWS, 0))
+        loss = supervised_loss(case.model, pad(case.rows, 0))
         penalty = wanted.penalty(case.model)
         (loss if penalty is None else loss + penalty).backward()
         seen |= {n for n, p in parameters.items() if p.grad is not None and bool(p.grad.any())}
@@ -149,7 +162,7 @@ def left_padding(case: Case) -> str:
         same = same and together == [tokens[0] for tokens, _ in alone]
     config = case.model.active_peft_config
     if getattr(config, "is_prompt_learning", False) and config.peft_type != "PREFIX_TUNING":
-        held(not same, "PEFT's generate now keeps positions: say so here")
+        held(not same or case.base.quantization == "int8", "PEFT's generate now keeps positions: say so here")
         return "not in PEFT's generate, which moves virtual tokens away from short prompts"
     return held(same, f"padded {together}, alone {[tokens for tokens, _ in alone]}")
 
@@ -171,7 +184,9 @@ def generate(
             input_ids=ids, attention_mask=mask, max_new_tokens=4, min_new_tokens=4, do_sample=False, output_scores=True,
             return_dict_in_generate=True, **extra,
         )  # fmt: skip
-    return out.sequences[:, width:].tolist(), out.scores[0].nan_to_num(neginf=0.0)
+    return out.sequences[:, 1 if is_encoder_decoder(case.base.model) else width :].tolist(), out.scores[0].nan_to_num(
+        neginf=0.0
+    )
 
 
 def merge(case: Case, precision: str, tiny: str, folder: Path) -> str:
@@ -181,12 +196,12 @@ def merge(case: Case, precision: str, tiny: str, folder: Path) -> str:
     into = "none" if precision == "int8" else precision
     with peft_warnings_muted():
         model = load_adapted(load_base(tiny, quantization=into).model, folder)  # type: ignore[arg-type]
-        beside = logits(model)
+        beside = logits(model, case.rows)
         try:
             merged = model.merge_and_unload()
         except ConfigError as e:
             return f"no: {e.what}"
-    held(near(base_logits(merged), beside, 1e-3), "merged, it answers otherwise")
+    held(near(base_logits(merged, case.rows), beside, 1e-3), "merged, it answers otherwise")
     if precision == "int8":
         return "no: int8 layers round what they are given too, so that only the plain base can hold it"
     return HELD if precision == "none" else "yes: into the unpacked base"

@@ -64,7 +64,6 @@ class AdaLora(Adaptation):
             orth_reg_weight=self.orthogonality,
             deltaT=self.every,
             total_step=1,  # known, and set, once the run is
-            task_type="CAUSAL_LM",
         )
         return wrap(model, config)
 

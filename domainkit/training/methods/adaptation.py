@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.errors import ConfigError
+from domainkit.training.encoder_decoder import task_type
 
 Target = str | tuple[str, ...] | None
 SMALL = 1_000_000_000
@@ -77,6 +78,7 @@ def wrap(model: Any, config: Any) -> Any:
     """The base inside PEFT. Raises ConfigError when the config names no layer of it."""
     from peft import get_peft_model
 
+    config.task_type = task_type(model)
     try:
         return get_peft_model(model, config)
     except ValueError as e:

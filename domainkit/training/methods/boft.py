@@ -42,7 +42,6 @@ class Boft(Adaptation):
             boft_n_butterfly_factor=self.factors,
             boft_dropout=self.dropout,
             target_modules=modules(self.target),
-            task_type="CAUSAL_LM",
         )
         wrapped = wrap(model, config)
         _share_permutations(wrapped)

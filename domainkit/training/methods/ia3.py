@@ -28,4 +28,4 @@ class Ia3(Adaptation):
         from peft import IA3Config
 
         options: dict[str, Any] = {} if self.target is None else {"feedforward_modules": list(self.feedforward or ())}
-        return wrap(model, IA3Config(target_modules=modules(self.target), task_type="CAUSAL_LM", **options))
+        return wrap(model, IA3Config(target_modules=modules(self.target), **options))

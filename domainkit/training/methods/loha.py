@@ -40,6 +40,5 @@ class Loha(Adaptation):
             alpha=self.alpha or self.rank,  # type: ignore[arg-type]
             module_dropout=self.module_dropout,
             target_modules=modules(self.target),
-            task_type="CAUSAL_LM",
         )
         return wrap(model, config)

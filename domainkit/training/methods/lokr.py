@@ -48,6 +48,5 @@ class Lokr(Adaptation):
             target_modules=modules(self.target),
             # A zero left factor that is low-rank on both sides would leave the right one without gradient for too long.
             init_weights="lycoris" if self.decompose_both else True,
-            task_type="CAUSAL_LM",
         )
         return wrap(model, config)

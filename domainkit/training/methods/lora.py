@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from domainkit.errors import ConfigError
+from domainkit.training.encoder_decoder import is_encoder_decoder
 from domainkit.training.methods.adaptation import SMALL, Adaptation, modules, quantization_of, wrap
 
 
@@ -62,7 +63,6 @@ class Lora(Adaptation):
             use_rslora=self.rslora,
             use_dora=self.dora,
             init_lora_weights=start,
-            task_type="CAUSAL_LM",
             **options,
         )
         return wrap(model, config)
@@ -78,6 +78,12 @@ class Lora(Adaptation):
                 f"{self.init} takes part of each weight out of the base, and what is left is no longer {packed}",
                 where="method.init",
                 next_step="use quantization=none, or init=default or eva",
+            )
+        if self.init == "eva" and is_encoder_decoder(model):
+            raise ConfigError(
+                "eva measures each layer's inputs, and in an encoder-decoder PEFT cannot tell the prompt's rows from the answer's",
+                where="method.init",
+                next_step="use init=default, or pissa or olora with quantization=none",
             )
         if self.init in ("pissa", "olora") and self.dora:
             raise ConfigError(

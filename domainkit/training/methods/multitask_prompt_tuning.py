@@ -30,7 +30,7 @@ class MultitaskPromptTuning(StartedFromWords):
         from peft import MultitaskPromptTuningConfig
 
         config = MultitaskPromptTuningConfig(
-            num_virtual_tokens=self.tokens, num_tasks=len(self.tasks), num_ranks=self.rank, task_type="CAUSAL_LM"
+            num_virtual_tokens=self.tokens, num_tasks=len(self.tasks), num_ranks=self.rank
         )
         wrapped = wrap_virtual(model, config)
         self.start(wrapped)

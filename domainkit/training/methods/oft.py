@@ -40,6 +40,5 @@ class Oft(Adaptation):
             module_dropout=self.dropout,
             use_cayley_neumann=not self.exact,
             target_modules=modules(self.target),
-            task_type="CAUSAL_LM",
         )
         return wrap(model, config)

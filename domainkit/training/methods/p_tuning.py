@@ -33,6 +33,5 @@ class PTuning(VirtualTokens):
             num_virtual_tokens=self.tokens,
             encoder_reparameterization_type=self.encoder.upper(),
             encoder_hidden_size=self.hidden or model.config.get_text_config().hidden_size,
-            task_type="CAUSAL_LM",
         )
         return wrap_virtual(model, config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from domainkit.training.encoder_decoder import is_encoder_decoder
 from domainkit.training.methods.virtual import START, VirtualTokens, token_ids, wrap_virtual
 
 
@@ -28,10 +29,21 @@ class PrefixTuning(VirtualTokens):
         """The base with a prefix in every layer."""
         from peft import PrefixTuningConfig
 
-        wrapped = wrap_virtual(model, PrefixTuningConfig(num_virtual_tokens=self.tokens, task_type="CAUSAL_LM"))
+        wrapped = wrap_virtual(model, PrefixTuningConfig(num_virtual_tokens=self.tokens, **_shape(model)))
         if self.init == "text":
             _start_from_text(wrapped, token_ids(wrapped, self.text, self.tokens))
         return wrapped
+
+
+def _shape(model: Any) -> dict[str, Any]:
+    """The shape of an encoder-decoder's prefix, which is its decoder's: heads need not be as wide as hidden size / heads, as
+    PEFT takes them to be, nor decoders as deep as encoders."""
+    if not is_encoder_decoder(model):
+        return {}
+    config = model.get_decoder().config
+    heads = config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return {"num_layers": config.num_hidden_layers, "num_attention_heads": heads, "token_dim": heads * width}
 
 
 def _start_from_text(model: Any, ids: list[int]) -> None:
@@ -43,6 +55,9 @@ def _start_from_text(model: Any, ids: list[int]) -> None:
     was_training = base.training
     base.eval()
     with torch.no_grad():
-        cache = base(input_ids=given, use_cache=True).past_key_values
+        if is_encoder_decoder(base):
+            cache = base(input_ids=given, decoder_input_ids=given, use_cache=True).past_key_values.self_attention_cache
+        else:
+            cache = base(input_ids=given, use_cache=True).past_key_values
     base.train(was_training)
     initialize_kv_prefix_from_past_key_values(model, past_key_values=cache, num_virtual_tokens=len(ids))

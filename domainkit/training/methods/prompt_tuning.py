@@ -23,6 +23,6 @@ class PromptTuning(StartedFromWords):
         """The base with virtual tokens before each prompt."""
         from peft import PromptTuningConfig
 
-        wrapped = wrap_virtual(model, PromptTuningConfig(num_virtual_tokens=self.tokens, task_type="CAUSAL_LM"))
+        wrapped = wrap_virtual(model, PromptTuningConfig(num_virtual_tokens=self.tokens))
         self.start(wrapped)
         return wrapped

@@ -39,6 +39,5 @@ class Vera(Adaptation):
             d_initial=self.initial_d,
             target_modules=modules(self.target),
             save_projection=True,
-            task_type="CAUSAL_LM",
         )
         return wrap(model, config)

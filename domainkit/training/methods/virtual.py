@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from domainkit.errors import ConfigError
+from domainkit.training.encoder_decoder import is_encoder_decoder
 from domainkit.training.methods.adaptation import Adaptation, wrap
 
 START = "Read the request and give the answer it asks for, short and exact."
@@ -63,6 +64,10 @@ def token_ids(model: Any, text: str, count: int) -> list[int]:
 
 def wrap_virtual(model: Any, config: Any) -> Any:
     """The base inside PEFT, its virtual tokens trainable in float32."""
+    if is_encoder_decoder(model) and config.peft_type != "PREFIX_TUNING":
+        config.num_transformer_submodules = (
+            1  # before the prompt, which is the encoder's; the decoder's PEFT would never read
+        )
     wrapped = wrap(model, config)
     wrapped.prompt_encoder.float().to(model.device)
     return wrapped
@@ -71,6 +76,8 @@ def wrap_virtual(model: Any, config: Any) -> Any:
 def arguments(model: Any, one: Any) -> tuple[dict[str, Any], int]:
     """(arguments of the adapted model's forward for a pass, columns by which virtual tokens move its logits)."""
     config: Any = getattr(model, "active_peft_config", None)
+    if one.decoder_ids is not None:
+        return _for_pair(config, one), 0  # virtual tokens stand in the encoder's row, logits are the decoder's
     if getattr(model, "positional", False):
         return {**one.inputs, "prompt_ends": prompt_ends(one)}, 0
     if not getattr(config, "is_prompt_learning", False):
@@ -82,6 +89,19 @@ def arguments(model: Any, one: Any) -> tuple[dict[str, Any], int]:
     if config.peft_type == "MULTITASK_PROMPT_TUNING":
         given["task_ids"] = one.tasks
     return given, config.num_virtual_tokens
+
+
+def _for_pair(config: Any, one: Any) -> dict[str, Any]:
+    kind = getattr(config, "peft_type", None) if getattr(config, "is_prompt_learning", False) else None
+    given = dict(one.inputs)
+    if kind == "PREFIX_TUNING":
+        return {**given, "use_cache": True}
+    if kind == "MULTITASK_PROMPT_TUNING":
+        # PEFT 0.21 drops the decoder's ids here; from labels the base makes the same ids again.
+        labels = given.pop("decoder_input_ids").new_full(one.decoder_ids.shape, -100)
+        labels[one.rows, one.columns] = one.targets
+        return {**given, "labels": labels, "task_ids": one.tasks}
+    return given
 
 
 def prompt_ends(one: Any) -> Any:

@@ -21,17 +21,23 @@ def supervised_loss(model: Any, one: Pass) -> torch.Tensor:
     Few positions go through the model's own forward, so its logit scaling and capping apply. Many go through the head in chunks
     that are recomputed in the backward pass, after checking that the head alone gives the model's logits.
     """
-    if len(one.targets) <= CHUNK or not head_is_plain(model):
-        given, shift = arguments(model, one)
-        columns, places = (one.columns + shift).unique(return_inverse=True)
-        logits = model(**given, logits_to_keep=columns).logits
-        return cross_entropy(logits[one.rows, places].float(), one.targets, reduction="sum")
+    if len(one.targets) <= CHUNK or one.decoder_ids is not None or not head_is_plain(model):
+        return cross_entropy(supervised_logits(model, one), one.targets, reduction="sum")
     base = model.get_base_model()
     hidden = _decoder(base)(**arguments(model, one)[0]).last_hidden_state[one.rows, one.columns]
     total = hidden.new_zeros((), dtype=torch.float32)
     for states, targets in zip(hidden.split(CHUNK), one.targets.split(CHUNK), strict=True):
         total = total + checkpoint(_chunk_loss, base.get_output_embeddings(), states, targets, use_reentrant=False)
     return total
+
+
+def supervised_logits(model: Any, one: Pass) -> torch.Tensor:
+    """float32 (n, vocabulary): the logits from which the pass's supervised tokens are predicted."""
+    given, shift = arguments(model, one)
+    if one.decoder_ids is not None:  # it holds answers only
+        return model(**given).logits[one.rows, one.columns].float()
+    columns, places = (one.columns + shift).unique(return_inverse=True)
+    return model(**given, logits_to_keep=columns).logits[one.rows, places].float()
 
 
 def _chunk_loss(head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
