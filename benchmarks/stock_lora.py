@@ -64,9 +64,13 @@ def train(
         report_to=[], seed=0, disable_tqdm=True, remove_unused_columns=False, use_cpu=not torch.cuda.is_available(),
     )  # fmt: skip
     start = time.perf_counter()
-    Trainer(model=model, args=arguments, train_dataset=encoded, data_collator=collate).train()
+    found = Trainer(model=model, args=arguments, train_dataset=encoded, data_collator=collate).train()
     seconds = time.perf_counter() - start
-    return model, {"train_seconds": seconds, "tokens_per_epoch": sum(len(e["input_ids"]) for e in encoded)}
+    return model, {
+        "train_seconds": seconds,
+        "steps": found.global_step,
+        "tokens_per_epoch": sum(len(e["input_ids"]) for e in encoded),
+    }
 
 
 @torch.inference_mode()

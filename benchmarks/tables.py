@@ -46,18 +46,18 @@ def beside(facts: dict[str, Any]) -> str:
     """The plain script beside domainkit. Its accuracy is told only when it trained its four epochs."""
     stock, [free] = facts["stock_script"], facts["free_decoding"]
     tuned = next(v for v in facts["variants"] if v["name"] == "tuned")
-    speed, n = facts["training_tokens_per_second"], tuned["metrics"]["label_accuracy"]["n"]
+    speed, n = facts["training_examples_per_second"], tuned["metrics"]["label_accuracy"]["n"]
     whole = stock["epochs"] >= 4
     rows = [
         ["plain script of the stock libraries", f"{100 * stock['accuracy']:.1f} %" if whole else "—",
-         f"{100 * stock['valid_labels']:.1f} %" if whole else "—", number(speed["stock_script"]), number(stock["answer_seconds"])],
+         f"{100 * stock['valid_labels']:.1f} %" if whole else "—", number(speed["stock_script"], 1), number(stock["answer_seconds"])],
         ["domainkit, free decoding", percent(free["metrics"]["label_accuracy"]),
-         f"{100 * (1 - free['metrics']['parse_failure']['value']):.1f} %", number(speed["domainkit"]),
+         f"{100 * (1 - free['metrics']['parse_failure']['value']):.1f} %", number(speed["domainkit"], 1),
          number(free["usage"]["seconds_per_item"] * n)],
         ["domainkit, closed list of labels", percent(tuned["metrics"]["label_accuracy"]), "100.0 %", "the same",
          number(tuned["usage"]["seconds_per_item"] * n)],
     ]  # fmt: skip
-    head = ["same base, data and machine, one run", "accuracy", "valid labels", "training tokens/s", "answering s"]
+    head = ["same base, data and machine, one run", "accuracy", "valid labels", "training examples/s", "answering s"]
     return table(head, rows)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from domainkit import __version__
 
 PACKAGES = (
-    "torch", "transformers", "peft", "bitsandbytes", "accelerate", "tokenizers", "safetensors",
+    "torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "tokenizers", "safetensors",
     "langchain-core", "llguidance", "bm25s", "sentence-transformers", "scikit-learn", "numpy", "scipy",
 )  # fmt: skip
 
@@ -44,6 +44,16 @@ def environment() -> dict[str, Any]:
         "hardware": hardware(),
         "versions": versions(),
     }
+
+
+def memory_in_use() -> int:
+    """Bytes this process holds now: on a GPU the most that torch has had allocated there, else resident memory."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        return sum(torch.cuda.max_memory_allocated(i) for i in range(torch.cuda.device_count()))
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def _affinity() -> set[int]:

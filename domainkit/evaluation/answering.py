@@ -8,6 +8,7 @@ from typing import Any
 
 from domainkit.evaluation.rows import PassageRow, Row, RowStore
 from domainkit.evaluation.task import Sample
+from domainkit.machine import memory_in_use
 
 Progress = Callable[[str, int, int], None]
 """(variant, items done, items in all)."""
@@ -71,8 +72,9 @@ def _answer_block(name: str, key: str, runnable: Any, block: Sequence[Sample]) -
         outputs = runnable.batch(questions, {"max_concurrency": len(block)}, return_exceptions=True)
     except Exception as e:  # a Runnable may fail as a whole: that is a result of the comparison, not its end
         outputs = [e] * len(block)
-    share = (time.perf_counter() - start) / len(block)
-    return [_row(name, key, s, output, share) for s, output in zip(block, outputs, strict=True)]
+    share, held = (time.perf_counter() - start) / len(block), memory_in_use()
+    rows = [_row(name, key, s, output, share) for s, output in zip(block, outputs, strict=True)]
+    return [row.model_copy(update={"memory_bytes": held}) for row in rows]
 
 
 def _row(name: str, key: str, sample: Sample, output: Any, share: float) -> Row:

@@ -30,7 +30,8 @@ class PassageRow(BaseModel):
 
 class Row(BaseModel):
     """One answer of one variant. `key` is the variant's content key; `seconds` this answer's share of the compute, of
-    which `prefill_seconds` read the prompt and `decode_seconds` wrote the answer, where the model says so."""
+    which `prefill_seconds` read the prompt and `decode_seconds` wrote the answer, where the model says so;
+    `memory_bytes` what the process held when its batch was done."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,6 +45,7 @@ class Row(BaseModel):
     seconds: float | None = None
     prefill_seconds: float | None = None
     decode_seconds: float | None = None
+    memory_bytes: int | None = None
     error: str | None = None
 
 

@@ -55,13 +55,15 @@ class Difference(Noun):
 
 class Usage(Noun):
     """Tokens per item (means) and compute seconds per item in a batched run, of which `prefill` read the prompt and `decode` wrote
-    the answer; None where the variant reports none."""
+    the answer; None where the variant reports none. `memory_bytes` is the most that the process held after a batch: the base is in
+    it once, with whatever earlier variants loaded."""
 
     prompt_tokens: float | None = None
     completion_tokens: float | None = None
     seconds_per_item: float | None = None
     prefill_seconds_per_item: float | None = None
     decode_seconds_per_item: float | None = None
+    memory_bytes: int | None = None
 
 
 class Latency(Noun):

@@ -182,6 +182,7 @@ def _usage(rows: Sequence[Row]) -> Usage:
         seconds_per_item=mean([r.seconds for r in rows]),
         prefill_seconds_per_item=mean([r.prefill_seconds for r in rows]),
         decode_seconds_per_item=mean([r.decode_seconds for r in rows]),
+        memory_bytes=max((r.memory_bytes for r in rows if r.memory_bytes is not None), default=None),
     )
 
 

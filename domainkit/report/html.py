@@ -81,6 +81,7 @@ def _part(environment: Environment, results: Results, prefix: str) -> _Part:
         waterfalls=waterfall_charts(results, prefix),
         curve=curve_chart(results, prefix),
         recipe_lead=story.RECIPE,
+        memory=story.memory(results),
         level=next((e.level for v in results.variants for e in v.metrics.values()), 0.95),
         forest=forest(results, prefix),
         views=views(results, prefix),

@@ -116,6 +116,8 @@ def _variants(results: Results) -> list[str]:
             f"a race: {race.questions:,} of {race.of:,} questions asked, {race.answers:,} of {race.of_answers:,} answers given; "
             "intervals of differences hold at every look"
         )
+    if story.memory(results):
+        lines.append(escape(story.memory(results)))
     lines += [f"{escape(name)} was left out: {escape(reason)}" for name, reason in results.left_out.items()]
     return [*blocks, _list(lines)] if lines else blocks
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from domainkit.evaluation.results import Estimate, Item, Results, State, VariantResult
 from domainkit.report import numbers
+from domainkit.report.text import one_line
 
 # A shape beside every colour, so that the states are told apart in print and without colour vision.
 MARKS: dict[State, str] = {"BETTER": "▲", "WORSE": "▼", "EQUIVALENT": "≈", "CANNOT TELL YET": "?"}
@@ -27,6 +28,15 @@ RECIPE = (
 )
 NO_LATENCY = "latency was not timed"
 NO_VALUE = "no value in the results file"
+
+
+def memory(results: Results) -> str:
+    """What the process held while each variant answered, largest first; "" where it is not known."""
+    known = [(v.usage.memory_bytes, v.name) for v in results.variants if v.usage.memory_bytes is not None]
+    if not known:
+        return ""
+    each = ", ".join(f"{one_line(name)} {numbers.count(held / 2**20)}" for held, name in sorted(known, reverse=True))
+    return f"Memory of the process while answering, MiB: {each}. The base is in it once, with what earlier variants loaded."
 
 
 def metric_title(name: str) -> str:

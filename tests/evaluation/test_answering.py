@@ -49,6 +49,9 @@ def test_usage_seconds_and_passages_are_kept(tmp_path: Path) -> None:
     )
     [first, *_] = run(RunnableLambda(lambda q: message), tmp_path)
     assert (first.prompt_tokens, first.completion_tokens, first.seconds) == (7, 2, 0.75)
+    assert (first.prefill_seconds, first.decode_seconds) == (0.5, 0.25)
+    assert first.memory_bytes is not None
+    assert 10e6 < first.memory_bytes < 100e9, "this process's, in bytes"
     assert first.passages[0].id == "d"
 
 

@@ -18,6 +18,8 @@ def test_the_page_has_every_element(rich: Results) -> None:
         "Where questions are lost", "side by side", "Without the leaked questions the verdict stays the same.",
         "not checked against the training rows: the MiniLM package is not installed",
         "used for 7 different comparisons and 1 for choosing", "first on 2026-02-01", "A race: after every 20 questions",
+        "The training recipe", "86.0 <small class=\"quiet\">seed 1</small>", "reading 0.40 s, writing 0.20 s",
+        "Memory of the process while answering, MiB: ", "tuned 1,200",
     ):  # fmt: skip
         assert said in page, said
     assert "&lt;b&gt;How do I&lt;/b&gt; add my daughter?" in page
@@ -27,7 +29,9 @@ def test_the_page_has_every_element(rich: Results) -> None:
 def test_markdown_has_every_element(rich: Results) -> None:
     text = to_markdown(rich)
     for said in ("**Next best action**", "(raced out after 60)", "## Learning curve", "| forecast |", "## Where retrieval loses questions",
-                 "Different comparisons on these questions so far: 7", "a race: 240 of 300 questions asked"):  # fmt: skip
+                 "Different comparisons on these questions so far: 7", "a race: 240 of 300 questions asked",
+                 "| tuned | 0, 1, 2 | 88.0, 86.0, 90.0 | 88.0 (82.0 to 94.0) | +30.0 (+22.0 to +38.0) |", "(reading 0.40 s)",
+                 "tuned 1,200"):  # fmt: skip
         assert said in text, said
 
 

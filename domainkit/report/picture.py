@@ -1,0 +1,69 @@
+"""A chart of the report as a picture of its own: an SVG file that needs neither the page nor its style sheet.
+
+Always on a white ground, since a notebook or a slide does not tell what lies under it.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from markupsafe import Markup
+
+from domainkit.storage import write_text
+
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+
+
+class Picture:
+    """The first drawing of a chart, which is the one for wide screens. A notebook shows it where it stands last in a cell."""
+
+    def __init__(self, chart: Markup) -> None:
+        """`chart` is what a function of the report draws: `forest(results)`, `curve_chart(results)`, `volume_chart(results)`."""
+        self.svg = _standalone(str(chart))
+
+    def save(self, path: str | Path) -> None:
+        write_text(Path(path), self.svg + "\n")
+
+    def _repr_svg_(self) -> str | None:
+        return self.svg or None
+
+    def __repr__(self) -> str:
+        title = re.search(r"<title[^>]*>(.*?)</title>", self.svg)
+        return f"<picture: {Markup(title[1]).unescape()}>" if title else "<no picture: too little to draw>"
+
+
+def _standalone(chart: str) -> str:
+    """The chart's first <svg> with its size and the rules it needs; nothing where nothing was drawn."""
+    found = re.search(r"<svg(.*?)</svg>", chart, re.DOTALL)
+    size = re.search(r'viewBox="0 0 (\d+) (\d+)"', chart)
+    if found is None or size is None:
+        return ""
+    width, height = size.groups()
+    attributes, _, body = found[1].partition(">")
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"{attributes}>'
+    ground = f'<rect width="{width}" height="{height}" fill="#ffffff"></rect>'
+    return f"{head}<style>{_rules(found[0])}</style>{ground}{body}</svg>"
+
+
+def _rules(svg: str) -> str:
+    """Of the report's style sheet, the colours and the rules whose classes the drawing has; those for some screens only are left out."""
+    sheet = files("domainkit.report").joinpath("report.css").read_text(encoding="utf-8")
+    plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet)
+    drawn = {name for names in re.findall(r'class="([^"]*)"', svg) for name in names.split()}
+    kept = []
+    for selectors, body in _RULE.findall(plain):
+        wanted = [s.strip() for s in selectors.split(",") if _fits(s, drawn)]
+        if wanted:
+            kept.append(f"{', '.join(wanted)} {{{body}}}")
+    # Neither the page's distances nor the mark that its slider moves.
+    return "\n".join([*kept, ".chart {margin: 0}", ".volume-mark {display: none}"])
+
+
+def _fits(selector: str, drawn: set[str]) -> bool:
+    classes = re.findall(r"\.([\w-]+)", selector)
+    return selector.strip() == ":root" or (bool(classes) and set(classes) <= drawn)
+
+
+__all__ = ["Picture"]
