@@ -15,6 +15,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import Cache, DynamicLayer
 
+from domainkit.inference.grouped import use_grouped
 from domainkit.inference.prefix import State
 
 GROWTH = 128
@@ -189,6 +190,7 @@ class Runner(Places[SlotStore]):
         super().__init__(model, SlotStore())
         self._windows = attention_windows(model.config.get_text_config())
         self._keep: torch.Tensor | None = None
+        self._grouped = use_grouped(model)
         # Behind the decoder, not before the head: an adapter may wrap or replace the head.
         self._hook = model.get_decoder().register_forward_hook(self._only_wanted)
 
@@ -248,6 +250,8 @@ class Runner(Places[SlotStore]):
 
     def close(self) -> None:
         self._hook.remove()
+        if self._grouped:
+            self.model.set_attn_implementation("sdpa")
 
 
 def _last_places(sizes: torch.Tensor, wanted: int) -> torch.Tensor:
