@@ -1,6 +1,6 @@
 """Reward training with and without a bound on the KL: python -m benchmarks.preference
 
-SmolLM2 is rewarded for short answers, by GRPO, from the same seed with three values of β. Writes
+SmolLM2 is rewarded for short answers, by GRPO, from the same seed with four values of β. Writes
 benchmarks/results/preference.json and the tables of docs/preference.md; some minutes on two cores.
 """
 
@@ -16,7 +16,7 @@ from benchmarks.runs import RESULTS, save
 from benchmarks.tables import table
 
 PAGE = Path(__file__).parents[1] / "docs" / "preference.md"
-BETAS = (0.0, 0.04, 1.0)
+BETAS = (0.0, 0.04, 0.3, 1.0)
 QUESTIONS = (
     "Name a colour.", "Name a fruit.", "Name a bird.", "What is tea?", "What is rain?", "Name a river.", "What is bread?",
     "Say hello.", "Name a tree.", "What is snow?", "Name a metal.", "What is a boat?",

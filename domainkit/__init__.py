@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from domainkit.corpus.check import check
     from domainkit.corpus.document import Document
     from domainkit.corpus.example import Example, Turn
+    from domainkit.corpus.preferences import read_marked, read_pairs
     from domainkit.corpus.read import read_documents, read_examples
     from domainkit.errors import DomainkitError
     from domainkit.evaluation.compare import compare
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from domainkit.llm import DomainLLM
     from domainkit.report import render
     from domainkit.retrieval import build_retriever
-    from domainkit.training.config import TrainConfig
+    from domainkit.training.config import PreferenceConfig, TrainConfig
+    from domainkit.training.preference import train_preference
+    from domainkit.training.rewards import judge
     from domainkit.training.train import train
 
 __version__ = "0.1.0"
@@ -33,6 +36,7 @@ _PUBLIC = {
     "DomainLLM": "domainkit.llm",
     "DomainkitError": "domainkit.errors",
     "Example": "domainkit.corpus.example",
+    "PreferenceConfig": "domainkit.training.config",
     "Results": "domainkit.evaluation.results",
     "Sample": "domainkit.evaluation.task",
     "Task": "domainkit.evaluation.task",
@@ -42,11 +46,15 @@ _PUBLIC = {
     "build_retriever": "domainkit.retrieval",
     "check": "domainkit.corpus.check",
     "compare": "domainkit.evaluation.compare",
+    "judge": "domainkit.training.rewards",
     "read_documents": "domainkit.corpus.read",
     "read_examples": "domainkit.corpus.read",
+    "read_marked": "domainkit.corpus.preferences",
+    "read_pairs": "domainkit.corpus.preferences",
     "read_task": "domainkit.evaluation.task",
     "render": "domainkit.report",
     "train": "domainkit.training.train",
+    "train_preference": "domainkit.training.preference",
 }
 
 __all__ = [
@@ -55,6 +63,7 @@ __all__ = [
     "DomainLLM",
     "DomainkitError",
     "Example",
+    "PreferenceConfig",
     "Results",
     "Sample",
     "Task",
@@ -64,11 +73,15 @@ __all__ = [
     "build_retriever",
     "check",
     "compare",
+    "judge",
     "read_documents",
     "read_examples",
+    "read_marked",
+    "read_pairs",
     "read_task",
     "render",
     "train",
+    "train_preference",
 ]
 
 

@@ -61,6 +61,9 @@ class Card(BaseModel):
     notes: list[str] = []
     parents: list[dict[str, Any]] = []
     """Of an adapter combined or converted from others: their folder names, weight hashes, cards' data, and shares."""
+    preference: dict[str, Any] | None = None
+    """Of training on preferences or a reward: objective, β, reference, reward, the curve step by step, and answers sampled before and
+    after with their reward, length and KL to the reference."""
     proof: dict[str, Any] | None = None
     """Of a combined adapter: what held-out examples say of it beside its parents."""
 

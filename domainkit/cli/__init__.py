@@ -15,6 +15,7 @@ COMMANDS = Table(
     {
         "check": "domainkit.cli.check:check",
         "train": "domainkit.cli.train:train",
+        "prefer": "domainkit.cli.prefer:prefer",
         "ask": "domainkit.cli.ask:ask",
         "compare": "domainkit.cli.compare:compare",
         "merge": "domainkit.cli.merge:merge",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from domainkit.evaluation.config import CompareConfig
-from domainkit.training.config import TrainConfig
+from domainkit.training.config import PreferenceConfig, TrainConfig
 
 
 def describe_fields(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> str:
@@ -22,3 +22,6 @@ def describe_fields(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> 
 
 EPILOG_TRAIN = "A run file, and settings that override it:\n\n" + describe_fields(TrainConfig, ("base", "method"))
 EPILOG_COMPARE = "A run file, and settings that override it:\n\n" + describe_fields(CompareConfig, ("base",))
+EPILOG_PREFER = "A run file, and settings that override it:\n\n" + describe_fields(
+    PreferenceConfig, ("base", "method", "objective")
+)

@@ -31,7 +31,7 @@ _ELSEWHERE = {
 _OTHER_ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "ai": "assistant"}
 
 
-class _RowError(Exception):
+class RowError(Exception):
     """One row's fault; becomes a Problem with the row's line."""
 
     def __init__(self, what: str, next_step: str) -> None:
@@ -51,7 +51,7 @@ def scan_examples(path: Path) -> tuple[list[Example], list[Problem]]:
     for line, fields in rows:
         try:
             example = _example(fields, source=f"{path}:{line}")
-        except _RowError as e:
+        except RowError as e:
             problems.append(Problem(str(path), line, e.what, e.next_step))
             continue
         if example.id is not None and first_line.setdefault(example.id, line) != line:
@@ -71,17 +71,24 @@ def looks_like_examples(rows: Sequence[Row]) -> bool:
 
 def _example(row: dict[str, Any], source: str) -> Example:
     layout = _layout(row)
+    if layout == ("prompt", "completion"):
+        return answered(row, "prompt", "completion", source)
     if layout == ("messages",):
-        turns = _messages(row["messages"], "messages")
-    elif layout == ("prompt", "completion"):
-        turns = [*_turns(row["prompt"], "prompt", "user"), *_turns(row["completion"], "completion", "assistant")]
-    else:
-        turns = [Turn(role="user", content=_text(row["input"], "input"))]
-        turns.append(Turn(role="assistant", content=_text(row["target"], "target")))
+        return _finished(row, _messages(row["messages"], "messages"), source)
+    question = Turn(role="user", content=_text(row["input"], "input"))
+    return _finished(row, [question, Turn(role="assistant", content=_text(row["target"], "target"))], source)
+
+
+def answered(row: dict[str, Any], prompt: str, answer: str, source: str) -> Example:
+    """The example of a row whose fields `prompt` and `answer` each hold text or messages. Raises RowError."""
+    return _finished(row, [*_turns(row[prompt], prompt, "user"), *_turns(row[answer], answer, "assistant")], source)
+
+
+def _finished(row: dict[str, Any], turns: list[Turn], source: str) -> Example:
     system = row.get("system")
     if system not in (None, ""):
         if turns and turns[0].role == "system":
-            raise _RowError("has a 'system' field and a system turn", "keep one of them")
+            raise RowError("has a 'system' field and a system turn", "keep one of them")
         turns.insert(0, Turn(role="system", content=_text(system, "system")))
     _check_order(turns)
     return Example(
@@ -106,7 +113,7 @@ def _texts(value: Any, field: str) -> tuple[str, ...]:
     try:
         return list_of_texts(value, field)
     except ValueError as fault:
-        raise _RowError(*fault.args) from None
+        raise RowError(*fault.args) from None
 
 
 def _layout(row: dict[str, Any]) -> tuple[str, ...]:
@@ -122,7 +129,7 @@ def _layout(row: dict[str, Any]) -> tuple[str, ...]:
     renames = [f"rename '{meant}' to '{f}'" for f in missing if (meant := _meant(f, row))]
     fields = ", ".join(f"'{f}'" for f in row) or "none"
     what = f"missing field{'s' if len(missing) > 1 else ''} {' and '.join(repr(f) for f in missing)} (found: {fields})"
-    raise _RowError(what, "; ".join(renames) or _known_layouts())
+    raise RowError(what, "; ".join(renames) or _known_layouts())
 
 
 def _meant(missing: str, row: dict[str, Any]) -> str | None:
@@ -148,44 +155,44 @@ def _turns(value: Any, field: str, role: Role) -> list[Turn]:
 def _messages(value: Any, field: str) -> list[Turn]:
     if not isinstance(value, list) or not value:
         what = f"'{field}' is empty" if value == [] else f"'{field}' is {kind(value)}, not a list of messages"
-        raise _RowError(what, 'write a list of {"role": ..., "content": ...} objects')
+        raise RowError(what, 'write a list of {"role": ..., "content": ...} objects')
     return [_message(message, f"{field}[{i}]") for i, message in enumerate(value)]
 
 
 def _message(message: Any, place: str) -> Turn:
     if not isinstance(message, dict):
-        raise _RowError(f"{place} is {kind(message)}, not an object", 'write {"role": ..., "content": ...}')
+        raise RowError(f"{place} is {kind(message)}, not an object", 'write {"role": ..., "content": ...}')
     for field, alias in (("role", "from"), ("content", "value")):
         if field not in message:
             found = next((f for f in message if f == alias or f.strip().lower() == field), None)
             cure = f"rename '{found}' to '{field}'" if found else 'a message has "role" and "content"'
-            raise _RowError(f"{place}: missing field '{field}'", cure)
+            raise RowError(f"{place}: missing field '{field}'", cure)
     roles = get_args(Role)
     role = message["role"]
     if role not in roles:
         meant = _OTHER_ROLES.get(str(role).strip().lower())
         cure = f"did you mean '{meant}'?" if meant else near(str(role), roles)
-        raise _RowError(f"{place}: unknown role {role!r}", cure)
+        raise RowError(f"{place}: unknown role {role!r}", cure)
     return Turn(role=cast(Role, role), content=_text(message["content"], f"{place}.content"))
 
 
 def _text(value: Any, field: str) -> str:
     if not isinstance(value, str):
         cure = f'write it as a string, "{value}"' if isinstance(value, int | float) else "write it as a string"
-        raise _RowError(f"'{field}' is {kind(value)}, not text", cure)
+        raise RowError(f"'{field}' is {kind(value)}, not text", cure)
     if not value.strip():
-        raise _RowError(f"'{field}' is empty", "fill it in, or delete the row")
+        raise RowError(f"'{field}' is empty", "fill it in, or delete the row")
     return value
 
 
 def _check_order(turns: Sequence[Turn]) -> None:
     if turns[-1].role != "assistant":
         what = f"the last turn is the {turns[-1].role}'s, not the assistant's"
-        raise _RowError(what, "end with the assistant's turn: it is the one to be learnt")
+        raise RowError(what, "end with the assistant's turn: it is the one to be learnt")
     if not any(turn.role == "user" for turn in turns):
-        raise _RowError("no user turn comes before the assistant's", "add the question that the last turn answers")
+        raise RowError("no user turn comes before the assistant's", "add the question that the last turn answers")
     if any(turn.role == "system" for turn in turns[1:]):
-        raise _RowError("a system turn is not the first", "move it to the front")
+        raise RowError("a system turn is not the first", "move it to the front")
 
 
 def _id(value: Any) -> str | None:
@@ -193,6 +200,6 @@ def _id(value: Any) -> str | None:
         return None
     if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
         return str(value)
-    raise _RowError(
+    raise RowError(
         "'id' is empty" if value == "" else f"'id' is {kind(value)}, not text", "write a string, or leave it out"
     )

@@ -1,4 +1,4 @@
-"""TrainConfig: everything that decides an adapter. Torch-free, frozen; a typo is an error that names the near field.
+"""TrainConfig and PreferenceConfig: everything that decides an adapter. Torch-free, frozen; a typo is an error that names the near field.
 
 Each option's meaning is written once, under its field; `domainkit train --help`, the schema and the docs are made from it.
 """
@@ -6,7 +6,7 @@ Each option's meaning is written once, under its field; `domainkit train --help`
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,8 +16,9 @@ Quantization = Literal["auto", "nf4", "int8", "none"]
 DEFAULT_BASE = "builtin:smollm2-135m"
 
 
-class TrainConfig(BaseModel):
-    """How to train. `method_options` are the method's own (rank, alpha, …), checked by the method's config."""
+class AdapterConfig(BaseModel):
+    """What every way to train an adapter needs to know. `method_options` are the method's own (rank, alpha, …), checked by the
+    method's config."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -31,18 +32,10 @@ class TrainConfig(BaseModel):
     """Adaptation method: a name from `domainkit methods`."""
     method_options: dict[str, Any] = Field(default_factory=dict)
     """The method's own options, e.g. method.rank=32 on the command line."""
-    epochs: float = Field(3.0, gt=0)
-    """Passes over the training examples."""
     learning_rate: float | None = Field(None, gt=0)
     """Peak learning rate; left out, the method's own default, with its source, is used."""
-    batch_size: int = Field(16, ge=1)
-    """Examples per optimizer step."""
-    max_tokens_per_pass: int = Field(2048, ge=1)
-    """Most tokens in one forward pass; a batch beyond it is split and its gradients accumulated, which changes nothing but memory."""
     max_length: int | None = Field(None, ge=8)
     """Longest example in tokens; left out, the base's context length. A longer target is an error, never cut."""
-    packing: bool = True
-    """Several examples in one row, exactly (no example sees another); off, rows are padded."""
     warmup_ratio: float = Field(0.03, ge=0, lt=1)
     """Share of the steps over which the rate rises from 0."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
@@ -53,14 +46,61 @@ class TrainConfig(BaseModel):
     """Gradients are scaled down to this norm."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third slower."""
+    seed: int = 0
+    """Seeds initial weights, order of examples, dropout and sampled answers."""
+
+
+class TrainConfig(AdapterConfig):
+    """How to train on examples and documents."""
+
+    epochs: float = Field(3.0, gt=0)
+    """Passes over the training examples."""
+    batch_size: int = Field(16, ge=1)
+    """Examples per optimizer step."""
+    max_tokens_per_pass: int = Field(2048, ge=1)
+    """Most tokens in one forward pass; a batch beyond it is split and its gradients accumulated, which changes nothing but memory."""
+    packing: bool = True
+    """Several examples in one row, exactly (no example sees another); off, rows are padded."""
     save_every: int = Field(50, ge=1)
     """Optimizer steps between checkpoints, from which --resume continues."""
-    seed: int = 0
-    """Seeds initial weights, order of examples and dropout."""
 
 
-def parse_config(values: dict[str, Any]) -> TrainConfig:
-    """A TrainConfig from plain values (TOML, `key=value` strings); dotted `method.x` keys go to `method_options`.
+class PreferenceConfig(AdapterConfig):
+    """How to train on preferences or on a reward."""
+
+    objective: str = "dpo"
+    """dpo (pairs of answers), kto (answers marked good or bad), grpo or rloo (sampled answers and a reward)."""
+    learning_rate: float | None = Field(None, gt=0)
+    """Peak learning rate; left out, a twentieth of the method's rate for examples (for LoRA from 1B on TRL's 1e-5 for adapters)."""
+    beta: float | None = Field(None, ge=0)
+    """How strongly the model is held to its reference; left out, the objective's published value. At 0 nothing holds it."""
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the rows."""
+    batch_size: int = Field(8, ge=1)
+    """Pairs, marked answers or prompts per optimizer step."""
+    rows_per_pass: int = Field(8, ge=2)
+    """Most rows in one forward pass; a batch beyond it is split and its gradients accumulated."""
+    group: int = Field(8, ge=2)
+    """grpo, rloo: answers sampled for each prompt, which are compared with one another."""
+    max_new_tokens: int = Field(256, ge=1)
+    """Longest sampled answer in tokens."""
+    temperature: float = Field(1.0, gt=0)
+    """grpo, rloo: temperature of sampling. At 1 the sampled model is the trained one."""
+    score_unfinished: bool = False
+    """grpo, rloo: also learn from answers cut off at max_new_tokens. Off, they count neither for nor against (DAPO, arXiv 2503.14476)."""
+    probe: int = Field(16, ge=0)
+    """Prompts whose answers are sampled before and after training to measure reward, KL and length; 0 measures nothing."""
+
+
+C = TypeVar("C", bound=AdapterConfig)
+
+
+@overload
+def parse_config(values: dict[str, Any]) -> TrainConfig: ...
+@overload
+def parse_config(values: dict[str, Any], kind: type[C]) -> C: ...
+def parse_config(values: dict[str, Any], kind: Any = TrainConfig) -> Any:
+    """A configuration from plain values (TOML, `key=value` strings); dotted `method.x` keys go to `method_options`.
 
     Raises ConfigError that lists every wrong field, with the near name for a typo.
     """
@@ -78,11 +118,11 @@ def parse_config(values: dict[str, Any]) -> TrainConfig:
         else:
             flat[key] = value
     try:
-        return TrainConfig(**flat, method_options=options)
+        return kind(**flat, **({"method_options": options} if options else {}))
     except ValidationError as e:
         raise ConfigError(
-            "; ".join(describe(error, TrainConfig) for error in e.errors()),
-            next_step="domainkit train --help lists every option",
+            "; ".join(describe(error, kind) for error in e.errors()),
+            next_step=f"domainkit {'train' if kind is TrainConfig else 'prefer'} --help lists every option",
         ) from e
 
 

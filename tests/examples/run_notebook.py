@@ -1,9 +1,10 @@
-"""Run a notebook's code cells in order in one namespace, without Jupyter; with --save, keep what they print in the notebook.
+"""Run a notebook's code cells in order in one namespace, without Jupyter; with --save, keep what they print and show in the notebook.
 
     python tests/examples/run_notebook.py examples/agent.ipynb [--save] [name=JSON ...]
 
 One cell of the notebook is tagged `parameters` and holds plain assignments; name=JSON sets some of them anew, right after it.
-Paths are relative to the folder this is started in. A cell that fails ends the run with its number and code 1.
+Paths are relative to the folder this is started in. A cell that fails ends the run with its number and code 1; one that leaves by
+`sys.exit("skipped: ...")` ends it with that line and code 1, and nothing is saved.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import sys
 import traceback
 from pathlib import Path
 from typing import Any
+
+RICH = {"_repr_html_": "text/html", "_repr_svg_": "image/svg+xml"}
+"""How Jupyter asks a value for more than its plain text, and what it keeps that as."""
 
 
 def main() -> int:
@@ -65,7 +69,10 @@ def outputs(code: ast.Module, space: dict[str, Any], number: int) -> list[dict[s
         found.append({"output_type": "stream", "name": "stdout", "text": printed.getvalue().splitlines(keepends=True)})
     if value is not None:
         print(repr(value))
-        shown = {"text/plain": repr(value).splitlines(keepends=True)}
+        drawn = {kind: getattr(value, how)() for how, kind in RICH.items() if hasattr(value, how)}
+        shown = {
+            kind: text.splitlines(keepends=True) for kind, text in {"text/plain": repr(value), **drawn}.items() if text
+        }
         found.append({"output_type": "execute_result", "execution_count": number, "metadata": {}, "data": shown})
     return found
 

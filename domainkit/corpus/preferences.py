@@ -1,0 +1,112 @@
+"""Rows that say which answer is the better one. Two layouts are known:
+
+    {"prompt": text or messages, "chosen": text or messages, "rejected": text or messages}
+    {"prompt": text or messages, "completion": text or messages, "label": true or false}     # true: a good answer
+
+"input" may stand for "prompt" and "answer" for "completion"; a row may have a "system" turn and an "id".
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from domainkit.corpus.example import Example
+from domainkit.corpus.examples import RowError, answered
+from domainkit.corpus.rows import kind, scan_rows
+from domainkit.errors import DataError, Problem
+
+PROMPT, COMPLETION = ("prompt", "input"), ("completion", "answer")
+PAIR = '{"prompt": ..., "chosen": ..., "rejected": ...}'
+MARKED = '{"prompt": ..., "completion": ..., "label": true or false}'
+
+
+class Pair(BaseModel):
+    """Two answers to one prompt, of which `chosen` is the better."""
+
+    model_config = ConfigDict(frozen=True)
+
+    chosen: Example
+    rejected: Example
+
+
+class Marked(BaseModel):
+    """An answer that somebody found good, or did not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    example: Example
+    good: bool
+
+
+R = TypeVar("R", Pair, Marked)
+
+
+def read_pairs(path: str | Path) -> list[Pair]:
+    """The pairs of a JSON Lines file. Raises DataError that lists every faulty row."""
+    return _read(Path(path), _pair, PAIR)
+
+
+def read_marked(path: str | Path) -> list[Marked]:
+    """The marked answers of a JSON Lines file. Raises DataError that lists every faulty row, or when all are marked alike."""
+    rows = _read(Path(path), _marked, MARKED)
+    if len({row.good for row in rows}) < 2:
+        what = f"every answer is marked {'true' if rows[0].good else 'false'}, so nothing tells good from bad"
+        raise DataError([Problem(str(path), None, what, "add rows of the other kind")])
+    return rows
+
+
+def _read(path: Path, parse: Callable[[dict[str, Any], str], R], layout: str) -> list[R]:
+    rows, problems = scan_rows(path)
+    if not rows and not problems:
+        problems.append(Problem(str(path), None, "holds no rows", f"write one {layout} object per line"))
+    parsed = []
+    for line, fields in rows:
+        try:
+            parsed.append(parse(fields, f"{path}:{line}"))
+        except RowError as e:
+            problems.append(Problem(str(path), line, e.what, e.next_step))
+    if problems:
+        raise DataError(sorted(problems, key=lambda p: p.line or 0))
+    return parsed
+
+
+def _pair(row: dict[str, Any], source: str) -> Pair:
+    prompt, _, _ = _fields(row, (PROMPT, ("chosen",), ("rejected",)), PAIR)
+    chosen, rejected = (answered(row, prompt, field, source) for field in ("chosen", "rejected"))
+    if chosen.turns == rejected.turns:
+        raise RowError("'chosen' and 'rejected' are the same, so there is nothing to prefer", "drop the row")
+    if chosen.prompt != rejected.prompt:
+        what = "'chosen' and 'rejected' hold different turns before the last one"
+        raise RowError(what, "put the turns that both answer into 'prompt'")
+    return Pair(chosen=chosen, rejected=rejected)
+
+
+def _marked(row: dict[str, Any], source: str) -> Marked:
+    prompt, completion, _ = _fields(row, (PROMPT, COMPLETION, ("label",)), MARKED)
+    label = row["label"]
+    if not isinstance(label, bool):
+        raise RowError(
+            f"'label' is {kind(label)}, not true or false", "write true for a good answer and false for a bad one"
+        )
+    return Marked(example=answered(row, prompt, completion, source), good=label)
+
+
+def _fields(row: dict[str, Any], wanted: Sequence[tuple[str, ...]], layout: str) -> list[str]:
+    """Of each wanted field the name it has in the row; a row without one is told the near name it has instead."""
+    found = [next((name for name in names if name in row), None) for names in wanted]
+    missing = [names[0] for names, name in zip(wanted, found, strict=True) if name is None]
+    if missing:
+        others = [f for f in row if f not in found]
+        renames = [f"rename '{close}' to '{m}'" for m in missing for close in difflib.get_close_matches(m, others, n=1)]
+        fields = ", ".join(f"'{f}'" for f in row) or "none"
+        what = f"missing field{'s' if len(missing) > 1 else ''} {' and '.join(map(repr, missing))} (found: {fields})"
+        raise RowError(what, "; ".join(renames) or f"a row is {layout}")
+    return [name for name in found if name is not None]
+
+
+__all__ = ["Marked", "Pair", "read_marked", "read_pairs"]

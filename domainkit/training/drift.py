@@ -1,0 +1,139 @@
+"""How far a trained model has moved: answers sampled from it, their reward and length, and their KL to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+KEPT = 3
+"""Answers shown in the card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One sampled answer to each of `prompts` prompts.
+
+    `kl` is KL(model ‖ reference) in nats per token, exact at each of the `tokens` positions (a sum over the vocabulary, no estimate
+    from the sampled token); `reward` the mean of the scored answers, None without any; `length` tokens per answer; `unfinished`
+    the share cut off.
+    """
+
+    prompts: int
+    tokens: int
+    kl: float
+    reward: float | None
+    length: float
+    unfinished: float
+    answers: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values, for a card."""
+        return asdict(self)
+
+
+def measure_drift(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    stops: Sequence[int],
+    max_new_tokens: int,
+    rows: int,
+    seed: int,
+    reward: Callable[[Sequence[int], Sequence[str]], list[float | None]] | None = None,
+) -> Drift:
+    """Sample an answer at temperature 1 to each prompt (token ids), `rows` at a time, with a seed of its own.
+
+    `model` is a PeftModel; its reference is the adapter named "ref" where it has one, and else the base.
+    """
+    kl, tokens, lengths, cut, texts = 0.0, 0, 0, 0, []
+    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []), _still(model):
+        torch.manual_seed(seed)
+        for start in range(0, len(prompts), rows):
+            ids, mask, width = _sample(model, tokenizer, prompts[start : start + rows], stops, max_new_tokens)
+            answered = _until_stop(ids[:, width:], stops)
+            total, count = _divergence(model, ids, mask, answered, width)
+            kl, tokens = kl + total, tokens + count
+            for answer, length in zip(ids[:, width:].tolist(), answered.sum(1).tolist(), strict=True):
+                cut += answer[length - 1] not in stops
+                lengths += length
+                texts.append(tokenizer.decode(answer[:length], skip_special_tokens=True))
+    scores = [s for s in reward(range(len(texts)), texts) if s is not None] if reward is not None else []
+    return Drift(
+        prompts=len(prompts), tokens=tokens, kl=kl / max(1, tokens), reward=sum(scores) / len(scores) if scores else None,
+        length=lengths / len(prompts), unfinished=cut / len(prompts), answers=tuple(texts[:KEPT]),
+    )  # fmt: skip
+
+
+@contextmanager
+def _still(model: Any) -> Iterator[None]:
+    """Without dropout and without gradients."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)
+
+
+def _sample(
+    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], stops: Sequence[int], most: int
+) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """(ids (B, width + n) of left-padded prompts and answers, mask (B, width) of the prompts, width)."""
+    width = max(map(len, prompts))
+    pads = [width - len(p) for p in prompts]
+    ids = torch.tensor([[tokenizer.pad_token_id] * n + list(p) for n, p in zip(pads, prompts, strict=True)])
+    mask = torch.tensor([[0] * n + [1] * (width - n) for n in pads]).to(model.device)
+    out = model.generate(
+        input_ids=ids.to(model.device), attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, top_p=1.0,
+        max_new_tokens=most, eos_token_id=list(stops), pad_token_id=tokenizer.pad_token_id, use_cache=True,
+    )  # fmt: skip
+    return out, mask, width
+
+
+def _until_stop(answers: torch.Tensor, stops: Sequence[int]) -> torch.Tensor:
+    """Mask (B, n) of the answers' tokens up to and with the first stop token."""
+    stopped = torch.isin(answers, torch.tensor(list(stops), device=answers.device)).long()
+    return ((stopped.cumsum(1) - stopped) == 0).long()
+
+
+def _divergence(
+    model: Any, ids: torch.Tensor, prompt_mask: torch.Tensor, answered: torch.Tensor, width: int
+) -> tuple[float, int]:
+    """(KL in nats summed over the answers' positions, their number)."""
+    mask = torch.cat([prompt_mask, answered], dim=1)
+    inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
+    keep = ids.shape[1] - width + 1
+
+    def log_probs() -> torch.Tensor:
+        logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits[:, :-1]
+        return torch.log_softmax(logits[answered.bool()].float(), dim=-1)
+
+    own = log_probs()
+    with reference(model):
+        theirs = log_probs()
+    return float((own.exp() * (own - theirs)).sum()), len(own)
+
+
+def reference(model: Any) -> AbstractContextManager[None]:
+    """While open, `model` is its reference: the adapter "ref" where it has one, and else the base."""
+    if "ref" not in model.peft_config:
+        return model.disable_adapter()
+    return _switched(model)
+
+
+@contextmanager
+def _switched(model: Any) -> Iterator[None]:
+    model.set_adapter("ref")
+    try:
+        yield
+    finally:
+        model.set_adapter("default")
+
+
+__all__ = ["Drift", "measure_drift", "reference"]

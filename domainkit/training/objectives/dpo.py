@@ -1,0 +1,54 @@
+"""DPO: pairs of answers; the margin by which the chosen one gains likelihood over the rejected one (arXiv 2305.18290)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from trl import DPOConfig, DPOTrainer
+
+from domainkit.corpus.preferences import Pair
+from domainkit.training.config import PreferenceConfig
+from domainkit.training.objectives import Plan, RowKind
+from domainkit.training.objectives.on_trl import OnTrl, arguments, build
+from domainkit.training.render import render_all
+
+
+class Trainer(OnTrl, DPOTrainer):
+    """TRL's, on token ids."""
+
+
+class Dpo:
+    """Loss −log σ(β (log π/π_ref(chosen) − log π/π_ref(rejected))), log-ratios summed over the answers' tokens."""
+
+    row_kind: ClassVar[RowKind] = "pairs"
+    samples: ClassVar[bool] = False
+    least: ClassVar[int] = 1
+    beta: ClassVar[float] = 0.1
+    beta_source: ClassVar[str] = "DPO's (arXiv 2305.18290, section 6)"
+    kl_unit: ClassVar[str] = ""
+    curve: ClassVar[dict[str, str]] = {
+        "margin": "rewards/margins", "accuracy": "rewards/accuracies",
+        "reward_chosen": "rewards/chosen", "reward_rejected": "rewards/rejected",
+    }  # fmt: skip
+
+    @staticmethod
+    def rows_per_item(config: PreferenceConfig) -> int:
+        return 2
+
+    @staticmethod
+    def encode(rows: Sequence[Pair], tokenizer: Any, max_length: int, config: PreferenceConfig) -> list[dict[str, Any]]:
+        sides = [render_all([getattr(r, side) for r in rows], tokenizer, max_length) for side in ("chosen", "rejected")]
+        return [
+            {
+                "prompt_ids": list(c.ids[: c.start]),
+                "chosen_ids": list(c.ids[c.start :]),
+                "rejected_ids": list(r.ids[r.start :]),
+            }
+            for c, r in zip(*sides, strict=True)
+        ]
+
+    @staticmethod
+    def trainer(plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]], reward: Any) -> Any:
+        args = arguments(DPOConfig, plan, max_length=None)
+        return build(Trainer, plan, model, tokenizer, encoded, args)

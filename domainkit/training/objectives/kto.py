@@ -1,0 +1,71 @@
+"""KTO: answers marked good or bad, one at a time; gains and losses as people weigh them (arXiv 2402.01306)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from trl import KTOConfig, KTOTrainer
+
+from domainkit.corpus.preferences import Marked
+from domainkit.training.config import PreferenceConfig
+from domainkit.training.objectives import Plan, RowKind
+from domainkit.training.objectives.on_trl import OnTrl, arguments, build
+from domainkit.training.render import render_all
+
+BALANCE = 4 / 3
+"""Most that all good answers together may outweigh all bad ones (arXiv 2402.01306, equation 8)."""
+
+
+class Trainer(OnTrl, KTOTrainer):
+    """TRL's, on token ids."""
+
+
+class Kto:
+    """Loss 1 − σ(±β (log π/π_ref(answer) − z)), where z is the KL estimated on answers to other prompts."""
+
+    row_kind: ClassVar[RowKind] = "marked"
+    samples: ClassVar[bool] = False
+    least: ClassVar[int] = 2
+    beta: ClassVar[float] = 0.1
+    beta_source: ClassVar[str] = "KTO's (arXiv 2402.01306)"
+    kl_unit: ClassVar[str] = "nats per answer, of answers put to other prompts, at least 0"
+    curve: ClassVar[dict[str, str]] = {
+        "kl": "kl", "margin": "rewards/margins", "reward_chosen": "rewards/chosen", "reward_rejected": "rewards/rejected",
+    }  # fmt: skip
+
+    @staticmethod
+    def rows_per_item(config: PreferenceConfig) -> int:
+        return 1
+
+    @staticmethod
+    def encode(
+        rows: Sequence[Marked], tokenizer: Any, max_length: int, config: PreferenceConfig
+    ) -> list[dict[str, Any]]:
+        """In the order they are trained in: TRL reads KTO's rows as they come, and pairs each prompt with the answer before it."""
+        order = list(rows)
+        random.Random(config.seed).shuffle(order)
+        rendered = render_all([row.example for row in order], tokenizer, max_length)
+        answers = [list(r.ids[r.start :]) for r in rendered]
+        return [
+            {
+                "prompt_ids": list(r.ids[: r.start]),
+                "completion_ids": answers[i],
+                "KL_completion_ids": answers[i - 1],
+                "label": row.good,
+            }
+            for i, (r, row) in enumerate(zip(rendered, order, strict=True))
+        ]
+
+    @staticmethod
+    def trainer(plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]], reward: Any) -> Any:
+        good, bad = weights(sum(row["label"] for row in encoded), len(encoded))
+        args = arguments(KTOConfig, plan, max_length=None, desirable_weight=good, undesirable_weight=bad)
+        return build(Trainer, plan, model, tokenizer, encoded, args)
+
+
+def weights(good: int, rows: int) -> tuple[float, float]:
+    """(weight of a good answer, of a bad one): the rarer kind is raised until both kinds weigh about the same."""
+    share = good / (rows - good)
+    return (1 / share, 1.0) if share < 1 else (1.0, max(1.0, share / BALANCE))

@@ -1,0 +1,172 @@
+"""What all of TRL's trainers are told otherwise.
+
+TRL tokenises text itself, so that text spelling a control token becomes one: here rows arrive as token ids and stay as they are.
+It reports each run to its makers: here nothing is. It cuts rows at 1,024 tokens, recomputes activations, computes in bfloat16
+even on a CPU, hides losses that are not numbers and logs every tenth step: see `arguments`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+
+from domainkit.training.loop import TrainingError, rate_factor
+from domainkit.training.objectives import Plan
+
+SILENT_STEPS = 10
+"""Steps without any difference in reward after which a run that learns nothing is ended."""
+ALMOST_ZERO = 1e-20
+"""TRL measures no KL at β = 0, when it is most wanted. This β changes no bit of a loss or a reward, and the KL is measured."""
+
+
+class OnTrl:
+    """Mixed into TRL's trainers, before them. `supervised` counts the answers' tokens that were learnt from."""
+
+    plan: Plan
+    supervised: int = 0
+    lengths: list[float]
+    lr_scheduler: Any
+
+    def _send_telemetry(self) -> None:
+        """Nothing is reported to anyone."""
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing is written but the adapter's own card."""
+
+    def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+        """Rows are token ids already."""
+        return dataset
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """A prompt is the number of its row: its ids are those that domainkit rendered."""
+        return [list(self.prompt_ids[int(p)]) for p in prompts], None, {}  # type: ignore[attr-defined]
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
+        config = self.plan.config
+        warmup = math.ceil(config.warmup_ratio * num_training_steps)
+        target: Any = self.optimizer if optimizer is None else optimizer  # type: ignore[attr-defined]
+        self.lr_scheduler = LambdaLR(
+            target, lambda step: rate_factor(step, num_training_steps, warmup, config.schedule)
+        )
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        mask = inputs["completion_mask"]
+        self.supervised += int(mask.sum())
+        self.lengths.append(float(mask.sum(1).float().mean()))
+        return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
+
+
+def arguments(kind: Any, plan: Plan, **own: Any) -> Any:
+    """TRL's configuration of class `kind`, with domainkit's settings and the objective's `own`."""
+    config = plan.config
+    made = kind(
+        output_dir=str(plan.work),
+        beta=config.beta or ALMOST_ZERO,
+        max_steps=plan.steps,
+        per_device_train_batch_size=plan.rows,
+        gradient_accumulation_steps=plan.accumulate,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        gradient_checkpointing=config.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        # Policy and reference are compared weight for weight: dropout would be a difference that is none.
+        disable_dropout=True,
+        bf16=plan.bf16,
+        use_cpu=plan.device == "cpu",
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        seed=config.seed,
+        data_seed=config.seed,
+        **own,
+    )
+    made._n_gpu = min(1, made.n_gpu)  # one process drives one GPU
+    return made
+
+
+def build(kind: Any, plan: Plan, model: Any, tokenizer: Any, rows: list[dict[str, Any]], args: Any, **own: Any) -> Any:
+    """A trainer of class `kind` over the encoded rows; the adapter's weights stay float32, which TRL would round on a packed base."""
+    from datasets import Dataset
+
+    held = {name: p.dtype for name, p in model.named_parameters() if p.requires_grad}
+    trainer = kind(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, **own)
+    trainer.remove_callback(PrinterCallback)
+    trainer.plan, trainer.lengths = plan, []
+    for name, p in model.named_parameters():
+        if name in held:
+            p.data = p.data.to(held[name])
+    return trainer
+
+
+class Watch(TrainerCallback):
+    """Keeps the curve, and ends a run that diverges or cannot learn."""
+
+    def __init__(self, trainer: Any, columns: dict[str, str], on_step: Callable[[dict[str, float]], None]) -> None:
+        self.trainer = trainer
+        self.columns = columns
+        self.on_step = on_step
+        self.curve: list[dict[str, float]] = []
+        self.tokens = 0
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Before the weights are touched: the gradients are there, and are numbers."""
+        step, config = state.global_step + 1, self.trainer.plan.config
+        trained = {n: p for n, p in self.trainer.model.named_parameters() if p.requires_grad}
+        if not all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in trained.values()):
+            raise TrainingError(
+                f"the gradient is not a number at step {step} of {state.max_steps} (learning rate {config.learning_rate:g}); "
+                "nothing is saved",
+                next_step=f"try half the learning rate ({config.learning_rate / 2:g}), or a lower max_grad_norm",
+            )
+        absent = [name for name, p in trained.items() if p.grad is None]
+        if absent:
+            raise TrainingError(
+                f"{len(absent)} of {len(trained)} adapter tensors got no gradient, so they would never learn: {absent[0]}",
+                next_step="choose other target layers, or turn gradient_checkpointing off",
+            )
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if not logs or "loss" not in logs:
+            return
+        found = {"step": float(state.global_step), "loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+        found |= {own: logs[name] for own, name in self.columns.items() if logs.get(name) is not None}
+        if "length" not in found:
+            found["length"] = sum(self.trainer.lengths) / len(self.trainer.lengths)
+        self.trainer.lengths.clear()
+        self.tokens = int(logs.get("num_tokens") or self.tokens)
+        self.curve.append({k: float(v) for k, v in found.items()})
+        self._check_signal(min(SILENT_STEPS, state.max_steps))
+        self.on_step(self.curve[-1])
+
+    def _check_signal(self, enough: int) -> None:
+        """Sampled answers differ in reward: without a difference there is nothing to learn from."""
+        if len(self.curve) != enough or "tied" not in self.curve[0]:
+            return
+        if all(step["unfinished"] == 1 for step in self.curve) and not self.trainer.plan.config.score_unfinished:
+            limit = self.trainer.plan.config.max_new_tokens
+            raise TrainingError(
+                f"no sampled answer ended within max_new_tokens={limit} in {enough} steps, so none was scored",
+                next_step="raise max_new_tokens, start from an adapter that ends its answers, or set score_unfinished=true",
+            )
+        if all(step["tied"] == 1 for step in self.curve):
+            raise TrainingError(
+                f"the reward told no answer from another in {enough} steps: all answers to a prompt scored the same",
+                next_step="take a finer reward (token_f1 instead of exact_match), a larger group, or start from an adapter "
+                "that is sometimes right",
+            )
+
+
+__all__ = ["ALMOST_ZERO", "OnTrl", "Watch", "arguments", "build"]

@@ -1,0 +1,73 @@
+"""What GRPO and RLOO share: prompts as token ids, several sampled answers each, a reward for each answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from domainkit.corpus.example import Example
+from domainkit.corpus.rows import place
+from domainkit.errors import DataError, Problem
+from domainkit.training.config import PreferenceConfig
+from domainkit.training.objectives import Plan
+from domainkit.training.objectives.on_trl import arguments, build
+from domainkit.training.render import encode_chat
+
+CURVE = {
+    "reward": "reward", "reward_spread": "reward_std", "kl": "kl", "length": "completions/mean_length",
+    "unfinished": "completions/clipped_ratio", "tied": "frac_reward_zero_std", "entropy": "entropy",
+}  # fmt: skip
+"""Curve columns that the sampling objectives share, by TRL's names."""
+
+
+def encode_prompts(
+    rows: Sequence[Example], tokenizer: Any, max_length: int, config: PreferenceConfig
+) -> list[dict[str, Any]]:
+    """Each example's prompt as ids; the longest answer must fit behind it."""
+    encoded, problems = [], []
+    for number, row in enumerate(rows):
+        ids = encode_chat(tokenizer, row.prompt, add_generation_prompt=True)
+        if len(ids) + config.max_new_tokens > max_length:
+            path, line = place(row.source)
+            what = f"its prompt of {len(ids)} tokens and an answer of max_new_tokens={config.max_new_tokens} are more than {max_length}"
+            problems.append(Problem(path, line, what, "shorten the row, or lower max_new_tokens"))
+        # TRL takes a text for a prompt: it is given the row's number, and asks for that row's ids.
+        encoded.append({"prompt": str(number), "ids": ids})
+    if problems:
+        raise DataError(problems)
+    return encoded
+
+
+def sampling_trainer(
+    kind: Any, config_kind: Any, plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]],
+    reward: Callable[[Sequence[int], Sequence[str]], list[float | None]], **own: Any,
+) -> Any:  # fmt: skip
+    """TRL's trainer of class `kind`. `reward` scores answers to the rows of the given numbers; None leaves an answer out."""
+    config = plan.config
+    args = arguments(
+        config_kind,
+        plan,
+        num_generations=config.group,
+        max_completion_length=config.max_new_tokens,
+        temperature=config.temperature,
+        # The base in memory is set for training, without a cache.
+        generation_kwargs={"use_cache": True},
+        mask_truncated_completions=not config.score_unfinished,
+        **own,
+    )
+    stops: set[int] = set()
+
+    def score(prompts: list[str], completions: list[str], completion_ids: list[list[int]], **_: Any) -> Any:
+        ended = [bool(ids) and ids[-1] in stops for ids in completion_ids]
+        chosen = [i for i, end in enumerate(ended) if end or config.score_unfinished]
+        values: list[float | None] = [None] * len(prompts)
+        for i, value in zip(
+            chosen, reward([int(prompts[i]) for i in chosen], [completions[i] for i in chosen]), strict=True
+        ):
+            values[i] = value
+        return values
+
+    trainer = build(kind, plan, model, tokenizer, [{"prompt": e["prompt"]} for e in encoded], args, reward_funcs=score)
+    trainer.prompt_ids = [e["ids"] for e in encoded]
+    stops.update(trainer.eos_token_ids)
+    return trainer

@@ -1,0 +1,285 @@
+"""train_preference(): pairs, marked answers or a reward in, adapter folder out. TRL trains; the model is held to a reference.
+
+The reference is the base with the adapter switched off: no second copy of any weight. When training starts from an adapter, it is
+that adapter as it was, kept as a frozen copy of its own few weights beside the one that is trained.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from domainkit.adapter import WEIGHTS, Adapter, Card, write_card
+from domainkit.corpus.example import Example
+from domainkit.machine import hardware, versions
+from domainkit.storage import sha256_file, sha256_lines, staged_folder
+from domainkit.training.base import LoadedBase, load_base
+from domainkit.training.config import PreferenceConfig, parse_config
+from domainkit.training.drift import Drift, measure_drift
+from domainkit.training.loop import TrainingError
+from domainkit.training.methods import Method, attach, peft_warnings_muted
+from domainkit.training.methods.adaptation import Hooks
+from domainkit.training.objectives import Objective, Plan, Row, load_objective
+from domainkit.training.preference_plan import check, example_of, from_start, make_plan, settle
+from domainkit.training.progress import Progress, show_progress
+from domainkit.training.render import encode_chat
+from domainkit.training.rewards import Reward, Scorer
+from domainkit.training.train import prompt_format
+from domainkit.training.tuned import load_adapted
+
+log = logging.getLogger("domainkit")
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceProgress(Progress):
+    """Progress with the step's curve: reward or margin, KL, answer length."""
+
+    columns: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        shown = {"reward": "reward", "margin": "margin", "kl": "KL", "length": "tokens"}
+        parts = [f"{shown[name]} {value:.3g}" for name, value in self.columns if name in shown]
+        minutes, seconds = divmod(round(self.seconds_left), 60)
+        return " · ".join([f"step {self.step}/{self.steps}", *parts, f"{minutes}:{seconds:02d} left"])
+
+
+def train_preference(
+    rows: Sequence[Row],
+    config: PreferenceConfig | None = None,
+    out: str | Path = "adapter",
+    *,
+    reward: str | Reward | None = None,
+    start: str | Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Adapter:
+    """Train an adapter on preferences or on a reward and write it to the folder `out`, whole or not at all.
+
+    `rows` are what the objective learns from: Pairs (dpo), Marked answers (kto) or Examples (grpo, rloo). `reward` names a metric
+    of domainkit or scores answers itself (`judge` makes one from a chat model); grpo and rloo need it, the others measure with it.
+    `start` is an adapter to go on from; it is then the reference too. A run has no checkpoints: one that is stopped leaves nothing.
+    Raises DataError, ConfigError, AdapterError, BaseModelError, MachineError or TrainingError.
+    """
+    config, out = config or parse_config({}, PreferenceConfig), Path(out)
+    # 1. Refuse what cannot work before anything is loaded.
+    objective = load_objective(config.objective)
+    before = Adapter.load(start) if start is not None else None
+    config = from_start(config, before) if before is not None else config
+    method = check(rows, config, objective, reward, out)
+    scorer = Scorer(reward, [example_of(row) for row in rows]) if reward is not None else None
+    # 2. The base, and the adapter to start from.
+    torch.manual_seed(config.seed)
+    base = load_base(config.base, revision=config.revision, quantization=config.quantization)
+    config, notes = settle(config, method, objective, base, len(rows))
+    model = _model(base, method, before)
+    # 3. Rows as token ids.
+    length = config.max_length or base.context_length
+    encoded = objective.encode(rows, base.tokenizer, length, config)
+    # 4. TRL's trainer.
+    with tempfile.TemporaryDirectory() as work, _quiet():
+        plan = make_plan(config, objective, len(encoded), Path(work), base)
+        trainer = objective.trainer(plan, model, base.tokenizer, encoded, scorer)
+        if before is None:
+            _drop_copy(model)
+        fresh = _weights(model)
+        # 5. Train, with what the model answers before and after.
+        first = _probe(model, base, rows, config, scorer)
+        with nullcontext(on_progress) if on_progress else show_progress() as report:
+            run = _run(trainer, objective, plan, report)
+        _check_learnt(model, fresh)
+        last = _probe(model, base, rows, config, scorer)
+    # 6. Weights and card, in one move.
+    _drop_copy(model)
+    card = _card(base, config, method, objective, rows, run, model, notes)
+    told = _told(config, objective, scorer, before, run, first, last)
+    _save(model, card.model_copy(update={"preference": told}), out)
+    return Adapter.load(out)
+
+
+# ---- 2. and 4. adapter, trainer ----------------------------------------------------------------------------------------
+
+
+def _model(base: LoadedBase, method: Method, start: Adapter | None) -> Any:
+    """The base with the adapter that is trained: fresh, or `start`'s."""
+    if start is None:
+        return attach(method, base.model)
+    start.check_base(base.source.fingerprint, base.source.name)
+    return load_adapted(base.model, start.folder, trainable=True)
+
+
+def _drop_copy(model: Any) -> None:
+    """TRL keeps a copy of whatever adapter it is given as the reference; a fresh one changes nothing, so the base itself will do."""
+    if "ref" in model.peft_config:
+        model.delete_adapter("ref")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """TRL prints the rows whose answers got no reward, and PEFT warns transformers."""
+    loud = logging.getLogger("trl")
+    level = loud.level
+    loud.setLevel(logging.ERROR)
+    try:
+        with peft_warnings_muted():
+            yield
+    finally:
+        loud.setLevel(level)
+
+
+# ---- 5. the run --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run did: one entry of `curve` per optimizer step."""
+
+    curve: list[dict[str, float]]
+    tokens: int
+    supervised: int
+    seconds: float
+
+
+def _run(trainer: Any, objective: type[Objective], plan: Plan, report: Callable[[Progress], None] | None) -> Run:
+    from domainkit.training.objectives.on_trl import Watch
+
+    began = time.perf_counter()
+
+    def on_step(found: dict[str, float]) -> None:
+        if report is None:
+            return
+        seconds, step = time.perf_counter() - began, int(found["step"])
+        left = seconds / step * (plan.steps - step)
+        report(
+            PreferenceProgress(
+                step, plan.steps, found["loss"], found["learning_rate"], watch.tokens / seconds, left, tuple(found.items())
+            )
+        )  # fmt: skip
+
+    watch = Watch(trainer, objective.curve, on_step)
+    trainer.add_callback(watch)
+    try:
+        trainer.train()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"after step {len(watch.curve)} of {plan.steps}; preference training keeps no checkpoints, so nothing is saved"
+        ) from None
+    return Run(watch.curve, watch.tokens, trainer.supervised, time.perf_counter() - began)
+
+
+def _probe(
+    model: Any, base: LoadedBase, rows: Sequence[Row], config: PreferenceConfig, scorer: Scorer | None
+) -> Drift | None:
+    """Answers to the first rows' prompts, sampled with the same seed whenever it is asked."""
+    if not config.probe:
+        return None
+    prompts = [
+        encode_chat(base.tokenizer, example_of(row).prompt, add_generation_prompt=True) for row in rows[: config.probe]
+    ]
+    return measure_drift(
+        model, base.tokenizer, prompts, stops=base.stop_token_ids, max_new_tokens=config.max_new_tokens,
+        rows=config.rows_per_pass, seed=config.seed, reward=scorer,
+    )  # fmt: skip
+
+
+def _weights(model: Any) -> dict[str, torch.Tensor]:
+    return {name: p.detach().to("cpu", copy=True) for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _check_learnt(model: Any, fresh: dict[str, torch.Tensor]) -> None:
+    trained = _weights(model)
+    if not all(bool(torch.isfinite(w).all()) for w in trained.values()):
+        raise TrainingError("the trained weights hold values that are not numbers", next_step="lower the learning rate")
+    if all(torch.equal(w, fresh[name]) for name, w in trained.items()):
+        raise TrainingError(
+            "training changed no weight, so the adapter would answer exactly as before",
+            next_step="raise the learning rate or train for more epochs",
+        )
+
+
+# ---- 6. the folder -----------------------------------------------------------------------------------------------------
+
+
+def _card(
+    base: LoadedBase, config: PreferenceConfig, method: Method, objective: type[Objective], rows: Sequence[Row], run: Run,
+    model: Any, notes: list[str],
+) -> Card:  # fmt: skip
+    from domainkit import __version__
+
+    losses = [(int(step["step"]), step["loss"]) for step in run.curve]
+    tail = [loss for _, loss in losses][-max(1, len(losses) // 10) :]
+    return Card(
+        base=config.base,
+        base_fingerprint=base.source.fingerprint,
+        revision=base.source.revision,
+        quantization=base.quantization,
+        method=config.method,
+        config=config.model_dump(),
+        learning_rate_source=next(n for n in notes if n.startswith("learning rate")).partition(": ")[2],
+        prompt_format=prompt_format(base.tokenizer),
+        examples=len(rows),
+        data_fingerprint=_fingerprint(rows),
+        tokens=run.tokens,
+        supervised_tokens=run.supervised,
+        losses=losses,
+        final_loss=sum(tail) / len(tail) if tail else None,
+        seconds=round(run.seconds, 3),
+        tokens_per_second=round(run.tokens / run.seconds, 1),
+        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        hardware=hardware(),
+        versions=versions(),
+        weights_sha256="",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        domainkit=__version__,
+        notes=notes,
+    )
+
+
+def _fingerprint(rows: Sequence[Row]) -> str:
+    """Where a row came from does not change what is learnt from it."""
+    left_out = {"source": True, "id": True, "doc_ids": True}
+    nested = {"chosen": left_out, "rejected": left_out, "example": left_out}
+    return sha256_lines(
+        row.model_dump_json(exclude=left_out if isinstance(row, Example) else nested, exclude_none=True) for row in rows
+    )
+
+
+def _told(
+    config: PreferenceConfig, objective: type[Objective], scorer: Scorer | None, start: Adapter | None, run: Run,
+    first: Drift | None, last: Drift | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The card's part on preferences."""
+    what = "the base, with the adapter switched off"
+    if start is not None:
+        what = f"the adapter {start.folder.name} as it was (SHA-256 {start.weights_sha256[:12]}…), a frozen copy"
+    return {
+        "objective": config.objective,
+        "beta": config.beta,
+        "reference": what,
+        "start": start.weights_sha256 if start is not None else None,
+        "reward": scorer.name if scorer is not None else None,
+        "kl_unit": objective.kl_unit,
+        "curve": [{k: round(v, 6) for k, v in step.items()} for step in run.curve],
+        "before": first.facts() if first is not None else None,
+        "after": last.facts() if last is not None else None,
+    }
+
+
+def _save(model: Any, card: Card, out: Path) -> None:
+    """PEFT's own folder, and the card."""
+    with staged_folder(out) as staged:
+        for settings in model.peft_config.values():
+            settings.base_model_name_or_path, settings.revision = card.base, card.revision
+        Hooks().save(model, staged, {})
+        (staged / "README.md").unlink(missing_ok=True)  # PEFT's empty form; the card says what is known
+        write_card(staged, card.model_copy(update={"weights_sha256": sha256_file(staged / WEIGHTS)}))
+
+
+__all__ = ["PreferenceProgress", "train_preference"]

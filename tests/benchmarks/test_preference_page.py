@@ -1,0 +1,25 @@
+"""docs/preference.md shows the results: reward rose, and the smaller β the further the model drifted."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.preference import BETAS, PAGE, filled
+from benchmarks.runs import RESULTS
+
+RUNS = json.loads((RESULTS / "preference.json").read_text(encoding="utf-8"))["runs"]
+
+
+def test_the_page_shows_the_results() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert filled(page) == page, "run: python -m benchmarks.preference"
+    assert "not measured yet" not in page
+
+
+def test_reward_rises_and_beta_bounds_the_kl() -> None:
+    free, default, held, tight = RUNS
+    assert [r["beta"] for r in RUNS] == list(BETAS)
+    assert all(r["before"] == free["before"] for r in RUNS)
+    for run in (free, default, held):
+        assert run["after"]["reward"] > run["before"]["reward"] + 0.05
+    assert tight["after"]["kl"] < held["after"]["kl"] < 0.7 * free["after"]["kl"]

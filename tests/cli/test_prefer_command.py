@@ -1,0 +1,88 @@
+"""domainkit prefer: data of each kind is read, the drift is told, and a wrong word names the near one."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainkit.adapter import Adapter
+from domainkit.cli import main
+
+SMALL = ("quantization=none", "learning_rate=1e-2", "method.rank=4", "batch_size=2", "max_new_tokens=4", "probe=2")
+DATA: dict[str, list[dict[str, Any]]] = {
+    "dpo": [{"prompt": f"q{i}", "chosen": "yes", "rejected": "no"} for i in range(4)],
+    "kto": [{"input": f"q{i}", "answer": "yes" if i % 2 else "no", "label": bool(i % 2)} for i in range(4)],
+    "grpo": [{"input": f"q{i}", "target": "yes"} for i in range(4)],
+}
+
+
+def domainkit(*words: Any) -> tuple[int, str, str]:
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["domainkit", *map(str, words)])
+        patch.setenv("COLUMNS", "200")
+        try:
+            main()
+        except SystemExit as e:
+            code = int(e.code or 0)
+    return code, out.getvalue(), err.getvalue()
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("objective", ["dpo", "kto"])
+def test_it_trains_and_tells_the_drift(objective: str, tiny_base: str, tmp_path: Path) -> None:
+    data, out = write(tmp_path / "d.jsonl", DATA[objective]), tmp_path / "a"
+    code, said, err = domainkit(
+        "prefer", "--data", data, "--objective", objective, "--base", tiny_base, "--out", out, *SMALL
+    )
+    assert code == 0, err
+    assert f"Adapter: {out}" in said
+    assert "Reference: the base, with the adapter switched off (β = 0.1)" in said
+    assert "nats per token" in said
+    assert "on answers sampled to 2 training prompts" in said
+    card = Adapter.load(out).card
+    assert card is not None
+    assert card.preference is not None
+    assert card.preference["objective"] == objective
+
+
+def test_it_goes_on_from_an_adapter(tiny_base: str, tmp_path: Path) -> None:
+    data, first = write(tmp_path / "d.jsonl", DATA["dpo"]), tmp_path / "a"
+    assert domainkit("prefer", "--data", data, "--base", tiny_base, "--out", first, *SMALL)[0] == 0
+    words = [w for w in SMALL if not w.startswith("method.")]
+    code, said, err = domainkit("prefer", "--data", data, "--adapter", first, "--out", tmp_path / "b", *words)
+    assert code == 0, err
+    assert "Reference: the adapter a as it was" in said
+
+
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        (("--objective", "grpo"), "grpo needs a reward"),
+        (("--objective", "grpo", "--reward", "token_f2"), "did you mean 'token_f1'?"),
+        (("--objective", "gpro"), "did you mean 'grpo'?"),
+        (("--objective", "grpo", "--reward", "token_f1", "bta=0.1"), "did you mean 'beta'?"),
+        (("--objective", "dpo"), "d.jsonl:1: missing field"),
+        (
+            ("--objective", "grpo", "--reward", "token_f1", "group=1"),
+            "group=1: input should be greater than or equal to 2",
+        ),
+    ],
+)
+def test_a_wrong_word_is_told(words: tuple[str, ...], said: str, tiny_base: str, tmp_path: Path) -> None:
+    data = write(tmp_path / "d.jsonl", DATA["grpo"])
+    code, _, err = domainkit("prefer", "--data", data, "--base", tiny_base, "--out", tmp_path / "a", *words)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "a").exists()
