@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ALONE = ("chain_throughput", "soak", "simulations")
-ON_DATA = ("banking77", "medquad", "methods")
+ON_DATA = ("decision.banking77", "decision.medquad", "methods")
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import banking77, medquad
+from benchmarks.decision import banking77, medquad
 from domainkit import Results, TrainConfig
 from domainkit.adapter import WEIGHTS
 from domainkit.training.config import parse_config

@@ -1,6 +1,6 @@
 """What a user would write instead, with the stock libraries: NF4 base, PEFT LoRA, transformers.Trainer, padded generate.
 
-python benchmarks/stock_lora.py --base FOLDER --train train.jsonl --test test.jsonl --out stock.json
+python benchmarks/decision/stock_lora.py --base FOLDER --train train.jsonl --test test.jsonl --out stock.json
 """
 
 from __future__ import annotations
