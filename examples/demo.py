@@ -27,7 +27,7 @@ TASKS: dict[str, dict[str, Any]] = {
         "variants": ["classical", "zero-shot", "few-shot", "tuned"],
     },
     "answers": {
-        "fit": TrainConfig(**BASE, epochs=1.5),
+        "fit": TrainConfig(**BASE, epochs=1.25),
         "variants": ["classical", "few-shot", "rag", "tuned-context"],
         "corpus": DOMAIN / "articles", "passages": 2, "passage_words": 40,
     },
