@@ -20,6 +20,7 @@ def test_reward_rises_and_beta_bounds_the_kl() -> None:
     free, default, held, tight = RUNS
     assert [r["beta"] for r in RUNS] == list(BETAS)
     assert all(r["before"] == free["before"] for r in RUNS)
-    for run in (free, default, held):
-        assert run["after"]["reward"] > run["before"]["reward"] + 0.05
-    assert tight["after"]["kl"] < held["after"]["kl"] < 0.7 * free["after"]["kl"]
+    assert all(r["after"]["reward"] > r["before"]["reward"] for r in RUNS)
+    assert free["after"]["reward"] > free["before"]["reward"] + 0.5
+    assert tight["after"]["kl"] < held["after"]["kl"] < default["after"]["kl"] < free["after"]["kl"]
+    assert held["after"]["kl"] < free["after"]["kl"] / 3
