@@ -191,7 +191,7 @@ def _open_work(out: Path, identity: dict[str, Any], *, resume: bool) -> Path:
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     old, new = before["config"], now["config"]
-    fields = [f for f in dict.fromkeys([*old, *new]) if f not in SETTINGS_FREE_TO_CHANGE and old.get(f) != new.get(f)]
+    fields = [f for f in sorted({*old, *new}) if f not in SETTINGS_FREE_TO_CHANGE and old.get(f) != new.get(f)]
     changed = [f"{f} was {old.get(f)!r}, is {new.get(f)!r}" for f in fields]
     named = {"data": "the training data", "base": "the base model's weights"}
     return changed + [f"{text} changed" for key, text in named.items() if before[key] != now[key]]
