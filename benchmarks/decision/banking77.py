@@ -63,7 +63,7 @@ def measure(data: Path, work: Path, stock_epochs: float) -> None:
         "commands": shown, "stock_script": stock, "variants": variants_of(run), "verdict": verdict_of(run),
         "free_decoding": variants_of(work / "free"), "settings_chosen": chosen(work),
         "training": {k: card[k] for k in ("tokens", "seconds", "final_loss", "trainable_parameters", "config")},
-        "training_examples_per_second": pace(train, test, work) if stock else None,
+        "training_examples_per_second": pace(train, test, work),
     })  # fmt: skip
 
 
