@@ -1,6 +1,6 @@
 """Banking77: 770 training rows, 308 test questions, 77 labels. domainkit's two commands beside a plain script of the stock libraries.
 
-python -m benchmarks.decision.banking77 --data FOLDER [--work runs/bench]
+python -m benchmarks.decision.banking77 --data FOLDER [--work runs/bench/banking77]
 
 FOLDER holds banking77/train_small.jsonl and test_small.jsonl. Both sides train and answer in one run, one after the other.
 Settings were chosen on a part of train (`--choose`), never on test.
@@ -70,7 +70,9 @@ def measure(data: Path, work: Path, stock_epochs: float) -> None:
 def stock_script(train: Path, test: Path, work: Path, epochs: float) -> dict[str, Any]:
     """The reference: stock libraries, from the same base weights."""
     out = work / "stock.json"
-    if not out.exists() or json.loads(out.read_text(encoding="utf-8"))["epochs"] != epochs:  # half an hour: never twice
+    if (
+        not out.exists() or json.loads(out.read_text(encoding="utf-8"))["epochs"] != epochs
+    ):  # most of an hour: never twice
         run_stock(train, test, out, epochs)
     facts = json.loads(out.read_text(encoding="utf-8"))
     return {**facts, "command": "python benchmarks/decision/stock_lora.py --base BASE --train TRAIN --test TEST"}

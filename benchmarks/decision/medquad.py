@@ -2,7 +2,7 @@
 
 The whole ladder, per kind of question: closed-book tuned, RAG, the right document, tuned with RAG, trained with passages.
 
-python -m benchmarks.decision.medquad --data FOLDER [--work runs/bench]
+python -m benchmarks.decision.medquad --data FOLDER [--work runs/bench/medquad]
 """
 
 from __future__ import annotations

@@ -101,19 +101,18 @@ def compare(
     needs = needs_of(variants)
     fitted = fit is not None and bool(needs & {"adapter", "context adapter"})
     given = read_given(material.config, fitted or bool(material.adapter or material.context_adapter))
+    made_alike = fit_replicas(material, needs, fit, out / "adapters")
     if fit is not None:
         material = fit_adapters(material, needs, fit, out / "adapters")
     plan = whole = make_plan(material, variants)
     _ = plan.adapter, plan.context_adapter  # a damaged adapter, or one of another base, is refused here
-    alike = [Path(folder) for folder in replicas]
-    if not alike and fit is not None and plan.adapter is not None:
-        alike = fit_replicas(material, fit, out / "adapters")
-    check_replicas(plan, alike)
+    alike = [*map(Path, replicas), *made_alike]
+    seeds = check_replicas(plan, alike)
     with RowStore(out / "rows.jsonl") as store, RowStore(out / "latency.jsonl") as timings:
         plan, rows, race = answer_variants(plan, store, on_progress)
         times = time_variants(plan, timings, on_progress)
         curves = draw_curves(plan, rows, [Path(folder) for folder in curve], store, on_progress)
-        recipes = weigh_recipes(plan, rows, alike, store, on_progress)
+        recipes = weigh_recipes(plan, rows, alike, seeds, store, on_progress)
     use = record_use_of(whole)
     seconds = time.perf_counter() - started
     results = conclude(plan, rows, times, seconds=seconds, race=race, curves=curves, use=use, recipes=recipes)

@@ -20,10 +20,10 @@ from domainkit.evaluation.seeds import weigh
 MAY_DIFFER = ("seed", "save_every")
 
 
-def check_replicas(plan: Plan, replicas: Sequence[Path]) -> list[Card]:
-    """Cards of the comparison's adapter and its replicas. Raises AdapterError for one that differs in more than its seed."""
+def check_replicas(plan: Plan, replicas: Sequence[Path]) -> tuple[int, ...]:
+    """Seeds of the comparison's adapter and its replicas, none where there are no replicas. Raises AdapterError for one that differs in more than its seed."""
     if not replicas:
-        return []
+        return ()
     if plan.adapter is None or plan.adapter.card is None:
         raise AdapterError(
             "replicas were given, but no adapter with a card that they could replicate",
@@ -47,7 +47,7 @@ def check_replicas(plan: Plan, replicas: Sequence[Path]) -> list[Card]:
                 next_step="train it with seed=N, another N for each",
             )
         cards.append(card)
-    return cards
+    return tuple(int(card.config["seed"]) for card in cards)
 
 
 def _differences(a: Card, b: Card) -> str:
@@ -63,17 +63,16 @@ def weigh_recipes(
     plan: Plan,
     rows: Mapping[str, Rows],
     replicas: Sequence[Path],
+    seeds: tuple[int, ...],
     store: RowStore,
     on_progress: Progress | None = None,
 ) -> list[Recipe]:
     """For each variant that answers with the adapter: its score and its difference to the baseline, over items and seeds.
 
-    A variant that a race stopped asking has none.
+    `seeds` are those of `check_replicas`. A variant that a race stopped asking has none.
     """
-    cards = check_replicas(plan, replicas)
-    if not cards:
+    if not replicas:
         return []
-    seeds = tuple(int(card.config["seed"]) for card in cards)
     found = []
     for variant in plan.variants:
         answered = rows[variant.name]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domainkit import Results, TrainConfig, compare, read_examples, train
-from domainkit.errors import AdapterError
+from domainkit.errors import AdapterError, ConfigError
 from domainkit.report import render, to_markdown
 
 TAUGHT = {"a": "north", "b": "south", "c": "east", "d": "west"}
@@ -75,6 +75,16 @@ def test_fit_trains_the_replicas(made: dict[str, Path], tmp_path: Path, tiny_bas
     assert results.recipes[0].seeds == (0, 1, 2)
     names = sorted(f.name.rpartition("-")[0] for f in (tmp_path / "adapters").iterdir() if f.is_dir())
     assert names == ["tuned", "tuned-seed1", "tuned-seed2"]
+
+
+@pytest.mark.parametrize(("adapter", "fit"), [("seed0", True), ("seed0", False), (None, False)])
+def test_seeds_that_would_be_alike_to_nothing_are_refused_before_training(
+    made: dict[str, Path], tmp_path: Path, tiny_base: str, adapter: str | None, fit: bool
+) -> None:
+    config = TrainConfig(base=tiny_base, quantization="none", epochs=1) if fit else None
+    with pytest.raises(ConfigError, match=r"(?s)fit_seeds=2, but .* with --replicas"):
+        run(made, tmp_path, [], adapter, fit=config, fit_seeds=2, train=made["folder"] / "train.jsonl")
+    assert not (tmp_path / "adapters").exists()
 
 
 @pytest.mark.parametrize(
