@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from trl import GRPOConfig, GRPOTrainer
 
-from domainkit.training.config import PreferenceConfig
-from domainkit.training.objectives import Plan, RowKind
 from domainkit.training.objectives.on_trl import OnTrl
-from domainkit.training.objectives.sampled import CURVE, encode_prompts, sampling_trainer
+from domainkit.training.objectives.sampled import Sampling
 
 
 class Trainer(OnTrl, GRPOTrainer):
     """TRL's, on token ids."""
 
 
-class Grpo:
+class Grpo(Sampling):
     """Advantage (r − mean) / standard deviation within the group; the loss is a mean over all tokens of the batch (DAPO, arXiv
     2503.14476: the paper's mean per answer prefers short right and long wrong ones), plus β times the KL of each token."""
 
-    row_kind: ClassVar[RowKind] = "examples"
-    samples: ClassVar[bool] = True
-    least: ClassVar[int] = 1
     beta: ClassVar[float] = 0.04
     beta_source: ClassVar[str] = "GRPO's (arXiv 2402.03300, section 4.2); TRL's default of 0 holds the model to nothing"
     kl_unit: ClassVar[str] = "nats per token of the sampled answers (Schulman's k3 estimate)"
-    curve: ClassVar[dict[str, str]] = CURVE
-
-    @staticmethod
-    def rows_per_item(config: PreferenceConfig) -> int:
-        return config.group
-
-    encode = staticmethod(encode_prompts)
-
-    @staticmethod
-    def trainer(plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]], reward: Any) -> Any:
-        return sampling_trainer(Trainer, GRPOConfig, plan, model, tokenizer, encoded, reward)
+    kinds = (Trainer, GRPOConfig)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from domainkit.corpus.example import Example
 from domainkit.corpus.rows import place
 from domainkit.errors import DataError, Problem
 from domainkit.training.config import PreferenceConfig
-from domainkit.training.objectives import Plan
+from domainkit.training.objectives import Plan, RowKind
 from domainkit.training.objectives.on_trl import arguments, build
 from domainkit.training.render import encode_chat
 
@@ -71,3 +71,24 @@ def sampling_trainer(
     trainer.prompt_ids = [e["ids"] for e in encoded]
     stops.update(trainer.eos_token_ids)
     return trainer
+
+
+class Sampling:
+    """An objective over sampled answers; a subclass names its published β, its KL and TRL's `kinds`."""
+
+    row_kind: ClassVar[RowKind] = "examples"
+    samples: ClassVar[bool] = True
+    least: ClassVar[int] = 1
+    curve: ClassVar[dict[str, str]] = CURVE
+    kinds: ClassVar[tuple[Any, Any]]
+    """(trainer, its configuration)."""
+
+    @staticmethod
+    def rows_per_item(config: PreferenceConfig) -> int:
+        return config.group
+
+    encode = staticmethod(encode_prompts)
+
+    @classmethod
+    def trainer(cls, plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]], reward: Any) -> Any:
+        return sampling_trainer(*cls.kinds, plan, model, tokenizer, encoded, reward)
