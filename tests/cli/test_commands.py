@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -10,35 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from domainkit.cli import main
+from tests.cli.command import domainkit
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("quantization=none", "learning_rate=2e-2", "method.rank=4", "batch_size=4")
-
-
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def domainkit(*words: Any) -> Done:
-    """Run the command in this process, as the console script does; a process of its own would import torch each time."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["domainkit", *map(str, words)])
-        patch.setenv("COLUMNS", "200")
-        try:
-            main()
-        except SystemExit as e:
-            code = int(e.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 def write(path: Path, rows: list[Any]) -> Path:

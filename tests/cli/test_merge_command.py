@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from domainkit.cli import main
 from domainkit.corpus.read import read_examples
 from domainkit.training.config import TrainConfig
 from domainkit.training.train import train
-
-
-def domainkit(*words: Any) -> tuple[int, str, str]:
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["domainkit", *map(str, words)])
-        patch.setenv("COLUMNS", "200")
-        try:
-            main()
-        except SystemExit as e:
-            code = int(e.code or 0)
-    return code, out.getvalue(), err.getvalue()
+from tests.cli.command import domainkit
 
 
 def write(path: Path, start: int, n: int) -> Path:

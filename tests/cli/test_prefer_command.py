@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domainkit.adapter import Adapter
-from domainkit.cli import main
+from tests.cli.command import domainkit
 
 SMALL = ("quantization=none", "learning_rate=1e-2", "method.rank=4", "batch_size=2", "max_new_tokens=4", "probe=2")
 DATA: dict[str, list[dict[str, Any]]] = {
@@ -20,18 +17,6 @@ DATA: dict[str, list[dict[str, Any]]] = {
     "kto": [{"input": f"q{i}", "answer": "yes" if i % 2 else "no", "label": bool(i % 2)} for i in range(4)],
     "grpo": [{"input": f"q{i}", "target": "yes"} for i in range(4)],
 }
-
-
-def domainkit(*words: Any) -> tuple[int, str, str]:
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["domainkit", *map(str, words)])
-        patch.setenv("COLUMNS", "200")
-        try:
-            main()
-        except SystemExit as e:
-            code = int(e.code or 0)
-    return code, out.getvalue(), err.getvalue()
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
