@@ -13,6 +13,7 @@ import torch
 
 from domainkit.errors import BaseModelError, ConfigError, MachineError
 from domainkit.registry import near
+from domainkit.training import ranks
 from domainkit.training.config import Quantization
 from domainkit.training.encoder_decoder import PAIR_NOTE, PAIR_TEMPLATE, check_form, opening_token_id
 from domainkit.training.render import closing_token_id, open_answers_with, stop_token_ids
@@ -71,20 +72,25 @@ def load_base(
     device: str = "auto",
     purpose: Literal["train", "infer"] = "train",
     keep_packed: bool = False,
+    cut: bool = False,
 ) -> LoadedBase:
     """Load `base` with frozen weights: float32 on a CPU, bfloat16 on a GPU that has it.
 
     On a CPU, NF4 weights are rounded to NF4 and kept unpacked when memory allows: the same numbers as packed ones, without
-    unpacking them at every step; `keep_packed` keeps them packed. Raises BaseModelError, or MachineError for what this
-    machine cannot do.
+    unpacking them at every step; `keep_packed` keeps them packed. With `cut` the weights stay in main memory, from where each
+    process takes its part. Raises BaseModelError, or MachineError for what this machine cannot do.
     """
     source = resolve_base(base, revision)
     folder = unpacked(source.path, source.fingerprint) if source.path.is_file() else source.path
-    where = _pick_device(device)
+    where = pick_device(device)
     dtype = _compute_dtype(where)
-    chosen, packed, notes = _plan(quantization, where, count_parameters(folder), dtype, keep_packed)
+    chosen, packed, notes = _plan(
+        quantization, where, count_parameters(folder) // (ranks.count() if cut else 1), dtype, keep_packed
+    )
     tokenizer, told = load_tokenizer(folder)
-    model = _load_model(folder, where, dtype, chosen if packed or chosen == "int8" else "none")
+    model = _load_model(
+        folder, torch.device("cpu") if cut else where, dtype, chosen if packed or chosen == "int8" else "none"
+    )
     if chosen == "nf4" and not packed:
         round_to_nf4(model)
     model.requires_grad_(False)
@@ -101,14 +107,14 @@ def plan_quantization(
     """What `load_base` would choose now; loads no weights. Raises what it would raise."""
     source = resolve_base(base, revision)
     folder = unpacked(source.path, source.fingerprint) if source.path.is_file() else source.path
-    where = _pick_device(device)
+    where = pick_device(device)
     return _plan(quantization, where, count_parameters(folder), _compute_dtype(where), keep_packed=False)[0]
 
 
 # ---- device and quantisation -------------------------------------------------------------------------------------------
 
 
-def _pick_device(device: str) -> torch.device:
+def pick_device(device: str = "auto") -> torch.device:
     if device == "auto":
         # Under `accelerate launch`, each process has a GPU of its own.
         own = f"cuda:{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else "cuda"
@@ -316,6 +322,7 @@ __all__ = [
     "LoadedBase",
     "load_base",
     "load_tokenizer",
+    "pick_device",
     "plan_quantization",
     "quantised_layers",
     "resolve_base",

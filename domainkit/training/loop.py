@@ -20,14 +20,14 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from domainkit.errors import ConfigError, DomainkitError, MachineError, saving
+from domainkit.errors import DomainkitError, MachineError, saving
 from domainkit.storage import write_text
 from domainkit.training import ranks
 from domainkit.training.batches import Batch, Batches, Pass, pack, pad, split
 from domainkit.training.config import TrainConfig
 from domainkit.training.methods import peft_warnings_muted
 from domainkit.training.methods.adaptation import hooks
-from domainkit.training.objectives.supervised import supervised_loss
+from domainkit.training.objectives.supervised import head_is_plain, supervised_loss
 from domainkit.training.progress import Progress
 from domainkit.training.render import Rendered
 
@@ -84,8 +84,10 @@ class Loop(Trainer):
         pad_id: int,
         on_progress: Callable[[Progress], None] | None,
         method: Any = None,
+        cut: bool = False,
     ) -> None:
         self.batches = batches
+        self.cut = cut
         self.hooks = hooks(method)
         self.config = config
         self.pad_id = pad_id
@@ -118,12 +120,8 @@ class Loop(Trainer):
         self.remove_callback(PrinterCallback)
         self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.dtype = model.dtype
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            raise ConfigError(
-                "the base cannot be cut over several GPUs (FSDP, DeepSpeed): each process trains beside the whole base",
-                where="accelerate launch",
-                next_step="use examples/accelerate/multi_gpu.yaml, with quantization=nf4 for a large base",
-            )
+        if cut:
+            head_is_plain(model)  # by trial, which all processes must run
         if ranks.count() > 1:
             # training_step sums gradients itself, once a step: DDP would average them at every pass.
             self.accelerator.prepare_model = lambda given, **_: given
@@ -168,9 +166,9 @@ class Loop(Trainer):
         model.train()
         supervised = inputs.supervised
         total = torch.zeros((), device=model.device)
-        for group in self._own_passes(inputs):
+        for group, weight in self._own_passes(inputs):
             with self._autocast():
-                loss = supervised_loss(model, self._tensors(group).to(model.device)) / supervised
+                loss = weight * supervised_loss(model, self._tensors(group).to(model.device)) / supervised
             loss.backward()
             total += loss.detach()
         ranks.sum_gradients(self.trainable.values())
@@ -184,12 +182,19 @@ class Loop(Trainer):
         self.ledger.supervised += supervised
         return total
 
-    def _own_passes(self, batch: Batch) -> tuple[tuple[Rendered, ...], ...]:
-        """The passes of this process: all of them, or its share when there are more processes."""
+    def _own_passes(self, batch: Batch) -> list[tuple[tuple[Rendered, ...], float]]:
+        """The passes of this process with their weights: all of them, or its share when there are more processes.
+
+        Processes that put a cut base together run the same number of passes: those with fewer go on with one of weight 0.
+        """
         if ranks.count() < 2:
-            return batch.passes
-        mine = ranks.share([r for group in batch.passes for r in group], ranks.number(), ranks.count())
-        return split(mine, self.batches.max_tokens, packing=self.batches.packing) if mine else ()
+            return [(group, 1.0) for group in batch.passes]
+        rows = [r for group in batch.passes for r in group]
+        shares = [ranks.share(rows, i, ranks.count()) for i in range(ranks.count())]
+        passes = [split(s, self.batches.max_tokens, packing=self.batches.packing) if s else () for s in shares]
+        mine = passes[ranks.number()]
+        most = max(map(len, passes)) if self.cut else len(mine)
+        return [(group, 1.0) for group in mine] + [(tuple(rows[:1]), 0.0)] * (most - len(mine))
 
     def _tensors(self, group: Any) -> Pass:
         if self.batches.packing:

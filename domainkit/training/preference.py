@@ -12,28 +12,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from domainkit.adapter import WEIGHTS, Adapter, Card, write_card
+from domainkit.adapter import Adapter
 from domainkit.corpus.example import Example
-from domainkit.machine import hardware, versions
-from domainkit.storage import sha256_file, sha256_lines, staged_folder
+from domainkit.storage import sha256_lines
 from domainkit.training.base import LoadedBase, load_base
 from domainkit.training.config import PreferenceConfig, parse_config
 from domainkit.training.drift import Drift, measure_drift
-from domainkit.training.loop import TrainingError
 from domainkit.training.methods import Method, attach, peft_warnings_muted
 from domainkit.training.methods.adaptation import Hooks
 from domainkit.training.objectives import Objective, Plan, Row, load_objective
+from domainkit.training.outcome import check_learnt, make_card, save, trainable_weights
 from domainkit.training.preference_plan import check, example_of, from_start, make_plan, settle
 from domainkit.training.progress import Progress, show_progress
 from domainkit.training.render import encode_chat
 from domainkit.training.rewards import Reward, Scorer
-from domainkit.training.train import prompt_format
 from domainkit.training.tuned import load_adapted
 
 log = logging.getLogger("domainkit")
@@ -89,18 +86,22 @@ def train_preference(
         trainer = objective.trainer(plan, model, base.tokenizer, encoded, scorer)
         if before is None:
             _drop_copy(model)
-        fresh = _weights(model)
+        fresh = trainable_weights(model)
         # 5. Train, with what the model answers before and after.
         first = _probe(model, base, rows, config, scorer)
         with nullcontext(on_progress) if on_progress else show_progress() as report:
             run = _run(trainer, objective, plan, report)
-        _check_learnt(model, fresh)
+        check_learnt(model, fresh, otherwise="as before")
         last = _probe(model, base, rows, config, scorer)
     # 6. Weights and card, in one move.
     _drop_copy(model)
-    card = _card(base, config, method, objective, rows, run, model, notes)
-    told = _told(config, objective, scorer, before, run, first, last)
-    _save(model, card.model_copy(update={"preference": told}), out)
+    card = make_card(
+        base, config, model, losses=[(int(step["step"]), step["loss"]) for step in run.curve], tokens=run.tokens,
+        supervised=run.supervised, seconds=run.seconds, examples=len(rows), data_fingerprint=_fingerprint(rows), notes=notes,
+        learning_rate_source=next(n for n in notes if n.startswith("learning rate")).partition(": ")[2],
+        preference=_told(config, objective, scorer, before, run, first, last),
+    )  # fmt: skip
+    save(model, card, out, Hooks(), {})
     return Adapter.load(out)
 
 
@@ -189,57 +190,7 @@ def _probe(
     )  # fmt: skip
 
 
-def _weights(model: Any) -> dict[str, torch.Tensor]:
-    return {name: p.detach().to("cpu", copy=True) for name, p in model.named_parameters() if p.requires_grad}
-
-
-def _check_learnt(model: Any, fresh: dict[str, torch.Tensor]) -> None:
-    trained = _weights(model)
-    if not all(bool(torch.isfinite(w).all()) for w in trained.values()):
-        raise TrainingError("the trained weights hold values that are not numbers", next_step="lower the learning rate")
-    if all(torch.equal(w, fresh[name]) for name, w in trained.items()):
-        raise TrainingError(
-            "training changed no weight, so the adapter would answer exactly as before",
-            next_step="raise the learning rate or train for more epochs",
-        )
-
-
 # ---- 6. the folder -----------------------------------------------------------------------------------------------------
-
-
-def _card(
-    base: LoadedBase, config: PreferenceConfig, method: Method, objective: type[Objective], rows: Sequence[Row], run: Run,
-    model: Any, notes: list[str],
-) -> Card:  # fmt: skip
-    from domainkit import __version__
-
-    losses = [(int(step["step"]), step["loss"]) for step in run.curve]
-    tail = [loss for _, loss in losses][-max(1, len(losses) // 10) :]
-    return Card(
-        base=config.base,
-        base_fingerprint=base.source.fingerprint,
-        revision=base.source.revision,
-        quantization=base.quantization,
-        method=config.method,
-        config=config.model_dump(),
-        learning_rate_source=next(n for n in notes if n.startswith("learning rate")).partition(": ")[2],
-        prompt_format=prompt_format(base.tokenizer),
-        examples=len(rows),
-        data_fingerprint=_fingerprint(rows),
-        tokens=run.tokens,
-        supervised_tokens=run.supervised,
-        losses=losses,
-        final_loss=sum(tail) / len(tail) if tail else None,
-        seconds=round(run.seconds, 3),
-        tokens_per_second=round(run.tokens / run.seconds, 1),
-        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        hardware=hardware(),
-        versions=versions(),
-        weights_sha256="",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        domainkit=__version__,
-        notes=notes,
-    )
 
 
 def _fingerprint(rows: Sequence[Row]) -> str:
@@ -270,16 +221,6 @@ def _told(
         "before": first.facts() if first is not None else None,
         "after": last.facts() if last is not None else None,
     }
-
-
-def _save(model: Any, card: Card, out: Path) -> None:
-    """PEFT's own folder, and the card."""
-    with staged_folder(out) as staged:
-        for settings in model.peft_config.values():
-            settings.base_model_name_or_path, settings.revision = card.base, card.revision
-        Hooks().save(model, staged, {})
-        (staged / "README.md").unlink(missing_ok=True)  # PEFT's empty form; the card says what is known
-        write_card(staged, card.model_copy(update={"weights_sha256": sha256_file(staged / WEIGHTS)}))
 
 
 __all__ = ["PreferenceProgress", "train_preference"]

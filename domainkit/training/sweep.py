@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,22 +16,27 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domainkit.adapter import WEIGHTS
+from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
+from domainkit.corpus.read import read_documents
 from domainkit.corpus.split import split
 from domainkit.errors import ConfigError, DomainkitError
 from domainkit.machine import environment
 from domainkit.storage import sha256_json, sha256_lines, write_text
+from domainkit.training import ranks
 from domainkit.training.base import LoadedBase, load_base
 from domainkit.training.config import TrainConfig, describe, parse_config
 from domainkit.training.methods import parse_method
 from domainkit.training.progress import Progress
 from domainkit.training.proof import measure
-from domainkit.training.render import render_all
+from domainkit.training.render import render_all, render_documents
 from domainkit.training.train import release, train
 from domainkit.training.tuned import load_adapted
 
 ROW = "row.json"
 RESULTS = "sweep.json"
+GENERAL_BLOCK = 512
+"""Tokens of general text predicted in one row."""
 
 
 class Grid(BaseModel):
@@ -46,12 +52,19 @@ class Grid(BaseModel):
     """Seeds the choice of the development part."""
     choose_by: Literal["score", "loss"] = "score"
     """What the winner is chosen by on the development part: the task's metric, or the loss per target token."""
+    general_text: str | None = None
+    """Text, Markdown or JSON Lines of the world outside the domain, for the table's forgetting: bits per byte (lower predicts
+    better) that an adapter adds to the base's on it. Left out, forgetting is not measured."""
     grid: tuple[dict[str, Any], ...] = Field(min_length=1)
     """Settings of `domainkit train`; where a value is a list, each of its entries is tried, all combinations of a table."""
 
 
 class Row(BaseModel):
-    """One run of a sweep. `settings` are those that the grid sets; absent figures are None, with `error` saying why."""
+    """One run of a sweep. `settings` are those that the grid sets; absent figures are None, with `error` saying why.
+
+    `dev_loss` is in nats per target token, `forgetting` the bits per byte of general text beyond the base's
+    (`general_text` is that text's SHA-256).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,6 +80,8 @@ class Row(BaseModel):
     peak_bytes: int | None = None
     seconds: float | None = None
     tokens: int | None = None
+    forgetting: float | None = None
+    general_text: str | None = None
     error: str | None = None
 
 
@@ -133,14 +148,18 @@ def sweep(
     """
     out = Path(out)
     # 1. What is to be run, and the two parts of the examples.
+    if ranks.count() > 1:
+        raise ConfigError("a sweep runs in one process", where="accelerate launch", next_step="run it without")
     planned = cells(grid, settings)
     fit, dev = split(examples, grid.dev_share, grid.seed)
-    shelf = _Shelf(planned[0][1])
+    shelf = _Shelf(planned[0][1], list(read_documents(grid.general_text)) if grid.general_text else [])
     # 2. Each run: the same tokens, then its figures.
     rows = []
     for chosen, config in planned:
         run = _Run(chosen, config, fit, dev, out)
-        row = run.read() or _train(run, shelf, grid, score, on_progress)
+        row = run.read()
+        if row is None or row.general_text != shelf.general_hash:
+            row = _train(run, shelf, grid, score, on_progress, row)
         rows.append(row)
         if on_row:
             on_row(row)
@@ -187,8 +206,10 @@ class _Run:
 
 
 def _train(
-    run: _Run, shelf: _Shelf, grid: Grid, score: Scorer | None, on_progress: Callable[[Progress], None] | None
-) -> Row:
+    run: _Run, shelf: _Shelf, grid: Grid, score: Scorer | None, on_progress: Callable[[Progress], None] | None,
+    before: Row | None,
+) -> Row:  # fmt: skip
+    """The run's row. A finished run that was measured otherwise (`before`) is measured again, not trained again."""
     base = shelf.take()
     epochs = round(grid.tokens / max(1, sum(len(r.ids) for r in shelf.render(run.fit))), 4)
     folder = run.folder(epochs)
@@ -199,7 +220,7 @@ def _train(
         began = time.perf_counter()
         adapter = train(run.fit, config, folder / "adapter", resume=True, on_progress=peak, loaded=base)
         seconds = time.perf_counter() - began
-        loss = shelf.loss(adapter.folder, run.dev)
+        loss, forgetting = shelf.measure(adapter.folder, run.dev)
         value, metric = score(adapter.folder, run.fit, run.dev) if score else (None, None)
     except DomainkitError as e:
         shelf.drop()
@@ -209,8 +230,9 @@ def _train(
         row = row.model_copy(
             update={
                 "dev_loss": round(loss, 5), "score": value, "metric": metric,
+                "forgetting": None if forgetting is None else round(forgetting, 5), "general_text": shelf.general_hash,
                 "parameters": card.trainable_parameters if card else None,
-                "file_bytes": (adapter.folder / WEIGHTS).stat().st_size, "peak_bytes": peak.bytes or None,
+                "file_bytes": (adapter.folder / WEIGHTS).stat().st_size, "peak_bytes": peak.bytes or (before.peak_bytes if before else None),
                 "seconds": round(card.seconds if card else seconds, 2), "tokens": card.tokens if card else None,
             }
         )  # fmt: skip
@@ -244,8 +266,11 @@ class _Peak:
 class _Shelf:
     """The sweep's one base. It is read again only when a run has left it other than it was."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, general: Sequence[Document]) -> None:
         self._config = config
+        self._general = general
+        self._general_bits: float | None = None
+        self.general_hash = sha256_lines(d.text for d in general) if general else None
         self._base: LoadedBase | None = None
         self._sums: list[tuple[str, float]] = []
 
@@ -265,15 +290,25 @@ class _Shelf:
         base = self.take()
         return render_all(examples, base.tokenizer, self._config.max_length or base.context_length)
 
-    def loss(self, adapter: Path, dev: Sequence[Example]) -> float:
-        """Nats per target token of the adapter on `dev`."""
+    def measure(self, adapter: Path, dev: Sequence[Example]) -> tuple[float, float | None]:
+        """(nats per target token of the adapter on `dev`, bits per byte that it adds to the base's on the general text)."""
         base, rendered = self.take(), self.render(dev)
+        if self._general and self._general_bits is None:
+            self._general_bits = self._bits(base.model)
         model = load_adapted(base.model, adapter)
         try:
-            return measure(model, rendered, base.tokenizer.pad_token_id).nll
+            added = None if self._general_bits is None else self._bits(model) - self._general_bits
+            return measure(model, rendered, base.tokenizer.pad_token_id).nll, added
         finally:
             release(model)
             base.model.requires_grad_(False)
+
+    def _bits(self, model: Any) -> float:
+        """Bits per byte of the general text."""
+        base = self.take()
+        blocks = render_documents(self._general, base.tokenizer, min(GENERAL_BLOCK, base.context_length))
+        nats = measure(model, blocks, base.tokenizer.pad_token_id).nll * sum(b.supervised for b in blocks)
+        return nats / math.log(2) / sum(len(d.text.encode()) for d in self._general)
 
 
 @torch.no_grad()
@@ -297,14 +332,15 @@ def _choose(rows: Sequence[Row], wanted: str) -> tuple[Row | None, str]:
 
 def table(rows: Sequence[Row], winner: Row | None) -> Iterator[tuple[str, ...]]:
     """The rows as text, a heading first."""
-    yield ("", "run", "score", "dev loss", "parameters", "file", "peak memory", "seconds")
+    yield ("", "run", "score", "dev loss", "forgetting", "parameters", "file", "peak memory", "seconds")
     for r in rows:
         mark = "*" if winner is not None and r.folder == winner.folder else ""
         if r.error is not None:
-            yield (mark, r.name, "failed", r.error, "", "", "", "")
+            yield (mark, r.name, "failed", r.error, "", "", "", "", "")
             continue
         yield (
-            mark, r.name, "" if r.score is None else f"{r.score:.3f}", f"{r.dev_loss:.3f}", f"{r.parameters or 0:,}",
+            mark, r.name, "" if r.score is None else f"{r.score:.3f}", f"{r.dev_loss:.3f}",
+            "" if r.forgetting is None else f"{r.forgetting:+.3f}", f"{r.parameters or 0:,}",
             f"{(r.file_bytes or 0) / 1e6:.2f} MB", f"{r.peak_bytes / 2**30:.2f} GiB" if r.peak_bytes else "", f"{r.seconds or 0:.0f}",
         )  # fmt: skip
 
@@ -321,7 +357,7 @@ def _write(out: Path, grid: Grid, settings: dict[str, Any], result: Swept) -> No
     }
     write_text(out / RESULTS, json.dumps(values, indent=1, default=str) + "\n")
     lines = [" | ".join(("", *cells_, "")).strip() for cells_ in table(result.rows, result.winner)]
-    lines.insert(1, "|" + " --- |" * 8)
+    lines.insert(1, "|" + " --- |" * 9)
     write_text(out / "sweep.md", "\n".join(lines) + "\n")
 
 

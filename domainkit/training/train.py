@@ -8,29 +8,28 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from domainkit.adapter import PEFT_CONFIG, WEIGHTS, Adapter, Card, write_card
+from domainkit.adapter import PEFT_CONFIG, Adapter
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError, Problem, saving
-from domainkit.machine import hardware, versions
 from domainkit.registry import near
-from domainkit.storage import sha256_file, sha256_lines, staged_folder, write_text
-from domainkit.training import ranks
-from domainkit.training.base import LoadedBase, load_base, resolve_base
+from domainkit.storage import sha256_lines, write_text
+from domainkit.training import ranks, sharding
+from domainkit.training.base import LoadedBase, load_base, pick_device, resolve_base
 from domainkit.training.batches import Batches, Pass, pad, use_segments, why_not_pack
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.loop import Ledger, Loop, TrainingError, last_checkpoint, stopping_gently
 from domainkit.training.methods import Method, attach, parse_method
 from domainkit.training.methods.adaptation import hooks
 from domainkit.training.methods.virtual import arguments
+from domainkit.training.outcome import check_learnt, make_card, save, trainable_weights
 from domainkit.training.progress import Progress, show_progress
-from domainkit.training.render import Rendered, encode_chat, render_all, render_documents
+from domainkit.training.render import Rendered, render_all, render_documents
 
 log = logging.getLogger("domainkit")
 
@@ -66,11 +65,21 @@ def train(
     Raises DataError, ConfigError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint is saved.
     """
     config, out = config or parse_config({}), Path(out)
+    with sharding.asked_for() as cut:
+        return _train(examples, config, out, resume, documents or (), on_progress, loaded, cut)
+
+
+def _train(
+    examples: Sequence[Example], config: TrainConfig, out: Path, resume: bool, documents: Sequence[Document],
+    on_progress: Callable[[Progress], None] | None, loaded: LoadedBase | None, cut: bool,
+) -> Adapter:  # fmt: skip
     if not ranks.is_first():
         log.setLevel(logging.ERROR)  # the first process speaks for all
     # 1. Refuse what cannot work before anything is loaded.
     method = parse_method(config.method, config.method_options)
-    data = _data_fingerprint(examples, documents or ())
+    if cut:
+        sharding.check_can_cut(method, config.quantization)
+    data = _data_fingerprint(examples, documents)
     identity = {
         "config": config.model_dump(),
         "data": data,
@@ -85,33 +94,46 @@ def train(
     ranks.wait()
     # 2. The base, frozen and quantised.
     torch.manual_seed(config.seed)
-    base = loaded or load_base(config.base, revision=config.revision, quantization=config.quantization)
+    base = loaded or load_base(config.base, revision=config.revision, quantization=config.quantization, cut=cut)
     resolved = _resolve(config, method, base)
     # 3. Examples as token ids, with only the answers supervised.
-    rendered = _render(examples, documents or (), base, resolved.config, method)
+    rendered = _render(examples, documents, base, resolved.config, method)
     # 4. The adapter's fresh weights.
     torch.manual_seed(config.seed)
     model = attach(method, base.model)
+    if cut:
+        sharding.cut(model, pick_device())
     batches, packed = _batches(rendered, model, resolved)
     pad_id = base.tokenizer.pad_token_id
     hooks(method).prepare(model, len(batches), lambda: _first_epoch(batches, model, pad_id))
-    fresh, before = _weights(model), _answers(model, rendered[0], pad_id)
+    fresh, before = trainable_weights(model), _answers(model, rendered[0], pad_id)
     # 5. The loop.
     with nullcontext(on_progress) if on_progress or not ranks.is_first() else show_progress() as report:
-        loop = Loop(model, batches, resolved.config, work, pad_id=pad_id, on_progress=report, method=method)
+        loop = Loop(model, batches, resolved.config, work, pad_id=pad_id, on_progress=report, method=method, cut=cut)
         ledger = _run(loop, last_checkpoint(work), work)
     # 6. Did it learn anything?
-    _check_learnt(model, fresh)
+    check_learnt(model, fresh)
     _check_answers(before, _answers(model, rendered[0], pad_id))
     # 7. Weights and card, in one move.
-    card = _card(base, resolved, examples, documents or (), data, ledger, model, packed)
+    card = make_card(
+        base, resolved.config, model, losses=ledger.losses, tokens=ledger.tokens, supervised=ledger.supervised,
+        seconds=ledger.seconds, learning_rate_source=resolved.rate_source, examples=len(examples),
+        documents=len(documents), data_fingerprint=data, notes=[*resolved.notes, *_notes(packed, cut)],
+    )  # fmt: skip
     if ranks.is_first():
-        _save(model, card, out, method, fresh)
+        save(model, card, out, hooks(method), fresh)
         shutil.rmtree(work, ignore_errors=True)
     ranks.wait()
     if loaded is not None:
         release(model)
     return Adapter.load(out)
+
+
+def _notes(why_padded: str | None, cut: bool) -> list[str]:
+    """How the rows were laid out, and how many processes shared them and the base."""
+    rows = f"rows are padded: {why_padded}" if why_padded else "rows are packed"
+    shared = f"{ranks.count()} processes" + (", the base cut over them" if cut else "")
+    return [rows, *([shared] if ranks.count() > 1 else [])]
 
 
 def release(model: Any) -> None:
@@ -313,11 +335,6 @@ def _answers(model: Any, row: Rendered, pad_id: int) -> torch.Tensor:
     return logits
 
 
-def _weights(model: Any) -> dict[str, torch.Tensor]:
-    """Copies of the trainable weights, in main memory."""
-    return {name: p.detach().to("cpu", copy=True) for name, p in model.named_parameters() if p.requires_grad}
-
-
 # ---- 5. and 6. the loop and its result ---------------------------------------------------------------------------------
 
 
@@ -331,22 +348,6 @@ def _run(loop: Loop, checkpoint: Path | None, work: Path) -> Ledger:
         raise KeyboardInterrupt(f"{e or 'stopped'}{step}. Continue with the same command and --resume") from None
 
 
-def _check_learnt(model: Any, fresh: dict[str, torch.Tensor]) -> None:
-    """Every adapter weight is a number, and some have moved: otherwise the adapter is the base, and loads without a word."""
-    trained = _weights(model)
-    broken = [name for name, w in trained.items() if not bool(torch.isfinite(w).all())]
-    if broken:
-        raise TrainingError(
-            f"the trained weights hold values that are not numbers: {', '.join(broken[:3])}",
-            next_step="lower the learning rate",
-        )
-    if all(torch.equal(w, fresh[name]) for name, w in trained.items()):
-        raise TrainingError(
-            "training changed no weight, so the adapter would answer exactly as the base does",
-            next_step="raise the learning rate or train for more epochs",
-        )
-
-
 def _check_answers(before: torch.Tensor, after: torch.Tensor) -> None:
     """The trained adapter answers otherwise than the fresh one: weights may move without any effect."""
     if torch.equal(before, after):
@@ -356,62 +357,4 @@ def _check_answers(before: torch.Tensor, after: torch.Tensor) -> None:
         )
 
 
-# ---- 7. the folder -----------------------------------------------------------------------------------------------------
-
-
-def _card(
-    base: LoadedBase, resolved: Resolved, examples: Sequence[Example], documents: Sequence[Document], data: str,
-    ledger: Ledger, model: Any, why_padded: str | None,
-) -> Card:  # fmt: skip
-    from domainkit import __version__
-
-    losses = [loss for _, loss in ledger.losses]
-    tail = losses[-max(1, len(losses) // 10) :]
-    config = resolved.config
-    return Card(
-        base=config.base,
-        base_fingerprint=base.source.fingerprint,
-        revision=base.source.revision,
-        quantization=base.quantization,
-        method=config.method,
-        config=config.model_dump(),
-        learning_rate_source=resolved.rate_source,
-        prompt_format=prompt_format(base.tokenizer),
-        examples=len(examples),
-        documents=len(documents),
-        data_fingerprint=data,
-        tokens=ledger.tokens,
-        supervised_tokens=ledger.supervised,
-        losses=ledger.losses,
-        final_loss=sum(tail) / len(tail) if tail else None,
-        seconds=round(ledger.seconds, 3),
-        tokens_per_second=round(ledger.tokens_per_second, 1),
-        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        hardware=hardware(),
-        versions=versions(),
-        weights_sha256="",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        domainkit=__version__,
-        notes=[*resolved.notes, f"rows are padded: {why_padded}" if why_padded else "rows are packed"]
-        + ([f"{ranks.count()} processes"] if ranks.count() > 1 else []),
-    )
-
-
-def prompt_format(tokenizer: Any) -> str:
-    """The prompt as the model reads it when a row has no system turn; {question} stands for the user's words."""
-    return tokenizer.decode(
-        encode_chat(tokenizer, [{"role": "user", "content": "{question}"}], add_generation_prompt=True)
-    )
-
-
-def _save(model: Any, card: Card, out: Path, method: Method, fresh: dict[str, torch.Tensor]) -> None:
-    """PEFT's own folder, and the card."""
-    with staged_folder(out) as staged:
-        for config in model.peft_config.values():
-            config.base_model_name_or_path, config.revision = card.base, card.revision
-        hooks(method).save(model, staged, fresh)
-        (staged / "README.md").unlink(missing_ok=True)  # PEFT's empty form; the card says what is known
-        write_card(staged, card.model_copy(update={"weights_sha256": sha256_file(staged / WEIGHTS)}))
-
-
-__all__ = ["TrainingError", "prompt_format", "train"]
+__all__ = ["TrainingError", "release", "train"]

@@ -113,6 +113,32 @@ def test_a_run_that_fails_is_a_row_that_says_why(tiny_base: str, tmp_path: Path)
     assert any("failed" in line for line in table(done.rows, done.winner))
 
 
+def test_forgetting_is_what_an_adapter_adds_to_the_base_on_general_text(tiny_base: str, tmp_path: Path) -> None:
+    text = tmp_path / "general.txt"
+    text.write_text("The sun rose over the quiet harbour, and boats went out to sea. " * 4)
+    tables = {"method": "lora", "learning_rate": [1e-7, 3e-1]}
+    plain = sweep(ROWS, grid(tables), settings(tiny_base), tmp_path / "out", on_progress=quiet)
+    assert [r.forgetting for r in plain.rows] == [None, None]
+    made = {r.folder: (tmp_path / "out" / r.folder / "adapter" / "card.json").stat().st_mtime_ns for r in plain.rows}
+
+    done = sweep(ROWS, grid(tables, general_text=str(text)), settings(tiny_base), tmp_path / "out", on_progress=quiet)
+    gentle, rough = (r.forgetting for r in done.rows)
+    assert gentle is not None
+    assert rough is not None
+    assert abs(gentle) < 1e-3 < 0.1 < rough
+    assert {f: (tmp_path / "out" / f / "adapter" / "card.json").stat().st_mtime_ns for f in made} == made
+    assert [r.peak_bytes for r in done.rows] == [r.peak_bytes for r in plain.rows]
+    [heading, *lines] = table(done.rows, done.winner)
+    assert [line[heading.index("forgetting")] for line in lines] == [f"{gentle:+.3f}", f"{rough:+.3f}"]
+
+
+def test_a_sweep_is_for_one_process(tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_module.ranks, "count", lambda: 2)
+    with pytest.raises(ConfigError, match="a sweep runs in one process"):
+        sweep(ROWS, grid({"method": "lora"}), settings(tiny_base), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
 def test_the_score_decides_when_there_is_one(tiny_base: str, tmp_path: Path) -> None:
     def score(adapter: Path, fit: Any, dev: Any) -> tuple[float, str]:
         rate = json.loads((adapter / "card.json").read_text())["config"]["learning_rate"]

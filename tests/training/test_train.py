@@ -14,6 +14,7 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError, DataError, MachineError
 from domainkit.training import loop as loop_module
+from domainkit.training import outcome
 from domainkit.training import train as train_module
 from domainkit.training.base import load_base
 from domainkit.training.config import TrainConfig
@@ -229,7 +230,7 @@ def test_a_run_that_failed_at_its_last_save_continues_from_there(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(MachineError, match="no space left"):
-        patch.setattr(train_module, "write_card", full)
+        patch.setattr(outcome, "write_card", full)
         run(tiny_base, tmp_path / "a")
     assert not (tmp_path / "a").exists()
     assert losses(run(tiny_base, tmp_path / "a", resume=True)) == losses(run(tiny_base, tmp_path / "b"))
@@ -315,11 +316,11 @@ def test_an_adapter_that_did_not_move_is_refused(
 
 def test_weights_that_are_not_numbers_are_refused() -> None:
     model = torch.nn.Linear(2, 2)
-    fresh = train_module._weights(model)
+    fresh = outcome.trainable_weights(model)
     with torch.no_grad():
         model.weight[0, 0] = float("inf")
     with pytest.raises(TrainingError, match="not numbers: weight"):
-        train_module._check_learnt(model, fresh)
+        outcome.check_learnt(model, fresh)
 
 
 def test_too_long_rows_stop_before_training(tiny_base: str, tmp_path: Path) -> None:

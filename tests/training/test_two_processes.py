@@ -16,9 +16,8 @@ from safetensors.torch import load_file
 from domainkit.corpus.example import Example, Turn
 from domainkit.corpus.read import read_examples
 from domainkit.errors import ConfigError
-from domainkit.training import ranks
+from domainkit.training import ranks, sharding
 from domainkit.training.config import TrainConfig
-from domainkit.training.loop import Loop
 from domainkit.training.render import Rendered
 from domainkit.training.train import train
 
@@ -31,42 +30,65 @@ def rendered(length: int) -> Rendered:
     return Rendered(tuple(range(length)), 1, f"x:{length}")
 
 
-def launched(out: Path, data: Path, base: str) -> subprocess.CompletedProcess[str]:
-    words = [
-        sys.executable, "-m", "accelerate.commands.launch", "--config_file", EXAMPLES / "two_processes.yaml",
-        "--main_process_port", "0", "-m", "domainkit", "train", "--data", data, "--base", base, "--out", out,
-        "quantization=nf4", "epochs=2", "batch_size=4", "learning_rate=1e-3", "method.rank=4", "save_every=2",
+def launched(file: str, *words: Any) -> subprocess.CompletedProcess[str]:
+    """`accelerate launch` with a configuration of the examples; skips where processes cannot talk."""
+    if not (torch.distributed.is_available() and torch.distributed.is_gloo_available()):
+        pytest.skip("this torch has no gloo, by which processes on CPUs talk")
+    launch = [
+        sys.executable, "-m", "accelerate.commands.launch", "--config_file", EXAMPLES / file, "--main_process_port", "0",
+        "-m", *words,
     ]  # fmt: skip
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(list(map(str, words)), env=env, capture_output=True, text=True, timeout=240, cwd=data.parent)
-
-
-@pytest.mark.skipif(
-    not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
-    reason="this torch has no gloo, by which processes on CPUs talk",
-)
-def test_two_processes_give_the_losses_and_weights_of_one(tiny_base: str, tmp_path: Path) -> None:
-    data = tmp_path / "train.jsonl"
-    rows = [{"input": "q" * n, "target": ("red", "blue", "green")[n % 3]} for n in LENGTHS]
-    data.write_text("".join(json.dumps(r) + "\n" for r in rows))
-    values = {"quantization": "nf4", "epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "save_every": 2}
-    config = TrainConfig(base=tiny_base, method_options={"rank": 4}, **values)
-    one = train(read_examples(data), config, tmp_path / "one", on_progress=lambda _: None)
-    done = launched(tmp_path / "two", data, tiny_base)
+    done = subprocess.run(list(map(str, launch)), env=env, capture_output=True, text=True, timeout=240)
     if done.returncode and "Address family" in done.stderr:
         pytest.skip("no sockets here, by which processes talk")
     assert done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+@pytest.mark.parametrize(
+    ("file", "quantization", "note"),
+    [("two_processes.yaml", "nf4", "2 processes"), ("fsdp.yaml", "none", "2 processes, the base cut over them")],
+)
+def test_two_processes_give_the_losses_and_weights_of_one(
+    file: str, quantization: Any, note: str, tiny_base: str, tmp_path: Path
+) -> None:
+    data = tmp_path / "train.jsonl"
+    rows = [{"input": "q" * n, "target": ("red", "blue", "green")[n % 3]} for n in LENGTHS]
+    data.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    # Passes of few tokens, so that one process has more of them than the other.
+    values = {"quantization": quantization, "epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "save_every": 2,
+              "max_tokens_per_pass": 64}  # fmt: skip
+    config = TrainConfig(base=tiny_base, method_options={"rank": 4}, **values)
+    one = train(read_examples(data), config, tmp_path / "one", on_progress=lambda _: None)
+    settings = [f"{k}={v}" for k, v in values.items()]
+    words = ["domainkit", "train", "--data", data, "--base", tiny_base, "--out", tmp_path / "two", *settings]
+    done = launched(file, *words, "method.rank=4")
     two = json.loads((tmp_path / "two" / "card.json").read_text())
     assert one.card is not None
     assert [loss for _, loss in two["losses"]] == pytest.approx([loss for _, loss in one.card.losses], rel=1e-5)
     assert (two["tokens"], two["supervised_tokens"]) == (one.card.tokens, one.card.supervised_tokens)
-    assert "2 processes" in two["notes"]
+    assert note in two["notes"]
     weights = [load_file(str(tmp_path / name / "adapter_model.safetensors")) for name in ("one", "two")]
     for name, weight in weights[0].items():
         torch.testing.assert_close(weights[1][name], weight, rtol=1e-3, atol=1e-5)
     # One process writes and speaks.
     assert done.stdout.count("Adapter:") == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "train.jsonl", "two"]
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_each_process_holds_its_part_of_a_cut_base(quantization: str, tiny_base: str, tmp_path: Path) -> None:
+    """Weights packed in 4 bits are cut as they are packed."""
+    launched("fsdp.yaml", "tests.training.cut_base", tiny_base, quantization, tmp_path / "found.json")
+    whole, cut = json.loads((tmp_path / "found.json").read_text())
+    assert (whole["cut"], cut["cut"]) == (False, True)
+    assert cut["adapter_is_whole"]
+    assert cut["total"] == whole["total"] == whole["held"]
+    # Embeddings and adapter stay whole; the blocks are halved, and dropped again after the step.
+    assert cut["held"] == cut["held_after"] < 0.8 * whole["held"]
+    assert cut["loss"] == pytest.approx(whole["loss"], rel=1e-5)
+    assert cut["gradients"] == pytest.approx(whole["gradients"], rel=1e-4)
 
 
 @pytest.mark.parametrize("processes", [2, 3, 8])
@@ -93,20 +115,41 @@ def test_accelerate_reads_the_configurations(file: Path) -> None:
 
     config = load_config_from_file(str(file))
     assert config.num_processes == 2
-    assert config.distributed_type.value == "MULTI_GPU"
+    assert config.distributed_type.value == ("FSDP" if file.stem == "fsdp" else "MULTI_GPU")
 
 
-@pytest.mark.parametrize("kind", ["is_fsdp_enabled", "is_deepspeed_enabled"])
-def test_a_base_cut_over_gpus_is_refused(
-    kind: str, tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def example() -> Example:
+    return Example(turns=(Turn(role="user", content="q"), Turn(role="assistant", content="a")))
+
+
+def test_deepspeed_is_refused_and_told_what_does_the_same(
+    tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pretend(loop: Any) -> None:
-        real(loop)
-        setattr(loop, kind, True)
+    monkeypatch.setenv(sharding.DEEPSPEED, "true")
+    with pytest.raises(ConfigError, match="DeepSpeed is not used") as e:
+        train([example()], TrainConfig(base=tiny_base, quantization="none"), tmp_path / "a")
+    assert "fsdp.yaml" in str(e.value)
 
-    real = Loop.create_accelerator_and_postprocess
-    monkeypatch.setattr(Loop, "create_accelerator_and_postprocess", pretend)
-    turns = (Turn(role="user", content="q"), Turn(role="assistant", content="a"))
-    with pytest.raises(ConfigError, match="cannot be cut over several GPUs") as e:
-        train([Example(turns=turns)], TrainConfig(base=tiny_base, quantization="none"), tmp_path / "a")
-    assert "multi_gpu.yaml" in str(e.value)
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"method": "full", "quantization": "none"}, "none of it is frozen"), ({"quantization": "int8"}, "8-bit weights")],
+)
+def test_what_cannot_be_cut_is_refused_before_anything_is_loaded(
+    changes: dict[str, Any], said: str, tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(sharding.FSDP, "true")
+    monkeypatch.setattr(ranks, "count", lambda: 2)
+    with pytest.raises(ConfigError, match=said):
+        train([example()], TrainConfig(base=tiny_base, **changes), tmp_path / "a")
+    assert os.environ[sharding.FSDP] == "true"
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_base_that_does_not_name_its_blocks_is_refused() -> None:
+    class Wrapped(torch.nn.Linear):
+        def get_base_model(self) -> Any:
+            return self
+
+    with pytest.raises(ConfigError, match="does not say what its blocks are"):
+        sharding.cut(Wrapped(2, 2), torch.device("cpu"))

@@ -1,0 +1,100 @@
+"""What every training run ends with: whether the adapter learnt, its card, its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from domainkit.adapter import WEIGHTS, Card, write_card
+from domainkit.machine import hardware, versions
+from domainkit.storage import sha256_file, staged_folder
+from domainkit.training.base import LoadedBase
+from domainkit.training.config import PreferenceConfig, TrainConfig
+from domainkit.training.loop import TrainingError
+from domainkit.training.methods.adaptation import Hooks
+from domainkit.training.render import encode_chat
+
+
+def trainable_weights(model: Any) -> dict[str, torch.Tensor]:
+    """Copies of the trainable weights, in main memory."""
+    return {name: p.detach().to("cpu", copy=True) for name, p in model.named_parameters() if p.requires_grad}
+
+
+def check_learnt(model: Any, fresh: dict[str, torch.Tensor], *, otherwise: str = "as the base does") -> None:
+    """Every weight is a number, and some have moved since `fresh`: otherwise the adapter answers `otherwise`, and loads without a
+    word. Raises TrainingError."""
+    trained = trainable_weights(model)
+    broken = [name for name, w in trained.items() if not bool(torch.isfinite(w).all())]
+    if broken:
+        raise TrainingError(
+            f"the trained weights hold values that are not numbers: {', '.join(broken[:3])}",
+            next_step="lower the learning rate",
+        )
+    if all(torch.equal(w, fresh[name]) for name, w in trained.items()):
+        raise TrainingError(
+            f"training changed no weight, so the adapter would answer exactly {otherwise}",
+            next_step="raise the learning rate or train for more epochs",
+        )
+
+
+def make_card(
+    base: LoadedBase,
+    config: TrainConfig | PreferenceConfig,
+    model: Any,
+    *,
+    losses: Sequence[tuple[int, float]],
+    tokens: int,
+    supervised: int,
+    seconds: float,
+    **facts: Any,
+) -> Card:
+    """The card of a run that took `seconds`; `facts` are the fields that only the caller knows. The weights' hash comes with `save`."""
+    from domainkit import __version__
+
+    tail = [loss for _, loss in losses[-max(1, len(losses) // 10) :]]
+    return Card(
+        base=config.base,
+        base_fingerprint=base.source.fingerprint,
+        revision=base.source.revision,
+        quantization=base.quantization,
+        method=config.method,
+        config=config.model_dump(),
+        prompt_format=prompt_format(base.tokenizer),
+        tokens=tokens,
+        supervised_tokens=supervised,
+        losses=list(losses),
+        final_loss=sum(tail) / len(tail) if tail else None,
+        seconds=round(seconds, 3),
+        tokens_per_second=round(tokens / seconds, 1) if seconds else 0.0,
+        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        hardware=hardware(),
+        versions=versions(),
+        weights_sha256="",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        domainkit=__version__,
+        **facts,
+    )
+
+
+def prompt_format(tokenizer: Any) -> str:
+    """The prompt as the model reads it when a row has no system turn; {question} stands for the user's words."""
+    return tokenizer.decode(
+        encode_chat(tokenizer, [{"role": "user", "content": "{question}"}], add_generation_prompt=True)
+    )
+
+
+def save(model: Any, card: Card, out: Path, hooks: Hooks, fresh: dict[str, torch.Tensor]) -> None:
+    """PEFT's own folder, and the card, in one move."""
+    with staged_folder(out) as staged:
+        for config in model.peft_config.values():
+            config.base_model_name_or_path, config.revision = card.base, card.revision
+        hooks.save(model, staged, fresh)
+        (staged / "README.md").unlink(missing_ok=True)  # PEFT's empty form; the card says what is known
+        write_card(staged, card.model_copy(update={"weights_sha256": sha256_file(staged / WEIGHTS)}))
+
+
+__all__ = ["check_learnt", "make_card", "prompt_format", "save", "trainable_weights"]
