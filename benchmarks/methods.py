@@ -1,16 +1,18 @@
-"""Every adaptation method at the same token budget on banking77 (770 training rows, 308 test questions, 77 labels), NF4 base.
+"""Every adaptation method on the same number of tokens, NF4 base: intents of Banking77 (labels) and sentences of E2E (generation).
 
-python -m benchmarks.methods --data FOLDER [--work runs/bench/methods] [--methods lora,ia3] [--epochs 3] [--rows N] [--questions N]
+python -m benchmarks.methods --data FOLDER [--task e2e] [--work runs/bench/methods] [--methods lora,ia3] [--tokens N] [--questions N]
 
-FOLDER holds banking77/train_small.jsonl and test_small.jsonl. Each method tries three learning rates, a third, once and three times
-its default, on four fifths of train; the best on the other fifth is trained on all of train and answers the test questions, whose
-answers are held to the list of labels. Every method × rate is a folder of its own: run the command again, and it continues.
+FOLDER holds banking77/{train,test}_small.jsonl, e2e/{train,test}.jsonl and medquad_ghr/corpus.jsonl, whose prose belongs to neither
+task: what an adapter adds to its bits per byte is what was forgotten. Each method trains at a third, once and three times its default
+rate, and further while a rate at the end of the row is the best; the rate is chosen by the loss on examples kept from training, and
+that adapter answers the test questions. Every method × rate is a folder of its own: run the command again, and it continues.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import resource
 import subprocess
@@ -23,8 +25,16 @@ from benchmarks.runs import save
 from domainkit.storage import write_text
 
 FACTORS = (1 / 3, 1.0, 3.0)
+FURTHER = 2
+"""Most steps of three beyond those factors, while the best rate is at an end."""
 BASE = "builtin:smollm2-135m"
-OPTIONS: dict[str, dict[str, Any]] = {}
+FILES = {
+    "banking77": ("banking77/train_small.jsonl", "banking77/test_small.jsonl"),
+    "e2e": ("e2e/train.jsonl", "e2e/test.jsonl"),
+}
+GENERAL = "medquad_ghr/corpus.jsonl"
+DEV, PASSAGES = 120, 12
+"""Examples kept for choosing the rate; passages of general prose."""
 PLAIN = ("last_layers", "full")
 """Methods that train the base's own weights, which NF4 does not hold: their base is unquantised, and the table says so."""
 
@@ -32,115 +42,192 @@ PLAIN = ("last_layers", "full")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--task", choices=FILES, default="banking77")
     parser.add_argument("--work", type=Path, default=Path("runs/bench/methods"))
     parser.add_argument("--methods", help="comma-separated; left out, all")
     parser.add_argument("--base", default=BASE)
-    parser.add_argument("--epochs", type=float, default=3)
-    parser.add_argument("--rows", type=int, help="training rows; left out, all")
+    parser.add_argument("--tokens", type=int, default=60_000, help="tokens that each run trains on")
     parser.add_argument("--questions", type=int, help="test questions; left out, all")
-    parser.add_argument("--name", default="methods", help="name of the results file")
+    parser.add_argument("--name", help="name of the results file; methods_TASK if left out")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         run_one(json.loads(args.one))
         return
-    if args.data is None or not (args.data / "banking77" / "train_small.jsonl").exists():
-        sys.exit(f"skipped: no banking77/train_small.jsonl under {args.data} (--data FOLDER)")
+    wanted = [*FILES[args.task], GENERAL]
+    missing = [f for f in wanted if args.data is None or not (args.data / f).exists()]
+    if missing:
+        sys.exit(f"skipped: no {', '.join(missing)} under {args.data} (--data FOLDER)")
     from domainkit.training.methods import METHODS
 
     names = args.methods.split(",") if args.methods else list(METHODS)
     for name in names:
-        METHODS[name]  # a typo ends here, with the near name, before hours of training
+        METHODS.load(name)  # a typo ends here, with the near name, before hours of training
     rows = [measure(name, args) for name in names]
-    settings = {k: getattr(args, k) for k in ("base", "epochs", "rows", "questions")} | {"factors": FACTORS}
-    save(args.name, {"command": "python -m benchmarks.methods --data DATA", "settings": settings, "methods": rows})
+    settings = {k: getattr(args, k) for k in ("task", "base", "tokens", "questions")} | {"factors": FACTORS, "dev": DEV}
+    facts = {"command": " ".join(["python -m benchmarks.methods --data DATA", *options(args)]), "settings": settings}
+    save(args.name or f"methods_{args.task}", {**facts, "base_itself": job("base", 0.0, args), "methods": rows})
+
+
+def options(args: argparse.Namespace) -> list[str]:
+    """What was set otherwise than by default, for the command that the results state."""
+    return [f"--{k} {getattr(args, k)}" for k in ("task", "tokens", "questions", "methods") if getattr(args, k)]
 
 
 def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """The best of three rates on dev, then the test: one row of the table, or the reason why there is none."""
+    """The best rate's figures and all that were tried: one row of the table, or the reason why there is none."""
     from domainkit.training.methods import METHODS
 
     default, source = METHODS.load(name).default_learning_rate(135_000_000)
-    tried = []
-    for factor in FACTORS:
-        found = job(name, default * factor, "dev", args)
-        tried.append({"learning_rate": default * factor, **found})
-        print(f"{name} at {default * factor:.3g}: {found.get('accuracy', found.get('failed'))} on dev", flush=True)
-    good = [t for t in tried if "accuracy" in t]
-    if not good:
-        return {"method": name, "failed": tried[0]["failed"], "tried": tried}
-    best = max(good, key=lambda t: (t["accuracy"], -t["final_loss"]))
-    final = job(name, best["learning_rate"], "test", args)
-    print(f"{name}: {final.get('accuracy', final.get('failed'))} on test", flush=True)
-    quantization = "none" if name in PLAIN else "nf4"
-    return {"method": name, "quantization": quantization, "default": default, "source": source, "tried": tried,
-            "learning_rate": best["learning_rate"], **final}  # fmt: skip
+    tried = {default * f: job(name, default * f, args) for f in FACTORS}
+    for _ in range(FURTHER):
+        best = best_of(tried)
+        if best is None or best not in (min(tried), max(tried)):
+            break
+        further = best * 3 if best == max(tried) else best / 3
+        tried[further] = job(name, further, args)
+    best = best_of(tried)
+    listed = [{"learning_rate": rate, **tried[rate]} for rate in sorted(tried)]
+    if best is None:
+        return {"method": name, "failed": listed[0]["failed"], "tried": listed}
+    answers = job(name, best, args, answer=True)
+    print(f"{name}: {answers['score']:.3f} on test at {best:.3g}", flush=True)
+    return {"method": name, "quantization": "none" if name in PLAIN else "nf4", "default": default, "source": source,
+            "learning_rate": best, "tried": listed, **tried[best], **answers}  # fmt: skip
 
 
-def job(name: str, rate: float, part: str, args: argparse.Namespace) -> dict[str, Any]:
-    """One training and its answers in a process of its own, so that its peak of memory is its own; done once."""
-    folder = args.work / f"{name}-{rate:.6g}-{part}"
+def best_of(tried: dict[float, dict[str, Any]]) -> float | None:
+    """The rate of the lowest loss on the examples kept from training."""
+    good = {rate: found["dev_loss"] for rate, found in tried.items() if "dev_loss" in found}
+    return min(good, key=lambda rate: good[rate]) if good else None
+
+
+def job(name: str, rate: float, args: argparse.Namespace, *, answer: bool = False) -> dict[str, Any]:
+    """One training, or its answers to the test, in a process of its own, so that its peak of memory is its own; done once."""
+    folder = args.work / args.task / f"{name}-{rate:.6g}"
     asked = {
-        "method": name, "rate": rate, "part": part, "folder": str(folder), "data": str(args.data / "banking77"), "base": args.base,
-        "epochs": args.epochs, "rows": args.rows, "questions": args.questions,
+        "method": name, "rate": rate, "answer": answer, "folder": str(folder), "data": str(args.data), "task": args.task,
+        "base": args.base, "tokens": args.tokens, "questions": args.questions,
     }  # fmt: skip
-    result = folder / "result.json"
+    result = folder / ("answers.json" if answer else "result.json")
     if result.exists():
         kept = json.loads(result.read_text(encoding="utf-8"))
         if kept["asked"] == asked:
             return kept["found"]
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, "-m", "benchmarks.methods", "--one", json.dumps(asked)], check=True)
-    return json.loads(result.read_text(encoding="utf-8"))["found"]
+    found = json.loads(result.read_text(encoding="utf-8"))["found"]
+    if not answer:
+        print(f"{name} at {rate:.3g}: {found.get('dev_loss', found.get('failed'))}", flush=True)
+    return found
 
 
 def run_one(asked: dict[str, Any]) -> None:
     from domainkit.errors import DomainkitError
 
     folder = Path(asked["folder"])
-    try:
-        found = train_and_answer(asked, folder)
-    except DomainkitError as e:  # diverged, or the method does not work here: a result too
-        found = {"failed": e.what}
-    write_text(folder / "result.json", json.dumps({"asked": asked, "found": found}, indent=1) + "\n")
+    if asked["method"] == "base":
+        found = {**losses(asked, None), **answers(asked, None)}
+    elif asked["answer"]:
+        found = answers(asked, folder / "adapter")
+    else:
+        try:
+            found = trained(asked, folder)
+        except DomainkitError as e:  # diverged, or the method does not work here: a result too
+            found = {"failed": e.what}
+    kept = folder / ("answers.json" if asked["answer"] else "result.json")
+    write_text(kept, json.dumps({"asked": asked, "found": found}, indent=1) + "\n")
 
 
-def train_and_answer(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Accuracy with answers held to the labels, and what it cost. Seconds are of the training loop alone."""
-    from domainkit import DomainLLM, TrainConfig, read_examples, train
+# ---- one process's work ------------------------------------------------------------------------------------------------
+
+
+def parts(asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """(examples to train on, examples kept for choosing the rate), of train; no question is in both."""
+    from domainkit import read_examples
     from domainkit.corpus.split import split
 
-    everything = list(read_examples(Path(asked["data"]) / "train_small.jsonl"))
-    labels = sorted({e.target for e in everything})
+    everything = list(read_examples(Path(asked["data"]) / FILES[asked["task"]][0]))
     random.Random(0).shuffle(everything)
-    everything = everything[: asked["rows"]]
     fit, dev = split(everything, 0.2, seed=0)
-    if asked["part"] == "test":
-        fit, dev = everything, read_examples(Path(asked["data"]) / "test_small.jsonl")
-    questions = list(dev)[: asked["questions"]]
-    name = asked["method"]
+    return fit, dev[:DEV]
+
+
+def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What training cost and how well the adapter predicts. Seconds are of the training loop alone."""
+    from domainkit import TrainConfig, train
+    from domainkit.training.base import load_base
+    from domainkit.training.render import render_all
+
+    quantization = "none" if asked["method"] in PLAIN else "nf4"
+    fit, _ = parts(asked)
+    loaded = load_base(asked["base"], quantization=quantization)
+    whole = sum(len(r.ids) for r in render_all(fit, loaded.tokenizer, loaded.context_length))
     config = TrainConfig(
-        base=asked["base"], quantization="none" if name in PLAIN else "nf4", method=name, method_options=OPTIONS.get(name, {}),
-        epochs=asked["epochs"], batch_size=8, learning_rate=asked["rate"], save_every=1000,
+        base=asked["base"], quantization=quantization, method=asked["method"], epochs=round(asked["tokens"] / whole, 4),
+        batch_size=8, learning_rate=asked["rate"], save_every=10_000,
     )  # fmt: skip
-    adapter = train(fit, config, folder / "adapter", resume=True)
+    adapter = train(fit, config, folder / "adapter", resume=True, loaded=loaded)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     card = adapter.card
     assert card is not None
-    llm = DomainLLM(adapter=str(adapter.folder), max_tokens=24).bind(choices=labels)
-    began = time.perf_counter()
-    answers = [a.text for a in llm.batch([q.question for q in questions])]
     return {
-        "accuracy": sum(a.strip() == q.target for a, q in zip(answers, questions, strict=True)) / len(questions),
-        "questions": len(questions),
-        "final_loss": card.final_loss,
         "tokens": card.tokens,
+        "examples": round(config.epochs * len(fit)),
+        "final_loss": card.final_loss,
         "trainable_parameters": card.trainable_parameters,
         "file_bytes": (adapter.folder / "adapter_model.safetensors").stat().st_size,
         "peak_memory_mib": round(peak),
         "train_seconds": card.seconds,
-        "answer_seconds": round(time.perf_counter() - began, 1),
+        **losses(asked, adapter.folder),
     }
+
+
+def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
+    """Nats per target token of the kept examples, and bits per byte of general prose."""
+    from domainkit.corpus.read import read_documents
+    from domainkit.training.base import load_base
+    from domainkit.training.proof import measure
+    from domainkit.training.render import render_all, render_documents
+    from domainkit.training.tuned import load_adapted
+
+    _, dev = parts(asked)
+    base = load_base(asked["base"], quantization="none" if asked["method"] in PLAIN else "nf4")
+    model = load_adapted(base.model, adapter) if adapter else base.model
+    pad = base.tokenizer.pad_token_id
+    prose = list(read_documents(Path(asked["data"]) / GENERAL))
+    prose = random.Random(0).sample(prose, PASSAGES)
+    blocks = render_documents(prose, base.tokenizer, 512)
+    nats = measure(model, blocks, pad).nll * sum(b.supervised for b in blocks)
+    return {
+        "dev_loss": measure(model, render_all(dev, base.tokenizer, base.context_length), pad).nll,
+        "general_bits_per_byte": nats / math.log(2) / sum(len(d.text.encode()) for d in prose),
+    }
+
+
+def answers(asked: dict[str, Any], adapter: Path | None) -> dict[str, Any]:
+    """Share of right labels, with answers held to the list of them; or token F1 against the best of a sentence's references."""
+    from domainkit import DomainLLM, read_examples
+    from domainkit.evaluation.metrics.token_f1 import overlap_f1, tokens
+
+    train, test = (Path(asked["data"]) / f for f in FILES[asked["task"]])
+    rows = [json.loads(line) for line in test.read_text(encoding="utf-8").splitlines()]
+    random.Random(0).shuffle(rows)
+    rows = rows[: asked["questions"]]
+    place: dict[str, Any] = {"adapter": str(adapter)} if adapter else {"base": asked["base"], "quantization": "nf4"}
+    llm: Any = DomainLLM(**place, max_tokens=64)
+    began = time.perf_counter()
+    if asked["task"] == "banking77":
+        llm = llm.bind(choices=sorted({e.target for e in read_examples(train)}))
+    texts = [a.text.strip() for a in llm.batch([r["input"] for r in rows])]
+    seconds = time.perf_counter() - began
+    if asked["task"] == "banking77":
+        scores = [float(t == r["target"]) for t, r in zip(texts, rows, strict=True)]
+    else:
+        wanted = [r.get("references") or [r["target"]] for r in rows]
+        scores = [max(overlap_f1(tokens(t), tokens(w)) for w in ws) for t, ws in zip(texts, wanted, strict=True)]
+    return {"score": sum(scores) / len(scores), "scores": [round(s, 4) for s in scores], "questions": len(rows),
+            "answer_seconds": round(seconds, 1), "first_answers": texts[:3]}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The README's measured tables, made from benchmarks/results/*.json.
+"""The measured tables of README.md and docs/methods.md, made from benchmarks/results/*.json.
 
-python -m benchmarks.tables          writes them into README.md between their marks
+python -m benchmarks.tables          writes them between their marks
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-README = Path(__file__).parents[1] / "README.md"
+PAGES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "docs/methods.md"))
 
 
 def percent(estimate: dict[str, Any] | None) -> str:
@@ -150,21 +150,44 @@ def verdict(facts: dict[str, Any]) -> str:
 
 
 def methods(facts: dict[str, Any]) -> str:
-    """Best first; a method that failed says why in place of its figures."""
-    done = sorted((m for m in facts["methods"] if "accuracy" in m), key=lambda m: -m["accuracy"])
-    rows = [
-        [m["method"] + (" (unquantised base)" if m["quantization"] == "none" else ""), f"{100 * m['accuracy']:.1f} %",
-         f"{m['learning_rate']:.2g}", f"{m['trainable_parameters']:,}", number(m["file_bytes"] / 2**20, 2),
-         number(m["peak_memory_mib"]), number(m["train_seconds"])]
+    """Best first, after the base itself; a method that failed says why in place of its figures. Every rate's loss is told."""
+    base = facts["base_itself"]
+    done = sorted((m for m in facts["methods"] if "score" in m), key=lambda m: -m["score"])
+    rows = [["the base itself", f"{100 * base['score']:.1f} %", "—", f"{base['dev_loss']:.3f}", "—", "—", "—", "—", "—"]]
+    rows += [
+        [m["method"] + (" (unquantised base)" if m["quantization"] == "none" else ""),
+         f"{100 * m['score']:.1f} % (± {100 * _error(m['scores']):.1f})", f"{m['learning_rate']:.2g}", f"{m['dev_loss']:.3f}",
+         f"{m['general_bits_per_byte'] - base['general_bits_per_byte']:+.3f}", f"{m['trainable_parameters']:,}",
+         number(m["file_bytes"] / 2**20, 2), number(m["peak_memory_mib"]), number(m["train_seconds"])]
         for m in done
     ]  # fmt: skip
-    rows += [[m["method"], f"failed: {m['failed']}", *["—"] * 5] for m in facts["methods"] if "failed" in m]
-    head = ["method", "accuracy", "rate", "trained weights", "file MiB", "peak memory MiB", "training s"]
-    return table(head, rows)
+    rows += [[m["method"], f"failed: {m['failed']}", *["—"] * 7] for m in facts["methods"] if "failed" in m]
+    score = "accuracy" if facts["settings"]["task"] == "banking77" else "token F1"
+    head = ["method", f"{score} (± standard error)", "rate", "loss kept", "forgetting", "trained weights", "file MiB", "peak MiB", "s"]
+    return f"{table(head, rows)}\n\n{_rates(done)}"
+
+
+def _error(scores: list[float]) -> float:
+    """Standard error of a mean over questions."""
+    mean, n = sum(scores) / len(scores), len(scores)
+    return (sum((s - mean) ** 2 for s in scores) / (n - 1) / n) ** 0.5
+
+
+def _rates(done: list[dict[str, Any]]) -> str:
+    """What each rate came to: whether a method is behind for its rate."""
+    lines = []
+    for m in done:
+        tried = ", ".join(
+            f"{t['learning_rate']:.2g}: {t['dev_loss']:.3f}" if "dev_loss" in t else f"{t['learning_rate']:.2g}: failed"
+            for t in m["tried"]
+        )
+        lines.append([m["method"], f"{m['default']:.2g}", tried])
+    return table(["method", "default rate", "loss on the kept examples by rate"], lines)
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "methods": methods,
+    "methods_banking77": methods,
+    "methods_e2e": methods,
     "banking77": banking77,
     "chain_throughput": chain_throughput,
     "medquad_ghr": medquad_ghr,
@@ -173,7 +196,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def filled(text: str) -> str:
-    """README text with every marked table made anew; a table without results says so."""
+    """A page's text with every marked table made anew; a table without results says so."""
     for name, make in TABLES.items():
         path = RESULTS / f"{name}.json"
         body = make(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else "not measured yet"
@@ -183,4 +206,5 @@ def filled(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
