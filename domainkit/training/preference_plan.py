@@ -24,7 +24,7 @@ log = logging.getLogger("domainkit")
 WORKS = ("lora", "ia3", "loha", "lokr", "oft", "boft", "vera")
 """Methods whose adapter, switched off, leaves the base, and fresh, changes nothing; each is tested."""
 RATE_SHARE = 1 / 20
-"""Of a method's rate for examples: LoRA's 2e-4 becomes 1e-5, which TRL's documentation advises for adapters."""
+"""Of a method's rate for examples: LoRA's 2e-4 becomes 1e-5, which TRL's documentation of DPO advises for adapters."""
 ROW_TYPES: dict[str, type] = {"pairs": Pair, "marked": Marked, "examples": Example}
 LAYOUTS = {
     "pairs": 'pairs, {"prompt", "chosen", "rejected"}',
@@ -114,7 +114,9 @@ def settle(
     rate, rate_source = config.learning_rate, "as given"
     if rate is None:
         rate = method.default_learning_rate(base.parameters)[0] * RATE_SHARE
-        rate_source = "a twentieth of the method's rate for examples: for LoRA from 1B on, TRL's 1e-5 for adapters"
+        rate_source = (
+            "a twentieth of the method's rate for examples: for LoRA from 1B on, TRL's 1e-5 for adapters with DPO"
+        )
     beta, beta_source = config.beta, "as given"
     if beta is None:
         beta, beta_source = objective.beta, objective.beta_source

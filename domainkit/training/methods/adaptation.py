@@ -27,7 +27,7 @@ class Hooks:
     checkpoints: ClassVar[bool] = True
     """Works with gradient checkpointing."""
     known_rates: ClassVar[tuple[float, float] | None] = None
-    """Lowest and highest peak learning rate published for the method, in the source of its default."""
+    """Lowest and highest peak learning rate published for the method, in the sources of its default; domainkit's own where none is."""
 
     def prepended(self) -> int:
         """Positions that virtual tokens take from the context."""

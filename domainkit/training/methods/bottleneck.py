@@ -29,10 +29,10 @@ class BottleneckAdapter(Adaptation):
 
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """LLM-Adapters' for 7B and 13B; small bases take more."""
+        """LLM-Adapters' for 6B and 7B; small bases take more."""
         if parameters is not None and parameters > SMALL:
-            return 3e-4, "LLM-Adapters' rate for 7B to 13B (arXiv 2304.01933)"
-        return 1e-3, "between Houlsby's 3e-4 and 3e-3 (arXiv 1902.00751), which bases under 1B take"
+            return 3e-4, "LLM-Adapters' rate for 6B and 7B (arXiv 2304.01933, its commands)"
+        return 1e-3, "within Houlsby's sweep of 3e-5 to 3e-3 for BERT (arXiv 1902.00751, section 3.2)"
 
     def attach(self, model: Any) -> Any:
         """The base with bottlenecks that add nothing yet."""

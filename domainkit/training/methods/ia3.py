@@ -10,7 +10,7 @@ from domainkit.training.methods.adaptation import Adaptation, modules, wrap
 class Ia3(Adaptation):
     """(IA)³ (arXiv 2205.05638): one learnt factor per feature of keys, values and feed-forward activations; the fewest weights of all."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-3, 1e-2)
+    known_rates: ClassVar[tuple[float, float] | None] = (1e-3, 5e-3)
 
     kind: Literal["ia3"] = "ia3"
     target: tuple[str, ...] | None = None

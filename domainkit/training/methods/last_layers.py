@@ -19,12 +19,15 @@ class LastLayers(Adaptation):
 
     kind: Literal["last_layers"] = "last_layers"
     count: int | None = Field(None, ge=1)
-    """Blocks to train, from the last; left out, a quarter of them, which kept 90 % of full fine-tuning's gain (arXiv 1911.03090)."""
+    """Blocks to train, from the last; left out, a quarter of them, which kept 90 % of full fine-tuning's quality (arXiv 1911.03090)."""
 
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
         """Between full fine-tuning's and LoRA's."""
-        return 1e-4, "between full fine-tuning's 1e-5 and LoRA's 2e-4: few weights move, each by its own gradient"
+        return (
+            1e-4,
+            "domainkit's own, between full fine-tuning's 1e-5 and LoRA's 2e-4: no rate is published for decoders",
+        )
 
     def attach(self, model: Any) -> Any:
         """The base with trainable float32 copies of its last blocks' weights."""

@@ -16,7 +16,7 @@ from domainkit.training.methods.adaptation import SMALL, Adaptation, modules, qu
 class Lora(Adaptation):
     """LoRA (arXiv 2106.09685) and its variants rsLoRA, DoRA, LoRA+, PiSSA, OLoRA and EVA: y = Wx + (alpha / rank) BAx."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (5e-5, 1e-3)
+    known_rates: ClassVar[tuple[float, float] | None] = (6e-5, 5e-4)
 
     kind: Literal["lora"] = "lora"
     rank: int = Field(16, ge=1)
@@ -39,10 +39,10 @@ class Lora(Adaptation):
 
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """10 times the usual rate of full fine-tuning (QLoRA, table 9: 2e-4 for 7B and 13B); small bases take more."""
+        """10 times the usual rate of full fine-tuning (QLoRA: 2e-4 for 7B and 13B); small bases take more."""
         if parameters is not None and parameters > SMALL:
-            return 2e-4, "QLoRA's rate for 7B to 13B (arXiv 2305.14314, table 9)"
-        return 5e-4, "the upper end of LoRA's usual 1e-4 to 5e-4, which bases under 1B take"
+            return 2e-4, "QLoRA's rate for 7B to 13B (arXiv 2305.14314, its scripts)"
+        return 5e-4, "the upper end of LoRA's 2e-4 to 5e-4 for bases under 1B (arXiv 2106.09685, tables 9 and 11)"
 
     def attach(self, model: Any) -> Any:
         """The base with fresh LoRA weights; the default start changes nothing before the first step."""

@@ -15,7 +15,7 @@ class Reft(Adaptation):
     packs: ClassVar[bool] = False
     """In a packed row one shared beginning would stand for prompts that end in different places."""
     by_rows: ClassVar[bool] = True
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-4, 4e-3)
+    known_rates: ClassVar[tuple[float, float] | None] = (1e-4, 9e-4)
 
     rank: int = Field(8, ge=1)
     """Rank of the change; 8 for the paper's reasoning tasks, 4 for instructions."""

@@ -12,7 +12,7 @@ from domainkit.training.methods.virtual import VirtualTokens, wrap_virtual
 class PTuning(VirtualTokens):
     """P-tuning (arXiv 2103.10385): virtual tokens before the prompt, written by a small network that only training needs."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-5, 1e-2)
+    known_rates: ClassVar[tuple[float, float] | None] = (1e-5, 5e-3)
 
     kind: Literal["p_tuning"] = "p_tuning"
     encoder: Literal["mlp", "lstm"] = "mlp"
@@ -23,7 +23,7 @@ class PTuning(VirtualTokens):
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
         """That of prompt tuning on decoder-only bases."""
-        return 1e-3, "PEFT's method comparison"
+        return 1e-3, "PEFT's method comparison, the best of 5e-5 to 5e-3 at 50 virtual tokens"
 
     def attach(self, model: Any) -> Any:
         """The base with virtual tokens before each prompt."""

@@ -25,7 +25,7 @@ class Dpo:
     samples: ClassVar[bool] = False
     least: ClassVar[int] = 1
     beta: ClassVar[float] = 0.1
-    beta_source: ClassVar[str] = "DPO's (arXiv 2305.18290, section 6)"
+    beta_source: ClassVar[str] = "DPO's (arXiv 2305.18290, appendix B)"
     kl_unit: ClassVar[str] = ""
     curve: ClassVar[dict[str, str]] = {
         "margin": "rewards/margins", "accuracy": "rewards/accuracies",

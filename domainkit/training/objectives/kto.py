@@ -29,7 +29,7 @@ class Kto:
     samples: ClassVar[bool] = False
     least: ClassVar[int] = 2
     beta: ClassVar[float] = 0.1
-    beta_source: ClassVar[str] = "KTO's (arXiv 2402.01306)"
+    beta_source: ClassVar[str] = "KTO's own code, ContextualAI/HALOs (arXiv 2402.01306)"
     kl_unit: ClassVar[str] = "nats per answer, of answers put to other prompts, at least 0"
     curve: ClassVar[dict[str, str]] = {
         "kl": "kl", "margin": "rewards/margins", "reward_chosen": "rewards/chosen", "reward_rejected": "rewards/rejected",
