@@ -3,9 +3,9 @@
 python -m benchmarks.methods --data FOLDER [--task e2e] [--work runs/bench/methods] [--methods lora,ia3] [--tokens N] [--questions N]
 
 FOLDER holds banking77/{train,test}_small.jsonl, e2e/{train,test}.jsonl and medquad_ghr/corpus.jsonl, whose prose belongs to neither
-task: what an adapter adds to its bits per byte is what was forgotten. Each method trains at a third, once and three times its default
-rate, and further while a rate at the end of the row is the best; the rate is chosen by the loss on examples kept from training, and
-that adapter answers the test questions. Every method × rate is a folder of its own: run the command again, and it continues.
+task: what an adapter adds to its bits per byte is what was forgotten. Each method trains at its default rate and at three times that,
+then at nine times or a third of it, whichever lies beyond the better one; the rate is chosen by the loss on examples kept from
+training, and that adapter answers the test questions. Every method × rate is a folder of its own: run the command again, and it continues.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ from typing import Any
 from benchmarks.runs import save
 from domainkit.storage import write_text
 
-FACTORS = (1 / 3, 1.0, 3.0)
-FURTHER = 2
-"""Most steps of three beyond those factors, while the best rate is at an end."""
+STEP = 3.0
+"""Between two rates that are tried."""
 BASE = "builtin:smollm2-135m"
 FILES = {
     "banking77": ("banking77/train_small.jsonl", "banking77/test_small.jsonl"),
     "e2e": ("e2e/train.jsonl", "e2e/test.jsonl"),
 }
 GENERAL = "medquad_ghr/corpus.jsonl"
-DEV, PASSAGES = 120, 12
+DEV, PASSAGES = 80, 8
 """Examples kept for choosing the rate; passages of general prose."""
 PLAIN = ("last_layers", "full")
 """Methods that train the base's own weights, which NF4 does not hold: their base is unquantised, and the table says so."""
@@ -64,7 +63,11 @@ def main() -> None:
     for name in names:
         METHODS.load(name)  # a typo ends here, with the near name, before hours of training
     rows = [measure(name, args) for name in names]
-    settings = {k: getattr(args, k) for k in ("task", "base", "tokens", "questions")} | {"factors": FACTORS, "dev": DEV}
+    settings = {k: getattr(args, k) for k in ("task", "base", "tokens", "questions")} | {
+        "step": STEP,
+        "dev": DEV,
+        "passages": PASSAGES,
+    }
     facts = {"command": " ".join(["python -m benchmarks.methods --data DATA", *options(args)]), "settings": settings}
     save(args.name or f"methods_{args.task}", {**facts, "base_itself": job("base", 0.0, args), "methods": rows})
 
@@ -79,13 +82,9 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     from domainkit.training.methods import METHODS
 
     default, source = METHODS.load(name).default_learning_rate(135_000_000)
-    tried = {default * f: job(name, default * f, args) for f in FACTORS}
-    for _ in range(FURTHER):
-        best = best_of(tried)
-        if best is None or best not in (min(tried), max(tried)):
-            break
-        further = best * 3 if best == max(tried) else best / 3
-        tried[further] = job(name, further, args)
+    tried = {rate: job(name, rate, args) for rate in (default, default * STEP)}
+    third = default / STEP if best_of(tried) == default else default * STEP**2
+    tried[third] = job(name, third, args)
     best = best_of(tried)
     listed = [{"learning_rate": rate, **tried[rate]} for rate in sorted(tried)]
     if best is None:

@@ -153,7 +153,9 @@ def methods(facts: dict[str, Any]) -> str:
     """Best first, after the base itself; a method that failed says why in place of its figures. Every rate's loss is told."""
     base = facts["base_itself"]
     done = sorted((m for m in facts["methods"] if "score" in m), key=lambda m: -m["score"])
-    rows = [["the base itself", f"{100 * base['score']:.1f} %", "—", f"{base['dev_loss']:.3f}", "—", "—", "—", "—", "—"]]
+    rows = [
+        ["the base itself", f"{100 * base['score']:.1f} %", "—", f"{base['dev_loss']:.3f}", "—", "—", "—", "—", "—"]
+    ]
     rows += [
         [m["method"] + (" (unquantised base)" if m["quantization"] == "none" else ""),
          f"{100 * m['score']:.1f} % (± {100 * _error(m['scores']):.1f})", f"{m['learning_rate']:.2g}", f"{m['dev_loss']:.3f}",
@@ -163,7 +165,17 @@ def methods(facts: dict[str, Any]) -> str:
     ]  # fmt: skip
     rows += [[m["method"], f"failed: {m['failed']}", *["—"] * 7] for m in facts["methods"] if "failed" in m]
     score = "accuracy" if facts["settings"]["task"] == "banking77" else "token F1"
-    head = ["method", f"{score} (± standard error)", "rate", "loss kept", "forgetting", "trained weights", "file MiB", "peak MiB", "s"]
+    head = [
+        "method",
+        f"{score} (± standard error)",
+        "rate",
+        "loss kept",
+        "forgetting",
+        "trained weights",
+        "file MiB",
+        "peak MiB",
+        "s",
+    ]
     return f"{table(head, rows)}\n\n{_rates(done)}"
 
 
