@@ -20,6 +20,7 @@ import torch
 from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.inference.adapters import ALONE, MIXED, AdapterPool, Loaded
 from domainkit.inference.encoder_decoder import make_pair_runner
+from domainkit.inference.passes import passes
 from domainkit.inference.prefix import PrefixCache, plan_sharing
 from domainkit.inference.rows import Row, timed_out
 from domainkit.inference.slots import make_runner
@@ -34,10 +35,6 @@ TOKENS_AT_ONCE = 1024
 """A longer prompt is read in parts, one at each step, so that running answers do not wait for it."""
 LEAST_AT_ONCE = 64
 """Tokens in a pass that a machine short of memory still tries."""
-LOGITS_PER_PASS = 2048
-"""Most places in one pass whose logits are wanted; each is a row of vocabulary width."""
-WASTE = {"cpu": 32, "cuda": 1024}
-"""Padding tokens that cost less than one more pass over the weights."""
 QUIET = 0.004
 """Seconds without a new request after which an idle engine starts: callers that come together share their first pass."""
 LONGEST_QUIET = 0.05
@@ -242,7 +239,7 @@ class Scheduler:
         for row in rows:
             groups.setdefault(self.runner.company(row.seat), []).append(row)
         for group in groups.values():
-            yield from _passes(group, self._budget, WASTE.get(self.model.device.type, 256))
+            yield from passes(group, self._budget, self.model.device.type)
 
     def _read_part(self, row: Row, at_once: int) -> None:
         """The next tokens of a long prompt, no logits wanted."""
@@ -379,27 +376,6 @@ class Scheduler:
         finally:
             for leader, tokens in zip(leaders, whole, strict=True):
                 leader.seat.tokens = tokens
-
-
-def _passes(rows: Sequence[Row], budget: int, most_waste: int) -> Iterator[list[Row]]:
-    """Rows grouped for passes: at most `budget` tokens and `most_waste` of padding each."""
-    group: list[Row] = []
-    waste = wanted = longest = 0
-    for row in sorted((r for r in rows if not r.done), key=lambda r: len(r.seat.chunk)):
-        length = len(row.seat.chunk)
-        added = (length - longest) * len(group)
-        n, wanted = len(group) + 1, max(wanted, row.wants)
-        if group and (waste + added > most_waste or length * n > budget or wanted * n > LOGITS_PER_PASS):
-            yield _in_slot_order(group)
-            group, waste, added, wanted = [], 0, 0, row.wants
-        group.append(row)
-        waste, longest = waste + added, length
-    if group:
-        yield _in_slot_order(group)
-
-
-def _in_slot_order(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=lambda r: r.seat.slot)
 
 
 def _out_of_memory(error: BaseException) -> bool:

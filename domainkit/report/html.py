@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from domainkit.evaluation.results import Portfolio, Results
@@ -47,7 +47,7 @@ def render(results: Results | Portfolio) -> str:
         name, title = results.task.name, f"{results.verdict.answer}: {results.task.name}"
         about = f"{numbers.count(results.task.n)} questions, {len(results.variants)} variants"
         about += f", {results.created.replace('T', ' ').replace('Z', ' UTC')}" if results.created else ""
-    return environment.from_string(read_part("report.html")).render(
+    return environment.get_template("report.html").render(
         comparisons=parts,
         overview=isinstance(results, Portfolio),
         name=name,
@@ -60,7 +60,7 @@ def render(results: Results | Portfolio) -> str:
 
 
 def _part(environment: Environment, results: Results, prefix: str) -> _Part:
-    template = environment.from_string(read_part("comparison.html"))
+    template = environment.get_template("comparison.html")
     body = template.render(
         p=prefix,
         r=results,
@@ -104,7 +104,13 @@ def read_part(name: str) -> str:
 
 def page_environment() -> Environment:
     """Jinja2 with autoescape and the filters that the templates use."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FunctionLoader(read_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters.update(
         count=numbers.count, percent=numbers.percent, points=numbers.points, seconds=numbers.seconds, p_value=numbers.p_value,
         money=numbers.money, volume=numbers.volume,
@@ -135,7 +141,7 @@ def _cost(environment: Environment, results: Results, prefix: str) -> Markup:
     found = results.cost
     if found is None:
         return Markup("")
-    body = environment.from_string(read_part("cost.html")).render(
+    body = environment.get_template("cost.html").render(
         p=prefix,
         c=found,
         choice=results.verdict.choice,
@@ -157,7 +163,7 @@ def _forgetting(environment: Environment, results: Results, prefix: str) -> Mark
     found = results.forgetting
     if found is None:
         return Markup("")
-    body = environment.from_string(read_part("forgetting.html")).render(
+    body = environment.get_template("forgetting.html").render(
         p=prefix, f=found, sentence=forgetting.sentence(found), bits=forgetting.bits, shown=forgetting.LOST_SHOWN
     )
     return Markup(body)

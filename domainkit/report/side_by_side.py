@@ -177,7 +177,7 @@ def render_side_by_side(found: SideBySide, names: tuple[str, str] = ("A", "B")) 
     shown = found.changes[:CHANGED_SHOWN]
     return (
         page_environment()
-        .from_string(read_part("side_by_side.html"))
+        .get_template("side_by_side.html")
         .render(
             s=found,
             names=names,

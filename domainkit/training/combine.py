@@ -24,14 +24,8 @@ from domainkit.registry import near
 from domainkit.storage import sha256_file, sha256_lines, staged_folder
 from domainkit.training.base import load_base
 from domainkit.training.config import Quantization
-from domainkit.training.merge import (
-    MergeError,
-    Origin,
-    check_held_out,
-    find_origin,
-    refuse_method,
-    render_held_out,
-)
+from domainkit.training.merge import render_held_out
+from domainkit.training.merge_plan import MergeError, Origin, check_held_out, find_origin, refuse_method
 from domainkit.training.methods import peft_warnings_muted
 from domainkit.training.proof import Proof, compare, measure
 

@@ -20,7 +20,8 @@ from domainkit.errors import ConfigError
 from domainkit.storage import sha256_file, staged_folder
 from domainkit.training.base import load_base
 from domainkit.training.config import Quantization
-from domainkit.training.merge import MergeError, Origin, attach_saved, find_origin, refuse_method
+from domainkit.training.merge import attach_saved
+from domainkit.training.merge_plan import MergeError, Origin, find_origin, refuse_method
 from domainkit.training.methods import peft_warnings_muted
 
 EXACT = 1e-3

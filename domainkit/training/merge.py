@@ -21,13 +21,22 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from domainkit.adapter import CARD, PEFT_CONFIG, Adapter
+from domainkit.adapter import CARD, Adapter
 from domainkit.corpus.example import Example
-from domainkit.errors import AdapterError, ConfigError, DomainkitError, saving
+from domainkit.errors import AdapterError, saving
 from domainkit.machine import hardware, versions
-from domainkit.storage import sha256_lines, staged_folder, write_text
+from domainkit.storage import staged_folder, write_text
 from domainkit.training.base import LoadedBase, load_base, quantised_layers, quiet_progress, round_to_nf4
 from domainkit.training.config import Quantization
+from domainkit.training.merge_plan import (
+    MergeError,
+    Origin,
+    candidates,
+    check_held_out,
+    check_out,
+    find_origin,
+    refuse_method,
+)
 from domainkit.training.methods import peft_warnings_muted
 from domainkit.training.proof import Measured, Proof, compare, measure
 from domainkit.training.render import Rendered, render_all
@@ -39,22 +48,6 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 KEEP = 0.9
 """Least share of the adapter's gain that a merge must keep: the usual 16-bit merge of a QLoRA adapter stays below it."""
 MOST_EXAMPLES = 256
-
-VIRTUAL = "puts learnt vectors before each prompt, which no weight of the base could hold"
-WHY_NOT = {
-    "PROMPT_TUNING": VIRTUAL, "P_TUNING": VIRTUAL, "PREFIX_TUNING": VIRTUAL, "MULTITASK_PROMPT_TUNING": VIRTUAL,
-    "CPT": VIRTUAL, "CARTRIDGE": VIRTUAL, "ADAPTION_PROMPT": VIRTUAL,
-    "LOREFT": "edits hidden states at some positions of the prompt only, which weights, the same for every position, cannot do",
-    "DIREFT": "edits hidden states at some positions of the prompt only, which weights, the same for every position, cannot do",
-    "REFT": "edits hidden states at some positions of the prompt only, which weights, the same for every position, cannot do",
-    "BOTTLENECK": "adds layers with a bend in them, which no weight of the base could hold",
-}  # fmt: skip
-
-
-class MergeError(DomainkitError):
-    """The merge lost the tune, or the method cannot be merged. `proofs` are the measurements, if any."""
-
-    proofs: tuple[Proof, ...] = ()
 
 
 class MergeCard(BaseModel):
@@ -96,16 +89,6 @@ class Merged:
     card: MergeCard
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an adapter comes from: what to load to have it as it was trained."""
-
-    adapter: Adapter
-    base: str
-    revision: str | None
-    quantization: Quantization
-
-
 def merge(
     adapter: str | Path,
     out: str | Path,
@@ -129,9 +112,9 @@ def merge(
     # 1. Refuse what cannot work before anything is loaded.
     origin = find_origin(adapter, base, quantization)
     refuse_method(origin.adapter)
-    names = _candidates(into, origin.quantization)
+    names = candidates(into, origin.quantization)
     fingerprint = check_held_out(held_out, origin.adapter)
-    _check_out(out)
+    check_out(out)
     # 2. What the adapter says as it was trained, and what the base says.
     reference = _load(origin)
     rendered = render_held_out(held_out, reference)
@@ -155,74 +138,6 @@ def merge(
         best = min(proofs, key=lambda name: (proofs[name].merged_nll, names.index(name)))
         _check_proof(proofs, best, keep, origin.adapter)
         return _finish(work / best, out, _card(facts, best, stored, proofs))
-
-
-# ---- 1. what is asked for ----------------------------------------------------------------------------------------------
-
-
-def find_origin(adapter: str | Path, base: str | None = None, quantization: Quantization | None = None) -> Origin:
-    """What the adapter's card says of its base, or what is given in place of a card."""
-    found = Adapter.load(adapter, need_card=False)
-    card = found.card
-    if card is not None:
-        return Origin(found, base or card.base, card.revision, quantization or card.quantization)  # type: ignore[arg-type]
-    if base is None or quantization is None:
-        raise ConfigError(
-            f"has no {CARD}, so its base and how the base was quantised in training are unknown",
-            where=str(adapter),
-            next_step="give --base, and --quantization nf4, int8 or none",
-        )
-    return Origin(found, base, None, quantization)
-
-
-def refuse_method(adapter: Adapter) -> None:
-    """Raises MergeError for an adapter that is no change of weights."""
-    config = json.loads((adapter.folder / PEFT_CONFIG).read_text(encoding="utf-8"))
-    method = str(config.get("peft_type", "")).upper()
-    if method in WHY_NOT:
-        raise MergeError(
-            f"{method.lower()} cannot be merged: it {WHY_NOT[method]}",
-            where=str(adapter.folder),
-            next_step="serve it as an adapter (DomainLLM, domainkit ask), or train with lora",
-        )
-
-
-def _candidates(into: str, quantization: str) -> list[str]:
-    if into not in ("dequantised", "original", "auto"):
-        raise ConfigError(f"unknown base '{into}'", where="--into", next_step="one of: dequantised, original, auto")
-    if quantization == "none":
-        return ["original"]  # nothing was rounded: both are the same weights
-    return ["dequantised", "original"] if into == "auto" else [into]
-
-
-def check_held_out(held_out: Sequence[Example], adapter: Adapter) -> str:
-    """The examples' fingerprint. Raises ConfigError when there are none, or they are the training data."""
-    if not held_out:
-        raise ConfigError(
-            "no held-out examples, so nothing would show whether the tune survives",
-            where="--data",
-            next_step="give examples the adapter was not trained on: --data held_out.jsonl",
-        )
-    fingerprint = sha256_lines(e.model_dump_json(include={"turns"}) for e in held_out)
-    if adapter.card is not None and adapter.card.data_fingerprint == fingerprint:
-        raise ConfigError(
-            "these are the very examples the adapter was trained on",
-            where="--data",
-            next_step="give examples it has not seen",
-        )
-    return fingerprint
-
-
-def _check_out(out: Path) -> None:
-    """A merged model may be replaced by a new one; nothing else is ever overwritten."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    try:
-        ours = json.loads((out / CARD).read_text(encoding="utf-8")).get("kind") == "merged model"
-    except (OSError, ValueError, AttributeError):
-        ours = False
-    if not ours:
-        raise ConfigError("exists and is no merged model", where=f"out={out}", next_step="choose a new folder")
 
 
 # ---- 2. the adapter as trained -----------------------------------------------------------------------------------------
@@ -415,4 +330,4 @@ def _finish(folder: Path, out: Path, card: MergeCard) -> Merged:
     return Merged(out, card)
 
 
-__all__ = ["KEEP", "MergeCard", "MergeError", "Merged", "attach_saved", "find_origin", "merge", "refuse_method"]
+__all__ = ["KEEP", "MergeCard", "MergeError", "Merged", "attach_saved", "merge"]

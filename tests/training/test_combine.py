@@ -15,7 +15,8 @@ from domainkit.errors import ConfigError
 from domainkit.training.base import load_base
 from domainkit.training.combine import combine
 from domainkit.training.config import TrainConfig
-from domainkit.training.merge import MergeError, attach_saved
+from domainkit.training.merge import attach_saved
+from domainkit.training.merge_plan import MergeError
 from domainkit.training.methods import attach, peft_warnings_muted
 from domainkit.training.methods.lora import Lora
 from domainkit.training.train import train

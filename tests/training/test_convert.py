@@ -17,7 +17,8 @@ from domainkit.inference.peft_layers import is_plain_lora, read_config
 from domainkit.training.base import load_base
 from domainkit.training.config import TrainConfig
 from domainkit.training.convert import to_plain_lora
-from domainkit.training.merge import MergeError, attach_saved
+from domainkit.training.merge import attach_saved
+from domainkit.training.merge_plan import MergeError
 from domainkit.training.methods import peft_warnings_muted
 from domainkit.training.train import train
 

@@ -25,7 +25,9 @@ def run(base: str, out: Path, **changes: Any) -> Any:
     return train(ROWS, TrainConfig(**{**values, **changes}), out, on_progress=lambda _: None)
 
 
-@pytest.mark.parametrize(("method", "rate", "known"), [("lora", 0.1, "6e-05 to 0.0005"), ("ia3", 1e-5, "0.001 to 0.005")])
+@pytest.mark.parametrize(
+    ("method", "rate", "known"), [("lora", 0.1, "6e-05 to 0.0005"), ("ia3", 1e-5, "0.001 to 0.005")]
+)
 def test_a_rate_far_from_the_known_ones_is_warned_of_with_the_source(
     tiny_base: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, method: str, rate: float, known: str
 ) -> None:

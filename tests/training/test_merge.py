@@ -14,7 +14,8 @@ from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError
 from domainkit.training.base import load_base
 from domainkit.training.config import TrainConfig
-from domainkit.training.merge import Merged, MergeError, merge, round_weights
+from domainkit.training.merge import Merged, merge, round_weights
+from domainkit.training.merge_plan import MergeError
 from domainkit.training.proof import Measured, compare, measure
 from domainkit.training.render import render_all
 from domainkit.training.train import train
