@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from benchmarks.memory import Peak
@@ -187,11 +188,17 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
     before = peak.now()
     answer = SIDES[plan["side"]](plan)
     loaded = peak.now()
-    cases = {}
-    for case, prompts in plan["cases"].items():
-        cases[case] = one_case(answer, prompts, plan["warm_up"][case], plan["repeats"], peak)
-        print(f"{plan['side']}, {plan['quantization']}, {case}: {cases[case]['seconds']:.2f} s", flush=True)
+    for case in plan["cases"]:
+        answer(plan["warm_up"][case])
+    # Round by round, so that a machine that is slower for a while is so for every case.
+    rounds = [
+        {case: timed(answer, prompts, peak) for case, prompts in plan["cases"].items()} for _ in range(plan["repeats"])
+    ]
+    cases = {case: medians([r[case] for r in rounds]) for case in plan["cases"]}
+    for case, facts in cases.items():
+        print(f"{plan['side']}, {plan['quantization']}, {case}: {facts['seconds']:.2f} s", flush=True)
     for case, prompts in plan.get("kept", {}).items():
+        answer(plan["cases"][case])
         begin = time.perf_counter()
         answer(prompts)
         cases[case]["seconds_with_prefix_kept"] = time.perf_counter() - begin
@@ -203,24 +210,31 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def one_case(answer: Answers, prompts: list[Prompt], warm_up: list[Prompt], repeats: int, peak: Peak) -> dict[str, Any]:
-    forget = getattr(answer, "forget", lambda: None)
-    answer(warm_up)
-    seconds, processor, texts, top = [], [], [], 0
-    for _ in range(repeats):
-        forget()
-        peak.reset()
-        begin, used = time.perf_counter(), time.process_time()
-        texts = answer(prompts)
-        seconds.append(time.perf_counter() - begin)
-        processor.append(time.process_time() - used)
-        top = max(top, peak.most())
+def timed(answer: Answers, prompts: list[Prompt], peak: Peak) -> dict[str, Any]:
+    """One timing; `stolen` are the processor seconds that the machine's host gave to others meanwhile."""
+    getattr(answer, "forget", lambda: None)()
+    peak.reset()
+    stolen = getattr(psutil.cpu_times(), "steal", 0.0)
+    begin, used = time.perf_counter(), time.process_time()
+    texts = answer(prompts)
     return {
-        "seconds": statistics.median(seconds),
-        "each": seconds,
-        "processor_seconds": statistics.median(processor),
+        "seconds": time.perf_counter() - begin,
+        "processor_seconds": time.process_time() - used,
+        "stolen_seconds": getattr(psutil.cpu_times(), "steal", 0.0) - stolen,
         "texts": texts,
-        "peak_bytes": top,
+        "peak_bytes": peak.most(),
+    }
+
+
+def medians(timings: list[dict[str, Any]]) -> dict[str, Any]:
+    """A case's figures over its timings: medians of the seconds, the highest peak."""
+    return {
+        "seconds": statistics.median(t["seconds"] for t in timings),
+        "each": [t["seconds"] for t in timings],
+        "processor_seconds": statistics.median(t["processor_seconds"] for t in timings),
+        "stolen_seconds": statistics.median(t["stolen_seconds"] for t in timings),
+        "texts": timings[-1]["texts"],
+        "peak_bytes": max(t["peak_bytes"] for t in timings),
     }
 
 

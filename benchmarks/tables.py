@@ -14,6 +14,9 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 PAGES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "docs/methods.md"))
 
+STOLEN = 0.05
+"""Share of a core taken by the machine's host that a table tells of."""
+
 
 def percent(estimate: dict[str, Any] | None) -> str:
     if not estimate or estimate["value"] is None:
@@ -124,13 +127,17 @@ def _beside_the_table(facts: dict[str, Any]) -> list[str]:
     if mixed is not None:
         lines.append(f"Three adapters mixed take {mixed:.2f} × the time of one.")
     if memory is not None:
-        more = (memory["peak_over_three_adapters"] - memory["peak_on_base"]) / 2**20
+        high, low = memory["peak_over_three_adapters"] / 2**20, memory["peak_on_base"] / 2**20
         lines.append(
-            f"They add {more:.0f} MiB to the peak; their files hold {memory['adapter_bytes'] / 2**20:.0f} MiB."
+            f"Peak memory over three adapters, whose files hold {memory['adapter_bytes'] / 2**20:.0f} MiB: {high:,.0f} MiB; "
+            f"of the same prompts on the base alone: {low:,.0f} MiB."
         )
     for side, found in facts["ratios"].items():
         if "nf4" in side:
             lines += [f"On NF4, {side.split()[0]} takes {r:.1f} × DomainLLM's time ({c})." for c, r in found.items()]
+    stolen = [r.get("stolen_seconds", 0.0) / r["seconds"] for found in facts["sides"].values() for r in found]
+    if max(stolen) > STOLEN:
+        lines.append(f"The machine's host took up to {100 * max(stolen):.0f} % of a core meanwhile.")
     found = facts["company"]
     return [*lines, f"Company changed {found['differing']} of {found['answers']} greedy texts."]
 
