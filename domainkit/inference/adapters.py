@@ -105,7 +105,7 @@ def read_adapter(spec: str) -> tuple[Adapter, str]:
 class AdapterPool:
     """Adapters over `model`, at most `limit` and `most_bytes` of their files in memory, but always one. One thread only.
 
-    `one_by_one`: passes hold one row, whose state is the base's own cache.
+    `one_by_one`: passes hold one row, whose state is the base's own cache. `begins`: a row's state may begin with virtual tokens.
     """
 
     def __init__(self, model: Any, fingerprint: str, base: str, limit: int = 16, most_bytes: int | None = None) -> None:
@@ -118,7 +118,7 @@ class AdapterPool:
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._tunings: dict[str, Tuning] = {}
         self._route = Route()
-        self.one_by_one = False
+        self.one_by_one, self.begins = False, True
 
     def load(self, spec: str, in_use: Collection[str] = ()) -> Loaded:
         """The adapter of `folder` or `folder#task`, read on first use or when its files have changed. `in_use` are names that
@@ -268,7 +268,7 @@ class AdapterPool:
     def _read_virtual(self, adapter: Adapter, config: Any, task: str | None) -> State | torch.Tensor:
         """The state of an adapter's virtual tokens."""
         folder = str(adapter.folder)
-        if self.one_by_one:
+        if not self.begins:
             raise AdapterError(
                 f"{config.peft_type.value} needs a base whose state is keys and values only, and this one's is more",
                 where=folder,

@@ -55,7 +55,7 @@ class Scheduler:
         self.runner: Any
         make: Any = make_pair_runner if is_encoder_decoder(loaded.model) else make_runner
         self.runner, slow = make(loaded.model, probe)
-        self.pool.one_by_one = self.runner.one_by_one
+        self.pool.one_by_one, self.pool.begins = self.runner.one_by_one, self.runner.begins
         self.notes = (*loaded.notes, *([slow] if slow else ()))
         for note in self.notes:
             log.info("%s: %s", loaded.source.name, note)

@@ -123,6 +123,8 @@ class Places(Generic[Store]):
 
     one_by_one = False
     """A pass holds one row, whose state is the model's own cache."""
+    begins = True
+    """A seat can begin with virtual tokens."""
 
     def __init__(self, model: Any, store: Store) -> None:
         self.model = model
@@ -269,28 +271,38 @@ def attention_windows(config: Any) -> dict[str, int | None]:
 
 
 class SoloRunner:
-    """For models whose state is more than keys and values (state-space, convolution, chunked layers): one row at a time, each
-    with the model's own cache. Right for any model, without batching or prefix reuse."""
+    """For models whose state is more than keys and values (state-space, convolution, chunked layers), or whose numbers depend on
+    who shares a pass (int8): one row at a time, each with the model's own cache. Right for any model, without batching or prefix
+    reuse. `begins`: the state is keys and values only, so that it can be begun with those of virtual tokens."""
 
     shares = False
     one_by_one = True
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, begins: bool = False) -> None:
         self.model = model
+        self.begins = begins
         self._caches: dict[Seat, tuple[Any, int]] = {}
+        self._begun: dict[Seat, State] = {}
 
     def company(self, seat: Seat) -> Hashable:
         return id(seat)
 
     def sit(self, seat: Seat) -> None:
-        seat.length = 0
+        seat.length = seat.ahead = 0
+
+    def begin(self, seat: Seat, state: State) -> None:
+        """Put virtual tokens, of this state, before a seat that has read nothing yet."""
+        seat.ahead = state[0][0].shape[1]
+        self._begun[seat] = state
 
     def leave(self, seat: Seat) -> None:
         self._caches.pop(seat, None)
+        self._begun.pop(seat, None)
         seat.length = 0
 
     def clear(self) -> None:
         self._caches.clear()
+        self._begun.clear()
 
     def forward(self, seats: Sequence[Seat], wants: Sequence[int]) -> torch.Tensor:
         rows = [self._one(seat, want) for seat, want in zip(seats, wants, strict=True)]
@@ -301,6 +313,8 @@ class SoloRunner:
         cache, read = self._caches.get(seat, (None, 0))
         if cache is None or read != seat.length:  # a new seat, or one that went back: read it from its beginning
             cache, seat.length = DynamicCache(config=self.model.config), 0
+            for layer, (keys, values) in enumerate(self._begun.get(seat, ())):
+                cache.update(keys[None], values[None], layer)
         out = self.model(
             input_ids=torch.tensor([seat.chunk], device=self.model.device),
             past_key_values=cache,
@@ -331,7 +345,8 @@ def make_runner(model: Any, probe: Sequence[int]) -> tuple[Runner | SoloRunner, 
     if good:
         return runner, None
     runner.close()
-    return SoloRunner(model), f"answers are computed one by one: the base cannot share batches ({why.splitlines()[0]})"
+    solo = SoloRunner(model, begins=True)
+    return solo, f"answers are computed one by one: the base cannot share batches ({why.splitlines()[0]})"
 
 
 def _agrees(runner: Runner, probe: list[int]) -> bool:

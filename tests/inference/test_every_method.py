@@ -127,18 +127,24 @@ def test_choices_and_scores_are_the_adapters(
     assert choice.text == ("yes" if yes > perhaps else "perhaps so")
 
 
-def test_one_row_at_a_time(tiny_base: str, folders: dict[str, str], expected: dict[str, str], monkeypatch: Any) -> None:
-    """Bases whose rows cannot share a batch: adapters in layers and positions work, virtual tokens are refused."""
+@pytest.mark.parametrize("begins", [True, False])
+def test_one_row_at_a_time(
+    tiny_base: str, folders: dict[str, str], expected: dict[str, str], monkeypatch: Any, begins: bool
+) -> None:
+    """Bases whose rows cannot share a batch: adapters in layers and positions work, virtual tokens where the state is keys and
+    values."""
     from domainkit.inference import scheduler
     from domainkit.inference.slots import SoloRunner
 
-    monkeypatch.setattr(scheduler, "make_runner", lambda model, probe: (SoloRunner(model), None))
+    monkeypatch.setattr(scheduler, "make_runner", lambda model, probe: (SoloRunner(model, begins=begins), None))
     solo = LocalBackend(tiny_base, None, "none", "cpu")
-    kinds = ["loreft", "bottleneck", "direft", "last"]
+    kinds = ["loreft", "bottleneck", "direft", "last", *(VIRTUAL if begins else [])]
     found = solo.complete([ask("question", adapter=folders[k]) for k in [*kinds, "red", *kinds]])
-    assert [a.text for a in found[:4]] == [a.text for a in found[5:]] == [expected[k] for k in kinds]
-    with pytest.raises(AdapterError, match="needs a base whose state is keys and values only"):
-        solo.complete([ask("question", adapter=folders["prompt"])])
+    half = len(kinds)
+    assert [a.text for a in found[:half]] == [a.text for a in found[half + 1 :]] == [expected[k] for k in kinds]
+    if not begins:
+        with pytest.raises(AdapterError, match="needs a base whose state is keys and values only"):
+            solo.complete([ask("question", adapter=folders["prompt"])])
     solo.close()
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from domainkit.errors import ConfigError
+from domainkit.inference.adapters import MIXED
+from domainkit.inference.local import LocalBackend, local_backend
 from domainkit.training.base import LoadedBase, load_base
 from domainkit.training.batches import pad
 from domainkit.training.encoder_decoder import is_encoder_decoder
@@ -21,9 +23,10 @@ from domainkit.training.methods.virtual import arguments
 from domainkit.training.objectives.supervised import supervised_loss
 from domainkit.training.render import Rendered, opening_of
 from domainkit.training.tuned import load_adapted, own_method
+from tests.inference.tiny_adapters import ask
 
 PRECISIONS = ("none", "nf4", "int8")
-LAWS = ("fresh = base", "trains", "base unchanged", "off = base", "save, load", "left padding", "merge")
+LAWS = ("fresh = base", "trains", "base unchanged", "off = base", "save, load", "left padding", "shared batch", "merge")
 HELD = "yes"
 OPTIONS: dict[str, dict[str, Any]] = {
     "vera": {"rank": 16},
@@ -117,6 +120,7 @@ def measure(name: str, precision: str, tiny: str, folder: Path) -> dict[str, str
     whose = "" if own_method(folder) is None else ": through domainkit, whose own method it is"
     found["save, load"] = held(near(logits(loaded, rows), trained), "loaded, it answers otherwise") + whose
     found["left padding"] = left_padding(case)
+    found["shared batch"] = shared_batch(case, precision, tiny, folder)
     found["merge"] = merge(case, precision, tiny, folder)
     return found
 
@@ -187,6 +191,29 @@ def generate(
     return out.sequences[:, 1 if is_encoder_decoder(case.base.model) else width :].tolist(), out.scores[0].nan_to_num(
         neginf=0.0
     )
+
+
+def shared_batch(case: Case, precision: str, tiny: str, folder: Path) -> str:
+    """Served in one batch with requests to the base, the adapter answers as it does alone, and so does the base."""
+    backend = server(tiny, precision)
+    spec = str(folder) + ("#0" if case.many_tasks else "")
+    asked = [
+        ask(text, adapter=adapter, max_tokens=6) for text in ("q", "a longer question") for adapter in (spec, None)
+    ]
+    alone = [backend.complete([request])[0].text for request in asked]
+    together = [answer.text for answer in backend.complete(asked)]
+    one_by_one = backend.engine().runner.one_by_one
+    if one_by_one or precision != "int8":  # whose numbers depend a little on the company a row keeps
+        held(together == alone, f"in company {together}, alone {alone}")
+    if one_by_one:
+        return "alone: its base answers one by one, since its numbers depend on a row's company"
+    mixed = backend.engine().pool.load(spec).family == MIXED
+    return HELD if mixed else "grouped: in passes of its own"
+
+
+@cache
+def server(tiny: str, precision: str) -> LocalBackend:
+    return local_backend(tiny, quantization=precision)
 
 
 def merge(case: Case, precision: str, tiny: str, folder: Path) -> str:

@@ -78,8 +78,6 @@ def peft_warnings_muted() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
         warnings.filterwarnings("ignore", message="lora with eva initialization used with low_cpu_mem_usage=False")
-        # AdaLoRA's own table of ranks, which PEFT takes for LoRA's.
-        warnings.filterwarnings("ignore", message=r"The following rank_pattern keys did not match.*lora_E")
         yield
 
 

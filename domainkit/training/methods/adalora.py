@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from domainkit.errors import ConfigError
 from domainkit.training.methods.adaptation import Adaptation, modules, wrap
+from domainkit.training.methods.mends import mend_peft
 
 
 class AdaLora(Adaptation):
@@ -54,6 +55,7 @@ class AdaLora(Adaptation):
         """The base with fresh weights: singular values zero, so that nothing changes before the first step."""
         from peft import AdaLoraConfig
 
+        mend_peft()
         start = self.initial_rank or max(self.rank + 1, round(1.5 * self.rank))
         config = AdaLoraConfig(
             init_r=start,

@@ -1,4 +1,4 @@
-"""Two places in PEFT 0.21 that keep a method from bases it works on; mended when such a method is attached or loaded."""
+"""Places in PEFT 0.21 that keep a method from bases it works on, or warn of nothing; mended when such a method is attached or loaded."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import Any
 
 
 def mend_peft() -> None:
-    """Make LoHa and LoKr work on packed 4-bit layers, and BOFT without a compiler. Idempotent; other layers stay PEFT's own."""
+    """Make LoHa and LoKr work on packed 4-bit layers, BOFT without a compiler, and AdaLoRA load without a warning. Idempotent;
+    other layers stay PEFT's own."""
     _mend_shapes()
     _mend_butterfly()
+    _mend_ranks()
 
 
 # ---- LoHa, LoKr: PEFT gives their difference the shape of the stored bytes instead of the layer's ------------------------
@@ -86,6 +88,36 @@ def _mend_butterfly() -> None:
 
     if layer._FBD_CUDA is None:
         layer._FBD_CUDA = _BlockDiagonal()  # type: ignore[assignment]
+
+
+# ---- AdaLoRA: PEFT takes its table of ranks for LoRA's, and layers that lost every rank for a torn file, and warns of both --
+
+
+def _mend_ranks() -> None:
+    from peft.tuners.adalora import AdaLoraModel
+    from peft.utils import save_and_load
+
+    if getattr(AdaLoraModel, "_domainkit_mended", False):
+        return
+    made = AdaLoraModel.inject_adapter
+
+    def inject_adapter(self: Any, model: Any, adapter_name: str, *args: Any, **kwargs: Any) -> None:
+        config = self.peft_config[adapter_name]
+        ranks, config.rank_pattern = config.rank_pattern, None
+        try:
+            made(self, model, adapter_name, *args, **kwargs)
+        finally:
+            config.rank_pattern = ranks
+
+    check = save_and_load._validate_lora_adapter_state_dict
+
+    def without_singular_values(state: dict[str, Any], **kwargs: Any) -> None:
+        if not any("lora_E" in name for name in state):
+            check(state, **kwargs)
+
+    save_and_load._validate_lora_adapter_state_dict = without_singular_values  # type: ignore[assignment]
+    AdaLoraModel.inject_adapter = inject_adapter  # type: ignore[method-assign]
+    AdaLoraModel._domainkit_mended = True  # type: ignore[attr-defined]
 
 
 __all__ = ["mend_peft"]
