@@ -34,6 +34,7 @@ FILES = {
 GENERAL = "medquad_ghr/corpus.jsonl"
 DEV, PASSAGES = 80, 8
 """Examples kept for choosing the rate; passages of general prose."""
+OPTIONS: dict[str, dict[str, Any]] = {"multitask_prompt_tuning": {"tasks": ["only"]}}
 PLAIN = ("last_layers", "full")
 """Methods that train the base's own weights, which NF4 does not hold: their base is unquantised, and the table says so."""
 
@@ -163,7 +164,8 @@ def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     loaded = load_base(asked["base"], quantization=quantization)
     whole = sum(len(r.ids) for r in render_all(fit, loaded.tokenizer, loaded.context_length))
     config = TrainConfig(
-        base=asked["base"], quantization=quantization, method=asked["method"], epochs=round(asked["tokens"] / whole, 4),
+        base=asked["base"], quantization=quantization, method=asked["method"],
+        method_options=OPTIONS.get(asked["method"], {}), epochs=round(asked["tokens"] / whole, 4),
         batch_size=8, learning_rate=asked["rate"], save_every=10_000,
     )  # fmt: skip
     adapter = train(fit, config, folder / "adapter", resume=True, loaded=loaded)

@@ -1,6 +1,6 @@
-"""One of the processes that cut a base: what it holds of it, and what it computes with it; written by the first one as JSON.
+"""One of the processes that cut a base: what it holds of it, and what it computes with it; the first one writes it as JSON.
 
-python -m tests.training.cut_base BASE QUANTIZATION OUT, under `accelerate launch`.
+python -m tests.training.cut_base BASE QUANTIZATION OUT METHOD …, under `accelerate launch`.
 """
 
 from __future__ import annotations
@@ -19,35 +19,46 @@ from domainkit.training.batches import pad
 from domainkit.training.methods import attach, parse_method
 from domainkit.training.objectives.supervised import supervised_loss
 from domainkit.training.render import Rendered
+from tests.laws.matrix import OPTIONS
 
 
 def step(model: Any) -> tuple[float, dict[str, float]]:
-    """(loss of two rows, norms of the gradients by name)."""
-    rows = [Rendered(tuple(range(3, 3 + n)), 2, "x:1") for n in (9, 14)]
-    loss = supervised_loss(model, pad(rows, 0))
+    """(loss of two rows after a small step, norms of its gradients by name)."""
+    one = pad([Rendered(tuple(range(3, 3 + n)), 2, "x:1") for n in (9, 14)], 0)
+    supervised_loss(model, one).backward()
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    with torch.no_grad():
+        for p in trained.values():
+            p -= 1e-2 * p.grad
+            p.grad = None
+    loss = supervised_loss(model, one)
     loss.backward()
-    return float(loss), {n: float(p.grad.norm()) for n, p in model.named_parameters() if p.requires_grad}
+    return float(loss), {n: float(p.grad.norm()) for n, p in trained.items()}
 
 
-def main(base: str, quantization: Any, out: str) -> None:
-    with sharding.asked_for() as cut:
-        found = []
-        for way in (False, cut):
-            torch.manual_seed(0)
-            loaded = load_base(base, quantization=quantization, keep_packed=True, cut=way)
-            model = attach(parse_method("lora", {"rank": 2, "init": "default"}), loaded.model)
-            for name, p in model.named_parameters():
-                if "lora_B" in name:
-                    torch.nn.init.normal_(p, std=0.1)
-            total = sum(p.numel() for p in model.parameters())
-            if way:
-                sharding.cut(model, torch.device("cpu"))
-            held = sum((p.to_local() if isinstance(p, DTensor) else p).numel() for p in model.parameters())
-            whole = all(not isinstance(p, DTensor) for p in model.parameters() if p.requires_grad)
-            loss, gradients = step(model)
-            again = sum((p.to_local() if isinstance(p, DTensor) else p).numel() for p in model.parameters())
-            found.append({"cut": way, "total": total, "held": held, "held_after": again, "adapter_is_whole": whole,
-                          "loss": loss, "gradients": gradients})  # fmt: skip
+def held(model: Any) -> int:
+    """Numbers of the model's weights in this process."""
+    return sum((p.to_local() if isinstance(p, DTensor) else p).numel() for p in model.parameters())
+
+
+def measure(base: str, quantization: Any, name: str, cut: bool) -> dict[str, Any]:
+    loaded = load_base(base, quantization=quantization, keep_packed=True, cut=cut)
+    torch.manual_seed(0)
+    model = attach(parse_method(name, OPTIONS.get(name, {})), loaded.model)
+    total = sum(p.numel() for p in model.parameters())
+    if cut:
+        sharding.cut(model, torch.device("cpu"))
+    before = held(model)
+    whole = all(not isinstance(p, DTensor) for p in model.parameters() if p.requires_grad)
+    loss, gradients = step(model)
+    return {"total": total, "held": before, "held_after": held(model), "adapter_is_whole": whole, "loss": loss,
+            "gradients": gradients}  # fmt: skip
+
+
+def main(base: str, quantization: Any, out: str, *methods: str) -> None:
+    with sharding.asked_for() as asked:
+        assert asked
+        found = {m: [measure(base, quantization, m, cut) for cut in (False, True)] for m in methods}
     if ranks.is_first():
         Path(out).write_text(json.dumps(found))
     ranks.wait()
