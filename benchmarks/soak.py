@@ -95,6 +95,7 @@ def _round(backend: LocalBackend, order: Sequence[tuple[Job, float]], threads: i
         if fault:
             tie = kind in GREEDY and smallest_margin(backend, asked[future].request) < NEAR
             (report.near_ties if tie else report.faults).append(f"{kind}: {fault}")
+            print(f"{'a near tie' if tie else 'fault'}: {kind}: {fault}", flush=True)
     report.hung += len(hung)
     return not hung
 
