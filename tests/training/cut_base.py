@@ -1,6 +1,6 @@
 """One of the processes that cut a base: what it holds of it, and what it computes with it; the first one writes it as JSON.
 
-python -m tests.training.cut_base BASE QUANTIZATION OUT METHOD …, under `accelerate launch`.
+python -m tests.training.cut_base BASE OUT QUANTIZATION:METHOD …, under `accelerate launch`.
 """
 
 from __future__ import annotations
@@ -55,10 +55,13 @@ def measure(base: str, quantization: Any, name: str, cut: bool) -> dict[str, Any
             "gradients": gradients}  # fmt: skip
 
 
-def main(base: str, quantization: Any, out: str, *methods: str) -> None:
+def main(base: str, out: str, *cases: str) -> None:
+    found = {}
     with sharding.asked_for() as asked:
         assert asked
-        found = {m: [measure(base, quantization, m, cut) for cut in (False, True)] for m in methods}
+        for case in cases:
+            quantization, _, method = case.partition(":")
+            found[case] = [measure(base, quantization, method, cut) for cut in (False, True)]
     if ranks.is_first():
         Path(out).write_text(json.dumps(found))
     ranks.wait()
