@@ -9,12 +9,9 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from domainkit.errors import AdapterError, RequestError
 from domainkit.inference.backend import Completion, Message, Request
 from domainkit.inference.local import LocalBackend
-from domainkit.inference.rows import Outlet
 
 WORDS = [
     "bees",
@@ -122,32 +119,6 @@ def answer_alone(backend: LocalBackend, jobs: Sequence[Job]) -> None:
             job.alone = backend.score(job.request.messages, LABELS, adapter=job.request.adapter)
         elif job.kind not in FAILS:
             job.alone = backend.complete([job.request])[0]
-
-
-GREEDY = ("plain", "stop", "logprobs", "schema", "regex", "tool", "stream", "stream closed", "cancelled")
-"""Kinds whose text is the most probable token after the other."""
-
-
-def smallest_margin(backend: LocalBackend, request: Request) -> float:
-    """The least difference between the two largest allowed logits over the request's greedy answer, asked alone."""
-    outlet, margins = Outlet(), [float("inf")]
-    row: Any = backend._row(request, outlet)
-
-    class Watched(type(row)):  # type: ignore[misc]
-        greedy = False  # so that it is given logits
-
-        def _sample(self, logits: torch.Tensor) -> int:
-            allowed = logits.clone()
-            if self._constraint is not None:
-                self._constraint.apply(allowed)
-            first, second = allowed.topk(2).values.tolist()
-            margins.append(first - second)
-            return super()._sample(logits)
-
-    row.__class__ = Watched
-    backend.engine().submit([row])
-    outlet.future.result()
-    return min(margins)
 
 
 # ---- asking -----------------------------------------------------------------------------------------------------------

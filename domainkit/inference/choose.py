@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import torch
 
 from domainkit.errors import RequestError
-from domainkit.inference.sampling import draw
+from domainkit.inference.sampling import draw, generator, gumbel
 from domainkit.inference.spelling import Spelling
 
 RESOLUTION = 0.01
@@ -112,7 +112,8 @@ class Search:
         self._at = (-negative, branch, path)
 
 
-def pick(probabilities: dict[str, float], temperature: float, top_p: float, source: torch.Generator) -> str:
+def pick(probabilities: dict[str, float], temperature: float, top_p: float, seed: int | None) -> str:
     """The most probable choice, or with a temperature one drawn from the distribution sharpened by it."""
     logits = torch.tensor([math.log(max(p, 1e-300)) for p in probabilities.values()], dtype=torch.float64)
-    return list(probabilities)[draw(logits, temperature, top_p, source)]
+    noise = gumbel(len(logits), generator(seed)) if temperature > 0 else None
+    return list(probabilities)[draw(logits, temperature, top_p, noise).index]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,7 +19,7 @@ from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Piece, Request, TokenLogprob
 from domainkit.inference.choose import Search, choice_trie, pick
 from domainkit.inference.constrain import Constraint
-from domainkit.inference.sampling import draw, generator
+from domainkit.inference.sampling import NEAR, Drawn, draw, generator, gumbel, spread
 from domainkit.inference.slots import Seat
 from domainkit.inference.spelling import spelling_of
 from domainkit.inference.text import TextStream, decoder
@@ -27,6 +27,8 @@ from domainkit.inference.tools import parse_calls, shown_length
 
 MARGIN = 32
 """Tokens of an answer's room, beyond its way out, from which that way is measured at each step."""
+Again = Callable[[], "torch.Tensor | None"]
+"""Computes a row's logits anew with nobody beside it; None without the memory for that."""
 
 
 class Outlet:
@@ -95,6 +97,7 @@ class Row:
         self.timeout = timeout
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self.owner: str | None = None  # the adapter's name once loaded
+        self.lead: Any = None  # the state of the adapter's virtual tokens
         self.private = 0  # last prompt tokens whose state is no other prompt's, however alike
         self.started = False
         self.done = False
@@ -129,8 +132,9 @@ class Row:
         """Most tokens its seat may come to hold."""
         return len(self.seat.tokens)
 
-    def take(self, logits: torch.Tensor | None, best: int) -> None:
-        """float [wants, vocabulary], or None and the largest one's index for a `greedy` row."""
+    def take(self, logits: torch.Tensor | None, best: int, again: Again | None = None) -> None:
+        """float [wants, vocabulary], or None and the largest one's index for a `greedy` row. What rounding could overturn is
+        decided by `again`'s logits, where given."""
         raise NotImplementedError
 
     def charge(self, seconds: float) -> None:
@@ -184,8 +188,8 @@ class Answer(Row):
             super().shorten(tokens)
         self._room -= tokens
 
-    def take(self, logits: torch.Tensor | None, best: int) -> None:
-        token = best if logits is None else self._sample(logits[-1])
+    def take(self, logits: torch.Tensor | None, best: int, again: Again | None = None) -> None:
+        token = best if logits is None else self._sample(logits[-1], again)
         if token in self._stop_ids:
             self._finish("stop")
             return
@@ -221,19 +225,22 @@ class Answer(Row):
         if not self.done:
             self._finish("length")
 
-    def _sample(self, logits: torch.Tensor) -> int:
-        allowed = logits
-        if self._constraint is not None:
-            allowed = logits.clone()
-            self._constraint.apply(allowed)
-        token = int(allowed.argmax()) if self._random is None else self._draw(allowed)
-        if self._request.logprobs and token not in self._stop_ids:
-            self._logprobs.append(token_logprob(logits, token, self._decode))
-        return token
+    def _sample(self, logits: torch.Tensor, again: Again | None) -> int:
+        noise = None if self._random is None else gumbel(logits.numel(), self._random)
+        found = self._draw(logits, noise, NEAR * float(spread(logits)) if again else 0.0)
+        own = again() if again and not found.sure else None
+        if own is not None:
+            logits = own[-1]
+            found = self._draw(logits, noise, 0.0)
+        if self._request.logprobs and found.index not in self._stop_ids:
+            self._logprobs.append(token_logprob(logits, found.index, self._decode))
+        return found.index
 
-    def _draw(self, logits: torch.Tensor) -> int:
-        assert self._random is not None
-        return draw(logits, self._request.temperature, self._request.top_p, self._random)
+    def _draw(self, logits: torch.Tensor, noise: torch.Tensor | None, near: float) -> Drawn:
+        if self._constraint is not None:
+            logits = logits.clone()
+            self._constraint.apply(logits)
+        return draw(logits, self._request.temperature, self._request.top_p, noise, near)
 
     def _accept(self, token: int) -> None:
         if self._constraint is not None:
@@ -309,7 +316,7 @@ class Choice(Row):
     def most_tokens(self) -> int:
         return len(self.prompt) + self._longest
 
-    def take(self, logits: torch.Tensor | None, best: int) -> None:
+    def take(self, logits: torch.Tensor | None, best: int, again: Again | None = None) -> None:
         assert logits is not None
         if self._chosen is not None:
             self._finish(self._spoken(logits[-self.wants :]))
@@ -325,7 +332,7 @@ class Choice(Row):
             return
         request = self._request
         probabilities = self._search.probabilities(request.choices)
-        self._chosen = pick(probabilities, request.temperature, request.top_p, generator(request.seed))
+        self._chosen = pick(probabilities, request.temperature, request.top_p, request.seed)
         ids = self._spell(self._chosen)
         if request.logprobs and ids:
             self._go_to([*self.prompt, *ids[:-1]], reread=len(ids))
@@ -374,7 +381,7 @@ class Score(Row):
             self.done = True
             outlet.finish(0.0)
 
-    def take(self, logits: torch.Tensor | None, best: int) -> None:
+    def take(self, logits: torch.Tensor | None, best: int, again: Again | None = None) -> None:
         assert logits is not None
         places = torch.tensor(self._continuation, device=logits.device)
         found = torch.log_softmax(logits[-self.wants :].float(), -1).gather(1, places[:, None])

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,8 +21,10 @@ import torch
 from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.inference.adapters import ALONE, MIXED, AdapterPool, Loaded
 from domainkit.inference.encoder_decoder import make_pair_runner
+from domainkit.inference.memory import OUT_OF_MEMORY, free_memory, out_of_memory, state_bytes
 from domainkit.inference.passes import passes
 from domainkit.inference.prefix import PrefixCache, plan_sharing
+from domainkit.inference.referee import Referee, take_seat
 from domainkit.inference.rows import Row, timed_out
 from domainkit.inference.slots import make_runner
 from domainkit.training.encoder_decoder import is_encoder_decoder
@@ -49,7 +52,7 @@ class Scheduler:
         self.model = loaded.model
         self.context = loaded.context_length
         self.width = loaded.model.get_output_embeddings().weight.shape[0]
-        self._memory = _memory(loaded.model.device)
+        self._memory = free_memory(loaded.model.device)
         self.pool = AdapterPool(loaded.model, fingerprint, loaded.source.name, most_bytes=self._memory // 2)
         probe = [i for i in range(len(loaded.tokenizer)) if i not in set(loaded.tokenizer.all_special_ids)][:8]
         self.runner: Any
@@ -59,8 +62,11 @@ class Scheduler:
         self.notes = (*loaded.notes, *([slow] if slow else ()))
         for note in self.notes:
             log.info("%s: %s", loaded.source.name, note)
+        # Half precision rounds too much to call on it; one row at a time has no company.
+        exact = loaded.model.dtype == torch.float32 and not self.runner.one_by_one
+        self.referee = Referee(type(self.runner)(loaded.model), self._enter) if exact else None
         self.prefixes = PrefixCache(self._memory // 8)
-        self._bytes_per_token = _state_bytes(loaded.model)
+        self._bytes_per_token = state_bytes(loaded.model)
         self._budget = TOKENS_PER_PASS
         self._most_rows = MOST_ROWS
         self._family = MIXED
@@ -174,9 +180,8 @@ class Scheduler:
     def _admit(self) -> None:
         """Seat what may join, each adapter's rows side by side: their part of a pass then lies in one piece."""
         for row, loaded in sorted(self._joining(), key=lambda pair: pair[0].owner or ""):
-            self.runner.sit(row.seat)
-            if loaded.state is not None:
-                self.runner.begin(row.seat, loaded.state)
+            row.lead = loaded.state
+            take_seat(self.runner, row)
 
     def _joining(self) -> Iterator[tuple[Row, Loaded]]:
         """Waiting rows in order, as long as they fit in memory and are of the running family."""
@@ -247,8 +252,8 @@ class Scheduler:
         seat.tokens = whole[: min(seat.length + at_once, len(whole) - row.wants)]
         try:
             self._prefill([row])
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as e:
-            if not _out_of_memory(e):
+        except OUT_OF_MEMORY as e:
+            if not out_of_memory(e):
                 raise
             self._with_less_memory([row], e)
         finally:
@@ -265,33 +270,40 @@ class Scheduler:
         begin = time.perf_counter()
         try:
             logits = self._pass(rows, [r.wants for r in rows])
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as e:
-            if not _out_of_memory(e):
+        except OUT_OF_MEMORY as e:
+            if not out_of_memory(e):
                 raise
             self._with_less_memory(rows, e)
             return
-        best = logits[:, -1].argmax(-1).tolist()
+        last = logits[:, -1]
+        best = last.argmax(-1)
+        near = self.referee.near(last, best[:, None]) if self.referee else [False] * len(rows)
+        places = best.tolist()
         share = (time.perf_counter() - begin) / len(rows)
         for i, row in enumerate(rows):
             row.charge(share)
             row.started = True
             try:
-                row.take(None if row.greedy else logits[i], best[i])
+                again = partial(self.referee.settle, row) if self.referee else None
+                row.take(None if row.greedy and not near[i] else logits[i], places[i], again)
             except Exception as e:  # one row's fault (a schema that leads nowhere) is that row's alone
                 row.done = True
                 row.outlet.fail(e)
 
     def _pass(self, rows: Sequence[Row], wants: Sequence[int]) -> torch.Tensor:
         self.passes += 1
-        self.pool.enter(self._family, [r.owner for r in rows], rows)
+        self._enter(*rows)
         return self.runner.forward([r.seat for r in rows], wants)
+
+    def _enter(self, *rows: Row) -> None:
+        self.pool.enter(self._family, [r.owner for r in rows], rows)
 
     def _if_memory_allows(self, work: Callable[..., None], *arguments: Any) -> None:
         """Do what only saves time; without the memory for it, give back what is kept and go on."""
         try:
             work(*arguments)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as e:
-            if not _out_of_memory(e):
+        except OUT_OF_MEMORY as e:
+            if not out_of_memory(e):
                 raise
             self._give_back()
 
@@ -376,24 +388,3 @@ class Scheduler:
         finally:
             for leader, tokens in zip(leaders, whole, strict=True):
                 leader.seat.tokens = tokens
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-
-
-def _memory(device: torch.device) -> int:
-    """Bytes that states may take."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * 0.8)
-    import psutil
-
-    return int(psutil.virtual_memory().available * 0.5)
-
-
-def _state_bytes(model: Any) -> int:
-    """Bytes of keys and values per token."""
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * heads * width * model.dtype.itemsize)

@@ -1,0 +1,131 @@
+"""Texts that do not depend on company: logits are moved as rounding might, at random, and no text may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from domainkit.inference.local import LocalBackend
+from domainkit.inference.sampling import NEAR, spread
+from domainkit.inference.scheduler import Scheduler
+from domainkit.training.base import load_base
+from tests.inference.tiny_adapters import ask
+
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+
+@pytest.fixture
+def engine(tiny_base: str) -> Iterator[LocalBackend]:
+    backend = LocalBackend(tiny_base, None, "none", "cpu")
+    yield backend
+    backend.close()
+
+
+def requests(adapters: dict[str, str]) -> list[Any]:
+    ways: list[dict[str, Any]] = [
+        {},
+        {"temperature": 0.7, "top_p": 0.9},
+        {"temperature": 1.5, "adapter": adapters["red"]},
+        {"adapter": adapters["blue"], "logprobs": True},
+        {"json_schema": SCHEMA, "temperature": 1.0, "max_tokens": 40},
+        {"adapter": adapters["dora"]},
+    ]
+    return [ask(f"question {i}", **{"max_tokens": 30, "seed": i, **way}) for i in range(5) for way in ways]
+
+
+def always(monkeypatch: pytest.MonkeyPatch, near: float = 10.0) -> None:
+    """Every token is taken for a near tie; none with near=0."""
+    for place in ("referee", "rows"):
+        monkeypatch.setattr(f"domainkit.inference.{place}.NEAR", near)
+
+
+def round_at_random(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every logit moves, each time otherwise, by up to half of what is taken for rounding."""
+    forward, random = runner.forward, torch.Generator().manual_seed(0)
+
+    def rounded(seats: Any, wants: Any) -> torch.Tensor:
+        logits = forward(seats, wants)
+        moved = torch.rand(logits.shape, generator=random) - 0.5
+        return logits + moved * (NEAR * spread(logits)[..., None]) * 0.99
+
+    monkeypatch.setattr(runner, "forward", rounded)
+
+
+def texts(engine: LocalBackend, adapters: dict[str, str]) -> list[Any]:
+    engine.engine().prefixes.clear()
+    return [(c.text, c.finish_reason, [t.token for t in c.logprobs]) for c in engine.complete(requests(adapters))]
+
+
+def test_rounding_changes_no_text(
+    engine: LocalBackend, adapters: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(monkeypatch, 100 * NEAR)  # so that a few thousand tokens show it
+    monkeypatch.setattr("tests.inference.test_referee.NEAR", 100 * NEAR)
+    wanted = texts(engine, adapters)
+    referee: Any = engine.engine().referee
+    before = referee.settled
+    assert before
+    round_at_random(engine.engine().runner, monkeypatch)
+    assert texts(engine, adapters) == wanted
+    assert referee.settled > before
+    engine.engine().referee = None
+    assert texts(engine, adapters) != wanted
+
+
+def test_what_is_settled_is_the_same_whoever_is_there(
+    engine: LocalBackend, adapters: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always(monkeypatch)
+    scheduler = engine.engine()
+    seen: dict[tuple[Any, ...], list[torch.Tensor]] = {}
+    referee: Any = scheduler.referee
+    settle = referee.settle
+
+    def watched(row: Any) -> torch.Tensor:
+        logits = settle(row)
+        seen.setdefault((row.folder, *row.seat.tokens), []).append(logits.clone())
+        return logits
+
+    referee.settle = watched
+    asked = [ask(f"q{i} " + "word " * (i % 3) * 4, adapter=a, max_tokens=4) for i in range(6) for a in (None, adapters["red"])]  # fmt: skip
+    for one in asked:
+        scheduler.prefixes.clear()
+        engine.complete([one])
+    scheduler.prefixes.clear()
+    engine.complete(asked)
+    assert len(seen) > 30
+    assert all(torch.equal(first, other) for first, *others in seen.values() for other in others)
+    assert sum(len(found) > 1 for found in seen.values()) > 30
+
+
+def test_a_long_row_is_read_anew_in_parts(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("domainkit.inference.referee.TOKENS_AT_ONCE", 16)
+    referee: Any = engine.engine().referee
+    always(monkeypatch)
+    [found] = engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])
+    assert referee.settled == found.completion_tokens + (found.finish_reason == "stop")
+    always(monkeypatch, 0.0)
+    assert engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])[0].text == found.text
+
+
+def test_without_memory_the_shared_pass_decides(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = engine.complete([ask("x", max_tokens=6)])[0].text
+    referee: Any = engine.engine().referee
+    always(monkeypatch)
+
+    def no_room(*given: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+
+    monkeypatch.setattr(referee._runner, "forward", no_room)
+    assert engine.complete([ask("x", max_tokens=6)])[0].text == wanted
+    assert not referee.settled
+
+
+def test_half_precision_has_no_referee(tiny_base: str) -> None:
+    loaded = load_base(tiny_base, quantization="none")
+    assert Scheduler(loaded, "").referee
+    loaded.model.to(torch.bfloat16)
+    assert Scheduler(loaded, "").referee is None
