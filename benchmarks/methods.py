@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import resource
 import subprocess
@@ -188,8 +187,8 @@ def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
     """Nats per target token of the kept examples, and bits per byte of general prose."""
     from domainkit.corpus.read import read_documents
     from domainkit.training.base import load_base
-    from domainkit.training.proof import measure
-    from domainkit.training.render import render_all, render_documents
+    from domainkit.training.proof import bits_per_byte, measure
+    from domainkit.training.render import render_all
     from domainkit.training.tuned import load_adapted
 
     _, dev = parts(asked)
@@ -198,11 +197,9 @@ def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
     pad = base.tokenizer.pad_token_id
     prose = list(read_documents(Path(asked["data"]) / GENERAL))
     prose = random.Random(0).sample(prose, PASSAGES)
-    blocks = render_documents(prose, base.tokenizer, 512)
-    nats = measure(model, blocks, pad).nll * sum(b.supervised for b in blocks)
     return {
         "dev_loss": measure(model, render_all(dev, base.tokenizer, base.context_length), pad).nll,
-        "general_bits_per_byte": nats / math.log(2) / sum(len(d.text.encode()) for d in prose),
+        "general_bits_per_byte": bits_per_byte(model, prose, base.tokenizer, 512),
     }
 
 

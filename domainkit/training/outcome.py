@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from domainkit.adapter import WEIGHTS, Card, write_card
+from domainkit.adapter import PEFT_CONFIG, WEIGHTS, Card, write_card
+from domainkit.errors import ConfigError
 from domainkit.machine import hardware, versions
 from domainkit.storage import sha256_file, staged_folder
 from domainkit.training.base import LoadedBase
@@ -17,6 +18,12 @@ from domainkit.training.config import PreferenceConfig, TrainConfig
 from domainkit.training.loop import TrainingError
 from domainkit.training.methods.adaptation import Hooks
 from domainkit.training.render import encode_chat
+
+
+def check_out(out: Path) -> None:
+    """An adapter may be replaced by a new one; nothing else is ever overwritten. Raises ConfigError."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / PEFT_CONFIG).is_file()):
+        raise ConfigError("exists and is no adapter", where=f"out={out}", next_step="choose a new folder")
 
 
 def trainable_weights(model: Any) -> dict[str, torch.Tensor]:
@@ -97,4 +104,4 @@ def save(model: Any, card: Card, out: Path, hooks: Hooks, fresh: dict[str, torch
         write_card(staged, card.model_copy(update={"weights_sha256": sha256_file(staged / WEIGHTS)}))
 
 
-__all__ = ["check_learnt", "make_card", "prompt_format", "save", "trainable_weights"]
+__all__ = ["check_learnt", "check_out", "make_card", "prompt_format", "save", "trainable_weights"]

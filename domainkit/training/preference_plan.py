@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from domainkit.adapter import PEFT_CONFIG, Adapter
+from domainkit.adapter import Adapter
 from domainkit.corpus.example import Example
 from domainkit.corpus.preferences import Marked, Pair
 from domainkit.errors import ConfigError
@@ -18,6 +18,7 @@ from domainkit.training.base import LoadedBase
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.methods import Method, parse_method
 from domainkit.training.objectives import Objective, Plan, Row
+from domainkit.training.outcome import check_out
 
 log = logging.getLogger("domainkit")
 
@@ -96,8 +97,7 @@ def check(rows: Sequence[Row], config: PreferenceConfig, objective: type[Objecti
         raise ConfigError(
             "preference training runs in one process", where="accelerate launch", next_step="run it without"
         )
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / PEFT_CONFIG).is_file()):
-        raise ConfigError("exists and is no adapter", where=f"out={out}", next_step="choose a new folder")
+    check_out(out)
     return method
 
 

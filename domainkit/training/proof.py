@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,10 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch.nn.functional import cross_entropy
 
+from domainkit.corpus.document import Document
 from domainkit.training.batches import pad, split
 from domainkit.training.objectives.supervised import supervised_logits
-from domainkit.training.render import Rendered
+from domainkit.training.render import Rendered, render_documents
 
 MIN_GAIN = 0.01
 """Nats per target token below which an adapter is taken to teach nothing about the held-out text."""
@@ -112,4 +114,11 @@ def measure(model: Any, rendered: Sequence[Rendered], pad_id: int, max_tokens: i
     return Measured(total / len(chosen), chosen)
 
 
-__all__ = ["Measured", "Proof", "compare", "measure", "share_kept"]
+def bits_per_byte(model: Any, documents: Sequence[Document], tokenizer: Any, block: int) -> float:
+    """How well the model predicts plain text, in rows of at most `block` tokens: lower is better, and tokenizers compare."""
+    rendered = render_documents(documents, tokenizer, block)
+    nats = measure(model, rendered, tokenizer.pad_token_id).nll * sum(r.supervised for r in rendered)
+    return nats / math.log(2) / sum(len(d.text.encode()) for d in documents)
+
+
+__all__ = ["Measured", "Proof", "bits_per_byte", "compare", "measure", "share_kept"]

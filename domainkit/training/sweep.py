@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,8 +27,8 @@ from domainkit.training.base import LoadedBase, load_base
 from domainkit.training.config import TrainConfig, describe, parse_config
 from domainkit.training.methods import parse_method
 from domainkit.training.progress import Progress
-from domainkit.training.proof import measure
-from domainkit.training.render import render_all, render_documents
+from domainkit.training.proof import bits_per_byte, measure
+from domainkit.training.render import render_all
 from domainkit.training.train import release, train
 from domainkit.training.tuned import load_adapted
 
@@ -221,7 +220,9 @@ def _train(
         adapter = train(run.fit, config, folder / "adapter", resume=True, on_progress=peak, loaded=base)
         seconds = time.perf_counter() - began
         loss, forgetting = shelf.measure(adapter.folder, run.dev)
-        value, metric = score(adapter.folder, run.fit, run.dev) if score else (None, None)
+        scored = (before.score, before.metric) if before and before.score is not None else (None, None)
+        if score and scored[0] is None:
+            scored = score(adapter.folder, run.fit, run.dev)
     except DomainkitError as e:
         shelf.drop()
         row = row.model_copy(update={"error": str(e).splitlines()[0]})
@@ -229,7 +230,7 @@ def _train(
         card = adapter.card
         row = row.model_copy(
             update={
-                "dev_loss": round(loss, 5), "score": value, "metric": metric,
+                "dev_loss": round(loss, 5), "score": scored[0], "metric": scored[1],
                 "forgetting": None if forgetting is None else round(forgetting, 5), "general_text": shelf.general_hash,
                 "parameters": card.trainable_parameters if card else None,
                 "file_bytes": (adapter.folder / WEIGHTS).stat().st_size, "peak_bytes": peak.bytes or (before.peak_bytes if before else None),
@@ -306,9 +307,7 @@ class _Shelf:
     def _bits(self, model: Any) -> float:
         """Bits per byte of the general text."""
         base = self.take()
-        blocks = render_documents(self._general, base.tokenizer, min(GENERAL_BLOCK, base.context_length))
-        nats = measure(model, blocks, base.tokenizer.pad_token_id).nll * sum(b.supervised for b in blocks)
-        return nats / math.log(2) / sum(len(d.text.encode()) for d in self._general)
+        return bits_per_byte(model, self._general, base.tokenizer, min(GENERAL_BLOCK, base.context_length))
 
 
 @torch.no_grad()

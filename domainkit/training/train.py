@@ -27,7 +27,7 @@ from domainkit.training.loop import Ledger, Loop, TrainingError, last_checkpoint
 from domainkit.training.methods import Method, attach, parse_method
 from domainkit.training.methods.adaptation import hooks
 from domainkit.training.methods.virtual import arguments
-from domainkit.training.outcome import check_learnt, make_card, save, trainable_weights
+from domainkit.training.outcome import check_learnt, check_out, make_card, save, trainable_weights
 from domainkit.training.progress import Progress, show_progress
 from domainkit.training.render import Rendered, render_all, render_documents
 
@@ -85,7 +85,7 @@ def _train(
         "data": data,
         "base": resolve_base(config.base, config.revision).fingerprint,
     }
-    _check_out(out)
+    check_out(out)
     finished = _finished(out, identity) if resume else None
     if finished is not None:
         return finished
@@ -154,12 +154,6 @@ def _data_fingerprint(examples: Sequence[Example], documents: Sequence[Document]
     # Where a row came from does not change what is learnt from it.
     rows = [e.model_dump_json(include={"turns", "task"}, exclude_none=True) for e in examples]
     return sha256_lines([*rows, *(d.model_dump_json(include={"text"}) for d in documents)])
-
-
-def _check_out(out: Path) -> None:
-    """An adapter may be replaced by a new one; nothing else is ever overwritten."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / PEFT_CONFIG).is_file()):
-        raise ConfigError("exists and is no adapter", where=f"out={out}", next_step="choose a new folder")
 
 
 def _finished(out: Path, identity: dict[str, Any]) -> Adapter | None:

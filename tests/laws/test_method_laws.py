@@ -5,10 +5,8 @@ python -m pytest tests/laws/test_method_laws.py -s prints it; DOMAINKIT_WRITE_DO
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +16,8 @@ from domainkit.corpus.example import Example, Turn
 from domainkit.training.config import TrainConfig
 from domainkit.training.methods import METHODS, parse_method
 from domainkit.training.train import train
+from tests.laws import matrix as laws
 
-
-def _load_matrix() -> Any:
-    spec = importlib.util.spec_from_file_location("laws_matrix", Path(__file__).with_name("matrix.py"))
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["laws_matrix"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-laws = _load_matrix()
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
 KINDS = ("decoder", "encoder-decoder")
 

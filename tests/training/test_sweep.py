@@ -117,11 +117,20 @@ def test_forgetting_is_what_an_adapter_adds_to_the_base_on_general_text(tiny_bas
     text = tmp_path / "general.txt"
     text.write_text("The sun rose over the quiet harbour, and boats went out to sea. " * 4)
     tables = {"method": "lora", "learning_rate": [1e-7, 3e-1]}
-    plain = sweep(ROWS, grid(tables), settings(tiny_base), tmp_path / "out", on_progress=quiet)
+    scored: list[Path] = []
+
+    def score(adapter: Path, fit: Any, dev: Any) -> tuple[float, str]:
+        scored.append(adapter)
+        return 0.5, "luck"
+
+    plain = sweep(ROWS, grid(tables), settings(tiny_base), tmp_path / "out", score=score, on_progress=quiet)
     assert [r.forgetting for r in plain.rows] == [None, None]
     made = {r.folder: (tmp_path / "out" / r.folder / "adapter" / "card.json").stat().st_mtime_ns for r in plain.rows}
 
-    done = sweep(ROWS, grid(tables, general_text=str(text)), settings(tiny_base), tmp_path / "out", on_progress=quiet)
+    with_text = grid(tables, general_text=str(text))
+    done = sweep(ROWS, with_text, settings(tiny_base), tmp_path / "out", score=score, on_progress=quiet)
+    assert len(scored) == 2, "what is known is not scored again"
+    assert {(r.score, r.metric) for r in done.rows} == {(0.5, "luck")}
     gentle, rough = (r.forgetting for r in done.rows)
     assert gentle is not None
     assert rough is not None
