@@ -6,7 +6,7 @@ import argparse
 import subprocess
 import sys
 
-ALONE = ("chain_throughput", "soak", "simulations")
+ALONE = ("chain_throughput", "company", "soak", "simulations")
 ON_DATA = ("decision.banking77", "decision.medquad", "methods")
 
 

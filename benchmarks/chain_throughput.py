@@ -39,7 +39,6 @@ def main() -> None:
     parser.add_argument(
         "--peer-nf4", type=int, default=8, help="prompts for the peer on packed 4-bit weights; 0 skips it"
     )
-    parser.add_argument("--company", type=int, default=192, help="answers compared alone and in random company")
     parser.add_argument("--shape", choices=SHAPES, default="smollm2-135m")
     parser.add_argument("--sides", help="only these, separated by ;")
     parser.add_argument("--out", default="chain_throughput", help="name of the file in benchmarks/results/")
@@ -68,8 +67,6 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
         },
         cases,
     )
-    company = child("benchmarks.company", work, "company",
-                    {"base": base, "cases": cases, "answers": args.company, "new_tokens": args.new_tokens})  # fmt: skip
     last = machine_speed()
     speed = {k: max(first[k], last[k]) for k in first}
     return {
@@ -79,7 +76,6 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
         "new_tokens": args.new_tokens,
         "machine_speed": speed,
         **summary(runs, cases, folder, adapters, speed, args.new_tokens),
-        "company": company,
         "notes": notes(args, runs),
     }
 

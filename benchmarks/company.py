@@ -1,22 +1,26 @@
-"""How often company changes a greedy text: the same prompts alone and in batches of random company.
+"""Whether company changes a text, greedy or drawn: the same prompts alone and in batches of random company.
 
-python -m benchmarks.company PLAN.json OUT.json       (started by benchmarks.chain_throughput)
+python -m benchmarks.company [--answers 192] [--new-tokens 16] [--base builtin:smollm2-135m]
 
-A pass over more rows multiplies matrices of other shapes, and the library sums in another order: logits move by rounding. The
-text moves when that swaps the two most probable tokens.
+A pass over more rows multiplies matrices of other shapes, and the library sums in another order: logits move by rounding, and a
+text would with them wherever that swaps the two best tokens. Those the engine decides by a pass of the row's own; measured are
+the texts that differ all the same, how many tokens were so decided, and how far company moves logits. Every second prompt is
+answered by drawing (temperature 1), with a seed of its own.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import random
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.chain_base import PACKAGED
+from benchmarks.chain_throughput import prompts_of
+from benchmarks.runs import save
 from domainkit.inference.backend import Message, Request
 from domainkit.inference.local import LocalBackend, local_backend
 from domainkit.inference.rows import Outlet, Row
@@ -29,7 +33,7 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
     backend = local_backend(plan["base"], quantization="none")
     prompts = [p for name in ("zero-shot", "eight examples", "own: eight examples, kept") for p in plan["cases"][name]]
     chosen = random.Random(0).choices(prompts, k=plan["answers"]) if plan["answers"] > len(prompts) else prompts
-    requests = [request_of(p, plan["new_tokens"]) for p in chosen[: plan["answers"]]]
+    requests = [request_of(p, plan["new_tokens"], i) for i, p in enumerate(chosen[: plan["answers"]])]
     alone = [ids for r in requests for ids in answer(backend, [r])]
     order = random.Random(1)
     places = list(range(len(requests)))
@@ -38,6 +42,7 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
     while len(together) < len(places):
         group = places[len(together) : len(together) + order.randint(2, MOST_TOGETHER)]
         together |= dict(zip(group, answer(backend, [requests[i] for i in group]), strict=True))
+    settled = backend.engine().referee.settled
     differ = [i for i in places if together[i] != alone[i]]
     margins, moved = [], []
     for i, ids in enumerate(alone):
@@ -46,15 +51,17 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
         margins.append((top[:, 0] - top[:, 1]).tolist())
         if i % 8 == 0:
             moved.append(company_moves(backend, requests, i, rows))
-    return facts_of(alone, together, differ, margins, moved)
+    written = sum(map(len, alone)) + sum(map(len, together.values()))
+    return {**facts_of(alone, together, differ, margins, moved), "share_of_tokens_settled": settled / written}
 
 
 def facts_of(alone: Any, together: Any, differ: list[int], margins: list[list[float]], moved: list[float]) -> dict[str, Any]:  # fmt: skip
-    every = sorted(m for row in margins for m in row)
+    every = sorted(m for row in margins[::2] for m in row)  # of the greedy ones
     firsts = [margins[i][first_difference(alone[i], together[i])] for i in differ]
     return {
         "answers": len(alone),
         "tokens": len(every),
+        "drawn": len(alone) // 2,
         "differing": len(differ),
         "share_differing": len(differ) / len(alone),
         "margin_at_first_difference": {"smallest": min(firsts), "largest": max(firsts)} if firsts else None,
@@ -106,12 +113,22 @@ def first_difference(a: Sequence[int], b: Sequence[int]) -> int:
     return min(place, len(a) - 1)
 
 
-def request_of(prompt: dict[str, Any], new_tokens: int) -> Request:
-    return Request(tuple(Message(role, text) for role, text in prompt["messages"]), max_tokens=new_tokens)
+def request_of(prompt: dict[str, Any], new_tokens: int, number: int) -> Request:
+    turns = tuple(Message(role, text) for role, text in prompt["messages"])
+    return Request(turns, max_tokens=new_tokens, temperature=float(number % 2), seed=number)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--answers", type=int, default=192)
+    parser.add_argument("--new-tokens", type=int, default=16)
+    parser.add_argument("--base", default=PACKAGED)
+    args = parser.parse_args()
+    cases = prompts_of(64, ["no", "adapter", "used"])
+    found = measure({"base": args.base, "cases": cases, "answers": args.answers, "new_tokens": args.new_tokens})
+    print(f"{found['differing']} of {found['answers']} texts differ")
+    save("company", {"command": " ".join(["python -m benchmarks.company", *sys.argv[1:]]), **found})
 
 
 if __name__ == "__main__":
-    plan_path, out_path = map(Path, sys.argv[1:])
-    found = measure(json.loads(plan_path.read_text(encoding="utf-8")))
-    print(f"company: {found['differing']} of {found['answers']} texts differ", flush=True)
-    out_path.write_text(json.dumps(found), encoding="utf-8")
+    main()

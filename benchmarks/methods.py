@@ -1,11 +1,12 @@
 """Every adaptation method on the same number of tokens, NF4 base: intents of Banking77 (labels) and sentences of E2E (generation).
 
-python -m benchmarks.methods --data FOLDER [--task e2e] [--work runs/bench/methods] [--methods lora,ia3] [--tokens N] [--questions N]
+python -m benchmarks.methods --data FOLDER [--task e2e] [--work runs/bench/methods] [--methods lora,ia3] [--tokens N] [--questions N] [--rates NAME]
 
 FOLDER holds banking77/{train,test}_small.jsonl, e2e/{train,test}.jsonl and medquad_ghr/corpus.jsonl, whose prose belongs to neither
 task: what an adapter adds to its bits per byte is what was forgotten. Each method trains at its default rate and at three times that,
 then at nine times or a third of it, whichever lies beyond the better one; the rate is chosen by the loss on examples kept from
-training, and that adapter answers the test questions. Every method × rate is a folder of its own: run the command again, and it continues.
+training, and that adapter answers the test questions. With --rates methods_banking77 the rates chosen there are taken instead. Every
+method × rate is a folder of its own: run the command again, and it continues.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.runs import save
+from benchmarks.runs import RESULTS, save
 from domainkit.storage import write_text
 
 STEP = 3.0
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--base", default=BASE)
     parser.add_argument("--tokens", type=int, default=60_000, help="tokens that each run trains on")
     parser.add_argument("--questions", type=int, help="test questions; left out, all")
+    parser.add_argument("--rates", help="results whose rate of each method is taken, instead of trying three")
     parser.add_argument("--name", help="name of the results file; methods_TASK if left out")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -63,7 +65,7 @@ def main() -> None:
     for name in names:
         METHODS.load(name)  # a typo ends here, with the near name, before hours of training
     rows = [measure(name, args) for name in names]
-    settings = {k: getattr(args, k) for k in ("task", "base", "tokens", "questions")} | {
+    settings = {k: getattr(args, k) for k in ("task", "base", "tokens", "questions", "rates")} | {
         "step": STEP,
         "dev": DEV,
         "passages": PASSAGES,
@@ -74,7 +76,9 @@ def main() -> None:
 
 def options(args: argparse.Namespace) -> list[str]:
     """What was set otherwise than by default, for the command that the results state."""
-    return [f"--{k} {getattr(args, k)}" for k in ("task", "tokens", "questions", "methods") if getattr(args, k)]
+    return [
+        f"--{k} {getattr(args, k)}" for k in ("task", "tokens", "questions", "rates", "methods") if getattr(args, k)
+    ]
 
 
 def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
@@ -82,9 +86,13 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     from domainkit.training.methods import METHODS
 
     default, source = METHODS.load(name).default_learning_rate(135_000_000)
-    tried = {rate: job(name, rate, args) for rate in (default, default * STEP)}
-    third = default / STEP if best_of(tried) == default else default * STEP**2
-    tried[third] = job(name, third, args)
+    known = chosen_before(args.rates).get(name)
+    if known is not None:
+        tried = {known: job(name, known, args)}
+    else:
+        tried = {rate: job(name, rate, args) for rate in (default, default * STEP)}
+        third = default / STEP if best_of(tried) == default else default * STEP**2
+        tried[third] = job(name, third, args)
     best = best_of(tried)
     listed = [{"learning_rate": rate, **tried[rate]} for rate in sorted(tried)]
     if best is None:
@@ -93,6 +101,14 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     print(f"{name}: {answers['score']:.3f} on test at {best:.3g}", flush=True)
     return {"method": name, "quantization": "none" if name in PLAIN else "nf4", "default": default, "source": source,
             "learning_rate": best, "tried": listed, **tried[best], **answers}  # fmt: skip
+
+
+def chosen_before(results: str | None) -> dict[str, float]:
+    """The rate of each method that was chosen in those results."""
+    if results is None:
+        return {}
+    rows = json.loads((RESULTS / f"{results}.json").read_text(encoding="utf-8"))["methods"]
+    return {row["method"]: row["learning_rate"] for row in rows if "learning_rate" in row}
 
 
 def best_of(tried: dict[float, dict[str, Any]]) -> float | None:

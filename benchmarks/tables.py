@@ -88,7 +88,7 @@ def medquad_ghr(facts: dict[str, Any]) -> str:
 
 
 def chain_throughput(facts: dict[str, Any]) -> str:
-    """Seconds of each side by case, how many times as long as DomainLLM's, and what company and memory come to."""
+    """Seconds of each side by case, how many times as long as DomainLLM's, and what memory comes to."""
     cases = ("zero-shot", "eight examples", "three adapters")
     head = ["seconds (times DomainLLM's), same texts", *cases, "peak memory, MiB"]
     rows = []
@@ -138,8 +138,14 @@ def _beside_the_table(facts: dict[str, Any]) -> list[str]:
     stolen = [r.get("stolen_seconds", 0.0) / r["seconds"] for found in facts["sides"].values() for r in found]
     if max(stolen) > STOLEN:
         lines.append(f"The machine's host took up to {100 * max(stolen):.0f} % of a core meanwhile.")
-    found = facts["company"]
-    return [*lines, f"Company changed {found['differing']} of {found['answers']} greedy texts."]
+    return lines
+
+
+def company(found: dict[str, Any]) -> str:
+    return (
+        f"Asked alone and in random company: {found['differing']} of {found['answers']} texts differ, half of them greedy, half drawn; "
+        f"{100 * found['share_of_tokens_settled']:.2f} % of the tokens were so near a tie that they were settled alone."
+    )
 
 
 def soak(facts: dict[str, Any]) -> str:
@@ -147,9 +153,14 @@ def soak(facts: dict[str, Any]) -> str:
     return (
         f"{asked:,} requests of {len(facts['asked'])} kinds from {facts['threads']} threads over the base and three adapters, streams closed, "
         f"requests cancelled and failing among them: {len(facts['faults'])} answers differed from the same request's alone or failed "
-        f"otherwise than they should ({len(facts['near_ties'])} more at a tie within rounding), {facts['hung']} hung, and resident memory changed by {100 * facts['growth_after_the_second']:+.1f} % "
-        f"after the second of {facts['rounds']} rounds."
+        f"otherwise than they should, {facts['hung']} hung; {facts['tokens_settled']} tokens were settled alone."
     )
+
+
+def soak_memory(facts: dict[str, Any]) -> str:
+    rounds = ", ".join(number(b / 2**20) for b in facts["resident_bytes_after_each_round"])
+    asked = sum(facts["asked"].values())
+    return f"MiB resident at rest after each round of a shorter soak ({asked} requests, {len(facts['faults'])} faults): {rounds}."
 
 
 def verdict(facts: dict[str, Any]) -> str:
@@ -209,8 +220,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "methods_e2e": methods,
     "banking77": banking77,
     "chain_throughput": chain_throughput,
+    "company": company,
     "medquad_ghr": medquad_ghr,
     "soak": soak,
+    "soak_memory": soak_memory,
 }
 
 

@@ -8,9 +8,6 @@ there only in passes that hold such rows. Other methods run one adapter at a tim
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import sys
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -22,6 +19,7 @@ import torch
 
 from domainkit.adapter import PEFT_CONFIG, WEIGHTS, Adapter, split_task
 from domainkit.errors import AdapterError
+from domainkit.inference.memory import return_freed_memory
 from domainkit.inference.peft_layers import (
     Route,
     holds,
@@ -131,7 +129,7 @@ class AdapterPool:
             adapter.check_base(self._fingerprint, self._base)
             self._make_room(in_use, (adapter.folder / WEIGHTS).stat().st_size)
             loaded = self._open(adapter, name, split_task(spec)[1])
-            _return_freed_memory()
+            return_freed_memory()  # reading an adapter holds a copy of it for a moment: a third of it stayed
             self._loaded[name] = loaded
             if loaded.tuning is not None:
                 self._tunings[name] = loaded.tuning
@@ -345,13 +343,6 @@ class AdapterPool:
                 layer.forward = routed(layer, layer.forward, self._route)
                 layer._domainkit_routed = True
         return True
-
-
-def _return_freed_memory() -> None:
-    """Reading an adapter holds a copy of it for a moment, which glibc keeps for itself once freed: a third of the adapter."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # another C library
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 __all__ = ["ALONE", "MIXED", "AdapterPool", "Loaded", "read_adapter"]

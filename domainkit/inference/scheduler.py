@@ -21,7 +21,7 @@ import torch
 from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.inference.adapters import ALONE, MIXED, AdapterPool, Loaded
 from domainkit.inference.encoder_decoder import make_pair_runner
-from domainkit.inference.memory import OUT_OF_MEMORY, free_memory, out_of_memory, state_bytes
+from domainkit.inference.memory import OUT_OF_MEMORY, free_memory, out_of_memory, return_freed_memory, state_bytes
 from domainkit.inference.passes import passes
 from domainkit.inference.prefix import PrefixCache, plan_sharing
 from domainkit.inference.referee import Referee, take_seat
@@ -41,6 +41,8 @@ LEAST_AT_ONCE = 64
 QUIET = 0.004
 """Seconds without a new request after which an idle engine starts: callers that come together share their first pass."""
 LONGEST_QUIET = 0.05
+REST = 1.0
+"""Seconds without work after which freed memory goes back to the system; sooner, the next request would only ask for it again."""
 FEW = 4
 """With so few rows running, a finished conversation's state is kept for its next turn."""
 
@@ -133,8 +135,11 @@ class Scheduler:
                 return not self._stopping
             # What an out-of-memory took back is tried again: others on the machine may have gone.
             self._budget, self._most_rows = TOKENS_PER_PASS, MOST_ROWS
+            rested = False
             while not self._waiting and not self._stopping:
-                self._news.wait()
+                if not self._news.wait(None if rested else REST):
+                    return_freed_memory()
+                    rested = True
             end = time.monotonic() + LONGEST_QUIET
             while not self._stopping and time.monotonic() < end:
                 before = len(self._waiting)

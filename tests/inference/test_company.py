@@ -1,4 +1,4 @@
-"""The measurement of what company does to greedy texts."""
+"""The measurement of what company does to texts."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ def test_company_is_measured(tiny_base: str) -> None:
     assert found["share_differing"] == 0
     assert found["margin_at_first_difference"] is None
     assert 0 < found["tokens"] <= 54
+    assert found["drawn"] == 4
+    assert 0 <= found["share_of_tokens_settled"] < 0.2
     assert 0 <= found["logits_moved_by_company"]["median"] <= found["logits_moved_by_company"]["most"] < 1e-2
     assert found["smallest_margin_of_all"] >= 0
 

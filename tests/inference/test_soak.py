@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -124,6 +125,19 @@ def test_memory_that_came_back_is_used_again(engine: LocalBackend, monkeypatch: 
     before = engine.engine().passes
     engine.complete([ask(f"n{i}", max_tokens=4) for i in range(12)])
     assert engine.engine().passes - before < 12
+
+
+def test_freed_memory_goes_back_once_at_rest(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("domainkit.inference.scheduler.return_freed_memory", lambda: given.append(1))
+    monkeypatch.setattr("domainkit.inference.scheduler.REST", 0.05)
+    for times in (1, 2):
+        engine.complete([ask("x", max_tokens=2)])
+        end = time.monotonic() + 20
+        while len(given) < times and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert len(given) == times
 
 
 def test_no_memory_for_the_least_is_that_requests_error(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
