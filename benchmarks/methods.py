@@ -37,6 +37,8 @@ DEV, PASSAGES = 80, 8
 OPTIONS: dict[str, dict[str, Any]] = {"multitask_prompt_tuning": {"tasks": ["only"]}}
 PLAIN = ("last_layers", "full")
 """Methods that train the base's own weights, which NF4 does not hold: their base is unquantised, and the table says so."""
+UNQUANTISED = "base, unquantised"
+"""What those methods' forgetting is counted from."""
 
 
 def main() -> None:
@@ -71,7 +73,10 @@ def main() -> None:
         "passages": PASSAGES,
     }
     facts = {"command": " ".join(["python -m benchmarks.methods --data DATA", *options(args)]), "settings": settings}
-    save(args.name or f"methods_{args.task}", {**facts, "base_itself": job("base", 0.0, args), "methods": rows})
+    bases = {"base_itself": job("base", 0.0, args)}
+    if any(name in PLAIN for name in names):
+        bases["base_unquantised"] = job(UNQUANTISED, 0.0, args)
+    save(args.name or f"methods_{args.task}", {**facts, **bases, "methods": rows})
 
 
 def options(args: argparse.Namespace) -> list[str]:
@@ -141,7 +146,9 @@ def run_one(asked: dict[str, Any]) -> None:
     from domainkit.errors import DomainkitError
 
     folder = Path(asked["folder"])
-    if asked["method"] == "base":
+    if asked["method"] == UNQUANTISED:
+        found = losses(asked, None)
+    elif asked["method"] == "base":
         found = {**losses(asked, None), **answers(asked, None)}
     elif asked["answer"]:
         found = answers(asked, folder / "adapter")
@@ -208,7 +215,7 @@ def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
     from domainkit.training.tuned import load_adapted
 
     _, dev = parts(asked)
-    base = load_base(asked["base"], quantization="none" if asked["method"] in PLAIN else "nf4")
+    base = load_base(asked["base"], quantization="none" if asked["method"] in (*PLAIN, UNQUANTISED) else "nf4")
     model = load_adapted(base.model, adapter) if adapter else base.model
     pad = base.tokenizer.pad_token_id
     prose = list(read_documents(Path(asked["data"]) / GENERAL))

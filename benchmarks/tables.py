@@ -171,21 +171,30 @@ def methods(facts: dict[str, Any]) -> str:
     """Best first, after the base itself; a method that failed says why in place of its figures. Every rate's loss is told."""
     base = facts["base_itself"]
     done = sorted((m for m in facts["methods"] if "score" in m), key=lambda m: -m["score"])
+    lora = next((m for m in done if m["method"] == "lora"), None)
     rows = [
-        ["the base itself", f"{100 * base['score']:.1f} %", "—", f"{base['dev_loss']:.3f}", "—", "—", "—", "—", "—"]
+        [
+            "the base itself",
+            f"{100 * base['score']:.1f} %",
+            _beside(base, lora),
+            "—",
+            f"{base['dev_loss']:.3f}",
+            *["—"] * 5,
+        ]
     ]
     rows += [
         [m["method"] + (" (unquantised base)" if m["quantization"] == "none" else ""),
-         f"{100 * m['score']:.1f} % (± {100 * _error(m['scores']):.1f})", f"{m['learning_rate']:.2g}", f"{m['dev_loss']:.3f}",
-         f"{m['general_bits_per_byte'] - base['general_bits_per_byte']:+.3f}", f"{m['trainable_parameters']:,}",
+         f"{100 * m['score']:.1f} % (± {100 * _error(m['scores']):.1f})", _beside(m, lora), f"{m['learning_rate']:.2g}", f"{m['dev_loss']:.3f}",
+         f"{_forgotten(m, facts):+.3f}", f"{m['trainable_parameters']:,}",
          number(m["file_bytes"] / 2**20, 2), number(m["peak_memory_mib"]), number(m["train_seconds"])]
         for m in done
     ]  # fmt: skip
-    rows += [[m["method"], f"failed: {m['failed']}", *["—"] * 7] for m in facts["methods"] if "failed" in m]
+    rows += [[m["method"], f"failed: {m['failed']}", *["—"] * 8] for m in facts["methods"] if "failed" in m]
     score = "accuracy" if facts["settings"]["task"] == "banking77" else "token F1"
     head = [
         "method",
         f"{score} (± standard error)",
+        "against LoRA",
         "rate",
         "loss kept",
         "forgetting",
@@ -195,6 +204,20 @@ def methods(facts: dict[str, Any]) -> str:
         "s",
     ]
     return f"{table(head, rows)}\n\n{_rates(done)}"
+
+
+def _beside(m: dict[str, Any], lora: dict[str, Any] | None) -> str:
+    """Points of difference to LoRA and their standard error, paired by question."""
+    if lora is None or m is lora:
+        return "—"
+    gaps = [a - b for a, b in zip(m["scores"], lora["scores"], strict=True)]
+    return f"{100 * sum(gaps) / len(gaps):+.1f} (± {100 * _error(gaps):.1f})"
+
+
+def _forgotten(m: dict[str, Any], facts: dict[str, Any]) -> float:
+    """Bits per byte of general prose beyond those of the base that the method was trained on."""
+    base = facts["base_unquantised" if m["quantization"] == "none" else "base_itself"]
+    return m["general_bits_per_byte"] - base["general_bits_per_byte"]
 
 
 def _error(scores: list[float]) -> float:

@@ -2,8 +2,8 @@
 
 A pass over more rows multiplies matrices of other shapes, the library sums in another order, and logits move by rounding. Where
 the best two lie nearer than that, the row's tokens are read anew with nobody beside them: one and the same computation, whoever
-is there. It happens for about one token in a thousand, and is the answer to what is called batch invariance, without kernels
-that are slower for every token.
+is there (benchmarks/company.py counts how seldom). It gives what is called batch invariance without kernels that are slower for
+every token.
 """
 
 from __future__ import annotations
