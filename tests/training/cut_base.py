@@ -1,6 +1,7 @@
 """One of the processes that cut a base: what it holds of it, and what it computes with it; the first one writes it as JSON.
 
-python -m tests.training.cut_base BASE OUT QUANTIZATION:METHOD …, under `accelerate launch`.
+python -m tests.training.cut_base BASE OUT QUANTIZATION:METHOD … -- COMMAND …, under `accelerate launch`. Behind the dashes stands a
+domainkit command for the same processes, whose start takes longer than both.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch.distributed.tensor import DTensor
 
+from domainkit.cli import main as command
 from domainkit.training import ranks, sharding
 from domainkit.training.base import load_base
 from domainkit.training.batches import pad
@@ -55,8 +57,9 @@ def measure(base: str, quantization: Any, name: str, cut: bool) -> dict[str, Any
             "gradients": gradients}  # fmt: skip
 
 
-def main(base: str, out: str, *cases: str) -> None:
-    found = {}
+def main(base: str, out: str, *words: str) -> None:
+    end = words.index("--")
+    found, cases = {}, words[:end]
     with sharding.asked_for() as asked:
         assert asked
         for case in cases:
@@ -65,6 +68,8 @@ def main(base: str, out: str, *cases: str) -> None:
     if ranks.is_first():
         Path(out).write_text(json.dumps(found))
     ranks.wait()
+    sys.argv = list(words[end + 1 :])
+    command()
 
 
 if __name__ == "__main__":

@@ -47,37 +47,8 @@ def launched(file: str, *words: Any) -> subprocess.CompletedProcess[str]:
     return done
 
 
-@pytest.mark.parametrize(
-    ("file", "quantization", "note"),
-    [("two_processes.yaml", "nf4", "2 processes"), ("fsdp.yaml", "none", "2 processes, the base cut over them")],
-)
-def test_two_processes_give_the_losses_and_weights_of_one(
-    file: str, quantization: Any, note: str, tiny_base: str, tmp_path: Path
-) -> None:
-    data = tmp_path / "train.jsonl"
-    rows = [{"input": "q" * n, "target": ("red", "blue", "green")[n % 3]} for n in LENGTHS]
-    data.write_text("".join(json.dumps(r) + "\n" for r in rows))
-    # Passes of few tokens, so that one process has more of them than the other.
-    values = {"quantization": quantization, "epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "save_every": 2,
-              "max_tokens_per_pass": 64}  # fmt: skip
-    config = TrainConfig(base=tiny_base, method_options={"rank": 4}, **values)
-    one = train(read_examples(data), config, tmp_path / "one", on_progress=lambda _: None)
-    settings = [f"{k}={v}" for k, v in values.items()]
-    words = ["domainkit", "train", "--data", data, "--base", tiny_base, "--out", tmp_path / "two", *settings]
-    done = launched(file, *words, "method.rank=4")
-    two = json.loads((tmp_path / "two" / "card.json").read_text())
-    assert one.card is not None
-    assert [loss for _, loss in two["losses"]] == pytest.approx([loss for _, loss in one.card.losses], rel=1e-5)
-    assert (two["tokens"], two["supervised_tokens"]) == (one.card.tokens, one.card.supervised_tokens)
-    assert note in two["notes"]
-    weights = [load_file(str(tmp_path / name / "adapter_model.safetensors")) for name in ("one", "two")]
-    for name, weight in weights[0].items():
-        torch.testing.assert_close(weights[1][name], weight, rtol=1e-3, atol=1e-5)
-    # One process writes and speaks.
-    assert done.stdout.count("Adapter:") == 1
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "train.jsonl", "two"]
-
-
+VALUES = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-3, "save_every": 2, "max_tokens_per_pass": 64}
+"""Passes of few tokens, so that one process has more of them than the other."""
 CUT = [
     f"none:{m}" for m in METHODS if m not in ("full", "multitask_prompt_tuning")
 ]  # the latter's rows name their tasks
@@ -85,9 +56,42 @@ PACKED = ["nf4:lora", "nf4:lokr", "nf4:loreft"]
 """Weights packed in 4 bits are cut as they are packed."""
 
 
+def asked(folder: Path, base: str, quantization: str) -> list[str]:
+    """The command that two processes are given; its data lies in `folder`, its adapter goes to `two` there."""
+    rows = [{"input": "q" * n, "target": ("red", "blue", "green")[n % 3]} for n in LENGTHS]
+    (folder / "train.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    values = {**VALUES, "quantization": quantization, "method.rank": 4}
+    words = ["train", "--data", folder / "train.jsonl", "--base", base, "--out", folder / "two"]
+    return [*map(str, words), *(f"{k}={v}" for k, v in values.items())]
+
+
+def check_equal_to_one(folder: Path, base: str, quantization: Any, note: str, printed: str) -> None:
+    config = TrainConfig(base=base, quantization=quantization, method_options={"rank": 4}, **VALUES)
+    one = train(read_examples(folder / "train.jsonl"), config, folder / "one", on_progress=lambda _: None)
+    two = json.loads((folder / "two" / "card.json").read_text())
+    assert one.card is not None
+    assert [loss for _, loss in two["losses"]] == pytest.approx([loss for _, loss in one.card.losses], rel=1e-5)
+    assert (two["tokens"], two["supervised_tokens"]) == (one.card.tokens, one.card.supervised_tokens)
+    assert note in two["notes"]
+    weights = [load_file(str(folder / name / "adapter_model.safetensors")) for name in ("one", "two")]
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weights[1][name], weight, rtol=1e-3, atol=1e-5)
+    # One process writes and speaks.
+    assert printed.count("Adapter:") == 1
+    assert sorted(p.name for p in folder.iterdir()) == ["one", "train.jsonl", "two"]
+
+
+def test_two_processes_give_the_losses_and_weights_of_one(tiny_base: str, tmp_path: Path) -> None:
+    done = launched("two_processes.yaml", "domainkit", *asked(tmp_path, tiny_base, "nf4"))
+    check_equal_to_one(tmp_path, tiny_base, "nf4", "2 processes", done.stdout)
+
+
 def test_each_process_holds_its_part_of_a_cut_base(tiny_base: str, tmp_path: Path) -> None:
-    launched("fsdp.yaml", "tests.training.cut_base", tiny_base, tmp_path / "found.json", *CUT, *PACKED)
-    found = json.loads((tmp_path / "found.json").read_text())
+    folder, told = tmp_path / "train", tmp_path / "found.json"
+    folder.mkdir()
+    words = ["domainkit", *asked(folder, tiny_base, "none")]
+    done = launched("fsdp.yaml", "tests.training.cut_base", tiny_base, told, *CUT, *PACKED, "--", *words)
+    found = json.loads(told.read_text())
     assert list(found) == [*CUT, *PACKED]
     for name, (whole, cut) in found.items():
         assert cut["adapter_is_whole"], name
@@ -98,6 +102,7 @@ def test_each_process_holds_its_part_of_a_cut_base(tiny_base: str, tmp_path: Pat
         assert cut["gradients"] == pytest.approx(whole["gradients"], rel=1e-3, abs=1e-6), name
     for name in ("none:lora", "nf4:lora"):
         assert found[name][1]["held"] < 0.85 * found[name][0]["held"]
+    check_equal_to_one(folder, tiny_base, "none", "2 processes, the base cut over them", done.stdout)
 
 
 @pytest.mark.parametrize("processes", [2, 3, 8])
