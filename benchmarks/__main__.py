@@ -6,7 +6,7 @@ import argparse
 import subprocess
 import sys
 
-ALONE = ("chain_throughput", "company", "soak", "simulations")
+ALONE = ("chain_throughput", "company", "soak", "soak --requests 64 --name soak_memory", "simulations")
 ON_DATA = ("decision.banking77", "decision.medquad", "methods")
 
 
@@ -17,7 +17,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     for name in ALONE:
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+        subprocess.run([sys.executable, "-m", *f"benchmarks.{name}".split()], check=True)
     for name in ON_DATA:
         if not args.data:
             print(f"{name}: skipped, needs --data FOLDER (make bench BENCH_DATA=FOLDER)")
