@@ -55,6 +55,12 @@ def test_forbidden_tokens_are_never_drawn() -> None:
         assert {drawn(logits, 2.0, top_p, generator(i), 1e-3) for i in range(50)} == {Drawn(1, True)}
 
 
+def test_noise_has_an_end() -> None:
+    """Over a real vocabulary, for a thousand steps."""
+    source = generator(0)
+    assert max(float(gumbel(49_152, source).max()) for _ in range(1000)) < 45
+
+
 def test_a_seed_decides_and_no_seed_does_not() -> None:
     flat = torch.zeros(10_000)
     assert drawn(flat, 1.0, 1.0, generator(7)) == drawn(flat, 1.0, 1.0, generator(7))
