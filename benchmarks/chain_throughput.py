@@ -144,7 +144,7 @@ def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dic
             job["warm_up"] = {
                 c: [*warm_up([{"adapter": plan["first_adapter"]}], spare), *p] for c, p in job["warm_up"].items()
             }
-        done[name] = child("benchmarks.chain_sides", work, name, job)
+        done[name] = child(work, name, job)
     return done
 
 
@@ -155,12 +155,12 @@ def warm_up(prompts: Sequence[dict[str, Any]], spare: Sequence[dict[str, Any]]) 
     return [{"messages": turns[i % len(turns)], "adapter": a} for i, a in enumerate(adapters)]
 
 
-def child(module: str, work: Path, name: str, plan: dict[str, Any]) -> dict[str, Any]:
+def child(work: Path, name: str, plan: dict[str, Any]) -> dict[str, Any]:
     """Run a measuring process to its end; its failure ends the benchmark."""
     stem = "".join(c if c.isalnum() else "-" for c in name)
     given, out = work / f"{stem}.plan.json", work / f"{stem}.json"
     given.write_text(json.dumps(plan), encoding="utf-8")
-    subprocess.run([sys.executable, "-m", module, str(given), str(out)], check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.chain_sides", str(given), str(out)], check=True)
     return json.loads(out.read_text(encoding="utf-8"))
 
 

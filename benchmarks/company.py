@@ -23,7 +23,8 @@ from benchmarks.chain_throughput import prompts_of
 from benchmarks.runs import save
 from domainkit.inference.backend import Message, Request
 from domainkit.inference.local import LocalBackend, local_backend
-from domainkit.inference.rows import Outlet, Row
+from domainkit.inference.outlet import Outlet
+from domainkit.inference.rows import Row
 
 MOST_TOGETHER = 48
 
@@ -42,7 +43,8 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
     while len(together) < len(places):
         group = places[len(together) : len(together) + order.randint(2, MOST_TOGETHER)]
         together |= dict(zip(group, answer(backend, [requests[i] for i in group]), strict=True))
-    settled = backend.engine().referee.settled
+    referee = backend.engine().referee
+    settled = referee.settled if referee else 0
     differ = [i for i in places if together[i] != alone[i]]
     margins, moved = [], []
     for i, ids in enumerate(alone):
@@ -56,7 +58,7 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def facts_of(alone: Any, together: Any, differ: list[int], margins: list[list[float]], moved: list[float]) -> dict[str, Any]:  # fmt: skip
-    every = sorted(m for row in margins[::2] for m in row)  # of the greedy ones
+    every = sorted(m for row in margins for m in row)
     firsts = [margins[i][first_difference(alone[i], together[i])] for i in differ]
     return {
         "answers": len(alone),
@@ -124,7 +126,7 @@ def main() -> None:
     parser.add_argument("--new-tokens", type=int, default=16)
     parser.add_argument("--base", default=PACKAGED)
     args = parser.parse_args()
-    cases = prompts_of(64, ["no", "adapter", "used"])
+    cases = prompts_of(64, adapters=[args.base])  # of the cases, those without adapters are asked
     found = measure({"base": args.base, "cases": cases, "answers": args.answers, "new_tokens": args.new_tokens})
     print(f"{found['differing']} of {found['answers']} texts differ")
     save("company", {"command": " ".join(["python -m benchmarks.company", *sys.argv[1:]]), **found})

@@ -15,7 +15,8 @@ from domainkit.errors import RequestError
 from domainkit.inference.adapters import read_adapter
 from domainkit.inference.backend import Completion, Message, Piece, Request
 from domainkit.inference.constrain import compile_constraint
-from domainkit.inference.rows import Answer, Choice, Outlet, Row, Score
+from domainkit.inference.outlet import Outlet
+from domainkit.inference.rows import Answer, Choice, Row, Score
 from domainkit.inference.scheduler import Scheduler
 from domainkit.inference.spelling import spelling_of
 from domainkit.inference.tools import with_tools

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from domainkit.inference.rows import Row
 
+TOKENS_AT_ONCE = 1024
+"""A longer prompt is read in parts, one at each step, so that running answers do not wait for it."""
 LOGITS_PER_PASS = 2048
 """Most places in one pass whose logits are wanted; each is a row of vocabulary width."""
 WASTE = {"cpu": 32, "cuda": 1024}
@@ -34,4 +36,4 @@ def _in_slot_order(rows: list[Row]) -> list[Row]:
     return sorted(rows, key=lambda r: r.seat.slot)
 
 
-__all__ = ["passes"]
+__all__ = ["TOKENS_AT_ONCE", "passes"]

@@ -15,12 +15,10 @@ from typing import Any
 import torch
 
 from domainkit.inference.memory import OUT_OF_MEMORY, out_of_memory
+from domainkit.inference.passes import TOKENS_AT_ONCE
 from domainkit.inference.rows import Row
 from domainkit.inference.sampling import NEAR, spread
 from domainkit.inference.slots import Seat
-
-TOKENS_AT_ONCE = 1024
-"""A longer row is read in parts."""
 
 
 class Referee:

@@ -6,19 +6,17 @@ them (`take`) until it is `done`. Rows know nothing of one another: sharing is t
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import torch
 
 from domainkit.errors import RequestError
-from domainkit.inference.backend import Completion, FinishReason, Piece, Request, TokenLogprob
+from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
 from domainkit.inference.choose import Search, choice_trie, pick
 from domainkit.inference.constrain import Constraint
+from domainkit.inference.outlet import Outlet
 from domainkit.inference.sampling import NEAR, Drawn, draw, generator, gumbel, spread
 from domainkit.inference.slots import Seat
 from domainkit.inference.spelling import spelling_of
@@ -29,58 +27,6 @@ MARGIN = 32
 """Tokens of an answer's room, beyond its way out, from which that way is measured at each step."""
 Again = Callable[[], "torch.Tensor | None"]
 """Computes a row's logits anew with nobody beside it; None without the memory for that."""
-
-
-class Outlet:
-    """Where a row's result goes: a Future, and for streams the pieces on their way."""
-
-    def __init__(self, *, stream: bool = False) -> None:
-        self.future: Future[Any] = Future()
-        self.streams = stream
-        self._pieces: deque[Piece | BaseException] = deque()
-        self._news = threading.Condition()
-
-    @property
-    def cancelled(self) -> bool:
-        return self.future.cancelled()
-
-    def send(self, text: str) -> None:
-        if self.streams and text:
-            self._put(Piece(text))
-
-    def finish(self, result: Any, rest: str = "") -> None:
-        if self.future.set_running_or_notify_cancel():
-            self.future.set_result(result)
-            if self.streams:
-                self._put(Piece(rest, result))
-
-    def fail(self, error: BaseException) -> None:
-        if not self.future.done() and self.future.set_running_or_notify_cancel():
-            self.future.set_exception(error)
-            if self.streams:
-                self._put(error)
-
-    def cancel(self) -> None:
-        self.future.cancel()
-        with self._news:
-            self._news.notify_all()
-
-    def receive(self) -> Piece | None:
-        """The next piece, waiting for it; None after a cancellation. Raises the row's error."""
-        with self._news:
-            while not self._pieces:
-                if self.cancelled:
-                    return None
-                self._news.wait()
-            piece = self._pieces.popleft()
-        if isinstance(piece, BaseException):
-            raise piece
-        return piece
-
-    def _put(self, piece: Piece | BaseException) -> None:
-        with self._news:
-            self._pieces.append(piece)
-            self._news.notify_all()
 
 
 class Row:

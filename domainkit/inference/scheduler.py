@@ -22,7 +22,7 @@ from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.inference.adapters import ALONE, MIXED, AdapterPool, Loaded
 from domainkit.inference.encoder_decoder import make_pair_runner
 from domainkit.inference.memory import OUT_OF_MEMORY, free_memory, out_of_memory, return_freed_memory, state_bytes
-from domainkit.inference.passes import passes
+from domainkit.inference.passes import TOKENS_AT_ONCE, passes
 from domainkit.inference.prefix import PrefixCache, plan_sharing
 from domainkit.inference.referee import Referee, take_seat
 from domainkit.inference.rows import Row, timed_out
@@ -34,8 +34,6 @@ log = logging.getLogger("domainkit")
 MOST_ROWS = 128
 TOKENS_PER_PASS = 4096
 """Most tokens in one pass, padding included."""
-TOKENS_AT_ONCE = 1024
-"""A longer prompt is read in parts, one at each step, so that running answers do not wait for it."""
 LEAST_AT_ONCE = 64
 """Tokens in a pass that a machine short of memory still tries."""
 QUIET = 0.004
@@ -184,11 +182,10 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Seat what may join, each adapter's rows side by side: their part of a pass then lies in one piece."""
-        for row, loaded in sorted(self._joining(), key=lambda pair: pair[0].owner or ""):
-            row.lead = loaded.state
+        for row in sorted(self._joining(), key=lambda row: row.owner or ""):
             take_seat(self.runner, row)
 
-    def _joining(self) -> Iterator[tuple[Row, Loaded]]:
+    def _joining(self) -> Iterator[Row]:
         """Waiting rows in order, as long as they fit in memory and are of the running family."""
         while True:
             with self._news:
@@ -206,7 +203,7 @@ class Scheduler:
             self._family = loaded.family
             with self._news:
                 self._active.append(self._waiting.popleft())
-            yield row, loaded
+            yield row
 
     def _load_adapter(self, row: Row) -> Loaded | None:
         """The row's adapter; None when it cannot be loaded beside those in use."""
@@ -216,7 +213,7 @@ class Scheduler:
             return None
         in_use = {r.owner for r in self._active if r.owner}
         loaded = self.pool.load(row.folder, in_use)
-        row.owner, row.private = loaded.name, loaded.private(len(row.prompt))
+        row.owner, row.private, row.lead = loaded.name, loaded.private(len(row.prompt)), loaded.state
         over = row.most_tokens + loaded.ahead - self.context
         if loaded.ahead and over > 0:
             row.shorten(over)
