@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export TOKENIZERS_PARALLELISM := false
+# Images of containers often forbid bytecode; without it every process compiles torch and the rest anew, 16 s each time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test lint bench clean
 help:

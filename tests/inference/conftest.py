@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from domainkit.inference.local import LocalBackend, local_backend
@@ -16,3 +18,14 @@ def adapters(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 def backend(tiny_base: str) -> LocalBackend:
     """The tiny base's engine, shared by the run."""
     return local_backend(tiny_base)
+
+
+@pytest.fixture
+def take_for_near(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets how near counts as a near tie: with 10 every token is one, with 0 none."""
+
+    def take(near: float) -> None:
+        for place in ("referee", "rows"):
+            monkeypatch.setattr(f"domainkit.inference.{place}.NEAR", near)
+
+    return take

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,9 @@ def written(base: str, spec: str, pair: LocalBackend, question: str, most: int) 
     return str(pair.tokenizer.decode(answer, skip_special_tokens=True))
 
 
-def test_adapters_of_every_method_in_one_batch(tiny_pair: str, pair: LocalBackend, adapters: dict[str, str]) -> None:
+def test_adapters_of_every_method_in_one_batch(
+    tiny_pair: str, pair: LocalBackend, adapters: dict[str, str], take_for_near: Callable[[float], None]
+) -> None:
     asked = [(name, q) for q in ("hi there", "and what is this?") for name in adapters]
     requests = [ask(q, adapter=adapters[name], max_tokens=6) for name, q in asked]
     bare = [ask("hi there", max_tokens=6), ask("and what is this?", max_tokens=6)]
@@ -161,6 +164,12 @@ def test_adapters_of_every_method_in_one_batch(tiny_pair: str, pair: LocalBacken
         assert answer == written(tiny_pair, adapters[name], pair, question, 6), (name, question)
         moved |= {name} if answer != base[question] else set()
     assert moved == set(adapters), "adapters that change no answer prove nothing"
+    take_for_near(10)
+    referee = pair.engine().referee
+    assert referee is not None
+    before = referee.settled
+    assert [c.text for c in pair.complete([*requests, *bare])] == answers
+    assert referee.settled > before, "tokens read anew, by their row's method"
 
 
 # ---- seats -------------------------------------------------------------------------------------------------------------

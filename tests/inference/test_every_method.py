@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,23 @@ def test_alone(backend: LocalBackend, folders: dict[str, str], expected: dict[st
     assert backend.complete([ask("question")])[0].text == base.text
 
 
-def test_in_company(backend: LocalBackend, folders: dict[str, str], expected: dict[str, str]) -> None:
+def test_in_company(
+    backend: LocalBackend, folders: dict[str, str], expected: dict[str, str], take_for_near: Callable[[float], None]
+) -> None:
     others: list[Any] = [None, "red", "blue", "ia3"]
     single = {k: backend.complete([ask("question", adapter=folders.get(k or ""))])[0].text for k in others}
     kinds = [*others, *KINDS, *reversed([*others, *KINDS])]
-    answers = backend.complete([ask("question", adapter=folders.get(k or "")) for k in kinds])
+    requests = [ask("question", adapter=folders.get(k or "")) for k in kinds]
+    answers = backend.complete(requests)
     assert [a.text for a in answers] == [(single | expected)[k] for k in kinds]
     assert len({a.text for a in answers}) == len(KINDS) + len(others)
+    take_for_near(10)
+    referee = backend.engine().referee
+    assert referee is not None
+    before = referee.settled
+    assert [a.text for a in backend.complete(requests)] == [a.text for a in answers]
+    settled = referee.settled - before
+    assert settled >= sum(a.completion_tokens for a in answers), "each token read anew, by its row's method"
 
 
 def test_most_methods_share_passes(backend: LocalBackend, folders: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -36,12 +36,6 @@ def requests(adapters: dict[str, str]) -> list[Any]:
     return [ask(f"question {i}", **{"max_tokens": 30, "seed": i, **way}) for i in range(5) for way in ways]
 
 
-def always(monkeypatch: pytest.MonkeyPatch, near: float = 10.0) -> None:
-    """Every token is taken for a near tie; none with near=0."""
-    for place in ("referee", "rows"):
-        monkeypatch.setattr(f"domainkit.inference.{place}.NEAR", near)
-
-
 def round_at_random(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every logit moves, each time otherwise, by up to half of what is taken for rounding."""
     forward, random = runner.forward, torch.Generator().manual_seed(0)
@@ -60,9 +54,12 @@ def texts(engine: LocalBackend, adapters: dict[str, str]) -> list[Any]:
 
 
 def test_rounding_changes_no_text(
-    engine: LocalBackend, adapters: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    engine: LocalBackend,
+    adapters: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    take_for_near: Callable[[float], None],
 ) -> None:
-    always(monkeypatch, 100 * NEAR)  # so that a few thousand tokens show it
+    take_for_near(100 * NEAR)  # so that a few thousand tokens show it
     monkeypatch.setattr("tests.inference.test_referee.NEAR", 100 * NEAR)
     wanted = texts(engine, adapters)
     referee: Any = engine.engine().referee
@@ -76,9 +73,9 @@ def test_rounding_changes_no_text(
 
 
 def test_what_is_settled_is_the_same_whoever_is_there(
-    engine: LocalBackend, adapters: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    engine: LocalBackend, adapters: dict[str, str], take_for_near: Callable[[float], None]
 ) -> None:
-    always(monkeypatch)
+    take_for_near(10)
     scheduler = engine.engine()
     seen: dict[tuple[Any, ...], list[torch.Tensor]] = {}
     referee: Any = scheduler.referee
@@ -101,20 +98,24 @@ def test_what_is_settled_is_the_same_whoever_is_there(
     assert sum(len(found) > 1 for found in seen.values()) > 30
 
 
-def test_a_long_row_is_read_anew_in_parts(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_row_is_read_anew_in_parts(
+    engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, take_for_near: Callable[[float], None]
+) -> None:
     monkeypatch.setattr("domainkit.inference.referee.TOKENS_AT_ONCE", 16)
     referee: Any = engine.engine().referee
-    always(monkeypatch)
+    take_for_near(10)
     [found] = engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])
     assert referee.settled == found.completion_tokens + (found.finish_reason == "stop")
-    always(monkeypatch, 0.0)
+    take_for_near(0.0)
     assert engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])[0].text == found.text
 
 
-def test_without_memory_the_shared_pass_decides(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_memory_the_shared_pass_decides(
+    engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, take_for_near: Callable[[float], None]
+) -> None:
     wanted = engine.complete([ask("x", max_tokens=6)])[0].text
     referee: Any = engine.engine().referee
-    always(monkeypatch)
+    take_for_near(10)
 
     def no_room(*given: Any) -> Any:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
