@@ -33,6 +33,9 @@ def prefer(
     base: Annotated[str | None, typer.Option(help="Hub id, local folder, GGUF file, or builtin:smollm2-135m.")] = None,
     method: Annotated[str | None, typer.Option(help="Adaptation method; `domainkit methods` lists them.")] = None,
     out: Annotated[Path | None, typer.Option(help="Adapter folder to write.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted run with the same settings.")
+    ] = False,
 ) -> None:
     """Train an adapter on preferences or on a reward, held to its reference (needs the extra: domainkit[preference])."""
     from domainkit.training.config import PreferenceConfig, parse_config
@@ -59,7 +62,9 @@ def prefer(
 
     from domainkit.training.preference import train_preference
 
-    made = train_preference(rows, config, Path(own["out"]), reward=own.get("reward"), start=own.get("adapter"))
+    made = train_preference(
+        rows, config, Path(own["out"]), reward=own.get("reward"), start=own.get("adapter"), resume=resume
+    )
     _tell(made)
 
 

@@ -4,6 +4,7 @@ The choices form a trie of tokens. At a branch the model's probabilities, renorm
 split the mass; where only one continuation is possible nothing is asked. This is the distribution that constrained
 sampling draws from. The search opens the heaviest branch first, and stops when the best whole choice outweighs every
 branch left unopened: no other choice can then be more probable. (Best-first search, as mass never grows with depth.)
+What rounding could have decided (see `sampling`) is told as not `sure`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 import torch
 
 from domainkit.errors import RequestError
-from domainkit.inference.sampling import draw, generator, gumbel
+from domainkit.inference.sampling import NEAR, Drawn, draw, generator, gumbel, spread
 from domainkit.inference.spelling import Spelling
 
 RESOLUTION = 0.01
@@ -60,27 +61,39 @@ class Search:
     def __init__(self, root: Branch, ends: Sequence[int]) -> None:
         self._ends = list(ends)
         self._found: dict[str, float] = {}
-        self._open: list[tuple[float, int, Branch, tuple[int, ...]]] = []
+        self._open: list[tuple[float, int, Branch, tuple[int, ...], int]] = []
         self._pushed = 0
-        self._at: tuple[float, Branch, tuple[int, ...]] | None = None
-        self._push(1.0, root, ())
+        self._at: tuple[float, Branch, tuple[int, ...], int] | None = None
+        self._widest = 0.0
+        self._deepest = 1
+        self.sure = True
+        """No branch was opened, or left, by less than rounding may move."""
+        self._push(1.0, root, (), 0)
         self._next()
 
     @property
     def path(self) -> tuple[int, ...] | None:
         return self._at[2] if self._at else None
 
+    @property
+    def near(self) -> float:
+        """How near two choices' log-probabilities must be for rounding to decide: as near as two logits where they part, and
+        twice that for each branch below."""
+        return NEAR * self._widest * (2 * self._deepest - 1)
+
     def observe(self, logits: torch.Tensor) -> None:
         """`logits`, float [vocabulary], follow `path`."""
         assert self._at is not None
-        mass, branch, path = self._at
+        mass, branch, path, depth = self._at
+        self._widest = max(self._widest, float(spread(logits)))
+        self._deepest = max(self._deepest, depth + 1)
         tokens = list(branch.children)
         scores = logits[tokens].float()
         if branch.choice is not None:
             scores = torch.cat([scores, logits[self._ends].float().logsumexp(0, keepdim=True)])
         shares = torch.softmax(scores, 0).tolist()
         for token, share in zip(tokens, shares, strict=False):
-            self._push(mass * share, branch.children[token], (*path, token))
+            self._push(mass * share, branch.children[token], (*path, token), depth + 1)
         if branch.choice is not None:
             self._found[branch.choice] = mass * shares[-1]
         self._next()
@@ -88,12 +101,12 @@ class Search:
     def probabilities(self, choices: Sequence[str]) -> dict[str, float]:
         """Each choice's probability; they sum to 1."""
         found = dict(self._found)
-        for negative, _, branch, _ in self._open:
+        for negative, _, branch, *_ in self._open:
             inside = list(branch.choices())
             found.update({c: -negative / len(inside) for c in inside})
         return {c: found[c] for c in choices}
 
-    def _push(self, mass: float, branch: Branch, path: tuple[int, ...]) -> None:
+    def _push(self, mass: float, branch: Branch, path: tuple[int, ...], depth: int) -> None:
         while len(branch.children) == 1 and branch.choice is None:
             ((token, branch),) = branch.children.items()
             path = (*path, token)
@@ -101,19 +114,22 @@ class Search:
             self._found[str(branch.choice)] = mass
             return
         self._pushed += 1
-        heapq.heappush(self._open, (-mass, self._pushed, branch, path))
+        heapq.heappush(self._open, (-mass, self._pushed, branch, path, depth))
 
     def _next(self) -> None:
         self._at = None
         heaviest = -self._open[0][0] if self._open else 0.0
-        if heaviest < RESOLUTION and heaviest <= max(self._found.values(), default=0.0):
+        best = max(self._found.values(), default=0.0)
+        if self._open and any(abs(heaviest - bound) < self.near * bound for bound in (RESOLUTION, best)):
+            self.sure = False
+        if heaviest < RESOLUTION and heaviest <= best:
             return
-        negative, _, branch, path = heapq.heappop(self._open)
-        self._at = (-negative, branch, path)
+        negative, _, branch, path, depth = heapq.heappop(self._open)
+        self._at = (-negative, branch, path, depth)
 
 
-def pick(probabilities: dict[str, float], temperature: float, top_p: float, seed: int | None) -> str:
-    """The most probable choice, or with a temperature one drawn from the distribution sharpened by it."""
+def pick(probabilities: dict[str, float], temperature: float, top_p: float, seed: int | None, near: float) -> Drawn:
+    """Index of the most probable choice, or with a temperature of one drawn from the distribution sharpened by it."""
     logits = torch.tensor([math.log(max(p, 1e-300)) for p in probabilities.values()], dtype=torch.float64)
     noise = gumbel(len(logits), generator(seed)) if temperature > 0 else None
-    return list(probabilities)[draw(logits, temperature, top_p, noise).index]
+    return draw(logits, temperature, top_p, noise, near)

@@ -6,8 +6,10 @@ them (`take`) until it is `done`. Rows know nothing of one another: sharing is t
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -252,7 +254,10 @@ class Choice(Row):
         self._request = request
         spelling = spelling_of(tokenizer)
         self._spell = spelling.spell
-        self._search = Search(choice_trie(request.choices, spelling), stop_ids)
+        self._new_search = partial(Search, choice_trie(request.choices, spelling), stop_ids)
+        self._search = self._new_search()
+        # A draw without a seed of its own is drawn once, however often it is decided.
+        self._seed = secrets.randbits(63) if request.seed is None else request.seed
         self._decode = decoder(tokenizer)
         self._chosen: str | None = None
         self._longest = max(len(self._spell(c)) for c in request.choices)
@@ -268,23 +273,43 @@ class Choice(Row):
             self._finish(self._spoken(logits[-self.wants :]))
             return
         self._search.observe(logits[-1])
-        self._ask()
+        self._ask(again)
 
-    def _ask(self) -> None:
+    def _ask(self, again: Again | None = None) -> None:
         """Read the next branch, or decide."""
         path = self._search.path
         if path is not None:
             self._go_to([*self.prompt, *path])
             return
-        request = self._request
-        probabilities = self._search.probabilities(request.choices)
-        self._chosen = pick(probabilities, request.temperature, request.top_p, request.seed)
+        request, found = self._request, self._pick()
+        if again and not (found.sure and self._search.sure):
+            self._search = self._searched_alone(again) or self._search
+            found = self._pick()
+        self._chosen = request.choices[found.index]
         ids = self._spell(self._chosen)
         if request.logprobs and ids:
             self._go_to([*self.prompt, *ids[:-1]], reread=len(ids))
             self.wants = len(ids)
         else:
             self._finish(())
+
+    def _pick(self) -> Drawn:
+        request, search = self._request, self._search
+        return pick(search.probabilities(request.choices), request.temperature, request.top_p, self._seed, search.near)
+
+    def _searched_alone(self, again: Again) -> Search | None:
+        """The whole search once more, by `again`'s logits."""
+        search, tokens = self._new_search(), self.seat.tokens
+        try:
+            while search.path is not None:
+                self.seat.tokens = [*self.prompt, *search.path]
+                own = again()
+                if own is None:
+                    return None
+                search.observe(own[-1])
+        finally:
+            self.seat.tokens = tokens
+        return search
 
     def _go_to(self, tokens: list[int], reread: int = 0) -> None:
         """The state of the tokens that stay is kept; the last `reread` are read again for their logits."""

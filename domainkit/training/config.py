@@ -48,6 +48,8 @@ class AdapterConfig(BaseModel):
     """Recompute activations in the backward pass: less memory, about a third slower."""
     seed: int = 0
     """Seeds initial weights, order of examples, dropout and sampled answers."""
+    save_every: int = Field(50, ge=1)
+    """Optimizer steps between checkpoints, from which --resume continues."""
 
 
 class TrainConfig(AdapterConfig):
@@ -61,8 +63,6 @@ class TrainConfig(AdapterConfig):
     """Most tokens in one forward pass; a batch beyond it is split and its gradients accumulated, which changes nothing but memory."""
     packing: bool = True
     """Several examples in one row, exactly (no example sees another); off, rows are padded."""
-    save_every: int = Field(50, ge=1)
-    """Optimizer steps between checkpoints, from which --resume continues."""
 
 
 class PreferenceConfig(AdapterConfig):

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from domainkit.errors import DomainkitError, MachineError, saving
-from domainkit.storage import write_text
+from domainkit.errors import DomainkitError, MachineError
 from domainkit.training import ranks
 from domainkit.training.batches import Batch, Batches, Pass, pack, pad, split
+from domainkit.training.checkpoints import KEPT, Checkpointed, Ledger, last_checkpoint
 from domainkit.training.config import TrainConfig
 from domainkit.training.methods import peft_warnings_muted
 from domainkit.training.methods.adaptation import hooks
@@ -31,9 +26,6 @@ from domainkit.training.objectives.supervised import head_is_plain, supervised_l
 from domainkit.training.progress import Progress
 from domainkit.training.render import Rendered
 
-RUN_STATE = "run_state.json"
-CHECKPOINT_WEIGHTS = "trainable.safetensors"
-METHOD_STATE = "method_state.safetensors"
 GRADIENT_STEPS = 3
 """Steps within which every adapter tensor must have had a gradient: LoRA's A has none until B has moved."""
 
@@ -42,20 +34,6 @@ class TrainingError(DomainkitError):
     """Training went wrong: it diverged, or the adapter cannot learn."""
 
     exit_code = 1
-
-
-@dataclass
-class Ledger:
-    """What a run has done so far, over all its sittings."""
-
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    tokens: int = 0
-    supervised: int = 0
-    seconds: float = 0.0
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / self.seconds if self.seconds else 0.0
 
 
 def rate_factor(step: int, steps: int, warmup: int, schedule: str) -> float:
@@ -71,7 +49,7 @@ def rate_factor(step: int, steps: int, warmup: int, schedule: str) -> float:
     return 1.0 if schedule == "constant" else max(0.0, 1 - done)
 
 
-class Loop(Trainer):
+class Loop(Checkpointed, Trainer):
     """One item of the data is one optimizer step; `training_step` runs its passes and adds up their gradients."""
 
     def __init__(
@@ -103,7 +81,7 @@ class Loop(Trainer):
             logging_strategy="no",
             save_strategy="steps",
             save_steps=config.save_every,
-            save_total_limit=2,
+            save_total_limit=KEPT,
             report_to=[],
             seed=config.seed,
             disable_tqdm=True,
@@ -232,54 +210,14 @@ class Loop(Trainer):
                 next_step="choose other target layers, or turn gradient_checkpointing off",
             )
 
-    # -- checkpoints
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """All trainable weights as they are: PEFT's folder leaves out what only training needs."""
-        folder = Path(output_dir or self.args.output_dir or ".")
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: p.detach().contiguous() for name, p in self.trainable.items()}
-        save_file(weights, str(folder / CHECKPOINT_WEIGHTS))
-        state = {name: t.detach().contiguous() for name, t in self.hooks.state(self.model).items()}
-        save_file(state, str(folder / METHOD_STATE))
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        folder = Path(resume_from_checkpoint)
-        weights = load_file(str(folder / CHECKPOINT_WEIGHTS))
-        with torch.no_grad():
-            for name, p in self.trainable.items():
-                p.copy_(weights[name])
-        self.hooks.restore(self.model, load_file(str(folder / METHOD_STATE)))
-
-    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
-        """The Trainer's checkpoint, and last the ledger: a checkpoint without it was cut off and does not count."""
-        folder = Path(self.args.output_dir or ".") / f"checkpoint-{self.state.global_step}"
-        with saving(folder), _refused_writes():
-            super()._save_checkpoint(model, trial)
-            self.ledger.seconds = self.elapsed()
-            ranks.wait()  # a checkpoint is whole when every process has written its part
-            if ranks.is_first():
-                write_text(folder / RUN_STATE, json.dumps(vars(self.ledger)) + "\n")
-
-    def elapsed(self) -> float:
-        """Seconds of training, over all sittings."""
-        return self._before + time.perf_counter() - self.began
-
-    _before = 0.0
+    # -- the run
 
     def run(self, checkpoint: Path | None) -> Ledger:
         """Train to the end, from `checkpoint` if there is one. An interrupt is raised after a checkpoint is saved."""
         if checkpoint is not None:
-            values = json.loads((checkpoint / RUN_STATE).read_text(encoding="utf-8"))
-            self.ledger = Ledger(**{**values, "losses": [(step, loss) for step, loss in values["losses"]]})
-            self._before = self.ledger.seconds
             self.gradient_seen = set(self.trainable)
-        self.began = time.perf_counter()
-        try:
-            with _out_of_memory(), peft_warnings_muted():
-                self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        finally:
-            self.ledger.seconds = self.elapsed()
+        with _out_of_memory(), peft_warnings_muted():
+            self.go_on_from(checkpoint)
         return self.ledger
 
 
@@ -291,7 +229,6 @@ class _Watch(TrainerCallback):
         self.on_progress = on_progress
         self.first_step = 0
         self.first_tokens = 0
-        self.interrupted = False
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.first_step, self.first_tokens = state.global_step, self.loop.ledger.tokens
@@ -316,56 +253,16 @@ class _Watch(TrainerCallback):
             if self.on_progress:
                 self.on_progress(progress)
         except KeyboardInterrupt:
-            self.interrupted = True
+            self.loop.interrupted = True
         if self._all_stop():
             control.should_save = control.should_training_stop = True
 
     def _all_stop(self) -> bool:
         """Whether any process was told to stop: all save and stop at the same step."""
         if ranks.count() > 1:
-            self.interrupted = bool(ranks.total(torch.tensor(float(self.interrupted), device=self.loop.args.device)))
-        return self.interrupted
-
-
-@contextmanager
-def stopping_gently(loop: Loop) -> Iterator[None]:
-    """Ctrl-C ends the step at hand and saves; a second one stops at once. KeyboardInterrupt is raised either way."""
-    watch = next(c for c in loop.callback_handler.callbacks if isinstance(c, _Watch))
-
-    def stop(number: int, frame: Any) -> None:
-        if watch.interrupted:
-            raise KeyboardInterrupt
-        watch.interrupted = True
-
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, stop) if main else None
-    try:
-        yield
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, before)
-    if watch.interrupted and loop.state.global_step < loop.state.max_steps:
-        raise KeyboardInterrupt(f"stopped after step {loop.state.global_step} of {loop.state.max_steps}")
-
-
-def last_checkpoint(work: Path) -> Path | None:
-    """The newest whole checkpoint in the work folder."""
-    whole = [p.parent for p in work.glob(f"checkpoint-*/{RUN_STATE}")]
-    return max(whole, key=lambda p: int(p.name.removeprefix("checkpoint-")), default=None)
-
-
-@contextmanager
-def _refused_writes() -> Iterator[None]:
-    """torch and safetensors hide a full disk in other exceptions: show it as the OSError it is."""
-    try:
-        yield
-    except Exception as e:
-        text = str(e)
-        if not isinstance(e, OSError) and (
-            "PytorchStreamWriter" in text or "No space left" in text or "os error 28" in text
-        ):
-            raise OSError(28, "No space left on device") from e
-        raise
+            told = torch.tensor(float(self.loop.interrupted), device=self.loop.args.device)
+            self.loop.interrupted = bool(ranks.total(told))
+        return self.loop.interrupted
 
 
 @contextmanager

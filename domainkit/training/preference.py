@@ -7,8 +7,7 @@ that adapter as it was, kept as a frozen copy of its own few weights beside the 
 from __future__ import annotations
 
 import logging
-import tempfile
-import time
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ import torch
 from domainkit.adapter import Adapter
 from domainkit.corpus.example import Example
 from domainkit.storage import sha256_lines
-from domainkit.training.base import LoadedBase, load_base
+from domainkit.training.base import LoadedBase, load_base, resolve_base
+from domainkit.training.checkpoints import finished, last_checkpoint, open_work, stopping_gently
 from domainkit.training.config import PreferenceConfig, parse_config
-from domainkit.training.drift import Drift, measure_drift
+from domainkit.training.drift import measure_drift
 from domainkit.training.methods import Method, attach, peft_warnings_muted
 from domainkit.training.methods.adaptation import Hooks
 from domainkit.training.objectives import Objective, Plan, Row, load_objective
@@ -56,14 +56,18 @@ def train_preference(
     *,
     reward: str | Reward | None = None,
     start: str | Path | None = None,
+    resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Adapter:
     """Train an adapter on preferences or on a reward and write it to the folder `out`, whole or not at all.
 
     `rows` are what the objective learns from: Pairs (dpo), Marked answers (kto) or Examples (grpo, rloo). `reward` names a metric
     of domainkit or scores answers itself (`judge` makes one from a chat model); grpo and rloo need it, the others measure with it.
-    `start` is an adapter to go on from; it is then the reference too. A run has no checkpoints: one that is stopped leaves nothing.
-    Raises DataError, ConfigError, AdapterError, BaseModelError, MachineError or TrainingError.
+    `start` is an adapter to go on from; it is then the reference too. Until it is done, checkpoints are in `<out>.partial`; after an
+    interruption, `resume=True` continues from the last one to the same curve and weights, bit for bit, if the reward gives the
+    same scores.
+    Raises DataError, ConfigError, AdapterError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint
+    is saved.
     """
     config, out = config or parse_config({}, PreferenceConfig), Path(out)
     # 1. Refuse what cannot work before anything is loaded.
@@ -71,37 +75,53 @@ def train_preference(
     before = Adapter.load(start) if start is not None else None
     config = from_start(config, before) if before is not None else config
     method = check(rows, config, objective, reward, out)
+    config = config.model_copy(update={"batch_size": min(config.batch_size, len(rows))})
     scorer = Scorer(reward, [example_of(row) for row in rows]) if reward is not None else None
+    identity = {
+        "config": config.model_dump(),
+        "data": _fingerprint(rows),
+        "base": resolve_base(config.base, config.revision).fingerprint,
+        "start": before.weights_sha256 if before is not None else None,
+        "reward": scorer.name if scorer is not None else None,
+    }
+    made = finished(out, identity) if resume else None
+    if made is not None:
+        return made
+    work = open_work(out, identity, resume=resume)
     # 2. The base, and the adapter to start from.
     torch.manual_seed(config.seed)
     base = load_base(config.base, revision=config.revision, quantization=config.quantization)
-    config, notes = settle(config, method, objective, base, len(rows))
+    config, notes = settle(config, method, objective, base)
     model = _model(base, method, before)
     # 3. Rows as token ids.
     length = config.max_length or base.context_length
     encoded = objective.encode(rows, base.tokenizer, length, config)
     # 4. TRL's trainer.
-    with tempfile.TemporaryDirectory() as work, _quiet():
-        plan = make_plan(config, objective, len(encoded), Path(work), base)
+    with _quiet():
+        plan = make_plan(config, objective, len(encoded), work, base)
         trainer = objective.trainer(plan, model, base.tokenizer, encoded, scorer)
         if before is None:
             _drop_copy(model)
         fresh = trainable_weights(model)
         # 5. Train, with what the model answers before and after.
-        first = _probe(model, base, rows, config, scorer)
+        checkpoint = last_checkpoint(work)
+        if checkpoint is None:
+            trainer.ledger.first = _probe(model, base, rows, config, scorer)
         with nullcontext(on_progress) if on_progress else show_progress() as report:
-            run = _run(trainer, objective, plan, report)
+            _run(trainer, objective, plan, checkpoint, report)
         check_learnt(model, fresh, otherwise="as before")
         last = _probe(model, base, rows, config, scorer)
     # 6. Weights and card, in one move.
     _drop_copy(model)
+    ledger = trainer.ledger
     card = make_card(
-        base, config, model, losses=[(int(step["step"]), step["loss"]) for step in run.curve], tokens=run.tokens,
-        supervised=run.supervised, seconds=run.seconds, examples=len(rows), data_fingerprint=_fingerprint(rows), notes=notes,
+        base, config, model, losses=ledger.losses, tokens=ledger.tokens, supervised=ledger.supervised,
+        seconds=ledger.seconds, examples=len(rows), data_fingerprint=identity["data"], notes=notes,
         learning_rate_source=next(n for n in notes if n.startswith("learning rate")).partition(": ")[2],
-        preference=_told(config, objective, scorer, before, run, first, last),
+        preference=_told(config, objective, scorer, before, ledger, last),
     )  # fmt: skip
     save(model, card, out, Hooks(), {})
+    shutil.rmtree(work, ignore_errors=True)
     return Adapter.load(out)
 
 
@@ -138,47 +158,36 @@ def _quiet() -> Iterator[None]:
 # ---- 5. the run --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a run did: one entry of `curve` per optimizer step."""
-
-    curve: list[dict[str, float]]
-    tokens: int
-    supervised: int
-    seconds: float
-
-
-def _run(trainer: Any, objective: type[Objective], plan: Plan, report: Callable[[Progress], None] | None) -> Run:
+def _run(
+    trainer: Any,
+    objective: type[Objective],
+    plan: Plan,
+    checkpoint: Path | None,
+    report: Callable[[Progress], None] | None,
+) -> None:
     from domainkit.training.objectives.on_trl import Watch
-
-    began = time.perf_counter()
 
     def on_step(found: dict[str, float]) -> None:
         if report is None:
             return
-        seconds, step = time.perf_counter() - began, int(found["step"])
+        ledger, seconds = trainer.ledger, trainer.elapsed()
+        step = int(found["step"])
         left = seconds / step * (plan.steps - step)
         report(
             PreferenceProgress(
-                step, plan.steps, found["loss"], found["learning_rate"], watch.tokens / seconds, left, tuple(found.items())
+                step, plan.steps, found["loss"], found["learning_rate"], ledger.tokens / seconds, left, tuple(found.items())
             )
         )  # fmt: skip
 
-    watch = Watch(trainer, objective.curve, on_step)
-    trainer.add_callback(watch)
-    try:
-        trainer.train()
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"after step {len(watch.curve)} of {plan.steps}; preference training keeps no checkpoints, so nothing is saved"
-        ) from None
-    return Run(watch.curve, watch.tokens, trainer.supervised, time.perf_counter() - began)
+    trainer.add_callback(Watch(trainer, objective, on_step))
+    with stopping_gently(trainer):
+        trainer.go_on_from(checkpoint)
 
 
 def _probe(
     model: Any, base: LoadedBase, rows: Sequence[Row], config: PreferenceConfig, scorer: Scorer | None
-) -> Drift | None:
-    """Answers to the first rows' prompts, sampled with the same seed whenever it is asked."""
+) -> dict[str, Any] | None:
+    """Facts of the answers to the first rows' prompts, sampled with the same seed whenever it is asked."""
     if not config.probe:
         return None
     prompts = [
@@ -187,7 +196,7 @@ def _probe(
     return measure_drift(
         model, base.tokenizer, prompts, stops=base.stop_token_ids, max_new_tokens=config.max_new_tokens,
         rows=config.rows_per_pass, seed=config.seed, reward=scorer,
-    )  # fmt: skip
+    ).facts()  # fmt: skip
 
 
 # ---- 6. the folder -----------------------------------------------------------------------------------------------------
@@ -203,8 +212,8 @@ def _fingerprint(rows: Sequence[Row]) -> str:
 
 
 def _told(
-    config: PreferenceConfig, objective: type[Objective], scorer: Scorer | None, start: Adapter | None, run: Run,
-    first: Drift | None, last: Drift | None,
+    config: PreferenceConfig, objective: type[Objective], scorer: Scorer | None, start: Adapter | None, ledger: Any,
+    last: dict[str, Any] | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The card's part on preferences."""
     what = "the base, with the adapter switched off"
@@ -217,9 +226,9 @@ def _told(
         "start": start.weights_sha256 if start is not None else None,
         "reward": scorer.name if scorer is not None else None,
         "kl_unit": objective.kl_unit,
-        "curve": [{k: round(v, 6) for k, v in step.items()} for step in run.curve],
-        "before": first.facts() if first is not None else None,
-        "after": last.facts() if last is not None else None,
+        "curve": [{k: round(v, 6) for k, v in step.items()} for step in ledger.curve],
+        "before": ledger.first,
+        "after": last,
     }
 
 

@@ -102,7 +102,7 @@ def check(rows: Sequence[Row], config: PreferenceConfig, objective: type[Objecti
 
 
 def settle(
-    config: PreferenceConfig, method: Method, objective: type[Objective], base: LoadedBase, rows: int
+    config: PreferenceConfig, method: Method, objective: type[Objective], base: LoadedBase
 ) -> tuple[PreferenceConfig, list[str]]:
     """(the configuration with nothing left open, what to tell)."""
     if getattr(base.model.config, "is_encoder_decoder", False):
@@ -133,7 +133,6 @@ def settle(
         "quantization": base.quantization,
         "revision": base.source.revision,
         "max_length": config.max_length or base.context_length,
-        "batch_size": min(config.batch_size, rows),
         "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
     }
     return config.model_copy(update=settled), notes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -13,17 +12,18 @@ from typing import Any
 
 import torch
 
-from domainkit.adapter import PEFT_CONFIG, Adapter
+from domainkit.adapter import Adapter
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.errors import ConfigError, DataError, Problem, saving
+from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.registry import near
-from domainkit.storage import sha256_lines, write_text
+from domainkit.storage import sha256_lines
 from domainkit.training import ranks, sharding
 from domainkit.training.base import LoadedBase, load_base, pick_device, resolve_base
 from domainkit.training.batches import Batches, Pass, pad, use_segments, why_not_pack
+from domainkit.training.checkpoints import finished, last_checkpoint, open_work, stopping_gently, work_folder
 from domainkit.training.config import TrainConfig, parse_config
-from domainkit.training.loop import Ledger, Loop, TrainingError, last_checkpoint, stopping_gently
+from domainkit.training.loop import Loop, TrainingError
 from domainkit.training.methods import Method, attach, parse_method
 from domainkit.training.methods.adaptation import hooks
 from domainkit.training.methods.virtual import arguments
@@ -32,9 +32,6 @@ from domainkit.training.progress import Progress, show_progress
 from domainkit.training.render import Rendered, render_all, render_documents
 
 log = logging.getLogger("domainkit")
-
-RUN = "run.json"
-SETTINGS_FREE_TO_CHANGE = {"save_every"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +83,11 @@ def _train(
         "base": resolve_base(config.base, config.revision).fingerprint,
     }
     check_out(out)
-    finished = _finished(out, identity) if resume else None
-    if finished is not None:
-        return finished
+    made = finished(out, identity) if resume else None
+    if made is not None:
+        return made
     ranks.wait()  # no process writes before every one has looked
-    work = _open_work(out, identity, resume=resume) if ranks.is_first() else _work(out)
+    work = open_work(out, identity, resume=resume) if ranks.is_first() else work_folder(out)
     ranks.wait()
     # 2. The base, frozen and quantised.
     torch.manual_seed(config.seed)
@@ -110,7 +107,8 @@ def _train(
     # 5. The loop.
     with nullcontext(on_progress) if on_progress or not ranks.is_first() else show_progress() as report:
         loop = Loop(model, batches, resolved.config, work, pad_id=pad_id, on_progress=report, method=method, cut=cut)
-        ledger = _run(loop, last_checkpoint(work), work)
+        with stopping_gently(loop):
+            ledger = loop.run(last_checkpoint(work))
     # 6. Did it learn anything?
     check_learnt(model, fresh)
     _check_answers(before, _answers(model, rendered[0], pad_id))
@@ -154,63 +152,6 @@ def _data_fingerprint(examples: Sequence[Example], documents: Sequence[Document]
     # Where a row came from does not change what is learnt from it.
     rows = [e.model_dump_json(include={"turns", "task"}, exclude_none=True) for e in examples]
     return sha256_lines([*rows, *(d.model_dump_json(include={"text"}) for d in documents)])
-
-
-def _finished(out: Path, identity: dict[str, Any]) -> Adapter | None:
-    """The adapter in `out`, when no run is left to resume and it is what this run would make."""
-    if not (out / PEFT_CONFIG).is_file() or last_checkpoint(_work(out)):
-        return None
-    adapter = Adapter.load(out)
-    if adapter.card is None:
-        return None
-    made = {"config": adapter.card.config, "data": adapter.card.data_fingerprint, "base": adapter.card.base_fingerprint}
-    changed = _differences(made, {**identity, "config": _as_made(identity["config"], adapter.card.config)})
-    if changed:
-        raise ConfigError(
-            f"holds a finished adapter made with other settings: {'; '.join(changed)}",
-            where=f"out={out}",
-            next_step="choose another folder, or train without --resume to replace it",
-        )
-    return adapter
-
-
-def _as_made(asked: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for, with what it left open (None, auto) as it was resolved in `made`."""
-    settled = {f: made.get(f) if v in (None, "auto") else v for f, v in asked.items()}
-    return settled | {"method_options": {**made.get("method_options", {}), **asked["method_options"]}}
-
-
-def _work(out: Path) -> Path:
-    return out.absolute().with_name(out.absolute().name + ".partial")
-
-
-def _open_work(out: Path, identity: dict[str, Any], *, resume: bool) -> Path:
-    """The folder of checkpoints: continued when `resume` finds the same run in it, begun afresh otherwise."""
-    work = _work(out)
-    identity = json.loads(json.dumps(identity))
-    if resume and (work / RUN).is_file() and last_checkpoint(work):
-        before = json.loads((work / RUN).read_text(encoding="utf-8"))
-        changed = _differences(before, identity)
-        if changed:
-            raise ConfigError(
-                f"cannot continue, since the run was started with other settings: {'; '.join(changed)}",
-                where=str(work),
-                next_step="use the settings of that run, or train without --resume to begin afresh",
-            )
-        return work
-    with saving(work):
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-    write_text(work / RUN, json.dumps(identity, indent=1) + "\n")
-    return work
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    old, new = before["config"], now["config"]
-    fields = [f for f in sorted({*old, *new}) if f not in SETTINGS_FREE_TO_CHANGE and old.get(f) != new.get(f)]
-    changed = [f"{f} was {old.get(f)!r}, is {new.get(f)!r}" for f in fields]
-    named = {"data": "the training data", "base": "the base model's weights"}
-    return changed + [f"{text} changed" for key, text in named.items() if before[key] != now[key]]
 
 
 # ---- 2. to 4. base, examples, adapter ----------------------------------------------------------------------------------
@@ -330,16 +271,6 @@ def _answers(model: Any, row: Rendered, pad_id: int) -> torch.Tensor:
 
 
 # ---- 5. and 6. the loop and its result ---------------------------------------------------------------------------------
-
-
-def _run(loop: Loop, checkpoint: Path | None, work: Path) -> Ledger:
-    try:
-        with stopping_gently(loop):
-            return loop.run(checkpoint)
-    except KeyboardInterrupt as e:
-        saved = last_checkpoint(work)
-        step = f"; step {saved.name.removeprefix('checkpoint-')} is saved" if saved else "; nothing is saved yet"
-        raise KeyboardInterrupt(f"{e or 'stopped'}{step}. Continue with the same command and --resume") from None
 
 
 def _check_answers(before: torch.Tensor, after: torch.Tensor) -> None:

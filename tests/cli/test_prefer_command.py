@@ -48,6 +48,12 @@ def test_it_goes_on_from_an_adapter(tiny_base: str, tmp_path: Path) -> None:
     code, said, err = domainkit("prefer", "--data", data, "--adapter", first, "--out", tmp_path / "b", *words)
     assert code == 0, err
     assert "Reference: the adapter a as it was" in said
+    made = Adapter.load(tmp_path / "b")
+    again = domainkit(
+        "prefer", "--data", data, "--adapter", first, "--out", tmp_path / "b", "--resume", *words, "save_every=9"
+    )
+    assert again[:2] == (0, said)
+    assert Adapter.load(tmp_path / "b") == made, "a finished run is not run again"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from domainkit.errors import RequestError
 from domainkit.inference.choose import RESOLUTION, Branch, Search, choice_trie, pick
+from domainkit.inference.sampling import spread
 
 END = 9
 
@@ -58,7 +59,7 @@ def test_the_search_finds_the_most_probable_choice(choices: list[tuple[int, ...]
     found = search.probabilities([str(c) for c in choices])
     assert sum(found.values()) == pytest.approx(1, abs=1e-5)
     best = max(wanted.values())
-    assert wanted[pick(found, 0, 1, 0)] == pytest.approx(best, rel=1e-4)
+    assert wanted[str(choices[pick(found, 0, 1, 0, 0.0).index])] == pytest.approx(best, rel=1e-4)
     assert all(abs(found[c] - wanted[c]) <= RESOLUTION for c in wanted)
     assert len(asked) == len(set(asked))
 
@@ -82,5 +83,31 @@ def test_the_same_choice_twice_is_refused(tiny_base: str) -> None:
 
 
 def test_temperature_draws_from_the_distribution() -> None:
-    drawn = [pick({"a": 0.8, "b": 0.2}, 1.0, 1.0, i) for i in range(400)]
+    drawn = ["ab"[pick({"a": 0.8, "b": 0.2}, 1.0, 1.0, i, 0.0).index] for i in range(400)]
     assert 40 < drawn.count("b") < 130
+
+
+def found_by(choices: list[tuple[int, ...]], seed: int, temperature: float, move: float) -> tuple[int, bool]:
+    """(index of the choice, whether it is sure) when every logit is moved at random by up to half of `move` spreads."""
+    search, random = Search(trie(choices), [END]), torch.Generator().manual_seed(seed)
+    while search.path is not None:
+        logits = logits_after(search.path, seed)
+        moved = torch.rand(10, generator=random) - 0.5
+        search.observe(logits + moved * 0.99 * move * spread(logits))
+    drawn = pick(search.probabilities([str(c) for c in choices]), temperature, 0.9, seed, search.near)
+    return drawn.index, drawn.sure and search.sure
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_is_sure_is_what_rounding_cannot_change(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    near = 0.01
+    monkeypatch.setattr("domainkit.inference.choose.NEAR", near)
+    random, changed, sure = torch.Generator().manual_seed(0), 0, 0
+    for seed in range(600):
+        choices = list({tuple(torch.randint(0, 4, (1 + i % 4,), generator=random).tolist()) for i in range(9)})
+        (first, certain), (other, _) = (found_by(choices, seed, temperature, move) for move in (0.0, near))
+        changed += first != other
+        sure += certain
+        assert first == other or not certain
+    assert changed
+    assert sure > 300

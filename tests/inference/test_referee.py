@@ -15,6 +15,7 @@ from domainkit.training.base import load_base
 from tests.inference.tiny_adapters import ask
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+CHOICES = ("alpha", "alpine", "beta", "bet", "gamma", "alphabet")
 
 
 @pytest.fixture
@@ -32,6 +33,8 @@ def requests(adapters: dict[str, str]) -> list[Any]:
         {"adapter": adapters["blue"], "logprobs": True},
         {"json_schema": SCHEMA, "temperature": 1.0, "max_tokens": 40},
         {"adapter": adapters["dora"]},
+        {"choices": CHOICES},
+        {"choices": CHOICES, "temperature": 1.0, "adapter": adapters["red"]},
     ]
     return [ask(f"question {i}", **{"max_tokens": 30, "seed": i, **way}) for i in range(5) for way in ways]
 

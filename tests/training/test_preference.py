@@ -15,6 +15,7 @@ from domainkit.errors import AdapterError, ConfigError, DataError, MachineError
 from domainkit.llm import DomainLLM
 from domainkit.training import preference as preference_module
 from domainkit.training.base import load_base
+from domainkit.training.checkpoints import last_checkpoint
 from domainkit.training.config import PreferenceConfig, parse_config
 from domainkit.training.drift import measure_drift
 from domainkit.training.loop import TrainingError
@@ -47,7 +48,7 @@ def low_bytes(sample: Any, answer: str) -> float:
 
 
 def run(base: str, out: Path, objective: str = "grpo", rows: Any = None, **options: Any) -> Adapter:
-    own = {name: options.pop(name) for name in ("reward", "start") if name in options}
+    own = {name: options.pop(name) for name in ("reward", "start", "resume", "on_progress") if name in options}
     if OBJECTIVES.load(objective).samples:
         own.setdefault("reward", low_bytes)
     values = {
@@ -55,7 +56,8 @@ def run(base: str, out: Path, objective: str = "grpo", rows: Any = None, **optio
         "group": 4, "max_new_tokens": 6, "score_unfinished": True, "probe": 3, "method.rank": 4,
     }  # fmt: skip
     config = parse_config({**values, **options}, PreferenceConfig)
-    return train_preference(ROWS[objective] if rows is None else rows, config, out, on_progress=lambda _: None, **own)
+    own.setdefault("on_progress", lambda _: None)
+    return train_preference(ROWS[objective] if rows is None else rows, config, out, **own)
 
 
 def told(adapter: Adapter) -> dict[str, Any]:
@@ -354,19 +356,88 @@ def test_a_gradient_that_is_no_number_ends_the_run(
 
     monkeypatch.setattr(on_trl.OnTrl, "compute_loss", diverging)
     with pytest.raises(TrainingError, match="the gradient is not a number at step 2 of 2") as caught:
-        run(tiny_base, tmp_path / "a", "dpo")
-    assert "try half the learning rate" in str(caught.value)
+        run(tiny_base, tmp_path / "a", "dpo", save_every=1)
+    assert "the weights before it are kept in" in str(caught.value)
+    assert "checkpoint-1\n  next: try half the learning rate" in str(caught.value)
     assert not (tmp_path / "a").exists()
 
 
-def test_a_stopped_run_says_that_nothing_is_saved(tiny_base: str, tmp_path: Path) -> None:
+# ---- a run that is stopped
+
+
+def stop_at(step: int) -> Any:
     def stop(progress: Any) -> None:
-        raise KeyboardInterrupt
+        if progress.step == step:
+            raise KeyboardInterrupt
 
-    config = parse_config({"base": tiny_base, "quantization": "none", "objective": "dpo", "probe": 0}, PreferenceConfig)
-    with pytest.raises(KeyboardInterrupt, match="after step 1 of 1; preference training keeps no checkpoints"):
-        train_preference(PAIRS, config, tmp_path / "a", on_progress=stop)
-    assert not (tmp_path / "a").exists()
+    return stop
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_what_goes_on_is_what_was_never_stopped(objective: str, tiny_base: str, tmp_path: Path) -> None:
+    """Two epochs of two steps, or of three (kto): stopped in the first, and in the second."""
+    whole = run(tiny_base, tmp_path / "whole", objective, epochs=2)
+    seen: list[int] = []
+    for step in (1, 3):
+        stopped = rf"stopped after step {step} of \d; step {step} is saved. Continue with the same command and --resume"
+        with pytest.raises(KeyboardInterrupt, match=stopped):
+            run(tiny_base, tmp_path / "a", objective, epochs=2, resume=True, on_progress=stop_at(step))
+        assert not (tmp_path / "a").exists()
+    resumed = run(
+        tiny_base, tmp_path / "a", objective, epochs=2, resume=True, on_progress=lambda p: seen.append(p.step)
+    )
+    assert seen[0] == 4
+    assert told(resumed) == told(whole)
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert resumed.card
+    assert whole.card
+    for name in ("losses", "tokens", "supervised_tokens"):
+        assert getattr(resumed.card, name) == getattr(whole.card, name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "whole"], "no checkpoints are left"
+
+
+def test_what_goes_on_from_an_adapter_keeps_its_reference(tiny_base: str, tmp_path: Path) -> None:
+    run(tiny_base, tmp_path / "first", "dpo")
+    start = tmp_path / "first"
+    whole = run(tiny_base, tmp_path / "whole", "dpo", start=start, epochs=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_base, tmp_path / "a", "dpo", start=start, epochs=2, on_progress=stop_at(2))
+    resumed = run(tiny_base, tmp_path / "a", "dpo", start=start, epochs=2, resume=True)
+    assert (told(resumed), resumed.weights_sha256) == (told(whole), whole.weights_sha256)
+
+
+def test_a_run_killed_between_checkpoints_goes_on_from_the_last(
+    tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(tiny_base, tmp_path / "whole", epochs=3)
+    real, calls = on_trl.OnTrl.compute_loss, []
+
+    def killed(self: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 10:  # in the fifth step, of two passes each
+            raise MemoryError
+        return real(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(on_trl.OnTrl, "compute_loss", killed)
+        run(tiny_base, tmp_path / "a", epochs=3, save_every=2)
+    assert last_checkpoint(tmp_path / "a.partial") == tmp_path / "a.partial" / "checkpoint-4"
+    resumed = run(tiny_base, tmp_path / "a", epochs=3, save_every=2, resume=True)
+    assert (told(resumed), resumed.weights_sha256) == (told(whole), whole.weights_sha256)
+
+
+def test_another_run_is_not_gone_on_with(tiny_base: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tiny_base, tmp_path / "a", on_progress=stop_at(1))
+    with pytest.raises(ConfigError) as caught:
+        run(tiny_base, tmp_path / "a", resume=True, beta=0.5, reward="token_f1")
+    assert "started with other settings: beta was None, is 0.5; the reward changed" in str(caught.value)
+    done = run(tiny_base, tmp_path / "a", resume=True)
+    assert run(tiny_base, tmp_path / "a", resume=True) == done, "a finished run is returned"
+    with pytest.raises(
+        ConfigError, match="holds a finished adapter made with other settings: the training data changed"
+    ):
+        run(tiny_base, tmp_path / "a", rows=EXAMPLES[:5], resume=True)
 
 
 # ---- what is asked for

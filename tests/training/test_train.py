@@ -17,8 +17,9 @@ from domainkit.training import loop as loop_module
 from domainkit.training import outcome
 from domainkit.training import train as train_module
 from domainkit.training.base import load_base
+from domainkit.training.checkpoints import RUN_STATE, last_checkpoint
 from domainkit.training.config import TrainConfig
-from domainkit.training.loop import Loop, TrainingError, last_checkpoint, rate_factor
+from domainkit.training.loop import Loop, TrainingError, rate_factor
 from domainkit.training.methods import peft_warnings_muted
 from domainkit.training.progress import Progress, show_progress
 from domainkit.training.render import encode_chat
@@ -199,7 +200,7 @@ def test_a_checkpoint_cut_off_in_mid_write_does_not_count(tmp_path: Path) -> Non
     for step in (4, 8, 12):
         (tmp_path / f"checkpoint-{step}").mkdir()
     for step in (4, 8):
-        (tmp_path / f"checkpoint-{step}" / loop_module.RUN_STATE).write_text("{}")
+        (tmp_path / f"checkpoint-{step}" / RUN_STATE).write_text("{}")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-8"
 
 

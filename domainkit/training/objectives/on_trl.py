@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
+from trl.trainer.utils import RepeatSampler
 
+from domainkit.training.checkpoints import KEPT, Checkpointed, Ledger, last_checkpoint
 from domainkit.training.loop import TrainingError, rate_factor
-from domainkit.training.objectives import Plan
+from domainkit.training.methods.adaptation import Hooks
+from domainkit.training.objectives import Objective, Plan
 
 SILENT_STEPS = 10
 """Steps without any difference in reward after which a run that learns nothing is ended."""
@@ -25,13 +29,29 @@ ALMOST_ZERO = 1e-20
 """TRL measures no KL at β = 0, when it is most wanted. This β changes no bit of a loss or a reward, and the KL is measured."""
 
 
-class OnTrl:
-    """Mixed into TRL's trainers, before them. `supervised` counts the answers' tokens that were learnt from."""
+@dataclass
+class CurveLedger(Ledger):
+    """A ledger with one entry of `curve` per optimizer step, and what the model answered before the first, as facts."""
+
+    curve: list[dict[str, float]] = field(default_factory=list)
+    first: dict[str, Any] | None = None
+
+
+class OnTrl(Checkpointed):
+    """Mixed into TRL's trainers, before them. `lengths` are those of the step's answers so far."""
 
     plan: Plan
-    supervised: int = 0
     lengths: list[float]
     lr_scheduler: Any
+
+    def _get_train_sampler(self, *given: Any) -> Any:
+        """TRL's own sampler draws each epoch's order from where the last one ended: a run that goes on skips the finished epochs."""
+        sampler = super()._get_train_sampler(*given)  # type: ignore[misc]
+        if isinstance(sampler, RepeatSampler):
+            epochs = len(self.ledger.curve) // (sampler.num_samples // self.plan.config.batch_size)
+            for _ in range(epochs):
+                torch.randperm(sampler.num_samples, generator=sampler.generator)
+        return sampler
 
     def _send_telemetry(self) -> None:
         """Nothing is reported to anyone."""
@@ -59,7 +79,7 @@ class OnTrl:
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         mask = inputs["completion_mask"]
-        self.supervised += int(mask.sum())
+        self.ledger.supervised += int(mask.sum())
         self.lengths.append(float(mask.sum(1).float().mean()))
         return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
 
@@ -86,7 +106,9 @@ def arguments(kind: Any, plan: Plan, **own: Any) -> Any:
         remove_unused_columns=False,
         logging_steps=1,
         logging_nan_inf_filter=False,
-        save_strategy="no",
+        save_strategy="steps",
+        save_steps=config.save_every,
+        save_total_limit=KEPT,
         report_to=[],
         disable_tqdm=True,
         seed=config.seed,
@@ -104,31 +126,39 @@ def build(kind: Any, plan: Plan, model: Any, tokenizer: Any, rows: list[dict[str
     held = {name: p.dtype for name, p in model.named_parameters() if p.requires_grad}
     trainer = kind(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, **own)
     trainer.remove_callback(PrinterCallback)
-    trainer.plan, trainer.lengths = plan, []
-    for name, p in model.named_parameters():
-        if name in held:
-            p.data = p.data.to(held[name])
+    trainer.plan, trainer.lengths, trainer.ledger, trainer.hooks = plan, [], CurveLedger(), Hooks()
+    trainer.trainable = {name: p for name, p in model.named_parameters() if name in held}
+    for name, p in trainer.trainable.items():
+        p.data = p.data.to(held[name])
     return trainer
 
 
 class Watch(TrainerCallback):
-    """Keeps the curve, and ends a run that diverges or cannot learn."""
+    """Keeps the curve, ends a run that diverges or cannot learn, and turns Ctrl-C into a checkpoint and a stop.
 
-    def __init__(self, trainer: Any, columns: dict[str, str], on_step: Callable[[dict[str, float]], None]) -> None:
+    `counts_anew`: after a checkpoint TRL counts tokens from 0, instead of going on.
+    """
+
+    def __init__(self, trainer: Any, objective: type[Objective], on_step: Callable[[dict[str, float]], None]) -> None:
         self.trainer = trainer
-        self.columns = columns
+        self.columns = objective.curve
         self.on_step = on_step
-        self.curve: list[dict[str, float]] = []
-        self.tokens = 0
+        self.tokens_before = 0
+        self.counts_anew = not objective.samples
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.tokens_before = self.trainer.ledger.tokens if self.counts_anew else 0
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Before the weights are touched: the gradients are there, and are numbers."""
         step, config = state.global_step + 1, self.trainer.plan.config
-        trained = {n: p for n, p in self.trainer.model.named_parameters() if p.requires_grad}
+        trained = self.trainer.trainable
         if not all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in trained.values()):
+            kept = last_checkpoint(self.trainer.plan.work)
             raise TrainingError(
                 f"the gradient is not a number at step {step} of {state.max_steps} (learning rate {config.learning_rate:g}); "
-                "nothing is saved",
+                "the weights before it are "
+                + (f"kept in {kept}" if kept else "not saved: there was no checkpoint yet"),
                 next_step=f"try half the learning rate ({config.learning_rate / 2:g}), or a lower max_grad_norm",
             )
         absent = [name for name, p in trained.items() if p.grad is None]
@@ -146,22 +176,30 @@ class Watch(TrainerCallback):
         if "length" not in found:
             found["length"] = sum(self.trainer.lengths) / len(self.trainer.lengths)
         self.trainer.lengths.clear()
-        self.tokens = int(logs.get("num_tokens") or self.tokens)
-        self.curve.append({k: float(v) for k, v in found.items()})
-        self._check_signal(min(SILENT_STEPS, state.max_steps))
-        self.on_step(self.curve[-1])
+        ledger = self.trainer.ledger
+        if logs.get("num_tokens"):
+            ledger.tokens = self.tokens_before + int(logs["num_tokens"])
+        ledger.curve.append({k: float(v) for k, v in found.items()})
+        ledger.losses.append((state.global_step, found["loss"]))
+        self._check_signal(ledger.curve, min(SILENT_STEPS, state.max_steps))
+        try:
+            self.on_step(ledger.curve[-1])
+        except KeyboardInterrupt:
+            self.trainer.interrupted = True
+        if self.trainer.interrupted:
+            control.should_save = control.should_training_stop = True
 
-    def _check_signal(self, enough: int) -> None:
+    def _check_signal(self, curve: list[dict[str, float]], enough: int) -> None:
         """Sampled answers differ in reward: without a difference there is nothing to learn from."""
-        if len(self.curve) != enough or "tied" not in self.curve[0]:
+        if len(curve) != enough or "tied" not in curve[0]:
             return
-        if all(step["unfinished"] == 1 for step in self.curve) and not self.trainer.plan.config.score_unfinished:
+        if all(step["unfinished"] == 1 for step in curve) and not self.trainer.plan.config.score_unfinished:
             limit = self.trainer.plan.config.max_new_tokens
             raise TrainingError(
                 f"no sampled answer ended within max_new_tokens={limit} in {enough} steps, so none was scored",
                 next_step="raise max_new_tokens, start from an adapter that ends its answers, or set score_unfinished=true",
             )
-        if all(step["tied"] == 1 for step in self.curve):
+        if all(step["tied"] == 1 for step in curve):
             raise TrainingError(
                 f"the reward told no answer from another in {enough} steps: all answers to a prompt scored the same",
                 next_step="take a finer reward (token_f1 instead of exact_match), a larger group, or start from an adapter "
@@ -169,4 +207,4 @@ class Watch(TrainerCallback):
             )
 
 
-__all__ = ["ALMOST_ZERO", "OnTrl", "Watch", "arguments", "build"]
+__all__ = ["ALMOST_ZERO", "CurveLedger", "OnTrl", "Watch", "arguments", "build"]
