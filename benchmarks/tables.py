@@ -158,9 +158,13 @@ def soak(facts: dict[str, Any]) -> str:
 
 
 def soak_memory(facts: dict[str, Any]) -> str:
-    rounds = ", ".join(number(b / 2**20) for b in facts["resident_bytes_after_each_round"])
+    whole, kept = facts["resident_bytes_after_each_round"], facts["kept_beginnings_bytes"]
+    rounds = ", ".join(number((w - k) / 2**20) for w, k in zip(whole, kept, strict=True))
     asked = sum(facts["asked"].values())
-    return f"MiB resident at rest after each round of a shorter soak ({asked} requests, {len(facts['faults'])} faults): {rounds}."
+    return (
+        f"MiB resident at rest after each round of a shorter soak ({asked} requests, {len(facts['faults'])} faults), without the "
+        f"beginnings of prompts that are kept for later ones ({', '.join(number(k / 2**20) for k in kept)}): {rounds}."
+    )
 
 
 def verdict(facts: dict[str, Any]) -> str:

@@ -23,9 +23,10 @@ from domainkit.inference.adapters import ALONE, MIXED, AdapterPool, Loaded
 from domainkit.inference.encoder_decoder import make_pair_runner
 from domainkit.inference.memory import OUT_OF_MEMORY, free_memory, out_of_memory, return_freed_memory, state_bytes
 from domainkit.inference.passes import TOKENS_AT_ONCE, passes
-from domainkit.inference.prefix import PrefixCache, plan_sharing
+from domainkit.inference.prefix import PrefixCache
 from domainkit.inference.referee import Referee, take_seat
 from domainkit.inference.rows import Row, timed_out
+from domainkit.inference.sharing import Sharing
 from domainkit.inference.slots import make_runner
 from domainkit.training.encoder_decoder import is_encoder_decoder
 
@@ -66,6 +67,7 @@ class Scheduler:
         exact = loaded.model.dtype == torch.float32 and not self.runner.one_by_one
         self.referee = Referee(type(self.runner)(loaded.model), self._enter) if exact else None
         self.prefixes = PrefixCache(self._memory // 8)
+        self._sharing = Sharing(self.runner, self.prefixes, self._read_beginnings)
         self._bytes_per_token = state_bytes(loaded.model)
         self._budget = TOKENS_PER_PASS
         self._most_rows = MOST_ROWS
@@ -231,7 +233,7 @@ class Scheduler:
 
     def _step(self) -> None:
         if self.runner.shares:
-            self._if_memory_allows(self._share_prefixes, [r for r in self._active if r.seat.length == 0])
+            self._if_memory_allows(self._sharing.share, [r for r in self._active if r.seat.length == 0])
         at_once = min(TOKENS_AT_ONCE, self._budget)
         long = [r for r in self._active if len(r.seat.chunk) > max(at_once, r.wants)]
         for row in long:
@@ -266,6 +268,10 @@ class Scheduler:
         self._pass(rows, [1] * len(rows))
         for row in rows:
             row.charge((time.perf_counter() - begin) / len(rows))
+
+    def _read_beginnings(self, rows: list[Row]) -> None:
+        for together in self._passes(rows):
+            self._prefill(together)
 
     def _read(self, rows: Sequence[Row]) -> None:
         """One pass over `rows`; without the memory for it, two halves."""
@@ -346,47 +352,6 @@ class Scheduler:
 
     def _leave(self, row: Row) -> None:
         if self.runner.shares and len(self._active) <= FEW:
-            self._if_memory_allows(self._keep, row, row.seat.tokens[: row.keepable])
+            self._if_memory_allows(self._sharing.keep, row, row.seat.tokens[: row.keepable])
         self._active.remove(row)
         self.runner.leave(row.seat)
-
-    def _keep(self, row: Row, tokens: list[int]) -> None:
-        """Keep the state of these first tokens of the row for those who begin alike."""
-        if not self.prefixes.covers(row.owner, tokens):
-            self.prefixes.keep(row.owner, tokens, self.runner.state(row.seat, len(tokens)))
-
-    # ---- shared prefixes ----
-
-    def _share_prefixes(self, rows: list[Row]) -> None:
-        for row in rows:
-            known, state = self.prefixes.longest(row.owner, row.prompt[: row.shareable])
-            if state is not None:
-                self.runner.fill(row.seat, known, state)
-        for owner in dict.fromkeys(r.owner for r in rows):
-            self._share_among([r for r in rows if r.owner == owner])
-
-    def _share_among(self, rows: list[Row]) -> None:
-        known = [r.seat.length for r in rows]
-        for shares in plan_sharing([r.prompt for r in rows], known, [r.shareable for r in rows]):
-            self._compute([rows[s.leader] for s in shares if s.upto > known[s.leader]],
-                          [s.upto for s in shares if s.upto > known[s.leader]])  # fmt: skip
-            for share in shares:
-                leader = rows[share.leader]
-                for i in share.followers:
-                    self.runner.hand(leader.seat, rows[i].seat, share.upto)
-                    known[i] = share.upto
-                if share.upto > known[share.leader]:
-                    known[share.leader] = share.upto
-                    self._keep(leader, leader.prompt[: share.upto])
-
-    def _compute(self, leaders: list[Row], upto: list[int]) -> None:
-        """Read the leaders' prompts up to the end of what they share."""
-        whole = [leader.seat.tokens for leader in leaders]
-        for leader, n in zip(leaders, upto, strict=True):
-            leader.seat.tokens = leader.prompt[:n]
-        try:
-            for rows in self._passes(leaders):
-                self._prefill(rows)
-        finally:
-            for leader, tokens in zip(leaders, whole, strict=True):
-                leader.seat.tokens = tokens
