@@ -24,6 +24,7 @@ from domainkit.inference.peft_layers import (
     Route,
     holds,
     is_plain_lora,
+    keep_rotations,
     missing_weights,
     places,
     read_config,
@@ -312,6 +313,8 @@ class AdapterPool:
             )
         self._host.requires_grad_(False)
         self._host.eval()
+        if config.peft_type == "BOFT":
+            keep_rotations(self._host)
         mixed = self._install_routes(name) if is_plain_lora(config) else False
         return Loaded(name, MIXED if mixed else name, size)
 

@@ -73,6 +73,34 @@ def _add(
         y[rows].add_(linear(inner, b).to(y.dtype), alpha=scale)
 
 
+def keep_rotations(host: Any) -> None:
+    """BOFT's layers build their rotation, a product of dense matrices, at every pass; frozen, once is enough."""
+    from peft.tuners.boft.layer import Linear
+
+    for layer in host.modules():
+        if isinstance(layer, Linear) and "forward" not in vars(layer):
+            layer.forward = _rotated(layer, layer.forward)  # type: ignore[method-assign]
+
+
+def _rotated(layer: Any, own: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    kept: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def forward(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        [name, *others] = layer.active_adapters
+        if layer.disable_adapters or others or name not in layer.boft_R:
+            return own(x, *args, **kwargs)
+        if name not in kept:
+            for gone in set(kept) - set(layer.boft_R):
+                del kept[gone]
+            rotation, scale = layer.get_delta_weight(name)
+            kept[name] = rotation.to(x.dtype), scale.to(x.dtype).squeeze(-1)
+        rotation, scale = kept[name]
+        y, bias = layer.base_layer(x @ rotation, *args, **kwargs), layer.base_layer.bias
+        return y * scale if bias is None else (y - bias) * scale + bias
+
+    return forward
+
+
 def holds(layer: Any, name: str) -> bool:
     return name in layer.lora_A or name in layer.lora_embedding_A
 
@@ -138,6 +166,7 @@ __all__ = [
     "Route",
     "holds",
     "is_plain_lora",
+    "keep_rotations",
     "missing_weights",
     "places",
     "read_config",

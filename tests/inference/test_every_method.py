@@ -16,8 +16,9 @@ from domainkit.inference.backend import Message
 from domainkit.inference.local import LocalBackend
 from domainkit.inference.text import TextStream
 from domainkit.training.base import load_base
+from domainkit.training.methods.mends import mend_peft
 from domainkit.training.tuned import load_adapted
-from tests.inference.tiny_adapters import OWN, ask, build_every_method
+from tests.inference.tiny_adapters import OWN, ask, build_every_method, save_adapter
 
 VIRTUAL = ["prefix", "p-tuning", "prompt", "multitask#1"]
 KINDS = [*VIRTUAL, *OWN]
@@ -216,3 +217,31 @@ def test_the_chat_model_names_tasks_at_load_and_per_call(
     assert llm.invoke("question", model="multitask").text == expected["multitask#1"], "its own, as it was constructed"
     with pytest.raises(AdapterError, match="none is named"):
         llm.invoke("question", model="mt")
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_rotations_are_built_once(
+    tiny_base: str, tmp_path: Path, quantization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two BOFT adapters answer as in their own wrappers, and build each layer's rotation once for all their passes."""
+    from peft import BOFTConfig
+    from peft.tuners.boft.layer import BOFTLayer
+
+    mend_peft()
+    config = BOFTConfig(boft_block_size=4, boft_n_butterfly_factor=2, target_modules=["q_proj", "v_proj"])
+    made = [save_adapter(tiny_base, tmp_path / str(seed), seed, config) for seed in (1, 2)]
+    engine = LocalBackend(tiny_base, None, quantization, "cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr("domainkit.inference.adapters.keep_rotations", lambda host: None)
+        wanted = [engine.complete([ask("question", adapter=folder)])[0].text for folder in made]
+    if quantization == "none":
+        prompt = engine._prompt(ask("question"))
+        assert wanted == [alone(tiny_base, folder, prompt, engine.tokenizer) for folder in made]
+    engine.close()
+    engine, real, built = LocalBackend(tiny_base, None, quantization, "cpu"), BOFTLayer.cayley_batch, []
+    monkeypatch.setattr(BOFTLayer, "cayley_batch", lambda self, data: built.append(1) or real(self, data))
+    for _ in range(2):
+        assert [engine.complete([ask("question", adapter=folder)])[0].text for folder in made] == wanted
+    assert len({*wanted, engine.complete([ask("question")])[0].text}) == 3
+    assert len(built) == len(made) * 2 * 2, "of each adapter, two layers of each of two blocks"
+    engine.close()
