@@ -207,7 +207,8 @@ def methods(facts: dict[str, Any]) -> str:
         "peak MiB",
         "s",
     ]
-    return f"{table(head, rows)}\n\n{_rates(done)}"
+    several = any(len(m["tried"]) > 1 for m in done)
+    return f"{table(head, rows)}\n\n{_rates(done)}" if several else table(head, rows)
 
 
 def _beside(m: dict[str, Any], lora: dict[str, Any] | None) -> str:

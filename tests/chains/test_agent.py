@@ -34,7 +34,7 @@ class Shelf(BaseRetriever):
     def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
         self.asked.append(query)
         if self.together is not None:
-            self.together.wait(timeout=20)
+            self.together.wait(timeout=120)
         if "fail" in query:
             raise RuntimeError("the shelf fell down")
         return [BEES]

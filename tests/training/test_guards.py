@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from domainkit.corpus.example import Example, Turn
 from domainkit.training import loop as loop_module
+from domainkit.training.checkpoints import CHECKPOINT_WEIGHTS
 from domainkit.training.config import TrainConfig
-from domainkit.training.loop import TrainingError, load_file
+from domainkit.training.loop import TrainingError
 from domainkit.training.train import train
 
 ROWS = [
@@ -73,6 +75,6 @@ def test_a_diverged_run_keeps_the_last_good_weights(
     with pytest.raises(TrainingError, match=r"not a number at step 3 of 4 .*kept in .*checkpoint-2") as caught:
         run(tiny_base, tmp_path / "a", save_every=2)
     assert "try half the learning rate" in str(caught.value)
-    kept = load_file(str(tmp_path / "a.partial" / "checkpoint-2" / loop_module.CHECKPOINT_WEIGHTS))
+    kept = load_file(str(tmp_path / "a.partial" / "checkpoint-2" / CHECKPOINT_WEIGHTS))
     assert kept
     assert all(bool(w.isfinite().all()) for w in kept.values())
