@@ -59,7 +59,7 @@ def test_commands_name_real_options(command: str) -> None:
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda b: b.strip().splitlines()[0][:40])
 def test_python_blocks_run(block: str, tmp_path: Path) -> None:
     ast.parse(block)
-    small = block.replace('"runs/', f'"{tmp_path}/').replace("epochs=2", "epochs=0.05")
+    small = block.replace('"runs/', f'"{tmp_path}/').replace("epochs=2", "epochs=0.02")
     assert "runs/" not in small
     run = subprocess.run([sys.executable, "-c", small], capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr[-3000:]

@@ -49,7 +49,7 @@ class TestIntegration(Suite, ChatModelIntegrationTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         # A model of this size fills its budget with repetitions: a smaller one saves minutes.
-        return {**super().chat_model_params, "max_tokens": 64}
+        return {**super().chat_model_params, "max_tokens": 40}
 
     @pytest.fixture(autouse=True)
     def named_adapter(self, fresh_adapter: str) -> None:
