@@ -246,6 +246,7 @@ def _rates(done: list[dict[str, Any]]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "methods_banking77": methods,
     "methods_e2e": methods,
+    "methods_e2e_rates": methods,
     "banking77": banking77,
     "chain_throughput": chain_throughput,
     "company": company,
