@@ -83,7 +83,9 @@ def main() -> None:
 def options(args: argparse.Namespace) -> list[str]:
     """What was set otherwise than by default, for the command that the results state."""
     return [
-        f"--{k} {getattr(args, k)}" for k in ("task", "tokens", "questions", "rates", "methods") if getattr(args, k)
+        f"--{k} {getattr(args, k)}"
+        for k in ("task", "tokens", "questions", "rates", "methods", "name")
+        if getattr(args, k)
     ]
 
 

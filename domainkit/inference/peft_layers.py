@@ -86,9 +86,10 @@ def _rotated(layer: Any, own: Callable[..., torch.Tensor]) -> Callable[..., torc
     kept: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def forward(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        [name, *others] = layer.active_adapters
-        if layer.disable_adapters or others or name not in layer.boft_R:
+        active = layer.active_adapters  # none, where an adapter that only other layers have is left
+        if layer.disable_adapters or len(active) != 1 or active[0] not in layer.boft_R:
             return own(x, *args, **kwargs)
+        name = active[0]
         if name not in kept:
             for gone in set(kept) - set(layer.boft_R):
                 del kept[gone]

@@ -282,7 +282,8 @@ class Choice(Row):
             self._go_to([*self.prompt, *path])
             return
         request, found = self._request, self._pick()
-        if again and not (found.sure and self._search.sure):
+        # What was left unopened is never the most probable; only a draw can tell.
+        if again and not (found.sure and (self._search.sure or request.temperature <= 0)):
             self._search = self._searched_alone(again) or self._search
             found = self._pick()
         self._chosen = request.choices[found.index]

@@ -244,4 +244,10 @@ def test_rotations_are_built_once(
         assert [engine.complete([ask("question", adapter=folder)])[0].text for folder in made] == wanted
     assert len({*wanted, engine.complete([ask("question")])[0].text}) == 3
     assert len(built) == len(made) * 2 * 2, "of each adapter, two layers of each of two blocks"
+    narrow = BOFTConfig(boft_block_size=4, boft_n_butterfly_factor=2, target_modules=["v_proj"])
+    made.append(save_adapter(tiny_base, tmp_path / "3", 3, narrow))
+    engine.engine().pool._limit = 1
+    third = engine.complete([ask("question", adapter=made[2])])[0].text
+    base = engine.complete([ask("question")])[0].text
+    assert len({*wanted, third, base}) == 4, "layers that the last one left does not have compute as the base's"
     engine.close()
