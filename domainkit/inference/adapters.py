@@ -21,19 +21,17 @@ from domainkit.adapter import PEFT_CONFIG, WEIGHTS, Adapter, split_task
 from domainkit.errors import AdapterError
 from domainkit.inference.memory import return_freed_memory
 from domainkit.inference.peft_layers import (
-    Route,
     holds,
     is_plain_lora,
     keep_rotations,
     missing_weights,
-    places,
     read_config,
     refuse,
-    routed,
     strip,
     unwarned,
-)  # fmt: skip
+)
 from domainkit.inference.prefix import State
+from domainkit.inference.routed_lora import Route, places, routed, stack_up
 from domainkit.inference.virtual import task_number, virtual_state
 from domainkit.storage import sha256_file
 from domainkit.training.encoder_decoder import is_encoder_decoder
@@ -146,9 +144,9 @@ class AdapterPool:
             return
         if family == MIXED or family in self._tunings:
             self._only_mixed()
-            self._route.parts = self._parts(names)
+            self._route.enter(self._parts(names))
         else:
-            self._route.parts = None
+            self._route.enter(None)
             self._host.base_model.enable_adapter_layers()
             self._host.set_adapter(family)
 
@@ -224,7 +222,8 @@ class AdapterPool:
         if tuning is not None:
             tuning.switch(False)
         elif loaded.in_layers and any(a.in_layers for a in self._loaded.values()):
-            self._host.delete_adapter(name)
+            self._delete(name)
+            stack_up(self._host)
         elif loaded.in_layers:
             self._detach()
 
@@ -332,7 +331,13 @@ class AdapterPool:
         if self._host is None or not any(a.in_layers for a in self._loaded.values()):
             self._detach()
         elif name in self._host.peft_config:
-            self._host.delete_adapter(name)
+            self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        others = [n for n in self._host.peft_config if n != name]
+        if name in self._host.active_adapters and others:  # PEFT would warn that it chooses one itself
+            self._host.set_adapter(others[0])
+        self._host.delete_adapter(name)
 
     def _install_routes(self, name: str) -> bool:
         """Let the adapter's layers compute by route; False when one of them is of a kind that cannot."""
@@ -342,9 +347,9 @@ class AdapterPool:
         if not all(type(m).__name__ in ("Linear", "Linear4bit", "Linear8bitLt") for m in layers):
             return False
         for layer in layers:
-            if not getattr(layer, "_domainkit_routed", False):
+            if not hasattr(layer, "_domainkit_stack"):
                 layer.forward = routed(layer, layer.forward, self._route)
-                layer._domainkit_routed = True
+        stack_up(self._host)
         return True
 
 

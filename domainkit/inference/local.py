@@ -20,6 +20,7 @@ from domainkit.inference.rows import Answer, Choice, Row, Score
 from domainkit.inference.scheduler import Scheduler
 from domainkit.inference.spelling import spelling_of
 from domainkit.inference.tools import with_tools
+from domainkit.machine import in_passing_thread
 from domainkit.training.base import load_base, load_tokenizer, plan_quantization
 from domainkit.training.config import DEFAULT_BASE, Quantization
 from domainkit.training.render import encode_chat, encode_text, opening_of
@@ -176,17 +177,16 @@ class LocalBackend:
         """The running engine; the first call loads the base."""
         with self._loading:
             if self._engine is None:
-                loaded = load_base(
-                    self.base,
-                    revision=self.revision,
-                    quantization=self.quantization,
-                    device=self.device,
-                    purpose="infer",
-                )
-                self.quantization = loaded.quantization
-                self._tokenizer, self._stop_ids = loaded.tokenizer, loaded.stop_token_ids
-                self._engine = Scheduler(loaded, self.source.fingerprint)
+                self._engine = in_passing_thread(self._start)
             return self._engine
+
+    def _start(self) -> Scheduler:
+        loaded = load_base(
+            self.base, revision=self.revision, quantization=self.quantization, device=self.device, purpose="infer"
+        )
+        self.quantization = loaded.quantization
+        self._tokenizer, self._stop_ids = loaded.tokenizer, loaded.stop_token_ids
+        return Scheduler(loaded, self.source.fingerprint)
 
     def close(self) -> None:
         """End the engine and give its memory back; the next request loads it anew."""

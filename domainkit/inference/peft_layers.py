@@ -1,4 +1,4 @@
-"""PEFT's layers in the base: read a folder's configuration, refuse what cannot be shared, route plain LoRA by row, strip them off."""
+"""PEFT's layers in the base: read a folder's configuration, refuse what cannot be shared, keep what need not be computed twice, strip them off."""
 
 from __future__ import annotations
 
@@ -8,22 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.functional import linear
 
 from domainkit.adapter import PEFT_CONFIG, WEIGHTS
 from domainkit.errors import AdapterError
 
 REWRITES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 """Initialisations that change the base's own weights while an adapter loads."""
-
-
-class Route:
-    """Which rows of the current pass belong to which adapter; None: PEFT decides."""
-
-    __slots__ = ("parts",)
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[str, slice | torch.Tensor]] | None = []
 
 
 @contextmanager
@@ -36,41 +26,6 @@ def unwarned(model: Any) -> Iterator[None]:
         yield
     finally:
         model.__class__ = kind
-
-
-def places(rows: list[int], device: torch.device) -> slice | torch.Tensor:
-    """Those rows of a pass: a slice where they lie in one piece, which is read and written without a copy."""
-    if rows[-1] - rows[0] == len(rows) - 1:
-        return slice(rows[0], rows[-1] + 1)
-    return torch.tensor(rows, device=device)
-
-
-def routed(layer: Any, own: Callable[..., torch.Tensor], route: Route) -> Callable[..., torch.Tensor]:
-    def forward(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        if route.parts is None:
-            return own(x, *args, **kwargs)
-        y = layer.base_layer(x, *args, **kwargs)
-        for name, rows in route.parts:
-            if name in layer.lora_A:
-                a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
-                _add(y, x, rows, a, b, layer.scaling[name])
-        return y
-
-    return forward
-
-
-def _add(
-    y: torch.Tensor, x: torch.Tensor, rows: slice | torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float
-) -> None:
-    """y[rows] += scale · B A x[rows], into the base layer's own output: a copy of it for each adapter took as long as its maths."""
-    given = x[rows] if isinstance(rows, slice) else x.index_select(0, rows)
-    inner = linear(given.to(a.dtype), a)
-    if not isinstance(rows, slice):
-        y.index_add_(0, rows, linear(inner, b).to(y.dtype), alpha=scale)
-    elif y.dtype == b.dtype and y.is_contiguous():
-        y[rows].view(-1, y.shape[-1]).addmm_(inner.reshape(-1, inner.shape[-1]), b.t(), alpha=scale)
-    else:
-        y[rows].add_(linear(inner, b).to(y.dtype), alpha=scale)
 
 
 def keep_rotations(host: Any) -> None:
@@ -164,15 +119,12 @@ def is_plain_lora(config: Any) -> bool:
 
 
 __all__ = [
-    "Route",
     "holds",
     "is_plain_lora",
     "keep_rotations",
     "missing_weights",
-    "places",
     "read_config",
     "refuse",
-    "routed",
     "strip",
     "unwarned",
 ]

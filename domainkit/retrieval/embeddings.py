@@ -14,6 +14,7 @@ from langchain_core.embeddings import Embeddings
 from pydantic import BaseModel, ConfigDict, Field
 
 from domainkit.errors import ConfigError, MachineError
+from domainkit.machine import in_passing_thread
 from domainkit.storage import sha256_file, sha256_lines
 
 BUILTIN = "builtin:minilm"
@@ -50,21 +51,22 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
 
     def vectors(self, texts: Sequence[str]) -> np.ndarray:
         """float32 array (texts, width), rows of length 1."""
+        if not texts:
+            return np.zeros((0, 0), np.float32)
+        return np.asarray(in_passing_thread(lambda: self._encode(list(texts))), dtype=np.float32)
+
+    def _encode(self, texts: list[str]) -> Any:
         with _LOCK:
-            if not texts:
-                return np.zeros((0, 0), np.float32)
-            found = self._loaded().encode(
-                list(texts), batch_size=self.batch_size, show_progress_bar=False, normalize_embeddings=True
+            return self._loaded().encode(
+                texts, batch_size=self.batch_size, show_progress_bar=False, normalize_embeddings=True
             )
-        return np.asarray(found, dtype=np.float32)
 
     def identity(self) -> str:
         """What makes the vectors what they are: the weights' SHA-256, or the hub id with its commit."""
         place = self.place()
         if Path(place).is_dir():
             return _weights_hash(place)
-        with _LOCK:
-            commit = getattr(self._loaded()[0].auto_model.config, "_commit_hash", None)
+        commit = getattr(in_passing_thread(self._loaded)[0].auto_model.config, "_commit_hash", None)
         return f"{place}@{commit}"
 
     def place(self) -> str:
