@@ -237,6 +237,7 @@ def medians(timings: list[dict[str, Any]]) -> dict[str, Any]:
         "stolen_seconds": statistics.median(t["stolen_seconds"] for t in timings),
         "texts": timings[-1]["texts"],
         "peak_bytes": max(t["peak_bytes"] for t in timings),
+        "peaks": [t["peak_bytes"] for t in timings],
     }
 
 

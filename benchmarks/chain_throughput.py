@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,6 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
 
     base, folder = make_base(args.shape, work)
     adapters = make_adapters(folder, work, RANK, n=3)
-    [first_adapter] = make_adapters(folder, work / "first", rank=1, n=1)
     cases = prompts_of(args.prompts, adapters)
     first = machine_speed()
     runs = sides(
@@ -63,7 +62,6 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
             "base": base,
             "folder": folder,
             "adapters": adapters,
-            "first_adapter": first_adapter,
             "new_tokens": args.new_tokens,
         },
         cases,
@@ -76,7 +74,7 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
         "prompts": args.prompts,
         "new_tokens": args.new_tokens,
         "machine_speed": speed,
-        **summary(runs, cases, folder, adapters, speed, args.new_tokens),
+        **summary(runs, cases, folder, speed, args.new_tokens),
         "notes": notes(args, runs),
     }
 
@@ -117,7 +115,6 @@ def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dic
     """{name: what that side measured}; a side that is not installed is left out, saying how to install it."""
     shared = {k: v for k, v in cases.items() if not k.startswith("own")}
     few = {f"zero-shot, {args.peer_nf4} prompts": cases["zero-shot"][: args.peer_nf4]}
-    alone = {"three adapters": [{**p, "adapter": None} for p in cases["three adapters"]]}
     ours = {**shared, "one adapter": cases["own: one adapter"]}
     kept = {"eight examples": cases["own: eight examples, kept"]}
     jobs: dict[str, dict[str, Any]] = {
@@ -127,8 +124,6 @@ def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dic
         PEER: {"cases": shared, "repeats": 1},
         f"{OURS} (nf4)": {"side": OURS, "cases": {**shared, **few}, "kept": kept, "repeats": args.repeats, "quantization": "nf4"},
         f"{PEER} (nf4)": {"side": PEER, "cases": few, "repeats": 1, "quantization": "nf4"},
-        f"{OURS} (memory, base)": {"side": OURS, "cases": alone, "repeats": 3},
-        f"{OURS} (memory, adapters)": {"side": OURS, "cases": {"three adapters": cases["three adapters"]}, "repeats": 3},
     }  # fmt: skip
     wanted = args.sides.split(";") if args.sides else list(jobs)
     spare = cases["own: eight examples, kept"][:2]
@@ -141,10 +136,6 @@ def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dic
         if not any(job["cases"].values()):
             continue
         job["warm_up"] = {c: warm_up(p, spare) for c, p in job["cases"].items()}
-        if "memory" in name:  # what PEFT imports with its first adapter is no memory of the three
-            job["warm_up"] = {
-                c: [*warm_up([{"adapter": plan["first_adapter"]}], spare), *p] for c, p in job["warm_up"].items()
-            }
         done[name] = child(work, name, job)
     return done
 
@@ -156,15 +147,13 @@ def warm_up(prompts: Sequence[dict[str, Any]], spare: Sequence[dict[str, Any]]) 
     return [{"messages": turns[i % len(turns)], "adapter": a} for i, a in enumerate(adapters)]
 
 
-def child(work: Path, name: str, plan: dict[str, Any]) -> dict[str, Any]:
-    """Run a measuring process to its end; its failure ends the benchmark. Where memory is measured, glibc gives every freed block of
-    a mebibyte back at once: what it would keep for later varies by hundreds of them."""
+def child(work: Path, name: str, plan: dict[str, Any], settings: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Run a measuring process, with `settings` in its environment, to its end; its failure ends the benchmark."""
     stem = "".join(c if c.isalnum() else "-" for c in name)
     given, out = work / f"{stem}.plan.json", work / f"{stem}.json"
     given.write_text(json.dumps(plan), encoding="utf-8")
-    held = {"MALLOC_MMAP_THRESHOLD_": str(2**20)} if "memory" in name else {}
     command = [sys.executable, "-m", "benchmarks.chain_sides", str(given), str(out)]
-    subprocess.run(command, check=True, env={**os.environ, **held})
+    subprocess.run(command, check=True, env={**os.environ, **(settings or {})})
     return json.loads(out.read_text(encoding="utf-8"))
 
 
@@ -175,11 +164,10 @@ def summary(
     runs: dict[str, Any],
     cases: dict[str, Any],
     folder: str,
-    adapters: Sequence[str],
     speed: dict[str, float],
     most: int,
 ) -> dict[str, Any]:
-    """Every side's figures with its texts compared, floors, ratios and DomainLLM's memory."""
+    """Every side's figures with its texts compared, floors and ratios."""
     from transformers import AutoConfig, AutoTokenizer
 
     config, tokenizer = AutoConfig.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
@@ -189,12 +177,11 @@ def summary(
         if case in reference["cases"]:
             floors[case] = floor_of(prompts, reference["cases"][case]["texts"], config, tokenizer, speed, most)
     table = {name: [row(name, case, facts, runs, reference, floors) for case, facts in run["cases"].items()]
-             for name, run in runs.items() if "memory" not in name}  # fmt: skip
+             for name, run in runs.items()}  # fmt: skip
     return {
         "sides": table,
         "floors": floors,
         "ratios": ratios(runs),
-        "memory": memory(runs, adapters),
         "memory_of_sides": {name: run["memory"] for name, run in runs.items()},
         "threads": {name: run["threads"] for name, run in runs.items()},
         "peer_versions": next((run["versions"] for name, run in runs.items() if name.startswith(PEER)), None),
@@ -243,25 +230,6 @@ def ratios(runs: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def memory(runs: dict[str, Any], adapters: Sequence[str]) -> dict[str, Any] | None:
-    """DomainLLM's peak over three adapters, against its peak for the same prompts on the base, each in a fresh process that has
-    loaded one adapter of rank 1 before."""
-    base = runs.get(f"{OURS} (memory, base)")
-    mixed = runs.get(f"{OURS} (memory, adapters)")
-    if base is None or mixed is None:
-        return None
-    size = sum((Path(a) / "adapter_model.safetensors").stat().st_size for a in adapters)
-    low, high = base["cases"]["three adapters"]["peak_bytes"], mixed["cases"]["three adapters"]["peak_bytes"]
-    return {
-        "how": base["memory"]["how"],
-        "adapter_bytes": size,
-        "peak_on_base": low,
-        "peak_over_three_adapters": high,
-        "more_per_adapter_byte": (high - low) / size,
-        "within_base_and_1.1_adapters": high <= low + 1.1 * size,
-    }
-
-
 def notes(args: argparse.Namespace, runs: dict[str, Any]) -> list[str]:
     told = [
         "Each side in a process of its own, one after the other; models loaded and warmed up before timing.",
@@ -272,7 +240,6 @@ def notes(args: argparse.Namespace, runs: dict[str, Any]) -> list[str]:
         f"was asked {args.peer_nf4} zero-shot prompts, and so was {OURS} for that ratio: nothing is scaled.",
         "The floor reads every distinct beginning once and decodes all rows together, at the machine's own best matrix product "
         "and memory reading, measured before and after the sides.",
-        "Where memory over adapters is compared with the base's, freed blocks of 1 MiB and more go back to the system at once.",
     ]
     if not any(name.startswith(PEER) for name in runs):
         told.append(f"{PEER} was not measured: not installed, or not among --sides. Install: {INSTALL}")

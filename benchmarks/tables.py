@@ -123,15 +123,9 @@ def _beside_the_table(facts: dict[str, Any]) -> list[str]:
     for case in ("zero-shot", "eight examples"):
         if "share_of_floor" in ours.get(case, {}):
             lines.append(f"DomainLLM works at {100 * ours[case]['share_of_floor']:.0f} % of the floor ({case}).")
-    mixed, memory = facts["ratios"].get("three adapters mixed, against one"), facts["memory"]
+    mixed = facts["ratios"].get("three adapters mixed, against one")
     if mixed is not None:
         lines.append(f"Three adapters mixed take {mixed:.2f} × the time of one.")
-    if memory is not None:
-        high, low = memory["peak_over_three_adapters"] / 2**20, memory["peak_on_base"] / 2**20
-        lines.append(
-            f"Peak memory over three adapters, whose files hold {memory['adapter_bytes'] / 2**20:.0f} MiB: {high:,.0f} MiB; "
-            f"of the same prompts on the base alone: {low:,.0f} MiB."
-        )
     for side, found in facts["ratios"].items():
         if "nf4" in side:
             lines += [f"On NF4, {side.split()[0]} takes {r:.1f} × DomainLLM's time ({c})." for c, r in found.items()]
@@ -139,6 +133,14 @@ def _beside_the_table(facts: dict[str, Any]) -> list[str]:
     if max(stolen) > STOLEN:
         lines.append(f"The machine's host took up to {100 * max(stolen):.0f} % of a core meanwhile.")
     return lines
+
+
+def chain_memory(facts: dict[str, Any]) -> str:
+    high, low, size = (facts[k] / 2**20 for k in ("peak_over_three_adapters", "peak_on_base", "adapter_bytes"))
+    return (
+        f"Peak memory of {facts['prompts']} prompts over three adapters, whose files hold {size:.0f} MiB: {high:,.0f} MiB; of the same "
+        f"prompts on the base alone: {low:,.0f} MiB: {facts['more_per_adapter_byte']:.2f} bytes for each of the files'."
+    )
 
 
 def company(found: dict[str, Any]) -> str:
@@ -262,6 +264,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "methods_e2e": methods,
     "methods_e2e_carried": carried,
     "banking77": banking77,
+    "chain_memory": chain_memory,
     "chain_throughput": chain_throughput,
     "company": company,
     "medquad_ghr": medquad_ghr,

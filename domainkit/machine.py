@@ -1,4 +1,4 @@
-"""What this machine and its packages are: the environment every artifact records."""
+"""What this machine and its packages are, the environment every artifact records; and a thread that leaves nothing behind."""
 
 from __future__ import annotations
 
