@@ -73,9 +73,9 @@ def soak(backend: LocalBackend, jobs: Sequence[Job], *, threads: int = 16, round
         order = [(job, rng.random() * 0.1) for job in rng.sample(list(jobs), len(jobs))]
         if not _round(backend, order, threads, patience, report):
             break
-        report.faults += _left_over(backend, before)
         gc.collect()
-        time.sleep(2 * REST)  # at rest the engine gives freed memory back
+        time.sleep(2 * REST)  # at rest the engine gives memory back
+        report.faults += _left_over(backend, before)
         report.resident.append(psutil.Process().memory_info().rss)
         report.kept.append(backend.engine().prefixes.bytes)
         print(f"round {number + 1}: {len(report.faults)} faults, {report.resident[-1] / 2**20:.0f} MiB"

@@ -41,7 +41,7 @@ QUIET = 0.004
 """Seconds without a new request after which an idle engine starts: callers that come together share their first pass."""
 LONGEST_QUIET = 0.05
 REST = 1.0
-"""Seconds without work after which freed memory goes back to the system; sooner, the next request would only ask for it again."""
+"""Seconds without work after which the room for states goes back to the system; sooner, the next request would ask for it again."""
 FEW = 4
 """With so few rows running, a finished conversation's state is kept for its next turn."""
 
@@ -138,6 +138,7 @@ class Scheduler:
             rested = False
             while not self._waiting and not self._stopping:
                 if not self._news.wait(None if rested else REST):
+                    self.runner.clear()
                     return_freed_memory()
                     rested = True
             end = time.monotonic() + LONGEST_QUIET

@@ -48,15 +48,19 @@ class SlotStore(Cache):
         self.values: list[torch.Tensor] = []
         self.rows = 0
         self.columns = 0
+        self._idle = False
         self._at: torch.Tensor = torch.empty(0)
         self._to: torch.Tensor = torch.empty(0)
         self._read: Any = None
         self._width = 0
 
     def reserve(self, rows: int, columns: int) -> None:
-        """Room for that many rows and columns; what is stored stays."""
+        """Room for that many rows and columns; what is stored stays, unless nobody is left who needs it."""
+        idle, self._idle = self._idle, False
         if rows <= self.rows and columns <= self.columns:
             return
+        if idle:  # as many rows as once, each as long as now, would be more than anybody asked for
+            self.clear()
         rows = self.rows if rows <= self.rows else max(rows, 2 * self.rows)
         if columns > self.columns:
             columns += max(GROWTH, columns // 4)
@@ -106,9 +110,14 @@ class SlotStore(Cache):
             k[slot, :, :tokens] = given_k[:, :tokens]
             v[slot, :, :tokens] = given_v[:, :tokens]
 
+    def rest(self) -> None:
+        """Nobody needs what is stored. The room is kept for the next batch: getting it from the system again takes time, and what
+        the allocator would keep of it is of no use to a batch of another shape."""
+        self._idle = True
+
     def clear(self) -> None:
         """Give the memory back."""
-        self.keys, self.values, self.rows, self.columns = [], [], 0, 0
+        self.keys, self.values, self.rows, self.columns, self._idle = [], [], 0, 0, False
 
 
 def _zeros(like: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
@@ -149,10 +158,10 @@ class Places(Generic[Store]):
             self._seats[seat.slot] = last
         seat.slot, seat.length = -1, 0
         if not self._seats:
-            self.store.clear()
+            self.store.rest()
 
     def clear(self) -> None:
-        """Free every seat."""
+        """Free every seat, and give the memory back."""
         self._seats.clear()
         self.store.clear()
 
@@ -163,8 +172,8 @@ class Places(Generic[Store]):
 
     def fill(self, seat: Seat, tokens: int, state: State) -> None:
         """Take the first `tokens`, and the virtual ones, from a kept state."""
-        self._allocate(state)
         self.store.reserve(len(self._seats), seat.ahead + tokens)
+        self._allocate(state)
         self.store.write(seat.slot, seat.ahead + tokens, state)
         seat.length = tokens
 
@@ -178,7 +187,6 @@ class Places(Generic[Store]):
 
     def _allocate(self, state: State) -> None:
         if not self.store.keys:
-            self.store.reserve(max(1, len(self._seats)), state[0][0].shape[1])
             self.store.keys = [_zeros(k[None], self.store.rows, self.store.columns) for k, _ in state]
             self.store.values = [_zeros(v[None], self.store.rows, self.store.columns) for _, v in state]
 

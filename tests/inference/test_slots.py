@@ -81,10 +81,60 @@ def test_seats_leave_join_go_back_and_share() -> None:
         torch.testing.assert_close(row, model(torch.tensor([ids])).logits[0, -1], rtol=1e-4, atol=1e-5)
 
 
-def test_the_last_seat_gives_the_memory_back() -> None:
-    runner, _ = make_runner(build("llama"), range(20, 28))
+@torch.inference_mode()
+def test_the_room_that_the_last_seat_leaves_serves_who_fits_in_it_and_is_given_up_for_who_does_not() -> None:
+    model = build("llama")
+    runner, _ = make_runner(model, range(20, 28))
     assert isinstance(runner, Runner)
-    with torch.inference_mode(), seated(runner, [seat := Seat([1, 2, 3])]):
-        runner.forward([seat], [1])
-        assert runner.store.keys
+
+    def batch(rows: int, tokens: int) -> int:
+        """Where the first layer's keys lay; the logits are those of each row alone."""
+        seats = [Seat([(7 * i + j) % 90 + 3 for j in range(tokens)]) for i in range(rows)]
+        with seated(runner, seats):
+            found = runner.forward(seats, [1] * rows)[:, -1]
+            place = runner.store.keys[0].data_ptr()
+            given = [seat.tokens for seat in seats]
+        for row, ids in zip(found, given, strict=True):
+            alone = model(torch.tensor([ids]), use_cache=False).logits[0, -1]
+            torch.testing.assert_close(row, alone, rtol=1e-4, atol=1e-5)
+        return place
+
+    runner.clear()
+    first = batch(4, 20)
+    assert batch(3, 9) == first
+    assert runner.store.rows == 4
+    batch(2, 300)  # longer: not four rows of that length, which nobody asked for
+    assert runner.store.rows == 2
+    batch(6, 4)  # more
+    assert (runner.store.rows, runner.store.columns) < (7, 300)
+    runner.clear()
+    runner.close()
     assert not runner.store.keys
+
+
+@torch.inference_mode()
+def test_a_kept_state_fills_a_seat_in_room_left_by_others() -> None:
+    model = build("llama")
+    runner, _ = make_runner(model, range(20, 28))
+    assert isinstance(runner, Runner)
+    long = Seat(list(range(3, 33)))
+    with seated(runner, [long]):
+        runner.forward([long], [1])
+        state = runner.state(long, 20)
+    for room in (0, 1, 2):  # none; as it was left; too short for what comes
+        if room != 1:
+            runner.clear()
+        if room == 2:
+            with seated(runner, [seat := Seat([5])]):
+                runner.forward([seat], [1])
+            runner.store.columns = 4
+            runner.store.keys = [k[:, :, :4] for k in runner.store.keys]
+            runner.store.values = [v[:, :, :4] for v in runner.store.values]
+        seat = Seat([*range(3, 23), 50])
+        runner.sit(seat)
+        runner.fill(seat, 20, state)
+        found = runner.forward([seat], [1])[0, -1]
+        runner.leave(seat)
+        alone = model(torch.tensor([[*range(3, 23), 50]]), use_cache=False).logits[0, -1]
+        torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-5)
+    runner.close()

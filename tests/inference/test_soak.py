@@ -138,6 +138,7 @@ def test_freed_memory_goes_back_once_at_rest(engine: LocalBackend, monkeypatch: 
             time.sleep(0.01)
         time.sleep(0.2)
         assert len(given) == times
+        assert not engine.engine().runner.store.keys, "the room for states is given back too"
 
 
 def test_no_memory_for_the_least_is_that_requests_error(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
