@@ -6,7 +6,7 @@ FOLDER holds banking77/{train,test}_small.jsonl, e2e/{train,test}.jsonl and medq
 task: what an adapter adds to its bits per byte is what was forgotten. Each method trains at its default rate and at three times that,
 then at nine times or a third of it, whichever lies beyond the better one; the rate is chosen by the loss on examples kept from
 training, and that adapter answers the test questions. With --rates methods_banking77 the rates chosen there are taken instead: a
-third of the time, but rates do not carry over from task to task (docs/methods.md). Every method × rate is a folder of its own: run
+third of the time, but not every method's rate carries over from task to task (docs/methods.md). Every method × rate is a folder of its own: run
 the command again, and it continues.
 """
 
