@@ -11,10 +11,11 @@ import pytest
 from domainkit.machine import in_passing_thread
 
 COUNT = """
-import psutil, torch
+import psutil, time, torch
 from domainkit.inference.local import local_backend
 torch.set_num_threads(2)
 local_backend("builtin:smollm2-135m", quantization="none").engine()
+time.sleep(1)  # threads that are ending are gone then
 loaded = psutil.Process().num_threads()
 torch.ones(512, 512) @ torch.ones(512, 512)
 print(psutil.Process().num_threads() - loaded)
