@@ -3,8 +3,8 @@
 python -m benchmarks.chain_memory [--prompts 64] [--repeats 7]
 
 Each in a process of its own that has loaded an adapter of rank 1 before, for what PEFT imports is no memory of the three. glibc gives
-every freed block of a mebibyte back at once there: what it would keep for later varies by hundreds of them. Of the repeats the lowest
-peak counts: how many of a batch's prompts arrive before the first pass decides how the room for their states grows.
+every freed block of a mebibyte back at once there, so that what is held counts, not what it keeps for later. Of the repeats the lowest
+peak counts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chain_base import make_adapters, make_base
-from benchmarks.chain_throughput import OURS, RANK, child, prompts_of, rows, warm_up
+from benchmarks.chain_throughput import OURS, RANK, child, prompts_of, warm_up
 from benchmarks.runs import save
 
 CASE = "three adapters"
@@ -37,8 +37,8 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     base, folder = make_base("smollm2-135m", work)
     adapters = make_adapters(folder, work, RANK, n=3)
     [first] = make_adapters(folder, work / "first", rank=1, n=1)
-    over = prompts_of(args.prompts, adapters)[CASE]
-    spare = [{"messages": [["user", row["input"]]]} for row in rows("routing_train.jsonl")[:2]]
+    cases = prompts_of(args.prompts, adapters)
+    over, spare = cases[CASE], cases["own: eight examples, kept"][:2]
     plan = {"side": OURS, "base": base, "folder": folder, "adapters": adapters, "quantization": "none",
             "new_tokens": 16, "repeats": args.repeats}  # fmt: skip
     found = {}

@@ -139,7 +139,7 @@ def chain_memory(facts: dict[str, Any]) -> str:
     high, low, size = (facts[k] / 2**20 for k in ("peak_over_three_adapters", "peak_on_base", "adapter_bytes"))
     return (
         f"Peak memory of {facts['prompts']} prompts over three adapters, whose files hold {size:.0f} MiB: {high:,.0f} MiB; of the same "
-        f"prompts on the base alone: {low:,.0f} MiB: {facts['more_per_adapter_byte']:.2f} bytes for each of the files'."
+        f"prompts on the base alone: {low:,.0f} MiB. That is {facts['more_per_adapter_byte']:.2f} bytes for each byte of the files."
     )
 
 

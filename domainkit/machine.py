@@ -64,8 +64,8 @@ def in_passing_thread(work: Callable[[], T]) -> T:
     """What `work` returns or raises, computed in a thread that ends with it.
 
     A thread that computes with torch keeps OpenMP workers of its own until it ends. Where a process has more of them than cores,
-    libgomp lets them sleep at every operation instead of waiting for the next one a moment; the engine's, of which a step needs
-    thousands, took a quarter longer on two cores because another thread had loaded its weights.
+    libgomp (`gomp_throttled_spin_count_var`) lets them sleep after every operation instead of waiting a moment for the next, and a
+    step of the engine has thousands.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="domainkit-passing") as threads:
         return threads.submit(work).result()

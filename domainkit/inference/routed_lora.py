@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -75,7 +75,7 @@ class Stack:
 
 def stack_up(host: Any) -> None:
     """Stack anew, after an adapter came or went, every layer that computes by route."""
-    for layer in _routed_layers(host):
+    for layer in (m for m in host.modules() if hasattr(m, "_domainkit_stack")):
         if len(layer.lora_A) > 1 and _alike(layer):
             layer._domainkit_stack = Stack(layer)
         elif layer._domainkit_stack is not None:
@@ -135,10 +135,6 @@ def _alike(layer: Any) -> bool:
 
 def _frozen(weight: torch.Tensor) -> torch.nn.Parameter:
     return torch.nn.Parameter(weight, requires_grad=False)
-
-
-def _routed_layers(host: Any) -> Iterator[Any]:
-    return (layer for layer in host.modules() if hasattr(layer, "_domainkit_stack"))
 
 
 __all__ = ["FEW_TOKENS", "Route", "Stack", "places", "routed", "stack_up"]
