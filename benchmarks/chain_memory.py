@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chain_base import make_adapters, make_base
-from benchmarks.chain_throughput import OURS, RANK, child, prompts_of, warm_up
+from benchmarks.chain_throughput import RANK, child, prompts_of, warm_up
 from benchmarks.runs import save
 
 CASE = "three adapters"
@@ -39,7 +39,7 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     [first] = make_adapters(folder, work / "first", rank=1, n=1)
     cases = prompts_of(args.prompts, adapters)
     over, spare = cases[CASE], cases["own: eight examples, kept"][:2]
-    plan = {"side": OURS, "base": base, "folder": folder, "adapters": adapters, "quantization": "none",
+    plan = {"side": "DomainLLM (one submission)", "base": base, "folder": folder, "adapters": adapters, "quantization": "none",
             "new_tokens": 16, "repeats": args.repeats}  # fmt: skip
     found = {}
     for name, prompts in (("base", [{**p, "adapter": None} for p in over]), ("three adapters", over)):

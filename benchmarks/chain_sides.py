@@ -78,6 +78,23 @@ def domain_llm(plan: dict[str, Any]) -> Answers:
     return answer
 
 
+def one_submission(plan: dict[str, Any]) -> Answers:
+    """DomainLLM's backend, given all prompts at once: LangChain's threads bring them in waves, in which the room for states grows."""
+    from domainkit.inference.backend import Message, Request
+    from domainkit.inference.local import local_backend
+
+    backend = local_backend(plan["base"], quantization=plan["quantization"])
+
+    def answer(prompts: Sequence[Prompt]) -> list[str]:
+        options = {"max_tokens": plan["new_tokens"], "temperature": 0.0}
+        turns = [tuple(Message(role, text) for role, text in p["messages"]) for p in prompts]
+        asked = [Request(t, adapter=p["adapter"], **options) for t, p in zip(turns, prompts, strict=True)]
+        return [c.text for c in backend.complete(asked)]
+
+    answer.forget = backend.engine().prefixes.clear  # type: ignore[attr-defined]
+    return answer
+
+
 def padded_generate(plan: dict[str, Any]) -> Answers:
     """One `model.generate` over all prompts, padded on the left; adapters by PEFT's `adapter_names`."""
     model, tokenizer = stock_model(plan)
@@ -116,6 +133,7 @@ def generate_loop(plan: dict[str, Any]) -> Answers:
 SIDES: dict[str, Callable[[dict[str, Any]], Answers]] = {
     "ChatHuggingFace": chat_huggingface,
     "DomainLLM": domain_llm,
+    "DomainLLM (one submission)": one_submission,
     "generate (padded batch)": padded_generate,
     "generate (loop)": generate_loop,
 }
