@@ -32,7 +32,8 @@ def _seconds(work: Any) -> float:
 
 def least_work(config: Any, prompts: Sequence[Sequence[int]], owners: Sequence[Hashable], out: Sequence[int], rank: int) -> dict[str, float]:  # fmt: skip
     """FLOPs and bytes that cannot be saved: every distinct beginning (per owner) is read once, then out[i]-1 tokens decoded, all
-    rows in one batch; keys and values are read once per token. `rank` is the LoRA rank of rows whose owner is not None.
+    rows in one batch; each step reads the weights once, and the keys and values of every distinct beginning once. `rank` is the
+    LoRA rank of rows whose owner is not None.
     """
     width, layers, inner = config.hidden_size, config.num_hidden_layers, config.intermediate_size
     head = getattr(config, "head_dim", None) or width // config.num_attention_heads
@@ -52,13 +53,17 @@ def least_work(config: Any, prompts: Sequence[Sequence[int]], owners: Sequence[H
     for owner, prompt in zip(owners, prompts, strict=True):
         for n in range(1, len(prompt) + 1):
             read[owner, tuple(prompt[:n])] = n
+    passes = max(out, default=1) - 1
     vocabulary = 2 * config.vocab_size * width
     prefill = sum(token(n, key[0]) for key, n in read.items()) + len(prompts) * vocabulary
     steps = [(len(p) + k, owner) for p, owner, n in zip(prompts, owners, out, strict=True) for k in range(1, n)]
     decode = sum(token(n, owner) + vocabulary for n, owner in steps)
-    passes = max(out, default=1) - 1
     held = weights + config.vocab_size * width + adapter * len({o for o in owners if o is not None})
-    stream = itemsize * (passes * held + sum(2 * layers * pairs * n for n, _ in steps))
+    seen = 0  # keys and values that a step has to read, over all steps: what rows begin with in common once
+    for k in range(1, passes + 1):
+        running = [(p, owner) for p, owner, n in zip(prompts, owners, out, strict=True) if n > k]
+        seen += len({(owner, tuple(p[:n])) for p, owner in running for n in range(1, len(p) + 1)}) + k * len(running)
+    stream = itemsize * (passes * held + 2 * layers * pairs * seen)
     return {
         "tokens_to_read": sum(map(len, prompts)),
         "distinct_tokens_to_read": len(read),

@@ -143,6 +143,14 @@ def chain_memory(facts: dict[str, Any]) -> str:
     )
 
 
+def few_rows(facts: dict[str, Any]) -> str:
+    gain = facts["times_as_fast"]
+    return (
+        f"Passes of {facts['used_from']} to {facts['used_to']} tokens compute W xᵀ in place of x Wᵀ: their linear layers take "
+        f"{gain['median']:.1f} times less ({gain['least']:.1f} to {gain['most']:.1f}, by the number of tokens)."
+    )
+
+
 def company(found: dict[str, Any]) -> str:
     return (
         f"Asked alone and in random company: {found['differing']} of {found['answers']} texts differ, half of them greedy, half drawn; "
@@ -267,6 +275,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "chain_memory": chain_memory,
     "chain_throughput": chain_throughput,
     "company": company,
+    "few_rows": few_rows,
     "medquad_ghr": medquad_ghr,
     "soak": soak,
     "soak_memory": soak_memory,

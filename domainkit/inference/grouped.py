@@ -2,7 +2,7 @@
 
 Under a mask, transformers' "sdpa" repeats them (only single tokens are spared): behind 800 shared tokens that copying took longer
 than all matrix products together. The query heads of one key head are laid end to end instead, as more queries of that head:
-the same products, and the keys are read as they lie.
+the same products, and the keys are read as they lie. Rows may stand behind shared prefixes (cascade.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from domainkit.inference.cascade import Cascade
+
 GROUPED = "domainkit_grouped"
+CASCADE = "_domainkit_cascade"
+"""Where a mask carries the prefixes that its rows stand behind: every layer gets the mask, and not every model passes more on."""
 
 
 def grouped_attention(
@@ -30,16 +34,19 @@ def grouped_attention(
 ) -> tuple[torch.Tensor, None]:
     """transformers' attention interface: query (B, H, L, D), key and value (B, K, W, D), mask (B, 1, L, W) to (B, L, H, D)."""
     shares = query.shape[1] // key.shape[1]
+    cascade: Cascade | None = getattr(attention_mask, CASCADE, None)
     special = any(kwargs.get(name) is not None for name in ("position_bias", "softcap", "cache"))
-    if shares == 1 or attention_mask is None or attention_mask.shape[1] != 1 or special:
+    if (shares == 1 and cascade is None) or attention_mask is None or attention_mask.shape[1] != 1 or special:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
     rows, heads, length, size = query.shape
     laid = query.reshape(rows, heads // shares, shares * length, size)
-    found = scaled_dot_product_attention(
-        laid, key, value, attn_mask=_for_all(attention_mask, shares), dropout_p=dropout, scale=scaling
-    )
+    mask = _for_all(attention_mask, shares)
+    if cascade is not None:
+        found = cascade.attend(module.layer_idx, laid, key, value, mask, scaling)  # type: ignore[arg-type]
+    else:
+        found = scaled_dot_product_attention(laid, key, value, attn_mask=mask, dropout_p=dropout, scale=scaling)
     return found.reshape(rows, heads, length, -1).transpose(1, 2).contiguous(), None
 
 
@@ -53,10 +60,9 @@ def _for_all(mask: torch.Tensor, shares: int) -> torch.Tensor:
 
 
 def use_grouped(model: Any) -> bool:
-    """Let the model attend so, where it uses "sdpa" and shares key heads; whether it now does."""
+    """Let the model attend so, where it uses "sdpa"; whether it now does."""
     config = model.config.get_text_config()
-    heads = getattr(config, "num_attention_heads", 0)
-    if config._attn_implementation != "sdpa" or getattr(config, "num_key_value_heads", heads) in (None, heads):
+    if config._attn_implementation != "sdpa" or not model._can_set_attn_implementation():
         return False
     model.set_attn_implementation(GROUPED)
     return True
@@ -65,4 +71,4 @@ def use_grouped(model: Any) -> bool:
 AttentionInterface.register(GROUPED, grouped_attention)
 AttentionMaskInterface.register(GROUPED, sdpa_mask)
 
-__all__ = ["GROUPED", "grouped_attention", "use_grouped"]
+__all__ = ["CASCADE", "GROUPED", "grouped_attention", "use_grouped"]

@@ -3,7 +3,8 @@
 A pass over more rows multiplies matrices of other shapes, the library sums in another order, and logits move by rounding. Where
 the best two lie nearer than that, the row's tokens are read anew with nobody beside them: one and the same computation, whoever
 is there (benchmarks/company.py counts how seldom). It gives what is called batch invariance without kernels that are slower for
-every token.
+every token. They are read in blocks, so that a prompt's whole blocks, once read alone, serve its next near tie and other prompts
+that begin with them: the same bits again.
 """
 
 from __future__ import annotations
@@ -15,20 +16,33 @@ from typing import Any
 import torch
 
 from domainkit.inference.memory import OUT_OF_MEMORY, out_of_memory
-from domainkit.inference.passes import TOKENS_AT_ONCE
+from domainkit.inference.prefix import PrefixCache, State
 from domainkit.inference.rows import Row
 from domainkit.inference.sampling import NEAR, spread
 from domainkit.inference.slots import Seat
 
+BLOCK = 256
+"""Tokens read at once. Every row has its blocks at the same places, so a block's state depends on the tokens up to its end only."""
+
 
 class Referee:
-    """`runner` is one of its own, over the same model; `enter` sets the adapters for a pass over one row."""
+    """`runner` is one of its own, over the same model; `enter` sets the adapters for a pass over one row; `prefixes` keeps
+    the states of blocks beside those of other beginnings."""
 
-    def __init__(self, runner: Any, enter: Callable[[Row], None]) -> None:
+    def __init__(self, runner: Any, enter: Callable[[Row], None], prefixes: PrefixCache) -> None:
         self._runner = runner
         self._enter = enter
+        self._prefixes = prefixes
         self.settled = 0
         """Tokens decided."""
+
+    def keep(self, row: Row, tokens: int, state: State) -> None:
+        """Keep the state of the row's first `tokens`, whole blocks that were read alone one after the other."""
+        if tokens:
+            columns = row.seat.ahead + tokens
+            self._prefixes.keep(
+                _read_alone(row), row.prompt[:tokens], [(k[:, :columns], v[:, :columns]) for k, v in state]
+            )
 
     def near(self, logits: torch.Tensor, best: torch.Tensor) -> list[bool]:
         """Of each row of float [rows, vocabulary], whether another is so near to its largest, at long `best` [rows, 1], that
@@ -55,13 +69,33 @@ class Referee:
 
     def _read(self, row: Row) -> torch.Tensor:
         take_seat(self._runner, row)
-        whole = row.seat.tokens
-        for end in range(TOKENS_AT_ONCE, len(whole) + TOKENS_AT_ONCE, TOKENS_AT_ONCE):
+        whole, start = row.seat.tokens, self._take_blocks(row)
+        known = start
+        for end in [*range(start + BLOCK, len(whole) - row.wants + 1, BLOCK), len(whole)]:
             row.seat.tokens = whole[:end]
             self._enter(row)
             logits = self._runner.forward([row.seat], [row.wants])
+            if end % BLOCK == 0 and end <= row.shareable:
+                known = end
+        if self._runner.shares and known > start:
+            self.keep(row, known, self._runner.state(row.seat, known))
         self.settled += 1
         return logits[0]
+
+    def _take_blocks(self, row: Row) -> int:
+        """How many tokens the kept blocks hold, which the row's seat then begins with."""
+        if not self._runner.shares:
+            return 0
+        known, state = self._prefixes.longest(_read_alone(row), row.prompt[: row.shareable])
+        known -= known % BLOCK
+        if state is not None and known:
+            self._runner.fill(row.seat, known, state)
+        return known
+
+
+def _read_alone(row: Row) -> tuple[str, str | None]:
+    """Whose beginnings these are, in the cache: their bits are not those of beginnings that were read in company."""
+    return "read alone", row.owner
 
 
 def take_seat(runner: Any, row: Row) -> None:
@@ -71,4 +105,4 @@ def take_seat(runner: Any, row: Row) -> None:
         runner.begin(row.seat, row.lead)
 
 
-__all__ = ["Referee", "take_seat"]
+__all__ = ["BLOCK", "Referee", "take_seat"]

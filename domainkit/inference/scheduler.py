@@ -21,6 +21,7 @@ import torch
 from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.inference.adapters import ALONE, MIXED, AdapterPool, Loaded
 from domainkit.inference.encoder_decoder import make_pair_runner
+from domainkit.inference.few_rows import use_few_rows
 from domainkit.inference.memory import OUT_OF_MEMORY, free_memory, out_of_memory, return_freed_memory, state_bytes
 from domainkit.inference.passes import TOKENS_AT_ONCE, passes
 from domainkit.inference.prefix import PrefixCache
@@ -39,7 +40,8 @@ LEAST_AT_ONCE = 64
 """Tokens in a pass that a machine short of memory still tries."""
 QUIET = 0.004
 """Seconds without a new request after which an idle engine starts: callers that come together share their first pass."""
-LONGEST_QUIET = 0.05
+LONGEST_QUIET = 0.25
+"""Seconds after which it starts although requests still come, one after the other: a batch's prompts take a while to be written."""
 REST = 1.0
 """Seconds without work after which the room for states goes back to the system; sooner, the next request would ask for it again."""
 FEW = 4
@@ -51,6 +53,7 @@ class Scheduler:
 
     def __init__(self, loaded: Any, fingerprint: str) -> None:
         self.model = loaded.model
+        use_few_rows(loaded.model)
         self.context = loaded.context_length
         self.width = loaded.model.get_output_embeddings().weight.shape[0]
         self._memory = free_memory(loaded.model.device)
@@ -65,9 +68,10 @@ class Scheduler:
             log.info("%s: %s", loaded.source.name, note)
         # Half precision rounds too much to call on it; one row at a time has no company.
         exact = loaded.model.dtype == torch.float32 and not self.runner.one_by_one
-        self.referee = Referee(type(self.runner)(loaded.model), self._enter) if exact else None
         self.prefixes = PrefixCache(self._memory // 8)
-        self._sharing = Sharing(self.runner, self.prefixes, self._read_beginnings)
+        referee, reader = type(self.runner)(loaded.model), type(self.runner)(loaded.model)
+        self.referee = Referee(referee, self._enter, self.prefixes) if exact else None
+        self._sharing = Sharing(self.runner, reader, self.prefixes, self.referee, self._read_beginnings)
         self._bytes_per_token = state_bytes(loaded.model)
         self._budget = TOKENS_PER_PASS
         self._most_rows = MOST_ROWS
@@ -145,7 +149,7 @@ class Scheduler:
             while not self._stopping and time.monotonic() < end:
                 before = len(self._waiting)
                 self._news.wait(QUIET)
-                if len(self._waiting) == before:
+                if len(self._waiting) == before or len(self._waiting) >= MOST_ROWS:
                     break
             return not self._stopping
 
@@ -264,15 +268,15 @@ class Scheduler:
         finally:
             seat.tokens = whole
 
-    def _prefill(self, rows: Sequence[Row]) -> None:
+    def _prefill(self, rows: Sequence[Row], runner: Any = None) -> None:
         begin = time.perf_counter()
-        self._pass(rows, [1] * len(rows))
+        self._pass(rows, [1] * len(rows), runner)
         for row in rows:
             row.charge((time.perf_counter() - begin) / len(rows))
 
-    def _read_beginnings(self, rows: list[Row]) -> None:
+    def _read_beginnings(self, rows: list[Row], runner: Any) -> None:
         for together in self._passes(rows):
-            self._prefill(together)
+            self._prefill(together, runner)
 
     def _read(self, rows: Sequence[Row]) -> None:
         """One pass over `rows`; without the memory for it, two halves."""
@@ -299,10 +303,10 @@ class Scheduler:
                 row.done = True
                 row.outlet.fail(e)
 
-    def _pass(self, rows: Sequence[Row], wants: Sequence[int]) -> torch.Tensor:
+    def _pass(self, rows: Sequence[Row], wants: Sequence[int], runner: Any = None) -> torch.Tensor:
         self.passes += 1
         self._enter(*rows)
-        return self.runner.forward([r.seat for r in rows], wants)
+        return (runner or self.runner).forward([r.seat for r in rows], wants)
 
     def _enter(self, *rows: Row) -> None:
         self.pool.enter(self._family, [r.owner for r in rows], rows)

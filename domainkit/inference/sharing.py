@@ -1,4 +1,4 @@
-"""Sharing: what rows of one adapter begin with in common is read once, in one of them, and handed to the others."""
+"""Sharing: what rows of one adapter begin with in common is read once, apart from them, and given to all."""
 
 from __future__ import annotations
 
@@ -6,15 +6,28 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from domainkit.inference.prefix import PrefixCache, Share, plan_sharing
+from domainkit.inference.prefix import PrefixCache, Share, State, plan_sharing
+from domainkit.inference.referee import BLOCK, Referee, take_seat
 from domainkit.inference.rows import Row
+from domainkit.inference.slots import Seat
 
 
 class Sharing:
-    """`read` reads the new tokens of rows, no logits wanted; `cache` holds beginnings for later rows."""
+    """`reader` is a runner of its own, in whose few seats `read` reads the new tokens of rows, no logits wanted: in the rows'
+    own, each would get room for the longest beginning. `cache` holds beginnings for later rows; `referee` takes those whose state
+    nobody's company has touched."""
 
-    def __init__(self, runner: Any, cache: PrefixCache, read: Callable[[list[Row]], None]) -> None:
+    def __init__(
+        self,
+        runner: Any,
+        reader: Any,
+        cache: PrefixCache,
+        referee: Referee | None,
+        read: Callable[[list[Row], Any], None],
+    ) -> None:
         self._runner = runner
+        self._reader = reader
+        self._referee = referee
         self._cache = cache
         self._read = read
 
@@ -26,11 +39,14 @@ class Sharing:
     def share(self, rows: list[Row]) -> None:
         """Fill new rows from what is kept, and with what they have in common."""
         groups: dict[str | None, list[Row]] = {}
+        kept: dict[tuple[int, int], tuple[State, list[Seat]]] = {}
         for row in rows:
             known, state = self._cache.longest(row.owner, row.prompt[: row.shareable])
             if state is not None:
-                self._runner.fill(row.seat, known, state)
+                kept.setdefault((id(state), known), (state, []))[1].append(row.seat)
             groups.setdefault(row.owner, []).append(row)
+        for (_, known), (state, seats) in kept.items():
+            self._runner.give(seats, known, state)
         have = [[r.seat.length for r in own] for own in groups.values()]
         plans = (
             plan_sharing([r.prompt for r in own], known, [r.shareable for r in own])
@@ -42,27 +58,48 @@ class Sharing:
     def _round(self, groups: list[list[Row]], have: list[list[int]], shares: Sequence[Sequence[Share]]) -> None:
         """One round of every adapter's shares, read together; `have` counts the tokens that each row has of its prompt."""
         planned = [(own, known, s) for own, known, its in zip(groups, have, shares, strict=True) for s in its]
-        ahead = [(own[s.leader], s.upto) for own, known, s in planned if s.upto > known[s.leader]]
-        self._read_first([leader for leader, _ in ahead], [upto for _, upto in ahead])
+        new = [(own[s.leader], s.upto) for own, known, s in planned if s.upto > known[s.leader]]
+        read = dict(zip((leader for leader, _ in new), self._read_first(new), strict=True))
         for own, known, share in planned:
             leader = own[share.leader]
-            for i in share.followers:
-                self._runner.hand(leader.seat, own[i].seat, share.upto)
+            state = read.get(leader) or self._runner.state(leader.seat, share.upto)
+            takers = [*([share.leader] if leader in read else []), *share.followers]
+            self._runner.give([own[i].seat for i in takers], share.upto, state)
+            for i in takers:
                 known[i] = share.upto
-            if share.upto > known[share.leader]:
-                known[share.leader] = share.upto
-                self.keep(leader, leader.prompt[: share.upto])
+            if leader in read:
+                self._cache.keep(leader.owner, leader.prompt[: share.upto], state)
 
-    def _read_first(self, leaders: list[Row], upto: list[int]) -> None:
-        """Read the leaders' prompts up to the end of what they share."""
-        whole = [leader.seat.tokens for leader in leaders]
-        for leader, n in zip(leaders, upto, strict=True):
-            leader.seat.tokens = leader.prompt[:n]
+    def _read_first(self, leaders: Sequence[tuple[Row, int]]) -> list[State]:
+        """The state of the first so many tokens of each leader's prompt."""
+        own = [leader.seat for leader, _ in leaders]
         try:
-            self._read(leaders)
+            for leader, upto in leaders:
+                seat, leader.seat = leader.seat, Seat(leader.prompt[:upto])
+                take_seat(self._reader, leader)
+                if seat.length:
+                    self._reader.fill(leader.seat, seat.length, self._runner.state(seat, seat.length))
+            blocks = [self._read_blocks(leader, upto) for leader, upto in leaders]
+            self._read([leader for leader, _ in leaders if leader.seat.chunk], self._reader)
+            states = [self._reader.state(leader.seat, upto) for leader, upto in leaders]
+            if self._referee:
+                for (leader, _), tokens, state in zip(leaders, blocks, states, strict=True):
+                    self._referee.keep(leader, tokens, state)
+            return states
         finally:
-            for leader, tokens in zip(leaders, whole, strict=True):
-                leader.seat.tokens = tokens
+            self._reader.clear()
+            for (leader, _), seat in zip(leaders, own, strict=True):
+                leader.seat = seat
+
+    def _read_blocks(self, leader: Row, upto: int) -> int:
+        """Read the whole blocks of a long beginning as the referee would: that takes no longer. Returns how many tokens they hold."""
+        if self._referee is None or leader.seat.length:
+            return 0
+        for end in range(BLOCK, upto + 1, BLOCK):
+            leader.seat.tokens = leader.prompt[:end]
+            self._read([leader], self._reader)
+        leader.seat.tokens = leader.prompt[:upto]
+        return leader.seat.length
 
 
 __all__ = ["Sharing"]

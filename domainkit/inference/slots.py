@@ -1,7 +1,8 @@
 """Slots: keys and values of many answers side by side, each in a row of its own, and the model's passes over them.
 
-Row i holds its first `length` tokens in columns 0 … length-1, so rows of different lengths, and several new tokens for some
-of them, share a pass without padding between tokens: a query at position p attends to the columns up to p.
+A row holds its tokens in columns from the first on, so rows of different lengths, and several new tokens for some of them, share
+a pass without padding between tokens: a query attends to the columns up to its own. Where several rows begin alike, what they
+share is held once, beside the store, and their columns begin behind it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import Cache, DynamicLayer
 
-from domainkit.inference.grouped import use_grouped
+from domainkit.inference.cascade import LEAST_SPARED, Cascade, SharedPrefix
+from domainkit.inference.grouped import CASCADE, GROUPED, use_grouped
 from domainkit.inference.prefix import State
 
 GROWTH = 128
@@ -24,14 +26,26 @@ GROWTH = 128
 
 @dataclass(eq=False, slots=True)
 class Seat:
-    """One answer's place: `tokens` are its prompt and what follows; the state of the first `length` of them is in the store,
-    behind that of `ahead` virtual tokens. The first `encoded` of them are an encoder's to read, none where there is no encoder."""
+    """One answer's place: `tokens` are its prompt and what follows; the state of the first `length` of them is known, behind that
+    of `ahead` virtual tokens: in the store, or, for its beginning, in a prefix `shared` with others. The first `encoded` of the
+    tokens are an encoder's to read, none where there is no encoder."""
 
     tokens: list[int]
     length: int = 0
     slot: int = -1
     ahead: int = 0
     encoded: int = 0
+    shared: SharedPrefix | None = None
+
+    @property
+    def behind(self) -> int:
+        """Columns of the shared prefix."""
+        return self.shared.columns if self.shared else 0
+
+    @property
+    def columns(self) -> int:
+        """Columns that its own row of the store holds."""
+        return self.ahead + self.length - self.behind
 
     @property
     def chunk(self) -> list[int]:
@@ -94,21 +108,22 @@ class SlotStore(Cache):
     def get_seq_length(self, layer_idx: int = 0) -> int:
         return self._width
 
-    def copy(self, source: int, target: int, tokens: int, start: int = 0) -> None:
+    def copy(self, source: int, target: int, columns: int) -> None:
         for kind in (self.keys, self.values):
             for t in kind:
-                t[target, :, start:tokens] = t[source, :, start:tokens]
+                t[target, :, :columns] = t[source, :, :columns]
 
-    def read(self, slot: int, tokens: int) -> State:
+    def read(self, slot: int, columns: int) -> State:
         return [
-            (k[slot, :, :tokens].clone(), v[slot, :, :tokens].clone())
+            (k[slot, :, :columns].clone(), v[slot, :, :columns].clone())
             for k, v in zip(self.keys, self.values, strict=True)
         ]
 
-    def write(self, slot: int, tokens: int, state: State) -> None:
+    def write(self, slot: int, start: int, stop: int, state: State) -> None:
+        """Columns `start` … `stop` - 1 of a state, into the first ones of the slot."""
         for k, v, (given_k, given_v) in zip(self.keys, self.values, state, strict=True):
-            k[slot, :, :tokens] = given_k[:, :tokens]
-            v[slot, :, :tokens] = given_v[:, :tokens]
+            k[slot, :, : stop - start] = given_k[:, start:stop]
+            v[slot, :, : stop - start] = given_v[:, start:stop]
 
     def rest(self) -> None:
         """Nobody needs what is stored. The room is kept for the next batch: getting it from the system again takes time, and what
@@ -134,6 +149,8 @@ class Places(Generic[Store]):
     """A pass holds one row, whose state is the model's own cache."""
     begins = True
     """A seat can begin with virtual tokens."""
+    cascades = False
+    """Passes can read prefixes that seats share."""
 
     def __init__(self, model: Any, store: Store) -> None:
         self.model = model
@@ -145,18 +162,18 @@ class Places(Generic[Store]):
         return None
 
     def sit(self, seat: Seat) -> None:
-        seat.slot, seat.length, seat.ahead = len(self._seats), 0, 0
+        seat.slot, seat.length, seat.ahead, seat.shared = len(self._seats), 0, 0, None
         self._seats.append(seat)
 
     def leave(self, seat: Seat) -> None:
         """Free the seat; the last one moves into its slot, so that slots stay without gaps."""
         last = self._seats.pop()
         if last is not seat:
-            if last.ahead + last.length:  # a seat that has read nothing may have no place in the store yet
-                self.store.copy(last.slot, seat.slot, last.ahead + last.length)
+            if last.columns:  # a seat that has read nothing may have no place in the store yet
+                self.store.copy(last.slot, seat.slot, last.columns)
             last.slot = seat.slot
             self._seats[seat.slot] = last
-        seat.slot, seat.length = -1, 0
+        seat.slot, seat.length, seat.shared = -1, 0, None
         if not self._seats:
             self.store.rest()
 
@@ -170,20 +187,40 @@ class Places(Generic[Store]):
         seat.ahead = state[0][0].shape[1]
         self.fill(seat, 0, state)
 
+    def give(self, seats: Sequence[Seat], tokens: int, state: State) -> None:
+        """Let seats that have read nothing else begin with the first `tokens`, and the virtual ones, of a kept state. It is held
+        once for all of them where that pays, else each takes into its own row what it does not share already."""
+        columns = seats[0].ahead + tokens
+        known = {s.shared for s in self._seats if s.shared and s.shared.state is state and s.shared.tokens == tokens}
+        spared = sum(columns - s.behind for s in seats[1:])
+        if known or (self.cascades and spared >= LEAST_SPARED):
+            shared = known.pop() if known else SharedPrefix(state, tokens, columns)
+            for seat in seats:
+                seat.shared, seat.length = shared, tokens
+        else:
+            for seat in seats:
+                self.fill(seat, tokens, state)
+
     def fill(self, seat: Seat, tokens: int, state: State) -> None:
-        """Take the first `tokens`, and the virtual ones, from a kept state."""
-        self.store.reserve(len(self._seats), seat.ahead + tokens)
+        """Take the first `tokens`, and the virtual ones, from a kept state; what a shared prefix holds of them stays there."""
+        if seat.shared and seat.shared.tokens > tokens:
+            seat.shared = None
+        self.store.reserve(len(self._seats), seat.ahead + tokens - seat.behind)
         self._allocate(state)
-        self.store.write(seat.slot, seat.ahead + tokens, state)
+        self.store.write(seat.slot, seat.behind, seat.ahead + tokens, state)
         seat.length = tokens
 
-    def hand(self, source: Seat, target: Seat, tokens: int) -> None:
-        """Copy the first `tokens` from one seat to another that lacks them."""
-        self.store.copy(source.slot, target.slot, source.ahead + tokens, target.ahead + target.length)
-        target.length = tokens
-
     def state(self, seat: Seat, tokens: int) -> State:
-        return self.store.read(seat.slot, seat.ahead + tokens)
+        """A copy of the state of the first `tokens` tokens and the virtual ones before them."""
+        columns, behind = seat.ahead + tokens, seat.behind
+        if seat.shared is None:
+            return self.store.read(seat.slot, columns)
+        first = [(k[:, : min(columns, behind)], v[:, : min(columns, behind)]) for k, v in seat.shared.state]
+        if columns <= behind or not seat.columns:
+            return [(k.clone(), v.clone()) for k, v in first]
+        own = self.store.read(seat.slot, columns - behind)
+        joined = zip(first, own, strict=True)
+        return [(torch.cat([k, own_k], 1), torch.cat([v, own_v], 1)) for (k, v), (own_k, own_v) in joined]
 
     def _allocate(self, state: State) -> None:
         if not self.store.keys:
@@ -201,6 +238,11 @@ class Runner(Places[SlotStore]):
         self._windows = attention_windows(model.config.get_text_config())
         self._keep: torch.Tensor | None = None
         self._grouped = use_grouped(model)
+        config = model.config.get_text_config()
+        whole = list(self._windows.values()) == [None]
+        # On a GPU rows are copied: nobody has measured there whether this pays.
+        self.cascades = whole and config._attn_implementation == GROUPED and model.device.type == "cpu"
+        self._layers = config.num_hidden_layers
         # Behind the decoder, not before the head: an adapter may wrap or replace the head.
         self._hook = model.get_decoder().register_forward_hook(self._only_wanted)
 
@@ -208,9 +250,12 @@ class Runner(Places[SlotStore]):
         """Read every seat's chunk. Returns float [seats, max(wants), vocabulary]: row i ends with the logits of its last
         wants[i] tokens."""
         device = self.model.device
+        for seat in seats:
+            if seat.shared and seat.length < seat.shared.tokens:  # it went back into what it shares
+                self.fill(seat, seat.length, seat.shared.state)
         chunks = [s.chunk for s in seats]
         sizes = torch.tensor([len(c) for c in chunks])
-        starts = torch.tensor([s.ahead + s.length for s in seats])
+        starts = torch.tensor([s.columns for s in seats])
         longest = int(sizes.max())
         self.store.reserve(len(self._seats), int(starts.max()) + longest)
         ids = torch.tensor([c + [0] * (longest - len(c)) for c in chunks], device=device)
@@ -220,17 +265,24 @@ class Runner(Places[SlotStore]):
         self._keep = _last_places(sizes, max(wants)).to(device) if longest > 1 else None
         # Padding after a chunk is written beyond its row's end, where the next pass overwrites it; its position is
         # clamped, for models whose positions are a table.
-        positions = torch.minimum(columns, (starts + sizes - 1)[:, None]).to(device)
+        behind = torch.tensor([s.behind for s in seats])[:, None]
+        positions = (torch.minimum(columns, (starts + sizes - 1)[:, None]) + behind).to(device)
+        masks, cascade = self._masks(columns.to(device), width), None
+        if any(s.shared for s in seats):
+            cascade = Cascade([s.shared for s in seats], device)
+            setattr(masks, CASCADE, cascade)
         try:
             out = self.model(
                 input_ids=ids,
-                attention_mask=self._masks(columns.to(device), width),
+                attention_mask=masks,
                 position_ids=positions,
                 past_key_values=self.store,
                 use_cache=True,
             )
         finally:
             self._keep = None
+        if cascade and cascade.layers != self._layers:
+            raise RuntimeError(f"{cascade.layers} of {self._layers} layers have read the shared prefixes")
         for seat in seats:
             seat.length = len(seat.tokens)
         return out.logits
@@ -343,33 +395,43 @@ def make_runner(model: Any, probe: Sequence[int]) -> tuple[Runner | SoloRunner, 
         runner = Runner(model)
     except ValueError as e:
         return SoloRunner(model), f"answers are computed one by one: the base has {e}"
-    with torch.inference_mode():
-        try:
-            good = _agrees(runner, list(probe))
-        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as e:
-            good, why = False, f"{type(e).__name__}: {e}"
-        else:
-            why = "its logits differ when rows share a batch"
-    if good:
+    why = _differs(runner, list(probe))
+    if why is None:
+        runner.cascades = runner.cascades and _differs(runner, list(probe), shared=3) is None
         return runner, None
     runner.close()
     solo = SoloRunner(model, begins=True)
     return solo, f"answers are computed one by one: the base cannot share batches ({why.splitlines()[0]})"
 
 
-def _agrees(runner: Runner, probe: list[int]) -> bool:
-    """Logits of two seats, read in chunks, against plain passes."""
-    seats = [Seat(probe[:3]), Seat(probe[:7])]
-    with seated(runner, seats):
-        runner.forward(seats, [1, 1])
-        seats[0].tokens, seats[1].tokens = probe[:6], probe[:8]
-        found = runner.forward(seats, [1, 1])[:, -1]
-    for row, seat in zip(found, seats, strict=True):
-        plain = runner.model(input_ids=torch.tensor([seat.tokens], device=runner.model.device), use_cache=False)
-        wanted = plain.logits[0, -1].float()
-        if not torch.allclose(row.float(), wanted, rtol=0.02, atol=0.02 * float(wanted.abs().max())):
-            return False
-    return True
+@torch.inference_mode()
+def _differs(runner: Runner, probe: list[int], shared: int = 0) -> str | None:
+    """How logits of two seats, read in chunks, differ from plain passes', if they do; the first `shared` tokens as a prefix of both."""
+    short, long = probe[:6], [*probe[:3], *probe[4:8], probe[3]]
+    seats = [Seat(short[:4]), Seat(long[:7])]
+    try:
+        with seated(runner, seats):
+            if shared:
+                _share_first(runner, seats, probe[:shared])
+            runner.forward(seats, [1, 1])
+            seats[0].tokens, seats[1].tokens = short, long
+            found = runner.forward(seats, [1, 1])[:, -1]
+        for row, tokens in zip(found, (short, long), strict=True):
+            ids = torch.tensor([tokens], device=runner.model.device)
+            wanted = runner.model(input_ids=ids, use_cache=False).logits[0, -1].float()
+            if not torch.allclose(row.float(), wanted, rtol=0.02, atol=0.02 * float(wanted.abs().max())):
+                return "its logits differ when rows share a batch"
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as e:
+        return f"{type(e).__name__}: {e}"
+    return None
+
+
+def _share_first(runner: Runner, seats: Sequence[Seat], tokens: list[int]) -> None:
+    with seated(runner, [first := Seat(tokens)]):
+        runner.forward([first], [1])
+        shared = SharedPrefix(runner.state(first, len(tokens)), len(tokens), len(tokens))
+    for seat in seats:
+        seat.shared, seat.length = shared, len(tokens)
 
 
 @contextmanager

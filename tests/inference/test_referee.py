@@ -104,13 +104,54 @@ def test_what_is_settled_is_the_same_whoever_is_there(
 def test_a_long_row_is_read_anew_in_parts(
     engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, take_for_near: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr("domainkit.inference.referee.TOKENS_AT_ONCE", 16)
+    monkeypatch.setattr("domainkit.inference.referee.BLOCK", 16)
     referee: Any = engine.engine().referee
     take_for_near(10)
     [found] = engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])
     assert referee.settled == found.completion_tokens + (found.finish_reason == "stop")
     take_for_near(0.0)
     assert engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])[0].text == found.text
+
+
+def test_blocks_read_alone_serve_the_next_near_tie_with_the_same_bits(
+    engine: LocalBackend,
+    adapters: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    take_for_near: Callable[[float], None],
+) -> None:
+    for module in ("referee", "sharing"):
+        monkeypatch.setattr(f"domainkit.inference.{module}.BLOCK", 16)
+    take_for_near(10)
+    scheduler = engine.engine()
+    referee: Any = scheduler.referee
+    settle, forward = referee.settle, referee._runner.forward
+    seen: dict[tuple[Any, ...], list[torch.Tensor]] = {}
+    read = [0]
+    forgetful = True
+
+    def watched(row: Any) -> torch.Tensor:
+        if forgetful:
+            scheduler.prefixes.clear()
+        logits = settle(row)
+        seen.setdefault((row.folder, *row.seat.tokens), []).append(logits.clone())
+        return logits
+
+    def counted(seats: Any, wants: Any) -> torch.Tensor:
+        read[0] += sum(len(seat.chunk) for seat in seats)
+        return forward(seats, wants)
+
+    monkeypatch.setattr(referee, "settle", watched)
+    monkeypatch.setattr(referee._runner, "forward", counted)
+    text = "a beginning that many have in common, longer than a few blocks; " * 2
+    asked = [ask(f"{text}{i}", adapter=a, max_tokens=4) for i in range(5) for a in (None, adapters["red"], adapters["dora"])]  # fmt: skip
+    whole = engine.complete(asked)
+    forgetting, forgetful, read[0] = read[0], False, 0
+    for _ in range(2):  # what many begin with, read by the scheduler in blocks; then what is kept of that
+        assert [c.text for c in engine.complete(asked)] == [c.text for c in whole]
+    assert read[0] < 0.8 * forgetting, "twice the same, from kept blocks, is less than once without"
+    assert [c.text for c in (engine.complete([one])[0] for one in asked)] == [c.text for c in whole]
+    assert all(len(found) == 4 for found in seen.values())
+    assert all(torch.equal(first, other) for first, *others in seen.values() for other in others)
 
 
 def test_without_memory_the_shared_pass_decides(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from domainkit.inference import grouped, slots
 from domainkit.inference.slots import Runner, Seat, SoloRunner, make_runner, seated
 
 SIZES: dict[str, Any] = {
@@ -71,7 +72,7 @@ def test_seats_leave_join_go_back_and_share() -> None:
     runner.sit(d)
     runner.sit(e)
     runner.fill(d, 15, state)
-    runner.hand(d, e, 12)
+    runner.fill(e, 12, state)
     b.tokens, b.length = [*b.tokens[:18], 5, 6], 18  # another continuation
     c.tokens.append(9)
     found = runner.forward([b, c, d, e], [1, 1, 1, 1])[:, -1]
@@ -138,4 +139,109 @@ def test_a_kept_state_fills_a_seat_in_room_left_by_others() -> None:
         runner.leave(seat)
         alone = model(torch.tensor([[*range(3, 23), 50]]), use_cache=False).logits[0, -1]
         torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-5)
+    runner.close()
+
+
+def ids(start: int, count: int) -> list[int]:
+    return [(7 * i + start) % 90 + 3 for i in range(count)]
+
+
+def read(runner: Runner, tokens: list[int]) -> Any:
+    """The state of these tokens, from a seat of their own."""
+    with seated(runner, [seat := Seat(tokens)]):
+        runner.forward([seat], [1])
+        return runner.state(seat, len(tokens))
+
+
+def check(model: Any, runner: Runner, seats: list[Seat]) -> None:
+    """The logits of a pass over the seats are those of each alone."""
+    found = runner.forward(seats, [1] * len(seats))[:, -1]
+    for row, seat in zip(found, seats, strict=True):
+        alone = model(torch.tensor([seat.tokens]), use_cache=False).logits[0, -1]
+        torch.testing.assert_close(row, alone, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+@torch.inference_mode()
+def test_prefixes_that_rows_share_are_held_once_and_read_as_their_own(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "LEAST_SPARED", 8)
+    model = build(name)
+    runner, why = make_runner(model, range(20, 28))
+    assert isinstance(runner, Runner), why
+    assert runner.cascades
+    long, short = ids(1, 12), ids(50, 8)
+    first, second = read(runner, long), read(runner, short)
+    runner.clear()
+    seats = [
+        Seat([*long, 5]),
+        Seat([*short, 6, 7, 8]),
+        Seat(ids(30, 6)),
+        Seat([*long, 9, 4]),
+        Seat([*short, 11]),
+        Seat([*long[:9], 2]),
+    ]
+    for seat in seats:
+        runner.sit(seat)
+    runner.give([seats[0], seats[3]], 12, first)
+    runner.give([seats[1], seats[4]], 8, second)
+    runner.give([seats[5]], 9, first)  # alone with so much of it: in its own row
+    assert [s.behind for s in seats] == [12, 8, 0, 12, 8, 0]
+    check(model, runner, seats)
+    for seat, more in zip(seats, ([1], [2, 3], [4], [5, 6, 7], [8], [9]), strict=True):
+        seat.tokens += more
+    check(model, runner, seats)
+    assert max(s.columns for s in seats) == 11
+
+    late = Seat([*long, 60, 61])  # joins those who are there; others leave, and rows move
+    runner.sit(late)
+    runner.give([late], 12, first)
+    assert late.shared is seats[0].shared
+    runner.leave(seats.pop(1))
+    runner.leave(seats.pop(0))
+    check(model, runner, [late])
+    for seat in (*seats, late):
+        seat.tokens.append(13)
+    check(model, runner, [*seats, late])
+
+    whole = runner.state(late, 14)  # what is shared and what is its own, in one; beginnings of it too
+    plain = read(runner, late.tokens[:14])
+    for upto in (5, 12, 14):
+        for part, wanted in zip(runner.state(late, upto), plain, strict=True):
+            torch.testing.assert_close(part[0], wanted[0][:, :upto], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(part[1], wanted[1][:, :upto], rtol=1e-4, atol=1e-5)
+    other = Seat([*long, 60, 61, 70])
+    runner.sit(other)
+    runner.give([other], 12, first)
+    runner.fill(other, 14, whole)  # more than is shared: the rest goes to its own row
+    assert (other.behind, other.columns) == (12, 2)
+    late.tokens, late.length = [*long[:7], 33], 7  # back into what it shares: from now on it holds its own
+    check(model, runner, [other, late])
+    assert late.shared is None
+    runner.clear()
+    runner.close()
+
+
+@torch.inference_mode()
+def test_a_model_whose_layers_do_not_read_shared_prefixes_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What says so is a trial before the first request, and a check at every pass."""
+    model = build("llama")
+    runner, _ = make_runner(model, range(20, 28))
+    assert isinstance(runner, Runner)
+    state = read(runner, ids(1, 12))
+    seats = [Seat([*ids(1, 12), i % 90 + 3]) for i in range(300)]
+    with seated(runner, seats):
+        runner.give(seats, 12, state)
+        monkeypatch.setattr(grouped, "CASCADE", "_nothing")
+        with pytest.raises(RuntimeError, match="0 of 2 layers have read the shared prefixes"):
+            runner.forward(seats, [1] * len(seats))
+    runner.close()
+    runner, why = make_runner(model, range(20, 28))
+    assert isinstance(runner, Runner), why
+    assert not runner.cascades
+    with seated(runner, seats):
+        runner.give(seats, 12, state)
+        assert not any(s.shared for s in seats)
+        check(model, runner, seats[:5])
     runner.close()
