@@ -1,15 +1,16 @@
 """What adapters cost in memory: DomainLLM's peak over three of them, beside its peak for the same prompts on the base alone.
 
-python -m benchmarks.chain_memory [--prompts 64] [--repeats 7]
+python -m benchmarks.chain_memory [--prompts 64] [--processes 3] [--repeats 4]
 
-Each in a process of its own that has loaded an adapter of rank 1 before, for what PEFT imports is no memory of the three. glibc gives
-every freed block of a mebibyte back at once there, so that what is held counts, not what it keeps for later. Of the repeats the lowest
-peak counts.
+Each in processes of its own, in turn, that have loaded an adapter of rank 1 before, for what PEFT imports is no memory of the three.
+glibc gives every freed block of a mebibyte back at once there, so that what is held counts, not what it keeps for later. Of a process's
+repeats the lowest peak counts, of the processes the median: they differ by some mebibytes of their own.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -27,7 +28,8 @@ AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompts", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--processes", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=4)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         save("chain_memory", measure(args, Path(work)))
@@ -41,28 +43,34 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     over, spare = cases[CASE], cases["own: eight examples, kept"][:2]
     plan = {"side": "DomainLLM (one submission)", "base": base, "folder": folder, "adapters": adapters, "quantization": "none",
             "new_tokens": 16, "repeats": args.repeats}  # fmt: skip
-    found = {}
-    for name, prompts in (("base", [{**p, "adapter": None} for p in over]), ("three adapters", over)):
-        before = [*warm_up([{"adapter": first}], spare), *warm_up(prompts, spare)]
-        run = child(work, name, {**plan, "cases": {CASE: prompts}, "warm_up": {CASE: before}}, AT_ONCE)
-        found[name] = {"peaks": run["cases"][CASE]["peaks"], "how": run["memory"]["how"]}
+    found: dict[str, list[list[int]]] = {"base": [], CASE: []}
+    asked = {"base": [{**p, "adapter": None} for p in over], CASE: over}
+    for _ in range(args.processes):
+        for name, prompts in asked.items():
+            before = [*warm_up([{"adapter": first}], spare), *warm_up(prompts, spare)]
+            run = child(work, name, {**plan, "cases": {CASE: prompts}, "warm_up": {CASE: before}}, AT_ONCE)
+            found[name].append(run["cases"][CASE]["peaks"])
     return {
         "command": " ".join(["python -m benchmarks.chain_memory", *sys.argv[1:]]),
         "prompts": args.prompts,
+        "how": run["memory"]["how"],
         **compared(found, adapters),
     }
 
 
-def compared(found: dict[str, Any], adapters: Sequence[str]) -> dict[str, Any]:
-    """Bytes: the lowest peak of each, and what the adapters add for each byte of their files."""
+def compared(found: dict[str, list[list[int]]], adapters: Sequence[str]) -> dict[str, Any]:
+    """Bytes: the peak of each, and what the adapters add for each byte of their files."""
     size = sum((Path(a) / "adapter_model.safetensors").stat().st_size for a in adapters)
-    low, high = min(found["base"]["peaks"]), min(found["three adapters"]["peaks"])
+    without, over = ([min(peaks) for peaks in found[name]] for name in ("base", CASE))
+    low, high = statistics.median(without), statistics.median(over)
     return {
-        "each": found,
+        "peaks": found,
         "adapter_bytes": size,
         "peak_on_base": low,
         "peak_over_three_adapters": high,
         "more_per_adapter_byte": (high - low) / size,
+        "least_more": (min(over) - max(without)) / size,
+        "most_more": (max(over) - min(without)) / size,
     }
 
 

@@ -139,15 +139,16 @@ def chain_memory(facts: dict[str, Any]) -> str:
     high, low, size = (facts[k] / 2**20 for k in ("peak_over_three_adapters", "peak_on_base", "adapter_bytes"))
     return (
         f"Peak memory of {facts['prompts']} prompts over three adapters, whose files hold {size:.0f} MiB: {high:,.0f} MiB; of the same "
-        f"prompts on the base alone: {low:,.0f} MiB. That is {facts['more_per_adapter_byte']:.2f} bytes for each byte of the files."
+        f"prompts on the base alone: {low:,.0f} MiB. That is {facts['more_per_adapter_byte']:.2f} bytes for each byte of the files "
+        f"({facts['least_more']:.2f} to {facts['most_more']:.2f} by the processes that are compared)."
     )
 
 
 def few_rows(facts: dict[str, Any]) -> str:
     gain = facts["times_as_fast"]
     return (
-        f"Passes of {facts['used_from']} to {facts['used_to']} tokens compute W xᵀ in place of x Wᵀ: their linear layers take "
-        f"{gain['median']:.1f} times less ({gain['least']:.1f} to {gain['most']:.1f}, by the number of tokens)."
+        f"Passes of {facts['used_from']} to {facts['used_to']} tokens compute W xᵀ in place of x Wᵀ: their linear layers are "
+        f"{gain['median']:.1f} times as fast ({gain['least']:.1f} to {gain['most']:.1f}, by the number of tokens)."
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from domainkit.errors import AdapterError, RequestError
 from domainkit.inference.adapters import MIXED
 from domainkit.inference.backend import Message
+from domainkit.inference.cascade import LEAST_SPARED, Cascade
 from domainkit.inference.local import LocalBackend
 from domainkit.inference.text import TextStream
 from domainkit.training.base import load_base
@@ -93,15 +94,26 @@ def test_most_methods_share_passes(backend: LocalBackend, folders: dict[str, str
     assert [pool.load(folders[k]).family == MIXED for k in apart] == [False, False]
 
 
-@pytest.mark.parametrize("kind", ["prefix", "loreft", "bottleneck"])
+@pytest.mark.parametrize("least_spared", [1, LEAST_SPARED], ids=["held once", "copied"])
+@pytest.mark.parametrize("kind", ["red", *KINDS])
 def test_beginnings_are_shared_where_that_is_exact(
-    tiny_base: str, backend: LocalBackend, folders: dict[str, str], kind: str
+    tiny_base: str,
+    backend: LocalBackend,
+    folders: dict[str, str],
+    kind: str,
+    least_spared: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A long common beginning, then prompts that continue earlier ones."""
+    monkeypatch.setattr("domainkit.inference.slots.LEAST_SPARED", least_spared)
+    attend, seen = Cascade.attend, []
+    monkeypatch.setattr(Cascade, "attend", lambda *given: seen.append(given[1]) or attend(*given))
     head = "the same long beginning of all the questions, " * 3
     texts = [head + t for t in ("one", "two and more", "two and more of it", "x")]
     wanted = [alone(tiny_base, folders[kind], backend._prompt(ask(t)), backend.tokenizer) for t in texts]
+    backend.engine().prefixes.clear()
     together = backend.complete([ask(t, adapter=folders[kind]) for t in texts])
+    assert bool(seen) == (least_spared == 1)
     later = [backend.complete([ask(t, adapter=folders[kind])])[0] for t in texts]
     assert [a.text for a in together] == wanted
     assert [a.text for a in later] == wanted

@@ -162,6 +162,17 @@ def check(model: Any, runner: Runner, seats: list[Seat]) -> None:
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@torch.inference_mode()
+def test_half_precision_shares_prefixes_too(name: str, dtype: torch.dtype) -> None:
+    model = build(name).to(dtype)
+    runner, why = make_runner(model, range(20, 28))
+    assert isinstance(runner, Runner), why
+    assert runner.cascades
+    runner.close()
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
 @torch.inference_mode()
 def test_prefixes_that_rows_share_are_held_once_and_read_as_their_own(
     name: str, monkeypatch: pytest.MonkeyPatch
