@@ -18,12 +18,15 @@ def run_sweep(file: Path, settings: dict[str, Any], data: Path, out: Path) -> No
     from rich.console import Console
     from rich.table import Table
 
+    from domainkit.corpus.examples import refuse_tools
     from domainkit.corpus.read import read_examples
     from domainkit.training.sweep import parse_grid, retrain, sweep, table
 
     grid = parse_grid(read_run_file(file))
     examples = read_examples(data)
     score = _score if grid.choose_by == "score" else None
+    if score:
+        refuse_tools(examples, 'a sweep that chooses by "score", not by "loss",')
     result = sweep(examples, grid, settings, out, score=score, on_row=lambda row: typer.echo(f"done: {row.name}"))
     heading, *lines = table(result.rows, result.winner)
     shown = Table(title=f"{grid.tokens:,} training tokens each; {len(result.dev)} development questions")
@@ -52,7 +55,10 @@ def _score(adapter: Path, fit: Sequence[Example], dev: Sequence[Example]) -> tup
 
 
 def _write_task(path: Path, examples: Sequence[Example]) -> Path:
-    rows = [{"id": e.id or f"dev{i}", "messages": [t.model_dump() for t in e.turns]} for i, e in enumerate(examples)]
+    rows = [
+        {"id": e.id or f"dev{i}", "messages": [t.model_dump(exclude_defaults=True) for t in e.turns]}
+        for i, e in enumerate(examples)
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
     return path

@@ -4,19 +4,23 @@
     {"prompt": text or messages, "completion": text or messages}
     {"messages": [{"role": ..., "content": ...}, ...]}          # the last is the assistant's
 
+Messages may call tools, in the chat format of OpenAI's API: the row's "tools" describe them, an assistant's message has
+"tool_calls", and a message of the role "tool" what a call gave.
+
 A row may name "doc_ids", the documents that hold its answer. Other fields are left alone; "id", where present, is unique.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from domainkit.corpus.example import Example, Role, Turn
-from domainkit.corpus.rows import Row, kind, scan_rows
-from domainkit.errors import Problem
+from domainkit.corpus.example import Call, Example, Role, Turn
+from domainkit.corpus.rows import Row, kind, place, scan_rows
+from domainkit.errors import DataError, Problem
 from domainkit.registry import near
 
 LAYOUTS: tuple[tuple[str, ...], ...] = (("messages",), ("prompt", "completion"), ("input", "target"))
@@ -28,7 +32,10 @@ _ELSEWHERE = {
     "completion": ("response", "answer", "output", "target", "chosen"),
     "messages": ("conversations", "conversation", "dialog", "turns"),
 }
-_OTHER_ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "ai": "assistant"}
+_OTHER_ROLES = {
+    "human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "ai": "assistant", "function": "tool",
+}  # fmt: skip
+_TOOL = '{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}'
 
 
 class RowError(Exception):
@@ -90,9 +97,11 @@ def _finished(row: dict[str, Any], turns: list[Turn], source: str) -> Example:
         if turns and turns[0].role == "system":
             raise RowError("has a 'system' field and a system turn", "keep one of them")
         turns.insert(0, Turn(role="system", content=_text(system, "system")))
+    tools = _tools(row.get("tools"))
     _check_order(turns)
+    _check_calls(turns, tools)
     return Example(
-        turns=tuple(turns), source=source, id=_id(row.get("id")), doc_ids=_texts(row.get("doc_ids"), "doc_ids"),
+        turns=tuple(turns), tools=tools, source=source, id=_id(row.get("id")), doc_ids=_texts(row.get("doc_ids"), "doc_ids"),
         task=None if row.get("task") is None else _text(row["task"], "task"),
     )  # fmt: skip
 
@@ -163,7 +172,7 @@ def _message(message: Any, place: str) -> Turn:
     if not isinstance(message, dict):
         raise RowError(f"{place} is {kind(message)}, not an object", 'write {"role": ..., "content": ...}')
     for field, alias in (("role", "from"), ("content", "value")):
-        if field not in message:
+        if field not in message and not (field == "content" and message.get("tool_calls")):
             found = next((f for f in message if f == alias or f.strip().lower() == field), None)
             cure = f"rename '{found}' to '{field}'" if found else 'a message has "role" and "content"'
             raise RowError(f"{place}: missing field '{field}'", cure)
@@ -173,7 +182,72 @@ def _message(message: Any, place: str) -> Turn:
         meant = _OTHER_ROLES.get(str(role).strip().lower())
         cure = f"did you mean '{meant}'?" if meant else near(str(role), roles)
         raise RowError(f"{place}: unknown role {role!r}", cure)
-    return Turn(role=cast(Role, role), content=_text(message["content"], f"{place}.content"))
+    calls = _calls(message.get("tool_calls"), f"{place}.tool_calls") if role == "assistant" else ()
+    if calls and message.get("content") in (None, ""):
+        return Turn(role="assistant", content="", tool_calls=calls)
+    content = _text(message["content"], f"{place}.content")
+    if role != "tool":
+        return Turn(role=cast(Role, role), content=content, tool_calls=calls)
+    call, name = (
+        None if message.get(f) is None else _text(message[f], f"{place}.{f}") for f in ("tool_call_id", "name")
+    )
+    return Turn(role="tool", content=content, tool_call_id=call, name=name)
+
+
+def _calls(value: Any, place: str) -> tuple[Call, ...]:
+    """An assistant's `tool_calls`; their arguments are an object, or the JSON text of one, as the API has it."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise RowError(f"{place} is {kind(value)}, not a list of calls", "write a list, or leave it out")
+    return tuple(_call(call, f"{place}[{i}]") for i, call in enumerate(value))
+
+
+def _call(call: Any, place: str) -> Call:
+    function = call.get("function", call) if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        cure = 'write {"id": ..., "type": "function", "function": {"name": ..., "arguments": {...}}}'
+        raise RowError(f"{place} names no function", cure)
+    arguments = function.get("arguments", {})
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except ValueError as e:
+            raise RowError(f"{place}: the arguments are not JSON ({e})", "write a JSON object") from None
+    if not isinstance(arguments, dict):
+        raise RowError(f"{place}: the arguments are {kind(arguments)}, not an object", "write a JSON object")
+    return Call(name=function["name"], arguments=arguments, id=str(call.get("id") or place))
+
+
+def _tools(value: Any) -> tuple[dict[str, Any], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise RowError(f"'tools' is {kind(value)}, not a list", f"write a list of {_TOOL}")
+    for i, tool in enumerate(value):
+        function = tool.get("function", tool) if isinstance(tool, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
+            raise RowError(f"tools[{i}] has no name", f"write it as {_TOOL}")
+    return tuple(value)
+
+
+def _check_calls(turns: Sequence[Turn], tools: Sequence[dict[str, Any]]) -> None:
+    names = [tool.get("function", tool)["name"] for tool in tools]
+    for before, turn in zip([None, *turns], turns, strict=False):
+        for call in turn.tool_calls:
+            if call.name not in names:
+                cure = near(call.name, names) if names else f'describe it: "tools": [{_TOOL}]'
+                raise RowError(f"a turn calls '{call.name}', which is not among the row's tools", cure)
+        if turn.role == "tool" and not (before and (before.tool_calls or before.role == "tool")):
+            raise RowError("a tool's turn follows no call", "put the assistant's turn with its 'tool_calls' before it")
+
+
+def refuse_tools(examples: Iterable[Example], use: str) -> None:
+    """Raises DataError for the first example that uses tools; `use` is what cannot be done with it, as "a comparison"."""
+    for example in examples:
+        if example.uses_tools:
+            cure = "leave such rows to `domainkit train`, or drop their tools and calls"
+            raise DataError([Problem(*place(example.source), f"uses tools, and {use} asks plain questions", cure)])
 
 
 def _text(value: Any, field: str) -> str:

@@ -77,7 +77,7 @@ def _check(material: Material, config: TrainConfig) -> None:
 
 def _fitted(examples: Sequence[Example], config: TrainConfig, folder: Path, name: str) -> Path:
     base = resolve_base(config.base, config.revision).fingerprint
-    turns = [[turn.model_dump() for turn in e.turns] for e in examples]
+    turns = [[turn.model_dump(exclude_defaults=True) for turn in e.turns] for e in examples]
     key = sha256_json({"base": base, "config": config.model_dump(exclude={"save_every"}), "rows": turns})
     out = folder / f"{name}-{key[:12]}"
     train(examples, config, out, resume=True)

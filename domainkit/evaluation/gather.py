@@ -9,6 +9,7 @@ from typing import Any
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
+from domainkit.corpus.examples import refuse_tools
 from domainkit.corpus.read import read_documents, read_examples
 from domainkit.errors import DataError, Problem
 from domainkit.evaluation.config import CompareConfig
@@ -53,6 +54,7 @@ def gather_material(
     documents = list(read_documents(Path(corpus))) if isinstance(corpus, str | Path) else list(corpus or ())
     adapters = [Path(folder) if folder else None for folder in (adapter, context_adapter)]
     chosen_on = read_examples(Path(dev)) if isinstance(dev, str | Path) else list(dev or ())
+    refuse_tools([*examples, *chosen_on], "a comparison")
     return Material(
         task,
         tuple(examples),

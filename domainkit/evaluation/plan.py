@@ -170,7 +170,7 @@ class Plan:
         if variant.runnable is not None:
             return sha256_json({**facts, "custom": variant.name})
         if "train" in variant.needs:
-            facts["train"] = sha256_json([[t.model_dump() for t in e.turns] for e in m.examples])
+            facts["train"] = sha256_json([[t.model_dump(exclude_defaults=True) for t in e.turns] for e in m.examples])
         if variant.family == "classical":
             return sha256_json(facts)
         facts |= {

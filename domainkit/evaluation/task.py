@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.examples import list_of_texts, scan_examples
+from domainkit.corpus.examples import list_of_texts, refuse_tools, scan_examples
 from domainkit.corpus.read import read_examples
 from domainkit.corpus.rows import scan_rows
 from domainkit.errors import ConfigError, DataError, Problem
@@ -79,6 +79,7 @@ def read_task(
     problems = sorted([*(f for f in faults if f.severity == "error"), *problems], key=lambda p: p.line or 0)
     if problems:
         raise DataError(problems)
+    refuse_tools(examples, "a comparison")
     solved = read_examples(train) if train is not None else []
     listed, origin = _listed_labels(path, labels) if kind != "answer" else ((), "")
     if labels is None and kind is None and _share(samples, listed) < 0.5:

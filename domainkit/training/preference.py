@@ -29,7 +29,7 @@ from domainkit.training.objectives import Objective, Plan, Row, load_objective
 from domainkit.training.outcome import check_learnt, make_card, save, trainable_weights
 from domainkit.training.preference_plan import check, example_of, from_start, make_plan, settle
 from domainkit.training.progress import Progress, show_progress
-from domainkit.training.render import encode_chat
+from domainkit.training.render import encode_prompt
 from domainkit.training.rewards import Reward, Scorer
 from domainkit.training.tuned import load_adapted
 
@@ -190,9 +190,7 @@ def _probe(
     """Facts of the answers to the first rows' prompts, sampled with the same seed whenever it is asked."""
     if not config.probe:
         return None
-    prompts = [
-        encode_chat(base.tokenizer, example_of(row).prompt, add_generation_prompt=True) for row in rows[: config.probe]
-    ]
+    prompts = [encode_prompt(example_of(row), base.tokenizer) for row in rows[: config.probe]]
     return measure_drift(
         model, base.tokenizer, prompts, stops=base.stop_token_ids, max_new_tokens=config.max_new_tokens,
         rows=config.rows_per_pass, seed=config.seed, reward=scorer,

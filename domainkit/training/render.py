@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from domainkit.corpus.document import Document
-from domainkit.corpus.example import Example
+from domainkit.corpus.example import Example, Turn
 from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, RequestError
 
 UNKNOWN = "\U000e0fff"
@@ -231,8 +231,10 @@ def render(example: Example, tokenizer: Any, max_length: int, *, stops: Sequence
     stops = stop_token_ids(tokenizer) if stops is None else stops
     guard = _Guard(tokenizer)
     try:
-        full = _apply_template(guard, example.turns, add_generation_prompt=False)
-        text = _apply_template(guard, example.prompt, add_generation_prompt=True)
+        turns, _ = _conversation(example.turns, example, tokenizer)
+        prompt_turns, tools = _conversation(example.prompt, example, tokenizer)
+        full = _apply_template(guard, turns, add_generation_prompt=False, tools=tools)
+        text = _apply_template(guard, prompt_turns, add_generation_prompt=True, tools=tools)
     except RequestError as e:
         raise _fault(example.source, e.what, e.next_step) from e
     if not full.startswith(text):
@@ -254,6 +256,30 @@ def render(example: Example, tokenizer: Any, max_length: int, *, stops: Sequence
         )
         raise _fault(example.source, what, "shorten or split the row, or raise max_length")
     return Rendered(ids, len(prompt), example.source, opening=opening_of(tokenizer))
+
+
+def encode_prompt(example: Example, tokenizer: Any) -> list[int]:
+    """Ids of the turns before the last one, as they are when the model answers, its tools among them."""
+    turns, tools = _conversation(example.prompt, example, tokenizer)
+    return encode_chat(tokenizer, turns, add_generation_prompt=True, tools=tools)
+
+
+def _conversation(
+    turns: Sequence[Turn], example: Example, tokenizer: Any
+) -> tuple[Sequence[Any], list[dict[str, Any]] | None]:
+    """The messages and the `tools=` that the chat template is given, as they are when the model answers."""
+    if not example.uses_tools:
+        return turns, None
+    from domainkit.inference.backend import Message, ToolCall
+    from domainkit.inference.tools import with_tools
+
+    messages = [
+        Message(
+            t.role, t.content, tuple(ToolCall(c.id, c.name, c.arguments) for c in t.tool_calls), t.tool_call_id, t.name
+        )
+        for t in turns
+    ]
+    return with_tools(messages, example.tools, "auto", tokenizer)
 
 
 def _fault(source: str, what: str, next_step: str | None) -> DataError:

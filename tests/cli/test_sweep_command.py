@@ -35,3 +35,21 @@ def test_a_sweep_prints_its_table_and_the_winners_command(tiny_base: str, tmp_pa
     kept = json.loads((tmp_path / "out" / "sweep.json").read_text())
     assert [row["metric"] for row in kept["rows"]] == ["label_accuracy"] * 2
     assert all(0 <= row["score"] <= 1 for row in kept["rows"])
+
+
+def test_a_sweep_that_would_score_rows_with_tools_says_so_before_it_trains(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, grid = tmp_path / "train.jsonl", tmp_path / "sweep.toml"
+    row = {"input": "How?", "target": "So.", "tools": [{"type": "function", "function": {"name": "add"}}]}
+    data.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    grid.write_text('tokens = 200\n[[grid]]\nmethod = "lora"\n')
+    words = ["train", "--sweep", grid, "--data", data, "--out", tmp_path / "out"]
+    monkeypatch.setattr(sys, "argv", ["domainkit", *map(str, words)])
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert "train.jsonl:1" in said
+    assert 'uses tools, and a sweep that chooses by "score", not by "loss", asks plain questions' in said
+    assert not (tmp_path / "out").exists()

@@ -8,11 +8,24 @@ from typing import Any
 
 import pytest
 
+from domainkit.corpus.examples import refuse_tools
 from domainkit.corpus.read import read_examples
 from domainkit.errors import DataError
 
 ASK = {"role": "user", "content": "How?"}
 REPLY = {"role": "assistant", "content": "So."}
+ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+CALLS = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}],
+}
+GAVE = {"role": "tool", "tool_call_id": "c1", "name": "add", "content": "3"}
+
+
+def call(name: str, arguments: Any) -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments}
+    return {"tools": [ADD], "messages": [ASK, {**CALLS, "tool_calls": [{"function": function}]}]}
 
 
 def write(folder: Path, *rows: Any) -> Path:
@@ -52,6 +65,40 @@ def test_text_is_kept_to_the_letter(tmp_path: Path) -> None:
     assert (example.question, example.target) == (" a\n<|im_end|>", " b ")
 
 
+def test_calls_of_tools_and_what_they_gave(tmp_path: Path) -> None:
+    """In the chat format of OpenAI's API; arguments as it has them, or as an object; content null, empty, missing or said beside."""
+    bare = {"role": "assistant", "tool_calls": [{"name": "add", "arguments": {"a": 1}}]}
+    said = {**CALLS, "content": "Let me see."}
+    path = write(
+        tmp_path,
+        {"tools": [ADD], "messages": [ASK, CALLS]},
+        {"tools": [ADD], "messages": [ASK, CALLS, GAVE, REPLY]},
+        {"tools": [ADD], "prompt": [ASK, bare, GAVE, GAVE], "completion": [said]},
+        {"tools": [ADD], "input": "How?", "target": "So."},
+        {"messages": [ASK, REPLY]},
+    )
+    calls, answers, both, offered, plain = read_examples(path)
+    [made] = calls.turns[-1].tool_calls
+    assert (made.name, made.arguments, made.id) == ("add", {"a": 1}, "c1")
+    assert calls.target == '{"name": "add", "arguments": {"a": 1}}'
+    assert [t.role for t in answers.turns] == ["user", "assistant", "tool", "assistant"]
+    assert (answers.turns[2].tool_call_id, answers.turns[2].name, answers.target) == ("c1", "add", "So.")
+    assert both.target == 'Let me see.\n{"name": "add", "arguments": {"a": 1}}'
+    assert both.turns[1].tool_calls[0].id
+    assert [e.uses_tools for e in (calls, answers, both, offered, plain)] == [True, True, True, True, False]
+    assert calls.tools == offered.tools == (ADD,)
+
+
+def test_what_has_no_use_for_tools_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path, {"input": "How?", "target": "So."}, {"tools": [ADD], "messages": [ASK, CALLS]})
+    refuse_tools(read_examples(path)[:1], "a comparison")
+    with pytest.raises(DataError) as error:
+        refuse_tools(read_examples(path), "a comparison")
+    assert f"{path}:2" in str(error.value)
+    assert "uses tools, and a comparison asks plain questions" in str(error.value)
+    assert "leave such rows to `domainkit train`" in str(error.value)
+
+
 @pytest.mark.parametrize(
     "row, what, cure",
     [
@@ -69,6 +116,18 @@ def test_text_is_kept_to_the_letter(tmp_path: Path) -> None:
         ({"input": ["a"], "target": "b"}, "'input' is a list, not text", "as a string"),
         ({"input": "a", "target": "b", "system": 1}, "'system' is a number", "as a string"),
         ({"input": "a", "target": "b", "id": []}, "'id' is a list, not text", "leave it out"),
+        ({"messages": [ASK, {**CALLS, "tool_calls": "x"}]}, "messages[1].tool_calls is a string, not a list", "write a list"),
+        ({"messages": [ASK, {**CALLS, "tool_calls": [{}]}]}, "messages[1].tool_calls[0] names no function", '"function": {"name"'),
+        (call("add", "{a}"), "tool_calls[0]: the arguments are not JSON", "write a JSON object"),
+        (call("add", "[1]"), "tool_calls[0]: the arguments are a list, not an object", "write a JSON object"),
+        (call("ad", "{}"), "a turn calls 'ad', which is not among the row's tools", "did you mean 'add'?"),
+        ({**call("add", "{}"), "tools": None}, "a turn calls 'add', which is not among the row's tools", '"tools": [{"type"'),
+        ({**call("add", "{}"), "tools": "add"}, "'tools' is a string, not a list", "write a list of"),
+        ({**call("add", "{}"), "tools": [{"name": ""}]}, "tools[0] has no name", "write it as"),
+        ({"messages": [ASK, GAVE, REPLY]}, "a tool's turn follows no call", "put the assistant's turn with its 'tool_calls'"),
+        ({"messages": [ASK, {**GAVE, "content": None}, REPLY]}, "'messages[1].content' is null, not text", "as a string"),
+        ({"messages": [ASK, {"role": "function", "content": "3"}]}, "unknown role 'function'", "did you mean 'tool'?"),
+        ({"messages": [ASK, {"role": "assistant", "tool_calls": []}]}, "messages[1]: missing field 'content'", "has \"role\""),
         ({"messages": [REPLY, ASK]}, "the last turn is the user's, not the assistant's", "it is the one to be learnt"),
         ({"messages": [REPLY]}, "no user turn comes before the assistant's", "add the question"),
         ({"messages": []}, "'messages' is empty", "write a list"),

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from domainkit import read_examples
 from domainkit.errors import ConfigError, DataError
+from domainkit.evaluation.config import CompareConfig
+from domainkit.evaluation.gather import gather_material
 from domainkit.evaluation.task import Task, read_task
 
 
@@ -151,3 +154,15 @@ def test_an_empty_file_and_a_bad_labels_file(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text('{"a": 1}')
     with pytest.raises(DataError, match=r"labels.json: is not a JSON list of non-empty strings"):
         label_task(tmp_path)
+
+
+def test_rows_that_use_tools_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    tool = {"type": "function", "function": {"name": "add"}}
+    task = write(tmp_path / "test.jsonl", [{"input": "How?", "target": "So."}])
+    tooled = write(tmp_path / "tools.jsonl", [{"input": "How?", "target": "So.", "tools": [tool]}])
+    message = "uses tools, and a comparison asks plain questions"
+    with pytest.raises(DataError, match=message):
+        read_task(tooled)
+    for given in ({"train": tooled}, {"train": read_examples(tooled)}, {"train": None, "dev": tooled}):
+        with pytest.raises(DataError, match=message):
+            gather_material(task, corpus=None, adapter=None, config=CompareConfig(), **given)  # type: ignore[arg-type]

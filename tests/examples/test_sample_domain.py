@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from domainkit import read_examples
+
 DOMAIN = Path(__file__).resolve().parents[2] / "examples" / "tallowmere"
 TASKS = ("routing", "answers")
 PARTS = ("train", "test")
@@ -180,3 +182,24 @@ def test_answers_stand_in_their_gold_article(part: str) -> None:
         if not any(flatten(row["target"]) in flatten(articles().get(name, "")) for name in row["doc_ids"])
     ]
     expect_none(absent)
+
+
+# Calls of tools
+
+
+def test_calls_are_of_an_offered_tool_with_its_arguments() -> None:
+    """A quarter of the rows end without a call: what a tool gave, told in words, and talk that needs no tool."""
+    examples = read_examples(DOMAIN / "tools_train.jsonl")
+    kinds: dict[str, Any] = {"string": str, "integer": int, "number": int | float, "boolean": bool}
+    wrong = []
+    for example in examples:
+        offered = {t["function"]["name"]: t["function"]["parameters"] for t in example.tools}
+        for call in (c for turn in example.turns for c in turn.tool_calls):
+            wanted = offered[call.name]["properties"]
+            fits = all(isinstance(v, kinds[wanted[k]["type"]]) for k, v in call.arguments.items() if k in wanted)
+            if not fits or not set(call.arguments) == set(wanted) == set(offered[call.name]["required"]):
+                wrong.append((example.id, call))
+    expect_none(wrong)
+    calls = sum(bool(e.turns[-1].tool_calls) for e in examples)
+    assert 0.7 * len(examples) < calls < 0.8 * len(examples)
+    assert len({call.name for e in examples for turn in e.turns for call in turn.tool_calls}) == 10

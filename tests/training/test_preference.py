@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from domainkit.adapter import Adapter
 from domainkit.corpus.example import Example, Turn
-from domainkit.corpus.preferences import Marked, Pair
+from domainkit.corpus.preferences import Marked, Pair, read_pairs
 from domainkit.errors import AdapterError, ConfigError, DataError, MachineError
 from domainkit.llm import DomainLLM
 from domainkit.training import preference as preference_module
@@ -310,6 +311,30 @@ def test_long_rows_are_refused_instead_of_cut(tiny_base: str, tmp_path: Path) ->
         run(tiny_base, tmp_path / "b", "dpo", long, max_length=600)
     with pytest.raises(DataError, match=r"rows\.jsonl:2: its prompt of \d+ tokens and an answer of max_new_tokens=6"):
         run(tiny_base, tmp_path / "c", "grpo", [example("q", "a"), example("q" * 600, "a", 2)], max_length=600)
+
+
+def test_a_call_can_be_preferred(tiny_base: str, tmp_path: Path) -> None:
+    add = {"type": "function", "function": {"name": "add"}}
+    row = {
+        "tools": [add],
+        "prompt": "1 and 2?",
+        "chosen": [{"role": "assistant", "tool_calls": [{"name": "add", "arguments": {"a": 1}}]}],
+        "rejected": "3, I think.",
+    }
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    pairs = read_pairs(tmp_path / "pairs.jsonl")
+    assert pairs[0].chosen.tools == pairs[0].rejected.tools == (add,)
+    made = run(tiny_base, tmp_path / "a", "dpo", pairs, probe=1)
+    length = len('<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>')
+    assert told(made)["curve"][0]["length"] == (length + 1 + len("3, I think.") + 1) / 2
+
+
+def test_answers_are_not_sampled_to_prompts_that_offer_tools(tiny_base: str, tmp_path: Path) -> None:
+    tooled = example("q", "a", 2).model_copy(update={"tools": ({"type": "function", "function": {"name": "add"}},)})
+    with pytest.raises(
+        DataError, match=r"rows\.jsonl:2: uses tools, and sampling answers for a reward asks plain questions"
+    ):
+        run(tiny_base, tmp_path / "a", "grpo", [example("q", "a"), tooled])
 
 
 def test_kto_weighs_the_kinds_alike() -> None:

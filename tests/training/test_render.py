@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domainkit.corpus.document import Document
-from domainkit.corpus.example import Example, Turn
+from domainkit.corpus.example import Call, Example, Turn
 from domainkit.errors import BaseModelError, DataError, RequestError
-from domainkit.inference.backend import Message, ToolCall
+from domainkit.inference.backend import Message, Request, ToolCall
+from domainkit.inference.local import LocalBackend
+from domainkit.inference.tools import parse_calls, template_knows_tools
 from domainkit.training.base import load_tokenizer
 from domainkit.training.render import (
     Rendered,
@@ -189,3 +191,60 @@ def test_documents_need_an_end_of_text_token(tiny_base: str) -> None:
 def test_preview_marks_what_is_learnt(tokenizer: Any) -> None:
     ids = tuple(encode_text(tokenizer, "abcd"))
     assert preview(Rendered(ids, 2, ""), tokenizer) == "ab⟦cd⟧"
+
+
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Adds.",
+        "parameters": {"type": "object", "properties": {"a": {"type": "integer"}}},
+    },
+}
+KNOWS_TOOLS = """\
+{% if tools %}<|start|>system
+{% for t in tools %}{{ t | tojson }}
+{% endfor %}<|end|>
+{% endif %}{% for m in messages %}<|start|>{{ 'user' if m.role == 'tool' else m.role }}
+{{ m.content }}{% for c in m.tool_calls or [] %}<tool_call>
+{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
+</tool_call>{% endfor %}<|end|>
+{% endfor %}{% if add_generation_prompt %}<|start|>assistant
+{% endif %}"""
+
+
+@pytest.mark.parametrize("template", [None, KNOWS_TOOLS], ids=["told in text", "known to the template"])
+def test_tools_are_learnt_in_the_form_in_which_they_are_asked_for(
+    tiny_base: str, template: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prompt's ids are those that the engine makes for the same messages; a call is read back from what is supervised."""
+    backend = LocalBackend(tiny_base, None, "none", "cpu")
+    if template:
+        monkeypatch.setattr(backend.tokenizer, "chat_template", template)
+    assert template_knows_tools(backend.tokenizer) == bool(template)
+    asked = (Turn(role="user", content="1 and 2?"),)
+    made = Call(name="add", arguments={"a": 1}, id="c1")
+    called = (*asked, Turn(role="assistant", content="", tool_calls=(made,)))
+    given_back = (*called, Turn(role="tool", content="3 <|end|>", tool_call_id="c1", name="add"))
+    answered = (*given_back, Turn(role="assistant", content="Three."))
+    for turns, ending in ((called, "</tool_call><|end|>"), (answered, "Three.<|end|>")):
+        row = render(Example(turns=turns, tools=(ADD,), source="rows.jsonl:1"), backend.tokenizer, 2048)
+        messages = tuple(
+            Message(
+                t.role,
+                t.content,
+                tuple(ToolCall(c.id, c.name, c.arguments) for c in t.tool_calls),
+                t.tool_call_id,
+                t.name,
+            )
+            for t in turns[:-1]
+        )
+        assert list(row.ids[: row.start]) == backend._prompt(Request(messages, tools=(ADD,)))
+        text = backend.tokenizer.decode(list(row.ids[row.start :]))
+        assert text.endswith(ending)
+        calls = parse_calls(text.removesuffix("<|end|>"), [ADD])[1]
+        assert [(c.name, c.arguments) for c in calls] == ([("add", {"a": 1})] if turns is called else [])
+        assert list(row.ids).count(END) == len(turns) + 1, (
+            "one for each turn and the tools', none from the tool's own text"
+        )
+    backend.close()

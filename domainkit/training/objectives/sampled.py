@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.examples import refuse_tools
 from domainkit.corpus.rows import place
 from domainkit.errors import DataError, Problem
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.objectives import Plan, RowKind
 from domainkit.training.objectives.on_trl import arguments, build
-from domainkit.training.render import encode_chat
+from domainkit.training.render import encode_prompt
 
 CURVE = {
     "reward": "reward", "reward_spread": "reward_std", "kl": "kl", "length": "completions/mean_length",
@@ -24,9 +25,10 @@ def encode_prompts(
     rows: Sequence[Example], tokenizer: Any, max_length: int, config: PreferenceConfig
 ) -> list[dict[str, Any]]:
     """Each example's prompt as ids; the longest answer must fit behind it."""
+    refuse_tools(rows, "sampling answers for a reward")
     encoded, problems = [], []
     for number, row in enumerate(rows):
-        ids = encode_chat(tokenizer, row.prompt, add_generation_prompt=True)
+        ids = encode_prompt(row, tokenizer)
         if len(ids) + config.max_new_tokens > max_length:
             path, line = place(row.source)
             what = f"its prompt of {len(ids)} tokens and an answer of max_new_tokens={config.max_new_tokens} are more than {max_length}"
