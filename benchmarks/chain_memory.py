@@ -1,10 +1,11 @@
 """What adapters cost in memory: DomainLLM's peak over three of them, beside its peak for the same prompts on the base alone.
 
-python -m benchmarks.chain_memory [--prompts 64] [--processes 3] [--repeats 4]
+python -m benchmarks.chain_memory [--ranks 16 64] [--prompts 64] [--processes 3] [--repeats 4]
 
 Each in processes of its own, in turn, that have loaded an adapter of rank 1 before, for what PEFT imports is no memory of the three.
 glibc gives every freed block of a mebibyte back at once there, so that what is held counts, not what it keeps for later. Of a process's
-repeats the lowest peak counts, of the processes the median: they differ by some mebibytes of their own.
+repeats the lowest peak counts, of the processes the median: they differ by some mebibytes of their own. Two ranks tell what an adapter
+takes besides its weights (PEFT's modules, the beginnings of prompts that are read once for each adapter) from what grows with them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ranks", type=int, nargs="+", default=[RANK, 4 * RANK])
     parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=4)
@@ -37,8 +39,19 @@ def main() -> None:
 
 def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     base, folder = make_base("smollm2-135m", work)
-    adapters = make_adapters(folder, work, RANK, n=3)
     [first] = make_adapters(folder, work / "first", rank=1, n=1)
+    ranks = {rank: over_adapters(args, work / f"rank{rank}", base, folder, first, rank) for rank in args.ranks}
+    return {
+        "command": " ".join(["python -m benchmarks.chain_memory", *sys.argv[1:]]),
+        "prompts": args.prompts,
+        "ranks": ranks,
+    }
+
+
+def over_adapters(
+    args: argparse.Namespace, work: Path, base: str, folder: Path, first: str, rank: int
+) -> dict[str, Any]:
+    adapters = make_adapters(folder, work, rank, n=3)
     cases = prompts_of(args.prompts, adapters)
     over, spare = cases[CASE], cases["own: eight examples, kept"][:2]
     plan = {"side": "DomainLLM (one submission)", "base": base, "folder": folder, "adapters": adapters, "quantization": "none",
@@ -50,12 +63,7 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
             before = [*warm_up([{"adapter": first}], spare), *warm_up(prompts, spare)]
             run = child(work, name, {**plan, "cases": {CASE: prompts}, "warm_up": {CASE: before}}, AT_ONCE)
             found[name].append(run["cases"][CASE]["peaks"])
-    return {
-        "command": " ".join(["python -m benchmarks.chain_memory", *sys.argv[1:]]),
-        "prompts": args.prompts,
-        "how": run["memory"]["how"],
-        **compared(found, adapters),
-    }
+    return {"how": run["memory"]["how"], **compared(found, adapters)}
 
 
 def compared(found: dict[str, list[list[int]]], adapters: Sequence[str]) -> dict[str, Any]:

@@ -136,12 +136,20 @@ def _beside_the_table(facts: dict[str, Any]) -> list[str]:
 
 
 def chain_memory(facts: dict[str, Any]) -> str:
-    high, low, size = (facts[k] / 2**20 for k in ("peak_over_three_adapters", "peak_on_base", "adapter_bytes"))
-    return (
-        f"Peak memory of {facts['prompts']} prompts over three adapters, whose files hold {size:.0f} MiB: {high:,.0f} MiB; of the same "
-        f"prompts on the base alone: {low:,.0f} MiB. That is {facts['more_per_adapter_byte']:.2f} bytes for each byte of the files "
-        f"({facts['least_more']:.2f} to {facts['most_more']:.2f} by the processes that are compared)."
-    )
+    """Peaks in MiB, and bytes of memory for each byte of the adapters' files, by rank."""
+    head = [
+        f"{facts['prompts']} prompts: peak, MiB",
+        "base alone",
+        "three adapters",
+        "their files",
+        "more, for each byte of the files",
+    ]
+    rows = []
+    for rank, found in facts["ranks"].items():
+        mib = [f"{found[k] / 2**20:,.0f}" for k in ("peak_on_base", "peak_over_three_adapters", "adapter_bytes")]
+        between = f"({found['least_more']:.2f}–{found['most_more']:.2f})"
+        rows.append([f"LoRA of rank {rank}", *mib, f"{found['more_per_adapter_byte']:.2f} {between}"])
+    return table(head, rows)
 
 
 def few_rows(facts: dict[str, Any]) -> str:
