@@ -169,20 +169,14 @@ def company(found: dict[str, Any]) -> str:
 
 def soak(facts: dict[str, Any]) -> str:
     asked = sum(facts["asked"].values())
+    whole, kept = facts["resident_bytes_after_each_round"], facts["kept_beginnings_bytes"]
+    rounds = ", ".join(number((w - k) / 2**20) for w, k in zip(whole, kept, strict=True))
     return (
         f"{asked:,} requests of {len(facts['asked'])} kinds from {facts['threads']} threads over the base and three adapters, streams closed, "
         f"requests cancelled and failing among them: {len(facts['faults'])} answers differed from the same request's alone or failed "
-        f"otherwise than they should, {facts['hung']} hung; {facts['tokens_settled']} tokens were settled alone."
-    )
-
-
-def soak_memory(facts: dict[str, Any]) -> str:
-    whole, kept = facts["resident_bytes_after_each_round"], facts["kept_beginnings_bytes"]
-    rounds = ", ".join(number((w - k) / 2**20) for w, k in zip(whole, kept, strict=True))
-    asked = sum(facts["asked"].values())
-    return (
-        f"MiB resident at rest after each round of a shorter soak ({asked} requests, {len(facts['faults'])} faults), without the "
-        f"beginnings of prompts that are kept for later ones ({', '.join(number(k / 2**20) for k in kept)}): {rounds}."
+        f"otherwise than they should, {facts['hung']} hung; {facts['tokens_settled']} tokens were settled alone. MiB resident at rest after "
+        f"each of the {facts['rounds']} rounds, without the beginnings of prompts that are kept for later ones "
+        f"({', '.join(number(k / 2**20) for k in kept)}): {rounds}."
     )
 
 
@@ -287,7 +281,6 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "few_rows": few_rows,
     "medquad_ghr": medquad_ghr,
     "soak": soak,
-    "soak_memory": soak_memory,
 }
 
 

@@ -40,9 +40,9 @@ class Referee:
         """Keep the state of the row's first `tokens`, whole blocks that were read alone one after the other."""
         if tokens:
             columns = row.seat.ahead + tokens
-            self._prefixes.keep(
-                _read_alone(row), row.prompt[:tokens], [(k[:, :columns], v[:, :columns]) for k, v in state]
-            )
+            # A part as a copy: a view would keep the whole in memory, which nobody counts.
+            own = state if columns == state[0][0].shape[1] else [(k[:, :columns].clone(), v[:, :columns].clone()) for k, v in state]  # fmt: skip
+            self._prefixes.keep(_read_alone(row), row.prompt[:tokens], own)
 
     def near(self, logits: torch.Tensor, best: torch.Tensor) -> list[bool]:
         """Of each row of float [rows, vocabulary], whether another is so near to its largest, at long `best` [rows, 1], that
