@@ -6,7 +6,7 @@ import argparse
 import subprocess
 import sys
 
-ALONE = ("chain_throughput", "company", "soak", "soak --requests 64 --name soak_memory", "simulations")
+ALONE = ("standard_suite", "chain_throughput", "chain_memory", "few_rows", "company", "soak", "simulations")
 ON_DATA = ("decision.banking77", "decision.medquad", "methods")
 
 

@@ -135,6 +135,18 @@ def _beside_the_table(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
+def standard_suite(facts: dict[str, Any]) -> str:
+    rows = []
+    for side, kinds in facts["sides"].items():
+        cells = []
+        for kind in ("TestUnit", "TestIntegration"):
+            found = kinds[kind]
+            parts = (f"{found[o]} {o}" for o in ("passed", "failed", "xfailed", "skipped") if found.get(o))
+            cells.append(f"{', '.join(parts)} of {sum(found.values())}")
+        rows.append([side, *cells])
+    return table(["langchain-tests, nothing overridden", "unit", "integration"], rows)
+
+
 def chain_memory(facts: dict[str, Any]) -> str:
     """Peaks in MiB, and bytes of memory for each byte of the adapters' files, by rank."""
     head = [
@@ -281,6 +293,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "few_rows": few_rows,
     "medquad_ghr": medquad_ghr,
     "soak": soak,
+    "standard_suite": standard_suite,
 }
 
 

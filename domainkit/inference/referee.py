@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -71,11 +72,12 @@ class Referee:
         take_seat(self._runner, row)
         whole, start = row.seat.tokens, self._take_blocks(row)
         known = start
-        for end in [*range(start + BLOCK, len(whole) - row.wants + 1, BLOCK), len(whole)]:
+        ends = [*range(start + BLOCK, len(whole) - row.wants + 1, BLOCK), len(whole)]
+        for begin, end in pairwise([start, *ends]):
             row.seat.tokens = whole[:end]
             self._enter(row)
             logits = self._runner.forward([row.seat], [row.wants])
-            if end % BLOCK == 0 and end <= row.shareable:
+            if end - begin == BLOCK and end <= row.shareable:
                 known = end
         if self._runner.shares and known > start:
             self.keep(row, known, self._runner.state(row.seat, known))

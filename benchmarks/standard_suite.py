@@ -1,0 +1,57 @@
+"""LangChain's standard suite on DomainLLM and, as it is, on ChatHuggingFace: how many tests pass, fail and are skipped.
+
+python -m benchmarks.standard_suite
+
+The same suite, the same 135M base, 40 new tokens. A test that does not apply (images, PDFs) is skipped by the suite itself, and so
+is one whose feature the model does not claim.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+from benchmarks.chain_sides import INSTALL
+from benchmarks.runs import save
+
+ROOT = Path(__file__).parents[1]
+SIDES = {"DomainLLM": "tests/test_llm_standard.py", "ChatHuggingFace": "benchmarks/peer_suite.py"}
+PACKAGES = ("langchain-tests", "langchain-core", "langchain-huggingface", "transformers")
+
+
+def main() -> None:
+    sides = {}
+    for name, file in SIDES.items():
+        if name == "ChatHuggingFace" and importlib.util.find_spec("langchain_huggingface") is None:
+            print(f"{name}: skipped, langchain-huggingface is not installed; next: {INSTALL}")
+            continue
+        sides[name] = counts(file)
+        print(name, sides[name], flush=True)
+    versions = {p: importlib.metadata.version(p) for p in PACKAGES}
+    save("standard_suite", {"command": "python -m benchmarks.standard_suite", "sides": sides, "versions": versions})
+
+
+def counts(file: str) -> dict[str, dict[str, int]]:
+    """{"TestUnit" or "TestIntegration": {outcome: tests}}"""
+    found: dict[str, Counter[str]] = {"TestUnit": Counter(), "TestIntegration": Counter()}
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        # Warnings are the peer's own affair here; a failing suite is a result, not a fault of the benchmark.
+        command = [sys.executable, "-m", "pytest", "-q", "-W", "default", "-k", "TestUnit or TestIntegration"]
+        subprocess.run([*command, f"--junitxml={report}", file], cwd=ROOT, check=False)
+        for case in ElementTree.parse(report).iter("testcase"):
+            kind = str(case.get("classname")).rpartition(".")[2]
+            outcome = next((c.tag for c in case if c.tag in ("failure", "error", "skipped")), "passed")
+            xfailed = any(c.get("type") == "pytest.xfail" for c in case)
+            found[kind]["xfailed" if xfailed else "failed" if outcome in ("failure", "error") else outcome] += 1
+    return {kind: dict(outcomes) for kind, outcomes in found.items()}
+
+
+if __name__ == "__main__":
+    main()
