@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.chain_base import PACKAGED
@@ -47,12 +48,13 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
     settled = referee.settled if referee else 0
     differ = [i for i in places if together[i] != alone[i]]
     margins, moved = [], []
+    runner = type(backend.engine().runner)(backend.engine().model)  # the engine's own is its thread's
     for i, ids in enumerate(alone):
         rows = logits_of(backend, requests[i], ids)
         top = rows.topk(2).values
         margins.append((top[:, 0] - top[:, 1]).tolist())
         if i % 8 == 0:
-            moved.append(company_moves(backend, requests, i, rows))
+            moved.append(company_moves(backend, runner, requests, i, rows))
     written = sum(map(len, alone)) + sum(map(len, together.values()))
     return {**facts_of(alone, together, differ, margins, moved), "share_of_tokens_settled": settled / written}
 
@@ -97,15 +99,24 @@ def logits_of(backend: LocalBackend, request: Request, ids: Sequence[int]) -> to
 
 
 @torch.inference_mode()
-def company_moves(backend: LocalBackend, requests: Sequence[Request], i: int, alone: torch.Tensor) -> float:
-    """The most that the first token's logits move when the prompt is read beside seven others."""
+def company_moves(
+    backend: LocalBackend, runner: Any, requests: Sequence[Request], i: int, alone: torch.Tensor
+) -> float:
+    """The most that the first token's logits move when the prompt is read beside seven others, behind what they have in common
+    where the engine would hold that once."""
+    from domainkit.inference.prefix import common
     from domainkit.inference.slots import Seat, seated
 
-    engine = backend.engine()
     group = [requests[(i + k) % len(requests)] for k in range(8)]
     seats = [Seat(backend._prompt(r)) for r in group]
-    with seated(engine.runner, seats):
-        beside = engine.runner.forward(seats, [1] * len(seats))[0, -1].float()
+    first, *others = (np.asarray(seat.tokens[:-1]) for seat in seats)
+    shared = min(common(first, other) for other in others)
+    with seated(runner, [beginning := Seat(seats[0].tokens[:shared])]):
+        runner.forward([beginning], [1])
+        state = runner.state(beginning, shared)
+    with seated(runner, seats):
+        runner.give(seats, shared, state)
+        beside = runner.forward(seats, [1] * len(seats))[0, -1].float()
     return float((beside - alone[0]).abs().max())
 
 
