@@ -58,6 +58,11 @@ class Example(BaseModel):
         return "\n".join([*([last.content] if last.content else []), *calls])
 
     @property
+    def lesson(self) -> str:
+        """All that training on it depends on, as JSON: what a fingerprint of training data is made of."""
+        return self.model_dump_json(include={"turns", "task", "tools"}, exclude_defaults=True)
+
+    @property
     def uses_tools(self) -> bool:
         return bool(self.tools) or any(turn.role == "tool" or turn.tool_calls for turn in self.turns)
 

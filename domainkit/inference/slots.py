@@ -397,7 +397,7 @@ def make_runner(model: Any, probe: Sequence[int]) -> tuple[Runner | SoloRunner, 
         return SoloRunner(model), f"answers are computed one by one: the base has {e}"
     why = _differs(runner, list(probe))
     if why is None:
-        runner.cascades = runner.cascades and _differs(runner, list(probe), shared=3) is None
+        runner.cascades = runner.cascades and _differs(runner, list(probe), shared=2) is None
         return runner, None
     runner.close()
     solo = SoloRunner(model, begins=True)
@@ -407,8 +407,8 @@ def make_runner(model: Any, probe: Sequence[int]) -> tuple[Runner | SoloRunner, 
 @torch.inference_mode()
 def _differs(runner: Runner, probe: list[int], shared: int = 0) -> str | None:
     """How logits of two seats, read in chunks, differ from plain passes', if they do; the first `shared` tokens as a prefix of both."""
-    short, long = probe[:6], [*probe[:3], *probe[4:8], probe[3]]
-    seats = [Seat(short[:4]), Seat(long[:7])]
+    short, long = probe[:6], probe[:8]
+    seats = [Seat(probe[:3]), Seat(probe[:7])]
     try:
         with seated(runner, seats):
             if shared:

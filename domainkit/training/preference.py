@@ -205,7 +205,8 @@ def _fingerprint(rows: Sequence[Row]) -> str:
     left_out = {"source": True, "id": True, "doc_ids": True}
     nested = {"chosen": left_out, "rejected": left_out, "example": left_out}
     return sha256_lines(
-        row.model_dump_json(exclude=left_out if isinstance(row, Example) else nested, exclude_none=True) for row in rows
+        row.model_dump_json(exclude=left_out if isinstance(row, Example) else nested, exclude_defaults=True)
+        for row in rows
     )
 
 

@@ -188,7 +188,7 @@ class _Run:
         return " ".join([self.config.method, *rest])
 
     def folder(self, epochs: float) -> Path:
-        data = sha256_lines(e.model_dump_json(include={"turns"}) for e in [*self.fit, *self.dev])
+        data = sha256_lines(e.lesson for e in [*self.fit, *self.dev])
         key = sha256_json([self.config.model_dump(), data, epochs])[:8]
         return self.out / f"{re.sub(r'[^A-Za-z0-9.=_-]+', '-', self.name)[:80]}-{key}"
 

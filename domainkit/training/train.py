@@ -150,7 +150,7 @@ def _data_fingerprint(examples: Sequence[Example], documents: Sequence[Document]
     if not examples and not documents:
         raise ConfigError("nothing to train on: no examples and no documents", next_step="give a file with --data")
     # Where a row came from does not change what is learnt from it.
-    rows = [e.model_dump_json(include={"turns", "task"}, exclude_none=True) for e in examples]
+    rows = [e.lesson for e in examples]
     return sha256_lines([*rows, *(d.model_dump_json(include={"text"}) for d in documents)])
 
 
