@@ -31,10 +31,8 @@ INSTALL = "pip install --no-deps -r requirements-bench.txt"
 
 def chat_huggingface(plan: dict[str, Any]) -> Answers:
     """langchain-huggingface as its users have it: `.batch` with its own defaults, one chat model for each adapter."""
-    from langchain_huggingface import ChatHuggingFace, HuggingFacePipeline
-    from transformers import pipeline
+    from langchain_huggingface import ChatHuggingFace
 
-    options = {"max_new_tokens": plan["new_tokens"], "do_sample": False, "return_full_text": False}
     chats: dict[str | None, Any] = {}
 
     def chat(adapter: str | None) -> Any:
@@ -42,8 +40,7 @@ def chat_huggingface(plan: dict[str, Any]) -> Answers:
             model, tokenizer = stock_model(plan)
             if adapter is not None:
                 model.load_adapter(adapter)
-            pipe = pipeline("text-generation", model=model, tokenizer=tokenizer, **options)
-            chats[adapter] = ChatHuggingFace(llm=HuggingFacePipeline(pipeline=pipe))
+            chats[adapter] = ChatHuggingFace(llm=stock_pipeline(model, tokenizer, plan["new_tokens"]))
         return chats[adapter]
 
     def answer(prompts: Sequence[Prompt]) -> list[str]:
@@ -139,6 +136,15 @@ SIDES: dict[str, Callable[[dict[str, Any]], Answers]] = {
 }
 
 # ---- what the stock sides share ---------------------------------------------------------------------------------------
+
+
+def stock_pipeline(model: Any, tokenizer: Any, new_tokens: int) -> Any:
+    """What ChatHuggingFace asks: greedy, so many new tokens at most."""
+    from langchain_huggingface import HuggingFacePipeline
+    from transformers import pipeline
+
+    options = {"max_new_tokens": new_tokens, "do_sample": False, "return_full_text": False}
+    return HuggingFacePipeline(pipeline=pipeline("text-generation", model=model, tokenizer=tokenizer, **options))
 
 
 def stock_model(plan: dict[str, Any]) -> tuple[Any, Any]:

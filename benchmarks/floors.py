@@ -49,10 +49,11 @@ def least_work(config: Any, prompts: Sequence[Sequence[int]], owners: Sequence[H
         attention = 4 * layers * queries * context
         return 2 * (weights + (adapter if owner is not None else 0)) + attention
 
-    read: dict[tuple[Hashable, tuple[int, ...]], int] = {}
-    for owner, prompt in zip(owners, prompts, strict=True):
-        for n in range(1, len(prompt) + 1):
-            read[owner, tuple(prompt[:n])] = n
+    beginnings = [
+        [(owner, tuple(prompt[:n])) for n in range(1, len(prompt) + 1)]
+        for owner, prompt in zip(owners, prompts, strict=True)
+    ]
+    read = {key: len(key[1]) for keys in beginnings for key in keys}
     passes = max(out, default=1) - 1
     vocabulary = 2 * config.vocab_size * width
     prefill = sum(token(n, key[0]) for key, n in read.items()) + len(prompts) * vocabulary
@@ -61,8 +62,8 @@ def least_work(config: Any, prompts: Sequence[Sequence[int]], owners: Sequence[H
     held = weights + config.vocab_size * width + adapter * len({o for o in owners if o is not None})
     seen = 0  # keys and values that a step has to read, over all steps: what rows begin with in common once
     for k in range(1, passes + 1):
-        running = [(p, owner) for p, owner, n in zip(prompts, owners, out, strict=True) if n > k]
-        seen += len({(owner, tuple(p[:n])) for p, owner in running for n in range(1, len(p) + 1)}) + k * len(running)
+        running = [keys for keys, n in zip(beginnings, out, strict=True) if n > k]
+        seen += len(set().union(*running)) + k * len(running)
     stream = itemsize * (passes * held + 2 * layers * pairs * seen)
     return {
         "tokens_to_read": sum(map(len, prompts)),

@@ -7,21 +7,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from langchain_huggingface import ChatHuggingFace, HuggingFacePipeline
+from langchain_huggingface import ChatHuggingFace
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from benchmarks.chain_base import folder_of
+from benchmarks.chain_base import PACKAGED, folder_of
+from benchmarks.chain_sides import stock_model, stock_pipeline
 
 
 @cache
 def pipeline_llm() -> Any:
-    from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
-
-    folder = folder_of("builtin:smollm2-135m")
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    options = {"max_new_tokens": 40, "do_sample": False, "return_full_text": False}
-    return HuggingFacePipeline(pipeline=pipeline("text-generation", model=model, tokenizer=tokenizer, **options))
+    model, tokenizer = stock_model({"folder": folder_of(PACKAGED), "quantization": "none"})
+    return stock_pipeline(model, tokenizer, new_tokens=40)
 
 
 class Peer:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from domainkit.inference.prefix import State
+from domainkit.inference.routed_lora import places
 
 LEAST_SPARED = 2048
 """Columns that need not be held once more, which pay for the second attention of every layer."""
@@ -35,7 +36,7 @@ class Cascade:
         for i, prefix in enumerate(prefixes):
             if prefix is not None:
                 rows.setdefault(prefix, []).append(i)
-        self._groups = [(_index(own, device), prefix) for prefix, own in rows.items()]
+        self._groups = [(places(own, device), prefix) for prefix, own in rows.items()]
         self.layers = 0
         """Layers that have read them."""
 
@@ -71,12 +72,6 @@ def attention_and_weight(
     """Attention (B, H, L, D), and the log of the sum of its exponentials (B, H, L)."""
     flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     return flash(query, key, value, 0.0, False, attn_mask=mask, scale=scale)
-
-
-def _index(rows: list[int], device: torch.device) -> slice | torch.Tensor:
-    """Rows side by side are seen as they lie, others gathered."""
-    first, last = rows[0], rows[-1]
-    return slice(first, last + 1) if last - first + 1 == len(rows) else torch.tensor(rows, device=device)
 
 
 __all__ = ["LEAST_SPARED", "Cascade", "SharedPrefix", "attention_and_weight"]

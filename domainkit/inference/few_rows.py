@@ -1,7 +1,6 @@
 """Linear layers over few tokens, as decoding asks for: W xᵀ instead of x Wᵀ, the same sums.
 
-On a CPU, MKL takes the second form at the pace of arithmetic long before there is any, and the first at that of reading the
-weights; `benchmarks/few_rows.py` measures both.
+On a CPU, MKL takes up to twice as long for the second form; `benchmarks/few_rows.py` measures both.
 """
 
 from __future__ import annotations
@@ -29,14 +28,13 @@ class FewRowsLinear(torch.nn.Linear):
         return found.t().contiguous().view(*x.shape[:-1], layer.out_features)
 
 
-def use_few_rows(model: Any) -> int:
-    """Let the model's plain linear layers compute so, where that is faster: float32 on a CPU with MKL. Returns how many do."""
+def use_few_rows(model: Any) -> None:
+    """Let the model's plain linear layers compute so, where that is faster: float32 on a CPU with MKL."""
     if model.device.type != "cpu" or not torch.backends.mkl.is_available():
-        return 0
-    layers = [m for m in model.modules() if type(m) is torch.nn.Linear and m.weight.dtype == torch.float32]
-    for layer in layers:
-        layer.__class__ = FewRowsLinear
-    return len(layers)
+        return
+    for layer in model.modules():
+        if type(layer) is torch.nn.Linear and layer.weight.dtype == torch.float32:
+            layer.__class__ = FewRowsLinear
 
 
 __all__ = ["FewRowsLinear", "use_few_rows"]

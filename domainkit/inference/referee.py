@@ -27,7 +27,7 @@ BLOCK = 256
 
 
 class Referee:
-    """`runner` is one of its own, over the same model; `enter` sets the adapters for a pass over one row; `prefixes` keeps
+    """`runner` is another over the same model, empty between its uses; `enter` sets the adapters for a pass over one row; `prefixes` keeps
     the states of blocks beside those of other beginnings."""
 
     def __init__(self, runner: Any, enter: Callable[[Row], None], prefixes: PrefixCache) -> None:

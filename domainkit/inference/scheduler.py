@@ -27,8 +27,8 @@ from domainkit.inference.passes import TOKENS_AT_ONCE, passes
 from domainkit.inference.prefix import PrefixCache
 from domainkit.inference.referee import Referee, take_seat
 from domainkit.inference.rows import Row, timed_out
+from domainkit.inference.runners import make_runner
 from domainkit.inference.sharing import Sharing
-from domainkit.inference.slots import make_runner
 from domainkit.training.encoder_decoder import is_encoder_decoder
 
 log = logging.getLogger("domainkit")
@@ -69,9 +69,9 @@ class Scheduler:
         # Half precision rounds too much to call on it; one row at a time has no company.
         exact = loaded.model.dtype == torch.float32 and not self.runner.one_by_one
         self.prefixes = PrefixCache(self._memory // 8)
-        referee, reader = type(self.runner)(loaded.model), type(self.runner)(loaded.model)
-        self.referee = Referee(referee, self._enter, self.prefixes) if exact else None
-        self._sharing = Sharing(self.runner, reader, self.prefixes, self.referee, self._read_beginnings)
+        aside = type(self.runner)(loaded.model)  # for what is read apart from the rows: beginnings, and near ties
+        self.referee = Referee(aside, self._enter, self.prefixes) if exact else None
+        self._sharing = Sharing(self.runner, aside, self.prefixes, self.referee, self._read_beginnings)
         self._bytes_per_token = state_bytes(loaded.model)
         self._budget = TOKENS_PER_PASS
         self._most_rows = MOST_ROWS

@@ -13,7 +13,7 @@ from domainkit.inference.slots import Seat
 
 
 class Sharing:
-    """`reader` is a runner of its own, in whose few seats `read` reads the new tokens of rows, no logits wanted: in the rows'
+    """`reader` is another runner, empty between its uses, in whose few seats `read` reads the new tokens of rows, no logits wanted: in the rows'
     own, each would get room for the longest beginning. `cache` holds beginnings for later rows; `referee` takes those whose state
     nobody's company has touched."""
 

@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, RequestError
+from domainkit.inference.backend import Message, ToolCall
+from domainkit.inference.tools import with_tools
 
 UNKNOWN = "\U000e0fff"
 """A character outside every vocabulary that is not made of bytes."""
@@ -270,9 +272,6 @@ def _conversation(
     """The messages and the `tools=` that the chat template is given, as they are when the model answers."""
     if not example.uses_tools:
         return turns, None
-    from domainkit.inference.backend import Message, ToolCall
-    from domainkit.inference.tools import with_tools
-
     messages = [
         Message(
             t.role, t.content, tuple(ToolCall(c.id, c.name, c.arguments) for c in t.tool_calls), t.tool_call_id, t.name

@@ -106,6 +106,7 @@ def test_beginnings_are_shared_where_that_is_exact(
 ) -> None:
     """A long common beginning, then prompts that continue earlier ones."""
     monkeypatch.setattr("domainkit.inference.slots.LEAST_SPARED", least_spared)
+    backend.engine()  # its base is tried when it loads, behind a shared prefix too
     attend, seen = Cascade.attend, []
     monkeypatch.setattr(Cascade, "attend", lambda *given: seen.append(given[1]) or attend(*given))
     head = "the same long beginning of all the questions, " * 3
@@ -158,7 +159,7 @@ def test_one_row_at_a_time(
     """Bases whose rows cannot share a batch: adapters in layers and positions work, virtual tokens where the state is keys and
     values."""
     from domainkit.inference import scheduler
-    from domainkit.inference.slots import SoloRunner
+    from domainkit.inference.runners import SoloRunner
 
     monkeypatch.setattr(scheduler, "make_runner", lambda model, probe: (SoloRunner(model, begins=begins), None))
     solo = LocalBackend(tiny_base, None, "none", "cpu")

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from domainkit.inference.grouped import GROUPED, grouped_attention, use_grouped
-from domainkit.inference.slots import make_runner
+from domainkit.inference.runners import make_runner
 
 
 class Layer(torch.nn.Module):

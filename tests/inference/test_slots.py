@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from domainkit.inference import grouped, slots
-from domainkit.inference.slots import Runner, Seat, SoloRunner, make_runner, seated
+from domainkit.inference.runners import SoloRunner, make_runner
+from domainkit.inference.slots import Runner, Seat, seated
 
 SIZES: dict[str, Any] = {
     "vocab_size": 100, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
