@@ -77,8 +77,9 @@ def domain_llm(plan: dict[str, Any]) -> Answers:
 
 def one_submission(plan: dict[str, Any]) -> Answers:
     """DomainLLM's backend, given all prompts at once: LangChain's threads bring them in waves, in which the room for states grows."""
-    from domainkit.inference.backend import Message, Request
+    from domainkit.inference.backend import Request
     from domainkit.inference.local import local_backend
+    from domainkit.messages import Message
 
     backend = local_backend(plan["base"], quantization=plan["quantization"])
 

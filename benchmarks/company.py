@@ -22,10 +22,11 @@ import torch
 from benchmarks.chain_base import PACKAGED
 from benchmarks.chain_throughput import prompts_of
 from benchmarks.runs import save
-from domainkit.inference.backend import Message, Request
+from domainkit.inference.backend import Request
+from domainkit.inference.engine.result_stream import Outlet
+from domainkit.inference.engine.sequence import Row
 from domainkit.inference.local import LocalBackend, local_backend
-from domainkit.inference.outlet import Outlet
-from domainkit.inference.rows import Row
+from domainkit.messages import Message
 
 MOST_TOGETHER = 48
 
@@ -104,8 +105,8 @@ def company_moves(
 ) -> float:
     """The most that the first token's logits move when the prompt is read beside seven others, behind what they have in common
     where the engine would hold that once."""
-    from domainkit.inference.prefix import common
-    from domainkit.inference.slots import Seat, seated
+    from domainkit.inference.engine.kv_cache import Seat, seated
+    from domainkit.inference.engine.prefix_cache import common
 
     group = [requests[(i + k) % len(requests)] for k in range(8)]
     seats = [Seat(backend._prompt(r)) for r in group]

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from benchmarks.runs import save
-from domainkit.inference.few_rows import LEAST, MOST, FewRowsLinear
+from domainkit.inference.engine.acceleration.small_batch_linear import LEAST, MOST, FewRowsLinear
 
 WIDTH, KEYS, INNER, LAYERS, VOCABULARY = 576, 192, 1536, 30, 49152
 LAYER = [(WIDTH, WIDTH)] * 2 + [(WIDTH, KEYS)] * 2 + [(WIDTH, INNER)] * 2 + [(INNER, WIDTH)]

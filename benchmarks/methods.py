@@ -62,7 +62,7 @@ def main() -> None:
     missing = [f for f in wanted if args.data is None or not (args.data / f).exists()]
     if missing:
         sys.exit(f"skipped: no {', '.join(missing)} under {args.data} (--data FOLDER)")
-    from domainkit.training.methods import METHODS
+    from domainkit.adapters.methods import METHODS
 
     names = args.methods.split(",") if args.methods else list(METHODS)
     for name in names:
@@ -91,7 +91,7 @@ def options(args: argparse.Namespace) -> list[str]:
 
 def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """The best rate's figures and all that were tried: one row of the table, or the reason why there is none."""
-    from domainkit.training.methods import METHODS
+    from domainkit.adapters.methods import METHODS
 
     default, source = METHODS.load(name).default_learning_rate(135_000_000)
     known = chosen_before(args.rates).get(name)
@@ -181,8 +181,8 @@ def parts(asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
 def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What training cost and how well the adapter predicts. Seconds are of the training loop alone."""
     from domainkit import TrainConfig, train
-    from domainkit.training.base import load_base
-    from domainkit.training.render import render_all
+    from domainkit.models.load import load_base
+    from domainkit.training.examples_to_ids import render_all
 
     quantization = "none" if asked["method"] in PLAIN else "nf4"
     fit, _ = parts(asked)
@@ -211,11 +211,11 @@ def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
     """Nats per target token of the kept examples, and bits per byte of general prose."""
+    from domainkit.adapters.tuned_model import load_adapted
     from domainkit.corpus.read import read_documents
-    from domainkit.training.base import load_base
-    from domainkit.training.proof import bits_per_byte, measure
-    from domainkit.training.render import render_all
-    from domainkit.training.tuned import load_adapted
+    from domainkit.models.load import load_base
+    from domainkit.training.examples_to_ids import render_all
+    from domainkit.training.heldout import bits_per_byte, measure
 
     _, dev = parts(asked)
     base = load_base(asked["base"], quantization="none" if asked["method"] in (*PLAIN, UNQUANTISED) else "nf4")

@@ -39,7 +39,7 @@ def measure() -> list[dict[str, Any]]:
     """One run for each β."""
     from domainkit.corpus.example import Example, Turn
     from domainkit.training.config import PreferenceConfig, parse_config
-    from domainkit.training.preference import train_preference
+    from domainkit.training.preference.train_preference import train_preference
 
     rows = [
         Example(turns=tuple(Turn(role=r, content=c) for r, c in (("system", "Be brief."), ("user", q), ("assistant", "x"))))

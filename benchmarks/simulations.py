@@ -20,14 +20,14 @@ from scipy.stats import norm
 
 from benchmarks.runs import RESULTS, save
 from benchmarks.tables import table
-from domainkit.evaluation.always_valid import confidence_sequence, log_e
-from domainkit.evaluation.learning_curve import learning_curve
-from domainkit.evaluation.ledger import luck
-from domainkit.evaluation.paired import mcnemar_midp, tango_interval
-from domainkit.evaluation.racing import Course
-from domainkit.evaluation.results import Estimate
-from domainkit.evaluation.seeds import crossed_interval
-from domainkit.evaluation.stats import wilson
+from domainkit.results.schema import Estimate
+from domainkit.statistics.always_valid import confidence_sequence, log_e
+from domainkit.statistics.intervals import wilson
+from domainkit.statistics.learning_curve import learning_curve
+from domainkit.statistics.paired import mcnemar_midp, tango_interval
+from domainkit.statistics.racing import Course
+from domainkit.statistics.seeds import crossed_interval
+from domainkit.verdict.test_set_ledger import luck
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
 ALPHA, BLOCK, QUESTIONS = 0.05, 20, 600
@@ -281,10 +281,10 @@ def filled(page: str, results: Path = RESULTS) -> str:
 def leakage(data: Path) -> Rows:
     """What each level finds in train for the test questions of public data sets, and how often pairs share their target."""
     from domainkit.corpus.read import read_examples
-    from domainkit.evaluation.leakage import find_leaks
     from domainkit.evaluation.task import read_task
     from domainkit.retrieval.dense import sentence_cosines
     from domainkit.retrieval.embeddings import MiniLMEmbeddings
+    from domainkit.verdict.leakage import find_leaks
 
     rows: Rows = []
     for name, train, test in (

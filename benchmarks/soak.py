@@ -27,8 +27,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.soak_jobs import Job, answer_alone, ask, make_jobs
+from domainkit.inference.engine.scheduler import REST
 from domainkit.inference.local import LocalBackend, local_backend
-from domainkit.inference.scheduler import REST
 
 GROWTH = 0.02
 """Share of memory that may come and go between rounds (the allocator keeps what it has freed)."""

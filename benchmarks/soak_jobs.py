@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from domainkit.errors import AdapterError, RequestError
-from domainkit.inference.backend import Completion, Message, Request
+from domainkit.inference.backend import Completion, Request
 from domainkit.inference.local import LocalBackend
+from domainkit.messages import Message
 
 WORDS = [
     "bees",

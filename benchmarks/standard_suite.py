@@ -21,7 +21,7 @@ from benchmarks.chain_sides import INSTALL
 from benchmarks.runs import save
 
 ROOT = Path(__file__).parents[1]
-SIDES = {"DomainLLM": "tests/test_llm_standard.py", "ChatHuggingFace": "benchmarks/peer_suite.py"}
+SIDES = {"DomainLLM": "tests/llm/test_standard_suite.py", "ChatHuggingFace": "benchmarks/peer_suite.py"}
 PACKAGES = ("langchain-tests", "langchain-core", "langchain-huggingface", "transformers")
 
 

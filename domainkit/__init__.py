@@ -9,35 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from domainkit.adapter import Adapter
+    from domainkit.adapters.folder import Adapter
+    from domainkit.comparison.compare import compare
     from domainkit.corpus.check import check
     from domainkit.corpus.document import Document
     from domainkit.corpus.example import Example, Turn
     from domainkit.corpus.preferences import read_marked, read_pairs
     from domainkit.corpus.read import read_documents, read_examples
     from domainkit.errors import DomainkitError
-    from domainkit.evaluation.compare import compare
-    from domainkit.evaluation.results import Results
     from domainkit.evaluation.task import Sample, Task, read_task
     from domainkit.evaluation.variant import Variant
-    from domainkit.llm import DomainLLM
+    from domainkit.llm.chat_model import DomainLLM
     from domainkit.report import render
+    from domainkit.results.schema import Results
     from domainkit.retrieval import build_retriever
     from domainkit.training.config import PreferenceConfig, TrainConfig
-    from domainkit.training.preference import train_preference
-    from domainkit.training.rewards import judge
+    from domainkit.training.preference.rewards import judge
+    from domainkit.training.preference.train_preference import train_preference
     from domainkit.training.train import train
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Adapter": "domainkit.adapter",
+    "Adapter": "domainkit.adapters.folder",
     "Document": "domainkit.corpus.document",
-    "DomainLLM": "domainkit.llm",
+    "DomainLLM": "domainkit.llm.chat_model",
     "DomainkitError": "domainkit.errors",
     "Example": "domainkit.corpus.example",
     "PreferenceConfig": "domainkit.training.config",
-    "Results": "domainkit.evaluation.results",
+    "Results": "domainkit.results.schema",
     "Sample": "domainkit.evaluation.task",
     "Task": "domainkit.evaluation.task",
     "TrainConfig": "domainkit.training.config",
@@ -45,8 +45,8 @@ _PUBLIC = {
     "Variant": "domainkit.evaluation.variant",
     "build_retriever": "domainkit.retrieval",
     "check": "domainkit.corpus.check",
-    "compare": "domainkit.evaluation.compare",
-    "judge": "domainkit.training.rewards",
+    "compare": "domainkit.comparison.compare",
+    "judge": "domainkit.training.preference.rewards",
     "read_documents": "domainkit.corpus.read",
     "read_examples": "domainkit.corpus.read",
     "read_marked": "domainkit.corpus.preferences",
@@ -54,7 +54,7 @@ _PUBLIC = {
     "read_task": "domainkit.evaluation.task",
     "render": "domainkit.report",
     "train": "domainkit.training.train",
-    "train_preference": "domainkit.training.preference",
+    "train_preference": "domainkit.training.preference.train_preference",
 }
 
 __all__ = [

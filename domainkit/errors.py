@@ -7,12 +7,13 @@ machine could not do it).
 
 from __future__ import annotations
 
+import difflib
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 class DomainkitError(Exception):
@@ -115,3 +116,18 @@ def saving(path: Path | str) -> Iterator[None]:
                 "cannot be written: permission denied", where=str(path), next_step="choose an --out you may write to"
             ) from e
         raise
+
+
+def describe(error: Any, model: Any) -> str:
+    """One pydantic error as one clause: the field, the value, the rule or the near name."""
+    field = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(field, model.model_fields, n=1)
+        return f"unknown option '{field}'" + (f" (did you mean '{close[0]}'?)" if close else "")
+    return f"{field}={error['input']!r}: {error['msg'].lower()}"
+
+
+class TrainingError(DomainkitError):
+    """Training went wrong: it diverged, or the adapter cannot learn."""
+
+    exit_code = 1

@@ -14,9 +14,9 @@ from rich.console import Console
 
 from domainkit import Results, TrainConfig, compare
 from domainkit.cli.progress import comparing
-from domainkit.evaluation.results import Portfolio
 from domainkit.report import write_report
 from domainkit.report.terminal import print_table
+from domainkit.results.schema import Portfolio
 
 DOMAIN = Path(__file__).parent / "tallowmere"
 # Chosen for a quarter of an hour on two cores, not for the best score: more epochs, examples and passages cost time.

@@ -79,7 +79,7 @@ def stock_script(train: Path, test: Path, work: Path, epochs: float) -> dict[str
 
 
 def run_stock(train: Path, test: Path, out: Path, epochs: float) -> None:
-    from domainkit.training.base import load_base
+    from domainkit.models.load import load_base
 
     base = load_base("builtin:smollm2-135m", quantization="none").folder  # the packaged model, unpacked
     words = {"--base": base, "--train": train, "--test": test, "--out": out, "--epochs": epochs}

@@ -26,7 +26,7 @@ def ask(
 ) -> None:
     """Ask a model, with or without an adapter. The answer is printed as it grows."""
     from chains import answer_chain
-    from domainkit.llm import DomainLLM
+    from domainkit.llm.chat_model import DomainLLM
 
     llm = DomainLLM(
         adapter=str(adapter) if adapter else None, base=base, max_tokens=max_tokens, temperature=temperature

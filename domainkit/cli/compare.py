@@ -71,7 +71,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="Run folder; an interrupted run continues in it.")] = None,
 ) -> None:
     """Compare prompting, retrieval, fine-tuning and their combination on the same questions, and write the report."""
-    from domainkit.evaluation.config import CompareConfig
+    from domainkit.comparison.config import CompareConfig
 
     given = {
         "task": task,
@@ -99,7 +99,7 @@ def compare(
     from rich.console import Console
 
     from domainkit.cli.progress import comparing
-    from domainkit.evaluation.compare import compare as run
+    from domainkit.comparison.compare import compare as run
     from domainkit.report.terminal import print_table
 
     given_paths = ("train", "corpus", "adapter", "context_adapter", "dev")

@@ -29,7 +29,7 @@ def export(
         raise ConfigError(
             "nothing to export to", next_step="give --server for the vLLM command, or --plain-lora FOLDER to convert"
         )
-    from domainkit.inference.vllm_command import serve_command
+    from domainkit.export.vllm import serve_command
 
     typer.echo(serve_command(None, adapters))
 
@@ -37,7 +37,7 @@ def export(
 def _convert(adapters: list[Path], out: Path, base: str | None) -> None:
     if len(adapters) != 1:
         raise ConfigError("takes one adapter at a time", where="--plain-lora", next_step="run it once for each")
-    from domainkit.training.convert import to_plain_lora
+    from domainkit.export.plain_lora import to_plain_lora
 
     made = to_plain_lora(adapters[0], out, base=base, quantization=None if base is None else "none")
     typer.echo(f"Adapter: {made.folder} (plain LoRA, same logits)")

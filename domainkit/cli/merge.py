@@ -66,7 +66,7 @@ def merge(
 
 
 def _into_base(adapter: Path, out: Path, held_out: list[Any], options: dict[str, Any]) -> None:
-    from domainkit.training.merge import merge as run
+    from domainkit.export.merge import merge as run
 
     merged = run(adapter, out, held_out, **options)
     _show_proof(merged.card.proof, merged.card.other_candidates)
@@ -77,7 +77,7 @@ def _into_base(adapter: Path, out: Path, held_out: list[Any], options: dict[str,
 
 
 def _combine(adapters: list[Path], out: Path, held_out: list[Any], options: dict[str, Any]) -> None:
-    from domainkit.training.combine import combine
+    from domainkit.export.combine import combine
 
     combined = combine(adapters, out, held_out, **options)
     _show_proof(combined.proof, [])

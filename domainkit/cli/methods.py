@@ -21,7 +21,7 @@ def methods(
     ] = None,
 ) -> None:
     """List the adaptation methods: what each is, its defaults and its learning rate with their sources, where it works."""
-    from domainkit.training.methods import METHODS
+    from domainkit.adapters.methods import METHODS
 
     if name is not None:
         _one(name, METHODS)

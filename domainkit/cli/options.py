@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from domainkit.evaluation.config import CompareConfig
+from domainkit.comparison.config import CompareConfig
 from domainkit.training.config import PreferenceConfig, TrainConfig
 
 

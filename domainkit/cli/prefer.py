@@ -60,7 +60,7 @@ def prefer(
     need_trl()
     rows = _read(config.objective, Path(own["data"]))
 
-    from domainkit.training.preference import train_preference
+    from domainkit.training.preference.train_preference import train_preference
 
     made = train_preference(
         rows, config, Path(own["out"]), reward=own.get("reward"), start=own.get("adapter"), resume=resume

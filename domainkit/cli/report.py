@@ -40,13 +40,13 @@ def one(run: Path, csv: Path | None, prices: Path | None) -> None:
     """The report of one run; new prices go into its results.json, from which the report is made."""
     from rich.console import Console
 
-    from domainkit.evaluation.results import Portfolio, load_results
     from domainkit.report import write_report
     from domainkit.report.terminal import print_table
+    from domainkit.results.schema import Portfolio, load_results
 
     results = load_results(run)
     if prices is not None:
-        from domainkit.evaluation.cost import reprice
+        from domainkit.verdict.cost import reprice
 
         results = reprice(results, prices)
         results.save(run / "results.json" if run.is_dir() else run)
@@ -65,8 +65,8 @@ def side_by_side(a: Path, b: Path, out: Path | None) -> None:
     """One page and one table of two runs."""
     from rich.console import Console
 
-    from domainkit.evaluation.results import load_results
-    from domainkit.report.side_by_side import print_side_by_side, render_side_by_side, set_side_by_side
+    from domainkit.report.sections.side_by_side import print_side_by_side, render_side_by_side, set_side_by_side
+    from domainkit.results.schema import load_results
     from domainkit.storage import write_text
 
     found = set_side_by_side(load_results(a), load_results(b))

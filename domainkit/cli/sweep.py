@@ -45,7 +45,7 @@ def run_sweep(file: Path, settings: dict[str, Any], data: Path, out: Path) -> No
 
 def _score(adapter: Path, fit: Sequence[Example], dev: Sequence[Example]) -> tuple[float, str]:
     """(primary metric, its name) of the adapter on the development part, by the chain that compare measures."""
-    from domainkit.evaluation.compare import compare
+    from domainkit.comparison.compare import compare
 
     out = adapter.parent / "dev"
     task = _write_task(adapter.parent / "dev.jsonl", dev)

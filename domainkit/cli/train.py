@@ -53,7 +53,7 @@ def train(
         return
 
     from domainkit.corpus.read import read_documents, read_examples
-    from domainkit.training.ranks import is_first
+    from domainkit.training.distributed import is_first
     from domainkit.training.train import train as run
 
     examples = read_examples(Path(own["data"])) if own.get("data") else []

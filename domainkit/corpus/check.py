@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.chunk import count_words
 from domainkit.corpus.document import Document
-from domainkit.corpus.documents import READERS, scan_documents
 from domainkit.corpus.example import Example
 from domainkit.corpus.examples import looks_like_examples, scan_examples
 from domainkit.corpus.fold import fold
+from domainkit.corpus.readers import READERS, scan_documents
 from domainkit.corpus.rows import place, scan_rows
 from domainkit.corpus.split import targets_repeat
 from domainkit.errors import Problem

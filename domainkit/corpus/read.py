@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from domainkit.corpus.document import Document
-from domainkit.corpus.documents import scan_documents
 from domainkit.corpus.example import Example
 from domainkit.corpus.examples import scan_examples
+from domainkit.corpus.readers import scan_documents
 from domainkit.corpus.rows import scan_rows
 from domainkit.errors import DataError, Problem
 

@@ -1,1 +1,1 @@
-"""Tasks, metrics, statistics, and the comparison of variants."""
+"""What is compared and how it is scored: tasks, variants, metrics, answers on disk."""

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -218,3 +218,19 @@ def _check_labels(
 
 def _short(text: str, most: int = 60) -> str:
     return f"'{text}'" if len(text) <= most else f"'{text[:most]}…'"
+
+
+class Question(Protocol):
+    """What has an id and may name the documents it is about: a Sample, or an Item of results."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def doc_ids(self) -> tuple[str, ...]: ...
+
+
+def clusters_of(questions: Sequence[Question]) -> list[str] | None:
+    """The document each question is about, where several questions share one; None where every item stands alone."""
+    names = [q.doc_ids[0] if q.doc_ids else q.id for q in questions]
+    return names if len(set(names)) < len(names) else None

@@ -12,7 +12,7 @@ BACKENDS = Table(
     {
         "echo": "domainkit.inference.echo:EchoBackend",
         "local": "domainkit.inference.local:local_backend",
-        "server": "domainkit.inference.server:ServerBackend",
+        "server": "domainkit.inference.server.backend:ServerBackend",
     },
     group="domainkit.backends",
 )

@@ -9,27 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from domainkit.messages import Message, ToolCall
+
 FinishReason = Literal["stop", "length", "tool_calls"]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A call of the tool `name` with JSON `arguments`; `id` is unique in its conversation."""
-
-    id: str
-    name: str
-    arguments: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn. `tool_calls` belong to the assistant's turns, `tool_call_id` to role "tool"."""
-
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str | None = None
-    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from domainkit.errors import RequestError
-from domainkit.inference.backend import Completion, FinishReason, Message, Piece, Request, ToolCall
+from domainkit.inference.backend import Completion, FinishReason, Piece, Request
+from domainkit.messages import Message, ToolCall
 
 
 class EchoBackend:

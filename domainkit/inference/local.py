@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from domainkit.errors import RequestError
-from domainkit.inference.adapters import read_adapter
-from domainkit.inference.backend import Completion, Message, Piece, Request
-from domainkit.inference.constrain import compile_constraint
-from domainkit.inference.outlet import Outlet
-from domainkit.inference.rows import Answer, Choice, Row, Score
-from domainkit.inference.scheduler import Scheduler
-from domainkit.inference.spelling import spelling_of
-from domainkit.inference.tools import with_tools
+from domainkit.inference.adapters.pool import read_adapter
+from domainkit.inference.backend import Completion, Piece, Request
+from domainkit.inference.constrained.constraint import compile_constraint
+from domainkit.inference.constrained.token_spelling import spelling_of
+from domainkit.inference.engine.result_stream import Outlet
+from domainkit.inference.engine.scheduler import Scheduler
+from domainkit.inference.engine.sequence import Answer, Choice, Row, Score
 from domainkit.machine import in_passing_thread
-from domainkit.training.base import load_base, load_tokenizer, plan_quantization
-from domainkit.training.config import DEFAULT_BASE, Quantization
-from domainkit.training.render import encode_chat, encode_text, opening_of
-from domainkit.training.source import BaseSource, resolve_base
-from domainkit.training.unpack import unpacked
+from domainkit.messages import Message
+from domainkit.models import DEFAULT_BASE, Quantization
+from domainkit.models.chat_template import encode_chat, encode_text, opening_of
+from domainkit.models.gguf import unpacked
+from domainkit.models.load import load_base, load_tokenizer, plan_quantization
+from domainkit.models.source import BaseSource, resolve_base
+from domainkit.models.tool_template import with_tools
 
 TEMPLATE_FILES = ("chat_template.jinja", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 

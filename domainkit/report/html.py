@@ -12,18 +12,19 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from domainkit.evaluation.results import Portfolio, Results
-from domainkit.report import cost, forgetting, leakage, numbers, story
-from domainkit.report.curve import curve_chart
-from domainkit.report.explorer import embed, explorer_data
-from domainkit.report.forest import forest
-from domainkit.report.groups import SHOWN as GROUPS_SHOWN
-from domainkit.report.groups import group_charts, group_size
-from domainkit.report.matrix import wins_matrix
-from domainkit.report.scatter import views
-from domainkit.report.svg import SHAPES, state_class
-from domainkit.report.text import one_line, shorten, visible
-from domainkit.report.waterfall import waterfall_charts
+from domainkit.report.charts.curve import curve_chart
+from domainkit.report.charts.forest import forest
+from domainkit.report.charts.groups import SHOWN as GROUPS_SHOWN
+from domainkit.report.charts.groups import group_charts, group_size
+from domainkit.report.charts.matrix import wins_matrix
+from domainkit.report.charts.scatter import views
+from domainkit.report.charts.svg import SHAPES, state_class
+from domainkit.report.charts.waterfall import waterfall_charts
+from domainkit.report.sections import cost, forgetting, leakage
+from domainkit.report.sections.explorer import embed, explorer_data
+from domainkit.report.wording import numbers, story
+from domainkit.report.wording.text import one_line, shorten, visible
+from domainkit.results.schema import Portfolio, Results
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import csv
 import io
 from pathlib import Path
 
-from domainkit.evaluation.results import Item, Results
-from domainkit.report.story import metric_names, score_of
-from domainkit.report.text import visible
+from domainkit.report.wording.story import metric_names, score_of
+from domainkit.report.wording.text import visible
+from domainkit.results.schema import Item, Results
 from domainkit.storage import write_text
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")

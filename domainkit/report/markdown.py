@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from domainkit.evaluation.results import CurvePoint, Estimate, Item, Portfolio, Results, Usage, VariantResult
-from domainkit.report import cost, forgetting, leakage, numbers, story
-from domainkit.report.text import one_line, shorten
-from domainkit.report.waterfall import waterfalls
+from domainkit.report.charts.waterfall import waterfalls
+from domainkit.report.sections import cost, forgetting, leakage
+from domainkit.report.wording import numbers, story
+from domainkit.report.wording.text import one_line, shorten
+from domainkit.results.schema import CurvePoint, Estimate, Item, Portfolio, Results, Usage, VariantResult
 
 EXAMPLES = 3
 """Flipped questions shown in each direction."""

@@ -11,9 +11,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from domainkit.evaluation.results import Difference, Portfolio, Results, VariantResult
-from domainkit.report import cost, forgetting, numbers, story
-from domainkit.report.text import one_line
+from domainkit.report.sections import cost, forgetting
+from domainkit.report.wording import numbers, story
+from domainkit.report.wording.text import one_line
+from domainkit.results.schema import Difference, Portfolio, Results, VariantResult
 
 _STYLES = {"BETTER": "bold cyan", "WORSE": "bold yellow", "EQUIVALENT": "", "CANNOT TELL YET": "dim"}
 

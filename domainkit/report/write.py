@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from domainkit.evaluation.results import load_results
 from domainkit.report.html import render
 from domainkit.report.markdown import to_markdown
+from domainkit.results.schema import load_results
 from domainkit.storage import write_text
 
 

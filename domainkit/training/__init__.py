@@ -1,1 +1,1 @@
-"""Adapters from examples: configuration, rendering, batches, methods, the training loop."""
+"""From examples to an adapter: configuration, batches, the training loop, checkpoints, sweeps, preferences."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from domainkit.models.encoder_decoder import is_encoder_decoder
 from domainkit.training.attention import SEGMENTED, Segments, lay_segments
-from domainkit.training.encoder_decoder import is_encoder_decoder
-from domainkit.training.render import Rendered
+from domainkit.training.examples_to_ids import Rendered
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from domainkit.adapter import PEFT_CONFIG, Adapter
+from domainkit.adapters.adaptation import Hooks
+from domainkit.adapters.folder import PEFT_CONFIG, Adapter
 from domainkit.errors import ConfigError, saving
 from domainkit.storage import write_text
-from domainkit.training import ranks
-from domainkit.training.methods.adaptation import Hooks
+from domainkit.training import distributed as ranks
 
 RUN = "run.json"
 RUN_STATE = "run_state.json"
@@ -227,8 +227,8 @@ def _refused_writes() -> Iterator[None]:
 
 
 __all__ = [
-    "Checkpointed",
     "KEPT",
+    "Checkpointed",
     "Ledger",
     "finished",
     "last_checkpoint",

@@ -5,15 +5,12 @@ Each option's meaning is written once, under its field; `domainkit train --help`
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, Literal, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from domainkit.errors import ConfigError
-
-Quantization = Literal["auto", "nf4", "int8", "none"]
-DEFAULT_BASE = "builtin:smollm2-135m"
+from domainkit.errors import ConfigError, describe
+from domainkit.models import DEFAULT_BASE, Quantization
 
 
 class AdapterConfig(BaseModel):
@@ -124,12 +121,3 @@ def parse_config(values: dict[str, Any], kind: Any = TrainConfig) -> Any:
             "; ".join(describe(error, kind) for error in e.errors()),
             next_step=f"domainkit {'train' if kind is TrainConfig else 'prefer'} --help lists every option",
         ) from e
-
-
-def describe(error: Any, model: type[BaseModel]) -> str:
-    """One pydantic error as one clause: the field, the value, the rule or the near name."""
-    field = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(field, model.model_fields, n=1)
-        return f"unknown option '{field}'" + (f" (did you mean '{close[0]}'?)" if close else "")
-    return f"{field}={error['input']!r}: {error['msg'].lower()}"

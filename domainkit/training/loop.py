@@ -15,25 +15,19 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from domainkit.errors import DomainkitError, MachineError
-from domainkit.training import ranks
+from domainkit.adapters.adaptation import hooks
+from domainkit.adapters.methods import peft_warnings_muted
+from domainkit.errors import MachineError, TrainingError
+from domainkit.training import distributed as ranks
 from domainkit.training.batches import Batch, Batches, Pass, pack, pad, split
 from domainkit.training.checkpoints import KEPT, Checkpointed, Ledger, last_checkpoint
 from domainkit.training.config import TrainConfig
-from domainkit.training.methods import peft_warnings_muted
-from domainkit.training.methods.adaptation import hooks
+from domainkit.training.examples_to_ids import Rendered
 from domainkit.training.objectives.supervised import head_is_plain, supervised_loss
 from domainkit.training.progress import Progress
-from domainkit.training.render import Rendered
 
 GRADIENT_STEPS = 3
 """Steps within which every adapter tensor must have had a gradient: LoRA's A has none until B has moved."""
-
-
-class TrainingError(DomainkitError):
-    """Training went wrong: it diverged, or the adapter cannot learn."""
-
-    exit_code = 1
 
 
 def rate_factor(step: int, steps: int, warmup: int, schedule: str) -> float:

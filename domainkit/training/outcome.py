@@ -9,15 +9,14 @@ from typing import Any
 
 import torch
 
-from domainkit.adapter import PEFT_CONFIG, WEIGHTS, Card, write_card
-from domainkit.errors import ConfigError
+from domainkit.adapters.adaptation import Hooks
+from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Card, write_card
+from domainkit.errors import ConfigError, TrainingError
 from domainkit.machine import hardware, versions
+from domainkit.models.chat_template import encode_chat
+from domainkit.models.load import LoadedBase
 from domainkit.storage import sha256_file, staged_folder
-from domainkit.training.base import LoadedBase
 from domainkit.training.config import PreferenceConfig, TrainConfig
-from domainkit.training.loop import TrainingError
-from domainkit.training.methods.adaptation import Hooks
-from domainkit.training.render import encode_chat
 
 
 def check_out(out: Path) -> None:

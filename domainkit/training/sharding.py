@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from domainkit.errors import ConfigError
-from domainkit.training import ranks
+from domainkit.training import distributed as ranks
 
 FSDP, DEEPSPEED = "ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"
 """What `accelerate launch` sets for `distributed_type: FSDP` and `DEEPSPEED`."""

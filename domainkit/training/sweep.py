@@ -14,23 +14,23 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from domainkit.adapter import WEIGHTS
+from domainkit.adapters.folder import WEIGHTS
+from domainkit.adapters.methods import parse_method
+from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.corpus.read import read_documents
 from domainkit.corpus.split import split
-from domainkit.errors import ConfigError, DomainkitError
+from domainkit.errors import ConfigError, DomainkitError, describe
 from domainkit.machine import environment
+from domainkit.models.load import LoadedBase, load_base
 from domainkit.storage import sha256_json, sha256_lines, write_text
-from domainkit.training import ranks
-from domainkit.training.base import LoadedBase, load_base
-from domainkit.training.config import TrainConfig, describe, parse_config
-from domainkit.training.methods import parse_method
+from domainkit.training import distributed as ranks
+from domainkit.training.config import TrainConfig, parse_config
+from domainkit.training.examples_to_ids import render_all
+from domainkit.training.heldout import bits_per_byte, measure
 from domainkit.training.progress import Progress
-from domainkit.training.proof import bits_per_byte, measure
-from domainkit.training.render import render_all
 from domainkit.training.train import release, train
-from domainkit.training.tuned import load_adapted
 
 ROW = "row.json"
 RESULTS = "sweep.json"

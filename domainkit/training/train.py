@@ -12,24 +12,25 @@ from typing import Any
 
 import torch
 
-from domainkit.adapter import Adapter
+from domainkit.adapters.adaptation import hooks
+from domainkit.adapters.folder import Adapter
+from domainkit.adapters.methods import Method, attach, parse_method
+from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.errors import ConfigError, DataError, Problem
+from domainkit.errors import ConfigError, DataError, Problem, TrainingError
+from domainkit.models.load import LoadedBase, load_base, pick_device, resolve_base
 from domainkit.registry import near
 from domainkit.storage import sha256_lines
-from domainkit.training import ranks, sharding
-from domainkit.training.base import LoadedBase, load_base, pick_device, resolve_base
+from domainkit.training import distributed as ranks
+from domainkit.training import sharding
 from domainkit.training.batches import Batches, Pass, pad, use_segments, why_not_pack
 from domainkit.training.checkpoints import finished, last_checkpoint, open_work, stopping_gently, work_folder
 from domainkit.training.config import TrainConfig, parse_config
-from domainkit.training.loop import Loop, TrainingError
-from domainkit.training.methods import Method, attach, parse_method
-from domainkit.training.methods.adaptation import hooks
-from domainkit.training.methods.virtual import arguments
+from domainkit.training.examples_to_ids import Rendered, render_all, render_documents
+from domainkit.training.loop import Loop
 from domainkit.training.outcome import check_learnt, check_out, make_card, save, trainable_weights
 from domainkit.training.progress import Progress, show_progress
-from domainkit.training.render import Rendered, render_all, render_documents
 
 log = logging.getLogger("domainkit")
 
@@ -91,7 +92,9 @@ def _train(
     ranks.wait()
     # 2. The base, frozen and quantised.
     torch.manual_seed(config.seed)
-    base = loaded or load_base(config.base, revision=config.revision, quantization=config.quantization, cut=cut)
+    base = loaded or load_base(
+        config.base, revision=config.revision, quantization=config.quantization, shards=ranks.count() if cut else 1
+    )
     resolved = _resolve(config, method, base)
     # 3. Examples as token ids, with only the answers supervised.
     rendered = _render(examples, documents, base, resolved.config, method)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domainkit.adapter import Adapter
+from domainkit.adapters.folder import Adapter
 from tests.cli.command import domainkit
 
 SMALL = ("quantization=none", "learning_rate=1e-2", "method.rank=4", "batch_size=2", "max_new_tokens=4", "probe=2")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from domainkit import read_examples
+from domainkit.comparison.config import CompareConfig
+from domainkit.comparison.inputs import gather_material
 from domainkit.errors import ConfigError, DataError
-from domainkit.evaluation.config import CompareConfig
-from domainkit.evaluation.gather import gather_material
 from domainkit.evaluation.task import Task, read_task
 
 

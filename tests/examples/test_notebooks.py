@@ -23,7 +23,7 @@ import pytest
 
 from benchmarks.decision import banking77, medquad
 from domainkit import Results, TrainConfig
-from domainkit.adapter import WEIGHTS
+from domainkit.adapters.folder import WEIGHTS
 from domainkit.training.config import parse_config
 from tests.examples.small_data import WRITERS
 

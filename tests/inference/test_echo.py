@@ -4,8 +4,9 @@ import pytest
 
 from domainkit.errors import RequestError
 from domainkit.inference import BACKENDS
-from domainkit.inference.backend import Backend, Message
+from domainkit.inference.backend import Backend
 from domainkit.inference.echo import EchoBackend
+from domainkit.messages import Message
 from tests.inference.tiny_adapters import ask
 
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {}}}

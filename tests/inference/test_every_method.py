@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import torch
 
+from domainkit.adapters.peft_patches import mend_peft
+from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import AdapterError, RequestError
-from domainkit.inference.adapters import MIXED
-from domainkit.inference.backend import Message
-from domainkit.inference.cascade import LEAST_SPARED, Cascade
+from domainkit.inference.adapters.pool import MIXED
+from domainkit.inference.engine.acceleration.shared_prefix_attention import LEAST_SPARED, Cascade
+from domainkit.inference.engine.detokenizer import TextStream
 from domainkit.inference.local import LocalBackend
-from domainkit.inference.text import TextStream
-from domainkit.training.base import load_base
-from domainkit.training.methods.mends import mend_peft
-from domainkit.training.tuned import load_adapted
+from domainkit.messages import Message
+from domainkit.models.load import load_base
 from tests.inference.tiny_adapters import OWN, ask, build_every_method, save_adapter
 
 VIRTUAL = ["prefix", "p-tuning", "prompt", "multitask#1"]
@@ -105,7 +105,7 @@ def test_beginnings_are_shared_where_that_is_exact(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A long common beginning, then prompts that continue earlier ones."""
-    monkeypatch.setattr("domainkit.inference.slots.LEAST_SPARED", least_spared)
+    monkeypatch.setattr("domainkit.inference.engine.kv_cache.LEAST_SPARED", least_spared)
     backend.engine()  # its base is tried when it loads, behind a shared prefix too
     attend, seen = Cascade.attend, []
     monkeypatch.setattr(Cascade, "attend", lambda *given: seen.append(given[1]) or attend(*given))
@@ -158,8 +158,8 @@ def test_one_row_at_a_time(
 ) -> None:
     """Bases whose rows cannot share a batch: adapters in layers and positions work, virtual tokens where the state is keys and
     values."""
-    from domainkit.inference import scheduler
-    from domainkit.inference.runners import SoloRunner
+    from domainkit.inference.engine import scheduler
+    from domainkit.inference.engine.model_runner import SoloRunner
 
     monkeypatch.setattr(scheduler, "make_runner", lambda model, probe: (SoloRunner(model, begins=begins), None))
     solo = LocalBackend(tiny_base, None, "none", "cpu")
@@ -245,7 +245,7 @@ def test_rotations_are_built_once(
     made = [save_adapter(tiny_base, tmp_path / str(seed), seed, config) for seed in (1, 2)]
     engine = LocalBackend(tiny_base, None, quantization, "cpu")
     with monkeypatch.context() as patch:
-        patch.setattr("domainkit.inference.adapters.keep_rotations", lambda host: None)
+        patch.setattr("domainkit.inference.adapters.pool.keep_rotations", lambda host: None)
         wanted = [engine.complete([ask("question", adapter=folder)])[0].text for folder in made]
     if quantization == "none":
         prompt = engine._prompt(ask("question"))

@@ -16,8 +16,9 @@ import pytest
 import torch
 
 from domainkit.errors import BaseModelError, RequestError
-from domainkit.inference.backend import Backend, Completion, Message, Request
+from domainkit.inference.backend import Backend, Completion, Request
 from domainkit.inference.local import LocalBackend, local_backend
+from domainkit.messages import Message
 from tests.inference.tiny_adapters import ask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -223,7 +224,7 @@ def test_a_long_prompt_is_read_in_parts_with_the_same_result(
     request = ask("abcdefgh " * 60)
     [whole] = backend.complete([request])
     backend.engine().prefixes.clear()
-    monkeypatch.setattr("domainkit.inference.scheduler.TOKENS_AT_ONCE", 100)
+    monkeypatch.setattr("domainkit.inference.engine.scheduler.TOKENS_AT_ONCE", 100)
     assert backend.complete([request])[0].text == whole.text
 
 

@@ -129,8 +129,8 @@ def test_memory_that_came_back_is_used_again(engine: LocalBackend, monkeypatch: 
 
 def test_freed_memory_goes_back_once_at_rest(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
-    monkeypatch.setattr("domainkit.inference.scheduler.return_freed_memory", lambda: given.append(1))
-    monkeypatch.setattr("domainkit.inference.scheduler.REST", 0.05)
+    monkeypatch.setattr("domainkit.inference.engine.scheduler.return_freed_memory", lambda: given.append(1))
+    monkeypatch.setattr("domainkit.inference.engine.scheduler.REST", 0.05)
     for times in (1, 2):
         engine.complete([ask("x", max_tokens=2)])
         end = time.monotonic() + 20

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from domainkit.inference.backend import Message, Request
+from domainkit.inference.backend import Request
+from domainkit.messages import Message
 
 
 def ask(text: str, **options: Any) -> Request:
@@ -19,7 +20,7 @@ def save_adapter(base: str, folder: Path, seed: int, config: Any, spread: float 
     from peft import get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from domainkit.training.methods import peft_warnings_muted
+    from domainkit.adapters.methods import peft_warnings_muted
 
     torch.manual_seed(seed)
     with peft_warnings_muted():
@@ -36,8 +37,8 @@ def save_own(base: str, folder: Path, seed: int, method: str, **options: Any) ->
     """A folder of one of domainkit's own methods, with random weights."""
     import torch
 
-    from domainkit.training.base import load_base
-    from domainkit.training.methods import attach, parse_method
+    from domainkit.adapters.methods import attach, parse_method
+    from domainkit.models.load import load_base
 
     model = attach(parse_method(method, options), load_base(base, quantization="none").model)
     torch.manual_seed(seed)

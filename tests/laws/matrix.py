@@ -11,18 +11,19 @@ from typing import Any
 
 import torch
 
+from domainkit.adapters.adaptation import hooks
+from domainkit.adapters.methods import METHODS, attach, parse_method, peft_warnings_muted
+from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
+from domainkit.adapters.tuned_model import load_adapted, own_method
 from domainkit.errors import ConfigError
-from domainkit.inference.adapters import MIXED
+from domainkit.inference.adapters.pool import MIXED
 from domainkit.inference.local import LocalBackend, local_backend
-from domainkit.training.base import LoadedBase, load_base
+from domainkit.models.chat_template import opening_of
+from domainkit.models.encoder_decoder import is_encoder_decoder
+from domainkit.models.load import LoadedBase, load_base
 from domainkit.training.batches import pad
-from domainkit.training.encoder_decoder import is_encoder_decoder
-from domainkit.training.methods import METHODS, attach, parse_method, peft_warnings_muted
-from domainkit.training.methods.adaptation import hooks
-from domainkit.training.methods.virtual import arguments
+from domainkit.training.examples_to_ids import Rendered
 from domainkit.training.objectives.supervised import supervised_loss
-from domainkit.training.render import Rendered, opening_of
-from domainkit.training.tuned import load_adapted, own_method
 from tests.inference.tiny_adapters import ask
 
 PRECISIONS = ("none", "nf4", "int8")

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from domainkit.adapters.methods import METHODS, parse_method
 from domainkit.corpus.example import Example, Turn
 from domainkit.training.config import TrainConfig
-from domainkit.training.methods import METHODS, parse_method
 from domainkit.training.train import train
 from tests.laws import matrix as laws
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.evaluation.results import (
+from domainkit.evaluation.variant import Family
+from domainkit.results.schema import (
     Action,
     AnswerRow,
     CurvePoint,
@@ -33,7 +34,6 @@ from domainkit.evaluation.results import (
     VariantResult,
     Verdict,
 )
-from domainkit.evaluation.variant import Family
 
 # name, family, description, share right, prompt tokens, seconds per question (None: the variant reports none)
 LADDER: list[tuple[str, Family, str, float, int | None, float | None]] = [

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.evaluation.results import BreakEven, Cost, Estimate, Portfolio, Prices, Results, VariantCost
 from domainkit.report import render
-from domainkit.report.story import flips
+from domainkit.report.wording.story import flips
+from domainkit.results.schema import BreakEven, Cost, Estimate, Portfolio, Prices, Results, VariantCost
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="neither chromium nor chromium-browser is on PATH")

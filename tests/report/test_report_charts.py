@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from domainkit.evaluation.results import Estimate, Results
-from domainkit.report.forest import forest
-from domainkit.report.scatter import Point, pareto, scatter
-from domainkit.report.svg import log_ticks, tag, ticks
+from domainkit.report.charts.forest import forest
+from domainkit.report.charts.scatter import Point, pareto, scatter
+from domainkit.report.charts.svg import log_ticks, tag, ticks
+from domainkit.results.schema import Estimate, Results
 
 
 @given(st.floats(-1e4, 1e4), st.floats(0.01, 1e4))

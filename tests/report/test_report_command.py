@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from domainkit.cli import main
-from domainkit.evaluation.results import Portfolio, Results
+from domainkit.results.schema import Portfolio, Results
 
 
 def report(*words: Any) -> tuple[int, str, str]:

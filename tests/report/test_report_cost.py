@@ -10,7 +10,10 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from domainkit.evaluation.results import (
+from domainkit.report import print_table, render, to_markdown
+from domainkit.report.sections.cost import break_even_sentence, lines_of, volume_chart, volume_data
+from domainkit.report.wording.numbers import money, volume
+from domainkit.results.schema import (
     BreakEven,
     Cost,
     Difference,
@@ -22,9 +25,6 @@ from domainkit.evaluation.results import (
     Results,
     VariantCost,
 )
-from domainkit.report import print_table, render, to_markdown
-from domainkit.report.cost import break_even_sentence, lines_of, volume_chart, volume_data
-from domainkit.report.numbers import money, volume
 
 HOSTILE = "<script>alert(1)</script>\u202e"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from domainkit.evaluation.results import AnswerRow, Item, Passage, Results
 from domainkit.report import render, to_markdown
-from domainkit.report.leakage import findings, unchecked
-from domainkit.report.matrix import wins_matrix
-from domainkit.report.waterfall import waterfalls
+from domainkit.report.charts.matrix import wins_matrix
+from domainkit.report.charts.waterfall import waterfalls
+from domainkit.report.sections.leakage import findings, unchecked
+from domainkit.results.schema import AnswerRow, Item, Passage, Results
 
 
 def test_the_page_has_every_element(rich: Results) -> None:

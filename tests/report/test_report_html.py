@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainkit.evaluation.results import Estimate, Leak, Portfolio, Results, Usage
 from domainkit.report import render
-from domainkit.report.explorer import embed, explorer_data
+from domainkit.report.sections.explorer import embed, explorer_data
+from domainkit.results.schema import Estimate, Leak, Portfolio, Results, Usage
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = (

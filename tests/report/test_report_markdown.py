@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainkit.evaluation.results import Portfolio, Results
 from domainkit.report import to_markdown
 from domainkit.report.markdown import escape
+from domainkit.results.schema import Portfolio, Results
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainkit.evaluation.results import Estimate
-from domainkit.report import numbers
+from domainkit.report.wording import numbers
+from domainkit.results.schema import Estimate
 
 
 @pytest.mark.parametrize(

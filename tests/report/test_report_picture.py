@@ -10,13 +10,13 @@ from xml.etree import ElementTree
 import pytest
 from markupsafe import Markup
 
-from domainkit.evaluation.cost import cost_of
-from domainkit.evaluation.prices import read_prices
-from domainkit.evaluation.results import Results
-from domainkit.report.cost import volume_chart
-from domainkit.report.curve import curve_chart
-from domainkit.report.forest import forest
+from domainkit.report.charts.curve import curve_chart
+from domainkit.report.charts.forest import forest
 from domainkit.report.picture import Picture
+from domainkit.report.sections.cost import volume_chart
+from domainkit.results.schema import Results
+from domainkit.verdict.cost import cost_of
+from domainkit.verdict.prices import read_prices
 
 CHARTS = (forest, curve_chart, volume_chart)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from domainkit.errors import ConfigError
-from domainkit.evaluation.results import Portfolio, Results
 from domainkit.report.items_csv import cell, to_csv, write_csv
-from domainkit.report.side_by_side import print_side_by_side, render_side_by_side, set_side_by_side
+from domainkit.report.sections.side_by_side import print_side_by_side, render_side_by_side, set_side_by_side
+from domainkit.results.schema import Portfolio, Results
 
 METRIC = "label_accuracy"
 

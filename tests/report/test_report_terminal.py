@@ -6,8 +6,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from domainkit.evaluation.results import Portfolio, Results
 from domainkit.report import print_table
+from domainkit.results.schema import Portfolio, Results
 
 
 def printed(results: Results | Portfolio, *, width: int = 80, encoding: str = "utf-8") -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainkit.report.text import columns, one_line, shorten, visible
+from domainkit.report.wording.text import columns, one_line, shorten, visible
 
 
 @pytest.mark.parametrize(

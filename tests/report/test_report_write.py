@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from domainkit.errors import DataError
-from domainkit.evaluation.results import Portfolio, Results
 from domainkit.report import write_report
+from domainkit.results.schema import Portfolio, Results
 
 
 @pytest.mark.parametrize("given", ["folder", "file"])

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from torch.distributed.tensor import DTensor
 
+from domainkit.adapters.methods import attach, parse_method
 from domainkit.cli import main as command
-from domainkit.training import ranks, sharding
-from domainkit.training.base import load_base
+from domainkit.models.load import load_base
+from domainkit.training import distributed as ranks
+from domainkit.training import sharding
 from domainkit.training.batches import pad
-from domainkit.training.methods import attach, parse_method
+from domainkit.training.examples_to_ids import Rendered
 from domainkit.training.objectives.supervised import supervised_loss
-from domainkit.training.render import Rendered
 from tests.laws.matrix import OPTIONS
 
 
@@ -44,7 +45,7 @@ def held(model: Any) -> int:
 
 
 def measure(base: str, quantization: Any, name: str, cut: bool) -> dict[str, Any]:
-    loaded = load_base(base, quantization=quantization, keep_packed=True, cut=cut)
+    loaded = load_base(base, quantization=quantization, keep_packed=True, shards=ranks.count() if cut else 1)
     torch.manual_seed(0)
     model = attach(parse_method(name, OPTIONS.get(name, {})), loaded.model)
     total = sum(p.numel() for p in model.parameters())

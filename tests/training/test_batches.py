@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domainkit.adapters.methods import attach, parse_method
+from domainkit.models.load import load_base
 from domainkit.training.attention import lay_segments, segmented_attention
-from domainkit.training.base import load_base
 from domainkit.training.batches import Batches, common_prefix, pack, pad, split, tree_mask, use_segments, why_not_pack
-from domainkit.training.methods import attach, parse_method
+from domainkit.training.examples_to_ids import Rendered
 from domainkit.training.objectives import supervised
 from domainkit.training.objectives.supervised import supervised_loss
-from domainkit.training.render import Rendered
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from domainkit.corpus.example import Example, Turn
+from domainkit.errors import TrainingError
 from domainkit.training import loop as loop_module
 from domainkit.training.checkpoints import CHECKPOINT_WEIGHTS
 from domainkit.training.config import TrainConfig
-from domainkit.training.loop import TrainingError
 from domainkit.training.train import train
 
 ROWS = [

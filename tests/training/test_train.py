@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 import torch
 
-from domainkit.adapter import Adapter
+from domainkit.adapters.folder import Adapter
+from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
-from domainkit.errors import ConfigError, DataError, MachineError
+from domainkit.errors import ConfigError, DataError, MachineError, TrainingError
+from domainkit.models.chat_template import encode_chat
+from domainkit.models.load import load_base
 from domainkit.training import loop as loop_module
 from domainkit.training import outcome
 from domainkit.training import train as train_module
-from domainkit.training.base import load_base
 from domainkit.training.checkpoints import RUN_STATE, last_checkpoint
 from domainkit.training.config import TrainConfig
-from domainkit.training.loop import Loop, TrainingError, rate_factor
-from domainkit.training.methods import peft_warnings_muted
+from domainkit.training.loop import Loop, rate_factor
 from domainkit.training.progress import Progress, show_progress
-from domainkit.training.render import encode_chat
 from domainkit.training.train import train
 
 WORDS = ("red", "blue", "green", "black", "white", "pink")

@@ -13,13 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from domainkit.adapters.methods import METHODS
 from domainkit.corpus.example import Example, Turn
 from domainkit.corpus.read import read_examples
 from domainkit.errors import ConfigError
-from domainkit.training import ranks, sharding
+from domainkit.training import distributed as ranks
+from domainkit.training import sharding
 from domainkit.training.config import TrainConfig
-from domainkit.training.methods import METHODS
-from domainkit.training.render import Rendered
+from domainkit.training.examples_to_ids import Rendered
 from domainkit.training.train import train
 
 ROOT = Path(__file__).resolve().parents[2]

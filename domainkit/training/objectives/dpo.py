@@ -9,9 +9,9 @@ from trl import DPOConfig, DPOTrainer
 
 from domainkit.corpus.preferences import Pair
 from domainkit.training.config import PreferenceConfig
+from domainkit.training.examples_to_ids import render_all
 from domainkit.training.objectives import Plan, RowKind
 from domainkit.training.objectives.on_trl import OnTrl, arguments, build
-from domainkit.training.render import render_all
 
 
 class Trainer(OnTrl, DPOTrainer):

@@ -10,9 +10,9 @@ from trl import KTOConfig, KTOTrainer
 
 from domainkit.corpus.preferences import Marked
 from domainkit.training.config import PreferenceConfig
+from domainkit.training.examples_to_ids import render_all
 from domainkit.training.objectives import Plan, RowKind
 from domainkit.training.objectives.on_trl import OnTrl, arguments, build
-from domainkit.training.render import render_all
 
 BALANCE = 4 / 3
 """Most that all good answers together may outweigh all bad ones (arXiv 2402.01306, equation 8)."""

@@ -18,9 +18,10 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl.trainer.utils import RepeatSampler
 
+from domainkit.adapters.adaptation import Hooks
+from domainkit.errors import TrainingError
 from domainkit.training.checkpoints import KEPT, Checkpointed, Ledger, last_checkpoint
-from domainkit.training.loop import TrainingError, rate_factor
-from domainkit.training.methods.adaptation import Hooks
+from domainkit.training.loop import rate_factor
 from domainkit.training.objectives import Objective, Plan
 
 SILENT_STEPS = 10

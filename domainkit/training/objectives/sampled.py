@@ -10,9 +10,9 @@ from domainkit.corpus.examples import refuse_tools
 from domainkit.corpus.rows import place
 from domainkit.errors import DataError, Problem
 from domainkit.training.config import PreferenceConfig
+from domainkit.training.examples_to_ids import encode_prompt
 from domainkit.training.objectives import Plan, RowKind
 from domainkit.training.objectives.on_trl import arguments, build
-from domainkit.training.render import encode_prompt
 
 CURVE = {
     "reward": "reward", "reward_spread": "reward_std", "kl": "kl", "length": "completions/mean_length",

@@ -8,8 +8,8 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
+from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
 from domainkit.training.batches import Pass
-from domainkit.training.methods.virtual import arguments
 
 CHUNK = 512
 """Positions whose logits are in memory at a time when there are many: 100 MB in float32 for a vocabulary of 49,152."""

@@ -1,0 +1,1 @@
+"""Methods that change what layers compute, not their weights."""

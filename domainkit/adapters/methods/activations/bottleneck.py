@@ -1,0 +1,48 @@
+"""Bottleneck adapters: small networks in each block (Houlsby et al., arXiv 1902.00751; Pfeiffer et al., arXiv 2005.00247;
+parallel, He et al., arXiv 2110.04366)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from domainkit.adapters.adaptation import SMALL, Adaptation
+
+
+class BottleneckAdapter(Adaptation):
+    """Bottleneck adapters (arXiv 1902.00751): y + U f(Dx) behind attention and feed-forward, behind the latter only, or beside it."""
+
+    by_rows: ClassVar[bool] = True
+    known_rates: ClassVar[tuple[float, float] | None] = (3e-5, 3e-3)
+
+    kind: Literal["bottleneck"] = "bottleneck"
+    placement: Literal["houlsby", "pfeiffer", "parallel"] = "pfeiffer"
+    """houlsby: behind attention and feed-forward (arXiv 1902.00751); pfeiffer: behind feed-forward, half the weights at like
+    accuracy (arXiv 2005.00247); parallel: beside feed-forward (arXiv 2110.04366)."""
+    size: int = Field(64, ge=1)
+    """Width of the bottleneck; with 64 everywhere GLUE lost 0.4 points against the best of each task (arXiv 1902.00751, section 3.2)."""
+    activation: Literal["relu", "gelu", "silu"] = "relu"
+    """The function between the two projections."""
+    scale: float | None = Field(None, gt=0)
+    """Factor of what is added; left out, 4 for parallel (arXiv 2110.04366) and 1 otherwise."""
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """LLM-Adapters' for 6B and 7B; small bases take more."""
+        if parameters is not None and parameters > SMALL:
+            return 3e-4, "LLM-Adapters' rate for 6B and 7B (arXiv 2304.01933, its commands)"
+        return 1e-3, "within Houlsby's sweep of 3e-5 to 3e-3 for BERT (arXiv 1902.00751, section 3.2)"
+
+    def attach(self, model: Any) -> Any:
+        """The base with bottlenecks that add nothing yet."""
+        from domainkit.adapters.tuned_model import TunedConfig, TunedModel
+
+        return TunedModel(model, self.build(model), TunedConfig(self))
+
+    def build(self, model: Any) -> Any:
+        """Fresh bottlenecks over `model`, switched off."""
+        from domainkit.adapters.methods.activations.bottleneck_layers import Bottlenecks
+
+        scale = self.scale or (4.0 if self.placement == "parallel" else 1.0)
+        return Bottlenecks(model, placement=self.placement, size=self.size, activation=self.activation, scale=scale)

@@ -1,0 +1,85 @@
+"""Bottlenecks: small networks behind, or beside, a block's attention and feed-forward parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch.nn.functional import gelu, linear, relu, silu
+
+from domainkit.adapters.tuned_model import Hooked, blocks, first_of, stacks
+from domainkit.errors import ConfigError
+
+Placement = Literal["houlsby", "pfeiffer", "parallel"]
+ACTIVATIONS: dict[str, Any] = {"relu": relu, "gelu": gelu, "silu": silu}
+ATTENTION = ("self_attn", "attention", "attn", "self_attention", "SelfAttention")
+FEEDFORWARD = ("mlp", "feed_forward", "ffn", "DenseReluDense", "block_sparse_moe")
+"""Names that architectures give to a block's parts."""
+
+
+class Bottleneck(torch.nn.Module):
+    """scale · U f(Dx + d) + u, from width to `size` and back; U and u start at zero, so that it adds nothing at first."""
+
+    def __init__(self, width: int, size: int, activation: str, scale: float) -> None:
+        super().__init__()
+        self.down = torch.nn.Parameter(torch.empty(size, width))
+        torch.nn.init.kaiming_uniform_(self.down, a=5**0.5)
+        self.down_bias = torch.nn.Parameter(torch.zeros(size))
+        self.up = torch.nn.Parameter(torch.zeros(width, size))
+        self.up_bias = torch.nn.Parameter(torch.zeros(width))
+        self.activation = ACTIVATIONS[activation]
+        self.scale = scale
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        inner = self.activation(linear(x.to(self.down.dtype), self.down, self.down_bias))
+        return (linear(inner, self.up, self.up_bias) * self.scale).to(x.dtype)
+
+
+class Bottlenecks(Hooked):
+    """A bottleneck for each part of each block that the placement names."""
+
+    def __init__(self, model: Any, *, placement: Placement, size: int, activation: str, scale: float) -> None:
+        super().__init__()
+        self.placement = placement
+        self._parts: dict[str, torch.nn.Module] = {}
+        for place, stack in enumerate(stacks(model)):
+            for i, block in enumerate(blocks(stack)):
+                names = (ATTENTION, FEEDFORWARD) if placement == "houlsby" else (FEEDFORWARD,)
+                for label, known in zip(("attention", "feedforward")[-len(names) :], names, strict=True):
+                    self._parts[f"{place}_{i}_{label}"] = _part(block, known)
+        width = model.config.get_text_config().hidden_size
+        made = {name: Bottleneck(width, size, activation, scale) for name in self._parts}
+        self.layers = torch.nn.ModuleDict(made).to(model.device)
+
+    def hooks(self) -> Iterator[Any]:
+        for name, part in self._parts.items():
+            yield part.register_forward_hook(self._change(self.layers[name]), with_kwargs=True)
+
+    def _change(self, bottleneck: Any) -> Any:
+        def hook(part: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Any:
+            y, put = first_of(out)
+            x = y if self.placement != "parallel" else args[0] if args else kwargs["hidden_states"]
+            if self.rows is None:
+                return put(y + bottleneck(x))
+            return put(y.index_add(0, self.rows, bottleneck(x[self.rows]).to(y.dtype)))
+
+        return hook
+
+    def merge(self) -> None:
+        raise ConfigError(
+            "a bottleneck adapter is not linear, so that it is no change of the base's weights: it cannot be merged",
+            next_step="serve the adapter beside the base, or train with method=lora",
+        )
+
+
+def _part(block: Any, known: tuple[str, ...]) -> torch.nn.Module:
+    found = next((m for name, m in block.named_modules() if name.rpartition(".")[2] in known), None)
+    if found is None:
+        children = ", ".join(name for name, _ in block.named_children())
+        raise ConfigError(
+            f"the base's blocks ({type(block).__name__}: {children}) have no part named {', '.join(known)}",
+            where="method.placement",
+            next_step="use method=lora, which needs linear layers only",
+        )
+    return found

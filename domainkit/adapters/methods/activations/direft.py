@@ -1,0 +1,20 @@
+"""DiReFT: LoReFT without orthonormal rows and without the difference (arXiv 2404.03592, section 3.2)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from domainkit.adapters.methods.activations.loreft import Reft
+
+
+class DiReft(Reft):
+    """DiReFT (arXiv 2404.03592): h + Uᵀ(Wh + b) at the positions of LoReFT; cheaper steps, a little less accurate in the paper."""
+
+    kind: Literal["direft"] = "direft"
+
+    def build(self, model: Any) -> Any:
+        """Fresh interventions over `model`, switched off."""
+        from domainkit.adapters.methods.activations.reft_layers import Direft, Interventions
+
+        options = {name: getattr(self, name) for name in ("rank", "first", "last", "tied", "layers")}
+        return Interventions(model, Direft, **options)

@@ -1,0 +1,31 @@
+"""(IA)³: learnt factors on keys, values and the inner activations of feed-forward layers (arXiv 2205.05638)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from domainkit.adapters.adaptation import Adaptation, modules, wrap
+
+
+class Ia3(Adaptation):
+    """(IA)³ (arXiv 2205.05638): one learnt factor per feature of keys, values and feed-forward activations; the fewest weights of all."""
+
+    known_rates: ClassVar[tuple[float, float] | None] = (1e-3, 5e-3)
+
+    kind: Literal["ia3"] = "ia3"
+    target: tuple[str, ...] | None = None
+    """Ends of the names of the layers to scale; left out, keys, values and the feed-forward output, as in the paper."""
+    feedforward: tuple[str, ...] | None = None
+    """Those of `target` whose inputs are scaled instead of outputs; needed only with `target`."""
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """Far above LoRA's: factors near 1 have to move."""
+        return 5e-3, "PEFT's method comparison; the paper's 3e-3 (arXiv 2205.05638) is near"
+
+    def attach(self, model: Any) -> Any:
+        """The base with factors of one, which change nothing."""
+        from peft import IA3Config
+
+        options: dict[str, Any] = {} if self.target is None else {"feedforward_modules": list(self.feedforward or ())}
+        return wrap(model, IA3Config(target_modules=modules(self.target), **options))

@@ -1,0 +1,38 @@
+"""Full fine-tuning: every weight of the base is trained."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from domainkit.adapters.adaptation import SMALL, Adaptation
+
+
+class Full(Adaptation):
+    """Full fine-tuning: every weight, at the price of a whole model per adapter. Needs quantization=none."""
+
+    precisions: ClassVar[tuple[str, ...]] = ("none",)
+    by_rows: ClassVar[bool] = False
+    known_rates: ClassVar[tuple[float, float] | None] = (5e-6, 5e-5)
+
+    kind: Literal["full"] = "full"
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """A tenth of LoRA's, which is what its rates are usually measured against."""
+        if parameters is not None and parameters > SMALL:
+            return 1e-5, "PEFT's method comparison, a tenth of its LoRA's"
+        return 5e-5, "a tenth of LoRA's rate for bases under 1B"
+
+    def attach(self, model: Any) -> Any:
+        """The base with trainable float32 copies of all its weights."""
+        from domainkit.adapters.methods.base_weights.replaced_layers import refuse_quantised
+        from domainkit.adapters.tuned_model import TunedConfig, TunedModel
+
+        refuse_quantised(model, "full")
+        return TunedModel(model, self.build(model), TunedConfig(self))
+
+    def build(self, model: Any) -> Any:
+        """Copies of all weights, switched off."""
+        from domainkit.adapters.methods.base_weights.replaced_layers import Replacements
+
+        return Replacements(model, lambda name: True)

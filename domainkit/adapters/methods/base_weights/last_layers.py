@@ -1,0 +1,55 @@
+"""Last layers: ordinary fine-tuning of the base's last blocks, the others frozen (arXiv 1911.03090)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from domainkit.adapters.adaptation import Adaptation
+from domainkit.errors import ConfigError
+
+
+class LastLayers(Adaptation):
+    """Fine-tuning of the last blocks only (arXiv 1911.03090): the lower ones run without gradients. Needs quantization=none."""
+
+    precisions: ClassVar[tuple[str, ...]] = ("none",)
+    by_rows: ClassVar[bool] = False
+    known_rates: ClassVar[tuple[float, float] | None] = (1e-5, 5e-4)
+
+    kind: Literal["last_layers"] = "last_layers"
+    count: int | None = Field(None, ge=1)
+    """Blocks to train, from the last; left out, a quarter of them, which kept 90 % of full fine-tuning's quality (arXiv 1911.03090)."""
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """Between full fine-tuning's and LoRA's."""
+        return (
+            1e-4,
+            "domainkit's own, between full fine-tuning's 1e-5 and LoRA's 2e-4: no rate is published for decoders",
+        )
+
+    def attach(self, model: Any) -> Any:
+        """The base with trainable float32 copies of its last blocks' weights."""
+        from domainkit.adapters.methods.base_weights.replaced_layers import refuse_quantised
+        from domainkit.adapters.tuned_model import TunedConfig, TunedModel
+
+        refuse_quantised(model, "last_layers")
+        return TunedModel(model, self.build(model), TunedConfig(self))
+
+    def build(self, model: Any) -> Any:
+        """Copies of the blocks' weights, switched off."""
+        from domainkit.adapters.methods.base_weights.replaced_layers import Replacements
+        from domainkit.adapters.tuned_model import blocks, stacks
+
+        found = blocks(stacks(model)[-1])
+        count = -(-len(found) // 4) if self.count is None else self.count
+        if count > len(found):
+            raise ConfigError(
+                f"count={count} is more than the base's {len(found)} blocks",
+                where="method.count",
+                next_step="use fewer, or method=full",
+            )
+        chosen = {id(p) for block in found[-count:] for p in block.parameters()}
+        names = {name for name, p in model.named_parameters() if id(p) in chosen}
+        return Replacements(model, names.__contains__)

@@ -1,0 +1,71 @@
+"""Replacements: trained copies in the place of the base's own weights; the base's stay beside them, untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+
+from domainkit.adapters.tuned_model import Tuning
+from domainkit.errors import ConfigError
+
+
+class Replacements(Tuning):
+    """Trained weights for the base's parameters that `chosen` names; a tied one is one weight in all its places."""
+
+    by_rows: ClassVar[bool] = False
+
+    def __init__(self, model: Any, chosen: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._slots: dict[str, list[tuple[torch.nn.Module, str]]] = {}
+        names: dict[int, str] = {}
+        for path, module in model.named_modules():
+            for leaf, weight in module.named_parameters(recurse=False):
+                name = names.setdefault(id(weight), f"{path}.{leaf}".lstrip("."))
+                if chosen(name):
+                    self._slots.setdefault(name, []).append((module, leaf))
+        self._own = {name: getattr(*slots[0]) for name, slots in self._slots.items()}
+        packed = next((name for name, w in self._own.items() if not w.is_floating_point()), None)
+        if packed or not self._own:
+            raise _packed(f"{packed} is" if packed else "the weights are")
+        self._trained = {
+            name: torch.nn.Parameter(w.detach().to(torch.float32, copy=True)) for name, w in self._own.items()
+        }
+
+    def weights(self) -> dict[str, torch.nn.Parameter]:
+        return dict(self._trained)
+
+    def switch(self, on: bool) -> None:
+        for name, weight in (self._trained if on else self._own).items():
+            for module, leaf in self._slots[name]:
+                module._parameters[leaf] = weight
+
+    def settle(self) -> None:
+        """In the base's own precision, in which they answer."""
+        for name, weight in self._trained.items():
+            weight.data = weight.data.to(self._own[name].dtype)
+
+    def merge(self) -> None:
+        self.settle()
+        self.switch(True)
+
+
+def refuse_quantised(model: Any, method: str) -> None:
+    """Raises ConfigError when the base's weights are held in fewer bits than training can move."""
+    held = getattr(model, "domainkit_quantization", "none")
+    if held != "none" or getattr(model, "is_quantized", False):
+        raise ConfigError(
+            f"{method} trains the base's own weights, and steps of training are smaller than those between "
+            f"{'4-bit' if held == 'nf4' else '8-bit' if held == 'int8' else 'quantised'} values",
+            where="quantization",
+            next_step="use quantization=none, or method=lora, which trains beside quantised weights",
+        )
+
+
+def _packed(what: str) -> ConfigError:
+    return ConfigError(
+        f"{what} held in packed form, in whose place trained weights cannot be put",
+        where="quantization",
+        next_step="use quantization=none",
+    )

@@ -1,0 +1,145 @@
+"""AdaLoRA: LoRA as singular values, whose ranks move during training to the layers where they matter (arXiv 2303.10512)."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from domainkit.adapters.adaptation import Adaptation, modules, wrap
+from domainkit.adapters.peft_patches import mend_peft
+from domainkit.errors import ConfigError
+
+
+class AdaLora(Adaptation):
+    """AdaLoRA (arXiv 2303.10512): y = Wx + (alpha / initial rank) B diag(e) Ax; unimportant e are cut until the mean rank is `rank`."""
+
+    known_rates: ClassVar[tuple[float, float] | None] = (5e-4, 2.2e-3)
+
+    kind: Literal["adalora"] = "adalora"
+    rank: int = Field(8, ge=1)
+    """Mean rank per layer when training ends; 8 in PEFT and, for question answering, in the paper's middle budget."""
+    initial_rank: int | None = Field(None, ge=2)
+    """Rank of every layer at the start; left out, 1.5 times the rank, as in the paper."""
+    alpha: float | None = Field(None, gt=0)
+    """Scale of the difference; left out, twice the initial rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the adapter's inputs dropped in training."""
+    target: str | tuple[str, ...] = "all-linear"
+    """Layers to adapt: all-linear (all but the head, as in the paper), or the ends of their names."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps before ranks begin to fall."""
+    final: float = Field(0.3, ge=0, lt=1)
+    """Share of the steps, at the end, in which ranks stay as they are."""
+    every: int = Field(1, ge=1)
+    """Steps between two allocations; 10 to 100 in the paper, whose runs are long."""
+    orthogonality: float = Field(0.1, ge=0)
+    """Weight of the penalty that keeps A and B orthogonal; 0.1 to 0.5 in the paper."""
+
+    @model_validator(mode="after")
+    def _room(self) -> AdaLora:
+        if self.initial_rank is not None and self.initial_rank <= self.rank:
+            raise ValueError(f"must be more than rank={self.rank}, or there is no rank to move")
+        if self.warmup + self.final >= 1:
+            raise ValueError("warmup and final leave no steps in which ranks may fall: their sum must be under 1")
+        return self
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """The paper's for question answering."""
+        return 1e-3, "AdaLoRA's rate for SQuAD, within its 5e-4 to 2.2e-3 (arXiv 2303.10512, tables 8, 10 and 13)"
+
+    def attach(self, model: Any) -> Any:
+        """The base with fresh weights: singular values zero, so that nothing changes before the first step."""
+        from peft import AdaLoraConfig
+
+        mend_peft()
+        start = self.initial_rank or max(self.rank + 1, round(1.5 * self.rank))
+        config = AdaLoraConfig(
+            init_r=start,
+            target_r=self.rank,
+            lora_alpha=self.alpha or 2 * start,  # type: ignore[arg-type]
+            lora_dropout=self.dropout,
+            target_modules=modules(self.target),
+            orth_reg_weight=self.orthogonality,
+            deltaT=self.every,
+            total_step=1,  # known, and set, once the run is
+        )
+        return wrap(model, config)
+
+    # -- hooks
+
+    def prepare(self, model: Any, steps: int, passes: Any) -> None:
+        """Fit the schedule of ranks to the run. Raises ConfigError when it is too short for one."""
+        config = model.peft_config["default"]
+        config.total_step = steps
+        config.tinit, config.tfinal = int(self.warmup * steps), int(self.final * steps)
+        if steps - config.tfinal - config.tinit < 2:
+            raise ConfigError(
+                f"{steps} steps are too few to move ranks in",
+                where="method",
+                next_step="train for more epochs, use a smaller batch_size, or method=lora",
+            )
+
+    def penalty(self, model: Any) -> Any:
+        """Mean Frobenius norm of AAᵀ − I and BᵀB − I over the layers, weighted (equation 4 of the paper, without the square)."""
+        import torch
+
+        grams = []
+        for name, p in model.named_parameters():
+            if p.requires_grad and ("lora_A" in name or "lora_B" in name):
+                gram = p @ p.T if "lora_A" in name else p.T @ p
+                grams.append(torch.linalg.matrix_norm(gram - torch.eye(len(gram), device=p.device, dtype=p.dtype)))
+        return self.orthogonality * torch.stack(grams).mean() if self.orthogonality else None
+
+    def after_step(self, model: Any, step: int) -> None:
+        """Update the importance of every triplet and cut the least important ones to the step's budget."""
+        tuner = model.base_model
+        allocator, last = tuner.rankallocator, _last_allocation(model)
+        if step < last:
+            _, pattern = allocator.update_and_allocate(tuner.model, step)
+        elif step == last:
+            _, pattern = allocator.update_and_allocate(tuner.model, step, force_mask=True)
+        else:
+            pattern = allocator.pattern
+            allocator.mask_using_rank_pattern(tuner.model, pattern)
+        # In PEFT's config it would cut the weights that checkpoints hold; `save` puts it there.
+        allocator.pattern = pattern or getattr(allocator, "pattern", None)
+
+    def state(self, model: Any) -> dict[str, Any]:
+        """Moving averages of the importance, and the ranks at hand."""
+        import torch
+
+        allocator = model.base_model.rankallocator
+        kept: dict[str, Any] = {}
+        for table in ("ipt", "exp_avg_ipt", "exp_avg_unc"):
+            kept |= {f"{table}/{name}": value for name, value in getattr(allocator, table).items()}
+        pattern = getattr(allocator, "pattern", None) or {}
+        return kept | {f"pattern/{name}": torch.tensor(value) for name, value in pattern.items()}
+
+    def restore(self, model: Any, state: dict[str, Any]) -> None:
+        """Put back what `state` gave."""
+        allocator = model.base_model.rankallocator
+        pattern = {}
+        for key, value in state.items():
+            table, _, name = key.partition("/")
+            if table == "pattern":
+                pattern[name] = value.tolist()
+            else:
+                getattr(allocator, table)[name] = value.to(model.device)
+        allocator.pattern = pattern or None
+
+    def save(self, model: Any, folder: Path, fresh: dict[str, Any]) -> None:
+        """Only the ranks that are left are written."""
+        model.peft_config["default"].rank_pattern = getattr(model.base_model.rankallocator, "pattern", None)
+        with warnings.catch_warnings():
+            # A layer that lost all its ranks is what was asked for, not the lost shard that PEFT takes it for.
+            warnings.filterwarnings("ignore", message=r".*tensor\(s\) have invalid shape")
+            super().save(model, folder, fresh)
+
+
+def _last_allocation(model: Any) -> int:
+    config = model.peft_config["default"]
+    return config.total_step - config.tfinal

@@ -1,0 +1,177 @@
+"""LoRA: a trained low-rank difference beside each linear layer (arXiv 2106.09685); with a 4-bit base, QLoRA (arXiv 2305.14314)."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from domainkit.adapters.adaptation import SMALL, Adaptation, modules, quantization_of, wrap
+from domainkit.errors import ConfigError
+from domainkit.models.encoder_decoder import is_encoder_decoder
+
+
+class Lora(Adaptation):
+    """LoRA (arXiv 2106.09685) and its variants rsLoRA, DoRA, LoRA+, PiSSA, OLoRA and EVA: y = Wx + (alpha / rank) BAx."""
+
+    known_rates: ClassVar[tuple[float, float] | None] = (6e-5, 5e-4)
+
+    kind: Literal["lora"] = "lora"
+    rank: int = Field(16, ge=1)
+    """Rank of the difference; 16 to 64 suit small sets."""
+    alpha: float | None = Field(None, gt=0)
+    """Scale of the difference; left out, twice the rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the adapter's inputs dropped in training."""
+    target: str | tuple[str, ...] = "all-linear"
+    """Layers to adapt: all-linear (all but the head), or the ends of their names, e.g. ["q_proj", "v_proj"]."""
+    rslora: bool = False
+    """Scale by alpha / sqrt(rank), for ranks of 32 and more (arXiv 2312.03732)."""
+    dora: bool = False
+    """Train the weights' magnitude apart from their direction (arXiv 2402.09353); slower."""
+    plus: float | None = Field(None, ge=1)
+    """LoRA+: B learns at this many times the rate of A; 16 in the paper (arXiv 2402.12354), with a lower learning_rate."""
+    init: Literal["default", "pissa", "olora", "eva"] = "default"
+    """Start: default (B zero), pissa (principal parts of W, arXiv 2404.02948), olora (QR of W, arXiv 2406.01775), or eva (directions
+    of the layers' inputs on the training data, ranks shared out by the variance they explain, arXiv 2410.07170)."""
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """10 times the usual rate of full fine-tuning (QLoRA: 2e-4 for 7B and 13B); small bases take more."""
+        if parameters is not None and parameters > SMALL:
+            return 2e-4, "QLoRA's rate for 7B to 13B (arXiv 2305.14314, its scripts)"
+        return 5e-4, "the upper end of LoRA's 2e-4 to 5e-4 for bases under 1B (arXiv 2106.09685, tables 9 and 11)"
+
+    def attach(self, model: Any) -> Any:
+        """The base with fresh LoRA weights; the default start changes nothing before the first step."""
+        from peft import LoraConfig
+
+        self._refuse(model)
+        start: Any = {"default": True}.get(self.init, self.init)
+        options: dict[str, Any] = {}
+        if self.init == "eva":
+            from peft import EvaConfig
+
+            options["eva_config"] = EvaConfig()
+        config = LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha or 2 * self.rank,  # type: ignore[arg-type]
+            lora_dropout=self.dropout,
+            target_modules=modules(self.target),
+            use_rslora=self.rslora,
+            use_dora=self.dora,
+            init_lora_weights=start,
+            **options,
+        )
+        return wrap(model, config)
+
+    def _refuse(self, model: Any) -> None:
+        packed = quantization_of(model)
+        if self.dora and packed == "int8" and model.device.type == "cpu":
+            raise ConfigError(
+                "DoRA does not work on an int8 base on the CPU", where="method.dora", next_step="use nf4 or none"
+            )
+        if self.init in ("pissa", "olora") and packed != "none":
+            raise ConfigError(
+                f"{self.init} takes part of each weight out of the base, and what is left is no longer {packed}",
+                where="method.init",
+                next_step="use quantization=none, or init=default or eva",
+            )
+        if self.init == "eva" and is_encoder_decoder(model):
+            raise ConfigError(
+                "eva measures each layer's inputs, and in an encoder-decoder PEFT cannot tell the prompt's rows from the answer's",
+                where="method.init",
+                next_step="use init=default, or pissa or olora with quantization=none",
+            )
+        if self.init in ("pissa", "olora") and self.dora:
+            raise ConfigError(
+                f"an adapter started with {self.init} is saved as plain LoRA, which DoRA's magnitudes are not",
+                where="method.init",
+                next_step="use init=default with dora, or dora=false",
+            )
+
+    # -- hooks
+
+    def prepare(self, model: Any, steps: int, passes: Any) -> None:
+        """EVA's start: PEFT's incremental SVD of the layers' inputs over the first epoch."""
+        if self.init != "eva":
+            return
+        from peft import initialize_lora_eva_weights
+
+        model.eval()
+        initialize_lora_eva_weights(
+            model,
+            _Repeated(passes),
+            forward_fn=lambda peft_model, inputs: peft_model(**inputs, use_cache=False),
+            prepare_model_inputs_fn=lambda inputs, peft_config: inputs["attention_mask"],
+            prepare_layer_inputs_fn=_rows_of_inputs,
+            show_progress_bar=False,
+        )
+        model.train()
+
+    def parameter_groups(self, parameters: dict[str, Any], rate: float) -> list[dict[str, Any]] | None:
+        """LoRA+: the B matrices apart, at `plus` times the rate."""
+        if self.plus is None:
+            return None
+        fast = [p for name, p in parameters.items() if "lora_B" in name or "lora_embedding_B" in name]
+        slow = [p for name, p in parameters.items() if not ("lora_B" in name or "lora_embedding_B" in name)]
+        return [{"params": slow, "lr": rate}, {"params": fast, "lr": rate * self.plus}]
+
+    def save(self, model: Any, folder: Path, fresh: dict[str, Any]) -> None:
+        """Plain LoRA, whatever the start: PiSSA and OLoRA are saved as the difference that training made."""
+        config = model.peft_config["default"]
+        if self.init in ("pissa", "olora"):
+            _save_difference(model, folder, fresh)
+            return
+        kept = config.init_lora_weights
+        config.init_lora_weights, config.eva_config = True, None
+        super().save(model, folder, fresh)
+        config.init_lora_weights = kept
+
+
+def _save_difference(model: Any, folder: Path, fresh: dict[str, Any]) -> None:
+    """BA − B₀A₀ = [B, −B₀][A; A₀]: a LoRA of twice the rank over the untouched base (PEFT's conversion of PiSSA and OLoRA)."""
+    import copy
+
+    import torch
+    from safetensors.torch import save_file
+
+    weights = {}
+    for name, now in model.named_parameters():
+        if name not in fresh:
+            continue
+        now, first = now.detach().cpu().float(), fresh[name].float()
+        joined = torch.cat([now, first], dim=0) if "lora_A" in name else torch.cat([now, -first], dim=1)
+        weights[name.replace(".default", "")] = joined.contiguous()
+    config = copy.deepcopy(model.peft_config["default"])
+    config.lora_alpha = config.lora_alpha * (2**0.5 if config.use_rslora else 2)
+    config.r, config.init_lora_weights, config.inference_mode = 2 * config.r, True, True
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(weights, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
+    config.save_pretrained(str(folder))
+
+
+ENOUGH = 64
+"""Passes that EVA looks at: its directions settle within a few of them."""
+
+
+class _Repeated:
+    """Padded passes as PEFT's EVA asks for them: iterable any number of times, with a length."""
+
+    def __init__(self, passes: Any) -> None:
+        tensors = ("input_ids", "position_ids", "attention_mask")
+        self.passes = [{name: getattr(one, name) for name in tensors} for one in islice(passes(), ENOUGH)]
+
+    def __iter__(self) -> Any:
+        return iter(self.passes)
+
+    def __len__(self) -> int:
+        return len(self.passes)
+
+
+def _rows_of_inputs(layer_input: Any, mask: Any, layer_name: str) -> Any:
+    """A layer's input (…, features) as rows (n, features), without padding; `mask` is the pass's attention mask."""
+    given = layer_input[0] if isinstance(layer_input, tuple | list) else layer_input
+    return given[mask.bool()] if mask is not None and mask.dim() == 2 else given.reshape(-1, given.shape[-1])

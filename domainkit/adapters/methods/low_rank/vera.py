@@ -1,0 +1,46 @@
+"""VeRA: one pair of frozen random matrices for all layers, and two learnt vectors for each (arXiv 2310.11454)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from domainkit.adapters.adaptation import Adaptation, modules, wrap
+
+
+class Vera(Adaptation):
+    """VeRA (arXiv 2310.11454): y = Wx + diag(b) B diag(d) Ax with A and B random, frozen and shared; a tenth of LoRA's weights."""
+
+    known_rates: ClassVar[tuple[float, float] | None] = (1e-3, 1e-1)
+
+    kind: Literal["vera"] = "vera"
+    rank: int = Field(256, ge=1)
+    """Rank of the shared matrices; 256 in the paper's RoBERTa-large, 1024 in its other language models."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the adapter's inputs dropped in training."""
+    target: str | tuple[str, ...] = "all-linear"
+    """Layers to adapt: all-linear (all but the head, as in the paper), or the ends of their names."""
+    initial_d: float = Field(0.1, gt=0)
+    """What d starts from; 0.1 in the paper."""
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """Above LoRA's: vectors move less than matrices."""
+        return (
+            1e-3,
+            "PEFT's method comparison; the paper takes 4e-3 for Llama and up to 1e-1 for GPT-2 (arXiv 2310.11454, appendix A)",
+        )
+
+    def attach(self, model: Any) -> Any:
+        """The base with b zero, so that nothing changes before the first step. The shared matrices are saved with the rest."""
+        from peft import VeraConfig
+
+        config = VeraConfig(
+            r=self.rank,
+            vera_dropout=self.dropout,
+            d_initial=self.initial_d,
+            target_modules=modules(self.target),
+            save_projection=True,
+        )
+        return wrap(model, config)

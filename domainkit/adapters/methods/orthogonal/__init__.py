@@ -1,0 +1,1 @@
+"""Methods that turn weights by orthogonal matrices."""

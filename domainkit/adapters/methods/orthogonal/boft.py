@@ -1,0 +1,56 @@
+"""BOFT: OFT whose rotation is a product of sparse ones, as in the fast Fourier transform (arXiv 2311.06243)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from domainkit.adapters.adaptation import SMALL, Adaptation, Target, modules, wrap
+from domainkit.adapters.peft_patches import mend_peft
+
+
+class Boft(Adaptation):
+    """BOFT (arXiv 2311.06243): y = W R x with R a product of butterfly factors; a dense rotation from few weights, slow to apply."""
+
+    known_rates: ClassVar[tuple[float, float] | None] = (5e-5, 8e-4)
+
+    kind: Literal["boft"] = "boft"
+    block_size: int = Field(8, ge=2)
+    """Features that turn together in one factor; 8 in the paper's language models. It must divide every adapted layer's inputs."""
+    factors: int = Field(2, ge=1)
+    """Butterfly factors; 2 in the paper's language models. Inputs must be divisible by block_size · 2^(factors - 1)."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Chance that a block sits out a training pass."""
+    target: Target = None
+    """Ends of the names of the layers to adapt, or all-linear; left out, queries and values, as each rotation is a dense product."""
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """Within the paper's, for large and for small bases."""
+        if parameters is not None and parameters > SMALL:
+            return 2e-4, "between BOFT's 1e-4 and 8e-4 for Llama 2 7B (arXiv 2311.06243, appendix A.3)"
+        return 5e-4, "within BOFT's 5e-5 to 8e-4 for a base of 184M (arXiv 2311.06243, table 7)"
+
+    def attach(self, model: Any) -> Any:
+        """The base with identity rotations, which change nothing."""
+        from peft import BOFTConfig
+
+        mend_peft()
+        config = BOFTConfig(
+            boft_block_size=self.block_size,
+            boft_n_butterfly_factor=self.factors,
+            boft_dropout=self.dropout,
+            target_modules=modules(self.target),
+        )
+        wrapped = wrap(model, config)
+        _share_permutations(wrapped)
+        return wrapped
+
+
+def _share_permutations(model: Any) -> None:
+    """Layers of one width share one permutation matrix (factors, width, width) instead of holding a copy each."""
+    shared: dict[Any, Any] = {}
+    for module in model.modules():
+        if (matrix := getattr(module, "boft_P", None)) is not None:
+            module.boft_P = shared.setdefault((tuple(matrix.shape), matrix.device), matrix)

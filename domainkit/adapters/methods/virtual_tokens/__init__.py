@@ -1,0 +1,1 @@
+"""Methods that put learnt virtual tokens before each prompt."""

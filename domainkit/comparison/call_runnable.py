@@ -1,0 +1,121 @@
+"""Ask a Runnable every question of a task, and keep each answer as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from domainkit.evaluation.answers_on_disk import PassageRow, Row, RowStore
+from domainkit.evaluation.task import Sample
+from domainkit.machine import memory_in_use
+
+Progress = Callable[[str, int, int], None]
+"""(variant, items done, items in all)."""
+
+
+def answer_all(
+    name: str,
+    key: str,
+    runnable: Any,
+    samples: Sequence[Sample],
+    store: RowStore,
+    *,
+    batch_size: int,
+    on_progress: Progress | None = None,
+) -> list[Row]:
+    """Every sample's row under `key`, in order; only those not finished before are asked, in batches of `batch_size`."""
+    done = store.finished(key)
+    todo = [s for s in samples if s.id not in done]
+    report = on_progress or (lambda *_: None)
+    report(name, len(samples) - len(todo), len(samples))
+    for block in _blocks(todo, batch_size):
+        store.append(_answer_block(name, key, runnable, block))
+        report(name, len(store.all_of(key).keys() & {s.id for s in samples}), len(samples))
+    rows = store.all_of(key)
+    return [rows[s.id] for s in samples]
+
+
+class Late:
+    """A Runnable that is made when a question is first put to it: what is answered already loads no model."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: Any = None
+
+    def batch(self, *given: Any, **options: Any) -> Any:
+        self._made = self._made or self._make()
+        return self._made.batch(*given, **options)
+
+
+def ask_one(runnable: Any, question: Any) -> float:
+    """Seconds one question takes, alone."""
+    start = time.perf_counter()
+    runnable.invoke(question)
+    return time.perf_counter() - start
+
+
+def question_of(sample: Sample) -> Any:
+    """What a variant's Runnable is given: the question, with its system turn where the row has one."""
+    return {"question": sample.input, "system": sample.system} if sample.system else sample.input
+
+
+def _blocks(items: list[Sample], size: int) -> Iterator[list[Sample]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _answer_block(name: str, key: str, runnable: Any, block: Sequence[Sample]) -> list[Row]:
+    questions = [question_of(s) for s in block]
+    start = time.perf_counter()
+    try:
+        outputs = runnable.batch(questions, {"max_concurrency": len(block)}, return_exceptions=True)
+    except Exception as e:  # a Runnable may fail as a whole: that is a result of the comparison, not its end
+        outputs = [e] * len(block)
+    share, held = (time.perf_counter() - start) / len(block), memory_in_use()
+    rows = [_row(name, key, s, output, share) for s, output in zip(block, outputs, strict=True)]
+    return [row.model_copy(update={"memory_bytes": held}) for row in rows]
+
+
+def _row(name: str, key: str, sample: Sample, output: Any, share: float) -> Row:
+    if isinstance(output, Exception):
+        error = f"{type(output).__name__}: {output}"
+        return Row(key=key, variant=name, id=sample.id, seconds=share, error=error)
+    try:
+        return Row(key=key, variant=name, id=sample.id, **_parts(output, share))
+    except Exception as e:
+        return Row(key=key, variant=name, id=sample.id, seconds=share, error=f"unreadable output: {e}")
+
+
+def _parts(output: Any, share: float) -> dict[str, Any]:
+    """Text, tokens, seconds and passages of whatever a Runnable answered: text, a message, or a dict with the answer."""
+    if isinstance(output, str):
+        return {"text": output, "seconds": share}
+    if isinstance(output, dict):
+        return _parts(_answer_of(output), share)
+    meta = getattr(output, "response_metadata", None) or {}
+    usage = getattr(output, "usage_metadata", None) or {}
+    text = getattr(output, "text", None)
+    text = text() if callable(text) and not isinstance(text, str) else text
+    if text is None:
+        raise TypeError(f"a variant must answer with text, a message or a dict, not {type(output).__name__}")
+    phases = {k: meta[k] for k in ("prefill_seconds", "decode_seconds") if isinstance(meta.get(k), int | float)}
+    return {
+        "text": str(text),
+        "prompt_tokens": usage.get("input_tokens"),
+        "completion_tokens": usage.get("output_tokens"),
+        "seconds": sum(phases.values()) if phases else share,
+        **phases,
+        "passages": tuple(PassageRow(**p) for p in meta.get("passages", ())),
+    }
+
+
+def _answer_of(output: dict[str, Any]) -> Any:
+    for field in ("answer", "output", "result", "text"):
+        if field in output:
+            return output[field]
+    if output.get("messages"):
+        return output["messages"][-1]
+    raise TypeError(
+        f"a dict answer needs one of answer, output, result, text, messages; it has {', '.join(output) or 'nothing'}"
+    )

@@ -1,0 +1,63 @@
+"""CompareConfig: what decides a comparison. Each option's meaning is written once, under its field."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domainkit.corpus.chunk import CHUNK_WORDS
+from domainkit.evaluation.task import Kind
+from domainkit.models import Quantization
+
+
+class CompareConfig(BaseModel):
+    """How to compare. The questions, examples, documents and adapter are given apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    base: str | None = None
+    """Base model; left out, the adapter's, else builtin:smollm2-135m."""
+    revision: str | None = None
+    """Revision of a hub id (branch, tag or commit)."""
+    quantization: Quantization | None = None
+    """Frozen weights: nf4, int8, none or auto; left out, as the adapter was trained, else auto."""
+    kind: Kind | None = None
+    """Task kind: label or answer; left out, it is read from the data, saying why."""
+    baseline: str | None = None
+    """The variant the others are measured against, declared before the run; left out, the best-known cheap prompt: few-shot,
+    else zero-shot, else the first that runs."""
+    margin: float = Field(0.02, gt=0, lt=1)
+    """Differences within ± this share of the score count as equivalent (0.02 = 2 points)."""
+    shots: int = Field(8, ge=1)
+    """Solved examples in a few-shot prompt."""
+    passages: int = Field(3, ge=1)
+    """Passages put before the question by retrieval."""
+    passage_words: int = Field(CHUNK_WORDS, ge=16)
+    """Longest passage in words; a longer document is cut between paragraphs, else sentences."""
+    retriever: Literal["lexical", "dense", "fused"] = "fused"
+    """How passages are found: lexical (BM25), dense (MiniLM), or both fused by rank."""
+    decoding: Literal["closed", "free"] = "closed"
+    """Label tasks: closed makes every answer one of the labels by grammar; free lets the model write, and counts parse failures."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Most new tokens per answer; left out, half as many again as the longest training target."""
+    batch_size: int = Field(64, ge=1)
+    """Questions answered together."""
+    latency_items: int = Field(5, ge=0)
+    """Questions asked once more one at a time, to time a single answer."""
+    purpose: Literal["test", "dev"] = "test"
+    """test: these figures are the ones to report; dev: they are for choosing settings, and the questions are no longer a test."""
+    race: bool = False
+    """Ask in random blocks of 20 and stop asking a variant once it is clearly worse than another; intervals allow for the looks."""
+    prices: str | None = None
+    """Price table (TOML) over the defaults of domainkit/evaluation/prices.toml: machine-hour, tokens, labels."""
+    general: str | None = None
+    """General multiple-choice questions (JSON Lines of question, choices, answer): what the adapter forgot of them is measured."""
+    general_text: str | None = None
+    """General text (txt, md, jsonl; file or folder), for bits per byte with and without the adapter. Needs `general`."""
+    forgetting_margin: float = Field(0.02, gt=0, lt=1)
+    """The forgetting gate passes when the adapter surely loses less than this share of general questions (0.02 = 2 points)."""
+    fit_seeds: int = Field(1, ge=1)
+    """Adapters that --fit trains alike but for the seed: with two or more, what holds of the training recipe is told too."""
+    seed: int = 0
+    """Seeds the choice of fixed examples and every resampling."""

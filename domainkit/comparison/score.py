@@ -1,0 +1,177 @@
+"""Answered rows to scores, intervals and paired differences. No model is loaded: re-scoring is free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
+
+from domainkit.evaluation.answers_on_disk import Row
+from domainkit.evaluation.metrics import PRIMARY, USED, Metric, corpus_metrics, item_metrics
+from domainkit.evaluation.task import Sample, Task, clusters_of
+from domainkit.evaluation.variant import Variant
+from domainkit.results.schema import AnswerRow, Difference, Estimate, Item, Latency, Passage, Usage, VariantResult
+from domainkit.statistics.intervals import estimate, estimate_corpus
+from domainkit.statistics.paired import adjust, compare_paired
+
+Scores = dict[str, list[float | None]]
+"""Metric name to one score per item, in the task's order."""
+
+
+Rows = Sequence[Row | None]
+"""One per item, in the task's order; None where a raced-out variant was not asked."""
+
+
+def score_rows(task: Task, rows: Rows) -> Scores:
+    """Every per-item metric of the task's kind. An answer that is an error scores 0: it helped nobody."""
+    pairs = list(zip(task.samples, rows, strict=True))
+    return {name: [_score(metric, s, r) for s, r in pairs] for name, metric in item_metrics(task).items()}
+
+
+def _score(metric: Metric, sample: Sample, row: Row | None) -> float | None:
+    if row is None:
+        return None
+    return metric(sample, _text_of(row)).value
+
+
+def variant_result(
+    task: Task,
+    variant: Variant,
+    rows: Rows,
+    scores: Scores,
+    times: Sequence[float],
+    settings: Mapping[str, object],
+) -> VariantResult:
+    """One variant's estimates, usage and latency; the difference to the baseline is added by `with_differences`."""
+    clusters = clusters_of(task.samples)
+    return VariantResult(
+        name=variant.name,
+        family=variant.family,
+        description=variant.description,
+        settings=dict(settings),
+        metrics={name: _estimate(task, name, rows, scores, clusters) for name in USED[task.kind]},
+        groups=_by_group(task, scores[PRIMARY[task.kind]]),
+        usage=_usage([r for r in rows if r is not None]),
+        latency=_latency(times),
+        failures=sum(r is not None and r.error is not None for r in rows),
+        retrieval=_retrieval(task, rows),
+    )
+
+
+def with_differences(
+    results: Sequence[VariantResult],
+    scores: Mapping[str, Scores],
+    task: Task,
+    baseline: str,
+    margin: float,
+    *,
+    sequential: bool = False,
+) -> tuple[VariantResult, ...]:
+    """Each variant's paired difference to the baseline, Holm-adjusted over all of them; `sequential` as in compare_paired."""
+    primary, clusters = PRIMARY[task.kind], clusters_of(task.samples)
+    pairs = {
+        r.name: compare_paired(
+            scores[r.name][primary], scores[baseline][primary], clusters=clusters, sequential=sequential
+        )
+        for r in results
+        if r.name != baseline
+    }
+    found: dict[str, Difference | None] = adjust(pairs, margin=margin)
+    return tuple(r.model_copy(update={"difference": found.get(r.name)}) for r in results)
+
+
+def items_of(task: Task, rows: Mapping[str, Rows], scores: Mapping[str, Scores]) -> tuple[Item, ...]:
+    """Every question with each variant's answer beside it."""
+    return tuple(
+        Item(
+            id=sample.id,
+            input=sample.input,
+            target=sample.target,
+            references=sample.references,
+            group=sample.group,
+            doc_ids=sample.doc_ids,
+            answers={
+                name: _answer(row, {m: s[i] for m, s in scores[name].items()})
+                for name, answered in rows.items()
+                if (row := answered[i]) is not None
+            },
+        )
+        for i, sample in enumerate(task.samples)
+    )
+
+
+def passages_of(rows: Mapping[str, Rows]) -> dict[str, Passage]:
+    """The text of every passage any answer was given, once."""
+    return {
+        p.id: Passage(title=p.title, text=p.text)
+        for answered in rows.values()
+        for row in answered
+        if row is not None
+        for p in row.passages
+    }
+
+
+def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
+    return AnswerRow(
+        text=row.text, scores=scores, passages=tuple(p.id for p in row.passages), prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens, seconds=row.seconds, error=row.error,
+    )  # fmt: skip
+
+
+def _estimate(task: Task, name: str, rows: Rows, scores: Scores, clusters: Sequence[str] | None) -> Estimate:
+    if name in scores:
+        return estimate(scores[name], clusters=clusters)
+    metric = corpus_metrics(task, [name])[name]
+    asked = [i for i, r in enumerate(rows) if r is not None]
+    counts = [metric.counts(task.samples[i], _text_of(rows[i])) for i in asked]
+    return estimate_corpus(counts, metric.value, clusters=[clusters[i] for i in asked] if clusters else None)
+
+
+def _text_of(row: Row | None) -> str:
+    return row.text if row is not None and row.error is None else ""
+
+
+def _by_group(task: Task, scores: Sequence[float | None]) -> dict[str, Estimate]:
+    groups = sorted({s.group for s in task.samples if s.group})
+    if len(groups) < 2:
+        return {}
+    clusters = clusters_of(task.samples)
+    found = {}
+    for group in groups:
+        at = [i for i, s in enumerate(task.samples) if s.group == group]
+        found[group] = estimate([scores[i] for i in at], clusters=[clusters[i] for i in at] if clusters else None)
+    return found
+
+
+def _retrieval(task: Task, rows: Rows) -> dict[str, Estimate]:
+    """hit@k: is a gold document among the k passages shown? Chunks carry their document's id before a '#'."""
+    k = max((len(r.passages) for r in rows if r is not None), default=0)
+    if not k or not any(s.doc_ids for s in task.samples):
+        return {}
+    hits = [
+        float(any(p.id.split("#")[0] in s.doc_ids or p.id in s.doc_ids for p in r.passages))
+        if s.doc_ids and r
+        else None
+        for s, r in zip(task.samples, rows, strict=True)
+    ]
+    return {f"hit@{k}": estimate(hits, clusters=clusters_of(task.samples))}
+
+
+def _usage(rows: Sequence[Row]) -> Usage:
+    def mean(values: Sequence[float | None]) -> float | None:
+        known = [v for v in values if v is not None]
+        return fmean(known) if known else None
+
+    return Usage(
+        prompt_tokens=mean([r.prompt_tokens for r in rows]),
+        completion_tokens=mean([r.completion_tokens for r in rows]),
+        seconds_per_item=mean([r.seconds for r in rows]),
+        prefill_seconds_per_item=mean([r.prefill_seconds for r in rows]),
+        decode_seconds_per_item=mean([r.decode_seconds for r in rows]),
+        memory_bytes=max((r.memory_bytes for r in rows if r.memory_bytes is not None), default=None),
+    )
+
+
+def _latency(times: Sequence[float]) -> Latency:
+    if not times:
+        return Latency(reason="not timed")
+    return Latency(median=median(times), worst=max(times), n=len(times))

@@ -1,0 +1,333 @@
+"""merge(): an adapter and its base become one plain model folder, if held-out text shows that the tune survives it.
+
+The adapter was trained beside the base's weights as they were held: rounded to 4 bits, for QLoRA. So the difference belongs to
+those numbers, and by default it is added to them (dequantised). Added to the original weights it meets another base than the
+one it was trained on; rounded to 4 bits again it mostly vanishes, since it is smaller than a 4-bit step.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from domainkit.adapters.folder import CARD, Adapter
+from domainkit.adapters.methods import peft_warnings_muted
+from domainkit.adapters.tuned_model import load_adapted
+from domainkit.corpus.example import Example
+from domainkit.errors import AdapterError, saving
+from domainkit.export.merge_plan import (
+    MergeError,
+    Origin,
+    candidates,
+    check_held_out,
+    check_out,
+    find_origin,
+    refuse_method,
+)
+from domainkit.machine import hardware, versions
+from domainkit.models import Quantization
+from domainkit.models.load import LoadedBase, load_base, quantised_layers, quiet_progress, round_to_nf4
+from domainkit.models.source import BaseSource
+from domainkit.storage import staged_folder, write_text
+from domainkit.training.examples_to_ids import Rendered, render_all
+from domainkit.training.heldout import Measured, Proof, compare, measure
+
+Into = Literal["dequantised", "original", "auto"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+KEEP = 0.9
+"""Least share of the adapter's gain that a merge must keep: the usual 16-bit merge of a QLoRA adapter stays below it."""
+MOST_EXAMPLES = 256
+
+
+class MergeCard(BaseModel):
+    """A merged model's birth certificate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: Literal["merged model"] = "merged model"
+    base: str
+    base_fingerprint: str
+    revision: str | None
+    trained_on: str
+    """How the base's weights were held while the adapter was trained: nf4, int8 or none."""
+    adapter: str
+    """Name of the adapter's folder."""
+    adapter_sha256: str
+    adapter_card: dict[str, Any] | None
+    """The adapter's own card."""
+    merged_into: str
+    """The base's weights that the difference was added to: dequantised or original."""
+    dtype: str
+    """Number format of the file's weights."""
+    held_out_fingerprint: str
+    """Hex SHA-256 of the held-out examples."""
+    proof: Proof
+    other_candidates: list[Proof]
+    """Merges that were tried and not taken."""
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    created: str
+    notes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merged model's folder and its card."""
+
+    folder: Path
+    card: MergeCard
+
+
+def merge(
+    adapter: str | Path,
+    out: str | Path,
+    held_out: Sequence[Example],
+    *,
+    into: Into = "dequantised",
+    keep: float = KEEP,
+    dtype: Precision = "auto",
+    base: str | None = None,
+    quantization: Quantization | None = None,
+) -> Merged:
+    """Write the base with the adapter's difference added to its weights to the folder `out`, whole or not at all.
+
+    `held_out` are examples the adapter was not trained on; the merge is read back from the disk and measured on them against the
+    adapter as trained. `into="auto"` tries both bases and takes the better. `dtype` is the file's number format, auto the base's
+    own. `base` and `quantization` (as in training) are needed for a folder without a card. Raises MergeError when less than the
+    share `keep` of the adapter's gain, or of its next tokens, is left, or the method cannot be merged; ConfigError, AdapterError,
+    BaseModelError.
+    """
+    out = Path(out)
+    # 1. Refuse what cannot work before anything is loaded.
+    origin = find_origin(adapter, base, quantization)
+    refuse_method(origin.adapter)
+    names = candidates(into, origin.quantization)
+    fingerprint = check_held_out(held_out, origin.adapter)
+    check_out(out)
+    # 2. What the adapter says as it was trained, and what the base says.
+    reference = _load(origin)
+    rendered = render_held_out(held_out, reference)
+    pad_id = reference.tokenizer.pad_token_id
+    before = measure(reference.model, rendered, pad_id)
+    model = attach_saved(reference.model, origin.adapter.folder)
+    trained = measure(model, rendered, pad_id)
+    facts = _Facts(
+        origin, reference.source, reference.folder, reference.tokenizer, rendered, before, trained, fingerprint
+    )
+    # Unpacked weights are what the first candidate starts from; packed ones make room for it.
+    ready = [model] if not _is_packed(reference.model) and names[0] == _same_as_trained(origin) else []
+    del reference, model
+    # 3. Each candidate written, read back and measured.
+    with saving(out), _work(out) as work:
+        proofs: dict[str, Proof] = {}
+        for name in names:
+            stored = _write(ready.pop() if ready else _plain_model(facts, name), facts, work / name, dtype)
+            proofs[name] = _prove(work / name, facts, name)
+        # 4. The best of them, if it still knows what the adapter learnt.
+        best = min(proofs, key=lambda name: (proofs[name].merged_nll, names.index(name)))
+        _check_proof(proofs, best, keep, origin.adapter)
+        return _finish(work / best, out, _card(facts, best, stored, proofs))
+
+
+# ---- 2. the adapter as trained -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What every candidate is made from and measured against."""
+
+    origin: Origin
+    source: BaseSource
+    folder: Path
+    tokenizer: Any
+    rendered: list[Rendered]
+    before: Measured
+    trained: Measured
+    fingerprint: str
+
+
+def _load(origin: Origin, quantization: Quantization | None = None) -> LoadedBase:
+    loaded = load_base(
+        origin.base, revision=origin.revision, quantization=quantization or origin.quantization, purpose="infer"
+    )
+    origin.adapter.check_base(loaded.source.fingerprint, origin.base)
+    return loaded
+
+
+def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[Rendered]:
+    """The examples as ids: at most MOST_EXAMPLES, spread evenly over what was given."""
+    chosen = held_out
+    if len(held_out) > MOST_EXAMPLES:
+        chosen = [held_out[i * len(held_out) // MOST_EXAMPLES] for i in range(MOST_EXAMPLES)]
+    return render_all(chosen, base.tokenizer, base.context_length)
+
+
+def attach_saved(model: Any, folder: Path) -> Any:
+    """The base with the folder's adapter. Raises AdapterError when they do not fit."""
+    try:
+        return load_adapted(model, folder).eval()
+    except (RuntimeError, ValueError, KeyError, TypeError) as e:
+        raise AdapterError(
+            f"does not fit its base: {str(e).strip().splitlines()[0]}",
+            where=str(folder),
+            next_step="use the base it was trained on",
+        ) from e
+
+
+# ---- 3. candidates -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _work(out: Path) -> Iterator[Path]:
+    """A folder beside `out`, on its disk, gone afterwards."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        yield Path(folder)
+
+
+def _is_packed(model: Any) -> bool:
+    return bool(getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False))
+
+
+def _same_as_trained(origin: Origin) -> str:
+    """The candidate whose base is, number for number, the one the adapter was trained on."""
+    return "original" if origin.quantization == "none" else "dequantised"
+
+
+def _write(model: Any, facts: _Facts, folder: Path, dtype: str) -> str:
+    """Merge `model` in place and write it as a plain transformers folder; the number format of its weights."""
+    try:
+        with peft_warnings_muted():
+            merged = model.merge_and_unload()
+    except (AttributeError, NotImplementedError, ValueError, TypeError) as e:
+        raise MergeError(
+            f"the adapter's method cannot be merged: {e}",
+            where=str(facts.origin.adapter.folder),
+            next_step="serve it as an adapter (DomainLLM, domainkit ask)",
+        ) from e
+    stored = _stored_dtype(facts.folder) if dtype == "auto" else getattr(torch, dtype)
+    with quiet_progress():
+        merged.to(stored).save_pretrained(str(folder))
+    facts.tokenizer.save_pretrained(str(folder))
+    del model, merged
+    gc.collect()
+    return str(stored).removeprefix("torch.")
+
+
+def _plain_model(facts: _Facts, name: str) -> Any:
+    """The adapter over unpacked weights: the original ones, or those that quantisation left (dequantised)."""
+    loaded = _load(facts.origin, "none")
+    if name == "dequantised":
+        round_weights(loaded.model, facts.origin.quantization)
+    return attach_saved(loaded.model, facts.origin.adapter.folder)
+
+
+@torch.no_grad()
+def round_weights(model: Any, quantization: str) -> None:
+    """Replace the weights that `quantization` (nf4, int8) would pack by the values it would leave, in place."""
+    if quantization == "nf4":
+        round_to_nf4(model)
+    elif quantization == "int8":
+        for layer in quantised_layers(model).values():
+            # LLM.int8 (arXiv 2208.07339): each row is scaled by its largest value to -127 … 127, from float16.
+            half = layer.weight.data.half().float()
+            scale = half.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
+            layer.weight.data.copy_((half / scale).round() * scale)
+
+
+def _stored_dtype(folder: Path) -> torch.dtype:
+    """The widest number format of the base's own matrices."""
+    found: set[str] = set()
+    for file in folder.glob("*.safetensors"):
+        with file.open("rb") as f:
+            header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+        found |= {t["dtype"] for name, t in header.items() if name != "__metadata__" and len(t["shape"]) > 1}
+    for name, dtype in {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}.items():
+        if name in found:
+            return dtype
+    return torch.float32
+
+
+def _prove(folder: Path, facts: _Facts, name: str) -> Proof:
+    """The candidate as a user will read it: from its files."""
+    pad_id = facts.tokenizer.pad_token_id
+    loaded = load_base(str(folder), quantization="none", purpose="infer")
+    merged = measure(loaded.model, facts.rendered, pad_id)
+    again = None
+    if facts.origin.quantization == "nf4":
+        round_to_nf4(loaded.model)
+        again = measure(loaded.model, facts.rendered, pad_id)
+    return compare(name, facts.before, facts.trained, merged, len(facts.rendered), again)
+
+
+# ---- 4. the verdict and the folder -------------------------------------------------------------------------------------
+
+
+def _check_proof(proofs: dict[str, Proof], best: str, keep: float, adapter: Adapter) -> None:
+    proof = proofs[best]
+    if proof.holds(keep, agree=keep):
+        return
+    least = f"the least is {keep:.0%}"
+    steps = []
+    if "dequantised" not in proofs and proof.candidate == "original":
+        steps.append("--into dequantised, which adds the difference to the weights it was trained on")
+    steps += ["--dtype float32, which rounds nothing away", "serve the adapter beside its base instead of merging it"]
+    error = MergeError(
+        f"the merge would lose the tune: {'; '.join(map(str, proofs.values()))} ({least}); nothing was written",
+        where=str(adapter.folder),
+        next_step="try " + ", or ".join(steps),
+    )
+    error.proofs = tuple(proofs.values())
+    raise error
+
+
+def _card(facts: _Facts, best: str, stored: str, proofs: dict[str, Proof]) -> MergeCard:
+    origin, proof = facts.origin, proofs[best]
+    notes = []
+    if proof.nf4_nll is not None:
+        share = "" if proof.nf4_kept is None else f", {proof.nf4_kept:.1%} of the tune"
+        notes.append(
+            f"in 4 bits again (quantization=nf4) the NLL is {proof.nf4_nll:.3f}{share}: serve it in 16 bits or more"
+        )
+    if proof.kept is None:
+        notes.append("the adapter gains nothing on the held-out text: the proof is that both models say the same")
+    return MergeCard(
+        base=origin.base,
+        base_fingerprint=facts.source.fingerprint,
+        revision=facts.source.revision,
+        trained_on=origin.quantization,
+        adapter=origin.adapter.folder.absolute().name,
+        adapter_sha256=origin.adapter.weights_sha256,
+        adapter_card=origin.adapter.card.model_dump() if origin.adapter.card else None,
+        merged_into=best,
+        dtype=stored,
+        held_out_fingerprint=facts.fingerprint,
+        proof=proof,
+        other_candidates=[p for name, p in proofs.items() if name != best],
+        versions=versions(),
+        hardware=hardware(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=notes,
+    )
+
+
+def _finish(folder: Path, out: Path, card: MergeCard) -> Merged:
+    write_text(folder / CARD, card.model_dump_json(indent=1) + "\n")
+    with staged_folder(out) as staged:
+        for file in folder.iterdir():
+            shutil.move(str(file), staged / file.name)
+    return Merged(out, card)
+
+
+__all__ = ["KEEP", "MergeCard", "MergeError", "Merged", "attach_saved", "merge"]

@@ -1,0 +1,110 @@
+"""What a merge is asked for, checked before anything is loaded: the adapter's origin, its method, the held-out examples, the folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from domainkit.adapters.folder import CARD, PEFT_CONFIG, Adapter
+from domainkit.corpus.example import Example
+from domainkit.errors import ConfigError, DomainkitError
+from domainkit.models import Quantization
+from domainkit.storage import sha256_lines
+from domainkit.training.heldout import Proof
+
+VIRTUAL = "puts learnt vectors before each prompt, which no weight of the base could hold"
+WHY_NOT = {
+    "PROMPT_TUNING": VIRTUAL, "P_TUNING": VIRTUAL, "PREFIX_TUNING": VIRTUAL, "MULTITASK_PROMPT_TUNING": VIRTUAL,
+    "CPT": VIRTUAL, "CARTRIDGE": VIRTUAL, "ADAPTION_PROMPT": VIRTUAL,
+    "LOREFT": "edits hidden states at some positions of the prompt only, which weights, the same for every position, cannot do",
+    "DIREFT": "edits hidden states at some positions of the prompt only, which weights, the same for every position, cannot do",
+    "REFT": "edits hidden states at some positions of the prompt only, which weights, the same for every position, cannot do",
+    "BOTTLENECK": "adds layers with a bend in them, which no weight of the base could hold",
+}  # fmt: skip
+
+
+class MergeError(DomainkitError):
+    """The merge lost the tune, or the method cannot be merged. `proofs` are the measurements, if any."""
+
+    proofs: tuple[Proof, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an adapter comes from: what to load to have it as it was trained."""
+
+    adapter: Adapter
+    base: str
+    revision: str | None
+    quantization: Quantization
+
+
+def find_origin(adapter: str | Path, base: str | None = None, quantization: Quantization | None = None) -> Origin:
+    """What the adapter's card says of its base, or what is given in place of a card."""
+    found = Adapter.load(adapter, need_card=False)
+    card = found.card
+    if card is not None:
+        return Origin(found, base or card.base, card.revision, quantization or card.quantization)  # type: ignore[arg-type]
+    if base is None or quantization is None:
+        raise ConfigError(
+            f"has no {CARD}, so its base and how the base was quantised in training are unknown",
+            where=str(adapter),
+            next_step="give --base, and --quantization nf4, int8 or none",
+        )
+    return Origin(found, base, None, quantization)
+
+
+def refuse_method(adapter: Adapter) -> None:
+    """Raises MergeError for an adapter that is no change of weights."""
+    config = json.loads((adapter.folder / PEFT_CONFIG).read_text(encoding="utf-8"))
+    method = str(config.get("peft_type", "")).upper()
+    if method in WHY_NOT:
+        raise MergeError(
+            f"{method.lower()} cannot be merged: it {WHY_NOT[method]}",
+            where=str(adapter.folder),
+            next_step="serve it as an adapter (DomainLLM, domainkit ask), or train with lora",
+        )
+
+
+def candidates(into: str, quantization: str) -> list[str]:
+    """The bases to add the difference to, the first wanted first. Raises ConfigError for a word that names none."""
+    if into not in ("dequantised", "original", "auto"):
+        raise ConfigError(f"unknown base '{into}'", where="--into", next_step="one of: dequantised, original, auto")
+    if quantization == "none":
+        return ["original"]  # nothing was rounded: both are the same weights
+    return ["dequantised", "original"] if into == "auto" else [into]
+
+
+def check_held_out(held_out: Sequence[Example], adapter: Adapter) -> str:
+    """The examples' fingerprint. Raises ConfigError when there are none, or they are the training data."""
+    if not held_out:
+        raise ConfigError(
+            "no held-out examples, so nothing would show whether the tune survives",
+            where="--data",
+            next_step="give examples the adapter was not trained on: --data held_out.jsonl",
+        )
+    fingerprint = sha256_lines(e.lesson for e in held_out)
+    if adapter.card is not None and adapter.card.data_fingerprint == fingerprint:
+        raise ConfigError(
+            "these are the very examples the adapter was trained on",
+            where="--data",
+            next_step="give examples it has not seen",
+        )
+    return fingerprint
+
+
+def check_out(out: Path) -> None:
+    """Raises ConfigError for a folder that holds anything but a merged model: nothing else is ever overwritten."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    try:
+        ours = json.loads((out / CARD).read_text(encoding="utf-8")).get("kind") == "merged model"
+    except (OSError, ValueError, AttributeError):
+        ours = False
+    if not ours:
+        raise ConfigError("exists and is no merged model", where=f"out={out}", next_step="choose a new folder")
+
+
+__all__ = ["MergeError", "Origin", "candidates", "check_held_out", "check_out", "find_origin", "refuse_method"]

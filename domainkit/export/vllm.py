@@ -1,0 +1,87 @@
+"""The command that serves a base and its adapters with vLLM, under the names that ServerBackend asks for."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from domainkit.adapters.folder import PEFT_CONFIG, Adapter
+from domainkit.errors import AdapterError, ConfigError
+
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""What --max-lora-rank takes (vllm/config/lora.py)."""
+
+
+def adapter_name(folder: str | Path) -> str:
+    """The adapter's name at a server: its folder's name and the start of its weights' hash.
+
+    The hash keeps two adapters with the same folder name apart, and an adapter that was trained again from its old self.
+    """
+    adapter = Adapter.load(folder, verify=False, need_card=False)
+    return f"{Path(folder).resolve().name}-{adapter.weights_sha256[:8]}"
+
+
+def serve_command(
+    base: str | None, adapters: Sequence[str | Path], *, quantization: str | None = None, port: int = 8000
+) -> str:
+    """The `vllm serve` command, quoted for a shell.
+
+    `base` and `quantization` default to what the adapters' cards name. Raises AdapterError for an adapter that vLLM cannot
+    serve (not LoRA, DoRA, whole modules saved along), ConfigError where base or quantisation is missing or unfit.
+    """
+    loaded = [Adapter.load(a, verify=False, need_card=False) for a in adapters]
+    base = base or _only("base", {a.card.base for a in loaded if a.card})
+    if base.startswith("builtin:") or base.endswith(".gguf"):
+        raise ConfigError(
+            f"vLLM does not serve {base} with adapters",
+            next_step="train on a hub id or a local folder of safetensors, and serve that",
+        )
+    quantization = quantization or _only("quantization", {a.card.quantization for a in loaded if a.card}, "none")
+    words = ["vllm", "serve", base, "--port", str(port)]
+    if quantization in ("nf4", "int8"):
+        words += ["--quantization", "bitsandbytes"]
+    if loaded:
+        ranks = [_rank(a) for a in loaded]
+        top = next((r for r in LORA_RANKS if r >= max(ranks)), None)
+        if top is None:
+            raise AdapterError(
+                f"rank {max(ranks)} is more than vLLM's {LORA_RANKS[-1]}",
+                where=str(loaded[ranks.index(max(ranks))].folder),
+                next_step="train with a smaller rank, or merge the adapter into the base and serve that",
+            )
+        words += ["--enable-lora", "--max-lora-rank", str(top), "--max-loras", str(len(loaded)), "--lora-modules"]
+        words += [f"{adapter_name(a.folder)}={a.folder.resolve()}" for a in loaded]
+    # Without these two vLLM refuses tool_choice "auto"; hermes is the form the prompts of domainkit teach.
+    words += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    return shlex.join(words)
+
+
+def _only(what: str, found: set[str], default: str | None = None) -> str:
+    if len(found) == 1:
+        return found.pop()
+    if not found and default is not None:
+        return default
+    raise ConfigError(
+        f"the adapters name {'several' if found else 'no'} {what}{': ' + ', '.join(sorted(found)) if found else ''}",
+        next_step=f"serve adapters of one base together, or pass {what}= yourself",
+    )
+
+
+def _rank(adapter: Adapter) -> int:
+    """The adapter's largest rank, once it is known that vLLM can serve it."""
+    config: dict[str, Any] = json.loads((adapter.folder / PEFT_CONFIG).read_text(encoding="utf-8"))
+    unfit = None
+    if config.get("peft_type") != "LORA":
+        unfit = f"is {config.get('peft_type')}, and vLLM serves LoRA only"
+    elif config.get("use_dora"):
+        unfit = "is DoRA, which vLLM does not serve"
+    elif config.get("modules_to_save"):
+        unfit = f"holds whole modules ({', '.join(config['modules_to_save'])}), which vLLM does not serve"
+    if unfit:
+        raise AdapterError(
+            unfit, where=str(adapter.folder), next_step="merge it into its base and serve that, or use backend='local'"
+        )
+    return max([int(config.get("r", 8)), *map(int, (config.get("rank_pattern") or {}).values())])

@@ -1,0 +1,1 @@
+"""What only saves time. With all of it switched off, every law of the engine still holds."""

@@ -1,0 +1,1 @@
+"""A backend that asks an OpenAI-compatible server."""

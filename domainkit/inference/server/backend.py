@@ -1,0 +1,209 @@
+"""ServerBackend: answers from an OpenAI-compatible server, vLLM above all. The road past one machine.
+
+An adapter is the server's `model=` name (vLLM's convention). The chat template and the tokeniser are the server's own: text
+that spells a control token is what the server makes of it. Loading adapters at runtime and scoring are vLLM's extensions.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
+from domainkit.errors import DomainkitError, MachineError, RequestError
+from domainkit.export.vllm import adapter_name
+from domainkit.inference.backend import Completion, Piece, Request
+from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, Transport
+from domainkit.inference.server.wire import Answer, messages_body, request_body
+from domainkit.messages import Message
+from domainkit.registry import near
+
+
+class ServerBackend:
+    """A Backend over HTTP. One instance pools its connections and may be used from many threads."""
+
+    def __init__(
+        self,
+        base: str | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        timeout: float = 600.0,
+        max_retries: int = 4,
+        connections: int = 64,
+    ) -> None:
+        """Nothing is asked of the server yet.
+
+        `base` is the base's name at the server (default: its first model), `url` ends before /v1 or with it (default:
+        $DOMAINKIT_SERVER_URL, else http://127.0.0.1:8000), `api_key` defaults to $DOMAINKIT_SERVER_KEY. `timeout` is in
+        seconds for an answer; a refused or overloaded attempt is repeated `max_retries` times. `connections` bounds what
+        is asked at once: the server batches it.
+        """
+        self._transport = Transport(
+            url or os.environ.get(URL_VARIABLE) or "http://127.0.0.1:8000",
+            api_key or os.environ.get(KEY_VARIABLE) or None,
+            timeout=timeout,
+            max_retries=max_retries,
+            connections=connections,
+        )
+        self._root = self._transport.root
+        self._base = base
+        self._connections = connections
+        self._models: list[str] | None = None
+        self._names: dict[tuple[str, int], str] = {}
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"ServerBackend({self._base!r}, url={self._root!r})"
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._transport.close()
+
+    # --- answers --------------------------------------------------------------
+
+    def complete(self, requests: Sequence[Request], *, return_errors: bool = False) -> list[Completion]:
+        """All answers in order, asked at once; `choice_probabilities` stay empty (use `score`)."""
+        if not requests:
+            return []
+        with ThreadPoolExecutor(min(len(requests), self._connections), "domainkit-server") as pool:
+            answers = list(pool.map(self._complete_one, requests))
+        failed = next((a for a in answers if isinstance(a, Exception)), None)
+        if failed is not None and not return_errors:
+            raise failed
+        return answers  # type: ignore[return-value]  # with return_errors an exception stands in an answer's place
+
+    def stream(self, request: Request) -> Iterator[Piece]:
+        """The answer as it grows; closing the iterator ends the generation at the server."""
+        begin = time.monotonic()
+        answer, shown = Answer(request), 0
+        body = request_body(request, self._model(request.adapter), stream=True)
+        for payload in self._transport.events(body, begin, request.timeout):
+            answer.take(payload)
+            now = answer.shown
+            if len(now) > shown:
+                yield Piece(now[shown:])
+                shown = len(now)
+        completion = answer.completion(time.monotonic() - begin)
+        yield Piece(completion.text[shown:], completion)
+
+    def score(
+        self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None
+    ) -> list[float]:
+        """Natural-log likelihood of each continuation after `messages` (vLLM: /tokenize and prompt_logprobs)."""
+        model = self._model(adapter)
+        prompt = self._tokens({"model": model, "messages": messages_body(messages), "add_generation_prompt": True})
+        scores = []
+        for text in continuations:
+            ids = self._tokens({"model": model, "prompt": text, "add_special_tokens": False})
+            body = {"model": model, "prompt": prompt + ids, "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0}
+            reply = self._transport.send("POST", "/v1/completions", body)
+            steps = (reply.get("choices") or [{}])[0].get("prompt_logprobs")
+            if not isinstance(steps, list) or len(steps) != len(prompt) + len(ids):
+                raise self._lacks("prompt_logprobs", "score continuations")
+            pairs = zip(steps[len(prompt) :], ids, strict=True)
+            scores.append(sum((float(step[str(token)]["logprob"]) for step, token in pairs), 0.0))
+        return scores
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Prompt length in tokens, template included (vLLM: /tokenize)."""
+        body = {"model": self._model(None), "messages": messages_body(messages), "add_generation_prompt": True}
+        return len(self._tokens(body))
+
+    def token_ids(self, text: str) -> list[int]:
+        """The ids of `text` as the server's tokeniser has them (vLLM: /tokenize)."""
+        return self._tokens({"model": self._model(None), "prompt": text, "add_special_tokens": False})
+
+    def identity(self, adapter: str | None = None) -> dict[str, Any]:
+        """The server's address, the base's name there, and the adapter's: for a folder that name holds its weights' hash."""
+        return {"backend": "server", "url": self._root, "base": self._model(None), "adapter": self._name(adapter)}
+
+    # --- adapters -------------------------------------------------------------
+
+    def models(self, *, fresh: bool = False) -> list[str]:
+        """The names the server answers to: its base and its adapters."""
+        with self._lock:
+            if self._models is None or fresh:
+                found = self._transport.send("GET", "/v1/models").get("data") or []
+                self._models = [str(m["id"]) for m in found]
+            return list(self._models)
+
+    def load_adapter(self, folder: str | Path) -> str:
+        """Have the server load an adapter folder, by the same path on its machine; the name it answers to."""
+        name = adapter_name(folder)
+        body = {"lora_name": name, "lora_path": str(Path(folder).resolve())}
+        try:
+            self._transport.send("POST", "/v1/load_lora_adapter", body)
+        except RequestError as e:
+            if "already" not in e.what:
+                raise RequestError(
+                    f"the server cannot load the adapter: {e.what}",
+                    where=f"{self._root} ({folder})",
+                    next_step="start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True and --enable-lora, "
+                    "or with the adapter from the start, as serve_command() prints",
+                ) from e
+        self.models(fresh=True)
+        return name
+
+    def unload_adapter(self, folder: str | Path) -> None:
+        """Have the server forget an adapter that was loaded."""
+        self._transport.send("POST", "/v1/unload_lora_adapter", {"lora_name": adapter_name(folder)})
+        self.models(fresh=True)
+
+    def _name(self, adapter: str | None) -> str | None:
+        """A folder's name at the server, or the name as given."""
+        if adapter is None or not _is_folder(adapter):
+            return adapter
+        key = (adapter, (Path(adapter) / WEIGHTS).stat().st_mtime_ns)
+        if key not in self._names:
+            self._names[key] = adapter_name(adapter)
+        return self._names[key]
+
+    def _model(self, adapter: str | None) -> str:
+        """The `model=` for a request; an adapter folder the server does not know yet is loaded."""
+        name = self._name(adapter)
+        if name is None:
+            if self._base is None:
+                self._base = next(iter(self.models()), None)
+            if self._base is None:
+                raise MachineError("the server offers no model", where=self._root, next_step="look at its log")
+            return self._base
+        if name in self.models() or name in self.models(fresh=True):
+            return name
+        if adapter is not None and _is_folder(adapter):
+            return self.load_adapter(adapter)
+        raise RequestError(
+            f"the server knows no adapter '{name}'", where=self._root, next_step=near(name, self.models())
+        )
+
+    def _complete_one(self, request: Request) -> Completion | Exception:
+        begin = time.monotonic()
+        answer = Answer(request)
+        try:
+            body = request_body(request, self._model(request.adapter))
+            answer.take(self._transport.send("POST", "/v1/chat/completions", body, timeout=request.timeout))
+            return answer.completion(time.monotonic() - begin)
+        except DomainkitError as e:
+            return e
+
+    def _tokens(self, body: Mapping[str, Any]) -> list[int]:
+        try:
+            return list(self._transport.send("POST", "/tokenize", body)["tokens"])
+        except (RequestError, KeyError) as e:
+            raise self._lacks("/tokenize", "count or score tokens") from e
+
+    def _lacks(self, what: str, purpose: str) -> RequestError:
+        return RequestError(
+            f"this server offers no {what}, which is needed to {purpose}",
+            where=self._root,
+            next_step="use vLLM, or backend='local' for this step",
+        )
+
+
+def _is_folder(adapter: str) -> bool:
+    return (Path(adapter) / PEFT_CONFIG).is_file() and (Path(adapter) / WEIGHTS).is_file()

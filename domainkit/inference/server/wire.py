@@ -1,0 +1,205 @@
+"""Wire: a Request and its answer in OpenAI's chat format, with vLLM's extensions (docs.vllm.ai, v0.12 and later). Pure."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from domainkit.errors import RequestError
+from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
+from domainkit.messages import Message, ToolCall, check_call, parse_calls, shown_length
+
+_FINISHES: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
+
+
+def request_body(request: Request, model: str, *, stream: bool = False) -> dict[str, Any]:
+    """The JSON body of POST /v1/chat/completions; `model` is the base's or an adapter's name at the server."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": messages_body(request.messages),
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+    }
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.logprobs:
+        body["logprobs"] = True
+    if stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return body | _tools_body(request) | _structure_body(request)
+
+
+def messages_body(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Messages in OpenAI's form."""
+    return [_message_body(m) for m in messages]
+
+
+@dataclass
+class Answer:
+    """An answer as its parts arrive, whole or streamed; `completion` when all have."""
+
+    request: Request
+    text: str = ""
+    finish: str | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    calls: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def take(self, payload: Mapping[str, Any]) -> None:
+        """Read one response object or one streamed chunk."""
+        try:
+            self._take(payload)
+        except (KeyError, TypeError, AttributeError, ValueError) as e:
+            raise RequestError(
+                f"the server's answer is not in OpenAI's chat format: {str(payload)[:200]}",
+                next_step="check that the URL is an OpenAI-compatible server's",
+            ) from e
+
+    def _take(self, payload: Mapping[str, Any]) -> None:
+        if payload.get("error"):
+            raise RequestError(f"the server broke the answer off: {error_text(payload)}")
+        self.usage = payload.get("usage") or self.usage
+        for choice in payload.get("choices") or ():
+            part = choice.get("message") or choice.get("delta") or {}
+            self.text += part.get("content") or ""
+            self.finish = choice.get("finish_reason") or self.finish
+            for token in (choice.get("logprobs") or {}).get("content") or ():
+                self.logprobs.append(TokenLogprob(token["token"], token["logprob"]))
+            for position, call in enumerate(part.get("tool_calls") or ()):
+                self._take_call(call.get("index", position), call)
+
+    @property
+    def shown(self) -> str:
+        """What of the text may be shown before the answer is whole."""
+        return self.text[: shown_length(self.text)] if self.request.tools else self.text
+
+    def completion(self, seconds: float) -> Completion:
+        """The whole answer; a server that ignored what the request demands is a RequestError."""
+        finish = _FINISHES.get(self.finish or "")
+        if finish is None:
+            raise RequestError(
+                f"the server ended the answer with finish_reason {self.finish!r}",
+                next_step="look at the server's log; ask again if it was restarting",
+            )
+        text, calls, invalid = self._read_calls()
+        completion = Completion(
+            text=text,
+            finish_reason="tool_calls" if calls else ("stop" if finish == "tool_calls" else finish),
+            prompt_tokens=int(self.usage.get("prompt_tokens") or 0),
+            completion_tokens=int(self.usage.get("completion_tokens") or 0),
+            decode_seconds=seconds,
+            tool_calls=calls,
+            invalid_tool_calls=invalid,
+            logprobs=tuple(self.logprobs),
+        )
+        _check_obeyed(self.request, completion)
+        return completion
+
+    def _take_call(self, index: int, call: Mapping[str, Any]) -> None:
+        known = self.calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
+        function = call.get("function") or {}
+        known["id"] = known["id"] or call.get("id") or ""
+        known["name"] += function.get("name") or ""
+        arguments = function.get("arguments") or ""
+        known["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+    def _read_calls(self) -> tuple[str, tuple[ToolCall, ...], tuple[str, ...]]:
+        if not self.request.tools:
+            return self.text, (), ()
+        text, calls, invalid = parse_calls(self.text, self.request.tools)
+        read, broken = list(calls), list(invalid)
+        for _, call in sorted(self.calls.items()):
+            checked = _checked_call(call, self.request)
+            if isinstance(checked, ToolCall):
+                read.append(checked)
+            else:
+                broken.append(f"{checked}: {json.dumps(call, ensure_ascii=False)}")
+        return text, tuple(read), tuple(broken)
+
+
+def error_text(payload: Any) -> str:
+    """The message in a server's error body, whichever of the usual forms it has."""
+    if isinstance(payload, Mapping):
+        for key in ("error", "detail", "message"):
+            if payload.get(key):
+                return error_text(payload[key])
+    if isinstance(payload, list) and payload:
+        return "; ".join(error_text(p.get("msg", p) if isinstance(p, Mapping) else p) for p in payload)
+    return str(payload)[:500]
+
+
+def _message_body(message: Message) -> dict[str, Any]:
+    body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        body["tool_calls"] = [
+            {
+                "id": c.id,
+                "type": "function",
+                "function": {"name": c.name, "arguments": json.dumps(c.arguments, ensure_ascii=False)},
+            }
+            for c in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        body["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        body["name"] = message.name
+    return body
+
+
+def _tools_body(request: Request) -> dict[str, Any]:
+    if not request.tools:
+        return {}
+    tools = [t if "function" in t else {"type": "function", "function": t} for t in request.tools]
+    choices: dict[str, Any] = {"auto": "auto", "any": "required"}
+    named = {"type": "function", "function": {"name": request.tool_choice}}
+    return {"tools": tools, "tool_choice": choices.get(request.tool_choice, named)}
+
+
+def _structure_body(request: Request) -> dict[str, Any]:
+    if request.choices:
+        return {"structured_outputs": {"choice": list(request.choices)}}
+    if request.regex is not None:
+        return {"structured_outputs": {"regex": request.regex}}
+    # A forced call has its own grammar, and vLLM takes only one.
+    if request.json_schema is not None and not (request.tools and request.tool_choice != "auto"):
+        # OpenAI's own field, which vLLM, SGLang and llama.cpp all take.
+        schema = {"name": "answer", "schema": request.json_schema, "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    return {}
+
+
+def _checked_call(call: Mapping[str, str], request: Request) -> ToolCall | str:
+    try:
+        arguments = json.loads(call["arguments"] or "{}")
+    except ValueError as e:
+        return f"not JSON ({e})"
+    return check_call(
+        {"name": call["name"], "arguments": arguments}, request.tools, id=call["id"] or f"call_{uuid.uuid4().hex[:24]}"
+    )
+
+
+def _check_obeyed(request: Request, completion: Completion) -> None:
+    """A server without vLLM's extensions ignores them silently; the answer must not pass for a constrained one."""
+    ignored = None
+    if request.choices and completion.text not in request.choices and completion.finish_reason != "length":
+        ignored = f"the choices: it answered {completion.text[:80]!r}"
+    elif request.tools and request.tool_choice != "auto" and not completion.tool_calls:
+        ignored = None if completion.finish_reason == "length" else f"tool_choice '{request.tool_choice}'"
+    elif request.logprobs and not completion.logprobs and completion.completion_tokens:
+        ignored = "logprobs"
+    elif request.json_schema is not None and not completion.tool_calls and completion.finish_reason == "stop":
+        try:
+            json.loads(completion.text)
+        except ValueError:
+            ignored = f"the JSON schema: it answered {completion.text[:80]!r}"
+    if ignored:
+        raise RequestError(
+            f"the server ignored {ignored}",
+            next_step="use a server that enforces it: vLLM 0.12 or later, started as serve_command() prints",
+        )

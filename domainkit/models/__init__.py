@@ -1,0 +1,6 @@
+"""Base models: where one comes from, how it is loaded, how conversations become its token ids. No training, no serving."""
+
+from typing import Literal
+
+Quantization = Literal["auto", "nf4", "int8", "none"]
+DEFAULT_BASE = "builtin:smollm2-135m"

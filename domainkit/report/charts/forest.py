@@ -1,0 +1,135 @@
+"""The forest plot: each variant's paired difference to the baseline, with the band in which a difference does not matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from domainkit.report.charts.svg import (
+    Scale,
+    drawing,
+    line,
+    linear,
+    marker,
+    state_class,
+    tag,
+    tick_text,
+    ticks,
+    words,
+)
+from domainkit.report.wording.numbers import difference_interval, points
+from domainkit.report.wording.story import state_text
+from domainkit.report.wording.text import shorten
+from domainkit.results.schema import Difference, Results
+
+Row = tuple[str, Difference]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes in drawing units: `left` and `right` edge of the plot, `step` the height of a row, `drop` from its top to the interval."""
+
+    width: float
+    left: float
+    right: float
+    top: float
+    step: float
+    drop: float
+    names: int
+    fit: str
+
+
+WIDE = Layout(width=1000, left=230, right=770, top=34, step=36, drop=18, names=28, fit="wide")
+NARROW = Layout(width=340, left=10, right=330, top=34, step=54, drop=37, names=24, fit="narrow")
+
+
+def forest(results: Results, prefix: str = "") -> Markup:
+    """Both drawings, one for wide and one for narrow screens, with ids that begin with `prefix`; nothing without differences."""
+    rows = [(v.name, v.difference) for v in results.variants if v.difference is not None]
+    if not rows:
+        return Markup("")
+    return _draw(results, rows, WIDE, prefix) + _draw(results, rows, NARROW, prefix)
+
+
+def _domain(rows: list[Row]) -> tuple[float, float]:
+    """Points covered by the axis: all intervals, zero and the band, with a little air."""
+    margin = max(d.margin for _, d in rows)
+    low = 100 * min(-margin, 0.0, *(min(d.low, d.value) for _, d in rows))
+    high = 100 * max(margin, 0.0, *(max(d.high, d.value) for _, d in rows))
+    air = 0.06 * ((high - low) or 10.0)
+    return low - air, high + air
+
+
+def _draw(results: Results, rows: list[Row], layout: Layout, prefix: str) -> Markup:
+    domain = _domain(rows)
+    x = linear(domain, (layout.left, layout.right))
+    bottom = layout.top + layout.step * len(rows) + 6
+    body = [*_highlight(results, rows, layout), *_frame(rows, layout, x, domain, bottom)]
+    for place, (name, difference) in enumerate(rows):
+        css = "label ground" if name == results.verdict.choice else "label"
+        body += _row(name, difference, layout, x, layout.top + place * layout.step, css)
+    title = f"Difference to {results.baseline}, in points"
+    description = ". ".join(
+        f"{shorten(name, 60)}: {points(d.value)}, {100 * _level(results):.0f} % interval {difference_interval(d)}, "
+        f"{state_text(d.state, d.needed)}"
+        for name, d in rows
+    )
+    size = (layout.width, bottom + 44)
+    return drawing(f"{prefix}forest-{layout.fit}", size, shorten(title, 90), description, body, layout.fit)
+
+
+def _level(results: Results) -> float:
+    return next((e.level for v in results.variants for e in v.metrics.values()), 0.95)
+
+
+def _highlight(results: Results, rows: list[Row], layout: Layout) -> list[Markup]:
+    """A soft ground under the recommended variant."""
+    for place, (name, _) in enumerate(rows):
+        if name == results.verdict.choice:
+            top = layout.top + place * layout.step
+            return [tag("rect", x=0.0, y=top, width=layout.width, height=layout.step, rx=6, class_="chosen-row")]
+    return []
+
+
+def _frame(rows: list[Row], layout: Layout, x: Scale, domain: tuple[float, float], bottom: float) -> list[Markup]:
+    """The equivalence band, grid, zero line and axis."""
+    margin = 100 * max(d.margin for _, d in rows)
+    marks = ticks(*domain, about=9 if layout.fit == "wide" else 5)
+    step = marks[1] - marks[0] if len(marks) > 1 else 1.0
+    height = bottom - layout.top
+    body = []
+    if margin > 0:
+        band = {"x": x(-margin), "width": x(margin) - x(-margin)}
+        body.append(tag("rect", y=layout.top, height=height, class_="band", **band))
+    body += [line(x(t), layout.top, x(t), bottom, "grid") for t in marks if t]
+    body.append(line(x(0), layout.top - 6, x(0), bottom + 5, "zero"))
+    body += [words(tick_text(t, step), x(t), bottom + 19, "tick", "middle") for t in marks]
+    middle = (layout.left + layout.right) / 2
+    body.append(words("points of difference to the baseline", middle, bottom + 38, "axis", "middle"))
+    if x(0) - layout.left > 62:
+        body.append(words("← worse", x(0) - 9, layout.top - 12, "axis", "end"))
+    if layout.right - x(0) > 62:
+        body.append(words("better →", x(0) + 9, layout.top - 12, "axis"))
+    return body
+
+
+def _row(name: str, d: Difference, layout: Layout, x: Scale, top: float, label_class: str) -> list[Markup]:
+    y = top + layout.drop
+    low, high, value = x(100 * d.low), x(100 * d.high), x(100 * d.value)
+    css = state_class(d.state)
+    shape = [
+        line(low, y, high, y, f"whisker {css}"),
+        line(low, y - 4, low, y + 4, f"whisker {css}"),
+        line(high, y - 4, high, y + 4, f"whisker {css}"),
+        marker(d.state, value, y),
+    ]
+    numbers = f"{points(d.value)} ({difference_interval(d)})"
+    label = shorten(name, layout.names)
+    if layout.fit == "narrow":
+        return [
+            words(label, 4, top + 20, label_class),
+            words(points(d.value), layout.width - 4, top + 20, "number", "end"),
+            *shape,
+        ]
+    return [words(label, 10, y + 4.5, label_class), words(numbers, layout.width - 10, y + 4.5, "number", "end"), *shape]

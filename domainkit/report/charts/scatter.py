@@ -1,0 +1,234 @@
+"""Quality against time, latency or cost, labelled directly, with the line of variants no other beats on both."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from domainkit.report.charts.svg import (
+    Box,
+    Scale,
+    drawing,
+    line,
+    linear,
+    log_ticks,
+    logarithmic,
+    tag,
+    tick_text,
+    ticks,
+    words,
+)
+from domainkit.report.wording.numbers import known, money, percent, seconds
+from domainkit.report.wording.story import metric_title, primary
+from domainkit.report.wording.text import columns, shorten
+from domainkit.results.schema import Estimate, Results, VariantResult
+
+NEAR = 18.0
+"""Up to this distance a label needs no line to its point."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A variant; `time` is its place on the axis across, seconds or money."""
+
+    name: str
+    time: float
+    score: Estimate
+    chosen: bool
+
+    @property
+    def value(self) -> float:
+        return self.score.value or 0.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    frame: Box
+    size: tuple[float, float]
+    names: int
+    letter: float
+    fit: str
+
+
+WIDE = Layout(Box(64, 18, 912, 366), (1000, 444), names=30, letter=6.9, fit="wide")
+NARROW = Layout(Box(36, 14, 296, 336), (340, 404), names=17, letter=6.5, fit="narrow")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What quality is set against: `of` a variant, in seconds or money."""
+
+    key: str
+    title: str
+    across: str
+    of: Callable[[Results, VariantResult], float | None]
+    told: Callable[[float | None], str] = seconds
+
+
+@dataclass(frozen=True)
+class View:
+    """One drawn axis; `absent` names the variants that cannot stand on it."""
+
+    axis: Axis
+    chart: Markup
+    absent: tuple[str, ...]
+
+
+def _money(results: Results, v: VariantResult) -> float | None:
+    priced = results.cost.variants if results.cost else ()
+    return next((c.per_thousand.value for c in priced if c.name == v.name), None)
+
+
+TIME = Axis("", "compute time", "compute seconds per question", lambda r, v: v.usage.seconds_per_item)
+LATENCY = Axis("latency", "latency, alone", "seconds of one question alone", lambda r, v: v.latency.median)
+COST = Axis("cost", "cost", "cost of 1,000 questions", _money, money)
+
+
+def views(results: Results, prefix: str = "") -> list[View]:
+    """Quality against each axis that two variants or more stand on."""
+    found = []
+    for axis in (TIME, LATENCY, COST):
+        chart = scatter(results, prefix, axis)
+        if chart:
+            drawn = {p.name for p in scatter_points(results, axis)}
+            found.append(View(axis, chart, tuple(v.name for v in results.variants if v.name not in drawn)))
+    return found
+
+
+def scatter_points(results: Results, axis: Axis = TIME) -> list[Point]:
+    """Variants with both a score and a place above zero on the axis."""
+    found = []
+    for v in results.variants:
+        score, time = primary(results, v), axis.of(results, v)
+        if known(score.value) and time is not None and math.isfinite(time) and time > 0:
+            found.append(Point(v.name, time, score, v.name == results.verdict.choice))
+    return found
+
+
+def pareto(points: list[Point]) -> list[Point]:
+    """The points that no other equals or beats in both time and score, from fastest to slowest."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.time, -p.value)):
+        if not best or point.value > best[-1].value:
+            best.append(point)
+    return best
+
+
+def scatter(results: Results, prefix: str = "", axis: Axis = TIME) -> Markup:
+    """Both drawings, one for wide and one for narrow screens, with ids that begin with `prefix`; nothing with fewer than two points."""
+    points = scatter_points(results, axis)
+    if len(points) < 2:
+        return Markup("")
+    return _draw(results, points, WIDE, prefix, axis) + _draw(results, points, NARROW, prefix, axis)
+
+
+def _time_axis(points: list[Point], frame: Box) -> tuple[Scale, list[float], bool]:
+    """The scale of time and its ticks: logarithmic where the slowest takes over eight times the fastest."""
+    low, high = min(p.time for p in points), max(p.time for p in points)
+    if high / low > 8:
+        domain = (low / 1.6, high * 2.5)
+        return logarithmic(domain, (frame.x, frame.x + frame.width)), log_ticks(*domain), True
+    domain = (0.0, high * 1.25)
+    return linear(domain, (frame.x, frame.x + frame.width)), ticks(*domain), False
+
+
+def _draw(results: Results, points: list[Point], layout: Layout, prefix: str, kind: Axis) -> Markup:
+    frame = layout.frame
+    x, x_ticks, is_log = _time_axis(points, frame)
+    if layout.fit == "narrow" and len(x_ticks) > 5:
+        x_ticks = x_ticks[:: math.ceil(len(x_ticks) / 5)]
+    lows = [100 * (p.score.low if p.score.low is not None else p.value) for p in points]
+    highs = [100 * (p.score.high if p.score.high is not None else p.value) for p in points]
+    domain = (max(0.0, min(lows) - 4), min(100.0, max(highs) + 4))
+    y = linear(domain, (frame.y + frame.height, frame.y))
+    bottom = frame.y + frame.height
+    marks = ticks(*domain)
+    step = marks[1] - marks[0] if len(marks) > 1 else 1.0
+    body = [line(frame.x, y(t), frame.x + frame.width, y(t), "grid") for t in marks]
+    body += [words(tick_text(t, step), frame.x - 8, y(t) + 4, "tick", "end") for t in marks]
+    written = _time_text if kind.told is seconds else kind.told
+    body += [words(written(t), x(t), bottom + 20, "tick", "middle") for t in x_ticks]
+    axis = kind.across + (f", {results.cost.prices.currency}" if kind is COST and results.cost else "")
+    axis += ", logarithmic" if is_log else ""
+    body.append(words(axis, frame.x + frame.width / 2, bottom + 44, "axis", "middle"))
+    body.append(_pareto_line(points, x, y, frame))
+    spots = [(x(p.time), y(100 * p.value)) for p in points]
+    for point, (px, py), low, high in zip(points, spots, lows, highs, strict=True):
+        body.append(line(px, y(low), px, y(high), "whisker chosen" if point.chosen else "whisker plain"))
+        body.append(
+            tag("circle", cx=px, cy=py, r=6.5 if point.chosen else 4.5, class_="dot chosen" if point.chosen else "dot")
+        )
+    bars = [Box(px - 3, y(high), 6, y(low) - y(high)) for (px, _), low, high in zip(spots, lows, highs, strict=True)]
+    body += _labels(points, spots, bars, layout)
+    title = f"{metric_title(results.task.primary_metric)} in percent against {kind.across.replace('compute ', '')}"
+    description = ". ".join(f"{shorten(p.name, 60)}: {percent(p.value)} % in {kind.told(p.time)}" for p in points)
+    if kind is COST:
+        description = description.replace(" % in ", " % for ")
+    return drawing(
+        f"{prefix}scatter-{kind.key}{'-' if kind.key else ''}{layout.fit}",
+        layout.size,
+        title,
+        description,
+        body,
+        layout.fit,
+    )
+
+
+def _pareto_line(points: list[Point], x: Scale, y: Scale, frame: Box) -> Markup:
+    """A step line: the best score to be had within a given time."""
+    best = pareto(points)
+    path = f"M{x(best[0].time):.1f},{y(100 * best[0].value):.1f}"
+    for point in best[1:]:
+        path += f" H{x(point.time):.1f} V{y(100 * point.value):.1f}"
+    return tag("path", d=f"{path} H{frame.x + frame.width:.1f}", class_="pareto")
+
+
+def _labels(points: list[Point], spots: list[tuple[float, float]], bars: list[Box], layout: Layout) -> list[Markup]:
+    """Each name beside its point where it covers least; a thin line leads to a name that had to move away."""
+    dots = [Box(px - 7, py - 7, 14, 14) for px, py in spots]
+    taken = [*bars, *dots]
+    body: list[Markup] = []
+    for i in sorted(range(len(points)), key=lambda i: (not points[i].chosen, spots[i][1])):
+        (px, py), name, chosen = spots[i], shorten(points[i].name, layout.names), points[i].chosen
+        width = columns(name) * layout.letter * (1.12 if chosen else 1.0) + 4
+        others = dots[:i] + dots[i + 1 :]
+        box, reach = min(
+            _places(px, py, width), key=lambda place: _cost(place[0], place[1], spots[i], taken, others, layout.frame)
+        )
+        taken.append(box)
+        if reach > NEAR:
+            body.append(line(px, py, *_end(box, px, py), "leader"))
+        body.append(words(name, box.x + 2, box.y + 12.5, "label chosen" if chosen else "label"))
+    return body
+
+
+def _places(px: float, py: float, width: float) -> list[tuple[Box, float]]:
+    """Candidate boxes around a point with their distance from it, nearest first."""
+    return [
+        (Box(left, py + up - 8, width, 16), float(reach + abs(up) / 2))
+        for reach, up in itertools.product((10, 26, 44, 66), (0, -13, 13, -28, 28, -48, 48, -70, 70))
+        for left in (px + reach, px - reach - width)
+    ]
+
+
+def _end(box: Box, px: float, py: float) -> tuple[float, float]:
+    """Where the line from a point meets the label's box."""
+    return min(max(px, box.x), box.x + box.width), min(max(py, box.y), box.y + box.height)
+
+
+def _cost(box: Box, reach: float, spot: tuple[float, float], taken: list[Box], others: list[Box], frame: Box) -> float:
+    """What a place covers, how far it is, and how much of its line runs over other points."""
+    crossed = 0.0
+    if reach > NEAR:
+        (px, py), (ex, ey) = spot, _end(box, *spot)
+        steps = [Box(px + (ex - px) * k / 8 - 1, py + (ey - py) * k / 8 - 1, 2, 2) for k in range(1, 9)]
+        crossed = sum(step.overlap(other) for step in steps for other in others)
+    return 10 * sum(box.overlap(t) for t in taken) + 40 * box.outside(frame) + 40 * crossed + reach
+
+
+def _time_text(value: float) -> str:
+    return f"{1000 * value:g} ms" if value < 1 else f"{value:g} s"

@@ -1,0 +1,139 @@
+"""Where retrieval loses questions: document found, answer in the passages, answer taken from them, right; and the oracle's bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from domainkit.corpus.fold import fold
+from domainkit.report.charts.svg import drawing, line, linear, tag, words
+from domainkit.report.wording.numbers import percent
+from domainkit.report.wording.story import score_of
+from domainkit.report.wording.text import shorten
+from domainkit.results.schema import AnswerRow, Item, Results
+
+RIGHT = 0.5
+"""A graded score from which on an answer counts as right."""
+_WIDTH, _STEP, _BAR = 340.0, 40.0, 14.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """Questions that came through this step and all before it, as a share of those asked."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """`otherwise`: share right though an earlier step failed; `oracle`: (name, share right) when given the gold document."""
+
+    variant: str
+    asked: int
+    steps: tuple[Step, ...]
+    otherwise: float
+    oracle: tuple[str, float] | None = None
+
+
+def waterfalls(results: Results) -> list[Waterfall]:
+    """One for each variant that was given passages, but the oracle."""
+    texts = {key: fold(f"{p.title}\n{p.text}") for key, p in results.passages.items()}
+    oracle = next((v.name for v in results.variants if v.family == "oracle"), None)
+    bound = (oracle, _share_right(results, oracle)) if oracle else None
+    found = []
+    for v in results.variants:
+        asked = [(item, row) for item in results.items if (row := item.answers.get(v.name)) is not None]
+        if v.name != oracle and any(row.passages for _, row in asked):
+            found.append(_waterfall(results, v.name, asked, texts, bound))
+    return found
+
+
+def _waterfall(
+    results: Results,
+    name: str,
+    asked: list[tuple[Item, AnswerRow]],
+    texts: dict[str, str],
+    oracle: tuple[str, float] | None,
+) -> Waterfall:
+    def given(row: AnswerRow) -> list[str]:
+        return [f" {texts.get(p, '')} " for p in row.passages]
+
+    def held(answers: tuple[str, ...], row: AnswerRow) -> bool:
+        phrases = [f" {key} " for a in answers if (key := fold(a))]
+        return any(phrase in passage for phrase in phrases for passage in given(row))
+
+    tests: list[tuple[str, Callable[[Item, AnswerRow], bool]]] = []
+    if any(item.doc_ids for item, _ in asked):
+        tests.append(("document found", lambda item, row: bool(set(item.doc_ids) & _documents(row))))
+    if results.task.kind == "answer":
+        tests.append(("answer in the passages", lambda item, row: held(item.references or (item.target,), row)))
+        tests.append(("answer taken from them", lambda item, row: held((row.text,), row)))
+    right = [_right(results, item, name) for item, _ in asked]
+    alive = [True] * len(asked)
+    steps, total = [], max(len(asked), 1)
+    for label, test in tests:
+        alive = [ok and test(item, row) for ok, (item, row) in zip(alive, asked, strict=True)]
+        steps.append(Step(label, sum(alive) / total))
+    through = sum(ok and r for ok, r in zip(alive, right, strict=True))
+    return Waterfall(name, len(asked), (*steps, Step("right", through / total)), (sum(right) - through) / total, oracle)
+
+
+def _documents(row: AnswerRow) -> set[str]:
+    """Ids of the passages and, of chunks, of their documents."""
+    return {key for p in row.passages for key in (p, p.split("#")[0])}
+
+
+def _right(results: Results, item: Item, name: str) -> bool:
+    score = score_of(item, name, results.task.primary_metric)
+    return score is not None and score >= RIGHT
+
+
+def _share_right(results: Results, name: str) -> float:
+    asked = [item for item in results.items if name in item.answers]
+    return sum(_right(results, item, name) for item in asked) / max(len(asked), 1)
+
+
+def waterfall_charts(results: Results, prefix: str = "") -> list[tuple[Waterfall, Markup]]:
+    return [(fall, _draw(fall, f"{prefix}waterfall-{k}")) for k, fall in enumerate(waterfalls(results))]
+
+
+def _draw(fall: Waterfall, key: str) -> Markup:
+    x = linear((0.0, 1.0), (0.0, _WIDTH))
+    body: list[Markup] = []
+    rows = [("questions", 1.0, "asked"), *((s.name, s.share, "step") for s in fall.steps)]
+    rows[-1] = (rows[-1][0], rows[-1][1], "right")
+    before = 1.0
+    for place, (name, share, css) in enumerate(rows):
+        top = _STEP * place
+        body += _bar(name, share, before if place else 1.0, top, css, x)
+        before = share
+    if fall.otherwise > 0.0005:
+        start = fall.steps[-1].share
+        top = _STEP * (len(rows) - 1) + 18
+        body.append(tag("rect", x=x(start), y=top, width=x(fall.otherwise), height=_BAR, class_="bar-otherwise", rx=2))
+    height = _STEP * len(rows)
+    if fall.oracle is not None:
+        name, share = fall.oracle
+        body += _bar(f"right with {shorten(name, 24)}", share, share, height, "oracle", x)
+        body.append(line(x(share), 18, x(share), height + 18 + _BAR, "oracle-line"))
+        height += _STEP
+    told = [f"{s.name} {percent(s.share)}" for s in fall.steps]
+    told += [f"right otherwise {percent(fall.otherwise)}"]
+    told += [f"right with {fall.oracle[0]} {percent(fall.oracle[1])}"] if fall.oracle else []
+    title = f"Questions kept at each step by {shorten(fall.variant, 60)}, percent"
+    return drawing(key, (_WIDTH, height), title, ". ".join(told), body, "multiple")
+
+
+def _bar(name: str, share: float, before: float, top: float, css: str, x: Callable[[float], float]) -> list[Markup]:
+    """A bar with its label and number above; the share lost since the step before stands pale behind."""
+    lost = before - share
+    number = percent(share) + (f"  (−{percent(lost)})" if lost > 0.0005 else "")
+    return [
+        words(name, 0, top + 13, "label small"),
+        words(number, _WIDTH, top + 13, "number small", "end"),
+        tag("rect", x=0.0, y=top + 18, width=x(max(before, share)), height=_BAR, class_="bar-lost", rx=2),
+        tag("rect", x=0.0, y=top + 18, width=x(share), height=_BAR, class_=f"bar-{css}", rx=2),
+    ]

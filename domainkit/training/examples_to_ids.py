@@ -1,0 +1,147 @@
+"""Examples and documents as token ids. Only the words of the assistant's last turn are supervised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from domainkit.corpus.document import Document
+from domainkit.corpus.example import Example, Turn
+from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, RequestError
+from domainkit.messages import Message, ToolCall
+from domainkit.models.chat_template import _apply_template, _Guard, encode_chat, encode_text, opening_of, stop_token_ids
+from domainkit.models.tool_template import with_tools
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Token ids of one example; those from index `start` (at least 1) on are supervised. `source` is its `path:line`.
+
+    `task` is the number of its task, for methods that tell tasks apart. With an `opening`, the example is an encoder-decoder's:
+    the encoder reads the ids before `start`; the decoder reads `opening`, then writes the others.
+    """
+
+    ids: tuple[int, ...]
+    start: int
+    source: str
+    task: int = 0
+    opening: int | None = None
+
+    @property
+    def supervised(self) -> int:
+        """Number of supervised tokens."""
+        return len(self.ids) - self.start
+
+
+def render(example: Example, tokenizer: Any, max_length: int, *, stops: Sequence[int] | None = None) -> Rendered:
+    """The example as ids; supervised are the last turn's words and the token that closes it, and nothing after.
+
+    The prompt is encoded as it will be when the model answers, so the target's ids follow it as generated ones would.
+    Raises DataError when it is longer than `max_length`, or the template gives nothing to learn.
+    """
+    stops = stop_token_ids(tokenizer) if stops is None else stops
+    guard = _Guard(tokenizer)
+    try:
+        turns, _ = _conversation(example.turns, example, tokenizer)
+        prompt_turns, tools = _conversation(example.prompt, example, tokenizer)
+        full = _apply_template(guard, turns, add_generation_prompt=False, tools=tools)
+        text = _apply_template(guard, prompt_turns, add_generation_prompt=True, tools=tools)
+    except RequestError as e:
+        raise _fault(example.source, e.what, e.next_step) from e
+    if not full.startswith(text):
+        what = "the chat template renders the prompt differently once the answer follows, so the answer cannot be told apart"
+        raise _fault(example.source, what, "use a base whose template keeps earlier turns as they are")
+    prompt, answer = guard.encode(text), guard.encode(full[len(text) :])
+    last = max((i for i, token in enumerate(answer) if token in stops), default=None)
+    if last is None or tokenizer.decode(answer[last + 1 :]).strip():
+        what = "the chat template does not close the answer with a stop token, so the model would never learn to stop"
+        raise _fault(
+            example.source, what, "use a base whose chat template ends the assistant's turn with its EOS token"
+        )
+    if last == 0:
+        raise _fault(example.source, "the answer is empty: nothing to learn", "fill the target, or drop the row")
+    ids = (*prompt, *answer[: last + 1])
+    if len(ids) > max_length:
+        what = (
+            f"{len(ids)} tokens ({len(prompt)} of prompt, {last + 1} of answer) are more than max_length={max_length}"
+        )
+        raise _fault(example.source, what, "shorten or split the row, or raise max_length")
+    return Rendered(ids, len(prompt), example.source, opening=opening_of(tokenizer))
+
+
+def encode_prompt(example: Example, tokenizer: Any) -> list[int]:
+    """Ids of the turns before the last one, as they are when the model answers, its tools among them."""
+    turns, tools = _conversation(example.prompt, example, tokenizer)
+    return encode_chat(tokenizer, turns, add_generation_prompt=True, tools=tools)
+
+
+def _conversation(
+    turns: Sequence[Turn], example: Example, tokenizer: Any
+) -> tuple[Sequence[Any], list[dict[str, Any]] | None]:
+    """The messages and the `tools=` that the chat template is given, as they are when the model answers."""
+    if not example.uses_tools:
+        return turns, None
+    messages = [
+        Message(
+            t.role, t.content, tuple(ToolCall(c.id, c.name, c.arguments) for c in t.tool_calls), t.tool_call_id, t.name
+        )
+        for t in turns
+    ]
+    return with_tools(messages, example.tools, "auto", tokenizer)
+
+
+def _fault(source: str, what: str, next_step: str | None) -> DataError:
+    path, _, line = source.rpartition(":")
+    return DataError(
+        [Problem(path, int(line), what, next_step) if line.isdigit() else Problem(source, None, what, next_step)]
+    )
+
+
+def render_all(examples: Iterable[Example], tokenizer: Any, max_length: int) -> list[Rendered]:
+    """Every example rendered. Raises one DataError that lists all the faulty ones."""
+    stops = stop_token_ids(tokenizer)
+    rendered: list[Rendered] = []
+    problems: list[Problem] = []
+    for example in examples:
+        try:
+            rendered.append(render(example, tokenizer, max_length, stops=stops))
+        except DataError as e:
+            problems += e.problems
+    if problems:
+        raise DataError(problems)
+    return rendered
+
+
+def render_documents(documents: Iterable[Document], tokenizer: Any, max_length: int) -> list[Rendered]:
+    """Raw text for continued pretraining: each document, then EOS, in blocks of at most `max_length` tokens.
+
+    Every token but a document's first is supervised exactly once: a block starts with the last token of the one before it.
+    Blocks of different documents never see each other. Raises ConfigError for an encoder-decoder.
+    """
+    documents = list(documents)
+    if documents and opening_of(tokenizer) is not None:
+        raise ConfigError(
+            "an encoder-decoder learns answers to prompts, and raw documents hold neither",
+            where="documents",
+            next_step="train on examples (questions about the documents, or their beginnings and ends), or a decoder-only base",
+        )
+    stop = tokenizer.eos_token_id
+    if stop is None:
+        raise BaseModelError("the tokenizer has no EOS token to end a document with", next_step="choose another base")
+    opening = tokenizer("a")["input_ids"][:1]
+    first = opening if opening == [tokenizer.bos_token_id] else []
+    blocks: list[Rendered] = []
+    for document in documents:
+        ids = [*first, *encode_text(tokenizer, document.text), stop]
+        for start in range(0, len(ids) - 1, max_length - 1):
+            blocks.append(Rendered(tuple(ids[start : start + max_length]), 1, document.source))
+    return blocks
+
+
+def preview(rendered: Rendered, tokenizer: Any) -> str:
+    """What the model reads and, between ⟦ and ⟧, what it learns to write."""
+    head, target = (
+        tokenizer.decode(list(part)) for part in (rendered.ids[: rendered.start], rendered.ids[rendered.start :])
+    )
+    return f"{head}⟦{target}⟧"

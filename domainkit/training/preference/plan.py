@@ -1,0 +1,169 @@
+"""What a preference run is asked for, refused early where it cannot work, and settled until nothing is left open."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from domainkit.adapters.folder import Adapter
+from domainkit.adapters.methods import Method, parse_method
+from domainkit.corpus.example import Example
+from domainkit.corpus.preferences import Marked, Pair
+from domainkit.errors import ConfigError
+from domainkit.models.load import LoadedBase
+from domainkit.training import distributed as ranks
+from domainkit.training.config import PreferenceConfig
+from domainkit.training.objectives import Objective, Plan, Row
+from domainkit.training.outcome import check_out
+
+log = logging.getLogger("domainkit")
+
+WORKS = ("lora", "ia3", "loha", "lokr", "oft", "boft", "vera")
+"""Methods whose adapter, switched off, leaves the base, and fresh, changes nothing; each is tested."""
+RATE_SHARE = 1 / 20
+"""Of a method's rate for examples: LoRA's 2e-4 becomes 1e-5, which TRL's documentation of DPO advises for adapters."""
+ROW_TYPES: dict[str, type] = {"pairs": Pair, "marked": Marked, "examples": Example}
+LAYOUTS = {
+    "pairs": 'pairs, {"prompt", "chosen", "rejected"}',
+    "marked": 'marked answers, {"prompt", "completion", "label"}',
+    "examples": 'examples, {"input", "target"}',
+}
+
+
+def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
+    """The configuration with base, method and its options as the adapter has them. Raises ConfigError when others were asked for."""
+    card = start.card
+    assert card is not None
+    has = {
+        "base": card.base,
+        "revision": card.revision,
+        "method": card.method,
+        "method_options": card.config.get("method_options", {}),
+    }
+    for name in config.model_fields_set & set(has):
+        asked = getattr(config, name)
+        own = {k: has[name].get(k) for k in asked} if isinstance(asked, dict) else has[name]
+        if asked != own:
+            raise ConfigError(
+                f"{name}={asked!r}, and the adapter to start from has {own!r}",
+                where=str(start.folder),
+                next_step=f"leave {name} out, or start afresh without this adapter",
+            )
+    held = {} if "quantization" in config.model_fields_set else {"quantization": card.quantization}
+    return config.model_copy(update={**has, **held})
+
+
+def check(rows: Sequence[Row], config: PreferenceConfig, objective: type[Objective], reward: Any, out: Path) -> Method:
+    """The method. Raises ConfigError for what cannot work."""
+    if not rows:
+        raise ConfigError("nothing to train on: no rows", next_step="give a file with --data")
+    wanted = ROW_TYPES[objective.row_kind]
+    if not all(isinstance(row, wanted) for row in rows):
+        raise ConfigError(
+            f"{config.objective} learns from {LAYOUTS[objective.row_kind]}, not from {type(rows[0]).__name__} rows",
+            where="objective",
+            next_step=f"read them with domainkit.read_{objective.row_kind}",
+        )
+    if objective.samples and reward is None:
+        raise ConfigError(
+            f"{config.objective} needs a reward",
+            where="reward",
+            next_step="name a metric (--reward token_f1), or give train_preference a function or a judge",
+        )
+    if config.beta == 0 and not objective.samples:
+        raise ConfigError(
+            f"beta=0 leaves {config.objective} nothing to learn: β scales its whole signal",
+            where="beta",
+            next_step=f"leave it out (β = {objective.beta:g}), or lower it",
+        )
+    if config.method not in WORKS:
+        raise ConfigError(
+            f"{config.method} cannot be held to a reference: it is not tested with preference training",
+            where="method",
+            next_step=f"one of: {', '.join(WORKS)}",
+        )
+    method = parse_method(config.method, config.method_options)
+    if getattr(method, "init", "default") != "default":
+        raise ConfigError(
+            "a start that changes the base leaves no reference when the adapter is switched off",
+            where="method.init",
+            next_step="leave method.init out",
+        )
+    if ranks.count() > 1:
+        raise ConfigError(
+            "preference training runs in one process", where="accelerate launch", next_step="run it without"
+        )
+    check_out(out)
+    return method
+
+
+def settle(
+    config: PreferenceConfig, method: Method, objective: type[Objective], base: LoadedBase
+) -> tuple[PreferenceConfig, list[str]]:
+    """(the configuration with nothing left open, what to tell)."""
+    if getattr(base.model.config, "is_encoder_decoder", False):
+        raise ConfigError(
+            "preference training is for decoder-only bases: TRL reads prompt and answer as one text",
+            where=f"base={config.base}",
+            next_step="train this base on examples: domainkit train",
+        )
+    rate, rate_source = config.learning_rate, "as given"
+    if rate is None:
+        rate = method.default_learning_rate(base.parameters)[0] * RATE_SHARE
+        rate_source = (
+            "a twentieth of the method's rate for examples: for LoRA from 1B on, TRL's 1e-5 for adapters with DPO"
+        )
+    beta, beta_source = config.beta, "as given"
+    if beta is None:
+        beta, beta_source = objective.beta, objective.beta_source
+    notes = [*base.notes, f"learning rate {rate:g}: {rate_source}", f"β {beta:g}: {beta_source}"]
+    for note in notes:
+        log.info(note)
+    if beta == 0:
+        warned = f"beta=0: nothing holds the model to its reference, and the reward alone decides what it becomes ({config.objective})"
+        log.warning(warned)
+        notes.append(warned)
+    settled = {
+        "learning_rate": rate,
+        "beta": beta,
+        "quantization": base.quantization,
+        "revision": base.source.revision,
+        "max_length": config.max_length or base.context_length,
+        "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
+    }
+    return config.model_copy(update=settled), notes
+
+
+def make_plan(config: PreferenceConfig, objective: type[Objective], rows: int, work: Path, base: LoadedBase) -> Plan:
+    """How the steps are cut: TRL counts pairs, marked answers or, with a reward, sampled answers."""
+    batch, most = config.batch_size, max(1, config.rows_per_pass // objective.rows_per_item(config))
+    steps = config.epochs * (-(-rows // batch))
+    if objective.samples:
+        # TRL leaves a last batch out that is not full.
+        steps, batch, most = config.epochs * (rows // batch), batch * config.group, config.rows_per_pass
+    per_pass = next((n for n in range(min(most, batch), objective.least - 1, -1) if batch % n == 0), None)
+    if per_pass is None:
+        raise ConfigError(
+            f"{config.objective} needs {objective.least} rows or more in each pass, and batch_size={batch} cannot be cut into "
+            f"equal passes of {objective.least} to {most}",
+            where="batch_size",
+            next_step="take an even batch_size, or raise rows_per_pass",
+        )
+    return Plan(
+        config=config, steps=max(1, round(steps)), rows=per_pass, accumulate=batch // per_pass, work=work,
+        device=base.device.type, bf16=base.model.dtype == torch.bfloat16,
+    )  # fmt: skip
+
+
+def example_of(row: Row) -> Example:
+    """The row's example: of a pair, the one with the better answer."""
+    if isinstance(row, Pair):
+        return row.chosen
+    return row.example if isinstance(row, Marked) else row
+
+
+__all__ = ["WORKS", "check", "example_of", "from_start", "make_plan", "settle"]

@@ -1,0 +1,234 @@
+"""train_preference(): pairs, marked answers or a reward in, adapter folder out. TRL trains; the model is held to a reference.
+
+The reference is the base with the adapter switched off: no second copy of any weight. When training starts from an adapter, it is
+that adapter as it was, kept as a frozen copy of its own few weights beside the one that is trained.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from domainkit.adapters.adaptation import Hooks
+from domainkit.adapters.folder import Adapter
+from domainkit.adapters.methods import Method, attach, peft_warnings_muted
+from domainkit.adapters.tuned_model import load_adapted
+from domainkit.corpus.example import Example
+from domainkit.models.load import LoadedBase, load_base, resolve_base
+from domainkit.storage import sha256_lines
+from domainkit.training.checkpoints import finished, last_checkpoint, open_work, stopping_gently
+from domainkit.training.config import PreferenceConfig, parse_config
+from domainkit.training.examples_to_ids import encode_prompt
+from domainkit.training.objectives import Objective, Plan, Row, load_objective
+from domainkit.training.outcome import check_learnt, make_card, save, trainable_weights
+from domainkit.training.preference.drift import measure_drift
+from domainkit.training.preference.plan import check, example_of, from_start, make_plan, settle
+from domainkit.training.preference.rewards import Reward, Scorer
+from domainkit.training.progress import Progress, show_progress
+
+log = logging.getLogger("domainkit")
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceProgress(Progress):
+    """Progress with the step's curve: reward or margin, KL, answer length."""
+
+    columns: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        shown = {"reward": "reward", "margin": "margin", "kl": "KL", "length": "tokens"}
+        parts = [f"{shown[name]} {value:.3g}" for name, value in self.columns if name in shown]
+        minutes, seconds = divmod(round(self.seconds_left), 60)
+        return " · ".join([f"step {self.step}/{self.steps}", *parts, f"{minutes}:{seconds:02d} left"])
+
+
+def train_preference(
+    rows: Sequence[Row],
+    config: PreferenceConfig | None = None,
+    out: str | Path = "adapter",
+    *,
+    reward: str | Reward | None = None,
+    start: str | Path | None = None,
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Adapter:
+    """Train an adapter on preferences or on a reward and write it to the folder `out`, whole or not at all.
+
+    `rows` are what the objective learns from: Pairs (dpo), Marked answers (kto) or Examples (grpo, rloo). `reward` names a metric
+    of domainkit or scores answers itself (`judge` makes one from a chat model); grpo and rloo need it, the others measure with it.
+    `start` is an adapter to go on from; it is then the reference too. Until it is done, checkpoints are in `<out>.partial`; after an
+    interruption, `resume=True` continues from the last one to the same curve and weights, bit for bit, if the reward gives the
+    same scores.
+    Raises DataError, ConfigError, AdapterError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint
+    is saved.
+    """
+    config, out = config or parse_config({}, PreferenceConfig), Path(out)
+    # 1. Refuse what cannot work before anything is loaded.
+    objective = load_objective(config.objective)
+    before = Adapter.load(start) if start is not None else None
+    config = from_start(config, before) if before is not None else config
+    method = check(rows, config, objective, reward, out)
+    config = config.model_copy(update={"batch_size": min(config.batch_size, len(rows))})
+    scorer = Scorer(reward, [example_of(row) for row in rows]) if reward is not None else None
+    identity = {
+        "config": config.model_dump(),
+        "data": _fingerprint(rows),
+        "base": resolve_base(config.base, config.revision).fingerprint,
+        "start": before.weights_sha256 if before is not None else None,
+        "reward": scorer.name if scorer is not None else None,
+    }
+    made = finished(out, identity) if resume else None
+    if made is not None:
+        return made
+    work = open_work(out, identity, resume=resume)
+    # 2. The base, and the adapter to start from.
+    torch.manual_seed(config.seed)
+    base = load_base(config.base, revision=config.revision, quantization=config.quantization)
+    config, notes = settle(config, method, objective, base)
+    model = _model(base, method, before)
+    # 3. Rows as token ids.
+    length = config.max_length or base.context_length
+    encoded = objective.encode(rows, base.tokenizer, length, config)
+    # 4. TRL's trainer.
+    with _quiet():
+        plan = make_plan(config, objective, len(encoded), work, base)
+        trainer = objective.trainer(plan, model, base.tokenizer, encoded, scorer)
+        if before is None:
+            _drop_copy(model)
+        fresh = trainable_weights(model)
+        # 5. Train, with what the model answers before and after.
+        checkpoint = last_checkpoint(work)
+        if checkpoint is None:
+            trainer.ledger.first = _probe(model, base, rows, config, scorer)
+        with nullcontext(on_progress) if on_progress else show_progress() as report:
+            _run(trainer, objective, plan, checkpoint, report)
+        check_learnt(model, fresh, otherwise="as before")
+        last = _probe(model, base, rows, config, scorer)
+    # 6. Weights and card, in one move.
+    _drop_copy(model)
+    ledger = trainer.ledger
+    card = make_card(
+        base, config, model, losses=ledger.losses, tokens=ledger.tokens, supervised=ledger.supervised,
+        seconds=ledger.seconds, examples=len(rows), data_fingerprint=identity["data"], notes=notes,
+        learning_rate_source=next(n for n in notes if n.startswith("learning rate")).partition(": ")[2],
+        preference=_told(config, objective, scorer, before, ledger, last),
+    )  # fmt: skip
+    save(model, card, out, Hooks(), {})
+    shutil.rmtree(work, ignore_errors=True)
+    return Adapter.load(out)
+
+
+# ---- 2. and 4. adapter, trainer ----------------------------------------------------------------------------------------
+
+
+def _model(base: LoadedBase, method: Method, start: Adapter | None) -> Any:
+    """The base with the adapter that is trained: fresh, or `start`'s."""
+    if start is None:
+        return attach(method, base.model)
+    start.check_base(base.source.fingerprint, base.source.name)
+    return load_adapted(base.model, start.folder, trainable=True)
+
+
+def _drop_copy(model: Any) -> None:
+    """TRL keeps a copy of whatever adapter it is given as the reference; a fresh one changes nothing, so the base itself will do."""
+    if "ref" in model.peft_config:
+        model.delete_adapter("ref")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """TRL prints the rows whose answers got no reward, and PEFT warns transformers."""
+    loud = logging.getLogger("trl")
+    level = loud.level
+    loud.setLevel(logging.ERROR)
+    try:
+        with peft_warnings_muted():
+            yield
+    finally:
+        loud.setLevel(level)
+
+
+# ---- 5. the run --------------------------------------------------------------------------------------------------------
+
+
+def _run(
+    trainer: Any,
+    objective: type[Objective],
+    plan: Plan,
+    checkpoint: Path | None,
+    report: Callable[[Progress], None] | None,
+) -> None:
+    from domainkit.training.objectives.on_trl import Watch
+
+    def on_step(found: dict[str, float]) -> None:
+        if report is None:
+            return
+        ledger, seconds = trainer.ledger, trainer.elapsed()
+        step = int(found["step"])
+        left = seconds / step * (plan.steps - step)
+        report(
+            PreferenceProgress(
+                step, plan.steps, found["loss"], found["learning_rate"], ledger.tokens / seconds, left, tuple(found.items())
+            )
+        )  # fmt: skip
+
+    trainer.add_callback(Watch(trainer, objective, on_step))
+    with stopping_gently(trainer):
+        trainer.go_on_from(checkpoint)
+
+
+def _probe(
+    model: Any, base: LoadedBase, rows: Sequence[Row], config: PreferenceConfig, scorer: Scorer | None
+) -> dict[str, Any] | None:
+    """Facts of the answers to the first rows' prompts, sampled with the same seed whenever it is asked."""
+    if not config.probe:
+        return None
+    prompts = [encode_prompt(example_of(row), base.tokenizer) for row in rows[: config.probe]]
+    return measure_drift(
+        model, base.tokenizer, prompts, stops=base.stop_token_ids, max_new_tokens=config.max_new_tokens,
+        rows=config.rows_per_pass, seed=config.seed, reward=scorer,
+    ).facts()  # fmt: skip
+
+
+# ---- 6. the folder -----------------------------------------------------------------------------------------------------
+
+
+def _fingerprint(rows: Sequence[Row]) -> str:
+    """Where a row came from does not change what is learnt from it."""
+    left_out = {"source": True, "id": True, "doc_ids": True}
+    nested = {"chosen": left_out, "rejected": left_out, "example": left_out}
+    return sha256_lines(
+        row.model_dump_json(exclude=left_out if isinstance(row, Example) else nested, exclude_defaults=True)
+        for row in rows
+    )
+
+
+def _told(
+    config: PreferenceConfig, objective: type[Objective], scorer: Scorer | None, start: Adapter | None, ledger: Any,
+    last: dict[str, Any] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The card's part on preferences."""
+    what = "the base, with the adapter switched off"
+    if start is not None:
+        what = f"the adapter {start.folder.name} as it was (SHA-256 {start.weights_sha256[:12]}…), a frozen copy"
+    return {
+        "objective": config.objective,
+        "beta": config.beta,
+        "reference": what,
+        "start": start.weights_sha256 if start is not None else None,
+        "reward": scorer.name if scorer is not None else None,
+        "kl_unit": objective.kl_unit,
+        "curve": [{k: round(v, 6) for k, v in step.items()} for step in ledger.curve],
+        "before": ledger.first,
+        "after": last,
+    }
+
+
+__all__ = ["PreferenceProgress", "train_preference"]

@@ -1,0 +1,1 @@
+"""From figures to a decision: evidence, verdict, next action, cost, forgetting, leakage."""

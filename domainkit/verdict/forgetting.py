@@ -1,0 +1,137 @@
+"""Forgetting: what the adapter took from the base's general knowledge, as a gate.
+
+The same questions with and without the adapter, paired. The gate is a test of non-inferiority: it passes when the 95 % interval of
+the difference lies above minus the margin, fails when it lies below, and otherwise says that the questions do not settle it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, log
+
+import numpy as np
+from scipy.special import ndtri
+
+from domainkit.evaluation.general_questions import Choice, General, Likelihoods, picked
+from domainkit.results.schema import Difference, Estimate, Forgetting, Gate, GeneralText, LostQuestion, Results
+from domainkit.statistics.intervals import estimate, estimate_corpus
+from domainkit.statistics.paired import POWER, Paired, adjust, compare_paired
+from domainkit.verdict.sentences import forgetting_sentence
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A question both models answered: the places they picked."""
+
+    question: Choice
+    before: int
+    after: int
+
+    @property
+    def was(self) -> float:
+        return float(self.before == self.question.answer)
+
+    @property
+    def is_now(self) -> float:
+        return float(self.after == self.question.answer)
+
+
+def forgetting_of(general: General, base: Likelihoods, tuned: Likelihoods, margin: float) -> Forgetting | None:
+    """The comparison of the two models' likelihoods; None where no question has both."""
+    both = [
+        _Answered(q, picked(q, b), picked(q, t))
+        for q, b, t in zip(general.choices, base.choices, tuned.choices, strict=True)
+        if b is not None and t is not None
+    ]
+    pair = compare_paired([a.is_now for a in both], [a.was for a in both])
+    difference = adjust({"adapter": pair}, margin=margin)["adapter"]
+    if difference is None:
+        return None
+    verdict = gate(difference, margin)
+    return Forgetting(
+        base=estimate([a.was for a in both]),
+        tuned=estimate([a.is_now for a in both]),
+        difference=difference,
+        gate=verdict,
+        margin=margin,
+        needed=needed_to_pass(pair, margin) if verdict == "cannot tell yet" else None,
+        groups=_groups(both),
+        lost=tuple(_lost(a) for a in both if a.was > a.is_now),
+        gained=sum(a.was < a.is_now for a in both),
+        text=text_change(general, base.texts, tuned.texts),
+        source=general.source,
+        fingerprint=general.fingerprint,
+        seconds=base.seconds + tuned.seconds,
+    )
+
+
+def gate(difference: Difference, margin: float) -> Gate:
+    """Non-inferiority by `margin`: each side of the interval is a one-sided test at 2.5 %."""
+    if difference.low > -margin:
+        return "passed"
+    return "failed" if difference.high < -margin else "cannot tell yet"
+
+
+def needed_to_pass(pair: Paired, margin: float) -> int | None:
+    """Questions in all that would let the gate pass at 80 % power, were the difference as observed; None if it then fails.
+
+    n = [(z.975 + z.8) / (d + margin)]²·V, with V as if one more pair had disagreed each way.
+    """
+    room = pair.value + margin
+    if room <= 1e-9:
+        return None
+    squares = float((np.square(pair.differences).sum() + 2) / (pair.n + 2))
+    variance = max(squares - pair.value**2, 1 / (pair.n + 2) ** 2)
+    return max(ceil(((ndtri(0.975) + ndtri(POWER)) / room) ** 2 * variance), pair.n + 1)
+
+
+def text_change(general: General, base: Sequence[float | None], tuned: Sequence[float | None]) -> GeneralText | None:
+    """Bits per byte with and without the adapter, the passages weighted by their length."""
+    rows = [
+        (-b / log(2), -t / log(2), float(len(text.encode())))
+        for text, b, t in zip(general.texts, base, tuned, strict=True)
+        if b is not None and t is not None
+    ]
+    if not rows:
+        return None
+    before, after, size = np.array(rows, float).sum(0)
+    low, high = _weighted_interval(rows)
+    return GeneralText(
+        base=float(before / size), tuned=float(after / size), difference=float((after - before) / size), low=low, high=high,
+        n=len(rows), bytes=int(size), source=general.text_source,
+    )  # fmt: skip
+
+
+def _weighted_interval(rows: Sequence[tuple[float, float, float]]) -> tuple[float | None, float | None]:
+    """BCa over passages of Σ(after - before) / Σ bytes; (None, None) for fewer than two."""
+    if len(rows) < 2:
+        return None, None
+    found = estimate_corpus([[t - b, n] for b, t, n in rows], lambda sums: sums[..., 0] / sums[..., 1])
+    return found.low, found.high
+
+
+def _groups(both: Sequence[_Answered]) -> dict[str, tuple[Estimate, Estimate]]:
+    names = sorted({a.question.group for a in both if a.question.group})
+    if len(names) < 2:
+        return {}
+    parts = {name: [a for a in both if a.question.group == name] for name in names}
+    return {n: (estimate([a.was for a in part]), estimate([a.is_now for a in part])) for n, part in parts.items()}
+
+
+def _lost(a: _Answered) -> LostQuestion:
+    q = a.question
+    return LostQuestion(id=q.id, question=q.question, right=q.choices[q.answer], now=q.choices[a.after], group=q.group)
+
+
+def with_forgetting(results: Results, found: Forgetting | None) -> Results:
+    """The results with the gate, which also stands among the verdict's cautions."""
+    if found is None:
+        return results
+    cautions = (*results.verdict.cautions, forgetting_sentence(found))
+    return results.model_copy(
+        update={"forgetting": found, "verdict": results.verdict.model_copy(update={"cautions": cautions})}
+    )
+
+
+__all__ = ["forgetting_of", "gate", "needed_to_pass", "text_change", "with_forgetting"]

@@ -1,0 +1,113 @@
+"""An adapter folder is whole, unaltered and of the right base, or says what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainkit.adapters.folder import CARD, PEFT_CONFIG, WEIGHTS, Adapter, Card, write_card
+from domainkit.errors import AdapterError
+from domainkit.storage import sha256_file
+
+
+def safetensors(values: bytes) -> bytes:
+    header = json.dumps({"a": {"dtype": "U8", "shape": [len(values)], "data_offsets": [0, len(values)]}}).encode()
+    return len(header).to_bytes(8, "little") + header + values
+
+
+def card(**changes: Any) -> Card:
+    values: dict[str, Any] = {
+        "base": "builtin:x", "base_fingerprint": "b" * 64, "revision": None, "quantization": "nf4", "method": "lora",
+        "config": {"seed": 0}, "learning_rate_source": "as given", "prompt_format": "{question}", "examples": 3,
+        "data_fingerprint": "d" * 64, "tokens": 10, "supervised_tokens": 4, "losses": [(1, 2.0)], "final_loss": 2.0,
+        "seconds": 1.0, "tokens_per_second": 10.0, "trainable_parameters": 5, "hardware": {}, "versions": {},
+        "weights_sha256": "", "created": "2030-01-01T00:00:00+00:00", "domainkit": "0.1.0",
+    }  # fmt: skip
+    return Card(**{**values, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "adapter"
+    made.mkdir()
+    (made / PEFT_CONFIG).write_text('{"peft_type": "LORA"}')
+    (made / WEIGHTS).write_bytes(safetensors(b"abcd"))
+    write_card(made, card(weights_sha256=sha256_file(made / WEIGHTS)))
+    return made
+
+
+def refusal(folder: Path, **options: Any) -> str:
+    with pytest.raises(AdapterError) as caught:
+        Adapter.load(folder, **options)
+    return str(caught.value)
+
+
+def test_a_whole_folder_loads(folder: Path) -> None:
+    adapter = Adapter.load(folder)
+    assert adapter.folder == folder
+    assert adapter.card == card(weights_sha256=sha256_file(folder / WEIGHTS))
+    assert adapter.weights_sha256 == adapter.card.weights_sha256
+
+
+def test_a_missing_folder_and_an_interrupted_run(tmp_path: Path) -> None:
+    assert "no such adapter folder\n  next: check the path" in refusal(tmp_path / "none")
+    (tmp_path / "none.partial").mkdir()
+    assert "run it again with --resume" in refusal(tmp_path / "none")
+
+
+def test_a_folder_that_is_no_adapter(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "adapter_model.bin")
+    text = refusal(folder)
+    assert f"is no adapter: {WEIGHTS} missing" in text
+    assert "pickled weights can run code" in text
+
+
+def test_without_a_card_only_when_asked(folder: Path) -> None:
+    (folder / CARD).unlink()
+    assert "need_card=False" in refusal(folder)
+    adapter = Adapter.load(folder, need_card=False)
+    assert adapter.card is None
+    assert adapter.weights_sha256 == sha256_file(folder / WEIGHTS)
+
+
+def test_tampered_weights(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes(safetensors(b"abcX"))
+    assert "is not what training wrote" in refusal(folder)
+    assert Adapter.load(folder, verify=False).card is not None
+
+
+@pytest.mark.parametrize("cut", [1, 3, 30, 70])
+def test_cut_off_weights(folder: Path, cut: int) -> None:
+    weights = folder / WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-cut])
+    assert f"{WEIGHTS} is damaged" in refusal(folder, verify=False)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 40, (2).to_bytes(8, "little") + b"[]"])
+def test_weights_that_are_something_else(folder: Path, content: bytes) -> None:
+    (folder / WEIGHTS).write_bytes(content)
+    assert f"{WEIGHTS} is damaged" in refusal(folder)
+
+
+def test_a_card_of_another_version(folder: Path) -> None:
+    values = json.loads((folder / CARD).read_text())
+    (folder / CARD).write_text(json.dumps({**values, "colour": "red"}))
+    assert "colour: extra inputs are not permitted" in refusal(folder)
+    (folder / CARD).write_text('{"base": 1')
+    assert f"{CARD} cannot be read" in refusal(folder)
+
+
+def test_damaged_peft_config(folder: Path) -> None:
+    (folder / PEFT_CONFIG).write_text("{")
+    assert f"{PEFT_CONFIG} is damaged" in refusal(folder)
+
+
+def test_another_base_is_refused(folder: Path) -> None:
+    adapter = Adapter.load(folder)
+    adapter.check_base("b" * 64)
+    with pytest.raises(AdapterError, match=r"was trained on builtin:x .* and mine is another model") as caught:
+        adapter.check_base("c" * 64, "mine")
+    assert caught.value.next_step == "use base=builtin:x, or train an adapter for mine"

@@ -1,0 +1,154 @@
+"""Files and folders to documents: titles, ids, order, and what an untrusted folder may not do."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from domainkit.corpus.read import read_documents
+from domainkit.corpus.readers import READERS, scan_documents
+from domainkit.errors import DataError
+
+
+def test_a_folder_is_read_in_order_of_names_with_ids_from_paths(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("Second.\r\nLine.")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "deep.MD").write_text("# First #\n\nText.")
+    (tmp_path / "c.jsonl").write_text('{"id": "x", "title": "T", "text": "Third.", "year": 2019}\n{"text": "Fourth."}')
+    (tmp_path / ".hidden.txt").write_text("no")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "x.txt").write_text("no")
+    found = list(read_documents(tmp_path))
+    assert [(d.id, d.title, d.text) for d in found] == [
+        ("a/deep", "First", "Text."), ("b", "", "Second.\nLine."), ("x", "T", "Third."), ("c:2", "", "Fourth."),
+    ]  # fmt: skip
+    assert found[2].meta == {"year": 2019}
+    assert [d.source for d in found[1:]] == [
+        str(tmp_path / "b.txt"),
+        f"{tmp_path / 'c.jsonl'}:1",
+        f"{tmp_path / 'c.jsonl'}:2",
+    ]
+
+
+def test_files_of_one_stem_keep_their_suffix(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("one")
+    (tmp_path / "a.txt").write_text("two")
+    assert [d.id for d in read_documents(tmp_path)] == ["a.md", "a.txt"]
+
+
+@pytest.mark.parametrize(
+    "text, title, body",
+    [
+        ("---\ntags: [a]\n---\n# T\nBody", "T", "Body"),
+        ("Intro\n# T\nBody", "T", "Intro\nBody"),
+        ("## Sub\nBody", "", "## Sub\nBody"),
+        ("```\n# code\n```\n# T\nBody", "T", "```\n# code\n```\nBody"),
+        ("~~~\n```\n# code\n~~~\ntext", "", "~~~\n```\n# code\n~~~\ntext"),
+        ("#hashtag", "", "#hashtag"),
+        ("# Only", "Only", "Only"),
+        ("--- not front matter\n# T\nBody", "T", "--- not front matter\nBody"),
+    ],
+)
+def test_markdown_titles(tmp_path: Path, text: str, title: str, body: str) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(text)
+    [document] = read_documents(path)
+    assert (document.id, document.title, document.text) == ("a", title, body)
+
+
+def test_links_out_of_the_folder_are_not_followed_but_named(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "docs", tmp_path / "secret"
+    inside.mkdir()
+    outside.mkdir()
+    (outside / "key.txt").write_text("secret")
+    (inside / "a.txt").write_text("public")
+    (inside / "b.txt").symlink_to(inside / "a.txt")
+    (inside / "leak.txt").symlink_to(outside / "key.txt")
+    (inside / "gone.txt").symlink_to(outside / "nothing.txt")
+    (inside / "loop").symlink_to(inside)
+    documents, problems = scan_documents(inside)
+    assert [d.text for d in documents] == ["public", "public"]
+    assert all(p.severity == "warning" for p in problems)
+    assert {Path(p.path).name for p in problems} == {"leak.txt", "gone.txt", "loop"}
+    assert [d.id for d in read_documents(inside)] == ["a", "b"]
+
+
+def test_other_formats_and_empty_files_are_warnings(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "empty.txt").write_text(" \n")
+    for name in ("b.pdf", "c.pdf", "Makefile"):
+        (tmp_path / name).write_text("x")
+    what = sorted(p.what for p in scan_documents(tmp_path)[1])
+    assert what == ["1 file without suffix left out", "2 files of format .pdf left out", "is empty and left out"]
+
+
+def test_an_unreadable_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("text")
+
+    def denied(self: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "read_bytes", denied)  # root may read everything, so chmod would not do
+    with pytest.raises(DataError, match=r"cannot be read: permission denied\n  next: check the file's permissions"):
+        read_documents(tmp_path)
+
+
+def test_every_fault_of_a_folder_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"one\ntw\xffo")
+    (tmp_path / "b.txt").write_bytes(b"one\n\0")
+    rows = [
+        {"txet": "a"},
+        {"text": ""},
+        {"text": 1},
+        {"text": "a", "id": ""},
+        {"text": "a", "title": []},
+        {"body": "b"},
+    ]
+    (tmp_path / "c.jsonl").write_text("\n".join(json.dumps(r) for r in rows))
+    with pytest.raises(DataError) as caught:
+        read_documents(tmp_path)
+    text = str(caught.value)
+    for part in (
+        "a.txt:2: not UTF-8: byte 0xff at position 3 of the line", "b.txt:2: holds a NUL byte",
+        "c.jsonl:1: missing field 'text' (found: 'txet')", "c.jsonl:2: 'text' is empty", 
+        "c.jsonl:3: 'text' is a number, not text",
+        "c.jsonl:4: 'id' is empty", "c.jsonl:5: 'title' is a list, not text", "rename 'body' to 'text'",
+    ):  # fmt: skip
+        assert part in text
+
+
+def test_repeated_ids_name_both_places(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "x", "text": "one"}\n{"id": "x", "text": "two"}')
+    with pytest.raises(DataError, match=r"a\.jsonl:2: the id 'x' is already that of .*a\.jsonl:1"):
+        read_documents(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, what",
+    [("a.pdf", "the format '.pdf' is not read"), ("README", "has no suffix to tell its format")],
+)
+def test_an_unknown_format_lists_the_known(tmp_path: Path, name: str, what: str) -> None:
+    (tmp_path / name).write_text("x")
+    with pytest.raises(DataError, match=what) as caught:
+        read_documents(tmp_path / name)
+    assert "one of: .jsonl, .md, .txt" in str(caught.value)
+
+
+def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no documents"):
+        read_documents(tmp_path)
+    with pytest.raises(DataError, match="no such file or folder"):
+        read_documents(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_each_reader_yields_documents_named_after_the_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_text('{"text": "A sentence."}')
+    [document] = READERS.load(suffix)(path, "name")
+    assert document.id.startswith("name")
+    assert document.source.startswith(str(path))

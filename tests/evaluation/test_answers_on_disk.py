@@ -1,0 +1,63 @@
+"""Rows survive kills: a finished row is never lost or repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domainkit.errors import ConfigError
+from domainkit.evaluation.answers_on_disk import PassageRow, Row, RowStore
+
+
+def row(i: int, key: str = "k", **more: object) -> Row:
+    return Row(key=key, variant="v", id=str(i), text=f"answer {i}", **more)  # type: ignore[arg-type]
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "rows.jsonl"
+    shown = (PassageRow(id="d1", title="t", text="line\nbreak \u2028 and more"),)
+    with RowStore(path) as store:
+        store.append([row(1, passages=shown), row(2)])
+    with RowStore(path) as store:
+        assert store.finished("k") == {"1": row(1, passages=shown), "2": row(2)}
+        assert store.finished("another key") == {}
+
+
+@pytest.mark.parametrize("cut", [1, 10, 40])
+def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "rows.jsonl"
+    with RowStore(path) as store:
+        store.append([row(1), row(2)])
+    path.write_bytes(path.read_bytes()[:-cut])
+    with RowStore(path) as store:
+        assert set(store.finished("k")) == {"1"}
+        store.append([row(2)])
+    with RowStore(path) as store:
+        assert set(store.finished("k")) == {"1", "2"}
+    assert len(path.read_text().splitlines()) == 2
+
+
+def test_a_spoilt_line_costs_only_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    with RowStore(path) as store:
+        store.append([row(1), row(2)])
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"\x00\xff not a row\n" + lines[1])
+    with RowStore(path) as store:
+        assert set(store.finished("k")) == {"2"}
+
+
+def test_errors_are_kept_but_not_finished(tmp_path: Path) -> None:
+    with RowStore(tmp_path / "rows.jsonl") as store:
+        store.append([row(1, error="Timeout: too slow")])
+        assert store.finished("k") == {}
+        assert store.all_of("k")["1"].error == "Timeout: too slow"
+
+
+def test_one_run_owns_the_folder(tmp_path: Path) -> None:
+    with RowStore(tmp_path / "rows.jsonl"):
+        with pytest.raises(ConfigError) as caught, RowStore(tmp_path / "rows.jsonl"):
+            pass
+        assert "another comparison is writing this folder" in str(caught.value)
+        assert "choose another --out" in str(caught.value)

@@ -1,0 +1,230 @@
+"""A merge adds the difference to the weights it was trained on, is read back and measured, and is refused when the tune is lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from domainkit.adapters.tuned_model import load_adapted
+from domainkit.corpus.example import Example, Turn
+from domainkit.errors import ConfigError
+from domainkit.export.merge import Merged, merge, round_weights
+from domainkit.export.merge_plan import MergeError
+from domainkit.models.load import load_base
+from domainkit.training.config import TrainConfig
+from domainkit.training.examples_to_ids import render_all
+from domainkit.training.heldout import Measured, compare, measure
+from domainkit.training.train import train
+
+WORDS = ("red", "blue", "green")
+
+
+def row(question: str, answer: str) -> Example:
+    return Example(
+        turns=(Turn(role="user", content=question), Turn(role="assistant", content=answer)), source="x.jsonl:1"
+    )
+
+
+ROWS = [row(f"{word} q{i}", word) for i in range(4) for word in WORDS]
+HELD_OUT = [row(f"{word} q{i}", word) for i in range(4, 9) for word in WORDS]
+
+
+def trained(base: str, out: Path, **changes: Any) -> Path:
+    values: dict[str, Any] = {
+        "base": base, "quantization": "nf4", "epochs": 8, "batch_size": 4, "learning_rate": 1e-2, "method_options": {"rank": 4}
+    }  # fmt: skip
+    return train(ROWS, TrainConfig(**{**values, **changes}), out, on_progress=lambda _: None).folder
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tiny_base, tmp_path_factory.mktemp("merge") / "adapter")
+
+
+@pytest.fixture(scope="module")
+def merged(adapter: Path) -> Merged:
+    return merge(adapter, adapter.parent / "beside" / "model", HELD_OUT)
+
+
+def logits(folder: str, quantization: Any, adapter: Path | None = None) -> torch.Tensor:
+    loaded = load_base(folder, quantization=quantization, purpose="infer")
+    model = load_adapted(loaded.model, adapter).eval() if adapter else loaded.model.eval()
+    with torch.no_grad():
+        return model(input_ids=torch.arange(40)[None] + 60).logits
+
+
+def test_the_merge_answers_as_the_adapter_does(adapter: Path, merged: Merged, tiny_base: str) -> None:
+    proof = merged.card.proof
+    assert proof.candidate == merged.card.merged_into == "dequantised"
+    assert proof.base_nll > proof.adapter_nll + 1
+    assert proof.merged_nll == pytest.approx(proof.adapter_nll, abs=1e-3)
+    assert proof.kept == pytest.approx(1, abs=1e-3)
+    assert proof.agreement == 1
+    assert (proof.examples, proof.tokens) == (15, 5 * (4 + 5 + 6))
+    wanted, found = logits(tiny_base, "nf4", adapter), logits(str(merged.folder), "none")
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_the_folder_is_a_plain_model_with_its_birth_certificate(adapter: Path, merged: Merged, tiny_base: str) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    out = merged.folder
+    names = {p.name for p in out.iterdir()}
+    assert {"card.json", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json"} <= names
+    assert not {"adapter_config.json", "adapter_model.safetensors"} & names
+    assert [p.name for p in out.parent.iterdir()] == ["model"]
+    assert "quantization_config" not in json.loads((out / "config.json").read_text())
+    assert AutoTokenizer.from_pretrained(str(out)).chat_template
+    assert AutoModelForCausalLM.from_pretrained(str(out)).generation_config.eos_token_id == [2]
+    card = json.loads((out / "card.json").read_text())
+    trained_by = json.loads((adapter / "card.json").read_text())
+    assert card["kind"] == "merged model"
+    assert card["adapter_sha256"] == trained_by["weights_sha256"]
+    assert card["adapter_card"] == trained_by
+    assert card["base_fingerprint"] == trained_by["base_fingerprint"]
+    assert card["trained_on"] == "nf4"
+    assert str(out.parent) not in json.dumps({k: card[k] for k in card if k != "adapter_card"}).replace(tiny_base, "")
+
+
+def test_auto_tries_both_and_keeps_the_better(adapter: Path, tmp_path: Path) -> None:
+    card = merge(adapter, tmp_path / "model", HELD_OUT, into="auto").card
+    (other,) = card.other_candidates
+    assert {card.proof.candidate, other.candidate} == {"dequantised", "original"}
+    assert card.proof.merged_nll <= other.merged_nll
+
+
+def test_a_merge_that_loses_the_tune_is_refused(adapter: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    with pytest.raises(MergeError, match="would lose the tune") as e:
+        merge(adapter, out, HELD_OUT, into="original", keep=1.01)
+    assert e.value.exit_code == 2
+    assert e.value.proofs[0].candidate == "original"
+    for text in ("NLL", "as trained", "base", "the least is 101%", "--into dequantised", "nothing was written"):
+        assert text in str(e.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rounding_the_merge_to_4_bits_again_is_measured_and_told(merged: Merged) -> None:
+    card = merged.card
+    assert card.proof.nf4_nll is not None
+    assert card.proof.nf4_nll > card.proof.merged_nll
+    assert "in 4 bits again" in card.notes[0]
+
+
+def test_an_int8_adapter_merges_into_what_int8_left(tiny_base: str, tmp_path: Path) -> None:
+    adapter = trained(tiny_base, tmp_path / "adapter", quantization="int8", epochs=4)
+    card = merge(adapter, tmp_path / "model", HELD_OUT).card
+    assert (card.trained_on, card.merged_into) == ("int8", "dequantised")
+    assert card.proof.kept is not None
+    assert card.proof.kept > 0.95
+
+
+def test_dequantised_int8_is_what_bitsandbytes_holds(tiny_base: str) -> None:
+    packed = load_base(tiny_base, quantization="int8").model.model.layers[0].mlp.up_proj.weight
+    plain = load_base(tiny_base, quantization="none").model
+    round_weights(plain, "int8")
+    held = packed.CB.float() * packed.SCB.float()[:, None] / 127 if packed.CB is not None else packed.data.float()
+    torch.testing.assert_close(plain.model.layers[0].mlp.up_proj.weight.data, held, rtol=1e-3, atol=1e-3)
+
+
+def test_methods_that_scale_activations_merge_too(tiny_base: str, tmp_path: Path) -> None:
+    """IA3 beside packed weights has no merge of PEFT's; into the dequantised base it is a scaling of rows or columns."""
+    adapter = trained(tiny_base, tmp_path / "adapter", method="ia3", method_options={}, learning_rate=3e-2, epochs=4)
+    assert merge(adapter, tmp_path / "model", HELD_OUT, keep=0.5).card.proof.agreement > 0.99
+
+
+@pytest.mark.parametrize(
+    ("method", "why"),
+    [("prompt_tuning", "learnt vectors before each prompt"), ("prefix_tuning", "learnt vectors before each prompt")],
+)
+def test_what_is_no_change_of_weights_is_refused(method: str, why: str, adapter: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    shutil.copytree(adapter, folder)
+    settings = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**settings, "peft_type": method.upper()}))
+    with pytest.raises(MergeError, match=why) as e:
+        merge(folder, tmp_path / "model", HELD_OUT)
+    assert f"{method} cannot be merged" in str(e.value)
+    assert "serve it as an adapter" in str(e.value)
+
+
+def test_proof_needs_examples_that_are_held_out(adapter: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no held-out examples") as e:
+        merge(adapter, tmp_path / "model", [])
+    assert "--data held_out.jsonl" in str(e.value)
+    with pytest.raises(ConfigError, match="the very examples the adapter was trained on"):
+        merge(adapter, tmp_path / "model", ROWS)
+
+
+def test_nothing_but_a_merged_model_is_overwritten(adapter: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("dear")
+    with pytest.raises(ConfigError, match="exists and is no merged model"):
+        merge(adapter, tmp_path / "mine", HELD_OUT)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "card.json").write_text('{"kind": "merged model"}')
+    assert merge(adapter, tmp_path / "model", HELD_OUT[:3]).card.proof.examples == 3
+
+
+def test_a_folder_without_a_card_needs_its_base_and_quantisation(adapter: Path, tiny_base: str, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(adapter, bare)
+    (bare / "card.json").unlink()
+    with pytest.raises(ConfigError, match="how the base was quantised in training are unknown") as e:
+        merge(bare, tmp_path / "model", HELD_OUT)
+    assert "--quantization" in str(e.value)
+    card = merge(bare, tmp_path / "model", HELD_OUT, base=tiny_base, quantization="nf4").card
+    assert card.adapter_card is None
+    assert card.proof.kept == pytest.approx(1, abs=1e-3)
+
+
+def test_the_file_is_written_in_the_asked_number_format(adapter: Path, merged: Merged, tmp_path: Path) -> None:
+    half = merge(adapter, tmp_path / "half", HELD_OUT, dtype="bfloat16")
+    assert (merged.card.dtype, half.card.dtype) == ("float32", "bfloat16")
+    size = [(one.folder / "model.safetensors").stat().st_size for one in (merged, half)]
+    assert size[1] < 0.6 * size[0]
+    assert half.card.proof.kept is not None
+    assert half.card.proof.kept > 0.9
+
+
+# ---- the proof itself
+
+
+def measured(nll: float, *choices: int) -> Measured:
+    return Measured(nll, torch.tensor(choices))
+
+
+@pytest.mark.parametrize(
+    ("merged", "kept", "holds"),
+    [(2.387, 1.0, True), (2.982, 0.847, False), (6.253, 0.006, False), (7.0, -0.186, False)],
+)
+def test_kept_is_the_share_of_the_gain(merged: float, kept: float, holds: bool) -> None:
+    proof = compare("x", measured(6.277, 0, 0), measured(2.387, 1, 2), measured(merged, 1, 2), 1)
+    assert proof.kept == pytest.approx(kept, abs=1e-3)
+    assert proof.holds(0.9) is holds
+
+
+def test_without_a_gain_both_must_say_the_same() -> None:
+    same = compare("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(2.01, 1, 2), 1)
+    other = compare("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(2.01, 3, 4), 1)
+    drifted = compare("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(1.2, 1, 2), 1)
+    assert same.kept is None
+    assert "gains nothing" in str(same)
+    assert [p.holds(0.9, agree=0.9) for p in (same, other, drifted)] == [True, False, False]
+
+
+def test_measuring_counts_supervised_tokens_only(tiny_base: str) -> None:
+    loaded = load_base(tiny_base, quantization="none", purpose="infer")
+    rendered = render_all(HELD_OUT[:2], loaded.tokenizer, 2048)
+    found = measure(loaded.model, rendered, loaded.tokenizer.pad_token_id)
+    total = 0.0
+    for r in rendered:
+        with torch.no_grad():
+            scores = loaded.model(input_ids=torch.tensor([r.ids])).logits[0].log_softmax(-1)
+        total -= sum(float(scores[i - 1, r.ids[i]]) for i in range(r.start, len(r.ids)))
+    assert found.nll == pytest.approx(total / sum(r.supervised for r in rendered), rel=1e-4)

@@ -1,0 +1,176 @@
+"""Texts that do not depend on company: logits are moved as rounding might, at random, and no text may change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from domainkit.inference.engine.sampling import NEAR, spread
+from domainkit.inference.engine.scheduler import Scheduler
+from domainkit.inference.local import LocalBackend
+from domainkit.models.load import load_base
+from tests.inference.tiny_adapters import ask
+
+SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+CHOICES = ("alpha", "alpine", "beta", "bet", "gamma", "alphabet")
+
+
+@pytest.fixture
+def engine(tiny_base: str) -> Iterator[LocalBackend]:
+    backend = LocalBackend(tiny_base, None, "none", "cpu")
+    yield backend
+    backend.close()
+
+
+def requests(adapters: dict[str, str]) -> list[Any]:
+    ways: list[dict[str, Any]] = [
+        {},
+        {"temperature": 0.7, "top_p": 0.9},
+        {"temperature": 1.5, "adapter": adapters["red"]},
+        {"adapter": adapters["blue"], "logprobs": True},
+        {"json_schema": SCHEMA, "temperature": 1.0, "max_tokens": 40},
+        {"adapter": adapters["dora"]},
+        {"choices": CHOICES},
+        {"choices": CHOICES, "temperature": 1.0, "adapter": adapters["red"]},
+    ]
+    return [ask(f"question {i}", **{"max_tokens": 30, "seed": i, **way}) for i in range(5) for way in ways]
+
+
+def round_at_random(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every logit moves, each time otherwise, by up to half of what is taken for rounding."""
+    forward, random = runner.forward, torch.Generator().manual_seed(0)
+
+    def rounded(seats: Any, wants: Any) -> torch.Tensor:
+        logits = forward(seats, wants)
+        moved = torch.rand(logits.shape, generator=random) - 0.5
+        return logits + moved * (NEAR * spread(logits)[..., None]) * 0.99
+
+    monkeypatch.setattr(runner, "forward", rounded)
+
+
+def texts(engine: LocalBackend, adapters: dict[str, str]) -> list[Any]:
+    engine.engine().prefixes.clear()
+    return [(c.text, c.finish_reason, [t.token for t in c.logprobs]) for c in engine.complete(requests(adapters))]
+
+
+def test_rounding_changes_no_text(
+    engine: LocalBackend,
+    adapters: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    take_for_near: Callable[[float], None],
+) -> None:
+    take_for_near(100 * NEAR)  # so that a few thousand tokens show it
+    monkeypatch.setattr("tests.inference.test_referee.NEAR", 100 * NEAR)
+    wanted = texts(engine, adapters)
+    referee: Any = engine.engine().referee
+    before = referee.settled
+    assert before
+    round_at_random(engine.engine().runner, monkeypatch)
+    assert texts(engine, adapters) == wanted
+    assert referee.settled > before
+    engine.engine().referee = None
+    assert texts(engine, adapters) != wanted
+
+
+def test_what_is_settled_is_the_same_whoever_is_there(
+    engine: LocalBackend, adapters: dict[str, str], take_for_near: Callable[[float], None]
+) -> None:
+    take_for_near(10)
+    scheduler = engine.engine()
+    seen: dict[tuple[Any, ...], list[torch.Tensor]] = {}
+    referee: Any = scheduler.referee
+    settle = referee.settle
+
+    def watched(row: Any) -> torch.Tensor:
+        logits = settle(row)
+        seen.setdefault((row.folder, *row.seat.tokens), []).append(logits.clone())
+        return logits
+
+    referee.settle = watched
+    asked = [ask(f"q{i} " + "word " * (i % 3) * 4, adapter=a, max_tokens=4) for i in range(6) for a in (None, adapters["red"])]  # fmt: skip
+    for one in asked:
+        scheduler.prefixes.clear()
+        engine.complete([one])
+    scheduler.prefixes.clear()
+    engine.complete(asked)
+    assert len(seen) > 30
+    assert all(torch.equal(first, other) for first, *others in seen.values() for other in others)
+    assert sum(len(found) > 1 for found in seen.values()) > 30
+
+
+def test_a_long_row_is_read_anew_in_parts(
+    engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, take_for_near: Callable[[float], None]
+) -> None:
+    monkeypatch.setattr("domainkit.inference.engine.acceleration.batch_invariance.BLOCK", 16)
+    referee: Any = engine.engine().referee
+    take_for_near(10)
+    [found] = engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])
+    assert referee.settled == found.completion_tokens + (found.finish_reason == "stop")
+    take_for_near(0.0)
+    assert engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])[0].text == found.text
+
+
+def test_blocks_read_alone_serve_the_next_near_tie_with_the_same_bits(
+    engine: LocalBackend,
+    adapters: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    take_for_near: Callable[[float], None],
+) -> None:
+    for module in ("referee", "sharing"):
+        monkeypatch.setattr(f"domainkit.inference.{module}.BLOCK", 16)
+    take_for_near(10)
+    scheduler = engine.engine()
+    referee: Any = scheduler.referee
+    settle, forward = referee.settle, referee._runner.forward
+    seen: dict[tuple[Any, ...], list[torch.Tensor]] = {}
+    read = [0]
+    forgetful = True
+
+    def watched(row: Any) -> torch.Tensor:
+        if forgetful:
+            scheduler.prefixes.clear()
+        logits = settle(row)
+        seen.setdefault((row.folder, *row.seat.tokens), []).append(logits.clone())
+        return logits
+
+    def counted(seats: Any, wants: Any) -> torch.Tensor:
+        read[0] += sum(len(seat.chunk) for seat in seats)
+        return forward(seats, wants)
+
+    monkeypatch.setattr(referee, "settle", watched)
+    monkeypatch.setattr(referee._runner, "forward", counted)
+    text = "a beginning that many have in common, longer than a few blocks; " * 2
+    asked = [ask(f"{text}{i}", adapter=a, max_tokens=4) for i in range(5) for a in (None, adapters["red"], adapters["dora"])]  # fmt: skip
+    whole = engine.complete(asked)
+    forgetting, forgetful, read[0] = read[0], False, 0
+    for _ in range(2):  # what many begin with, read by the scheduler in blocks; then what is kept of that
+        assert [c.text for c in engine.complete(asked)] == [c.text for c in whole]
+    assert read[0] < 0.8 * forgetting, "twice the same, from kept blocks, is less than once without"
+    assert [c.text for c in (engine.complete([one])[0] for one in asked)] == [c.text for c in whole]
+    assert all(len(found) == 4 for found in seen.values())
+    assert all(torch.equal(first, other) for first, *others in seen.values() for other in others)
+
+
+def test_without_memory_the_shared_pass_decides(
+    engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, take_for_near: Callable[[float], None]
+) -> None:
+    wanted = engine.complete([ask("x", max_tokens=6)])[0].text
+    referee: Any = engine.engine().referee
+    take_for_near(10)
+
+    def no_room(*given: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+
+    monkeypatch.setattr(referee._runner, "forward", no_room)
+    assert engine.complete([ask("x", max_tokens=6)])[0].text == wanted
+    assert not referee.settled
+
+
+def test_half_precision_has_no_referee(tiny_base: str) -> None:
+    loaded = load_base(tiny_base, quantization="none")
+    assert Scheduler(loaded, "").referee
+    loaded.model.to(torch.bfloat16)
+    assert Scheduler(loaded, "").referee is None

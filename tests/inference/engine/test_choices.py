@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domainkit.errors import RequestError
+from domainkit.inference.engine.choices import RESOLUTION, Branch, Search, choice_trie, pick
+from domainkit.inference.engine.sampling import spread
+
+END = 9
+
+
+def trie(choices: list[tuple[int, ...]]) -> Branch:
+    root = Branch()
+    for ids in choices:
+        at = root
+        for token in ids:
+            at = at.children.setdefault(token, Branch())
+        at.choice = str(ids)
+    return root
+
+
+def logits_after(path: tuple[int, ...], seed: int) -> torch.Tensor:
+    return torch.randn(10, generator=torch.Generator().manual_seed(hash((path, seed)) % 2**31)) * 2
+
+
+def exact(choices: list[tuple[int, ...]], seed: int) -> dict[str, float]:
+    """Each choice's probability by walking its own path, with the share of its token among those possible there."""
+    found = {}
+    for ids in choices:
+        mass, at = 1.0, trie(choices)
+        for i in range(len(ids) + 1):
+            options = [*at.children, *([END] if at.choice is not None else [])]
+            token = ids[i] if i < len(ids) else END
+            shares = torch.softmax(logits_after(ids[:i], seed)[options], 0)
+            mass *= float(shares[options.index(token)])
+            at = at.children.get(token, at)
+            if i < len(ids) and not at.children:
+                break
+        found[str(ids)] = mass
+    return found
+
+
+CHOICES = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4).map(tuple), min_size=1, max_size=12, unique=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(CHOICES, st.integers(0, 99))
+def test_the_search_finds_the_most_probable_choice(choices: list[tuple[int, ...]], seed: int) -> None:
+    search, asked = Search(trie(choices), [END]), []
+    while search.path is not None:
+        asked.append(search.path)
+        search.observe(logits_after(search.path, seed))
+    wanted = exact(choices, seed)
+    found = search.probabilities([str(c) for c in choices])
+    assert sum(found.values()) == pytest.approx(1, abs=1e-5)
+    best = max(wanted.values())
+    assert wanted[str(choices[pick(found, 0, 1, 0, 0.0).index])] == pytest.approx(best, rel=1e-4)
+    assert all(abs(found[c] - wanted[c]) <= RESOLUTION for c in wanted)
+    assert len(asked) == len(set(asked))
+
+
+def test_a_single_choice_needs_no_model() -> None:
+    assert Search(trie([(1, 2, 3)]), [END]).path is None
+
+
+def test_what_all_choices_share_is_not_asked() -> None:
+    assert Search(trie([(5, 6, 1), (5, 6, 2)]), [END]).path == (5, 6)
+
+
+def test_the_same_choice_twice_is_refused(tiny_base: str) -> None:
+    from transformers import AutoTokenizer
+
+    from domainkit.inference.constrained.token_spelling import spelling_of
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(tiny_base)
+    with pytest.raises(RequestError, match=r"'yes' is given twice"):
+        choice_trie(("yes", "no", "yes"), spelling_of(tokenizer))
+
+
+def test_temperature_draws_from_the_distribution() -> None:
+    drawn = ["ab"[pick({"a": 0.8, "b": 0.2}, 1.0, 1.0, i, 0.0).index] for i in range(400)]
+    assert 40 < drawn.count("b") < 130
+
+
+def found_by(choices: list[tuple[int, ...]], seed: int, temperature: float, move: float) -> tuple[int, bool]:
+    """(index of the choice, whether it is sure) when every logit is moved at random by up to half of `move` spreads."""
+    search, random = Search(trie(choices), [END]), torch.Generator().manual_seed(seed)
+    while search.path is not None:
+        logits = logits_after(search.path, seed)
+        moved = torch.rand(10, generator=random) - 0.5
+        search.observe(logits + moved * 0.99 * move * spread(logits))
+    drawn = pick(search.probabilities([str(c) for c in choices]), temperature, 0.9, seed, search.near)
+    return drawn.index, drawn.sure and search.sure
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_is_sure_is_what_rounding_cannot_change(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    near = 0.01
+    monkeypatch.setattr("domainkit.inference.engine.choices.NEAR", near)
+    random, changed, sure = torch.Generator().manual_seed(0), 0, 0
+    for seed in range(600):
+        choices = list({tuple(torch.randint(0, 4, (1 + i % 4,), generator=random).tolist()) for i in range(9)})
+        (first, certain), (other, _) = (found_by(choices, seed, temperature, move) for move in (0.0, near))
+        changed += first != other
+        sure += certain
+        assert first == other or not certain
+    assert changed
+    assert sure > 300

@@ -1,0 +1,250 @@
+"""Encoder-decoder bases answer as transformers' `generate` does, alone and in company, with adapters of every method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from domainkit.adapters.adaptation import hooks
+from domainkit.adapters.methods import METHODS, attach, parse_method
+from domainkit.adapters.tuned_model import load_adapted
+from domainkit.errors import BaseModelError, RequestError
+from domainkit.inference.backend import Request
+from domainkit.inference.constrained.token_spelling import spelling_of
+from domainkit.inference.engine import encoder_decoder_runner as encoder_decoder
+from domainkit.inference.engine.encoder_decoder_runner import PairRunner, make_pair_runner
+from domainkit.inference.engine.kv_cache import Seat
+from domainkit.inference.local import LocalBackend, local_backend
+from domainkit.messages import Message
+from domainkit.models.load import load_base
+from domainkit.training.batches import pad
+from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.objectives.supervised import supervised_logits
+from tests.conftest import build_tiny_pair
+from tests.inference.tiny_adapters import ask
+
+OPTIONS: dict[str, dict[str, Any]] = {"vera": {"rank": 16}, "multitask_prompt_tuning": {"tasks": ["a", "b"]}}
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+TOOL = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
+QUESTIONS = ["hi there", "a longer question about nothing in particular", "z", ""]
+VARIED = [
+    *(ask(q) for q in QUESTIONS),
+    ask("choose", choices=("alpha", "alpine", "beta")),
+    ask("loud", choices=("alpha", "beta"), logprobs=True),
+    *(ask(f"sample {seed}", temperature=1.0, top_p=0.9, seed=seed) for seed in range(4)),
+    ask("schema", json_schema=SCHEMA, max_tokens=40),
+    ask("regex", regex=r"[ab]{3,6}c"),
+    ask("logs", logprobs=True),
+    ask("tool", tools=(TOOL,), tool_choice="any", max_tokens=90),
+    ask("long " * 250, max_tokens=4),
+]
+
+
+@pytest.fixture(scope="module")
+def pair(tiny_pair: str) -> LocalBackend:
+    return local_backend(tiny_pair, quantization="none")
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_pair: str) -> Any:
+    return load_base(tiny_pair, quantization="none", purpose="infer").model.eval()
+
+
+def generated(model: Any, pair: LocalBackend, request: Request) -> str:
+    prompt = torch.tensor([pair._prompt(request)[:-1]])
+    out = model.generate(
+        input_ids=prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=request.max_tokens, do_sample=False
+    )
+    return str(pair.tokenizer.decode(out[0, 1:], skip_special_tokens=True))
+
+
+def told(c: Any) -> tuple[Any, ...]:
+    calls = [(x.name, x.arguments) for x in c.tool_calls]
+    return c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, calls
+
+
+def test_greedy_text_is_that_of_generate(pair: LocalBackend, plain: Any) -> None:
+    requests = [*(ask(q) for q in QUESTIONS), ask("long " * 250, max_tokens=4)]
+    found = [c.text for c in pair.complete(requests)]
+    assert found == [generated(plain, pair, r) for r in requests]
+    assert len(set(found)) > 2, "texts that tell the questions apart"
+
+
+def test_company_does_not_matter_and_streams_join(pair: LocalBackend) -> None:
+    together = pair.complete(VARIED * 2)
+    assert [told(c) for c in together[: len(VARIED)]] == [told(c) for c in together[len(VARIED) :]]
+    for request, wanted in zip(VARIED, together, strict=False):
+        pieces = list(pair.stream(request))
+        assert told(pieces[-1].completion) == told(wanted)
+        assert "".join(p.text for p in pieces) == wanted.text
+
+
+def test_one_pass_a_token(pair: LocalBackend) -> None:
+    engine = pair.engine()
+    before = engine.passes
+    pair.complete([ask("same size", max_tokens=6), ask("also size", max_tokens=6), ask("more size", max_tokens=6)])
+    assert engine.passes - before == 6
+
+
+def test_scores_and_choices_are_the_models_own(pair: LocalBackend, plain: Any) -> None:
+    words = ["red", "blue", "alpine", ""]
+    messages = (Message("user", "which?"),)
+    prompt = pair._prompt(Request(messages))
+    wanted = []
+    for word in words:
+        ids = pair.token_ids(word)
+        row = Rendered((*prompt[:-1], *ids, 2), len(prompt) - 1, "", opening=0)
+        with torch.no_grad():
+            told = torch.log_softmax(supervised_logits(plain, pad([row], 0)), -1)
+        wanted.append(float(sum(told[i, token] for i, token in enumerate(ids))))
+    assert pair.score(messages, words) == pytest.approx(wanted, abs=1e-3)
+    assert pair.count_tokens(messages) == len(prompt)
+    [chosen] = pair.complete([Request(messages, choices=("red", "blue"))])
+    assert sum(chosen.choice_probabilities.values()) == pytest.approx(1.0)
+    assert chosen.text == max(chosen.choice_probabilities, key=lambda c: chosen.choice_probabilities[c])
+
+
+def test_a_prompt_beyond_the_context_is_refused(pair: LocalBackend) -> None:
+    with pytest.raises(RequestError, match="reads at most 2048"):
+        pair.complete([ask("x" * 2100)])
+
+
+# ---- adapters ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def adapters(tiny_pair: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An adapter of each method with random weights; the multitask one at each of its tasks."""
+    folder, made = tmp_path_factory.mktemp("pair-adapters"), {}
+    for seed, name in enumerate(METHODS):
+        method = parse_method(name, OPTIONS.get(name, {}))
+        torch.manual_seed(seed)
+        model = attach(method, load_base(tiny_pair, quantization="none").model)
+        trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        fresh = {n: p.detach().clone() for n, p in trained.items()}
+        with torch.no_grad():
+            for p in trained.values():
+                p.add_(torch.randn_like(p) * 0.2)
+        hooks(method).save(model, folder / name, fresh)
+        made[name] = str(folder / name)
+    several = made.pop("multitask_prompt_tuning")
+    return made | {f"multitask_prompt_tuning#{i}": f"{several}#{i}" for i in (0, 1)}
+
+
+def written(base: str, spec: str, pair: LocalBackend, question: str, most: int) -> str:
+    """Greedy text from whole passes of the method's own wrapper, as it is trained."""
+    folder, _, task = spec.partition("#")
+    loaded = load_base(base, quantization="none", purpose="infer")
+    model = load_adapted(loaded.model, folder).eval()
+    prompt, answer = pair._prompt(ask(question))[:-1], []
+    for _ in range(most):
+        row = Rendered((*prompt, *answer, 3), len(prompt), "", task=int(task or 0), opening=0)
+        with torch.no_grad():
+            token = int(supervised_logits(model, pad([row], 0))[-1].argmax())
+        if token in loaded.stop_token_ids:
+            break
+        answer.append(token)
+    return str(pair.tokenizer.decode(answer, skip_special_tokens=True))
+
+
+def test_adapters_of_every_method_in_one_batch(
+    tiny_pair: str, pair: LocalBackend, adapters: dict[str, str], take_for_near: Callable[[float], None]
+) -> None:
+    asked = [(name, q) for q in ("hi there", "and what is this?") for name in adapters]
+    requests = [ask(q, adapter=adapters[name], max_tokens=6) for name, q in asked]
+    bare = [ask("hi there", max_tokens=6), ask("and what is this?", max_tokens=6)]
+    answers = [c.text for c in pair.complete([*requests, *bare])]
+    base = dict(zip(("hi there", "and what is this?"), answers[len(requests) :], strict=True))
+    assert [c.text for c in pair.complete(bare)] == list(base.values())
+    moved = set()
+    for (name, question), answer in zip(asked, answers, strict=False):
+        assert answer == written(tiny_pair, adapters[name], pair, question, 6), (name, question)
+        moved |= {name} if answer != base[question] else set()
+    assert moved == set(adapters), "adapters that change no answer prove nothing"
+    take_for_near(10)
+    referee = pair.engine().referee
+    assert referee is not None
+    before = referee.settled
+    assert [c.text for c in pair.complete([*requests, *bare])] == answers
+    assert referee.settled > before, "tokens read anew, by their row's method"
+
+
+# ---- seats -------------------------------------------------------------------------------------------------------------
+
+
+def test_seats_may_leave_and_come_in_any_order(plain: Any) -> None:
+    """Rows that begin later answer in passes of their own; a freed slot takes the last seat's state, prompt and answer."""
+    runner = PairRunner(plain)
+    with torch.inference_mode():
+        a, b, c = (Seat([*range(10, 10 + n), 0, 40 + n], encoded=n) for n in (5, 9, 2))
+        for seat in (a, b, c):
+            runner.sit(seat)
+        runner.forward([a, b, c], [1, 1, 1])
+        runner.leave(a)  # c moves into its slot
+        late = Seat([70, 71, 72, 0], encoded=3)
+        runner.sit(late)
+        runner.forward([late], [1])
+        for seat in (b, c):
+            seat.tokens.append(90)
+        late.tokens.append(91)
+        assert runner.company(b) == runner.company(c) != runner.company(late)
+        found = [*runner.forward([b, c], [1, 1])[:, -1], runner.forward([late], [1])[0, -1]]
+        for seat, logits in zip((b, c, late), found, strict=True):
+            prompt, answer = seat.tokens[: seat.encoded], seat.tokens[seat.encoded :]
+            whole = plain(input_ids=torch.tensor([prompt]), decoder_input_ids=torch.tensor([answer]), use_cache=False)
+            torch.testing.assert_close(logits, whole.logits[0, -1], rtol=1e-3, atol=1e-3)
+        for seat in (c, late, b):
+            runner.leave(seat)
+        assert not runner._prompts.keys
+        runner.clear()
+    assert not runner.store.keys
+
+
+def test_a_model_that_is_not_right_in_batches_is_refused(plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_pair_runner(plain, range(4, 12))
+    monkeypatch.setattr(encoder_decoder.PairRunner, "_width", lambda self, seat: seat.encoded - 1)
+    with pytest.raises(BaseModelError, match=r"cannot be served[\s\S]*T5"):
+        make_pair_runner(plain, range(4, 12))
+
+
+# ---- SentencePiece, as T5 has it ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sentencepiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny T5 with a unigram tokenizer that begins each text with a blank and closes it with EOS."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["<pad>", "</s>", "<unk>", "▁", "▁refund", "▁re", "▁repair", "fund", "▁my", *"abcdefghijklmnopqrstuvwxyz?"]
+    core = Tokenizer(models.Unigram([(p, -1.0 - (len(p) == 1) * 5.0) for p in pieces], 2, False))
+    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    core.decoder = decoders.Metaspace(prepend_scheme="always")
+    core.post_processor = TemplateProcessing("$A </s>", None, [("</s>", 1)])
+    folder = build_tiny_pair(tmp_path_factory.mktemp("sentencepiece") / "base", vocab_size=len(pieces), eos_token_id=1)
+    for file in folder.glob("*token*"):
+        file.unlink()
+    PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    return folder
+
+
+def test_sentencepiece_answers_begin_with_whole_words(sentencepiece: Path) -> None:
+    pair = local_backend(str(sentencepiece), quantization="none")
+    assert pair._prompt(ask("my repair"))[-2:] == [1, 0], "EOS closes the prompt, the opening token follows"
+    spelling = spelling_of(pair.tokenizer)
+    assert pair.tokenizer.convert_ids_to_tokens(spelling.spell("refund")) == ["▁refund"]
+    model = load_base(str(sentencepiece), quantization="none", purpose="infer").model
+    requests = [ask("my refund?", max_tokens=8), ask("repair", max_tokens=8)]
+    assert [c.text for c in pair.complete(requests)] == [generated(model, pair, r) for r in requests]
+    [chosen] = pair.complete([ask("which?", choices=("refund", "repair"))])
+    assert chosen.text in ("refund", "repair")
+    assert chosen.completion_tokens == 1
+    [matched] = pair.complete([ask("which?", regex="re(fund|pair)")])
+    assert matched.text in ("refund", "repair")

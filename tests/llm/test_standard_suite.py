@@ -1,0 +1,104 @@
+"""LangChain's own standard suite, nothing overridden, on the packaged SmolLM2-135M and an adapter that is trained for tools here.
+
+Left to choose, the base never calls a tool, which `test_agent_loop` asks for; after 32 rows of another domain's tools it does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.tools import tool
+from langchain_tests.integration_tests import ChatModelIntegrationTests
+from langchain_tests.unit_tests import ChatModelUnitTests
+
+from domainkit import DomainLLM, TrainConfig, read_examples, train
+
+pytestmark = pytest.mark.real
+BASE = "builtin:smollm2-135m"
+ROWS = Path(__file__).resolve().parents[2] / "examples" / "tallowmere" / "tools_train.jsonl"
+
+
+@pytest.fixture(scope="session")
+def fresh_adapter(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A LoRA adapter of the packaged base, untrained: it answers as the base does."""
+    from domainkit.adapters.methods import attach, parse_method
+    from domainkit.models.load import load_base
+
+    folder = tmp_path_factory.mktemp("adapters") / "fresh"
+    base = load_base(BASE, quantization="none")
+    attach(parse_method("lora", {"rank": 4, "target": ["q_proj"]}), base.model).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def tool_adapter(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One pass over 32 rows: four steps."""
+    config = TrainConfig(base=BASE, quantization="none", epochs=1.0, batch_size=8, learning_rate=1e-3)
+    folder = tmp_path_factory.mktemp("adapters") / "tools"
+    train(read_examples(ROWS)[:32], config, folder)
+    return str(folder)
+
+
+class Suite:
+    @property
+    def chat_model_class(self) -> type[DomainLLM]:
+        return DomainLLM
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {"base": BASE, "adapter": self.adapter, "adapters": self.named}
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+    adapter: str | None = None
+    named: dict[str, str] = {}  # noqa: RUF012
+
+
+class TestUnit(Suite, ChatModelUnitTests):
+    pass
+
+
+class TestIntegration(Suite, ChatModelIntegrationTests):
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        # A model of this size fills its budget with repetitions: a smaller one saves minutes.
+        return {**super().chat_model_params, "max_tokens": 40}
+
+    @pytest.fixture(autouse=True)
+    def adapters(self, fresh_adapter: str, tool_adapter: str) -> None:
+        type(self).adapter, type(self).named = tool_adapter, {"fresh": fresh_adapter}
+
+    @property
+    def model_override_value(self) -> str:
+        return "fresh"
+
+
+def test_the_suite_is_whole() -> None:
+    """No test of the suite is replaced or marked."""
+    assert not [name for kind in (TestIntegration, TestUnit) for name in vars(kind) if name.startswith("test_")]
+
+
+def test_training_on_calls_is_what_makes_it_call(tool_adapter: str) -> None:
+    """Of tools that no training row names it picks the right one, with arguments from the question; the base picks none."""
+
+    @tool
+    def multiply(a: int, b: int) -> int:
+        """Multiply two numbers."""
+        return a * b
+
+    @tool
+    def get_weather(location: str) -> str:
+        """Get the weather at a location."""
+        return "It's sunny."
+
+    question = HumanMessage("how much is 17 multiplied by 4?")
+    tuned = DomainLLM(base=BASE, adapter=tool_adapter, max_tokens=40)
+    for offered in ([multiply], [multiply, get_weather]):
+        [call] = tuned.bind_tools(offered).invoke([question]).tool_calls
+        assert (call["name"], call["args"]) == ("multiply", {"a": 17, "b": 4})
+    assert not tuned.bind(model="base").bind_tools([multiply]).invoke([question]).tool_calls

@@ -1,0 +1,203 @@
+"""Each answer is reachable, and each sentence appears when its reason does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from domainkit.evaluation.variant import Family
+from domainkit.results.schema import Estimate, Leak, TaskFacts, VariantResult, Verdict
+from domainkit.statistics.intervals import estimate
+from domainkit.verdict.verdict import decide
+
+FAMILY: dict[str, Family] = {
+    "classical": "classical", "zero_shot": "prompt", "few_shot": "prompt", "rag": "retrieve",
+    "tuned": "tune", "tuned_rag": "combine", "mine": "custom",
+}  # fmt: skip
+
+
+def scored(n: int = 400, seed: int = 0, **rates: float) -> dict[str, list[float | None]]:
+    """0/1 scores with exactly the given rates, correlated as answers to the same questions are."""
+    difficulty = np.random.default_rng(seed).random(n)
+    rng = np.random.default_rng(seed + 1)
+    scores = {}
+    for name, rate in rates.items():
+        order = np.argsort(difficulty + rng.normal(0, 0.15, n))
+        right = np.zeros(n)
+        right[order[: round(rate * n)]] = 1
+        scores[name] = [float(v) for v in right]
+    return scores
+
+
+def verdict(
+    scores: dict[str, list[float | None]], changes: dict[str, dict[str, Any]] | None = None, **options: Any
+) -> Verdict:
+    n = len(next(iter(scores.values())))
+    results = [
+        VariantResult(
+            name=name, family=FAMILY[name], description="",
+            **{"metrics": {"label_accuracy": estimate(values)}, **(changes or {}).get(name, {})},
+        )
+        for name, values in scores.items()
+    ]  # fmt: skip
+    facts = TaskFacts(
+        name="t", kind="label", n=n, labels=10, primary_metric="label_accuracy", fingerprint="", train_rows=500
+    )
+    return decide(results, scores, facts, **options)
+
+
+def text(v: Verdict) -> str:
+    return "\n".join([v.headline, *v.reasons, *v.cautions, *v.next_steps])
+
+
+def test_use_a_classical_model() -> None:
+    v = verdict(scored(classical=0.85, zero_shot=0.4, rag=0.5, tuned=0.7))
+    assert (v.answer, v.choice, v.tied) == ("use a classical model", "classical", ())
+    assert v.headline.startswith(
+        "Use a classical model: classical reaches 85.0 % label accuracy (81.2 to 88.2) without any language model, "
+        "above every language-model variant, the best of which is tuned (70.0 %): +15.0 points ("
+    )
+
+
+def test_prompt_and_do_not_fine_tune() -> None:
+    v = verdict(scored(classical=0.3, zero_shot=0.8, rag=0.6, tuned=0.5))
+    assert (v.answer, v.choice) == ("prompt", "zero_shot")
+    assert v.headline.startswith("Do not fine-tune, prompt: zero_shot reaches 80.0 %")
+    assert any(
+        r.startswith("What fine-tuning adds to the best without training: tuned is below zero_shot") for r in v.reasons
+    )
+
+
+def test_retrieve_since_tuning_on_top_is_equivalent() -> None:
+    scores = scored(4000, zero_shot=0.3, rag=0.7)
+    scores["tuned_rag"] = [*scores["rag"][:-4], 1.0, 1.0, 1.0, 1.0]
+    v = verdict(scores)
+    assert (v.answer, v.choice, v.tied) == ("retrieve", "rag", ("tuned_rag",))
+    assert v.headline.startswith("Do not fine-tune, retrieve: rag reaches 70.0 %")
+    assert "as good as tuned_rag" in v.headline
+    assert "inside the margin of 2.0" in v.headline
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "opening"),
+    [
+        ("tuned", "fine-tune", "Fine-tune: tuned reaches 80.0 %"),
+        ("tuned_rag", "fine-tune and retrieve", "Fine-tune and retrieve: tuned_rag reaches 80.0 %"),
+        ("mine", "custom", "Use mine: mine reaches 80.0 %"),
+    ],
+)
+def test_the_more_elaborate_wins_when_it_is_clearly_better(name: str, answer: str, opening: str) -> None:
+    v = verdict(scored(classical=0.5, zero_shot=0.3, rag=0.55, **{name: 0.8}))
+    assert (v.answer, v.choice) == (answer, name)
+    assert v.headline.startswith(opening)
+    assert "above every other kind of variant, the best of which is rag (55.0 %): +25.0 points (" in v.headline
+
+
+def test_cannot_tell_yet_says_how_many_more_questions() -> None:
+    v = verdict(scored(60, zero_shot=0.2, rag=0.6, tuned=0.65))
+    assert (v.answer, v.choice, v.tied) == ("cannot tell yet", "rag", ("tuned",))
+    assert v.headline.startswith(
+        "Cannot tell yet: tuned (65.0 %) is ahead of the simpler rag (60.0 %) by +5.0 points ("
+    )
+    assert v.headline.endswith("which 60 questions do not settle; until they do, use rag.")
+    assert any(s.startswith("Label about ") and "four cases of five" in s for s in v.next_steps)
+    assert any("60 test questions are few" in c for c in v.cautions)
+    assert any("may be luck" in c for c in v.cautions)
+
+
+def test_too_close_to_be_worth_labelling() -> None:
+    rag, tuned = [0.0, 1.0] * 100, [1.0, 0.0] * 99 + [1.0, 1.0]  # +0.5 points, almost every item flipped
+    v = verdict({"rag": rag, "tuned": tuned}, margin=0.005)  # type: ignore[dict-item]
+    assert v.answer == "cannot tell yet"
+    assert "tuned and rag are too close to settle with more questions: take the simpler one." in v.next_steps
+
+
+def test_a_tie_inside_one_family_is_no_open_question() -> None:
+    v = verdict(scored(100, zero_shot=0.70, few_shot=0.73, tuned=0.3))
+    assert (v.answer, v.choice, v.tied) == ("prompt", "zero_shot", ("few_shot",))
+    assert "not told apart from few_shot" in v.headline
+
+
+def test_a_tuned_variant_not_told_apart_is_not_ruled_out() -> None:
+    v = verdict(scored(80, zero_shot=0.75, tuned=0.72))
+    assert v.answer == "prompt"
+    assert v.headline.startswith("Do not fine-tune yet, prompt")
+
+
+def test_clusters_make_the_verdict_more_careful() -> None:
+    difference = ([1.0] * 8 + [0.0] * 2) * 1 + ([0.0] * 9 + [1.0]) * 3
+    scores: dict[str, list[float | None]] = {"rag": [0.0] * 40, "tuned": list(difference)}
+    assert verdict(scores).answer == "fine-tune"
+    assert verdict(scores, clusters=[i // 10 for i in range(40)]).answer == "cannot tell yet"
+
+
+def test_leaks_are_told_and_the_clean_questions_judged_alone() -> None:
+    rag = [0.0] * 50 + [1.0] * 150
+    tuned = [1.0] * 50 + [1.0] * 150
+    leaks = (Leak(level="exact", count=40), Leak(level="near", count=10))
+    v = verdict({"rag": list(rag), "tuned": list(tuned)}, leaks=leaks, clean=[i >= 50 for i in range(200)])
+    assert v.answer == "fine-tune"
+    assert (
+        "40 test questions are also in train, word for word: what learns from train looks better there." in v.cautions
+    )
+    assert "Without the leaked questions the verdict changes to 'retrieve' (rag)." in v.cautions
+    assert any("Take the leaked questions out" in s for s in v.next_steps)
+    assert "stays the same" in text(verdict(scored(rag=0.3, tuned=0.8), leaks=leaks, clean=[i > 9 for i in range(400)]))
+    assert "leaked" not in text(
+        verdict(scored(rag=0.3, tuned=0.8), leaks=(Leak(level="exact", count=0),), clean=[True] * 400)
+    )
+
+
+def test_failures_parse_failures_a_weak_base_and_what_was_left_out_are_cautions() -> None:
+    unread = {"label_accuracy": Estimate(value=0.1), "parse_failure": Estimate(value=0.32)}
+    v = verdict(
+        scored(zero_shot=0.1, tuned=0.8),
+        {"zero_shot": {"metrics": unread}, "tuned": {"failures": 3}},
+        left_out={"rag": "no corpus"},
+    )
+    assert "zero_shot: 32.0 % of its answers name no label of the task." in v.cautions
+    assert "tuned: 3 of 400 questions raised an error and count as 0." in v.cautions
+    assert any("The base model is weak here (best prompt: zero_shot, 10.0 %)" in c for c in v.cautions)
+    assert "rag was left out: no corpus." in v.cautions
+
+
+@pytest.mark.parametrize(
+    ("hit", "rag", "step"),
+    [
+        (
+            0.5,
+            0.45,
+            "Retrieval has the gold document among the 5 passages given for only 50.0 % of questions: mend retrieval first",
+        ),
+        (0.95, 0.45, "the model does not use what it is given"),
+        (0.95, 0.90, None),
+    ],
+)
+def test_retrieval_is_named_as_the_bottleneck_or_cleared(hit: float, rag: float, step: str | None) -> None:
+    hits = {"hit@1": Estimate(value=0.3), "hit@5": Estimate(value=hit)}
+    v = verdict(scored(zero_shot=0.3, rag=rag), {"rag": {"retrieval": hits}})
+    found = [s for s in v.next_steps if "gold document" in s]
+    assert (step is None and not found) or (step is not None and step in found[0])
+
+
+def test_next_steps_without_a_tuned_variant_and_with_passages_that_hurt() -> None:
+    assert "Train an adapter (domainkit train) and compare again" in text(verdict(scored(zero_shot=0.4, rag=0.6)))
+    assert "Passages hurt the tuned model" in text(verdict(scored(zero_shot=0.2, tuned=0.8, tuned_rag=0.5)))
+
+
+def test_one_variant_alone_and_none() -> None:
+    v = verdict(scored(zero_shot=0.6))
+    assert (v.answer, v.choice, v.tied) == ("prompt", "zero_shot", ())
+    v = verdict({"zero_shot": [None, None]}, left_out={"rag": "no corpus"})
+    assert (v.answer, v.choice) == ("cannot tell yet", "")
+    assert v.headline == "Cannot tell: no variant gave an answer that could be scored."
+    assert v.cautions == ("rag was left out: no corpus.",)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_tiny_tests_settle_nothing(n: int) -> None:
+    v = verdict({"rag": [0.0] * n, "tuned": [1.0] * n if n < 6 else [1.0] * 3 + [0.0] * (n - 3)})
+    assert (v.answer, v.choice) == ("cannot tell yet", "rag")
+    assert "nan" not in text(v).lower()
