@@ -23,14 +23,15 @@ import torch
 import chains
 import domainkit
 from domainkit import Adapter, DomainLLM, Example, PreferenceConfig, Results, TrainConfig, Turn, compare, render, train
+from domainkit.adapters.methods import METHODS, parse_method
 from domainkit.cli import app
-from domainkit.evaluation.config import CompareConfig
+from domainkit.comparison.config import CompareConfig
 from domainkit.inference import BACKENDS
-from domainkit.inference.backend import Completion, Message, Request
+from domainkit.inference.backend import Completion, Request
 from domainkit.inference.local import LocalBackend
 from domainkit.machine import hardware
-from domainkit.training.base import load_base
-from domainkit.training.methods import METHODS, parse_method
+from domainkit.messages import Message
+from domainkit.models.load import load_base
 from tests.cli.command import domainkit as command
 
 GOLDENS = Path(__file__).with_name("goldens")
