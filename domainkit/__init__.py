@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from domainkit.corpus.preferences import read_marked, read_pairs
     from domainkit.corpus.read import read_documents, read_examples
     from domainkit.errors import DomainkitError
+    from domainkit.evaluation.metrics.judge import judge
     from domainkit.evaluation.task import Sample, Task, read_task
     from domainkit.evaluation.variant import Variant
     from domainkit.llm.chat_model import DomainLLM
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from domainkit.results.schema import Results
     from domainkit.retrieval import build_retriever
     from domainkit.training.config import PreferenceConfig, TrainConfig
-    from domainkit.training.preference.rewards import judge
     from domainkit.training.preference.train_preference import train_preference
     from domainkit.training.train import train
 
@@ -46,7 +46,7 @@ _PUBLIC = {
     "build_retriever": "domainkit.retrieval",
     "check": "domainkit.corpus.check",
     "compare": "domainkit.comparison.compare",
-    "judge": "domainkit.training.preference.rewards",
+    "judge": "domainkit.evaluation.metrics.judge",
     "read_documents": "domainkit.corpus.read",
     "read_examples": "domainkit.corpus.read",
     "read_marked": "domainkit.corpus.preferences",

@@ -34,7 +34,8 @@ class Table(Mapping[str, str]):
     @cached_property
     def _lines(self) -> dict[str, str]:
         added = {e.name: e.value for e in entry_points(group=self.group)} if self.group else {}
-        return {**added, **self._own}  # a third party cannot replace a line of domainkit's own
+        # Another package cannot replace a line of domainkit.
+        return {**self._own, **{name: value for name, value in added.items() if name not in self._own}}
 
     def __getitem__(self, name: str) -> str:
         try:

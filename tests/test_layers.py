@@ -46,7 +46,7 @@ LAYERS = {
     "domainkit.llm": 4,
     "chains": 5,
     "domainkit.comparison": 6,
-    "domainkit.comparison.config": 1,
+    "domainkit.comparison.config": 2,
     "domainkit.comparison.score": 2,
     "domainkit.comparison.call_runnable": 2,
     "domainkit.cli": 6,

@@ -25,14 +25,14 @@ def ask(
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
 ) -> None:
     """Ask a model, with or without an adapter. The answer is printed as it grows."""
-    from chains import answer_chain
+    from domainkit.comparison.ladder import CHAINS
     from domainkit.llm.chat_model import DomainLLM
 
     llm = DomainLLM(
         adapter=str(adapter) if adapter else None, base=base, max_tokens=max_tokens, temperature=temperature
     )
     if corpus is not None or question is not None:
-        chain = answer_chain(llm, retriever=_retriever(corpus))
+        chain = CHAINS.load("answer_chain")(llm, retriever=_retriever(corpus))
         for text in [question] if question is not None else _typed():
             _print_stream(chain.stream({"question": text, "system": system}))
     else:

@@ -14,7 +14,6 @@ from domainkit.comparison.plan import Plan
 from domainkit.comparison.score import score_rows
 from domainkit.evaluation.answers_on_disk import Row, RowStore
 from domainkit.evaluation.classical import fit_classical
-from domainkit.evaluation.metrics import PRIMARY
 from domainkit.evaluation.task import Sample, Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import Race
@@ -59,7 +58,7 @@ def race_variants(
         return answered
 
     def score(samples: Sequence[Sample], rows: Sequence[Row]) -> list[float | None]:
-        return score_rows(task.model_copy(update={"samples": tuple(samples)}), rows)[PRIMARY[task.kind]]
+        return score_rows(plan.metrics, samples, rows)[plan.metrics.primary]
 
     bounds = [v.name for v in plan.variants if v.family == "oracle"]
     course = Course(list(keys), plan.baseline, bounds)

@@ -35,7 +35,6 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import MachineError
 from domainkit.evaluation.answers_on_disk import RowStore
-from domainkit.evaluation.metrics import PRIMARY
 from domainkit.evaluation.task import Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.machine import environment
@@ -132,15 +131,19 @@ def conclude(
 ) -> Results:
     """Stages 4 to 6: score, compare, decide. No language model is loaded."""
     task, config = plan.material.task, plan.material.config
-    scores: dict[str, Scores] = {name: score_rows(task, answered) for name, answered in rows.items()}
+    scores: dict[str, Scores] = {
+        name: score_rows(plan.metrics, task.samples, answered) for name, answered in rows.items()
+    }
     results: tuple[VariantResult, ...] = tuple(
-        variant_result(task, v, rows[v.name], scores[v.name], times.get(v.name, []), settings_of(plan, v))
+        variant_result(task, plan.metrics, v, rows[v.name], scores[v.name], times.get(v.name, []), settings_of(plan, v))
         for v in plan.variants
     )
-    results = with_differences(results, scores, task, plan.baseline, config.margin, sequential=race is not None)
+    results = with_differences(
+        results, scores, task, plan.metrics.primary, plan.baseline, config.margin, sequential=race is not None
+    )
     facts = task_facts(plan)
     leaks, clean = leaks_of(plan)
-    primary = {name: s[PRIMARY[task.kind]] for name, s in scores.items()}
+    primary = {name: s[plan.metrics.primary] for name, s in scores.items()}
     verdict = decide(
         results,
         primary,
@@ -207,7 +210,7 @@ def task_facts(plan: Plan) -> TaskFacts:
     m = plan.material
     return TaskFacts(
         name=m.task.name, kind=m.task.kind, n=len(m.task.samples), labels=len(m.task.labels),
-        primary_metric=PRIMARY[m.task.kind], fingerprint=m.task.fingerprint, source=m.task.source,
+        primary_metric=plan.metrics.primary, fingerprint=m.task.fingerprint, source=m.task.source,
         train_rows=len(m.examples), corpus_documents=len(m.documents), why_kind=m.task.why_kind,
     )  # fmt: skip
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, field_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 from domainkit.corpus.chunk import CHUNK_WORDS
+from domainkit.evaluation.metrics import BatchMetric
 from domainkit.evaluation.task import Kind
 from domainkit.models import Quantization
+from domainkit.registry import near
+from domainkit.retrieval import RETRIEVERS
 
 
 class CompareConfig(BaseModel):
@@ -27,6 +32,8 @@ class CompareConfig(BaseModel):
     baseline: str | None = None
     """The variant the others are measured against, declared before the run; left out, the best-known cheap prompt: few-shot,
     else zero-shot, else the first that runs."""
+    metrics: tuple[str | SkipJsonSchema[InstanceOf[BatchMetric]], ...] | None = None
+    """What answers are scored by, comma-separated; the verdict is about the first. Left out, all metrics of the task's kind."""
     margin: float = Field(0.02, gt=0, lt=1)
     """Differences within ± this share of the score count as equivalent (0.02 = 2 points)."""
     shots: int = Field(8, ge=1)
@@ -35,8 +42,8 @@ class CompareConfig(BaseModel):
     """Passages put before the question by retrieval."""
     passage_words: int = Field(CHUNK_WORDS, ge=16)
     """Longest passage in words; a longer document is cut between paragraphs, else sentences."""
-    retriever: Literal["lexical", "dense", "fused"] = "fused"
-    """How passages are found: lexical (BM25), dense (MiniLM), or both fused by rank."""
+    retriever: str = "fused"
+    """How passages are found: lexical (BM25), dense (MiniLM), or both fused by rank; or a retriever of another package."""
     decoding: Literal["closed", "free"] = "closed"
     """Label tasks: closed makes every answer one of the labels by grammar; free lets the model write, and counts parse failures."""
     max_tokens: int | None = Field(None, ge=1)
@@ -61,3 +68,15 @@ class CompareConfig(BaseModel):
     """Adapters that --fit trains alike but for the seed: with two or more, what holds of the training recipe is told too."""
     seed: int = 0
     """Seeds the choice of fixed examples and every resampling."""
+
+    @field_validator("retriever")
+    @classmethod
+    def _retriever_is_in_the_table(cls, name: str) -> str:
+        if name not in RETRIEVERS:
+            raise PydanticCustomError("unknown_retriever", "{hint}", {"hint": near(name, RETRIEVERS)})
+        return name
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

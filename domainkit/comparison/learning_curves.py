@@ -14,7 +14,6 @@ from domainkit.comparison.score import Rows, score_rows
 from domainkit.corpus.example import Example
 from domainkit.evaluation.answers_on_disk import Row, RowStore
 from domainkit.evaluation.classical import fit_classical
-from domainkit.evaluation.metrics import PRIMARY
 from domainkit.evaluation.task import clusters_of
 from domainkit.results.schema import Estimate, LearningCurve
 from domainkit.statistics.intervals import estimate
@@ -77,7 +76,8 @@ def tuned_curve(
 
 def _score(plan: Plan, rows: Rows) -> Estimate:
     task = plan.material.task
-    return estimate(score_rows(task, rows)[PRIMARY[task.kind]], clusters=clusters_of(task.samples))
+    scores = score_rows(plan.metrics, task.samples, rows)[plan.metrics.primary]
+    return estimate(scores, clusters=clusters_of(task.samples))
 
 
 def fit_nested(

@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from chains.ladder import LADDER, Parts, build_chain
 from domainkit.adapters.folder import Adapter, Card
 from domainkit.comparison.config import CompareConfig
+from domainkit.comparison.ladder import CHAINS, find_variant, ladder
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
+from domainkit.evaluation.metrics import MetricSet, metric_set
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
 from domainkit.llm.chat_model import DomainLLM
@@ -55,6 +56,10 @@ class Plan:
     variants: tuple[Variant, ...]
     left_out: dict[str, str]
     baseline: str
+
+    @cached_property
+    def metrics(self) -> MetricSet:
+        return metric_set(self.material.task, self.material.config.metrics)
 
     @cached_property
     def adapter(self) -> Adapter | None:
@@ -124,7 +129,7 @@ class Plan:
         return max(8, round(ROOM * max(len(counter.get_token_ids(t)) for t in longest)) + 2)
 
     @cached_property
-    def parts(self) -> Parts:
+    def parts(self) -> Any:
         m = self.material
         uses = {need for v in self.variants for need in v.needs}
         bound = {"choices": list(m.task.labels)} if m.task.kind == "label" and m.config.decoding == "closed" else {}
@@ -133,7 +138,7 @@ class Plan:
             finder = nearest_examples(m.examples, k=m.config.shots)
             # Nearest last: a small model leans on what it read most recently.
             nearest = lambda questions: [found[::-1] for found in finder.nearest_many(questions)]  # noqa: E731
-        return Parts(
+        return CHAINS.load("parts")(
             base=_bind(self.base_llm, bound),
             tuned=_bind(self.tuned_llm, bound) if self.tuned_llm else None,
             in_context=_bind(self.context_llm, bound) if self.context_llm else None,
@@ -158,7 +163,7 @@ class Plan:
         return GoldRetriever(documents=m.documents, k=m.config.passages, gold=gold)
 
     def chain(self, variant: Variant) -> Any:
-        return build_chain(variant, self.parts)
+        return CHAINS.load("build_chain")(variant, self.parts)
 
     def key(self, variant: Variant) -> str:
         """Content key: equal keys mean equal answers, so an answer on disk may stand for a new one."""
@@ -166,7 +171,10 @@ class Plan:
         # Only what changes an answer: a flag that is off leaves the keys of answers given before it existed.
         silent = {"runnable", "description", "default"}
         silent |= {flag for flag in ("agent", "oracle", "context") if not getattr(variant, flag)}
-        facts: dict[str, Any] = {"variant": variant.model_dump(exclude=silent), "task_kind": m.task.kind}
+        flags = variant.model_dump(exclude=silent)
+        if variant.tuned and variant.shots != "none" and variant.runnable is None:
+            flags["family"] = "combine"  # as the keys of answers on disk have it
+        facts: dict[str, Any] = {"variant": flags, "task_kind": m.task.kind}
         if variant.runnable is not None:
             return sha256_json({**facts, "custom": variant.name})
         if "train" in variant.needs:
@@ -188,9 +196,7 @@ class Plan:
         if variant.oracle:
             facts["gold"] = [s.doc_ids for s in m.task.samples]
         if variant.agent:
-            from chains.agent import TOOL  # langgraph takes a second to import
-
-            facts["tool"] = TOOL
+            facts["tool"] = CHAINS.load("agent tool")
         return sha256_json(facts)
 
 
@@ -227,15 +233,9 @@ def _bind(llm: DomainLLM, settings: dict[str, Any]) -> Any:
 
 
 def _chosen(wanted: Sequence[str | Variant] | None) -> list[Variant]:
-    return [_variant(v) for v in wanted] if wanted else [v for v in LADDER.values() if v.default]
-
-
-def _variant(wanted: str | Variant) -> Variant:
-    if isinstance(wanted, Variant):
-        return wanted
-    if wanted not in LADDER:
-        raise ConfigError(f"unknown variant '{wanted}'", next_step=near(wanted, LADDER))
-    return LADDER[wanted]
+    if not wanted:
+        return [v for v in ladder().values() if v.default]
+    return [v if isinstance(v, Variant) else find_variant(v) for v in wanted]
 
 
 def _baseline(declared: str | None, names: Sequence[str]) -> str:

@@ -13,7 +13,6 @@ from domainkit.comparison.plan import Plan
 from domainkit.comparison.score import Rows, score_rows
 from domainkit.errors import AdapterError
 from domainkit.evaluation.answers_on_disk import RowStore
-from domainkit.evaluation.metrics import PRIMARY
 from domainkit.evaluation.task import clusters_of
 from domainkit.results.schema import Recipe
 from domainkit.statistics.seeds import weigh
@@ -95,7 +94,7 @@ def weigh_recipes(
 
 
 def _primary(plan: Plan, rows: Rows) -> list[float | None]:
-    return score_rows(plan.material.task, rows)[PRIMARY[plan.material.task.kind]]
+    return score_rows(plan.metrics, plan.material.task.samples, rows)[plan.metrics.primary]
 
 
 __all__ = ["check_replicas", "weigh_recipes"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 
 from domainkit.evaluation.answers_on_disk import Row
-from domainkit.evaluation.metrics import PRIMARY, USED, Metric, corpus_metrics, item_metrics
+from domainkit.evaluation.metrics import BatchMetric, CorpusMetric, MetricSet
 from domainkit.evaluation.task import Sample, Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import AnswerRow, Difference, Estimate, Item, Latency, Passage, Usage, VariantResult
@@ -21,20 +21,25 @@ Rows = Sequence[Row | None]
 """One per item, in the task's order; None where a raced-out variant was not asked."""
 
 
-def score_rows(task: Task, rows: Rows) -> Scores:
-    """Every per-item metric of the task's kind. An answer that is an error scores 0: it helped nobody."""
-    pairs = list(zip(task.samples, rows, strict=True))
-    return {name: [_score(metric, s, r) for s, r in pairs] for name, metric in item_metrics(task).items()}
-
-
-def _score(metric: Metric, sample: Sample, row: Row | None) -> float | None:
-    if row is None:
-        return None
-    return metric(sample, _text_of(row)).value
+def score_rows(metrics: MetricSet, samples: Sequence[Sample], rows: Rows) -> Scores:
+    """Every metric that scores each answer. An answer that is an error scores 0: it helped nobody."""
+    asked = [(i, s, _text_of(r)) for i, (s, r) in enumerate(zip(samples, rows, strict=True)) if r is not None]
+    scores: Scores = {}
+    for name, metric in metrics.item.items():
+        if isinstance(metric, BatchMetric):
+            values = metric.many([s for _, s, _ in asked], [text for _, _, text in asked])
+        else:
+            values = [metric(s, text).value for _, s, text in asked]
+        column: list[float | None] = [None] * len(samples)
+        for (i, _, _), value in zip(asked, values, strict=True):
+            column[i] = value
+        scores[name] = column
+    return scores
 
 
 def variant_result(
     task: Task,
+    metrics: MetricSet,
     variant: Variant,
     rows: Rows,
     scores: Scores,
@@ -48,8 +53,11 @@ def variant_result(
         family=variant.family,
         description=variant.description,
         settings=dict(settings),
-        metrics={name: _estimate(task, name, rows, scores, clusters) for name in USED[task.kind]},
-        groups=_by_group(task, scores[PRIMARY[task.kind]]),
+        metrics={
+            **{name: estimate(scores[name], clusters=clusters) for name in metrics.item},
+            **{name: _estimate_of_set(task, metric, rows, clusters) for name, metric in metrics.corpus.items()},
+        },
+        groups=_by_group(task, scores[metrics.primary]),
         usage=_usage([r for r in rows if r is not None]),
         latency=_latency(times),
         failures=sum(r is not None and r.error is not None for r in rows),
@@ -61,13 +69,14 @@ def with_differences(
     results: Sequence[VariantResult],
     scores: Mapping[str, Scores],
     task: Task,
+    primary: str,
     baseline: str,
     margin: float,
     *,
     sequential: bool = False,
 ) -> tuple[VariantResult, ...]:
     """Each variant's paired difference to the baseline, Holm-adjusted over all of them; `sequential` as in compare_paired."""
-    primary, clusters = PRIMARY[task.kind], clusters_of(task.samples)
+    clusters = clusters_of(task.samples)
     pairs = {
         r.name: compare_paired(
             scores[r.name][primary], scores[baseline][primary], clusters=clusters, sequential=sequential
@@ -117,10 +126,7 @@ def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
     )  # fmt: skip
 
 
-def _estimate(task: Task, name: str, rows: Rows, scores: Scores, clusters: Sequence[str] | None) -> Estimate:
-    if name in scores:
-        return estimate(scores[name], clusters=clusters)
-    metric = corpus_metrics(task, [name])[name]
+def _estimate_of_set(task: Task, metric: CorpusMetric, rows: Rows, clusters: Sequence[str] | None) -> Estimate:
     asked = [i for i, r in enumerate(rows) if r is not None]
     counts = [metric.counts(task.samples[i], _text_of(rows[i])) for i in asked]
     return estimate_corpus(counts, metric.value, clusters=[clusters[i] for i in asked] if clusters else None)

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from chains.context import context_examples
+from domainkit.comparison.ladder import CHAINS
 from domainkit.comparison.plan import Material
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 from domainkit.models.source import resolve_base
-from domainkit.retrieval import build_retriever
+from domainkit.retrieval import build_retriever, training_passages
 from domainkit.storage import sha256_json
 from domainkit.training.config import TrainConfig
 from domainkit.training.train import train
@@ -60,7 +60,9 @@ def rows_in_context(material: Material) -> list[Example]:
     """The training rows behind the passages that the comparison's own retriever finds for them."""
     config = material.config
     retriever = build_retriever(material.documents, kind=config.retriever, k=config.passages, chunk_words=None)
-    return context_examples(material.examples, retriever, seed=config.seed)
+    passages = training_passages(material.examples, retriever, seed=config.seed)
+    rows: list[Example] = CHAINS.load("context_examples")(material.examples, passages)
+    return rows
 
 
 def _check(material: Material, config: TrainConfig) -> None:

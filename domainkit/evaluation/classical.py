@@ -16,10 +16,10 @@ from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 from domainkit.evaluation.task import Kind
 
-Answerer = Callable[[Sequence[str]], list[str]]
+Predict = Callable[[Sequence[str]], list[str]]
 
 
-def fit_classical(task_kind: Kind, train: Sequence[Example]) -> Answerer:
+def fit_classical(task_kind: Kind, train: Sequence[Example]) -> Predict:
     """A function from questions to answers, learnt from `train`'s questions and targets. Deterministic.
 
     Raises ConfigError when there are no examples.
@@ -32,7 +32,7 @@ def fit_classical(task_kind: Kind, train: Sequence[Example]) -> Answerer:
     return _classifier(questions, targets) if task_kind == "label" else _nearest(questions, targets)
 
 
-def _classifier(questions: list[str], targets: list[str]) -> Answerer:
+def _classifier(questions: list[str], targets: list[str]) -> Predict:
     from sklearn.linear_model import LogisticRegression
 
     if len(set(targets)) == 1:
@@ -44,7 +44,7 @@ def _classifier(questions: list[str], targets: list[str]) -> Answerer:
     return lambda asked: [str(label) for label in model.predict(vectors.transform(asked))] if len(asked) else []
 
 
-def _nearest(questions: list[str], targets: list[str]) -> Answerer:
+def _nearest(questions: list[str], targets: list[str]) -> Predict:
     vectors = _vectorizer()
     known = vectors.fit_transform(questions).T.tocsc()
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 Family = Literal["classical", "prompt", "retrieve", "tune", "combine", "custom", "oracle"]
-"""What kind of answer to "prompt, retrieve or fine-tune?" a variant is; an oracle knows what no user has, and is never chosen."""
+"""The kinds of answer to "prompt, retrieve or fine-tune?". "combine" is fine-tuned and retrieving. An "oracle" is given the gold
+document, which no user has, so it is never recommended."""
+Need = Literal["train", "adapter", "context adapter", "corpus", "gold"]
+
+
+@runtime_checkable
+class Answerer(Protocol):
+    """A LangChain Runnable, or what works like one: a question in; text, an AIMessage or a dict with "answer" out."""
+
+    # Any: a question is a text or {"question": …, "system": …}, and an answer is whatever the Runnable returns.
+    def invoke(self, input: Any, config: Any = None) -> Any: ...
+
+    def batch(self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False) -> list[Any]: ...
 
 
 class Variant(BaseModel):
-    """One way to answer the task's questions.
-
-    `family` groups variants for the verdict; `settings` is what is changed in `answer_chain`; `runnable` replaces the chain by any
-    LangChain Runnable (a question string in; text, an AIMessage, or a dict with "answer" out).
-    """
+    """One way to answer the task's questions."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     name: str
-    family: Family
+    family: Family = "prompt"
+    """Groups variants for the verdict. Left out, it follows from the flags below; only a `runnable` may declare another one."""
     description: str
     """One sentence for the report's reader."""
     tuned: bool = False
@@ -39,6 +48,30 @@ class Variant(BaseModel):
     """Part of a comparison that names no variants."""
     classical: Literal["none", "auto"] = "none"
     """No language model: TF-IDF + logistic regression for labels, the nearest solved example for answers."""
-    needs: tuple[Literal["train", "adapter", "context adapter", "corpus", "gold"], ...] = ()
-    """What must be given for the variant to run; it is left out, saying so, otherwise."""
-    runnable: Any = None
+    needs: tuple[Need, ...] = ()
+    """What must be given for the variant to run. Where it is missing, the variant is left out with the reason."""
+    runnable: Answerer | None = None
+    """Replaces the chain."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _family_from_flags(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        family, declared = family_of(values), values.get("family")
+        if declared not in (None, family) and values.get("runnable") is None:
+            raise ValueError(f"the family is '{declared}', but these flags make it '{family}': leave the family out")
+        return {**values, "family": declared or family}
+
+
+def family_of(flags: dict[str, Any]) -> Family:
+    """The family of a variant with these fields. Solved examples in a prompt are prompting, not retrieval."""
+    if flags.get("runnable") is not None:
+        return "custom"
+    if flags.get("classical", "none") != "none":
+        return "classical"
+    if flags.get("oracle"):
+        return "oracle"
+    if flags.get("tuned"):
+        return "combine" if flags.get("retrieve") else "tune"
+    return "retrieve" if flags.get("retrieve") else "prompt"

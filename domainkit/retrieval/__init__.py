@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domainkit.retrieval.lexical import LexicalRetriever
     from domainkit.retrieval.nearest import NearestExamples, nearest_examples
     from domainkit.retrieval.passages import PassageRetriever
+    from domainkit.retrieval.training_passages import training_passages
 
 RETRIEVERS = Table(
     "retriever",
@@ -40,6 +41,7 @@ _PUBLIC = {
     "PassageRetriever": "domainkit.retrieval.passages",
     "build_retriever": "domainkit.retrieval.build",
     "nearest_examples": "domainkit.retrieval.nearest",
+    "training_passages": "domainkit.retrieval.training_passages",
 }
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "PassageRetriever",
     "build_retriever",
     "nearest_examples",
+    "training_passages",
 ]
 
 

@@ -1,17 +1,16 @@
-"""The table of metrics: one file each, one line each.
+"""The table of metrics: one file and one line each.
 
-Every line names a factory `(task) -> Metric | CorpusMetric`: what a metric needs to know of the task (its labels) is
-given once, outside; what it returns scores answers. A `Metric` scores one answer, and the set's score is the mean. A
-`CorpusMetric` scores the set as a whole. `PRIMARY` names the metric a verdict is about, per kind of task; `USED` all
-that are computed for it.
+A line names a function `(task) -> ItemMetric | CorpusMetric`, declared with `@metric`: what a metric must know of the task (its
+labels) is given once. The declaration says for which kinds of task the metric is, its title, and whether lower is better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, get_args, runtime_checkable
 
+from domainkit.errors import ConfigError
 from domainkit.evaluation.task import Kind, Sample, Task
 from domainkit.registry import Table
 
@@ -21,25 +20,57 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`value` in [0, 1], or None with the `reason` there is none."""
+    """`value` in [0, 1], or None with the `reason` why there is none."""
 
     value: float | None
     reason: str = ""
 
 
-Metric = Callable[[Sample, str], Score]
+ItemMetric = Callable[[Sample, str], Score]
+"""Scores one answer; the score of a set is the mean."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusMetric:
-    """A score of the whole set that is no mean over items: `counts` of each answer, summed over the set, decide it.
-
-    `counts(sample, text)` has a fixed length k; `value` maps sums of shape (..., k) to scores of shape (...), so that a
-    bootstrap sums resampled rows and never scores an answer twice.
-    """
+    """A score of the whole set that is not a mean over items."""
 
     counts: Callable[[Sample, str], Sequence[float]]
+    """(question, answer) to counts of a fixed length k, which are summed over the set."""
     value: Callable[[np.ndarray], np.ndarray]
+    """Sums (..., k) to scores (...): a bootstrap sums resampled rows and never scores an answer twice."""
+
+
+@runtime_checkable
+class BatchMetric(Protocol):
+    """A metric ready for any task that scores many answers in one call; None where there is no score. The judge is one."""
+
+    name: str
+
+    def many(self, samples: Sequence[Sample], answers: Sequence[str]) -> list[float | None]: ...
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as it is declared. Call it with a task to get what scores answers."""
+
+    make: Callable[[Task], ItemMetric | CorpusMetric]
+    title: str
+    """Its name in the report."""
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    """The kinds of task it is computed for when no metrics are named."""
+    lower_is_better: bool = False
+    primary: bool = False
+    """The verdict of these kinds of task is about this metric when no metrics are named."""
+
+    def __call__(self, task: Task) -> ItemMetric | CorpusMetric:
+        return self.make(task)
+
+
+def metric(
+    title: str, kinds: Sequence[Kind] = get_args(Kind), *, lower_is_better: bool = False, primary: bool = False
+) -> Callable[[Callable[[Task], ItemMetric | CorpusMetric]], Metric]:
+    """Declare the function below as a metric."""
+    return lambda make: Metric(make, title, tuple(kinds), lower_is_better, primary)
 
 
 METRICS = Table(
@@ -53,25 +84,118 @@ METRICS = Table(
     },
     group="domainkit.metrics",
 )
-PRIMARY: dict[Kind, str] = {"label": "label_accuracy", "answer": "token_f1"}
-USED: dict[Kind, tuple[str, ...]] = {
-    "label": ("label_accuracy", "macro_f1", "parse_failure"),
-    "answer": ("token_f1", "exact_match"),
-}
 
 
-def item_metrics(task: Task, names: Sequence[str] | None = None) -> dict[str, Metric]:
-    """The metrics of `names` (default: those used for the task's kind) that score one answer at a time, ready for
-    `task`."""
-    made = {name: METRICS.load(name)(task) for name in names or USED[task.kind]}
-    return {name: metric for name, metric in made.items() if not isinstance(metric, CorpusMetric)}
+def declared(name: str) -> Metric:
+    """The declaration of the metric `name`. A function without one, of another package, is for every kind of task."""
+    loaded = METRICS.load(name)
+    return loaded if isinstance(loaded, Metric) else Metric(loaded, title_from(name))
 
 
-def corpus_metrics(task: Task, names: Sequence[str] | None = None) -> dict[str, CorpusMetric]:
-    """The metrics of `names` (default: those used for the task's kind) that score the set as a whole, ready for
-    `task`."""
-    made = {name: METRICS.load(name)(task) for name in names or USED[task.kind]}
-    return {name: metric for name, metric in made.items() if isinstance(metric, CorpusMetric)}
+def metric_title(name: str) -> str:
+    """How the report names a metric, also one that is no longer installed."""
+    return declared(name).title if name in METRICS else title_from(name)
 
 
-__all__ = ["METRICS", "PRIMARY", "USED", "CorpusMetric", "Metric", "Score", "corpus_metrics", "item_metrics"]
+def title_from(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def default_metrics(kind: Kind) -> list[str]:
+    """Every metric of that kind of task, the primary one first."""
+    names = [name for name in METRICS if kind in declared(name).kinds]
+    return sorted(names, key=lambda name: not declared(name).primary)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSet:
+    """The metrics of one comparison, ready for its task."""
+
+    primary: str
+    """The metric that the verdict is about: one that scores each answer."""
+    item: dict[str, ItemMetric | BatchMetric]
+    corpus: dict[str, CorpusMetric]
+
+    @property
+    def names(self) -> list[str]:
+        return [*self.item, *self.corpus]
+
+
+def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -> MetricSet:
+    """The metrics given, by name or as they are, the first of them primary; else all of the task's kind.
+
+    Raises ConfigError for an unknown or repeated metric, one that is not for this kind of task, and a primary one that does
+    not score each answer.
+    """
+    item: dict[str, ItemMetric | BatchMetric] = {}
+    corpus: dict[str, CorpusMetric] = {}
+    names = []
+    for given in metrics or default_metrics(task.kind):
+        name = given if isinstance(given, str) else given.name
+        if name in names:
+            raise ConfigError(f"the metric '{name}' is named twice", where="metrics", next_step="name each metric once")
+        names.append(name)
+        made = _made(given, task)
+        if isinstance(made, CorpusMetric):
+            corpus[name] = made
+        else:
+            item[name] = made
+    if names[0] in corpus:
+        raise ConfigError(
+            f"the metric '{names[0]}' scores a whole set of answers, and the verdict needs a score of each answer",
+            where="metrics",
+            next_step="name another metric first",
+        )
+    return MetricSet(names[0], item, corpus)
+
+
+class _Remembered:
+    """A batch metric that scores the same answer to the same question once: a race and the learning curves score again."""
+
+    def __init__(self, metric: BatchMetric) -> None:
+        self.name = metric.name
+        self._metric = metric
+        self._scores: dict[tuple[str, str, str], float | None] = {}
+
+    def many(self, samples: Sequence[Sample], answers: Sequence[str]) -> list[float | None]:
+        keys = [(s.input, s.target, a) for s, a in zip(samples, answers, strict=True)]
+        new = {key: i for i, key in enumerate(keys) if key not in self._scores}
+        at = list(new.values())
+        self._scores |= zip(new, self._metric.many([samples[i] for i in at], [answers[i] for i in at]), strict=True)
+        return [self._scores[key] for key in keys]
+
+
+def _made(given: str | BatchMetric, task: Task) -> ItemMetric | BatchMetric | CorpusMetric:
+    if not isinstance(given, str):
+        return _Remembered(given)
+    kinds = declared(given).kinds
+    if task.kind not in kinds:
+        raise ConfigError(
+            f"the metric '{given}' is for {' and '.join(kinds)} tasks, and this is a task of kind '{task.kind}'",
+            where="metrics",
+            next_step=f"one of: {', '.join(default_metrics(task.kind))}",
+        )
+    return declared(given)(task)
+
+
+def item_metrics(task: Task, names: Sequence[str] | None = None) -> dict[str, ItemMetric]:
+    """The metrics of `names` (else those of the task's kind) that score one answer at a time, ready for `task`."""
+    made = {name: declared(name)(task) for name in names or default_metrics(task.kind)}
+    return {name: one for name, one in made.items() if not isinstance(one, CorpusMetric)}
+
+
+__all__ = [
+    "METRICS",
+    "BatchMetric",
+    "CorpusMetric",
+    "ItemMetric",
+    "Metric",
+    "MetricSet",
+    "Score",
+    "declared",
+    "default_metrics",
+    "item_metrics",
+    "metric",
+    "metric_set",
+    "metric_title",
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 
-from domainkit.evaluation.metrics import Metric, Score
+from domainkit.evaluation.metrics import ItemMetric, Score, metric
 from domainkit.evaluation.task import Sample, Task
 
 _PUNCTUATION = frozenset(string.punctuation)
@@ -19,7 +19,8 @@ def normalise(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text).split())
 
 
-def exact_match(task: Task) -> Metric:
+@metric("Exact match", ("answer",))
+def exact_match(task: Task) -> ItemMetric:
     """1 when the answer equals any reference, both normalised; else 0."""
 
     def score(sample: Sample, text: str) -> Score:

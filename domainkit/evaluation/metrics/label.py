@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from domainkit.corpus.fold import fold
-from domainkit.evaluation.metrics import CorpusMetric, Metric, Score
+from domainkit.evaluation.metrics import CorpusMetric, ItemMetric, Score, metric
 from domainkit.evaluation.task import Sample, Task
 
 
@@ -34,42 +34,45 @@ def label_parser(labels: Sequence[str]) -> Callable[[str], str | None]:
                 return candidate
             if fold(candidate) in folded:
                 return folded[fold(candidate)]
-        found = set(mention.findall(fold(text))) if mention else set()
-        return folded[found.pop()] if len(found) == 1 else None
+        mentioned = set(mention.findall(fold(text))) if mention else set()
+        return folded[mentioned.pop()] if len(mentioned) == 1 else None
 
     return parse
 
 
-def label_accuracy(task: Task) -> Metric:
+@metric("Accuracy", ("label",), primary=True)
+def label_accuracy(task: Task) -> ItemMetric:
     """1 when the label the answer names is the target or another reference; else 0, also when it names none."""
     parse = label_parser(task.labels)
     return lambda sample, text: Score(float(parse(text) in sample.references))
 
 
-def parse_failure(task: Task) -> Metric:
+@metric("Unreadable answers", ("label",), lower_is_better=True)
+def parse_failure(task: Task) -> ItemMetric:
     """1 when the answer names no label of the task, or several; else 0. Lower is better."""
     parse = label_parser(task.labels)
     return lambda sample, text: Score(float(parse(text) is None))
 
 
+@metric("Macro F1", ("label",))
 def macro_f1(task: Task) -> CorpusMetric:
     """Mean of the labels' F1 = 2·TP / (2·TP + FP + FN), over the labels that are a target or an answer in the set.
 
     An answer that names no label misses its target and is counted against no label.
     """
     parse = label_parser(task.labels)
-    place = {label: i for i, label in enumerate(task.labels)}
+    index = {label: i for i, label in enumerate(task.labels)}
 
     def counts(sample: Sample, text: str) -> list[float]:
         """2·TP, then FP + FN, each per label."""
         named = parse(text)
-        row = [0.0] * (2 * len(place))
+        row = [0.0] * (2 * len(index))
         if named in sample.references:
-            row[place[str(named)]] = 2.0
+            row[index[str(named)]] = 2.0
             return row
         for label in (named, sample.target):
-            if label in place:
-                row[len(place) + place[label]] += 1.0
+            if label in index:
+                row[len(index) + index[label]] += 1.0
         return row
 
     def value(sums: np.ndarray) -> np.ndarray:

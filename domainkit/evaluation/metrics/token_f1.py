@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from domainkit.evaluation.metrics import Metric, Score
+from domainkit.evaluation.metrics import ItemMetric, Score, metric
 from domainkit.evaluation.metrics.exact_match import normalise
 from domainkit.evaluation.task import Sample, Task
 
@@ -38,7 +38,8 @@ def overlap_f1(answer: list[str], reference: list[str]) -> float:
     return 2 * common / (len(answer) + len(reference))
 
 
-def token_f1(task: Task) -> Metric:
+@metric("Token F1", ("answer",), primary=True)
+def token_f1(task: Task) -> ItemMetric:
     """The best F1 over the references."""
 
     def score(sample: Sample, text: str) -> Score:

@@ -7,19 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from domainkit.evaluation.metrics import metric_title
 from domainkit.report.wording import numbers
 from domainkit.report.wording.text import one_line
 from domainkit.results.schema import Estimate, Item, Results, State, VariantResult
 
 # A shape beside every colour, so that the states are told apart in print and without colour vision.
 MARKS: dict[State, str] = {"BETTER": "▲", "WORSE": "▼", "EQUIVALENT": "≈", "CANNOT TELL YET": "?"}
-TITLES = {
-    "exact_match": "Exact match",
-    "label_accuracy": "Accuracy",
-    "macro_f1": "Macro F1",
-    "parse_failure": "Unreadable answers",
-    "token_f1": "Token F1",
-}
 NO_TOKENS = "the variant reports no token counts"
 NO_SECONDS = "the variant reports no compute time"
 RECIPE = (
@@ -37,10 +31,6 @@ def memory(results: Results) -> str:
         return ""
     each = ", ".join(f"{one_line(name)} {numbers.count(held / 2**20)}" for held, name in sorted(known, reverse=True))
     return f"Memory of the process while answering, MiB: {each}. The base is in it once, with what earlier variants loaded."
-
-
-def metric_title(name: str) -> str:
-    return TITLES.get(name, name.replace("_", " ").capitalize())
 
 
 def find(results: Results, name: str) -> VariantResult | None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainkit.errors import ConfigError
-from domainkit.evaluation.metrics import METRICS, PRIMARY, USED, CorpusMetric, corpus_metrics, item_metrics
+from domainkit.evaluation.metrics import METRICS, CorpusMetric, declared, default_metrics, item_metrics, metric_set
 from domainkit.evaluation.task import Sample, Task
 
 LABELS = ("card_arrival", "card_lost", "top_up")
@@ -16,7 +16,6 @@ SAMPLES = tuple(
     Sample(id=str(i), input=f"question {i}", target=label, references=(label,)) for i, label in enumerate(LABELS * 2)
 )
 TASK = Task(name="t", kind="label", samples=SAMPLES, labels=LABELS, fingerprint="")
-LOWER_IS_BETTER = {"parse_failure"}
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -38,7 +37,7 @@ def test_scores_lie_in_0_to_1_for_any_text(name: str, texts: list[str]) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_right_answers_get_the_best_score_and_wrong_ones_the_worst(name: str) -> None:
     metric = METRICS.load(name)(TASK)
-    best, worst = (0.0, 1.0) if name in LOWER_IS_BETTER else (1.0, 0.0)
+    best, worst = (0.0, 1.0) if declared(name).lower_is_better else (1.0, 0.0)
     for answer_of, expected in ((lambda s: s.target, best), (lambda s: "zzz", worst)):
         if isinstance(metric, CorpusMetric):
             value = float(metric.value(np.sum([metric.counts(s, answer_of(s)) for s in SAMPLES], axis=0)))
@@ -47,11 +46,44 @@ def test_right_answers_get_the_best_score_and_wrong_ones_the_worst(name: str) ->
         assert value == expected
 
 
-@pytest.mark.parametrize("kind", USED)
-def test_the_primary_metric_is_used_and_scores_items(kind: str) -> None:
+DEFAULTS = {"label": ["label_accuracy", "macro_f1", "parse_failure"], "answer": ["token_f1", "exact_match"]}
+
+
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_the_metrics_of_a_kind_of_task_stay_as_they_are(kind: str) -> None:
     task = TASK.model_copy(update={"kind": kind})
-    assert PRIMARY[task.kind] in item_metrics(task)
-    assert {*item_metrics(task), *corpus_metrics(task)} == set(USED[task.kind])
+    assert default_metrics(task.kind) == DEFAULTS[kind]
+    assert sorted(metric_set(task).names) == sorted(DEFAULTS[kind])
+    assert metric_set(task).primary == DEFAULTS[kind][0]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_says_what_it_is(name: str) -> None:
+    assert declared(name).title
+    assert declared(name).kinds
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["token_f"], "did you mean 'token_f1'"),
+        (["exact_match"], r"(?s)'exact_match' is for answer tasks.*one of: label_accuracy, macro_f1, parse_failure"),
+        (["macro_f1"], "the verdict needs a score of each answer"),
+        (["label_accuracy", "label_accuracy"], "is named twice"),
+    ],
+)
+def test_a_metric_that_cannot_be_computed_is_refused(names: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        metric_set(TASK, names)
+
+
+def test_the_first_metric_named_is_the_primary_one() -> None:
+    chosen = metric_set(TASK, ["parse_failure", "macro_f1"])
+    assert (chosen.primary, list(chosen.item), list(chosen.corpus)) == (
+        "parse_failure",
+        ["parse_failure"],
+        ["macro_f1"],
+    )
 
 
 def test_an_unknown_metric_names_the_near_one() -> None:

@@ -10,8 +10,9 @@ from langchain_core.messages import AIMessage
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError, TrainingError
 from domainkit.evaluation.metrics import METRICS, CorpusMetric, Score
+from domainkit.evaluation.metrics.judge import judge
 from domainkit.evaluation.task import Sample, Task
-from domainkit.training.preference.rewards import Scorer, judge
+from domainkit.training.preference.rewards import Scorer
 
 
 def rows(*targets: str) -> list[Example]:

@@ -1,0 +1,35 @@
+"""The ladder's variants and what builds them, by name: `chains` imports domainkit, so domainkit does not import `chains`."""
+
+from __future__ import annotations
+
+from domainkit.errors import ConfigError
+from domainkit.evaluation.variant import Variant
+from domainkit.registry import Table, near
+
+CHAINS = Table(
+    "chain",
+    {
+        "agent tool": "chains.agent:TOOL",
+        "answer_chain": "chains.answer:answer_chain",
+        "build_chain": "chains.ladder:build_chain",
+        "context_examples": "chains.context:context_examples",
+        "ladder": "chains.ladder:LADDER",
+        "parts": "chains.ladder:Parts",
+    },
+)
+VARIANTS = Table("variant", {}, group="domainkit.variants")
+"""Variants of other packages. Each line names a `Variant`."""
+
+
+def ladder() -> dict[str, Variant]:
+    """Every variant by name: the built-in ones from simple to combined, then those of other packages."""
+    built_in: dict[str, Variant] = CHAINS.load("ladder")
+    return {**built_in, **{name: VARIANTS.load(name) for name in VARIANTS if name not in built_in}}
+
+
+def find_variant(name: str) -> Variant:
+    """The variant of that name. Raises ConfigError with the nearest name."""
+    variants = ladder()
+    if name not in variants:
+        raise ConfigError(f"unknown variant '{name}'", next_step=near(name, variants))
+    return variants[name]
