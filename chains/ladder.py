@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
@@ -109,7 +109,7 @@ class Parts:
 def build_chain(variant: Variant, parts: Parts) -> Runnable[Any, Any]:
     """The variant's Runnable: its own, or `answer_chain` with the variant's settings. Classical rows have no chain."""
     if variant.runnable is not None:
-        return variant.runnable
+        return cast("Runnable[Any, Any]", variant.runnable)
     if variant.agent:
         return _build_agent(variant, parts)
     return answer_chain(

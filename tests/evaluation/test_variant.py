@@ -1,0 +1,43 @@
+"""A variant's family follows from its flags, so that the verdict cannot call prompting retrieval."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+from pydantic import ValidationError
+
+from domainkit import Variant
+
+SAY = RunnableLambda(lambda question: "yes")
+
+
+@pytest.mark.parametrize(
+    ("flags", "family"),
+    [
+        ({}, "prompt"),
+        ({"shots": "nearest"}, "prompt"),
+        ({"retrieve": True}, "retrieve"),
+        ({"retrieve": True, "agent": True}, "retrieve"),
+        ({"retrieve": True, "oracle": True}, "oracle"),
+        ({"tuned": True}, "tune"),
+        ({"tuned": True, "shots": "nearest"}, "tune"),
+        ({"tuned": True, "retrieve": True}, "combine"),
+        ({"classical": "auto"}, "classical"),
+        ({"runnable": SAY}, "custom"),
+        ({"runnable": SAY, "family": "retrieve"}, "retrieve"),
+    ],
+)
+def test_the_family_follows_from_the_flags(flags: dict[str, Any], family: str) -> None:
+    assert Variant(name="v", description="d", **flags).family == family
+
+
+def test_a_family_that_contradicts_the_flags_is_refused() -> None:
+    with pytest.raises(ValidationError, match="these flags make it 'tune': leave the family out"):
+        Variant(name="v", family="combine", description="d", tuned=True, shots="nearest")
+
+
+def test_what_cannot_answer_is_not_a_runnable() -> None:
+    with pytest.raises(ValidationError, match="instance of Answerer"):
+        Variant(name="v", description="d", runnable=len)
