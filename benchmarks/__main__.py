@@ -6,7 +6,15 @@ import argparse
 import subprocess
 import sys
 
-ALONE = ("standard_suite", "chain_throughput", "chain_memory", "few_rows", "company", "soak", "simulations")
+ALONE = (
+    "standard_suite",
+    "chain_throughput",
+    "chain_memory",
+    "small_batch_linear",
+    "batch_invariance",
+    "soak",
+    "simulations",
+)
 ON_DATA = ("decision.banking77", "decision.medquad", "methods")
 
 

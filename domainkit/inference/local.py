@@ -16,6 +16,7 @@ from domainkit.inference.adapters.pool import read_adapter
 from domainkit.inference.backend import Completion, Piece, Request
 from domainkit.inference.constrained.constraint import compile_constraint
 from domainkit.inference.constrained.token_spelling import spelling_of
+from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.result_stream import Outlet
 from domainkit.inference.engine.scheduler import Scheduler
 from domainkit.inference.engine.sequence import Answer, Choice, Row, Score
@@ -63,11 +64,20 @@ if hasattr(os, "register_at_fork"):
 class LocalBackend:
     """Answers with a base and its adapters; a Backend. Loads the tokenizer, and the weights, when first needed."""
 
-    def __init__(self, base: str, revision: str | None, quantization: Quantization, device: str) -> None:
+    def __init__(
+        self,
+        base: str,
+        revision: str | None,
+        quantization: Quantization,
+        device: str,
+        *,
+        acceleration: Acceleration = ALL_ON,
+    ) -> None:
         self.base = base
         self.revision = revision
         self.quantization = quantization
         self.device = device
+        self._acceleration = acceleration
         self._loading = threading.RLock()
         self._source: BaseSource | None = None
         self._tokenizer: Any = None
@@ -187,7 +197,7 @@ class LocalBackend:
         )
         self.quantization = loaded.quantization
         self._tokenizer, self._stop_ids = loaded.tokenizer, loaded.stop_token_ids
-        return Scheduler(loaded, self.source.fingerprint)
+        return Scheduler(loaded, self.source.fingerprint, self._acceleration)
 
     def close(self) -> None:
         """End the engine and give its memory back; the next request loads it anew."""

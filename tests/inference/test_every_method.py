@@ -14,7 +14,7 @@ from domainkit.adapters.peft_patches import mend_peft
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import AdapterError, RequestError
 from domainkit.inference.adapters.pool import MIXED
-from domainkit.inference.engine.acceleration.shared_prefix_attention import LEAST_SPARED, Cascade
+from domainkit.inference.engine.acceleration.shared_prefix_attention import MIN_COLUMNS_SAVED, SharedPrefixAttention
 from domainkit.inference.engine.detokenizer import TextStream
 from domainkit.inference.local import LocalBackend
 from domainkit.messages import Message
@@ -94,7 +94,7 @@ def test_most_methods_share_passes(backend: LocalBackend, folders: dict[str, str
     assert [pool.load(folders[k]).family == MIXED for k in apart] == [False, False]
 
 
-@pytest.mark.parametrize("least_spared", [1, LEAST_SPARED], ids=["held once", "copied"])
+@pytest.mark.parametrize("least_spared", [1, MIN_COLUMNS_SAVED], ids=["held once", "copied"])
 @pytest.mark.parametrize("kind", ["red", *KINDS])
 def test_beginnings_are_shared_where_that_is_exact(
     tiny_base: str,
@@ -105,10 +105,10 @@ def test_beginnings_are_shared_where_that_is_exact(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A long common beginning, then prompts that continue earlier ones."""
-    monkeypatch.setattr("domainkit.inference.engine.kv_cache.LEAST_SPARED", least_spared)
+    monkeypatch.setattr("domainkit.inference.engine.kv_cache.MIN_COLUMNS_SAVED", least_spared)
     backend.engine()  # its base is tried when it loads, behind a shared prefix too
-    attend, seen = Cascade.attend, []
-    monkeypatch.setattr(Cascade, "attend", lambda *given: seen.append(given[1]) or attend(*given))
+    attend, seen = SharedPrefixAttention.attend, []
+    monkeypatch.setattr(SharedPrefixAttention, "attend", lambda *given: seen.append(given[1]) or attend(*given))
     head = "the same long beginning of all the questions, " * 3
     texts = [head + t for t in ("one", "two and more", "two and more of it", "x")]
     wanted = [alone(tiny_base, folders[kind], backend._prompt(ask(t)), backend.tokenizer) for t in texts]
@@ -161,7 +161,9 @@ def test_one_row_at_a_time(
     from domainkit.inference.engine import scheduler
     from domainkit.inference.engine.model_runner import SoloRunner
 
-    monkeypatch.setattr(scheduler, "make_runner", lambda model, probe: (SoloRunner(model, begins=begins), None))
+    monkeypatch.setattr(
+        scheduler, "make_runner", lambda model, probe, acceleration: (SoloRunner(model, begins=begins), None)
+    )
     solo = LocalBackend(tiny_base, None, "none", "cpu")
     kinds = ["loreft", "bottleneck", "direft", "last", *(VIRTUAL if begins else [])]
     found = solo.complete([ask("question", adapter=folders[k]) for k in [*kinds, "red", *kinds]])

@@ -33,7 +33,9 @@ from domainkit.inference.adapters.peft_layers import (
     unwarned,
 )
 from domainkit.inference.adapters.virtual_tokens import task_number, virtual_state
-from domainkit.inference.engine.acceleration.mixed_lora import Route, places, routed, stack_up
+from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
+from domainkit.inference.engine.acceleration.mixed_lora import Route, routed, stack_up
+from domainkit.inference.engine.acceleration.shared_prefix_attention import row_index
 from domainkit.models.encoder_decoder import is_encoder_decoder
 from domainkit.models.memory import State, return_freed_memory
 from domainkit.storage import sha256_file
@@ -104,12 +106,21 @@ class AdapterPool:
     `one_by_one`: passes hold one row, whose state is the base's own cache. `begins`: a row's state may begin with virtual tokens.
     """
 
-    def __init__(self, model: Any, fingerprint: str, base: str, limit: int = 16, most_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        fingerprint: str,
+        base: str,
+        limit: int = 16,
+        most_bytes: int | None = None,
+        acceleration: Acceleration = ALL_ON,
+    ) -> None:
         self._model = model
         self._fingerprint = fingerprint
         self._base = base
         self._limit = limit
         self._most_bytes = most_bytes
+        self._acceleration = acceleration
         self._host: Any = None
         self._loaded: OrderedDict[str, Loaded] = OrderedDict()
         self._tunings: dict[str, Tuning] = {}
@@ -162,7 +173,7 @@ class AdapterPool:
 
     def _parts(self, names: Sequence[str | None]) -> list[tuple[str, slice | torch.Tensor]]:
         used = [n for n in dict.fromkeys(names) if n is not None and self._loaded[n].in_layers]
-        return [(n, places([i for i, m in enumerate(names) if m == n], self._model.device)) for n in used]
+        return [(n, row_index([i for i, m in enumerate(names) if m == n], self._model.device)) for n in used]
 
     def _only_mixed(self) -> None:
         """Layers of other methods step aside."""
@@ -313,7 +324,7 @@ class AdapterPool:
         self._host.eval()
         if config.peft_type == "BOFT":
             keep_rotations(self._host)
-        mixed = self._install_routes(name) if is_plain_lora(config) else False
+        mixed = self._acceleration.mixed_lora and is_plain_lora(config) and self._install_routes(name)
         return Loaded(name, MIXED if mixed else name, size)
 
     def _read_layers(self, folder: str, name: str) -> None:

@@ -15,6 +15,7 @@ from transformers import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from domainkit.errors import BaseModelError
+from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.kv_cache import Places, Seat, SlotStore, seated
 from domainkit.models.memory import State
 
@@ -46,7 +47,7 @@ class PairRunner(Places[_Answers]):
 
     shares = False
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, acceleration: Acceleration = ALL_ON) -> None:
         super().__init__(model, _Answers())
         self._prompts = _Prompts()
         self._encoded: set[Seat] = set()
@@ -149,7 +150,7 @@ class PairRunner(Places[_Answers]):
         return encoder(inputs_embeds=torch.stack(rows), attention_mask=mask).last_hidden_state
 
 
-def make_pair_runner(model: Any, probe: Sequence[int]) -> tuple[PairRunner, None]:
+def make_pair_runner(model: Any, probe: Sequence[int], acceleration: Acceleration = ALL_ON) -> tuple[PairRunner, None]:
     """The runner for an encoder-decoder, and None: there is no slow one. `probe` are a few ordinary token ids.
 
     Raises BaseModelError when a small trial shows that its logits are not the plain model's.

@@ -15,8 +15,9 @@ from typing import Any, Generic, TypeVar
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-from domainkit.inference.engine.acceleration.grouped_attention import CASCADE, GROUPED, use_grouped
-from domainkit.inference.engine.acceleration.shared_prefix_attention import LEAST_SPARED, Cascade, SharedPrefix
+from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
+from domainkit.inference.engine.acceleration.grouped_attention import EngineAttention
+from domainkit.inference.engine.acceleration.shared_prefix_attention import MIN_COLUMNS_SAVED, SharedPrefix
 from domainkit.models.memory import State
 
 GROWTH = 128
@@ -192,7 +193,7 @@ class Places(Generic[Store]):
         columns = seats[0].ahead + tokens
         known = {s.shared for s in self._seats if s.shared and s.shared.state is state and s.shared.tokens == tokens}
         spared = sum(columns - s.behind for s in seats[1:])
-        if known or (self.cascades and spared >= LEAST_SPARED):
+        if known or (self.cascades and spared >= MIN_COLUMNS_SAVED):
             shared = known.pop() if known else SharedPrefix(state, tokens, columns)
             for seat in seats:
                 seat.shared, seat.length = shared, tokens
@@ -232,16 +233,12 @@ class Runner(Places[SlotStore]):
 
     shares = True
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, acceleration: Acceleration = ALL_ON) -> None:
         super().__init__(model, SlotStore())
         self._windows = attention_windows(model.config.get_text_config())
         self._keep: torch.Tensor | None = None
-        self._grouped = use_grouped(model)
-        config = model.config.get_text_config()
-        whole = list(self._windows.values()) == [None]
-        # On a GPU rows are copied: nobody has measured there whether this pays.
-        self.cascades = whole and config._attn_implementation == GROUPED and model.device.type == "cpu"
-        self._layers = config.num_hidden_layers
+        self._attention = EngineAttention(model, acceleration)
+        self.cascades = self._attention.shares_prefixes and list(self._windows.values()) == [None]
         # Behind the decoder, not before the head: an adapter may wrap or replace the head.
         self._hook = model.get_decoder().register_forward_hook(self._only_wanted)
 
@@ -266,22 +263,17 @@ class Runner(Places[SlotStore]):
         # clamped, for models whose positions are a table.
         behind = torch.tensor([s.behind for s in seats])[:, None]
         positions = (torch.minimum(columns, (starts + sizes - 1)[:, None]) + behind).to(device)
-        masks, cascade = self._masks(columns.to(device), width), None
-        if any(s.shared for s in seats):
-            cascade = Cascade([s.shared for s in seats], device)
-            setattr(masks, CASCADE, cascade)
         try:
-            out = self.model(
-                input_ids=ids,
-                attention_mask=masks,
-                position_ids=positions,
-                past_key_values=self.store,
-                use_cache=True,
-            )
+            with self._attention.one_pass([s.shared for s in seats]):
+                out = self.model(
+                    input_ids=ids,
+                    attention_mask=self._masks(columns.to(device), width),
+                    position_ids=positions,
+                    past_key_values=self.store,
+                    use_cache=True,
+                )
         finally:
             self._keep = None
-        if cascade and cascade.layers != self._layers:
-            raise RuntimeError(f"{cascade.layers} of {self._layers} layers have read the shared prefixes")
         for seat in seats:
             seat.length = len(seat.tokens)
         return out.logits
@@ -311,8 +303,7 @@ class Runner(Places[SlotStore]):
 
     def close(self) -> None:
         self._hook.remove()
-        if self._grouped:
-            self.model.set_attn_implementation("sdpa")
+        self._attention.close()
 
 
 def _last_places(sizes: torch.Tensor, wanted: int) -> torch.Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.shared_prefix_attention import SharedPrefix
 from domainkit.inference.engine.kv_cache import Runner, Seat, seated
 from domainkit.models.memory import State
@@ -22,7 +23,7 @@ class SoloRunner:
     shares = False
     one_by_one = True
 
-    def __init__(self, model: Any, *, begins: bool = False) -> None:
+    def __init__(self, model: Any, acceleration: Acceleration = ALL_ON, *, begins: bool = False) -> None:
         self.model = model
         self.begins = begins
         self._caches: dict[Seat, tuple[Any, int]] = {}
@@ -70,13 +71,15 @@ class SoloRunner:
         return out.logits
 
 
-def make_runner(model: Any, probe: Sequence[int]) -> tuple[Runner | SoloRunner, str | None]:
+def make_runner(
+    model: Any, probe: Sequence[int], acceleration: Acceleration = ALL_ON
+) -> tuple[Runner | SoloRunner, str | None]:
     """The runner for this model, and why it is the slow one, if it is. `probe` are a few ordinary token ids.
 
     The fast runner is tried against the plain model on prompts of different lengths, rather than trusted by name.
     """
     try:
-        runner = Runner(model)
+        runner = Runner(model, acceleration)
     except ValueError as e:
         return SoloRunner(model), f"answers are computed one by one: the base has {e}"
     why = _differs(runner, list(probe))

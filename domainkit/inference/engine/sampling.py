@@ -16,7 +16,7 @@ import torch
 
 NEAR = 3e-5
 """Differences of logits, as a share of the row's spread (largest less smallest), that float32 sums in another order are taken to
-overturn: far more than company was seen to move (benchmarks/company.py)."""
+overturn: far more than company was seen to move (benchmarks/batch_invariance.py)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ import torch
 
 from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.inference.adapters.pool import ALONE, MIXED, AdapterPool, Loaded
+from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.batch_invariance import Referee, take_seat
-from domainkit.inference.engine.acceleration.small_batch_linear import use_few_rows
+from domainkit.inference.engine.acceleration.small_batch_linear import use_small_batch_linear
 from domainkit.inference.engine.batching import TOKENS_AT_ONCE, passes
 from domainkit.inference.engine.encoder_decoder_runner import make_pair_runner
 from domainkit.inference.engine.model_runner import make_runner
@@ -51,25 +52,30 @@ FEW = 4
 class Scheduler:
     """Runs rows on `model`. `submit` may be called from any thread."""
 
-    def __init__(self, loaded: Any, fingerprint: str) -> None:
+    def __init__(self, loaded: Any, fingerprint: str, acceleration: Acceleration = ALL_ON) -> None:
         self.model = loaded.model
-        use_few_rows(loaded.model)
+        if acceleration.small_batch_linear:
+            use_small_batch_linear(loaded.model)
         self.context = loaded.context_length
         self.width = loaded.model.get_output_embeddings().weight.shape[0]
         self._memory = free_memory(loaded.model.device)
-        self.pool = AdapterPool(loaded.model, fingerprint, loaded.source.name, most_bytes=self._memory // 2)
+        self.pool = AdapterPool(
+            loaded.model, fingerprint, loaded.source.name, most_bytes=self._memory // 2, acceleration=acceleration
+        )
         probe = [i for i in range(len(loaded.tokenizer)) if i not in set(loaded.tokenizer.all_special_ids)][:8]
         self.runner: Any
         make: Any = make_pair_runner if is_encoder_decoder(loaded.model) else make_runner
-        self.runner, slow = make(loaded.model, probe)
+        self.runner, slow = make(loaded.model, probe, acceleration)
         self.pool.one_by_one, self.pool.begins = self.runner.one_by_one, self.runner.begins
         self.notes = (*loaded.notes, *([slow] if slow else ()))
         for note in self.notes:
             log.info("%s: %s", loaded.source.name, note)
         # Half precision rounds too much to call on it; one row at a time has no company.
-        exact = loaded.model.dtype == torch.float32 and not self.runner.one_by_one
+        exact = acceleration.batch_invariance and loaded.model.dtype == torch.float32 and not self.runner.one_by_one
         self.prefixes = PrefixCache(self._memory // 8)
-        aside = type(self.runner)(loaded.model)  # for what is read apart from the rows: beginnings, and near ties
+        aside = type(self.runner)(
+            loaded.model, acceleration
+        )  # for what is read apart from the rows: beginnings, and near ties
         self.referee = Referee(aside, self._enter, self.prefixes) if exact else None
         self._sharing = Sharing(self.runner, aside, self.prefixes, self.referee, self._read_beginnings)
         self._bytes_per_token = state_bytes(loaded.model)

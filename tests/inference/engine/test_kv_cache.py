@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from domainkit.inference.engine import kv_cache as slots
-from domainkit.inference.engine.acceleration import grouped_attention as grouped
+from domainkit.inference.engine.acceleration import grouped_attention
 from domainkit.inference.engine.kv_cache import Runner, Seat, seated
 from domainkit.inference.engine.model_runner import SoloRunner, make_runner
 
@@ -179,7 +179,7 @@ def test_half_precision_shares_prefixes_too(name: str, dtype: torch.dtype) -> No
 def test_prefixes_that_rows_share_are_held_once_and_read_as_their_own(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots, "LEAST_SPARED", 8)
+    monkeypatch.setattr(slots, "MIN_COLUMNS_SAVED", 8)
     model = build(name)
     runner, why = make_runner(model, range(20, 28))
     assert isinstance(runner, Runner), why
@@ -246,10 +246,14 @@ def test_a_model_whose_layers_do_not_read_shared_prefixes_has_none(monkeypatch: 
     seats = [Seat([*ids(1, 12), i % 90 + 3]) for i in range(300)]
     with seated(runner, seats):
         runner.give(seats, 12, state)
-        monkeypatch.setattr(grouped, "CASCADE", "_nothing")
+        model.set_attn_implementation("sdpa")
         with pytest.raises(RuntimeError, match="0 of 2 layers have read the shared prefixes"):
             runner.forward(seats, [1] * len(seats))
     runner.close()
+    # Layers that have an argument which the shared attention does not know compute without it.
+    monkeypatch.setattr(
+        grouped_attention, "NOT_SUPPORTED", ("sliding_window", "is_causal", "use_cache", "position_ids")
+    )
     runner, why = make_runner(model, range(20, 28))
     assert isinstance(runner, Runner), why
     assert not runner.cascades

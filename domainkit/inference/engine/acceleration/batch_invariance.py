@@ -2,7 +2,7 @@
 
 A pass over more rows multiplies matrices of other shapes, the library sums in another order, and logits move by rounding. Where
 the best two lie nearer than that, the row's tokens are read anew with nobody beside them: one and the same computation, whoever
-is there (benchmarks/company.py counts how seldom). It gives what is called batch invariance without kernels that are slower for
+is there (benchmarks/batch_invariance.py counts how seldom). It gives what is called batch invariance without kernels that are slower for
 every token. They are read in blocks, so that a prompt's whole blocks, once read alone, serve its next near tie and other prompts
 that begin with them: the same bits again.
 """

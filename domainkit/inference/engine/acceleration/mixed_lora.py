@@ -104,13 +104,6 @@ def routed(layer: Any, own: Callable[..., torch.Tensor], route: Route) -> Callab
     return forward
 
 
-def places(rows: list[int], device: torch.device) -> slice | torch.Tensor:
-    """Those rows of a pass: a slice where they lie in one piece, which is read and written without a copy."""
-    if rows[-1] - rows[0] == len(rows) - 1:
-        return slice(rows[0], rows[-1] + 1)
-    return torch.tensor(rows, device=device)
-
-
 def _add(
     y: torch.Tensor, x: torch.Tensor, rows: slice | torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float
 ) -> None:
@@ -137,4 +130,4 @@ def _frozen(weight: torch.Tensor) -> torch.nn.Parameter:
     return torch.nn.Parameter(weight, requires_grad=False)
 
 
-__all__ = ["FEW_TOKENS", "Route", "Stack", "places", "routed", "stack_up"]
+__all__ = ["FEW_TOKENS", "Route", "Stack", "routed", "stack_up"]

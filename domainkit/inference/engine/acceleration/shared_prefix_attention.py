@@ -1,8 +1,10 @@
-"""Cascade attention: what several rows begin with is held once, and all their queries attend to it in one product.
+"""Shared-prefix attention, also called cascade attention: a prefix that several rows share is stored once, and all
+their queries attend to it in one product.
 
-Attention to a shared prefix and attention to what follows it are computed apart and joined by their log-sum-exps, which gives
-the softmax over both (Juravsky et al. 2024, "Hydragen", arXiv 2402.05099, section 3.1). Decoding then reads a prefix's keys and
-values once a step instead of once a row, and they are not copied into every row.
+Attention to the prefix and attention to the rest are computed apart and joined by their log-sum-exps. This gives the
+softmax over both (Juravsky et al. 2024, "Hydragen", arXiv 2402.05099, section 3.1).
+
+It pays in benchmarks/chain_throughput.
 """
 
 from __future__ import annotations
@@ -12,33 +14,34 @@ from dataclasses import dataclass
 
 import torch
 
-from domainkit.inference.engine.acceleration.mixed_lora import places
 from domainkit.models.memory import State
 
-LEAST_SPARED = 2048
-"""Columns that need not be held once more, which pay for the second attention of every layer."""
+MIN_COLUMNS_SAVED = 2048
+"""Columns of the KV cache that sharing must save. For fewer, the second attention of each layer costs more."""
 
 
 @dataclass(eq=False, slots=True)
 class SharedPrefix:
-    """The first `tokens` tokens, and the virtual ones before them, of a kept state: its first `columns` columns."""
+    """A prefix in the KV cache format, outside of the slots of the sequences that share it."""
 
     state: State
     tokens: int
+    """Tokens of the prefix, without the virtual tokens before them."""
     columns: int
+    """Columns of `state` that belong to the prefix: its tokens and the virtual tokens before them."""
 
 
-class Cascade:
-    """The prefixes that rows of one pass stand behind, None for a row that holds all of its own."""
+class SharedPrefixAttention:
+    """Attention of one pass whose rows continue shared prefixes."""
 
     def __init__(self, prefixes: Sequence[SharedPrefix | None], device: torch.device) -> None:
+        """`prefixes[i]` is the prefix of row i, None for a row that has all its keys in its own slot."""
         rows: dict[SharedPrefix, list[int]] = {}
         for i, prefix in enumerate(prefixes):
             if prefix is not None:
                 rows.setdefault(prefix, []).append(i)
-        self._groups = [(places(own, device), prefix) for prefix, own in rows.items()]
-        self.layers = 0
-        """Layers that have read them."""
+        self._groups = [(row_index(members, device), prefix) for prefix, members in rows.items()]
+        self.layers_done = 0
 
     def attend(
         self,
@@ -49,29 +52,39 @@ class Cascade:
         mask: torch.Tensor,
         scale: float | None,
     ) -> torch.Tensor:
-        """Attention of query (B, K, L, D) to its row's prefix and, under additive `mask` (B, 1, L, W), to key and value
-        (B, K, W, D): (B, K, L, D)."""
-        found, weight = attention_and_weight(query, key, value, mask, scale)
+        """Attention (B, K, L, D) of `query` (B, K, L, D) to the row's prefix, and to `key` and `value` (B, K, W, D)
+        under the additive `mask` (B, 1, L, W)."""
+        output, log_sum = attention_with_log_sum(query, key, value, mask, scale)
         for rows, prefix in self._groups:
-            keys, values = (t[None, :, : prefix.columns] for t in prefix.state[layer])
-            asked = query[rows].transpose(0, 1)  # (K, rows, L, D): all rows' queries as one row's
-            shape = asked.shape[:3]
-            theirs, their_weight = attention_and_weight(
-                asked.reshape(1, shape[0], -1, query.shape[3]), keys, values, None, scale
-            )
-            theirs = theirs.reshape(*shape, -1).transpose(0, 1)
-            part = torch.sigmoid(their_weight.reshape(shape).transpose(0, 1) - weight[rows])
-            found[rows] = torch.lerp(found[rows], theirs, part[..., None].to(found.dtype))
-        self.layers += 1
-        return found
+            keys, values = (t[None, :, : prefix.columns] for t in prefix.state[layer])  # (1, K, columns, D)
+            queries = query[rows].transpose(0, 1)  # (K, rows, L, D)
+            shape = queries.shape[:3]
+            # No mask: every query comes after the whole prefix. So the queries of all rows can be those of one row.
+            queries = queries.reshape(1, shape[0], -1, query.shape[3])  # (1, K, rows · L, D)
+            prefix_output, prefix_log_sum = attention_with_log_sum(queries, keys, values, None, scale)
+            prefix_output = prefix_output.reshape(*shape, -1).transpose(0, 1)  # (rows, K, L, D)
+            prefix_log_sum = prefix_log_sum.reshape(shape).transpose(0, 1)  # (rows, K, L)
+            # exp(a) / (exp(a) + exp(b)) = sigmoid(a - b): the prefix's part of the whole softmax.
+            prefix_part = torch.sigmoid(prefix_log_sum - log_sum[rows])
+            output[rows] = torch.lerp(output[rows], prefix_output, prefix_part[..., None].to(output.dtype))
+        self.layers_done += 1
+        return output
 
 
-def attention_and_weight(
+def attention_with_log_sum(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, scale: float | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention (B, H, L, D), and the log of the sum of its exponentials (B, H, L)."""
+    """Attention (B, H, L, D), and the logarithm of the softmax's denominator (B, H, L)."""
+    # scaled_dot_product_attention calls this kernel too, but does not return the log-sum-exp.
     flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     return flash(query, key, value, 0.0, False, attn_mask=mask, scale=scale)
 
 
-__all__ = ["LEAST_SPARED", "Cascade", "SharedPrefix", "attention_and_weight"]
+def row_index(rows: Sequence[int], device: torch.device) -> slice | torch.Tensor:
+    """An index of these rows (ascending) of a pass: a slice where they are adjacent, which needs no copy."""
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return slice(rows[0], rows[-1] + 1)
+    return torch.tensor(rows, device=device)
+
+
+__all__ = ["MIN_COLUMNS_SAVED", "SharedPrefix", "SharedPrefixAttention", "attention_with_log_sum", "row_index"]

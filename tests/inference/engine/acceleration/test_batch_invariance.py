@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from domainkit.inference.engine.acceleration import Acceleration
 from domainkit.inference.engine.sampling import NEAR, spread
 from domainkit.inference.engine.scheduler import Scheduler
 from domainkit.inference.local import LocalBackend
@@ -63,7 +64,7 @@ def test_rounding_changes_no_text(
     take_for_near: Callable[[float], None],
 ) -> None:
     take_for_near(100 * NEAR)  # so that a few thousand tokens show it
-    monkeypatch.setattr("tests.inference.test_referee.NEAR", 100 * NEAR)
+    monkeypatch.setitem(globals(), "NEAR", 100 * NEAR)
     wanted = texts(engine, adapters)
     referee: Any = engine.engine().referee
     before = referee.settled
@@ -119,8 +120,8 @@ def test_blocks_read_alone_serve_the_next_near_tie_with_the_same_bits(
     monkeypatch: pytest.MonkeyPatch,
     take_for_near: Callable[[float], None],
 ) -> None:
-    for module in ("referee", "sharing"):
-        monkeypatch.setattr(f"domainkit.inference.{module}.BLOCK", 16)
+    for module in ("acceleration.batch_invariance", "prefix_sharing"):
+        monkeypatch.setattr(f"domainkit.inference.engine.{module}.BLOCK", 16)
     take_for_near(10)
     scheduler = engine.engine()
     referee: Any = scheduler.referee
@@ -174,3 +175,13 @@ def test_half_precision_has_no_referee(tiny_base: str) -> None:
     assert Scheduler(loaded, "").referee
     loaded.model.to(torch.bfloat16)
     assert Scheduler(loaded, "").referee is None
+
+
+def test_switched_off_near_ties_are_left_to_rounding(
+    tiny_base: str, take_for_near: Callable[[float], None], engine: LocalBackend
+) -> None:
+    off = LocalBackend(tiny_base, None, "none", "cpu", acceleration=Acceleration(batch_invariance=False))
+    take_for_near(10)
+    assert off.complete([ask("x", max_tokens=6)])[0].text == engine.complete([ask("x", max_tokens=6)])[0].text
+    assert off.engine().referee is None
+    off.close()

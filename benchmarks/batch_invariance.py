@@ -1,11 +1,11 @@
-"""Whether company changes a text, greedy or drawn: the same prompts alone and in batches of random company.
+"""Whether the batch changes a text, greedy or drawn: the same prompts alone and in random batches.
 
-python -m benchmarks.company [--answers 192] [--new-tokens 16] [--base builtin:smollm2-135m]
+python -m benchmarks.batch_invariance [--answers 192] [--new-tokens 16] [--base builtin:smollm2-135m]
 
-A pass over more rows multiplies matrices of other shapes, and the library sums in another order: logits move by rounding, and a
-text would with them wherever that swaps the two best tokens. Those the engine decides by a pass of the row's own; measured are
-the texts that differ all the same, how many tokens were so decided, and how far company moves logits. Every second prompt is
-answered by drawing (temperature 1), with a seed of its own.
+A pass over more rows multiplies matrices of other shapes, and the library sums in another order. So logits move by
+rounding. Where that could swap the two best tokens, the engine computes the token again alone. Measured are the texts that
+differ, how many tokens were computed again, and how far the batch moves logits. Every second prompt is answered by drawing
+(temperature 1), with a seed of its own.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ MOST_TOGETHER = 48
 
 
 def measure(plan: dict[str, Any]) -> dict[str, Any]:
-    """Shares of differing texts; the margins between the two largest logits at every token, and how far company moved them."""
+    """Differing texts, margins between the two largest logits of every token, and how far the batch moves logits."""
     backend = local_backend(plan["base"], quantization="none")
     prompts = [p for name in ("zero-shot", "eight examples", "own: eight examples, kept") for p in plan["cases"][name]]
     chosen = random.Random(0).choices(prompts, k=plan["answers"]) if plan["answers"] > len(prompts) else prompts
     requests = [request_of(p, plan["new_tokens"], i) for i, p in enumerate(chosen[: plan["answers"]])]
     alone = [ids for r in requests for ids in answer(backend, [r])]
     order = random.Random(1)
-    places = list(range(len(requests)))
-    order.shuffle(places)
+    shuffled = list(range(len(requests)))
+    order.shuffle(shuffled)
     together: dict[int, list[int]] = {}
-    while len(together) < len(places):
-        group = places[len(together) : len(together) + order.randint(2, MOST_TOGETHER)]
+    while len(together) < len(shuffled):
+        group = shuffled[len(together) : len(together) + order.randint(2, MOST_TOGETHER)]
         together |= dict(zip(group, answer(backend, [requests[i] for i in group]), strict=True))
     referee = backend.engine().referee
     settled = referee.settled if referee else 0
-    differ = [i for i in places if together[i] != alone[i]]
+    differ = [i for i in shuffled if together[i] != alone[i]]
     margins, moved = [], []
     runner = type(backend.engine().runner)(backend.engine().model)  # the engine's own is its thread's
     for i, ids in enumerate(alone):
@@ -55,12 +55,18 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
         top = rows.topk(2).values
         margins.append((top[:, 0] - top[:, 1]).tolist())
         if i % 8 == 0:
-            moved.append(company_moves(backend, runner, requests, i, rows))
+            moved.append(batch_moves(backend, runner, requests, i, rows))
     written = sum(map(len, alone)) + sum(map(len, together.values()))
-    return {**facts_of(alone, together, differ, margins, moved), "share_of_tokens_settled": settled / written}
+    return {**facts_of(alone, together, differ, margins, moved), "share_of_tokens_recomputed": settled / written}
 
 
-def facts_of(alone: Any, together: Any, differ: list[int], margins: list[list[float]], moved: list[float]) -> dict[str, Any]:  # fmt: skip
+def facts_of(
+    alone: Sequence[list[int]],
+    together: dict[int, list[int]],
+    differ: list[int],
+    margins: list[list[float]],
+    moved: list[float],
+) -> dict[str, Any]:
     every = sorted(m for row in margins for m in row)
     firsts = [margins[i][first_difference(alone[i], together[i])] for i in differ]
     return {
@@ -71,13 +77,13 @@ def facts_of(alone: Any, together: Any, differ: list[int], margins: list[list[fl
         "share_differing": len(differ) / len(alone),
         "margin_at_first_difference": {"smallest": min(firsts), "largest": max(firsts)} if firsts else None,
         "smallest_margin_of_all": every[0],
-        "logits_moved_by_company": {"median": sorted(moved)[len(moved) // 2], "most": max(moved)},
+        "logits_moved_by_batch": {"median": sorted(moved)[len(moved) // 2], "most": max(moved)},
         "tokens_with_a_margin_below_twice_that": sum(m < 2 * max(moved) for m in every),
     }
 
 
 def answer(backend: LocalBackend, requests: Sequence[Request]) -> list[list[int]]:
-    """The generated token ids of each, all together; nothing kept of earlier prompts."""
+    """The generated token ids of each request, all in one batch, with an empty prefix cache."""
     engine = backend.engine()
     engine.prefixes.clear()
     rows: list[tuple[Row, Outlet]] = []
@@ -100,11 +106,9 @@ def logits_of(backend: LocalBackend, request: Request, ids: Sequence[int]) -> to
 
 
 @torch.inference_mode()
-def company_moves(
-    backend: LocalBackend, runner: Any, requests: Sequence[Request], i: int, alone: torch.Tensor
-) -> float:
-    """The most that the first token's logits move when the prompt is read beside seven others, behind what they have in common
-    where the engine would hold that once."""
+def batch_moves(backend: LocalBackend, runner: Any, requests: Sequence[Request], i: int, alone: torch.Tensor) -> float:
+    """The most that the first token's logits move when the prompt is read beside seven others, behind a shared
+    prefix where the engine would use one."""
     from domainkit.inference.engine.kv_cache import Seat, seated
     from domainkit.inference.engine.prefix_cache import common
 
@@ -112,9 +116,9 @@ def company_moves(
     seats = [Seat(backend._prompt(r)) for r in group]
     first, *others = (np.asarray(seat.tokens[:-1]) for seat in seats)
     shared = min(common(first, other) for other in others)
-    with seated(runner, [beginning := Seat(seats[0].tokens[:shared])]):
-        runner.forward([beginning], [1])
-        state = runner.state(beginning, shared)
+    with seated(runner, [prefix := Seat(seats[0].tokens[:shared])]):
+        runner.forward([prefix], [1])
+        state = runner.state(prefix, shared)
     with seated(runner, seats):
         runner.give(seats, shared, state)
         beside = runner.forward(seats, [1] * len(seats))[0, -1].float()
@@ -122,9 +126,9 @@ def company_moves(
 
 
 def first_difference(a: Sequence[int], b: Sequence[int]) -> int:
-    """The first place that differs; where one text ends first, its last token stands for the end."""
-    place = next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    return min(place, len(a) - 1)
+    """Index of the first token that differs; where one text ends first, its last token stands for the end."""
+    index = next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return min(index, len(a) - 1)
 
 
 def request_of(prompt: dict[str, Any], new_tokens: int, number: int) -> Request:
@@ -141,7 +145,7 @@ def main() -> None:
     cases = prompts_of(64, adapters=[args.base])  # of the cases, those without adapters are asked
     found = measure({"base": args.base, "cases": cases, "answers": args.answers, "new_tokens": args.new_tokens})
     print(f"{found['differing']} of {found['answers']} texts differ")
-    save("company", {"command": " ".join(["python -m benchmarks.company", *sys.argv[1:]]), **found})
+    save("batch_invariance", {"command": " ".join(["python -m benchmarks.batch_invariance", *sys.argv[1:]]), **found})
 
 
 if __name__ == "__main__":
