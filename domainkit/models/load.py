@@ -188,7 +188,19 @@ def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantiza
                 where=str(folder),
                 next_step="check the folder; code inside a model folder is never run",
             ) from e
+    _keep_differentiable(model)
     return model if quantization != "none" else model.to(device)
+
+
+def _keep_differentiable(model: Any) -> None:
+    """Keep bitsandbytes from repacking 4-bit layers on CPUs with AVX512-BF16.
+
+    bitsandbytes 0.50 repacks such a layer at its first pass in eval mode. Every later pass then runs through gemv_4bit, which
+    computes in bfloat16 and has no backward: training would lose its gradients, and packed and unpacked NF4 would differ.
+    """
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            layer.support_avx512bf16_for_cpu = False
 
 
 def quiet_progress() -> Any:
