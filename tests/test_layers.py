@@ -135,6 +135,32 @@ def test_heavy_libraries_stay_home(path: Path) -> None:
     assert not wrong, f"{own} imports {wrong} outside their home"
 
 
+def test_domainkit_knows_chains_by_name_only() -> None:
+    wrong = [name_of(p) for p in FILES if p.is_relative_to(ROOT / "domainkit") and "chains" in tops_of(p)]
+    assert not wrong
+
+
+def test_chains_are_made_of_public_names() -> None:
+    import domainkit
+
+    wrong = []
+    for path in (ROOT / "chains").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "domainkit":
+                names = [alias.name for alias in node.names]
+                if node.module != "domainkit" or not set(names) <= set(domainkit.__all__):
+                    wrong.append(f"{name_of(path)} imports {', '.join(names)} from {node.module}")
+    assert not wrong
+
+
+def tops_of(path: Path) -> set[str]:
+    """The packages that a file imports, also where only type checkers read it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    modules = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
+    modules += [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    return {module.split(".")[0] for module in modules}
+
+
 def test_importing_domainkit_is_free() -> None:
     heavy = ["torch", "transformers", "peft", "langchain_core", "pandas", "pyarrow", "numpy", "pydantic", "sklearn"]
     code = f"import sys, domainkit; print([m for m in {heavy!r} if m in sys.modules])"

@@ -6,57 +6,41 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from domainkit.evaluation.answers_on_disk import PassageRow, Row, RowStore
+from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore
 from domainkit.evaluation.task import Sample
+from domainkit.evaluation.variant import Answerer
 from domainkit.machine import memory_in_use
-
-Progress = Callable[[str, int, int], None]
-"""(variant, items done, items in all)."""
 
 
 def answer_all(
     name: str,
     key: str,
-    runnable: Any,
+    make: Callable[[], Answerer],
     samples: Sequence[Sample],
     store: RowStore,
     *,
     batch_size: int,
     on_progress: Progress | None = None,
 ) -> list[Row]:
-    """Every sample's row under `key`, in order; only those not finished before are asked, in batches of `batch_size`."""
+    """Every sample's row under `key`, in order; only those not finished before are asked, in batches of `batch_size`.
+
+    `make` makes what is asked. It is called when there is something to ask: a finished variant loads no model.
+    """
     done = store.finished(key)
     todo = [s for s in samples if s.id not in done]
     report = on_progress or (lambda *_: None)
     report(name, len(samples) - len(todo), len(samples))
-    for block in _blocks(todo, batch_size):
-        store.append(_answer_block(name, key, runnable, block))
-        report(name, len(store.all_of(key).keys() & {s.id for s in samples}), len(samples))
+    if todo:
+        runnable = make()
+        for block in _blocks(todo, batch_size):
+            store.append(_answer_block(name, key, runnable, block))
+            report(name, len(store.all_of(key).keys() & {s.id for s in samples}), len(samples))
     rows = store.all_of(key)
     return [rows[s.id] for s in samples]
 
 
-class Late:
-    """A Runnable that is made when a question is first put to it: what is answered already loads no model."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._made: Any = None
-
-    def batch(self, *given: Any, **options: Any) -> Any:
-        self._made = self._made or self._make()
-        return self._made.batch(*given, **options)
-
-
-def ask_one(runnable: Any, question: Any) -> float:
-    """Seconds one question takes, alone."""
-    start = time.perf_counter()
-    runnable.invoke(question)
-    return time.perf_counter() - start
-
-
-def question_of(sample: Sample) -> Any:
-    """What a variant's Runnable is given: the question, with its system turn where the row has one."""
+def question_of(sample: Sample) -> str | dict[str, str]:
+    """The input of a variant's Runnable: the question, with its system turn where the row has one."""
     return {"question": sample.input, "system": sample.system} if sample.system else sample.input
 
 
@@ -65,16 +49,16 @@ def _blocks(items: list[Sample], size: int) -> Iterator[list[Sample]]:
         yield items[start : start + size]
 
 
-def _answer_block(name: str, key: str, runnable: Any, block: Sequence[Sample]) -> list[Row]:
+def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sample]) -> list[Row]:
     questions = [question_of(s) for s in block]
     start = time.perf_counter()
     try:
         outputs = runnable.batch(questions, {"max_concurrency": len(block)}, return_exceptions=True)
     except Exception as e:  # a Runnable may fail as a whole: that is a result of the comparison, not its end
         outputs = [e] * len(block)
-    share, held = (time.perf_counter() - start) / len(block), memory_in_use()
+    share, memory = (time.perf_counter() - start) / len(block), memory_in_use()
     rows = [_row(name, key, s, output, share) for s, output in zip(block, outputs, strict=True)]
-    return [row.model_copy(update={"memory_bytes": held}) for row in rows]
+    return [row.model_copy(update={"memory_bytes": memory}) for row in rows]
 
 
 def _row(name: str, key: str, sample: Sample, output: Any, share: float) -> Row:

@@ -1,28 +1,54 @@
-"""Stage 1 of a comparison: everything is read, and what does not fit together is refused."""
+"""What a comparison reads before anything is trained or asked. What does not fit together is refused here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from domainkit.comparison.config import CompareConfig
-from domainkit.comparison.plan import Material
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.corpus.examples import refuse_tools
 from domainkit.corpus.read import read_documents, read_examples
-from domainkit.errors import DataError, Problem
+from domainkit.errors import ConfigError, DataError, Problem, describe
+from domainkit.evaluation.general_questions import General, read_general
+from domainkit.evaluation.metrics import MetricSet, metric_set
 from domainkit.evaluation.task import Task, read_task
+from domainkit.verdict.prices import PriceTable, read_prices
 
 
-def parse_options(options: dict[str, Any]) -> CompareConfig:
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that a comparison is given, read. `train_missing` adds the adapters that it trains."""
+
+    config: CompareConfig
+    task: Task
+    metrics: MetricSet
+    examples: tuple[Example, ...]
+    """The training rows: few-shot prompts and the classical model use them too."""
+    documents: tuple[Document, ...]
+    """The corpus in passages of at most `passage_words` words."""
+    dev: tuple[Example, ...]
+    """Questions that settings were chosen on."""
+    prices: PriceTable
+    general: General | None
+    """General questions, to measure what the adapter forgot."""
+    adapter: Path | None = None
+    context_adapter: Path | None = None
+    """Trained with passages in its prompts."""
+    curve: tuple[Path, ...] = ()
+    """Adapters trained on smaller parts of the training rows."""
+    replicas: tuple[Path, ...] = ()
+    """Adapters trained as `adapter` was, with other seeds."""
+
+
+def parse_options(options: Mapping[str, Any]) -> CompareConfig:
     """CompareConfig from plain values; every wrong option in one ConfigError."""
-    from pydantic import ValidationError
-
-    from domainkit.errors import ConfigError, describe
-
     try:
         return CompareConfig(**options)
     except ValidationError as e:
@@ -30,39 +56,57 @@ def parse_options(options: dict[str, Any]) -> CompareConfig:
         raise ConfigError(clauses, next_step="domainkit compare --help lists every option") from e
 
 
-def gather_material(
+def read_inputs(
     task: Task | Path | str,
-    train: Path | str | Sequence[Example] | None,
-    corpus: Path | str | Sequence[Document] | None,
-    adapter: Path | str | None,
     config: CompareConfig,
+    *,
+    train: Path | str | Sequence[Example] | None = None,
+    corpus: Path | str | Sequence[Document] | None = None,
     dev: Path | str | Sequence[Example] | None = None,
+    adapter: Path | str | None = None,
     context_adapter: Path | str | None = None,
-) -> Material:
-    """Stage 1: read everything, and refuse what does not fit together."""
-    train_path, examples = None, []
-    if isinstance(train, str | Path):
-        train_path = Path(train)
-        examples = read_examples(train_path)
-    elif train is not None:
-        examples = list(train)
+    curve: Sequence[Path | str] = (),
+    replicas: Sequence[Path | str] = (),
+    will_train: bool = False,
+) -> Inputs:
+    """Read everything. `will_train`: an adapter that is not given is to be trained."""
+    examples, questions = _examples(train), _examples(dev)
     if isinstance(task, str | Path):
-        task = read_task(Path(task), train=train_path, kind=config.kind)
+        task = read_task(Path(task), train=Path(train) if isinstance(train, str | Path) else None, kind=config.kind)
     if not task.samples:
         raise DataError([Problem(task.source or task.name, None, "has no questions", "give at least one row")])
     documents = list(read_documents(Path(corpus))) if isinstance(corpus, str | Path) else list(corpus or ())
-    adapters = [Path(folder) if folder else None for folder in (adapter, context_adapter)]
-    chosen_on = read_examples(Path(dev)) if isinstance(dev, str | Path) else list(dev or ())
-    refuse_tools([*examples, *chosen_on], "a comparison")
-    return Material(
-        task,
-        tuple(examples),
-        tuple(chunk(documents, config.passage_words)),
-        adapters[0],
-        config,
-        tuple(chosen_on),
-        adapters[1],
+    refuse_tools([*examples, *questions], "a comparison")
+    return Inputs(
+        config=config,
+        task=task,
+        metrics=metric_set(task, config.metrics),
+        examples=tuple(examples),
+        documents=tuple(chunk(documents, config.passage_words)),
+        dev=tuple(questions),
+        general=_general_questions(config, will_train or bool(adapter or context_adapter)),
+        prices=read_prices(config.prices),
+        adapter=Path(adapter) if adapter else None,
+        context_adapter=Path(context_adapter) if context_adapter else None,
+        curve=tuple(map(Path, curve)),
+        replicas=tuple(map(Path, replicas)),
     )
 
 
-__all__ = ["gather_material", "parse_options"]
+def _examples(source: Path | str | Sequence[Example] | None) -> list[Example]:
+    return read_examples(Path(source)) if isinstance(source, str | Path) else list(source or ())
+
+
+def _general_questions(config: CompareConfig, has_adapter: bool) -> General | None:
+    if config.general_text and not config.general:
+        raise ConfigError("general_text is given without general", next_step="give --general a file of questions, too")
+    if config.general and not has_adapter:
+        raise ConfigError(
+            "general questions are given, but no adapter that could have forgotten them",
+            where=config.general,
+            next_step="give --adapter (or --fit), or leave --general out",
+        )
+    return read_general(config.general, config.general_text) if config.general else None
+
+
+__all__ = ["Inputs", "parse_options", "read_inputs"]

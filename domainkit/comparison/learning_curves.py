@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
-from domainkit.adapters.folder import Adapter
-from domainkit.comparison.call_runnable import Late, Progress, answer_all
-from domainkit.comparison.plan import Plan
+from domainkit.comparison.answer import Answers
+from domainkit.comparison.plan import ComparisonPlan
 from domainkit.comparison.score import Rows, score_rows
 from domainkit.corpus.example import Example
-from domainkit.evaluation.answers_on_disk import Row, RowStore
+from domainkit.evaluation.answers_on_disk import Row
 from domainkit.evaluation.classical import fit_classical
-from domainkit.evaluation.task import clusters_of
+from domainkit.evaluation.task import Task, clusters_of
 from domainkit.results.schema import Estimate, LearningCurve
 from domainkit.statistics.intervals import estimate
 from domainkit.statistics.learning_curve import learning_curve, nested_subsets
@@ -24,60 +21,40 @@ LEAST_ROWS = 64
 """Training rows under which a part of an eighth teaches nothing."""
 
 
-def draw_curves(
-    plan: Plan, rows: Mapping[str, Rows], adapters: Sequence[Path], store: RowStore, on_progress: Progress | None
-) -> list[LearningCurve]:
-    """Learning curves of the variants that learn from train, where they were asked every question."""
-    whole = {name: answered for name, answered in rows.items() if None not in answered}
-    found = []
-    if "classical" in whole:
-        found.append(classical_curve(plan, whole["classical"]))
-    if "tuned" in whole:
-        found.append(tuned_curve(plan, whole["tuned"], adapters, store, on_progress))
-    return [c for c in found if c is not None]
+def draw_curves(plan: ComparisonPlan, answers: Answers) -> tuple[LearningCurve, ...]:
+    """Learning curves of the variants that learn from train, where they answered every question."""
+    curves = (classical_curve(plan, answers), tuned_curve(plan, answers))
+    return tuple(curve for curve in curves if curve is not None)
 
 
-def classical_curve(plan: Plan, rows: Rows) -> LearningCurve | None:
+def classical_curve(plan: ComparisonPlan, answers: Answers) -> LearningCurve | None:
     """The classical variant on an eighth, a quarter, half and all of train: seconds, and it says whether labels run out."""
-    examples, task = plan.material.examples, plan.material.task
-    if len(examples) < LEAST_ROWS or not any(v.name == "classical" for v in plan.variants):
+    examples, task = plan.inputs.examples, answers.task
+    if len(examples) < LEAST_ROWS or not answers.complete("classical"):
         return None
     points = []
-    for part in nested_subsets(examples, seed=plan.material.config.seed):
-        answers = fit_classical(task.kind, part)([s.input for s in task.samples])
-        answered = [
-            Row(key="", variant="classical", id=s.id, text=t) for s, t in zip(task.samples, answers, strict=True)
-        ]
-        points.append((len(part), _score(plan, answered)))
-    return learning_curve("classical", [*points, (len(examples), _score(plan, rows))])
+    for part in nested_subsets(examples, seed=plan.inputs.config.seed):
+        texts = fit_classical(task.kind, part)([s.input for s in task.samples])
+        rows = [Row(key="", variant="classical", id=s.id, text=t) for s, t in zip(task.samples, texts, strict=True)]
+        points.append((len(part), _score(plan, task, rows)))
+    whole = (len(examples), _score(plan, task, answers.rows["classical"]))
+    return learning_curve("classical", [*points, whole])
 
 
-def tuned_curve(
-    plan: Plan, rows: Rows, adapters: Sequence[Path], store: RowStore, on_progress: Progress | None = None
-) -> LearningCurve | None:
-    """The tuned variant with `adapters` trained on smaller parts (`fit_nested`), each as large as its card says."""
-    tuned = next((v for v in plan.variants if v.name == "tuned"), None)
-    if not adapters or tuned is None or plan.adapter is None or plan.adapter.card is None:
+def tuned_curve(plan: ComparisonPlan, answers: Answers) -> LearningCurve | None:
+    """The tuned variant with its own adapter and those of smaller parts, each as large as its card says."""
+    cards = [a.card for a in plan.smaller if a.card is not None]
+    if not answers.smaller or plan.adapter is None or plan.adapter.card is None:
         return None
-    points = [(plan.adapter.card.examples, _score(plan, rows))]
-    for folder in adapters:
-        smaller = replace(plan, material=replace(plan.material, adapter=folder))
-        card = Adapter.load(folder).card
-        if card is None:
-            continue
-        name, size = f"tuned on {card.examples}", plan.material.config.batch_size
-        answered = answer_all(
-            name, smaller.key(tuned), Late(partial(smaller.chain, tuned)), plan.material.task.samples, store, batch_size=size,
-            on_progress=on_progress,
-        )  # fmt: skip
-        points.append((card.examples, _score(plan, answered)))
+    points = [(plan.adapter.card.examples, _score(plan, answers.task, answers.rows["tuned"]))]
+    for card, rows in zip(cards, answers.smaller, strict=True):
+        points.append((card.examples, _score(plan, answers.task, rows)))
     return learning_curve("tuned", points)
 
 
-def _score(plan: Plan, rows: Rows) -> Estimate:
-    task = plan.material.task
-    scores = score_rows(plan.metrics, task.samples, rows)[plan.metrics.primary]
-    return estimate(scores, clusters=clusters_of(task.samples))
+def _score(plan: ComparisonPlan, task: Task, rows: Rows) -> Estimate:
+    metrics = plan.inputs.metrics
+    return estimate(score_rows(metrics, task.samples, rows)[metrics.primary], clusters=clusters_of(task.samples))
 
 
 def fit_nested(
@@ -96,3 +73,6 @@ def fit_nested(
             fit(part, config, folder)
         folders.append(folder)
     return folders
+
+
+__all__ = ["draw_curves", "fit_nested"]

@@ -1,31 +1,35 @@
-"""Which variants run, on what, and under which content key."""
+"""Which variants run, with which model and chain, and under which content key."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domainkit.adapters.folder import Adapter, Card
 from domainkit.comparison.config import CompareConfig
+from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS, find_variant, ladder
-from domainkit.corpus.document import Document
+from domainkit.comparison.replicas import load_replicas
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
-from domainkit.evaluation.metrics import MetricSet, metric_set
-from domainkit.evaluation.task import Task
-from domainkit.evaluation.variant import Variant
+from domainkit.evaluation.classical import ClassicalModel
+from domainkit.evaluation.variant import Answerer, Need, Variant
 from domainkit.llm.chat_model import DomainLLM
 from domainkit.models.source import resolve_base
 from domainkit.registry import near
 from domainkit.retrieval import GoldRetriever, build_retriever, nearest_examples
 from domainkit.storage import sha256_json
 
-ROOM = 1.5  # an answer may be half as long again as the longest training target
+if TYPE_CHECKING:
+    from domainkit.retrieval import NearestExamples
+
+ROOM = 1.5
+"""An answer may be half as long again as the longest training target."""
 DEFAULT_MAX_TOKENS = 32
-MISSING = {
+MISSING: dict[Need, str] = {
     "train": "no training rows were given (--train)",
     "adapter": "no adapter was given (--adapter)",
     "context adapter": "no adapter trained on passages was given (--context-adapter, or --fit)",
@@ -35,50 +39,21 @@ MISSING = {
 
 
 @dataclass(frozen=True)
-class Material:
-    """What a comparison is given."""
+class ComparisonPlan:
+    """The variants that run and what answers for them. Models and indexes are made when they are first used."""
 
-    task: Task
-    examples: tuple[Example, ...]
-    documents: tuple[Document, ...]
-    adapter: Path | None
-    config: CompareConfig
-    dev: tuple[Example, ...] = ()
-    context_adapter: Path | None = None
-    """The adapter that was trained with passages in its prompts."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The variants that run, in the ladder's order, and those left out with the reason."""
-
-    material: Material
+    inputs: Inputs
     variants: tuple[Variant, ...]
+    """In the ladder's order."""
     left_out: dict[str, str]
+    """Variants of the ladder that cannot run, with the reason."""
     baseline: str
-
-    @cached_property
-    def metrics(self) -> MetricSet:
-        return metric_set(self.material.task, self.material.config.metrics)
-
-    @cached_property
-    def adapter(self) -> Adapter | None:
-        """The adapter, checked against the base it is to run on; without a card its base must be named."""
-        return self._checked(self.material.adapter)
-
-    @cached_property
-    def context_adapter(self) -> Adapter | None:
-        """The adapter trained on passages, checked alike."""
-        return self._checked(self.material.context_adapter)
-
-    def _checked(self, folder: Path | None) -> Adapter | None:
-        config = self.material.config
-        if folder is None:
-            return None
-        found = Adapter.load(folder, need_card=config.base is None)
-        base = config.base or (found.card.base if found.card else "")
-        found.check_base(resolve_base(base, config.revision).fingerprint, base)
-        return found
+    adapter: Adapter | None = None
+    context_adapter: Adapter | None = None
+    smaller: tuple[Adapter, ...] = ()
+    """Trained on smaller parts of the training rows, for the learning curve."""
+    replicas: tuple[Adapter, ...] = ()
+    """Trained as `adapter` was, with other seeds."""
 
     @property
     def card(self) -> Card | None:
@@ -86,11 +61,30 @@ class Plan:
         adapter = self.adapter or self.context_adapter
         return adapter.card if adapter else None
 
+    def adapter_of(self, variant: Variant) -> Adapter | None:
+        """The adapter that the variant answers with."""
+        if not variant.tuned:
+            return None
+        return self.context_adapter if variant.context else self.adapter
+
+    def llm_of(self, variant: Variant, adapter: Adapter | None = None) -> DomainLLM:
+        """The model that answers for the variant, with `adapter` in place of the variant's own."""
+        if adapter is not None:
+            return self._llm(adapter.card).model_copy(update={"adapter": str(adapter.folder)})
+        adapter = self.adapter_of(variant)
+        return self.llm_with(adapter) if adapter else self.base_llm
+
+    def llm_with(self, adapter: Adapter) -> DomainLLM:
+        return self.base_llm.model_copy(update={"adapter": str(adapter.folder)})
+
     @cached_property
     def base_llm(self) -> DomainLLM:
-        """The base model as its card or the config names it."""
-        config = self.material.config
-        card = self.card
+        """The base model as the config, else the adapter's card names it."""
+        return self._llm(self.card)
+
+    def _llm(self, card: Card | None) -> DomainLLM:
+        config = self.inputs.config
+        # The card holds a text, of which DomainLLM checks that it is a quantization.
         trained: Any = card.quantization if card else "auto"
         return DomainLLM(
             base=config.base or (card.base if card else None),
@@ -102,140 +96,172 @@ class Plan:
         )
 
     @cached_property
-    def tuned_llm(self) -> DomainLLM | None:
-        return self.base_llm.model_copy(update={"adapter": str(self.material.adapter)}) if self.adapter else None
-
-    @cached_property
-    def context_llm(self) -> DomainLLM | None:
-        folder = str(self.material.context_adapter)
-        return self.base_llm.model_copy(update={"adapter": folder}) if self.context_adapter else None
-
-    def llm_of(self, variant: Variant) -> DomainLLM:
-        """The model that answers for the variant."""
-        adapted = self.context_llm if variant.context else self.tuned_llm
-        return adapted if variant.tuned and adapted else self.base_llm
-
-    @cached_property
     def max_tokens(self) -> int:
         """Room for an answer: from the training targets when there are any. Counted with the base's own tokenizer."""
-        config, examples = self.material.config, self.material.examples
+        config, examples, card = self.inputs.config, self.inputs.examples, self.card
         if config.max_tokens:
             return config.max_tokens
         if not examples:
             return DEFAULT_MAX_TOKENS
-        card = self.card
         counter = DomainLLM(base=config.base or (card.base if card else None), revision=config.revision)
         longest = sorted({e.target for e in examples}, key=len)[-20:]
         return max(8, round(ROOM * max(len(counter.get_token_ids(t)) for t in longest)) + 2)
 
+    def runnable(self, variant: Variant, adapter: Adapter | None = None) -> Answerer:
+        """What answers for the variant: its own runnable, a fitted classical model, or its chain."""
+        if variant.runnable is not None:
+            return variant.runnable
+        if variant.classical != "none":
+            return ClassicalModel(self.inputs.task.kind, self.inputs.examples)
+        parts = self.parts if adapter is None else replace(self.parts, tuned=self._bound(self.llm_of(variant, adapter)))
+        chain: Answerer = CHAINS.load("build_chain")(variant, parts)
+        return chain
+
     @cached_property
     def parts(self) -> Any:
-        m = self.material
-        uses = {need for v in self.variants for need in v.needs}
-        bound = {"choices": list(m.task.labels)} if m.task.kind == "label" and m.config.decoding == "closed" else {}
-        nearest = None
-        if any(v.shots == "nearest" for v in self.variants):
-            finder = nearest_examples(m.examples, k=m.config.shots)
-            # Nearest last: a small model leans on what it read most recently.
-            nearest = lambda questions: [found[::-1] for found in finder.nearest_many(questions)]  # noqa: E731
+        """`chains.Parts`, which domainkit knows by name only: what the chains of these variants are built from."""
+        inputs, config = self.inputs, self.inputs.config
+        needs = {need for v in self.variants for need in v.needs}
+        retriever = None
+        if "corpus" in needs:
+            retriever = build_retriever(inputs.documents, kind=config.retriever, k=config.passages)
         return CHAINS.load("parts")(
-            base=_bind(self.base_llm, bound),
-            tuned=_bind(self.tuned_llm, bound) if self.tuned_llm else None,
-            in_context=_bind(self.context_llm, bound) if self.context_llm else None,
+            base=self._bound(self.base_llm),
+            tuned=self._bound(self.llm_with(self.adapter)) if self.adapter else None,
+            in_context=self._bound(self.llm_with(self.context_adapter)) if self.context_adapter else None,
             searcher=self.base_llm,
-            kind=m.task.kind,
-            labels=m.task.labels,
-            examples=m.examples,
-            nearest=nearest,
-            retriever=build_retriever(m.documents, kind=m.config.retriever, k=m.config.passages)
-            if "corpus" in uses
-            else None,
-            oracle=self._oracle() if "gold" in uses else None,
-            shots=m.config.shots,
-            seed=m.config.seed,
+            kind=inputs.task.kind,
+            labels=inputs.task.labels,
+            examples=inputs.examples,
+            nearest=self._nearest_last if any(v.shots == "nearest" for v in self.variants) else None,
+            retriever=retriever,
+            oracle=self._oracle() if "gold" in needs else None,
+            shots=config.shots,
+            seed=config.seed,
         )
 
+    def _bound(self, llm: DomainLLM) -> Any:
+        """The model itself where nothing is bound: agents bind tools to a chat model, not to a binding."""
+        task = self.inputs.task
+        closed = task.kind == "label" and self.inputs.config.decoding == "closed"
+        return llm.bind(choices=list(task.labels)) if closed else llm
+
+    @cached_property
+    def _nearest(self) -> NearestExamples:
+        return nearest_examples(self.inputs.examples, k=self.inputs.config.shots)
+
+    def _nearest_last(self, questions: Sequence[str]) -> list[list[Example]]:
+        """A small model relies on what it read most recently."""
+        return [examples[::-1] for examples in self._nearest.nearest_many(questions)]
+
     def _oracle(self) -> GoldRetriever:
-        m = self.material
-        gold = {s.input: s.doc_ids for s in m.task.samples}
-        # Questions of the latency stage come from train.
-        gold |= {e.question: e.doc_ids for e in m.examples if e.question not in gold}
-        return GoldRetriever(documents=m.documents, k=m.config.passages, gold=gold)
+        inputs = self.inputs
+        gold = {s.input: s.doc_ids for s in inputs.task.samples}
+        # Questions that are timed come from the training rows.
+        gold |= {e.question: e.doc_ids for e in inputs.examples if e.question not in gold}
+        return GoldRetriever(documents=inputs.documents, k=inputs.config.passages, gold=gold)
 
-    def chain(self, variant: Variant) -> Any:
-        return CHAINS.load("build_chain")(variant, self.parts)
-
-    def key(self, variant: Variant) -> str:
+    def key(self, variant: Variant, adapter: Adapter | None = None) -> str:
         """Content key: equal keys mean equal answers, so an answer on disk may stand for a new one."""
-        m, config = self.material, self.material.config
-        # Only what changes an answer: a flag that is off leaves the keys of answers given before it existed.
-        silent = {"runnable", "description", "default"}
-        silent |= {flag for flag in ("agent", "oracle", "context") if not getattr(variant, flag)}
-        flags = variant.model_dump(exclude=silent)
-        if variant.tuned and variant.shots != "none" and variant.runnable is None:
-            flags["family"] = "combine"  # as the keys of answers on disk have it
-        facts: dict[str, Any] = {"variant": flags, "task_kind": m.task.kind}
+        inputs, config = self.inputs, self.inputs.config
+        facts: dict[str, Any] = {"variant": _flags(variant), "task_kind": inputs.task.kind}
         if variant.runnable is not None:
             return sha256_json({**facts, "custom": variant.name})
         if "train" in variant.needs:
-            facts["train"] = sha256_json([[t.model_dump(exclude_defaults=True) for t in e.turns] for e in m.examples])
+            rows = [[t.model_dump(exclude_defaults=True) for t in e.turns] for e in inputs.examples]
+            facts["train"] = sha256_json(rows)
         if variant.family == "classical":
             return sha256_json(facts)
         facts |= {
-            "model": self.llm_of(variant).identity(),
-            "labels": m.task.labels if m.task.kind == "label" else (),
-            "prompts": {name: self.parts.prompt(name) for name in (m.task.kind, "context")},
+            "model": self.llm_of(variant, adapter).identity(),
+            "labels": inputs.task.labels if inputs.task.kind == "label" else (),
+            "prompts": {name: self.parts.prompt(name) for name in (inputs.task.kind, "context")},
             "settings": config.model_dump(include={"decoding", "seed"}),
             "max_tokens": self.max_tokens,
         }
         if variant.shots != "none":
             facts["shots"] = config.shots
         if variant.retrieve:
-            facts["corpus"] = sha256_json([d.model_dump(include={"id", "title", "text"}) for d in m.documents])
+            facts["corpus"] = sha256_json([d.model_dump(include={"id", "title", "text"}) for d in inputs.documents])
             facts["retrieval"] = config.model_dump(include={"passages", "retriever"})
         if variant.oracle:
-            facts["gold"] = [s.doc_ids for s in m.task.samples]
+            facts["gold"] = [s.doc_ids for s in inputs.task.samples]
         if variant.agent:
             facts["tool"] = CHAINS.load("agent tool")
         return sha256_json(facts)
 
 
-def needs_of(wanted: Sequence[str | Variant] | None) -> set[str]:
-    """Everything that some wanted variant needs. Raises ConfigError for an unknown one."""
-    return {need for variant in _chosen(wanted) for need in variant.needs}
+def _flags(variant: Variant) -> dict[str, Any]:
+    """The variant's part of the content key: what changes an answer. A flag that is off leaves older keys as they are."""
+    silent = {"runnable", "description", "default"}
+    silent |= {flag for flag in ("agent", "oracle", "context") if not getattr(variant, flag)}
+    flags = variant.model_dump(exclude=silent)
+    if variant.tuned and variant.shots != "none" and variant.runnable is None:
+        flags["family"] = "combine"  # as the keys of answers on disk have it
+    return flags
 
 
-def make_plan(material: Material, wanted: Sequence[str | Variant] | None) -> Plan:
-    """Choose the variants and the baseline. An unknown or impossible wanted variant is a ConfigError; of the whole ladder,
-    what cannot run is left out with its reason."""
-    chosen = _chosen(wanted)
-    names = [v.name for v in chosen]
+def needs_of(variants: Sequence[str | Variant] | None) -> set[Need]:
+    """Everything that some variant needs. Raises ConfigError for an unknown one."""
+    return {need for variant in _named(variants) for need in variant.needs}
+
+
+def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) -> ComparisonPlan:
+    """The plan for the variants named, else for all of the ladder that can run.
+
+    Raises ConfigError for a variant that is unknown, named twice or, being named, cannot run; AdapterError for an adapter that
+    is damaged, of another base, or not a replica.
+    """
+    named = _named(variants)
+    names = [v.name for v in named]
     if len(set(names)) < len(names):
         raise ConfigError(f"a variant is named twice: {', '.join(names)}", next_step="name each variant once")
-    have = {
-        "train": bool(material.examples),
-        "adapter": bool(material.adapter),
-        "context adapter": bool(material.context_adapter),
-        "corpus": bool(material.documents),
-        "gold": any(s.doc_ids for s in material.task.samples),
+    given = _given(inputs)
+    left_out = {v.name: MISSING[n] for v in named for n in v.needs if not given[n]}
+    if variants and left_out:
+        name, reason = next(iter(left_out.items()))
+        raise ConfigError(f"variant '{name}' cannot run: {reason}", next_step="give it, or leave the variant out")
+    runs = tuple(v for v in named if v.name not in left_out)
+    adapter = _load(inputs.adapter, inputs.config)
+    return ComparisonPlan(
+        inputs,
+        runs,
+        left_out,
+        _baseline(inputs.config.baseline, [v.name for v in runs]),
+        adapter,
+        _load(inputs.context_adapter, inputs.config),
+        tuple(load_adapter(folder, inputs.config, need_card=True) for folder in inputs.curve),
+        load_replicas(adapter, inputs.replicas),
+    )
+
+
+def load_adapter(folder: Path, config: CompareConfig, *, need_card: bool) -> Adapter:
+    """The adapter, checked against the base it is to run on. Raises AdapterError."""
+    adapter = Adapter.load(folder, need_card=need_card)
+    base = config.base or (adapter.card.base if adapter.card else "")
+    adapter.check_base(resolve_base(base, config.revision).fingerprint, base)
+    return adapter
+
+
+def _load(folder: Path | None, config: CompareConfig) -> Adapter | None:
+    # Without a card its base must be named.
+    return None if folder is None else load_adapter(folder, config, need_card=config.base is None)
+
+
+def _given(inputs: Inputs) -> dict[Need, bool]:
+    return {
+        "train": bool(inputs.examples),
+        "adapter": bool(inputs.adapter),
+        "context adapter": bool(inputs.context_adapter),
+        "corpus": bool(inputs.documents),
+        "gold": any(s.doc_ids for s in inputs.task.samples),
     }
-    left_out = {v.name: MISSING[n] for v in chosen for n in v.needs if not have[n]}
-    if wanted and left_out:
-        name, why = next(iter(left_out.items()))
-        raise ConfigError(f"variant '{name}' cannot run: {why}", next_step="give it, or leave the variant out")
-    variants = tuple(v for v in chosen if v.name not in left_out)
-    return Plan(material, variants, left_out, _baseline(material.config.baseline, [v.name for v in variants]))
 
 
-def _bind(llm: DomainLLM, settings: dict[str, Any]) -> Any:
-    """The model itself where nothing is bound: agents bind tools to a chat model, not to a binding."""
-    return llm.bind(**settings) if settings else llm
-
-
-def _chosen(wanted: Sequence[str | Variant] | None) -> list[Variant]:
-    if not wanted:
+def _named(variants: Sequence[str | Variant] | None) -> list[Variant]:
+    if not variants:
         return [v for v in ladder().values() if v.default]
-    return [v if isinstance(v, Variant) else find_variant(v) for v in wanted]
+    return [v if isinstance(v, Variant) else find_variant(v) for v in variants]
 
 
 def _baseline(declared: str | None, names: Sequence[str]) -> str:

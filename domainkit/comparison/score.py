@@ -1,9 +1,10 @@
-"""Answered rows to scores, intervals and paired differences. No model is loaded: re-scoring is free."""
+"""Answered rows to scores, intervals and paired differences. Answers are scored again without a language model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
+from typing import Any
 
 from domainkit.evaluation.answers_on_disk import Row
 from domainkit.evaluation.metrics import BatchMetric, CorpusMetric, MetricSet
@@ -15,25 +16,22 @@ from domainkit.statistics.paired import adjust, compare_paired
 
 Scores = dict[str, list[float | None]]
 """Metric name to one score per item, in the task's order."""
-
-
 Rows = Sequence[Row | None]
 """One per item, in the task's order; None where a raced-out variant was not asked."""
 
 
 def score_rows(metrics: MetricSet, samples: Sequence[Sample], rows: Rows) -> Scores:
     """Every metric that scores each answer. An answer that is an error scores 0: it helped nobody."""
-    asked = [(i, s, _text_of(r)) for i, (s, r) in enumerate(zip(samples, rows, strict=True)) if r is not None]
+    asked = [i for i, row in enumerate(rows) if row is not None]
+    questions, texts = [samples[i] for i in asked], [_text_of(rows[i]) for i in asked]
     scores: Scores = {}
     for name, metric in metrics.item.items():
         if isinstance(metric, BatchMetric):
-            values = metric.many([s for _, s, _ in asked], [text for _, _, text in asked])
+            values = metric.many(questions, texts)
         else:
-            values = [metric(s, text).value for _, s, text in asked]
-        column: list[float | None] = [None] * len(samples)
-        for (i, _, _), value in zip(asked, values, strict=True):
-            column[i] = value
-        scores[name] = column
+            values = [metric(s, text).value for s, text in zip(questions, texts, strict=True)]
+        by_item = dict(zip(asked, values, strict=True))
+        scores[name] = [by_item.get(i) for i in range(len(samples))]
     return scores
 
 
@@ -44,7 +42,7 @@ def variant_result(
     rows: Rows,
     scores: Scores,
     times: Sequence[float],
-    settings: Mapping[str, object],
+    settings: Mapping[str, Any],
 ) -> VariantResult:
     """One variant's estimates, usage and latency; the difference to the baseline is added by `with_differences`."""
     clusters = clusters_of(task.samples)
@@ -67,25 +65,25 @@ def variant_result(
 
 def with_differences(
     results: Sequence[VariantResult],
-    scores: Mapping[str, Scores],
+    primary: Mapping[str, Sequence[float | None]],
     task: Task,
-    primary: str,
     baseline: str,
     margin: float,
     *,
     sequential: bool = False,
 ) -> tuple[VariantResult, ...]:
-    """Each variant's paired difference to the baseline, Holm-adjusted over all of them; `sequential` as in compare_paired."""
+    """Each variant's paired difference to the baseline, Holm-adjusted over all of them.
+
+    `primary` are the variants' scores of the primary metric; `sequential` as in compare_paired.
+    """
     clusters = clusters_of(task.samples)
     pairs = {
-        r.name: compare_paired(
-            scores[r.name][primary], scores[baseline][primary], clusters=clusters, sequential=sequential
-        )
+        r.name: compare_paired(primary[r.name], primary[baseline], clusters=clusters, sequential=sequential)
         for r in results
         if r.name != baseline
     }
-    found: dict[str, Difference | None] = adjust(pairs, margin=margin)
-    return tuple(r.model_copy(update={"difference": found.get(r.name)}) for r in results)
+    differences: dict[str, Difference | None] = adjust(pairs, margin=margin)
+    return tuple(r.model_copy(update={"difference": differences.get(r.name)}) for r in results)
 
 
 def items_of(task: Task, rows: Mapping[str, Rows], scores: Mapping[str, Scores]) -> tuple[Item, ...]:
@@ -121,13 +119,18 @@ def passages_of(rows: Mapping[str, Rows]) -> dict[str, Passage]:
 
 def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
     return AnswerRow(
-        text=row.text, scores=scores, passages=tuple(p.id for p in row.passages), prompt_tokens=row.prompt_tokens,
-        completion_tokens=row.completion_tokens, seconds=row.seconds, error=row.error,
-    )  # fmt: skip
+        text=row.text,
+        scores=scores,
+        passages=tuple(p.id for p in row.passages),
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        seconds=row.seconds,
+        error=row.error,
+    )
 
 
 def _estimate_of_set(task: Task, metric: CorpusMetric, rows: Rows, clusters: Sequence[str] | None) -> Estimate:
-    asked = [i for i, r in enumerate(rows) if r is not None]
+    asked = [i for i, row in enumerate(rows) if row is not None]
     counts = [metric.counts(task.samples[i], _text_of(rows[i])) for i in asked]
     return estimate_corpus(counts, metric.value, clusters=[clusters[i] for i in asked] if clusters else None)
 
@@ -141,31 +144,34 @@ def _by_group(task: Task, scores: Sequence[float | None]) -> dict[str, Estimate]
     if len(groups) < 2:
         return {}
     clusters = clusters_of(task.samples)
-    found = {}
+    estimates = {}
     for group in groups:
         at = [i for i, s in enumerate(task.samples) if s.group == group]
-        found[group] = estimate([scores[i] for i in at], clusters=[clusters[i] for i in at] if clusters else None)
-    return found
+        estimates[group] = estimate([scores[i] for i in at], clusters=[clusters[i] for i in at] if clusters else None)
+    return estimates
 
 
 def _retrieval(task: Task, rows: Rows) -> dict[str, Estimate]:
-    """hit@k: is a gold document among the k passages shown? Chunks carry their document's id before a '#'."""
+    """hit@k: whether a gold document is among the k passages in the prompt."""
     k = max((len(r.passages) for r in rows if r is not None), default=0)
     if not k or not any(s.doc_ids for s in task.samples):
         return {}
     hits = [
-        float(any(p.id.split("#")[0] in s.doc_ids or p.id in s.doc_ids for p in r.passages))
-        if s.doc_ids and r
-        else None
+        float(any(_document_of(p.id, s.doc_ids) for p in r.passages)) if s.doc_ids and r else None
         for s, r in zip(task.samples, rows, strict=True)
     ]
     return {f"hit@{k}": estimate(hits, clusters=clusters_of(task.samples))}
 
 
+def _document_of(passage: str, documents: Sequence[str]) -> bool:
+    """Whether the passage is, or is a chunk of, one of these documents: a chunk's id is the document's id, "#" and a number."""
+    return passage in documents or passage.split("#")[0] in documents
+
+
 def _usage(rows: Sequence[Row]) -> Usage:
     def mean(values: Sequence[float | None]) -> float | None:
-        known = [v for v in values if v is not None]
-        return fmean(known) if known else None
+        numbers = [v for v in values if v is not None]
+        return fmean(numbers) if numbers else None
 
     return Usage(
         prompt_tokens=mean([r.prompt_tokens for r in rows]),

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS
-from domainkit.comparison.plan import Material
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 from domainkit.models.source import resolve_base
@@ -17,67 +17,64 @@ from domainkit.training.config import TrainConfig
 from domainkit.training.train import train
 
 
-def fit_adapters(material: Material, needs: Collection[str], config: TrainConfig, folder: Path) -> Material:
-    """The material with the adapters that `needs` names and that were not given.
+def train_missing(inputs: Inputs, needs: Collection[str], config: TrainConfig | None, folder: Path) -> Inputs:
+    """The inputs with the adapters that `needs` names and that were not given, and with further seeds where `fit_seeds` asks.
 
     Each lies in `folder` under a name made from its rows and settings, so a changed row trains anew and an unchanged one never does.
-    Raises ConfigError without training rows, or for a base that is not the comparison's.
+    Raises ConfigError before training: without training rows, for a base that is not the comparison's, for seeds of an adapter
+    that is not trained here.
     """
-    _check(material, config)
-    if "adapter" in needs and material.adapter is None:
-        material = replace(material, adapter=_fitted(material.examples, config, folder, "tuned"))
-    if "context adapter" in needs and material.context_adapter is None and material.documents:
-        rows = rows_in_context(material)
-        material = replace(material, context_adapter=_fitted(rows, config, folder, "context"))
-    return material
-
-
-def fit_replicas(material: Material, needs: Collection[str], config: TrainConfig | None, folder: Path) -> list[Path]:
-    """Further adapters as `fit_adapters` trains, with the seeds that follow, so that there are `fit_seeds` in all.
-
-    Raises ConfigError where they would be alike to nothing, before anything is trained.
-    """
-    count = material.config.fit_seeds
-    if count == 1:
-        return []
-    if config is None or material.adapter is not None or "adapter" not in needs:
-        given = (
-            "the adapter was given" if material.adapter is not None else "no adapter of these variants is to be trained"
-        )
-        raise ConfigError(
-            f"fit_seeds={count}, but {given}",
-            next_step="add --fit and a tuned variant, without --adapter; or give adapters of other seeds with --replicas",
-        )
-    _check(material, config)
-    seeds = range(config.seed + 1, config.seed + count)
-    return [
-        _fitted(material.examples, config.model_copy(update={"seed": seed}), folder, f"tuned-seed{seed}")
+    seeds = _further_seeds(inputs, needs, config)
+    if config is None:
+        return inputs
+    _check(inputs, config)
+    replicas = [
+        _trained(inputs.examples, config.model_copy(update={"seed": seed}), folder, f"tuned-seed{seed}")
         for seed in seeds
     ]
+    adapter, context_adapter = inputs.adapter, inputs.context_adapter
+    if "adapter" in needs and adapter is None:
+        adapter = _trained(inputs.examples, config, folder, "tuned")
+    if "context adapter" in needs and context_adapter is None and inputs.documents:
+        context_adapter = _trained(rows_in_context(inputs), config, folder, "context")
+    return replace(inputs, adapter=adapter, context_adapter=context_adapter, replicas=(*inputs.replicas, *replicas))
 
 
-def rows_in_context(material: Material) -> list[Example]:
-    """The training rows behind the passages that the comparison's own retriever finds for them."""
-    config = material.config
-    retriever = build_retriever(material.documents, kind=config.retriever, k=config.passages, chunk_words=None)
-    passages = training_passages(material.examples, retriever, seed=config.seed)
-    rows: list[Example] = CHAINS.load("context_examples")(material.examples, passages)
+def rows_in_context(inputs: Inputs) -> list[Example]:
+    """The training rows with the passages that the comparison's own retriever finds for them."""
+    config = inputs.config
+    retriever = build_retriever(inputs.documents, kind=config.retriever, k=config.passages, chunk_words=None)
+    passages = training_passages(inputs.examples, retriever, seed=config.seed)
+    rows: list[Example] = CHAINS.load("context_examples")(inputs.examples, passages)
     return rows
 
 
-def _check(material: Material, config: TrainConfig) -> None:
-    """Nothing is trained that could not be compared."""
-    if not material.examples:
-        raise ConfigError("nothing to fit on: no training rows were given", next_step="give them with --train")
-    if material.config.base not in (None, config.base):
+def _further_seeds(inputs: Inputs, needs: Collection[str], config: TrainConfig | None) -> list[int]:
+    """The seeds that follow the configuration's own, so that there are `fit_seeds` in all."""
+    count = inputs.config.fit_seeds
+    if count == 1:
+        return []
+    if config is None or inputs.adapter is not None or "adapter" not in needs:
+        reason = "the adapter was given" if inputs.adapter is not None else "these variants train no adapter"
         raise ConfigError(
-            f"the comparison runs on {material.config.base} and the adapters would be trained on {config.base}",
+            f"fit_seeds={count}, but {reason}",
+            next_step="add --fit and a tuned variant, without --adapter; or give adapters of other seeds with --replicas",
+        )
+    return list(range(config.seed + 1, config.seed + count))
+
+
+def _check(inputs: Inputs, config: TrainConfig) -> None:
+    if not inputs.examples:
+        raise ConfigError("nothing to fit on: no training rows were given", next_step="give them with --train")
+    if inputs.config.base not in (None, config.base):
+        raise ConfigError(
+            f"the comparison runs on {inputs.config.base} and the adapters would be trained on {config.base}",
             where="fit.base",
             next_step="name one base for both",
         )
 
 
-def _fitted(examples: Sequence[Example], config: TrainConfig, folder: Path, name: str) -> Path:
+def _trained(examples: Sequence[Example], config: TrainConfig, folder: Path, name: str) -> Path:
     base = resolve_base(config.base, config.revision).fingerprint
     turns = [[turn.model_dump(exclude_defaults=True) for turn in e.turns] for e in examples]
     key = sha256_json({"base": base, "config": config.model_dump(exclude={"save_every"}), "rows": turns})
@@ -86,4 +83,4 @@ def _fitted(examples: Sequence[Example], config: TrainConfig, folder: Path, name
     return out
 
 
-__all__ = ["fit_adapters", "fit_replicas", "rows_in_context"]
+__all__ = ["rows_in_context", "train_missing"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,6 +16,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domainkit.errors import ConfigError, saving
+
+Progress = Callable[[str, int, int], None]
+"""(what is asked, questions answered, questions in all)."""
 
 
 class PassageRow(BaseModel):

@@ -32,6 +32,19 @@ def fit_classical(task_kind: Kind, train: Sequence[Example]) -> Predict:
     return _classifier(questions, targets) if task_kind == "label" else _nearest(questions, targets)
 
 
+class ClassicalModel:
+    """A fitted classical model in a Runnable's form."""
+
+    def __init__(self, task_kind: Kind, train: Sequence[Example]) -> None:
+        self._predict = fit_classical(task_kind, train)
+
+    def invoke(self, input: Any, config: Any = None) -> str:
+        return self.batch([input])[0]
+
+    def batch(self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False) -> list[str]:
+        return self._predict([q["question"] if isinstance(q, dict) else q for q in inputs])
+
+
 def _classifier(questions: list[str], targets: list[str]) -> Predict:
     from sklearn.linear_model import LogisticRegression
 

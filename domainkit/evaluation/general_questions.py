@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import isfinite
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.read import read_documents, read_rows
 from domainkit.errors import DataError, DomainkitError, Problem
-from domainkit.evaluation.answers_on_disk import Row, RowStore
+from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.storage import sha256_json, sha256_lines
 
 QUESTION = "Question: {question}\nAnswer:"
@@ -27,8 +27,6 @@ TEXT = "Write a passage of text."
 TOGETHER = 16
 """Questions under way at once; their choices share batches."""
 FORM = 'write {"question": "…", "choices": ["…", "…"], "answer": 0} on each line'
-
-Progress = Callable[[str, int, int], None]
 
 
 class Scorer(Protocol):

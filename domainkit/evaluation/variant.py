@@ -53,6 +53,11 @@ class Variant(BaseModel):
     runnable: Answerer | None = None
     """Replaces the chain."""
 
+    @property
+    def uses_llm(self) -> bool:
+        """Whether it answers with the comparison's base model: it is built in, and not the classical one."""
+        return self.runnable is None and self.classical == "none"
+
     @model_validator(mode="before")
     @classmethod
     def _family_from_flags(cls, values: Any) -> Any:

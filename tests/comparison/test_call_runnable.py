@@ -18,7 +18,7 @@ SAMPLES = [Sample(id=str(i), input=f"q{i}", target="t", references=("t",)) for i
 
 def run(runnable: Runnable[Any, Any], folder: Path, key: str = "k", size: int = 2) -> list[Any]:
     with RowStore(folder / "rows.jsonl") as store:
-        return answer_all("v", key, runnable, SAMPLES, store, batch_size=size)
+        return answer_all("v", key, lambda: runnable, SAMPLES, store, batch_size=size)
 
 
 @pytest.mark.parametrize(

@@ -90,13 +90,13 @@ def test_seeds_that_would_be_alike_to_nothing_are_refused_before_training(
 @pytest.mark.parametrize(
     ("replicas", "said"),
     [
-        (["shorter"], "is no replica of .*seed0: epochs is 1.0, not 15.0"),
+        (["shorter"], "is not a replica of .*seed0: epochs is 1.0, not 15.0"),
         (["other"], "it was trained on other rows"),
         (["seed1", "twin"], "was trained with seed 1, as another of the adapters given"),
         (["missing"], "no such adapter folder"),
     ],
 )
-def test_what_is_no_replica_is_refused_before_the_first_question(
+def test_what_is_not_a_replica_is_refused_before_the_first_question(
     made: dict[str, Path], tmp_path: Path, replicas: list[str], said: str
 ) -> None:
     with pytest.raises(AdapterError, match=said):

@@ -8,7 +8,7 @@ import pytest
 
 from domainkit import read_examples
 from domainkit.comparison.config import CompareConfig
-from domainkit.comparison.inputs import gather_material
+from domainkit.comparison.inputs import read_inputs
 from domainkit.errors import ConfigError, DataError
 from domainkit.evaluation.task import Task, read_task
 
@@ -165,4 +165,4 @@ def test_rows_that_use_tools_are_refused_before_anything_is_asked(tmp_path: Path
         read_task(tooled)
     for given in ({"train": tooled}, {"train": read_examples(tooled)}, {"train": None, "dev": tooled}):
         with pytest.raises(DataError, match=message):
-            gather_material(task, corpus=None, adapter=None, config=CompareConfig(), **given)  # type: ignore[arg-type]
+            read_inputs(task, CompareConfig(), **given)  # type: ignore[arg-type]

@@ -1,0 +1,214 @@
+"""From answers to results: scores, leakage, the ledger of test sets, the verdict. Language models are not loaded here."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from domainkit.comparison.answer import Answers
+from domainkit.comparison.cost_and_forgetting import receipt_of
+from domainkit.comparison.learning_curves import draw_curves
+from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.replicas import seed_of
+from domainkit.comparison.score import Scores, items_of, passages_of, score_rows, variant_result, with_differences
+from domainkit.errors import MachineError
+from domainkit.evaluation.task import Task, clusters_of
+from domainkit.evaluation.variant import Variant
+from domainkit.machine import environment
+from domainkit.results.schema import Leak, LearningCurve, Recipe, Results, SetUse, TaskFacts, VariantResult, Verdict
+from domainkit.retrieval.dense import sentence_cosines
+from domainkit.retrieval.embeddings import MiniLMEmbeddings
+from domainkit.statistics.seeds import cautions, weigh
+from domainkit.verdict.leakage import find_leaks
+from domainkit.verdict.test_set_ledger import content_of, record_use, settings_of_run
+from domainkit.verdict.verdict import decide
+
+EMBEDDED_AT_MOST = 20_000
+"""Questions whose meaning is compared for leakage: some minutes on two cores."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the answers are worth."""
+
+    variants: tuple[VariantResult, ...]
+    scores: dict[str, Scores]
+    """By variant."""
+    primary: dict[str, list[float | None]]
+    """Each variant's scores of the primary metric."""
+    curves: tuple[LearningCurve, ...]
+    recipes: tuple[Recipe, ...]
+
+
+def score_answers(plan: ComparisonPlan, answers: Answers, times: Mapping[str, Sequence[float]]) -> Scored:
+    """Scores with intervals, differences to the baseline, learning curves, and what holds over training seeds."""
+    task, config, metrics = answers.task, plan.inputs.config, plan.inputs.metrics
+    scores = {name: score_rows(metrics, task.samples, rows) for name, rows in answers.rows.items()}
+    primary = {name: columns[metrics.primary] for name, columns in scores.items()}
+    results = [
+        variant_result(
+            task, metrics, v, answers.rows[v.name], scores[v.name], times.get(v.name, ()), settings_of(plan, v)
+        )
+        for v in plan.variants
+    ]
+    context_receipt = receipt_of(plan.context_adapter)
+    for i, variant in enumerate(plan.variants):
+        if variant.context:
+            results[i] = results[i].model_copy(update={"training": context_receipt})
+    compared = with_differences(
+        results, primary, task, plan.baseline, config.margin, sequential=answers.race is not None
+    )
+    return Scored(compared, scores, primary, draw_curves(plan, answers), _recipes(plan, answers, primary))
+
+
+def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, seconds: float) -> Results:
+    """The results with their verdict. Cost and forgetting are not in them yet."""
+    task = answers.task
+    leaks, clean = leaks_of(plan, task)
+    use = record_use_of(plan)
+    facts = task_facts(plan, task)
+    return Results(
+        task=facts,
+        baseline=plan.baseline,
+        variants=scored.variants,
+        left_out=plan.left_out,
+        verdict=_verdict(plan, answers, scored, facts, leaks, clean, use),
+        items=items_of(task, answers.rows, scored.scores),
+        passages=passages_of(answers.rows),
+        training=receipt_of(plan.adapter or plan.context_adapter),
+        leaks=leaks,
+        curves=scored.curves,
+        recipes=scored.recipes,
+        test_use=use,
+        race=answers.race,
+        model=model_identity(plan),
+        environment={**environment(), "command": sys.argv},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+    )
+
+
+def _verdict(
+    plan: ComparisonPlan,
+    answers: Answers,
+    scored: Scored,
+    facts: TaskFacts,
+    leaks: Sequence[Leak],
+    clean: Sequence[bool],
+    use: SetUse,
+) -> Verdict:
+    verdict = decide(
+        scored.variants,
+        scored.primary,
+        facts,
+        leaks,
+        margin=plan.inputs.config.margin,
+        clusters=clusters_of(answers.task.samples),
+        clean=clean,
+        left_out=plan.left_out,
+        race=answers.race,
+        curves=scored.curves,
+        use=use,
+    )
+    states = {v.name: v.difference.state for v in scored.variants if v.difference}
+    return verdict.model_copy(update={"cautions": (*verdict.cautions, *cautions(scored.recipes, states))})
+
+
+def _recipes(plan: ComparisonPlan, answers: Answers, primary: Mapping[str, list[float | None]]) -> tuple[Recipe, ...]:
+    """For each variant that answered with the replicas: score and difference to the baseline, over items and seeds."""
+    metrics, samples = plan.inputs.metrics, answers.task.samples
+    adapters = [a for a in (plan.adapter, *plan.replicas) if a is not None]
+    recipes = []
+    for name, replicas in answers.replicas.items():
+        columns = [primary[name], *(score_rows(metrics, samples, rows)[metrics.primary] for rows in replicas)]
+        baseline = None if name == plan.baseline else primary[plan.baseline]
+        figures = weigh(columns, baseline, clusters_of(samples), plan.inputs.config.margin)
+        seeds = tuple(map(seed_of, adapters))
+        recipes.append(Recipe(variant=name, baseline=plan.baseline, seeds=seeds, **figures))
+    return tuple(recipes)
+
+
+def record_use_of(plan: ComparisonPlan) -> SetUse:
+    """This comparison on these questions, written into the ledger."""
+    task, config = plan.inputs.task, plan.inputs.config
+    options = config.model_dump(include={"margin", "kind", "race"})
+    if config.metrics is not None:
+        options["metrics"] = plan.inputs.metrics.names
+    settings = settings_of_run([plan.key(v) for v in plan.variants], plan.baseline, options)
+    return record_use(content_of(task.samples), settings, config.purpose, task.name)
+
+
+def leaks_of(plan: ComparisonPlan, task: Task) -> tuple[tuple[Leak, ...], tuple[bool, ...]]:
+    """Leakage at every level, and whether each question is clean."""
+    inputs, model = plan.inputs, MiniLMEmbeddings()
+    unchecked = _why_not_embedded(plan, task, model)
+    return find_leaks(
+        inputs.examples,
+        task.samples,
+        kind=task.kind,
+        documents=inputs.documents,
+        dev=inputs.dev,
+        cosines=None if unchecked else functools.partial(sentence_cosines, model=model),
+        unchecked=unchecked,
+    )
+
+
+def _why_not_embedded(plan: ComparisonPlan, task: Task, model: MiniLMEmbeddings) -> str:
+    """Why meaning is not compared; "" where it is: the embedding model is there, and a language model ran anyway."""
+    texts = len(plan.inputs.examples) + len(plan.inputs.dev) + len(task.samples)
+    if not any(v.uses_llm for v in plan.variants):
+        return "no built-in language-model variant ran, so no embedding model was loaded"
+    if texts > EMBEDDED_AT_MOST:
+        return f"{texts:,} questions are more than the {EMBEDDED_AT_MOST:,} that are embedded for this"
+    try:
+        model.place()
+    except MachineError as e:
+        return str(e).partition("\n")[0]
+    return ""
+
+
+def task_facts(plan: ComparisonPlan, task: Task) -> TaskFacts:
+    return TaskFacts(
+        name=task.name,
+        kind=task.kind,
+        n=len(task.samples),
+        labels=len(task.labels),
+        primary_metric=plan.inputs.metrics.primary,
+        fingerprint=task.fingerprint,
+        source=task.source,
+        train_rows=len(plan.inputs.examples),
+        corpus_documents=len(plan.inputs.documents),
+        why_kind=task.why_kind,
+    )
+
+
+def settings_of(plan: ComparisonPlan, variant: Variant) -> dict[str, Any]:
+    """What a reader needs to rebuild the variant."""
+    config = plan.inputs.config
+    if not variant.uses_llm:
+        return {}
+    settings: dict[str, Any] = {"max_tokens": plan.max_tokens}
+    if plan.inputs.task.kind == "label":
+        settings["decoding"] = config.decoding
+    if variant.shots != "none":
+        settings |= {"shots": config.shots, "chosen": variant.shots}
+    if variant.retrieve:
+        settings |= config.model_dump(include={"passages", "passage_words", "retriever"})
+    if variant.context:
+        settings["trained_on"] = "passages"
+    return settings
+
+
+def model_identity(plan: ComparisonPlan) -> dict[str, Any]:
+    """Base and adapter as the results' `model`; empty when no language model took part."""
+    variants = [v for v in plan.variants if v.uses_llm]
+    if not variants:
+        return {}
+    return next((plan.llm_of(v) for v in variants if v.tuned), plan.base_llm).identity()
+
+
+__all__ = ["Scored", "decide_results", "score_answers"]

@@ -1,0 +1,62 @@
+"""A few questions one at a time: how long a user waits for a single answer."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from domainkit.comparison.plan import ComparisonPlan
+from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
+from domainkit.evaluation.task import Task
+from domainkit.evaluation.variant import Answerer, Variant
+
+
+def time_variants(plan: ComparisonPlan, task: Task, file: Path, on_progress: Progress | None) -> dict[str, list[float]]:
+    """Seconds of single answers by variant, kept in `file`.
+
+    The order of the variants is drawn anew for each question, so that drift of the machine's speed affects all alike.
+    """
+    # Training questions: the prompt of a test question may still be in the prefix cache.
+    questions = [e.question for e in plan.inputs.examples] or [s.input for s in task.samples]
+    turns, keys = _turns(plan, questions), {v.name: plan.key(v) for v in plan.variants}
+    with RowStore(file) as store:
+        todo = [(i, q, v) for i, q, v in turns if i not in store.finished(keys[v.name])]
+        runnables = {name: plan.runnable(v) for name, v in {v.name: v for _, _, v in todo}.items()}
+        for runnable in runnables.values():
+            _warm(runnable, questions[0])
+        for done, (i, question, variant) in enumerate(todo, 1):
+            row = Row(key=keys[variant.name], variant=variant.name, id=i)
+            store.append([_timed(row, runnables[variant.name], question)])
+            if on_progress:
+                on_progress("one at a time", done, len(todo))
+        rows = {name: store.finished(key).values() for name, key in keys.items()}
+    return {name: [r.seconds for r in timed if r.seconds is not None] for name, timed in rows.items()}
+
+
+def _turns(plan: ComparisonPlan, questions: Sequence[str]) -> list[tuple[str, str, Variant]]:
+    """(row id, question, variant) in the order in which they are timed."""
+    config = plan.inputs.config
+    rng = random.Random(config.seed)
+    chosen = rng.sample(questions, min(config.latency_items, len(questions)))
+    return [(str(i), q, v) for i, q in enumerate(chosen) for v in rng.sample(plan.variants, len(plan.variants))]
+
+
+def _timed(row: Row, runnable: Answerer, question: str) -> Row:
+    start = time.perf_counter()
+    try:
+        runnable.invoke(question)
+    except Exception as e:  # a variant that fails is a result of the comparison, not its end
+        return row.model_copy(update={"error": f"{type(e).__name__}: {e}"})
+    return row.model_copy(update={"seconds": time.perf_counter() - start})
+
+
+def _warm(runnable: Answerer, question: str) -> None:
+    """Load what is loaded once, so that the first timed question does not pay for it."""
+    with contextlib.suppress(Exception):
+        runnable.invoke(question)
+
+
+__all__ = ["time_variants"]
