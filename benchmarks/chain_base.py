@@ -36,11 +36,11 @@ def make_base(shape: str, work: Path) -> tuple[str, str]:
 
 def folder_of(base: str) -> str:
     """The base's folder of safetensors, unpacked if it is a GGUF."""
-    from domainkit.models.gguf import unpacked
+    from domainkit.models.gguf import model_folder
     from domainkit.models.source import resolve_base
 
     source = resolve_base(base)
-    return str(unpacked(source.path, source.fingerprint) if source.path.is_file() else source.path)
+    return str(model_folder(source))
 
 
 def _random_llama(sizes: dict[str, Any], tokenizer_folder: str, folder: Path) -> None:

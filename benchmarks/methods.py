@@ -187,7 +187,7 @@ def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     quantization = "none" if asked["method"] in PLAIN else "nf4"
     fit, _ = parts(asked)
     loaded = load_base(asked["base"], quantization=quantization)
-    whole = sum(len(r.ids) for r in render_all(fit, loaded.tokenizer, loaded.context_length))
+    whole = sum(len(r.ids) for r in render_all(fit, loaded.chat_template, loaded.context_length))
     config = TrainConfig(
         base=asked["base"], quantization=quantization, method=asked["method"],
         method_options=OPTIONS.get(asked["method"], {}), epochs=round(asked["tokens"] / whole, 4),
@@ -224,8 +224,8 @@ def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
     prose = list(read_documents(Path(asked["data"]) / GENERAL))
     prose = random.Random(0).sample(prose, PASSAGES)
     return {
-        "dev_loss": measure(model, render_all(dev, base.tokenizer, base.context_length), pad).nll,
-        "general_bits_per_byte": bits_per_byte(model, prose, base.tokenizer, 512),
+        "dev_loss": measure(model, render_all(dev, base.chat_template, base.context_length), pad).nll,
+        "general_bits_per_byte": bits_per_byte(model, prose, base.chat_template, 512),
     }
 
 

@@ -1,6 +1,6 @@
-"""Messages and tool calls, and how a call is written and read: the one form for training and inference.
+"""Messages, tools and tool calls: how a call is written in a text and read back from it, for training and inference.
 
-Calls are in the Hermes form, the one most open models were trained on:
+Calls are written in the Hermes form, the form that most open models were trained on:
 
     <tool_call>
     {"name": "weather", "arguments": {"city": "Ulm"}}
@@ -13,37 +13,82 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from domainkit.errors import RequestError
 from domainkit.registry import near
 
 CALL_OPEN = "<tool_call>"
 CALL_CLOSE = "</tool_call>"
+BARE_CALL = '{"name"'
+"""How a call starts that stands without its markers."""
+
+Role = Literal["system", "user", "assistant", "tool"]
+JsonObject = dict[str, Any]
+"""A JSON object: tool descriptions, schemas, arguments, bodies of HTTP requests. Its values are whatever JSON holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call of the tool `name` with JSON `arguments`; `id` is unique in its conversation."""
+    """One call of a tool."""
 
     id: str
+    """Unique in its conversation."""
     name: str
-    arguments: dict[str, Any]
+    arguments: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidToolCall:
+    """Text that the model wrote as a call and that cannot be used as one."""
+
+    reason: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `tool_calls` belong to the assistant's turns, `tool_call_id` to role "tool"."""
+    """One turn of a conversation."""
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Role
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
+    """Calls that an assistant's turn makes."""
     tool_call_id: str | None = None
+    """For role "tool": the call that this turn answers."""
     name: str | None = None
 
 
-def chosen_tools(tools: Sequence[dict[str, Any]], tool_choice: str) -> tuple[dict[str, Any], ...]:
-    """The tools a call may name: all for "auto" and "any", else the one named; unknown is a RequestError."""
+class ParsedAnswer(NamedTuple):
+    """An answer's text without its calls, and the calls in it."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    invalid: tuple[InvalidToolCall, ...]
+
+
+# ---- tools -------------------------------------------------------------------------------------------------------------
+
+
+def function_of(tool: JsonObject) -> JsonObject:
+    """The name, description and parameters of an OpenAI-form tool, wrapped in {"type": "function"} or bare."""
+    function = tool.get("function", tool)
+    return function if isinstance(function, dict) else {}
+
+
+def tool_name(tool: JsonObject) -> str:
+    """The tool's name. Raises RequestError when it has none."""
+    name = function_of(tool).get("name")
+    if not isinstance(name, str) or not name:
+        raise RequestError(
+            f"a tool has no name: {json.dumps(tool, default=str)[:200]}",
+            next_step='describe it as {"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}',
+        )
+    return name
+
+
+def chosen_tools(tools: Sequence[JsonObject], tool_choice: str) -> tuple[JsonObject, ...]:
+    """The tools that a call may name: all for "auto" and "any", else the one named. Raises RequestError for another."""
     if tool_choice in ("auto", "any"):
         return tuple(tools)
     named = tuple(t for t in tools if tool_name(t) == tool_choice)
@@ -55,91 +100,107 @@ def chosen_tools(tools: Sequence[dict[str, Any]], tool_choice: str) -> tuple[dic
     return named
 
 
-def tool_name(tool: dict[str, Any]) -> str:
-    """The name in an OpenAI-form tool, wrapped in {"type": "function"} or bare."""
-    name = tool.get("function", tool).get("name")
-    if not isinstance(name, str) or not name:
-        raise RequestError(
-            f"a tool has no name: {json.dumps(tool, default=str)[:200]}",
-            next_step='describe it as {"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}',
-        )
-    return name
+# ---- calls in a text ---------------------------------------------------------------------------------------------------
 
 
-def parse_calls(text: str, tools: Sequence[dict[str, Any]]) -> tuple[str, tuple[ToolCall, ...], tuple[str, ...]]:
-    """An answer's words, its calls with fresh ids, and its unusable calls, each as "reason: text".
+def new_call_id() -> str:
+    return f"call_{uuid.uuid4().hex[:24]}"
 
-    The words begin with what `shown_length` let through while the answer grew. A whole answer that is a call without
-    markers counts as one.
+
+def write_call(call: ToolCall) -> str:
+    """The call as a model writes it."""
+    body = json.dumps({"name": call.name, "arguments": call.arguments}, ensure_ascii=False)
+    return f"{CALL_OPEN}\n{body}\n{CALL_CLOSE}"
+
+
+def openai_call(call: ToolCall) -> JsonObject:
+    """The call in the form of OpenAI's API, which chat templates read too. The arguments stay an object."""
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def parse_calls(text: str, tools: Sequence[JsonObject]) -> ParsedAnswer:
+    """Separate an answer into its text and its calls, which get fresh ids.
+
+    The text starts with what `shown_length` let through while the answer grew. A whole answer that is one call without
+    markers counts as a call.
     """
     bare = _bare_call(text, tools)
     if bare is not None:
-        return "", (bare,), ()
-    content, calls, invalid, at = [], [], [], 0
-    while (start := text.find(CALL_OPEN, at)) >= 0:
-        content.append(text[at:start])
-        body = start + len(CALL_OPEN)
-        call, at = _read_call(text, body, tools)
+        return ParsedAnswer("", (bare,), ())
+    content: list[str] = []
+    calls: list[ToolCall] = []
+    invalid: list[InvalidToolCall] = []
+    end = 0
+    while (start := text.find(CALL_OPEN, end)) >= 0:
+        content.append(text[end:start])
+        call, end = _read_call(text, start + len(CALL_OPEN), tools)
         if isinstance(call, ToolCall):
             calls.append(call)
         else:
-            invalid.append(f"{call}: {text[body:at].removesuffix(CALL_CLOSE).strip()}")
-    content.append(text[at:])
-    return "".join(content).rstrip() if calls or invalid else text, tuple(calls), tuple(invalid)
+            invalid.append(call)
+    content.append(text[end:])
+    return ParsedAnswer("".join(content).rstrip() if calls or invalid else text, tuple(calls), tuple(invalid))
 
 
 def shown_length(text: str) -> int:
-    """How many characters of a growing answer may be shown already: none of a call, nor of what may become one."""
-    head, marker, _ = text.partition(CALL_OPEN)
-    bare = '{"name"'
-    if head.lstrip()[: len(bare)] == bare[: len(head.lstrip())]:
+    """How many characters of a growing answer may be shown: no part of a call, nor of what may become one."""
+    before, marker, _ = text.partition(CALL_OPEN)
+    start = before.lstrip()
+    if start[: len(BARE_CALL)] == BARE_CALL[: len(start)]:
         return 0
     if not marker:
-        half = next((n for n in range(len(CALL_OPEN) - 1, 0, -1) if head.endswith(CALL_OPEN[:n])), 0)
-        head = head[: len(head) - half]
-    return len(head.rstrip())  # the blanks before a call go with it
+        partial = next((n for n in range(len(CALL_OPEN) - 1, 0, -1) if before.endswith(CALL_OPEN[:n])), 0)
+        before = before[: len(before) - partial]
+    return len(before.rstrip())  # `parse_calls` strips the blanks before a call
 
 
-def _read_call(text: str, body: int, tools: Sequence[dict[str, Any]]) -> tuple[ToolCall | str, int]:
-    """The call, or why it is none, whose text begins at `body`; and where the next text begins."""
-    at = len(text) - len(text[body:].lstrip())
+def check_call(
+    value: object, tools: Sequence[JsonObject], *, text: str, call_id: str | None = None
+) -> ToolCall | InvalidToolCall:
+    """The call in a {"name", "arguments"} object that was written as `text`. Without a `call_id` it gets a fresh one."""
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return InvalidToolCall("not an object with a name", text)
+    if value["name"] not in map(tool_name, tools):
+        return InvalidToolCall(f"no tool is named '{value['name']}'", text)
+    arguments = value.get("arguments", {})
+    if not isinstance(arguments, dict):
+        return InvalidToolCall("arguments are not an object", text)
+    return ToolCall(call_id or new_call_id(), value["name"], arguments)
+
+
+def _read_call(text: str, body: int, tools: Sequence[JsonObject]) -> tuple[ToolCall | InvalidToolCall, int]:
+    """The call whose text starts at `body`, and where the text after it starts."""
+    start = len(text) - len(text[body:].lstrip())
     try:
-        # Decoded, not searched for the closing marker: an argument may contain that marker.
-        value, end = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text, at)
+        # Decode the JSON instead of searching for the closing marker: an argument may contain that marker.
+        value, end = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode(text, start)
     except (ValueError, RecursionError) as e:
         close = text.find(CALL_CLOSE, body)
         if close < 0:
-            return "cut off before its end", len(text)
-        return f"not JSON ({getattr(e, 'msg', e)})", close + len(CALL_CLOSE)
+            return InvalidToolCall("cut off before its end", text[body:].strip()), len(text)
+        reason = f"not JSON ({getattr(e, 'msg', e)})"
+        return InvalidToolCall(reason, text[body:close].strip()), close + len(CALL_CLOSE)
     close = text.find(CALL_CLOSE, end)
-    # The token limit or a stop string may cut the closing marker off; the call itself is whole.
-    rest, after = (text[end:], len(text)) if close < 0 else (text[end:close], close + len(CALL_CLOSE))
-    return ("more than one JSON value" if rest.strip() else check_call(value, tools)), after
+    # The token limit or a stop string may cut off the closing marker. The call itself is whole.
+    body_end, after = (len(text), len(text)) if close < 0 else (close, close + len(CALL_CLOSE))
+    written = text[body:body_end].strip()
+    if text[end:body_end].strip():
+        return InvalidToolCall("more than one JSON value", written), after
+    return check_call(value, tools, text=written), after
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def check_call(value: Any, tools: Sequence[dict[str, Any]], *, id: str | None = None) -> ToolCall | str:
-    """The call in a {"name", "arguments"} object, with a fresh id unless one is given; or why it is none."""
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        return "not an object with a name"
-    if value["name"] not in map(tool_name, tools):
-        return f"no tool is named '{value['name']}'"
-    arguments = value.get("arguments", {})
-    if not isinstance(arguments, dict):
-        return "arguments are not an object"
-    return ToolCall(id or f"call_{uuid.uuid4().hex[:24]}", value["name"], arguments)
-
-
-def _bare_call(text: str, tools: Sequence[dict[str, Any]]) -> ToolCall | None:
-    """The call, when the whole text is one without markers."""
+def _bare_call(text: str, tools: Sequence[JsonObject]) -> ToolCall | None:
+    """The call, when the whole text is one call without markers."""
     if not (tools and text.lstrip().startswith("{")):
         return None
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
-    call = check_call(value, tools) if set(value) == {"name", "arguments"} else None
+    call = check_call(value, tools, text=text) if set(value) == {"name", "arguments"} else None
     return call if isinstance(call, ToolCall) else None
+
+
+def _refuse_constant(name: str) -> None:
+    """NaN and Infinity, which Python's parser accepts and JSON does not have."""
+    raise ValueError(f"{name} is not a JSON value")

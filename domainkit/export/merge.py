@@ -37,7 +37,8 @@ from domainkit.export.merge_plan import (
 )
 from domainkit.machine import hardware, versions
 from domainkit.models import Quantization
-from domainkit.models.load import LoadedBase, load_base, quantised_layers, quiet_progress, round_to_nf4
+from domainkit.models.load import LoadedBase, load_base, quiet_progress
+from domainkit.models.quantization import quantised_layers, round_to_nf4
 from domainkit.models.source import BaseSource
 from domainkit.storage import staged_folder, write_text
 from domainkit.training.examples_to_ids import Rendered, render_all
@@ -170,7 +171,7 @@ def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[Rende
     chosen = held_out
     if len(held_out) > MOST_EXAMPLES:
         chosen = [held_out[i * len(held_out) // MOST_EXAMPLES] for i in range(MOST_EXAMPLES)]
-    return render_all(chosen, base.tokenizer, base.context_length)
+    return render_all(chosen, base.chat_template, base.context_length)
 
 
 def attach_saved(model: Any, folder: Path) -> Any:

@@ -1,15 +1,16 @@
 """Backend: the protocol between a chat model and whatever computes its text. No torch, no LangChain.
 
-Law: for temperature 0, the joined pieces of `stream(request)` are the text of `complete([request])[0]`.
+Laws: at temperature 0, the joined pieces of `stream(request)` are the text of `complete([request])[0]`. Requests that are
+computed together do not change each other's answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
-from domainkit.messages import Message, ToolCall
+from domainkit.messages import InvalidToolCall, JsonObject, Message, ToolCall
 
 FinishReason = Literal["stop", "length", "tool_calls"]
 
@@ -18,8 +19,7 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 class Request:
     """One question to a model, complete in itself.
 
-    At most one of `choices`, `json_schema`, `regex` is set; each makes output outside it impossible. `tools` are JSON-schema
-    function descriptions (OpenAI form); `tool_choice` is "auto", "any", or a tool's name.
+    At most one of `choices`, `json_schema`, `regex` is set; each makes output outside it impossible.
     """
 
     messages: tuple[Message, ...]
@@ -30,16 +30,21 @@ class Request:
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
+    """Sample from the most probable tokens that together reach this."""
     stop: tuple[str, ...] = ()
-    """Strings that end the text; they are cut from it."""
+    """Strings that end the text. They are not part of the answer."""
     seed: int | None = None
-    """Seeds this request's own sampling, alone or in company; None draws a fresh seed."""
+    """Seed of this request's own sampling, whatever is computed beside it. None draws a fresh seed."""
     choices: tuple[str, ...] = ()
     """The text is exactly one of these."""
-    json_schema: dict[str, Any] | None = None
+    json_schema: JsonObject | None = None
+    """The text is JSON of this schema."""
     regex: str | None = None
-    tools: tuple[dict[str, Any], ...] = ()
+    """The whole text matches this."""
+    tools: tuple[JsonObject, ...] = ()
+    """JSON-schema function descriptions (OpenAI form)."""
     tool_choice: str = "auto"
+    """"auto", "any", or a tool's name."""
     logprobs: bool = False
     timeout: float | None = None
     """Seconds from submission until a RequestError."""
@@ -47,15 +52,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A generated token's text and natural-log probability, under the model's own (unconstrained, temperature 1) distribution."""
+    """A generated token under the model's own distribution: without constraint, at temperature 1."""
 
     token: str
     logprob: float
+    """Natural logarithm of its probability."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The answer to a request. Seconds are this request's share: a step's time divided by the rows that shared it."""
+    """The answer to a request. Its seconds are its share: the time of a pass divided by the requests in the pass."""
 
     text: str
     finish_reason: FinishReason
@@ -64,7 +70,7 @@ class Completion:
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     tool_calls: tuple[ToolCall, ...] = ()
-    invalid_tool_calls: tuple[str, ...] = ()
+    invalid_tool_calls: tuple[InvalidToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
     choice_probabilities: dict[str, float] = field(default_factory=dict)
     """For `choices`: the probability of each choice, renormalised over the choices."""
@@ -72,7 +78,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a streamed answer; only the last has `completion` set, and its `text` may be empty."""
+    """A part of a streamed answer. Only the last has `completion` set, and its `text` may be empty."""
 
     text: str
     completion: Completion | None = None
@@ -80,11 +86,11 @@ class Piece:
 
 @runtime_checkable
 class Backend(Protocol):
-    """Answers requests. Safe to call from many threads at once; batches what arrives together."""
+    """Answers requests. Safe to call from many threads at once; requests that arrive together share batches."""
 
     def complete(self, requests: Sequence[Request], *, return_errors: bool = False) -> list[Completion]:
-        """All answers in order. The first failure is raised after the others are done; with `return_errors` each
-        failed request's exception stands in its place instead."""
+        """All answers in order. The first error is raised after the others are done. With `return_errors`, the exception
+        of each failed request is returned in its place."""
         ...
 
     def stream(self, request: Request) -> Iterator[Piece]:
@@ -102,10 +108,10 @@ class Backend(Protocol):
         ...
 
     def token_ids(self, text: str) -> list[int]:
-        """The ids of plain text; a control token's spelling is encoded as characters."""
+        """The ids of plain text. A control token's spelling is encoded as characters."""
         ...
 
-    def identity(self, adapter: str | None = None) -> dict[str, Any]:
-        """What makes this model itself, for cache keys and records: base, revision, quantisation, template hash, and the
-        adapter's weights hash. Must not load weights."""
+    def identity(self, adapter: str | None = None) -> JsonObject:
+        """What makes this model's answers its own, for cache keys and records: base, revision, quantisation, template hash,
+        and the hash of the adapter's weights. Must not load weights."""
         ...

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Piece, Request
-from domainkit.messages import Message, ToolCall
+from domainkit.messages import JsonObject, Message, ToolCall, new_call_id, tool_name
 
 
 class EchoBackend:
@@ -51,7 +50,7 @@ class EchoBackend:
     def token_ids(self, text: str) -> list[int]:
         return [int.from_bytes(word.encode()[:4], "big") for word in _words(text)]
 
-    def identity(self, adapter: str | None = None) -> dict[str, Any]:
+    def identity(self, adapter: str | None = None) -> JsonObject:
         return {"base": self.base, "backend": "echo", "adapter": adapter}
 
     def _answer(self, request: Request) -> Completion:
@@ -64,9 +63,9 @@ class EchoBackend:
                 request, chosen, "stop", choice_probabilities={c: float(c == chosen) for c in request.choices}
             )
         if request.tools and request.tool_choice != "auto":
-            names = [t.get("function", t)["name"] for t in request.tools]
+            names = [tool_name(t) for t in request.tools]
             name = names[0] if request.tool_choice == "any" else request.tool_choice
-            call = ToolCall(f"call_{uuid.uuid4().hex[:24]}", name, {})
+            call = ToolCall(new_call_id(), name, {})
             return self._completion(request, "", "tool_calls", tool_calls=(call,))
         cut = min((i for s in request.stop if s and (i := said.find(s)) >= 0), default=len(said))
         words = _words(said[:cut])

@@ -1,4 +1,4 @@
-"""Local: base and adapters in this process. One engine per base, revision, quantisation and device, shared by all callers."""
+"""Local backend: base and adapters in this process. One engine per base, revision, quantisation and device, shared by all callers."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domainkit.errors import RequestError
 from domainkit.inference.adapters.pool import read_adapter
 from domainkit.inference.backend import Completion, Piece, Request
-from domainkit.inference.constrained.constraint import compile_constraint
-from domainkit.inference.constrained.token_spelling import spelling_of
+from domainkit.inference.constrained.constraint import compile_constraint, is_constrained
+from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.result_stream import Outlet
 from domainkit.inference.engine.scheduler import Scheduler
 from domainkit.inference.engine.sequence import Answer, Choice, Row, Score
 from domainkit.machine import in_passing_thread
-from domainkit.messages import Message
+from domainkit.messages import JsonObject, Message
 from domainkit.models import DEFAULT_BASE, Quantization
-from domainkit.models.chat_template import encode_chat, encode_text, opening_of
-from domainkit.models.gguf import unpacked
-from domainkit.models.load import load_base, load_tokenizer, plan_quantization
+from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.gguf import model_folder
+from domainkit.models.load import load_base, plan_quantization
 from domainkit.models.source import BaseSource, resolve_base
-from domainkit.models.tool_template import with_tools
+from domainkit.models.tokenizer import load_chat_template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TEMPLATE_FILES = ("chat_template.jinja", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
@@ -50,15 +53,15 @@ def local_backend(
         return _backends[key]
 
 
-def _start_afresh() -> None:
-    """In a forked child the model's thread is gone and locks may be held by threads that are no more."""
+def _reset_after_fork() -> None:
+    """In a forked child the model's thread does not exist, and locks may be held by threads that do not exist."""
     global _lock
     _lock = threading.Lock()
     _backends.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 class LocalBackend:
@@ -80,7 +83,8 @@ class LocalBackend:
         self._acceleration = acceleration
         self._loading = threading.RLock()
         self._source: BaseSource | None = None
-        self._tokenizer: Any = None
+        self._chat_template: ChatTemplate | None = None
+        self._spelling: Spelling | None = None
         self._engine: Scheduler | None = None
         self._stop_ids: tuple[int, ...] = ()
 
@@ -133,7 +137,7 @@ class LocalBackend:
         outlets = [Outlet() for _ in continuations]
         rows: list[Row] = []
         for text, outlet in zip(continuations, outlets, strict=True):
-            ids = spelling_of(self.tokenizer).spell(text)
+            ids = self.spelling.spell(text)
             self._check_length(len(prompt) + len(ids), engine)
             rows.append(self._placed(Score(prompt, ids, adapter, outlet)))
         engine.submit(rows)
@@ -143,10 +147,10 @@ class LocalBackend:
         return len(self._prompt(Request(tuple(messages))))
 
     def token_ids(self, text: str) -> list[int]:
-        return encode_text(self.tokenizer, text)
+        return self.chat_template.encode_text(text)
 
-    def identity(self, adapter: str | None = None) -> dict[str, Any]:
-        facts: dict[str, Any] = {
+    def identity(self, adapter: str | None = None) -> JsonObject:
+        facts: JsonObject = {
             "base": self.source.name,
             "base_fingerprint": self.source.fingerprint,
             "revision": self.source.revision,
@@ -176,13 +180,22 @@ class LocalBackend:
         return self._source
 
     @property
-    def tokenizer(self) -> Any:
+    def chat_template(self) -> ChatTemplate:
         with self._loading:
-            if self._tokenizer is None:
-                path = self.source.path
-                folder = unpacked(path, self.source.fingerprint) if path.is_file() else path
-                self._tokenizer, _ = load_tokenizer(folder)
-            return self._tokenizer
+            if self._chat_template is None:
+                self._chat_template, _ = load_chat_template(model_folder(self.source))
+            return self._chat_template
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self.chat_template.tokenizer
+
+    @property
+    def spelling(self) -> Spelling:
+        with self._loading:
+            if self._spelling is None:
+                self._spelling = Spelling(self.tokenizer)
+            return self._spelling
 
     def engine(self) -> Scheduler:
         """The running engine; the first call loads the base."""
@@ -196,7 +209,7 @@ class LocalBackend:
             self.base, revision=self.revision, quantization=self.quantization, device=self.device, purpose="infer"
         )
         self.quantization = loaded.quantization
-        self._tokenizer, self._stop_ids = loaded.tokenizer, loaded.stop_token_ids
+        self._stop_ids = loaded.stop_token_ids
         return Scheduler(loaded, self.source.fingerprint, self._acceleration)
 
     def close(self) -> None:
@@ -222,27 +235,26 @@ class LocalBackend:
             read_adapter(request.adapter)  # its faults belong to the caller, at once
         prompt = self._prompt(request)
         self._check_length(len(prompt) + 1, engine)
-        constraint = compile_constraint(request, self.tokenizer, width=engine.width, ends=self._stop_ids)
+        constraint = None
+        if is_constrained(request):
+            constraint = compile_constraint(request, self.spelling, width=engine.width, ends=self._stop_ids)
         if request.choices:
-            row = Choice(request, prompt, self.tokenizer, self._stop_ids, outlet)
+            row = Choice(request, prompt, self.tokenizer, self.spelling, self._stop_ids, outlet)
             self._check_length(row.most_tokens, engine)
             return self._placed(row)
         answer = Answer(request, prompt, self.tokenizer, self._stop_ids, constraint, engine.context, outlet)
         return self._placed(answer)
 
     def _placed(self, row: Row) -> Row:
-        """The row; an encoder-decoder's encoder reads its prompt, all but the decoder's opening token."""
-        if opening_of(self.tokenizer) is not None:
-            row.seat.encoded = len(row.prompt) - 1
+        row.seat.encoded = self.chat_template.architecture.encoder_length(row.prompt)
         return row
 
     def _prompt(self, request: Request) -> list[int]:
         if not request.messages:
             raise RequestError("the request has no messages", next_step="give at least the user's turn")
-        turns, tools = with_tools(request.messages, request.tools, request.tool_choice, self.tokenizer)
-        ids = encode_chat(self.tokenizer, turns, add_generation_prompt=True, tools=tools)
-        opening = opening_of(self.tokenizer)
-        return ids if opening is None else [*ids, opening]
+        template = self.chat_template
+        ids = template.encode_prompt(request.messages, request.tools, request.tool_choice)
+        return template.architecture.model_prompt(ids)
 
     def _check_length(self, tokens: int, engine: Scheduler) -> None:
         if tokens > engine.context:

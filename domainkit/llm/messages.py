@@ -74,8 +74,7 @@ def to_result(completion: Completion, model_name: str) -> ChatResult:
         content=completion.text,
         tool_calls=[tool_call(name=c.name, args=c.arguments, id=c.id) for c in completion.tool_calls],
         invalid_tool_calls=[
-            invalid_tool_call(name=None, args=text, id=None, error=reason)
-            for reason, text in map(_reason_and_text, completion.invalid_tool_calls)
+            invalid_tool_call(name=None, args=c.text, id=None, error=c.reason) for c in completion.invalid_tool_calls
         ],
         usage_metadata=_usage(completion),
         response_metadata=metadata(completion, model_name),
@@ -93,8 +92,8 @@ def to_chunk(piece: Piece, model_name: str) -> ChatGenerationChunk:
         for i, c in enumerate(done.tool_calls)
     ]
     broken = [
-        tool_call_chunk(name=None, args=text, id=None, index=len(calls) + i)
-        for i, (_, text) in enumerate(map(_reason_and_text, done.invalid_tool_calls))
+        tool_call_chunk(name=None, args=c.text, id=None, index=len(calls) + i)
+        for i, c in enumerate(done.invalid_tool_calls)
     ]
     message = AIMessageChunk(
         content=piece.text,
@@ -125,8 +124,3 @@ def metadata(completion: Completion, model_name: str) -> dict[str, Any]:
 def _usage(completion: Completion) -> UsageMetadata:
     read, written = completion.prompt_tokens, completion.completion_tokens
     return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
-
-
-def _reason_and_text(invalid: str) -> tuple[str, str]:
-    reason, _, text = invalid.partition(": ")
-    return reason, text

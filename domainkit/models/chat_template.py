@@ -1,4 +1,4 @@
-"""Conversations to token ids under a chat template. Text from outside can never become a control token."""
+"""Conversations to token ids under a base's chat template. Text from outside never becomes a control token."""
 
 from __future__ import annotations
 
@@ -6,13 +6,170 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from domainkit.errors import BaseModelError, RequestError
+from domainkit.messages import JsonObject, Message, Role, ToolCall, chosen_tools, openai_call
+from domainkit.models.encoder_decoder import Architecture, DecoderOnly
+from domainkit.models.tool_template import Turn, knows_tools, native_turns, text_turns
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 UNKNOWN = "\U000e0fff"
 """A character outside every vocabulary that is not made of bytes."""
+
+
+class MessageLike(Protocol):
+    """A turn with attributes. It may also have `tool_calls`, `tool_call_id` and `name`."""
+
+    @property
+    def role(self) -> Role: ...
+
+    @property
+    def content(self) -> str: ...
+
+
+class ChatTemplate:
+    """A base's tokenizer with its chat template. Make one for each loaded base: it keeps what it computes.
+
+    The tokenizer's template and vocabulary must not change afterwards.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, architecture: Architecture | None = None) -> None:
+        self.tokenizer = tokenizer
+        self.architecture = architecture or DecoderOnly()
+
+    # ---- text and conversations to ids ----
+
+    def encode_text(self, text: str) -> list[int]:
+        """Ids of plain text: the tokenizer's own, except that the spelling of a control token is encoded as characters."""
+        guard = _ControlGuard(self.tokenizer, self._controls)
+        return guard.encode(guard.hide(text))
+
+    def encode_chat(
+        self,
+        turns: Sequence[MessageLike | Mapping[str, Any]],
+        *,
+        add_generation_prompt: bool,
+        tools: Sequence[JsonObject] | None = None,
+    ) -> list[int]:
+        """Ids of a conversation; control tokens come from the template alone.
+
+        Raises RequestError with the template's own words when it refuses the turns.
+        """
+        guard = _ControlGuard(self.tokenizer, self._controls)
+        return guard.encode(self._render(guard, turns, add_generation_prompt, tools))
+
+    def encode_prompt(
+        self, messages: Sequence[Message], tools: Sequence[JsonObject] = (), tool_choice: str = "auto"
+    ) -> list[int]:
+        """Ids of a conversation that the assistant answers next, its tools included."""
+        turns, native_tools = self.with_tools(messages, tools, tool_choice)
+        return self.encode_chat(turns, add_generation_prompt=True, tools=native_tools)
+
+    def encode_prompt_and_answer(
+        self,
+        prompt: Sequence[MessageLike | Mapping[str, Any]],
+        conversation: Sequence[MessageLike | Mapping[str, Any]],
+        tools: Sequence[JsonObject] | None = None,
+    ) -> tuple[list[int], list[int]]:
+        """(ids of the prompt, ids of what follows it in `conversation`). The answer's ids follow as generated ones would.
+
+        Raises RequestError when the template refuses the turns, or writes the prompt differently before an answer.
+        """
+        guard = _ControlGuard(self.tokenizer, self._controls)
+        whole_text = self._render(guard, conversation, add_generation_prompt=False, tools=tools)
+        prompt_text = self._render(guard, prompt, add_generation_prompt=True, tools=tools)
+        if not whole_text.startswith(prompt_text):
+            raise RequestError(
+                "the chat template renders the prompt differently once the answer follows, "
+                "so the answer cannot be told apart",
+                next_step="use a base whose template keeps earlier turns as they are",
+            )
+        return guard.encode(prompt_text), guard.encode(whole_text[len(prompt_text) :])
+
+    def _render(
+        self,
+        guard: _ControlGuard,
+        turns: Sequence[MessageLike | Mapping[str, Any]],
+        add_generation_prompt: bool,
+        tools: Sequence[JsonObject] | None = None,
+    ) -> str:
+        """The text of a conversation, with nonces in place of control spellings."""
+        from jinja2 import TemplateError
+
+        as_dicts = [_as_dict(t) for t in turns]
+        try:
+            text = self.tokenizer.apply_chat_template(
+                guard.hide(as_dicts),
+                tools=guard.hide(list(tools)) if tools else None,
+                add_generation_prompt=add_generation_prompt,
+                tokenize=False,
+            )
+        except (TemplateError, TypeError, ValueError) as e:
+            roles = ", ".join(t["role"] for t in as_dicts)
+            raise RequestError(
+                f"the base's chat template refuses the turns ({roles}): {e}",
+                next_step="use the roles and the order that this base was trained with",
+            ) from e
+        return str(text)
+
+    # ---- tools ----
+
+    @cached_property
+    def knows_tools(self) -> bool:
+        """Whether the template shows tools and results, and writes calls in the form that `parse_calls` reads."""
+        return knows_tools(self.tokenizer)
+
+    def with_tools(
+        self, messages: Sequence[Message], tools: Sequence[JsonObject], tool_choice: str = "auto"
+    ) -> tuple[list[Turn], list[JsonObject] | None]:
+        """(turns, tools) to render. Tools are None where the template does not know them: then they are text in the turns.
+
+        The system turn's own text comes first, or the template's default text where there is no system turn.
+        """
+        offered = list(chosen_tools(tools, tool_choice)) if tools else []
+        if not offered and not any(m.role == "tool" or m.tool_calls for m in messages):
+            return [{"role": m.role, "content": m.content} for m in messages], None
+        if self.knows_tools:
+            return native_turns(messages), offered or None
+        return text_turns(messages, offered, self.tokenizer), None
+
+    # ---- what ends an answer ----
+
+    @cached_property
+    def closing_token_id(self) -> int | None:
+        """The control token that the template puts after an assistant's turn, if there is one."""
+        mark = "qzjxkv"
+        turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": mark}]
+        text = self._render(_ControlGuard(self.tokenizer, self._controls), turns, add_generation_prompt=False)
+        after = self.tokenizer(text[text.rindex(mark) + len(mark) :], add_special_tokens=False)["input_ids"]
+        return next((i for i in after if i in self._controls.ids), None)
+
+    @cached_property
+    def stop_token_ids(self) -> tuple[int, ...]:
+        """The tokens that end an answer: the template's closing token first, then the tokenizer's EOS."""
+        ends = [self.closing_token_id, self.tokenizer.eos_token_id]
+        return tuple(dict.fromkeys(i for i in ends if i is not None))
+
+    @cached_property
+    def _controls(self) -> _Controls:
+        return _read_controls(self.tokenizer)
+
+
+def _as_dict(turn: MessageLike | Mapping[str, Any]) -> Turn:
+    if isinstance(turn, Mapping):
+        return dict(turn)
+    fields: Turn = {"role": turn.role, "content": turn.content}
+    calls: Sequence[ToolCall] = getattr(turn, "tool_calls", ())
+    if calls:
+        fields["tool_calls"] = [openai_call(c) for c in calls]
+    for name in ("tool_call_id", "name"):
+        if (value := getattr(turn, name, None)) is not None:
+            fields[name] = value
+    return fields
 
 
 # ---- text that cannot turn into control tokens -------------------------------------------------------------------------
@@ -20,44 +177,41 @@ UNKNOWN = "\U000e0fff"
 
 @dataclass(frozen=True, slots=True)
 class _Controls:
-    """The tokens that text must not be able to spell: their ids, and a pattern that finds the longest spelling first."""
+    """The tokens that text must not be able to spell."""
 
     ids: frozenset[int]
     spelling: re.Pattern[str]
-    size: int
+    """Finds the longest spelling first."""
 
 
-_known: WeakKeyDictionary[Any, _Controls] = WeakKeyDictionary()
+def _read_controls(tokenizer: PreTrainedTokenizerBase) -> _Controls:
+    controls = {i: token.content for i, token in tokenizer.added_tokens_decoder.items()}
+    controls |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
+    # Runs of spaces and single characters are ordinary text, in whichever table of the tokenizer they are.
+    controls = {i: text for i, text in controls.items() if len(text.strip()) > 1}
+    spellings = sorted(set(controls.values()), key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, spellings)) if spellings else r"(?!)")
+    if tokenizer.unk_token_id in tokenizer(UNKNOWN, add_special_tokens=False)["input_ids"]:
+        controls.pop(tokenizer.unk_token_id, None)  # any unknown character becomes this token, so it controls nothing
+    return _Controls(frozenset(controls), pattern)
 
 
-def _controls(tokenizer: Any) -> _Controls:
-    known = _known.get(tokenizer)
-    if known is None or known.size != len(tokenizer):
-        added = {i: token.content for i, token in tokenizer.added_tokens_decoder.items()}
-        added |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
-        # Runs of spaces and single characters are ordinary text, whatever table of the tokenizer they are in.
-        added = {i: text for i, text in added.items() if len(text.strip()) > 1}
-        spellings = sorted(set(added.values()), key=len, reverse=True)
-        pattern = re.compile("|".join(map(re.escape, spellings)) if spellings else r"(?!)")
-        if tokenizer.unk_token_id in tokenizer(UNKNOWN, add_special_tokens=False)["input_ids"]:
-            added.pop(tokenizer.unk_token_id, None)  # what any unknown character becomes controls nothing
-        known = _known[tokenizer] = _Controls(frozenset(added), pattern, len(tokenizer))
-    return known
+class _ControlGuard:
+    """Puts a nonce in place of each control spelling in a text. `encode` puts the spelling back, split so that it is text.
 
+    The template then writes its own control tokens around nonces, and only those are tokenized as control tokens.
+    """
 
-class _Guard:
-    """Stands a nonce in for each control spelling found in text, and puts the spelling back, cut apart, when ids are made."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        self.controls = _controls(tokenizer)
-        self.salt = f"n{secrets.token_hex(12)}x"
-        self.spellings: list[str] = []
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, controls: _Controls) -> None:
+        self._tokenizer = tokenizer
+        self._controls = controls
+        self._salt = f"n{secrets.token_hex(12)}x"
+        self._spellings: list[str] = []
 
     def hide(self, value: Any) -> Any:
-        """`value` (text, or lists and mappings of it) with nonces for spellings."""
+        """`value`, a JSON value, with nonces for spellings."""
         if isinstance(value, str):
-            return self.controls.spelling.sub(self._nonce, value)
+            return self._controls.spelling.sub(self._nonce, value)
         if isinstance(value, Mapping):
             return {self.hide(k): self.hide(v) for k, v in value.items()}
         if isinstance(value, list | tuple):
@@ -65,133 +219,54 @@ class _Guard:
         return value
 
     def _nonce(self, match: re.Match[str]) -> str:
-        # One nonce per spelling, so that equal texts stay equal and a prompt stays a prefix.
-        if match.group() not in self.spellings:
-            self.spellings.append(match.group())
-        return f"{self.salt}{self.spellings.index(match.group())}z"
+        # One nonce per spelling: equal texts stay equal, and a prompt stays a prefix of its conversation.
+        if match.group() not in self._spellings:
+            self._spellings.append(match.group())
+        return f"{self._salt}{self._spellings.index(match.group())}z"
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`, which may hold nonces. Without any, exactly the tokenizer's own ids."""
-        parts = re.split(f"{self.salt}([0-9]+)z", text)
+        """Ids of `text`, which may hold nonces. Without nonces these are exactly the tokenizer's own ids."""
+        parts = re.split(f"{self._salt}([0-9]+)z", text)
         if len(parts) == 1:
             return self._ids(text)
-        wanted = self._count(self._ids(" x ".join(parts[::2])))  # as if plain words stood there
-        for cut in (_halves, list):
-            pieces = [parts[0]]
-            for number, after in zip(parts[1::2], parts[2::2], strict=True):
-                first, *middle, last = cut(self.spellings[int(number)])
-                if cut is _halves:
-                    pieces[-1] += first
-                    pieces.append(last + after)
-                else:
-                    pieces += [first, *middle, last, after]
+        # As many control tokens as if plain words stood in place of the spellings.
+        expected = self._count_controls(self._ids(" x ".join(parts[::2])))
+        spellings = [self._spellings[int(number)] for number in parts[1::2]]
+        # Two halves keep most merges of the text. Single characters are the fallback: halves may form another control.
+        for pieces in (_halved(parts[::2], spellings), _by_character(parts[::2], spellings)):
             ids = [i for n, piece in enumerate(pieces) if piece for i in self._ids(piece, inner=n > 0)]
-            if self._count(ids) == wanted:
+            if self._count_controls(ids) == expected:
                 return ids
         raise BaseModelError(
-            f"the tokenizer turns the plain text {self.spellings[0]!r} into a control token, however it is cut",
+            f"the tokenizer turns the plain text {self._spellings[0]!r} into a control token, however the text is split",
             next_step="use a base whose tokenizer keeps text and control tokens apart",
         )
 
-    def _count(self, ids: Sequence[int]) -> int:
-        return sum(i in self.controls.ids for i in ids)
+    def _count_controls(self, ids: Sequence[int]) -> int:
+        return sum(i in self._controls.ids for i in ids)
 
     def _ids(self, text: str, *, inner: bool = False) -> list[int]:
-        """Ids of text as the tokenizer makes them; an `inner` piece gets no word-start mark of its own (SentencePiece)."""
-        if inner and self.tokenizer.tokenize("a")[:1] == ["▁a"]:
+        """The tokenizer's ids of a text; an `inner` piece gets no word-start mark of its own (SentencePiece)."""
+        if inner and self._tokenizer.tokenize("a")[:1] == ["▁a"]:
             head, ids = self._ids("\n"), self._ids("\n" + text)
             if ids[: len(head)] == head:
                 return ids[len(head) :]
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _halves(spelling: str) -> list[str]:
-    middle = len(spelling) // 2
-    return [spelling[:middle], spelling[middle:]]
+def _halved(texts: Sequence[str], spellings: Sequence[str]) -> list[str]:
+    """The texts with the spellings between them, split in the middle of each spelling."""
+    pieces = [texts[0]]
+    for spelling, after in zip(spellings, texts[1:], strict=True):
+        middle = len(spelling) // 2
+        pieces[-1] += spelling[:middle]
+        pieces.append(spelling[middle:] + after)
+    return pieces
 
 
-def encode_text(tokenizer: Any, text: str) -> list[int]:
-    """Ids of plain text: the tokenizer's own, except that the spelling of a control token is encoded as characters."""
-    guard = _Guard(tokenizer)
-    return guard.encode(guard.hide(text))
-
-
-def encode_chat(
-    tokenizer: Any,
-    messages: Sequence[Any],
-    *,
-    add_generation_prompt: bool,
-    tools: Sequence[dict[str, Any]] | None = None,
-) -> list[int]:
-    """Ids of a conversation under the tokenizer's chat template; control tokens come from the template alone.
-
-    `messages` are dicts or have `.role` and `.content` (and maybe `.tool_calls`, `.tool_call_id`, `.name`).
-    Raises RequestError with the template's own words when it refuses the messages.
-    """
-    guard = _Guard(tokenizer)
-    return guard.encode(_apply_template(guard, messages, add_generation_prompt, tools))
-
-
-def _apply_template(
-    guard: _Guard, messages: Sequence[Any], add_generation_prompt: bool, tools: Sequence[dict[str, Any]] | None = None
-) -> str:
-    from jinja2 import TemplateError
-
-    try:
-        return guard.tokenizer.apply_chat_template(
-            guard.hide([_as_dict(m) for m in messages]),
-            tools=guard.hide(list(tools)) if tools else None,
-            add_generation_prompt=add_generation_prompt,
-            tokenize=False,
-        )
-    except (TemplateError, TypeError, ValueError) as e:
-        roles = ", ".join(_as_dict(m)["role"] for m in messages)
-        raise RequestError(
-            f"the base's chat template refuses the turns ({roles}): {e}",
-            next_step="use the roles and the order that this base was trained with",
-        ) from e
-
-
-def _as_dict(message: Any) -> dict[str, Any]:
-    if isinstance(message, Mapping):
-        return dict(message)
-    fields: dict[str, Any] = {"role": message.role, "content": message.content}
-    if calls := getattr(message, "tool_calls", ()):
-        fields["tool_calls"] = [
-            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in calls
-        ]
-    for name in ("tool_call_id", "name"):
-        if (value := getattr(message, name, None)) is not None:
-            fields[name] = value
-    return fields
-
-
-# ---- where an answer begins and ends -----------------------------------------------------------------------------------
-
-_openings: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
-
-
-def open_answers_with(tokenizer: Any, token: int) -> None:
-    """The tokenizer is an encoder-decoder's, whose decoder reads `token` before an answer."""
-    _openings[tokenizer] = token
-
-
-def opening_of(tokenizer: Any) -> int | None:
-    """The token that an encoder-decoder's decoder reads before an answer; None where one row holds prompt and answer."""
-    return _openings.get(tokenizer)
-
-
-def closing_token_id(tokenizer: Any) -> int | None:
-    """The control token the chat template puts after an assistant's turn; None when it puts none."""
-    mark = "qzjxkv"
-    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": mark}]
-    text = _apply_template(_Guard(tokenizer), turns, add_generation_prompt=False)
-    after = tokenizer(text[text.rindex(mark) + len(mark) :], add_special_tokens=False)["input_ids"]
-    control = _controls(tokenizer).ids
-    return next((i for i in after if i in control), None)
-
-
-def stop_token_ids(tokenizer: Any) -> tuple[int, ...]:
-    """The tokens that end an answer: the template's closing token first, then the tokenizer's EOS."""
-    found = [closing_token_id(tokenizer), tokenizer.eos_token_id]
-    return tuple(dict.fromkeys(i for i in found if i is not None))
+def _by_character(texts: Sequence[str], spellings: Sequence[str]) -> list[str]:
+    """The texts with the spellings between them, each spelling split into characters."""
+    pieces = [texts[0]]
+    for spelling, after in zip(spellings, texts[1:], strict=True):
+        pieces += [*spelling, after]
+    return pieces

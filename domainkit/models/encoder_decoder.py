@@ -1,13 +1,30 @@
-"""Encoder-decoder bases (T5 type): the encoder reads the prompt, the decoder writes the answer. What the files say of one."""
+"""What differs between decoder-only bases and encoder-decoders of the T5 type: one `Architecture` object answers for both.
+
+In an encoder-decoder the encoder reads the prompt and the decoder writes the answer. A decoder-only base reads and writes
+one sequence.
+"""
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from domainkit.errors import BaseModelError
+from domainkit.messages import JsonObject
 
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}"
+    "{{ eos_token if m['role'] == 'assistant' else '' }}\n{% endfor %}"
+    "{% if add_generation_prompt %}Assistant: {% endif %}"
+)
 PAIR_TEMPLATE = (
     "{%- set answered = not add_generation_prompt and messages[-1]['role'] == 'assistant' -%}"
     "{%- set asked = messages[:-1] if answered else messages -%}"
@@ -21,64 +38,153 @@ PAIR_TEMPLATE = (
     "{{- 'Assistant:' if talk | length > 1 else '' -}}{{ eos_token }}"
     "{%- if answered -%}{{ messages[-1]['content'] + eos_token }}{%- endif -%}"
 )
-"""The prompt as T5 reads it, then the answer, each closed by EOS: the system text, an empty line and the question as it is; of
-several turns, each behind its role's name."""
-PAIR_NOTE = (
-    "the encoder reads the system text and the question as they are, the decoder writes the answer; EOS closes both"
-)
+"""The prompt as T5 reads it, then the answer, each closed by EOS. One question stands as it is, after the system text and an
+empty line. Each of several turns follows the name of its role."""
 
 
-def opening_token_id(folder: str | Path) -> int | None:
-    """The token that an encoder-decoder's decoder reads before the answer; None for a decoder-only base.
+class Architecture(ABC):
+    """How a kind of base is loaded, prompted and answered."""
 
-    Raises BaseModelError for encoder-decoders of another type than T5.
-    """
+    task_type: ClassVar[Literal["CAUSAL_LM", "SEQ_2_SEQ_LM"]]
+    """PEFT's name of the task."""
+    default_template: ClassVar[str]
+    """Chat template of bases that come without one."""
+    default_template_note: ClassVar[str]
+    """Tells the user that the default template is used."""
+    opening_token_id: int | None
+    """The token that the decoder of an encoder-decoder reads before the answer."""
+
+    @abstractmethod
+    def model_class(self) -> Any:
+        """The transformers class that loads the base."""
+
+    @abstractmethod
+    def check_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+        """Raise BaseModelError when answers could not end, or texts would not be read as they are."""
+
+    @abstractmethod
+    def model_prompt(self, ids: Sequence[int]) -> list[int]:
+        """All tokens that come before the answer's first one, from the ids of a prompt."""
+
+    @abstractmethod
+    def encoder_length(self, model_prompt: Sequence[int]) -> int:
+        """How many tokens of `model_prompt` the encoder reads."""
+
+    @abstractmethod
+    def stacks(self, model: Any) -> list[torch.nn.Module]:
+        """The model's stacks of blocks: its decoder, or its encoder and its decoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderOnly(Architecture):
+    """One sequence holds the prompt and the answer."""
+
+    task_type = "CAUSAL_LM"
+    default_template = PLAIN_TEMPLATE
+    default_template_note = (
+        "the base has no chat template: turns are written as 'User: …' and 'Assistant: …', closed by its EOS token"
+    )
+    opening_token_id = None
+
+    def model_class(self) -> Any:
+        from transformers import AutoModelForCausalLM
+
+        return AutoModelForCausalLM
+
+    def check_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+        if not tokenizer.chat_template and tokenizer.eos_token is None:
+            raise BaseModelError(
+                "has neither a chat template nor an EOS token, so no answer could end",
+                where=str(folder),
+                next_step="use an instruction-tuned base, or add a chat template to its tokenizer",
+            )
+
+    def model_prompt(self, ids: Sequence[int]) -> list[int]:
+        return list(ids)
+
+    def encoder_length(self, model_prompt: Sequence[int]) -> int:
+        return 0
+
+    def stacks(self, model: Any) -> list[torch.nn.Module]:
+        return [model.get_decoder()]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDecoder(Architecture):
+    """The encoder reads the prompt. The decoder reads `opening_token_id`, then writes the answer."""
+
+    opening_token_id: int
+
+    task_type = "SEQ_2_SEQ_LM"
+    default_template = PAIR_TEMPLATE
+    default_template_note = (
+        "the encoder reads the system text and the question as they are, the decoder writes the answer; EOS closes both"
+    )
+
+    def model_class(self) -> Any:
+        from transformers import AutoModelForSeq2SeqLM
+
+        return AutoModelForSeq2SeqLM
+
+    def check_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+        if tokenizer.eos_token_id is None:
+            raise _not_t5(folder, "has no EOS token, so no answer could end")
+        wrapped, bare = tokenizer("a")["input_ids"], tokenizer("a", add_special_tokens=False)["input_ids"]
+        if wrapped not in (bare, [*bare, tokenizer.eos_token_id]):
+            raise _not_t5(folder, f"wraps a text in tokens of its own ({tokenizer.decode(wrapped)})")
+
+    def model_prompt(self, ids: Sequence[int]) -> list[int]:
+        return [*ids, self.opening_token_id]
+
+    def encoder_length(self, model_prompt: Sequence[int]) -> int:
+        return len(model_prompt) - 1
+
+    def stacks(self, model: Any) -> list[torch.nn.Module]:
+        return [model.get_encoder(), model.get_decoder()]
+
+
+def read_architecture(folder: str | Path) -> Architecture:
+    """The architecture that a model folder describes. Raises BaseModelError for encoder-decoders not of the T5 type."""
     folder = Path(folder)
-    config = _values(folder / "config.json")
+    config = _json_object(folder / "config.json")
     if not config.get("is_encoder_decoder"):
-        return None
-    config |= {k: v for k, v in _values(folder / "generation_config.json").items() if v is not None}
+        return DecoderOnly()
+    config |= {k: v for k, v in _json_object(folder / "generation_config.json").items() if v is not None}
     if config.get("forced_bos_token_id") is not None:
-        raise _other_type(folder, "begins every answer with a forced token, such as a language's")
+        raise _not_t5(folder, "begins every answer with a forced token, such as a language's")
     opening = config.get("decoder_start_token_id")
     if not isinstance(opening, int):
-        raise _other_type(folder, "does not say what its answers begin with (decoder_start_token_id)")
-    return opening
+        raise _not_t5(folder, "does not say what its answers begin with (decoder_start_token_id)")
+    return EncoderDecoder(opening)
 
 
-def check_form(tokenizer: Any, folder: Path) -> None:
-    """Raises BaseModelError unless the base's own form of a text is the text and EOS."""
-    if tokenizer.eos_token_id is None:
-        raise _other_type(folder, "has no EOS token, so no answer could end")
-    wrapped, bare = tokenizer("a")["input_ids"], tokenizer("a", add_special_tokens=False)["input_ids"]
-    if wrapped not in (bare, [*bare, tokenizer.eos_token_id]):
-        raise _other_type(folder, f"wraps a text in tokens of its own ({tokenizer.decode(wrapped)})")
+def architecture_of(model: Any) -> Architecture:
+    """The architecture of a model in memory, bare or inside PEFT."""
+    if getattr(model.config, "is_encoder_decoder", False):
+        return EncoderDecoder(model.config.decoder_start_token_id)
+    return DecoderOnly()
 
 
 def is_encoder_decoder(model: Any) -> bool:
-    """Whether the model is an encoder-decoder."""
-    return bool(getattr(model.config, "is_encoder_decoder", False))
+    return isinstance(architecture_of(model), EncoderDecoder)
 
 
 def task_type(model: Any) -> str:
     """PEFT's name for what the model does."""
-    return "SEQ_2_SEQ_LM" if is_encoder_decoder(model) else "CAUSAL_LM"
+    return architecture_of(model).task_type
 
 
-def _values(file: Path) -> dict[str, Any]:
+def _json_object(file: Path) -> JsonObject:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}  # what is wrong with it is told where the model is loaded
+        return {}  # loading the model reports what is wrong with the file
     return values if isinstance(values, dict) else {}
 
 
-def _other_type(folder: Path, what: str) -> BaseModelError:
+def _not_t5(folder: Path, what: str) -> BaseModelError:
     return BaseModelError(
         f"is an encoder-decoder that {what}",
         where=str(folder),
         next_step="use a base of the T5 type (T5, Flan-T5, mT5, ByT5), or a decoder-only one",
     )
-
-
-__all__ = ["PAIR_NOTE", "PAIR_TEMPLATE", "check_form", "is_encoder_decoder", "opening_token_id", "task_type"]

@@ -1,24 +1,33 @@
-"""A GGUF file unpacked once into a folder of safetensors that loads in a second."""
+"""The folder of safetensors of a base. A GGUF file is unpacked once into a folder that loads in a second."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from domainkit.errors import BaseModelError
+from domainkit.models.source import BaseSource
 from domainkit.storage import cache_dir, staged_folder
+
+if TYPE_CHECKING:
+    import torch
 
 EXACT_BYTES = 2 * 2**30
 """Models up to this size in float32 are unpacked bit for bit; beyond it, disk space counts for more than the last bits."""
 LAYOUT = 1
-"""Part of the folder's name: raised when what is written changes, so that no old folder is taken for a new one."""
+"""Part of the folder's name: raised when what is written changes, so that an old folder is not read as a new one."""
 
 log = logging.getLogger("domainkit")
 
 
-def unpacked(gguf: Path, fingerprint: str) -> Path:
-    """The folder of `gguf` as safetensors, in the cache; made on first use, by one process while others wait."""
+def model_folder(source: BaseSource) -> Path:
+    """The folder of the base's safetensors, configuration and tokenizer."""
+    return unpack(source.path, source.fingerprint) if source.path.is_file() else source.path
+
+
+def unpack(gguf: Path, fingerprint: str) -> Path:
+    """The folder of `gguf` as safetensors, in the cache; written on first use, by one process while others wait."""
     folder = cache_dir() / "models" / f"{gguf.stem}-{fingerprint[:16]}-v{LAYOUT}"
     if folder.is_dir():
         return folder
@@ -29,48 +38,44 @@ def unpacked(gguf: Path, fingerprint: str) -> Path:
         if not folder.is_dir():
             log.info("unpacking %s (once; about half a minute per 100 MB)", gguf.name)
             with staged_folder(folder) as staged:
-                _unpack(gguf, staged)
+                _write_safetensors(gguf, staged)
     return folder
 
 
-def _unpack(gguf: Path, folder: Path) -> None:
+def _write_safetensors(gguf: Path, folder: Path) -> None:
     import torch
     from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(**place)
-        model = AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+        model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
     except (OSError, ValueError, KeyError, NotImplementedError) as e:
         raise BaseModelError(
             f"cannot be read as GGUF: {e}",
             where=str(gguf),
-            next_step="use the model's safetensors folder or another GGUF",
+            next_step="use the model's safetensors folder, or another GGUF file",
         ) from e
-    del model.config.quantization_config  # the numbers are plain from here on
+    del model.config.quantization_config  # the weights are plain numbers from here on
     model.config._name_or_path = gguf.stem
-    weights = _distinct(model)
-    exact = sum(tensor.numel() * 4 for _, tensor in weights) <= EXACT_BYTES
-    compact = {name: _compact(tensor, exact=exact) for name, tensor in weights}
+    weights = _without_tied(model)
+    exact = sum(tensor.numel() * 4 for tensor in weights.values()) <= EXACT_BYTES
+    compact = {name: _compact(tensor, exact=exact) for name, tensor in weights.items()}
     save_file(compact, folder / "model.safetensors", {"format": "pt"})
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
-def _distinct(model: Any) -> list[tuple[str, Any]]:
-    """Named weights without the second names of tied ones."""
-    seen: set[int] = set()
-    distinct = []
+def _without_tied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Weights by name. A tied weight has its first name only, since safetensors refuses shared memory."""
+    by_address: dict[int, tuple[str, torch.Tensor]] = {}
     for name, tensor in model.state_dict().items():
-        if tensor.data_ptr() not in seen:
-            seen.add(tensor.data_ptr())
-            distinct.append((name, tensor))
-    return distinct
+        by_address.setdefault(tensor.data_ptr(), (name, tensor))
+    return dict(by_address.values())
 
 
-def _compact(tensor: Any, *, exact: bool) -> Any:
+def _compact(tensor: torch.Tensor, *, exact: bool) -> torch.Tensor:
     """The tensor in 16 bits unless that loses something: bfloat16 when lossless (the GGUF held bfloat16), else float16.
 
     float16 rounds a value by at most 2^-11 of it, below a hundredth of a 4-bit step and a tenth of an 8-bit step. `exact`

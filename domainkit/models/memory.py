@@ -21,13 +21,18 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
-def free_memory(device: torch.device) -> int:
-    """Bytes that states may take."""
+def free_bytes(device: torch.device) -> int:
+    """Bytes of the device's memory that nobody uses now."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * 0.8)
+        return torch.cuda.mem_get_info(device)[0]
     import psutil
 
-    return int(psutil.virtual_memory().available * 0.5)
+    return psutil.virtual_memory().available
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that states may take."""
+    return int(free_bytes(device) * (0.8 if device.type == "cuda" else 0.5))
 
 
 def state_bytes(model: Any) -> int:
@@ -45,4 +50,4 @@ def return_freed_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-__all__ = ["OUT_OF_MEMORY", "State", "free_memory", "out_of_memory", "return_freed_memory", "state_bytes"]
+__all__ = ["OUT_OF_MEMORY", "State", "free_bytes", "free_memory", "out_of_memory", "return_freed_memory", "state_bytes"]

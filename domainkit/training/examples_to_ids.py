@@ -10,8 +10,8 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, RequestError
 from domainkit.messages import Message, ToolCall
-from domainkit.models.chat_template import _apply_template, _Guard, encode_chat, encode_text, opening_of, stop_token_ids
-from domainkit.models.tool_template import with_tools
+from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.encoder_decoder import EncoderDecoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +34,20 @@ class Rendered:
         return len(self.ids) - self.start
 
 
-def render(example: Example, tokenizer: Any, max_length: int, *, stops: Sequence[int] | None = None) -> Rendered:
+def render(example: Example, template: ChatTemplate, max_length: int) -> Rendered:
     """The example as ids; supervised are the last turn's words and the token that closes it, and nothing after.
 
     The prompt is encoded as it will be when the model answers, so the target's ids follow it as generated ones would.
     Raises DataError when it is longer than `max_length`, or the template gives nothing to learn.
     """
-    stops = stop_token_ids(tokenizer) if stops is None else stops
-    guard = _Guard(tokenizer)
     try:
-        turns, _ = _conversation(example.turns, example, tokenizer)
-        prompt_turns, tools = _conversation(example.prompt, example, tokenizer)
-        full = _apply_template(guard, turns, add_generation_prompt=False, tools=tools)
-        text = _apply_template(guard, prompt_turns, add_generation_prompt=True, tools=tools)
+        turns, _ = _conversation(example.turns, example, template)
+        prompt_turns, tools = _conversation(example.prompt, example, template)
+        prompt, answer = template.encode_prompt_and_answer(prompt_turns, turns, tools)
     except RequestError as e:
         raise _fault(example.source, e.what, e.next_step) from e
-    if not full.startswith(text):
-        what = "the chat template renders the prompt differently once the answer follows, so the answer cannot be told apart"
-        raise _fault(example.source, what, "use a base whose template keeps earlier turns as they are")
-    prompt, answer = guard.encode(text), guard.encode(full[len(text) :])
-    last = max((i for i, token in enumerate(answer) if token in stops), default=None)
-    if last is None or tokenizer.decode(answer[last + 1 :]).strip():
+    last = max((i for i, token in enumerate(answer) if token in template.stop_token_ids), default=None)
+    if last is None or str(template.tokenizer.decode(answer[last + 1 :])).strip():
         what = "the chat template does not close the answer with a stop token, so the model would never learn to stop"
         raise _fault(
             example.source, what, "use a base whose chat template ends the assistant's turn with its EOS token"
@@ -67,17 +60,17 @@ def render(example: Example, tokenizer: Any, max_length: int, *, stops: Sequence
             f"{len(ids)} tokens ({len(prompt)} of prompt, {last + 1} of answer) are more than max_length={max_length}"
         )
         raise _fault(example.source, what, "shorten or split the row, or raise max_length")
-    return Rendered(ids, len(prompt), example.source, opening=opening_of(tokenizer))
+    return Rendered(ids, len(prompt), example.source, opening=template.architecture.opening_token_id)
 
 
-def encode_prompt(example: Example, tokenizer: Any) -> list[int]:
+def encode_prompt(example: Example, template: ChatTemplate) -> list[int]:
     """Ids of the turns before the last one, as they are when the model answers, its tools among them."""
-    turns, tools = _conversation(example.prompt, example, tokenizer)
-    return encode_chat(tokenizer, turns, add_generation_prompt=True, tools=tools)
+    turns, tools = _conversation(example.prompt, example, template)
+    return template.encode_chat(turns, add_generation_prompt=True, tools=tools)
 
 
 def _conversation(
-    turns: Sequence[Turn], example: Example, tokenizer: Any
+    turns: Sequence[Turn], example: Example, template: ChatTemplate
 ) -> tuple[Sequence[Any], list[dict[str, Any]] | None]:
     """The messages and the `tools=` that the chat template is given, as they are when the model answers."""
     if not example.uses_tools:
@@ -88,7 +81,7 @@ def _conversation(
         )
         for t in turns
     ]
-    return with_tools(messages, example.tools, "auto", tokenizer)
+    return template.with_tools(messages, example.tools)
 
 
 def _fault(source: str, what: str, next_step: str | None) -> DataError:
@@ -98,14 +91,13 @@ def _fault(source: str, what: str, next_step: str | None) -> DataError:
     )
 
 
-def render_all(examples: Iterable[Example], tokenizer: Any, max_length: int) -> list[Rendered]:
+def render_all(examples: Iterable[Example], template: ChatTemplate, max_length: int) -> list[Rendered]:
     """Every example rendered. Raises one DataError that lists all the faulty ones."""
-    stops = stop_token_ids(tokenizer)
     rendered: list[Rendered] = []
     problems: list[Problem] = []
     for example in examples:
         try:
-            rendered.append(render(example, tokenizer, max_length, stops=stops))
+            rendered.append(render(example, template, max_length))
         except DataError as e:
             problems += e.problems
     if problems:
@@ -113,19 +105,20 @@ def render_all(examples: Iterable[Example], tokenizer: Any, max_length: int) -> 
     return rendered
 
 
-def render_documents(documents: Iterable[Document], tokenizer: Any, max_length: int) -> list[Rendered]:
+def render_documents(documents: Iterable[Document], template: ChatTemplate, max_length: int) -> list[Rendered]:
     """Raw text for continued pretraining: each document, then EOS, in blocks of at most `max_length` tokens.
 
     Every token but a document's first is supervised exactly once: a block starts with the last token of the one before it.
     Blocks of different documents never see each other. Raises ConfigError for an encoder-decoder.
     """
     documents = list(documents)
-    if documents and opening_of(tokenizer) is not None:
+    if documents and isinstance(template.architecture, EncoderDecoder):
         raise ConfigError(
             "an encoder-decoder learns answers to prompts, and raw documents hold neither",
             where="documents",
             next_step="train on examples (questions about the documents, or their beginnings and ends), or a decoder-only base",
         )
+    tokenizer = template.tokenizer
     stop = tokenizer.eos_token_id
     if stop is None:
         raise BaseModelError("the tokenizer has no EOS token to end a document with", next_step="choose another base")
@@ -133,7 +126,7 @@ def render_documents(documents: Iterable[Document], tokenizer: Any, max_length: 
     first = opening if opening == [tokenizer.bos_token_id] else []
     blocks: list[Rendered] = []
     for document in documents:
-        ids = [*first, *encode_text(tokenizer, document.text), stop]
+        ids = [*first, *template.encode_text(document.text), stop]
         for start in range(0, len(ids) - 1, max_length - 1):
             blocks.append(Rendered(tuple(ids[start : start + max_length]), 1, document.source))
     return blocks

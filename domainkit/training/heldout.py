@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch.nn.functional import cross_entropy
 
 from domainkit.corpus.document import Document
+from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.batches import pad, split
 from domainkit.training.examples_to_ids import Rendered, render_documents
 from domainkit.training.objectives.supervised import supervised_logits
@@ -114,10 +115,10 @@ def measure(model: Any, rendered: Sequence[Rendered], pad_id: int, max_tokens: i
     return Measured(total / len(chosen), chosen)
 
 
-def bits_per_byte(model: Any, documents: Sequence[Document], tokenizer: Any, block: int) -> float:
+def bits_per_byte(model: Any, documents: Sequence[Document], template: ChatTemplate, block: int) -> float:
     """How well the model predicts plain text, in rows of at most `block` tokens: lower is better, and tokenizers compare."""
-    rendered = render_documents(documents, tokenizer, block)
-    nats = measure(model, rendered, tokenizer.pad_token_id).nll * sum(r.supervised for r in rendered)
+    rendered = render_documents(documents, template, block)
+    nats = measure(model, rendered, template.tokenizer.pad_token_id).nll * sum(r.supervised for r in rendered)
     return nats / math.log(2) / sum(len(d.text.encode()) for d in documents)
 
 

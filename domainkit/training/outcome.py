@@ -13,7 +13,7 @@ from domainkit.adapters.adaptation import Hooks
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Card, write_card
 from domainkit.errors import ConfigError, TrainingError
 from domainkit.machine import hardware, versions
-from domainkit.models.chat_template import encode_chat
+from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.load import LoadedBase
 from domainkit.storage import sha256_file, staged_folder
 from domainkit.training.config import PreferenceConfig, TrainConfig
@@ -69,7 +69,7 @@ def make_card(
         quantization=base.quantization,
         method=config.method,
         config=config.model_dump(),
-        prompt_format=prompt_format(base.tokenizer),
+        prompt_format=prompt_format(base.chat_template),
         tokens=tokens,
         supervised_tokens=supervised,
         losses=list(losses),
@@ -86,11 +86,10 @@ def make_card(
     )
 
 
-def prompt_format(tokenizer: Any) -> str:
+def prompt_format(template: ChatTemplate) -> str:
     """The prompt as the model reads it when a row has no system turn; {question} stands for the user's words."""
-    return tokenizer.decode(
-        encode_chat(tokenizer, [{"role": "user", "content": "{question}"}], add_generation_prompt=True)
-    )
+    question = [{"role": "user", "content": "{question}"}]
+    return template.tokenizer.decode(template.encode_chat(question, add_generation_prompt=True))
 
 
 def save(model: Any, card: Card, out: Path, hooks: Hooks, fresh: dict[str, torch.Tensor]) -> None:

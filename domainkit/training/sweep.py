@@ -289,7 +289,7 @@ class _Shelf:
 
     def render(self, examples: Sequence[Example]) -> list[Any]:
         base = self.take()
-        return render_all(examples, base.tokenizer, self._config.max_length or base.context_length)
+        return render_all(examples, base.chat_template, self._config.max_length or base.context_length)
 
     def measure(self, adapter: Path, dev: Sequence[Example]) -> tuple[float, float | None]:
         """(nats per target token of the adapter on `dev`, bits per byte that it adds to the base's on the general text)."""
@@ -307,7 +307,7 @@ class _Shelf:
     def _bits(self, model: Any) -> float:
         """Bits per byte of the general text."""
         base = self.take()
-        return bits_per_byte(model, self._general, base.tokenizer, min(GENERAL_BLOCK, base.context_length))
+        return bits_per_byte(model, self._general, base.chat_template, min(GENERAL_BLOCK, base.context_length))
 
 
 @torch.no_grad()

@@ -19,7 +19,8 @@ from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError, Problem, TrainingError
-from domainkit.models.load import LoadedBase, load_base, pick_device, resolve_base
+from domainkit.models.load import LoadedBase, load_base, pick_device
+from domainkit.models.source import resolve_base
 from domainkit.registry import near
 from domainkit.storage import sha256_lines
 from domainkit.training import distributed as ranks
@@ -233,7 +234,9 @@ def _render(
     examples: Sequence[Example], documents: Sequence[Document], base: LoadedBase, config: TrainConfig, method: Method
 ) -> list[Rendered]:
     length = config.max_length or base.context_length
-    rendered = render_all(examples, base.tokenizer, length) + render_documents(documents, base.tokenizer, length)
+    rendered = render_all(examples, base.chat_template, length) + render_documents(
+        documents, base.chat_template, length
+    )
     if not sum(r.supervised for r in rendered):
         raise ConfigError("nothing to learn: no token is supervised", next_step="look at the examples' targets")
     return _number_tasks(rendered, examples, documents, hooks(method).tasks_of_rows())

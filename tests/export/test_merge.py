@@ -220,7 +220,7 @@ def test_without_a_gain_both_must_say_the_same() -> None:
 
 def test_measuring_counts_supervised_tokens_only(tiny_base: str) -> None:
     loaded = load_base(tiny_base, quantization="none", purpose="infer")
-    rendered = render_all(HELD_OUT[:2], loaded.tokenizer, 2048)
+    rendered = render_all(HELD_OUT[:2], loaded.chat_template, 2048)
     found = measure(loaded.model, rendered, loaded.tokenizer.pad_token_id)
     total = 0.0
     for r in rendered:

@@ -200,7 +200,7 @@ def test_a_timeout_is_that_requests_error(backend: LocalBackend) -> None:
         (ask("x", temperature=-1.0), "temperature=-1.0 must be 0 or more"),
         (ask("x", top_p=0.0), "top_p=0.0 must be above 0 and at most 1"),
         (ask("x", json_schema={"type": "string", "pattern": "(?=a)"}), "cannot be enforced"),
-        (ask("x", choices=("a",), regex="b"), "exclude one another"),
+        (ask("x", choices=("a",), regex="b"), "exclude each other"),
     ],
 )
 def test_one_bad_request_is_its_own_error(backend: LocalBackend, bad: Request, words: str) -> None:

@@ -18,7 +18,6 @@ from domainkit.adapters.tuned_model import load_adapted, own_method
 from domainkit.errors import ConfigError
 from domainkit.inference.adapters.pool import MIXED
 from domainkit.inference.local import LocalBackend, local_backend
-from domainkit.models.chat_template import opening_of
 from domainkit.models.encoder_decoder import is_encoder_decoder
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.training.batches import pad
@@ -59,7 +58,7 @@ class Case:
 
 def rows_of(base: LoadedBase) -> list[Rendered]:
     """ROWS in the base's form."""
-    return [replace(row, opening=opening_of(base.tokenizer)) for row in ROWS]
+    return [replace(row, opening=base.chat_template.architecture.opening_token_id) for row in ROWS]
 
 
 class LawError(AssertionError):

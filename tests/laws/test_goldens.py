@@ -279,7 +279,7 @@ def told(answer: Completion) -> dict[str, Any]:
         "finish_reason": answer.finish_reason,
         "tokens": [answer.prompt_tokens, answer.completion_tokens],
         "calls": [[call.name, call.arguments] for call in answer.tool_calls],
-        "invalid_calls": list(answer.invalid_tool_calls),
+        "invalid_calls": [f"{call.reason}: {call.text}" for call in answer.invalid_tool_calls],
         "logprobs": [[t.token, t.logprob] for t in answer.logprobs],
         "probabilities": answer.choice_probabilities,
     }

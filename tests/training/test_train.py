@@ -14,7 +14,6 @@ from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError, DataError, MachineError, TrainingError
-from domainkit.models.chat_template import encode_chat
 from domainkit.models.load import load_base
 from domainkit.training import loop as loop_module
 from domainkit.training import outcome
@@ -73,7 +72,7 @@ def answer(base: str, folder: Path | None, question: str) -> str:
     loaded = load_base(base, quantization="nf4", purpose="infer")
     with peft_warnings_muted():
         model = PeftModel.from_pretrained(loaded.model, str(folder)).eval() if folder else loaded.model
-    ids = encode_chat(loaded.tokenizer, [{"role": "user", "content": question}], add_generation_prompt=True)
+    ids = loaded.chat_template.encode_chat([{"role": "user", "content": question}], add_generation_prompt=True)
     new: list[int] = []
     while len(new) < 8:
         with torch.no_grad():

@@ -1,8 +1,8 @@
-"""Constrain: from a request to the tokens its answer may take next, so that nothing outside it can be generated.
+"""Constraints: which tokens an answer may take next, so that text outside the request's form cannot be generated.
 
-Choices walk a trie of the tokeniser's own spellings; JSON schemas, regular expressions and tool calls run llguidance's
-parser. A control token (end of turn, start of a role) is never part of constrained text: spelled out in a choice or a
-schema, it is generated as plain characters.
+Choices walk a trie of the tokenizer's own spellings. JSON schemas, regular expressions and tool calls run llguidance's
+parser. A control token (end of turn, start of a role) is never part of constrained text: where a choice or a schema spells
+one, it is generated as plain characters.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from llguidance import LLMatcher, regex_to_lark
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Request
-from domainkit.inference.constrained.forced_completion import ending
+from domainkit.inference.constrained.forced_completion import closing_suffix
 from domainkit.inference.constrained.grammar import (
     arguments_schema,
     auto_grammar,
@@ -27,12 +27,12 @@ from domainkit.inference.constrained.grammar import (
     schema_error,
     schema_grammar,
 )
-from domainkit.inference.constrained.token_spelling import Spelling, spelling_of
-from domainkit.messages import CALL_OPEN, chosen_tools, tool_name
+from domainkit.inference.constrained.token_spelling import Spelling
+from domainkit.messages import CALL_OPEN, JsonObject, chosen_tools, tool_name
 
 
 class Constraint(ABC):
-    """What one answer may still be. Ask `mask` or `apply`, sample, `advance`; tokens in `forced` need no model."""
+    """What one answer may still become. Call `apply`, sample, then `advance`. Tokens of `forced` need no model."""
 
     @property
     @abstractmethod
@@ -42,22 +42,22 @@ class Constraint(ABC):
     @property
     @abstractmethod
     def finished(self) -> bool:
-        """The answer must end here: only an end token is left, and it need not be generated."""
+        """The answer must end here. Only an end token is left, and it need not be generated."""
 
     @abstractmethod
     def mask(self) -> torch.Tensor:
-        """bool [width]: the allowed next tokens; end tokens are allowed exactly when `complete`."""
+        """bool [width]: the allowed next tokens. End tokens are allowed exactly when `complete`."""
 
     @abstractmethod
     def advance(self, token: int) -> None:
-        """Take `token`; one that the mask forbids is a RequestError."""
+        """Go on by `token`. Raises RequestError for one that the mask forbids."""
 
     @abstractmethod
     def forced(self) -> list[int]:
         """The tokens that must come next, as far as there is no choice; `advance` over each. May be empty."""
 
-    def ending(self, limit: int, after: int | None = None) -> list[int] | None:
-        """At most `limit` tokens, `after` the first of them, that complete the answer; None where there is no such way."""
+    def closing_suffix(self, limit: int, after: int | None = None) -> list[int] | None:
+        """At most `limit` tokens, starting with `after`, that complete the answer; None if there are none."""
         return None
 
     def apply(self, logits: torch.Tensor) -> None:
@@ -65,31 +65,63 @@ class Constraint(ABC):
         logits.masked_fill_(~self.mask().to(logits.device), float("-inf"))
 
 
-def compile_constraint(
-    request: Request, tokenizer: Any, *, width: int | None = None, ends: Collection[int] = ()
-) -> Constraint | None:
-    """The request's constraint for one answer, or None when nothing constrains it.
+def is_constrained(request: Request) -> bool:
+    """Whether anything constrains the answer. Raises RequestError for constraints that exclude each other."""
+    forms = [k for k in ("choices", "json_schema", "regex") if getattr(request, k) not in (None, ())]
+    if len(forms) > 1:
+        raise RequestError(
+            f"{' and '.join(forms)} exclude each other", next_step="keep the one that the answer must be"
+        )
+    if request.tools and forms and forms != ["json_schema"]:
+        raise RequestError(
+            f"{forms[0]} leaves no room to call a tool", next_step=f"remove the tools, or remove {forms[0]}"
+        )
+    return bool(request.tools or forms)
 
-    `width` is the logits' width (default: the tokeniser's size), `ends` are end tokens beside the tokeniser's own. What
-    cannot be enforced is a RequestError. Compiled grammars are kept, so the same constraint is cheap the next time.
+
+def compile_constraint(
+    request: Request, spelling: Spelling, *, width: int | None = None, ends: Collection[int] = ()
+) -> Constraint:
+    """The constraint of one answer to a request for which `is_constrained`.
+
+    `width` is the width of the logits (default: the tokenizer's size); `ends` are end tokens besides the tokenizer's own.
+    Raises RequestError for what cannot be enforced. `spelling` keeps compiled grammars: the next request is cheap.
     """
-    _refuse_two(request)
-    if not (request.tools or request.choices or request.regex is not None or request.json_schema is not None):
-        return None
-    spelling = spelling_of(tokenizer)
     width = spelling.size if width is None else width
     end_ids = sorted(e for e in {spelling.end, *ends} if e < width)
     if request.choices:
-        trie = spelling.kept(("choices", request.choices), lambda: _trie([spelling.spell(c) for c in request.choices]))
+        key = ("choices", request.choices)
+        trie = spelling.compiled(key, lambda: _trie([spelling.spell(c) for c in request.choices]))
         return ChoiceConstraint(trie, width, end_ids)
     grammar = _grammar(request)
-    start = spelling.kept(grammar, lambda: _start(spelling, grammar, request))
-    free = bool(request.tools) and request.tool_choice == "auto" and request.json_schema is None
-    return GrammarConstraint(start, spelling, width, end_ids, free=free)
+    compiled = spelling.compiled(grammar, lambda: _compile(spelling, grammar, request))
+    free_text = bool(request.tools) and request.tool_choice == "auto" and request.json_schema is None
+    return GrammarConstraint(compiled, spelling, width, end_ids, free_text=free_text)
+
+
+# ---- choices -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Node:
+    """A node of the trie of the choices' token ids."""
+
+    children: dict[int, _Node] = field(default_factory=dict)
+    ends_choice: bool = False
+
+
+def _trie(choices: Sequence[Sequence[int]]) -> _Node:
+    root = _Node()
+    for ids in choices:
+        node = root
+        for token in ids:
+            node = node.children.setdefault(token, _Node())
+        node.ends_choice = True
+    return root
 
 
 class ChoiceConstraint(Constraint):
-    """A walk down a trie of token ids; a node is (children, whether a choice ends here)."""
+    """A walk down the trie of the choices."""
 
     def __init__(self, trie: _Node, width: int, ends: Sequence[int]) -> None:
         self._node = trie
@@ -99,7 +131,7 @@ class ChoiceConstraint(Constraint):
 
     @property
     def complete(self) -> bool:
-        return self._node.whole
+        return self._node.ends_choice
 
     @property
     def finished(self) -> bool:
@@ -119,27 +151,42 @@ class ChoiceConstraint(Constraint):
         elif token in self._ends and self.complete:
             self._ended = True
         else:
-            raise _refused(token)
+            raise _not_allowed(token)
 
     def forced(self) -> list[int]:
         ids, node = [], self._node
-        while len(node.children) == 1 and not node.whole and not self._ended:
+        while len(node.children) == 1 and not node.ends_choice and not self._ended:
             ((token, node),) = node.children.items()
             ids.append(token)
         return ids
 
 
-class GrammarConstraint(Constraint):
-    """llguidance's parser over the bytes of the tokens. `free` marks a grammar that opens with free text."""
+# ---- grammars ----------------------------------------------------------------------------------------------------------
 
-    def __init__(self, start: _Start, spelling: Spelling, width: int, ends: Sequence[int], *, free: bool) -> None:
-        self._matcher = start.matcher.deep_copy()
-        self._open = start.mask
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A grammar before its first token."""
+
+    matcher: LLMatcher
+    """Copy it to parse an answer."""
+    first_mask: np.ndarray
+    """bool [tokenizer's size]: the tokens that an answer may start with."""
+
+
+class GrammarConstraint(Constraint):
+    """llguidance's parser over the bytes of the tokens. `free_text` marks a grammar that opens with free text."""
+
+    def __init__(
+        self, compiled: _Compiled, spelling: Spelling, width: int, ends: Sequence[int], *, free_text: bool
+    ) -> None:
+        self._matcher = compiled.matcher.deep_copy()
+        self._first_mask = compiled.first_mask
         self._spelling = spelling
         self._width = width
         self._ends = list(ends)
         self._ended = False
-        self._free = _FreeText(spelling) if free else None
+        self._free_text = _FreeText(spelling) if free_text else None
 
     @property
     def complete(self) -> bool:
@@ -147,16 +194,18 @@ class GrammarConstraint(Constraint):
 
     @property
     def finished(self) -> bool:
+        # llguidance also stops at an error.
         return self._ended or (self._matcher.is_stopped() and not self._matcher.is_error())
 
     def mask(self) -> torch.Tensor:
         allowed = torch.zeros(self._width, dtype=torch.bool)
         if not self.finished:
-            # Amid free text the parser is back in its first state, whose mask is known.
-            known = self._free is not None and self._free.plain
-            bits = self._open if known else _bits(self._matcher, self._spelling.size)
+            # In free text the parser is back in its first state. Its mask over the whole vocabulary is known.
+            in_first_state = self._free_text is not None and self._free_text.plain
+            bits = self._first_mask if in_first_state else _mask_bits(self._matcher, self._spelling.size)
             n = min(self._width, len(bits))
             allowed[:n] = torch.from_numpy(bits[:n])
+        # The grammars have no end token of their own: whether one may come is decided here.
         allowed[self._ends] = self.complete
         if not self.finished and not bool(allowed.any()):
             raise RequestError(
@@ -170,27 +219,29 @@ class GrammarConstraint(Constraint):
             self._ended = True
             return
         if self._ended or not self._matcher.consume_token(token):
-            raise _refused(token)
-        if self._free is not None:
-            self._free.take(token)
+            raise _not_allowed(token)
+        if self._free_text is not None:
+            self._free_text.push(token)
 
     def forced(self) -> list[int]:
-        # A tokeniser that is not canonical has no single right split for the text to come.
+        # llguidance knows the forced bytes. Only a canonical tokenizer has one right split of them into tokens.
         if self.finished or not self._spelling.parser.is_canonical:
             return []
         return self._matcher.compute_ff_tokens()
 
-    def ending(self, limit: int, after: int | None = None) -> list[int] | None:
+    def closing_suffix(self, limit: int, after: int | None = None) -> list[int] | None:
         trial = self._matcher.deep_copy()
-        opening = [] if after is None else [after]
-        if self._ended or not all(trial.consume_token(t) for t in opening):
+        first = [] if after is None else [after]
+        if self._ended or not all(trial.consume_token(t) for t in first):
             return None
-        way = ending(trial, lambda m: _bits(m, self._spelling.size), self._spelling.token_of, limit - len(opening))
-        return None if way is None else [*opening, *way]
+        rest = closing_suffix(
+            trial, lambda m: _mask_bits(m, self._spelling.size), self._spelling.token_of, limit - len(first)
+        )
+        return None if rest is None else [*first, *rest]
 
 
 class _FreeText:
-    """Follows free text: `plain` until the marker has come, except where it, or a character, is half spelled."""
+    """Follows free text up to the first call's marker."""
 
     def __init__(self, spelling: Spelling) -> None:
         self._spelling = spelling
@@ -199,33 +250,17 @@ class _FreeText:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._called = False
         self.plain = True
+        """No marker has come, and neither a marker nor a character is half written."""
 
-    def take(self, token: int) -> None:
+    def push(self, token: int) -> None:
         new = self._spelling.bytes_of(token)
         self._decoder.decode(new)
         text = self._tail + new
         self._called = self._called or self._marker in text
         self._tail = text[-len(self._marker) :]
-        half = any(text.endswith(self._marker[:n]) for n in range(1, len(self._marker)))
-        self.plain = not (self._called or half or self._decoder.getstate()[0])
-
-
-class _Node:
-    __slots__ = ("children", "whole")
-
-    def __init__(self) -> None:
-        self.children: dict[int, _Node] = {}
-        self.whole = False
-
-
-class _Start:
-    """A compiled grammar before its first token, and the mask (bool [tokeniser's size]) there."""
-
-    __slots__ = ("mask", "matcher")
-
-    def __init__(self, matcher: LLMatcher, mask: np.ndarray) -> None:
-        self.matcher = matcher
-        self.mask = mask
+        half_marker = any(text.endswith(self._marker[:n]) for n in range(1, len(self._marker)))
+        half_character = bool(self._decoder.getstate()[0])
+        self.plain = not (self._called or half_marker or half_character)
 
 
 def _grammar(request: Request) -> str:
@@ -238,51 +273,37 @@ def _grammar(request: Request) -> str:
     return schema_grammar(request.json_schema or {})
 
 
-def _trie(spelled: Sequence[Sequence[int]]) -> _Node:
-    root = _Node()
-    for ids in spelled:
-        node = root
-        for token in ids:
-            node = node.children.setdefault(token, _Node())
-        node.whole = True
-    return root
-
-
-def _start(spelling: Spelling, grammar: str, request: Request) -> _Start:
+def _compile(spelling: Spelling, grammar: str, request: Request) -> _Compiled:
     matcher = LLMatcher(spelling.parser, grammar, log_level=0)
     reason = matcher.get_error()
     if not reason:
-        mask = _bits(matcher, spelling.size)
+        # Some faults show only when the first mask is computed.
+        mask = _mask_bits(matcher, spelling.size)
         if not matcher.is_error():
-            return _Start(matcher, mask)
+            return _Compiled(matcher, mask)
         reason = "nothing matches it"
+    raise _compile_error(spelling, request, reason)
+
+
+def _compile_error(spelling: Spelling, request: Request, reason: str) -> RequestError:
     if request.regex is not None:
-        # Asked again with other characters in place of those the grammar escapes: the position is then the user's.
-        same = LLMatcher.grammar_from_regex(request.regex.replace("/", "a").replace("\n", " "))
-        raise regex_error(request.regex, LLMatcher(spelling.parser, same, log_level=0).get_error() or reason)
-    schemas: list[tuple[str, Any]] = [(f"tool '{tool_name(t)}'", arguments_schema(t)) for t in request.tools]
+        # The grammar escapes "/" and newlines, which moves positions. Compile once more with other characters in their
+        # place: the position in that error is the user's.
+        same_length = LLMatcher.grammar_from_regex(request.regex.replace("/", "a").replace("\n", " "))
+        error = LLMatcher(spelling.parser, same_length, log_level=0).get_error()
+        return regex_error(request.regex, error or reason)
+    schemas: list[tuple[str, JsonObject]] = [(f"tool '{tool_name(t)}'", arguments_schema(t)) for t in request.tools]
     if request.json_schema is not None:
         schemas.append(("json_schema", request.json_schema))
-    raise schema_error(schemas, reason)
+    return schema_error(schemas, reason)
 
 
-def _bits(matcher: LLMatcher, size: int) -> np.ndarray:
-    """bool [size]: llguidance's bit mask, unpacked."""
+def _mask_bits(matcher: LLMatcher, size: int) -> np.ndarray:
+    """bool [size]: llguidance's bit mask (one bit per token, 32 in a word, lowest first), unpacked."""
     words = np.zeros((size + 31) // 32, dtype=np.int32)
     matcher.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
     return np.unpackbits(words.view(np.uint8), count=size, bitorder="little").view(bool)
 
 
-def _refuse_two(request: Request) -> None:
-    given = [k for k in ("choices", "json_schema", "regex") if getattr(request, k) not in (None, ())]
-    if len(given) > 1:
-        raise RequestError(f"{' and '.join(given)} exclude one another", next_step="keep the one the answer must be")
-    if request.tools and given and given != ["json_schema"]:
-        raise RequestError(
-            f"{given[0]} leaves no room to call a tool",
-            next_step=f"drop the tools or drop {given[0]}",
-        )
-
-
-def _refused(token: int) -> RequestError:
+def _not_allowed(token: int) -> RequestError:
     return RequestError(f"token {token} is not allowed at this point", next_step="sample from the constraint's mask")

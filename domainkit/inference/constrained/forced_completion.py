@@ -1,51 +1,52 @@
-"""Closing: the way to end a constrained answer when its tokens run out, so that it is whole and fits its schema.
+"""Forced completion: the tokens that close a constrained answer when its token limit is near, so that it fits its schema.
 
-A small model fills a string until it is stopped; cut off there, the answer is no JSON. The last tokens are kept for the way
-out: strings closed, required properties given their least, lists ended.
+A small model fills a string until it is stopped. An answer cut off there is not JSON. The last tokens of the limit are
+therefore reserved: strings are closed, required properties get their least value, lists are ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+from llguidance import LLMatcher
 
-OUTWARD = '}]"\n01nft, [{-.'
-"""Characters that JSON goes on with, those that lead out first."""
-WITHIN = '"a0 -'
+CLOSERS = '}]"\n01nft, [{-.'
+"""Characters that can follow in JSON. Those that close come first, then the shortest values."""
+CLOSERS_IN_STRING = '"a0 -'
 """The same inside a string, where brackets are only text."""
-ONLY_TEXT = "bcghijkmopqsuvwxyz"
-"""Letters that begin no JSON value: where one of them may follow a bracket, both are text."""
+NO_VALUE_STARTS = "bcghijkmopqsuvwxyz"
+"""Letters that start no JSON value. Where one of them may follow as well as a bracket, the parser is inside a string."""
 
 
-def ending(
-    matcher: Any, allowed: Callable[[Any], np.ndarray], token_of: Callable[[str], int | None], limit: int
+def closing_suffix(
+    matcher: LLMatcher, allowed: Callable[[LLMatcher], np.ndarray], token_of: Callable[[str], int | None], limit: int
 ) -> list[int] | None:
-    """At most `limit` tokens that take llguidance's `matcher`, amid JSON, to an acceptable end, or None. It goes along.
+    """At most `limit` tokens that take `matcher`, inside JSON, to an acceptable end; None if there are none. Moves `matcher`.
 
-    `allowed(matcher)` is bool [vocabulary]; `token_of(character)` the token that is this character alone. Greedy, not
-    shortest: in JSON what closes is always the shorter way.
+    `allowed(matcher)` is bool [vocabulary]; `token_of(character)` is the token of that character alone. The search is
+    greedy: in JSON, closing is always the shorter path.
     """
-    path: list[int] = []
+    suffix: list[int] = []
     while not matcher.is_accepting():
-        step = matcher.compute_ff_tokens() or _outward(allowed(matcher), token_of)
-        if not step or len(path) + len(step) > limit or matcher.is_error():
+        step = matcher.compute_ff_tokens() or _closing_step(allowed(matcher), token_of)
+        if not step or len(suffix) + len(step) > limit or matcher.is_error():
             return None
-        for token in step:
-            if not matcher.consume_token(token):
-                return None
-        path += step
-    return path
+        if not all(matcher.consume_token(token) for token in step):
+            return None
+        suffix += step
+    return suffix
 
 
-def _outward(possible: np.ndarray, token_of: Callable[[str], int | None]) -> list[int]:
-    def may(character: str) -> bool:
+def _closing_step(possible: np.ndarray, token_of: Callable[[str], int | None]) -> list[int]:
+    """The one token that leads out fastest, among `possible` (bool [vocabulary])."""
+
+    def possible_token(character: str) -> int | None:
         token = token_of(character)
-        return token is not None and bool(possible[token])
+        return token if token is not None and possible[token] else None
 
-    order = WITHIN if may("}") and any(map(may, ONLY_TEXT)) else OUTWARD
-    for character in order:
-        if may(character):
-            return [token_of(character)]  # type: ignore[list-item]
-    return np.flatnonzero(possible)[:1].tolist()  # a string of a closed set or a pattern: any way on
+    in_string = possible_token("}") is not None and any(possible_token(c) is not None for c in NO_VALUE_STARTS)
+    for character in CLOSERS_IN_STRING if in_string else CLOSERS:
+        if (token := possible_token(character)) is not None:
+            return [token]
+    return np.flatnonzero(possible)[:1].tolist()  # a string of an enum or a pattern: any token continues it

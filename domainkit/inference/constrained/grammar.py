@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from domainkit.errors import RequestError
-from domainkit.messages import CALL_CLOSE, CALL_OPEN, tool_name
+from domainkit.messages import CALL_CLOSE, CALL_OPEN, function_of, tool_name
 
 # One fixed spacing, that of json.dumps: models write it most, and a small one cannot fill its budget with blanks.
 SPACING = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
@@ -91,7 +91,7 @@ def _call_rules(tools: Sequence[dict[str, Any]]) -> str:
 
 def arguments_schema(tool: dict[str, Any]) -> dict[str, Any]:
     """The JSON schema of a tool's arguments; a tool without one takes none."""
-    given = tool.get("function", tool).get("parameters") or {"properties": {}}
+    given = function_of(tool).get("parameters") or {"properties": {}}
     return {**given, "type": "object"}
 
 

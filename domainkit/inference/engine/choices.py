@@ -40,7 +40,7 @@ class Branch:
 
 def choice_trie(choices: tuple[str, ...], spelling: Spelling) -> Branch:
     """The trie of the choices' tokens; kept per tokeniser. Two choices that are spelled alike are a RequestError."""
-    return spelling.kept(("choice trie", choices), lambda: _build(choices, spelling))
+    return spelling.compiled(("choice trie", choices), lambda: _build(choices, spelling))
 
 
 def _build(choices: Sequence[str], spelling: Spelling) -> Branch:

@@ -17,7 +17,7 @@ import torch
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
 from domainkit.inference.constrained.constraint import Constraint
-from domainkit.inference.constrained.token_spelling import spelling_of
+from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.inference.engine.choices import Search, choice_trie, pick
 from domainkit.inference.engine.detokenizer import TextStream, decoder
 from domainkit.inference.engine.kv_cache import Seat
@@ -153,7 +153,7 @@ class Answer(Row):
         if self._constraint is None or not bounded or self._count < self._check_at:
             return False
         left = self._room - self._count
-        way = self._constraint.ending(left, after=token)
+        way = self._constraint.closing_suffix(left, after=token)
         if way is None:
             return self._way is not None
         if left - len(way) > MARGIN:
@@ -248,11 +248,16 @@ class Choice(Row):
     """One of the request's choices: the most probable, or one drawn; `max_tokens` and `stop` do not cut it."""
 
     def __init__(
-        self, request: Request, prompt: Sequence[int], tokenizer: Any, stop_ids: Sequence[int], outlet: Outlet
+        self,
+        request: Request,
+        prompt: Sequence[int],
+        tokenizer: Any,
+        spelling: Spelling,
+        stop_ids: Sequence[int],
+        outlet: Outlet,
     ) -> None:
         super().__init__(prompt, request.adapter, outlet, request.timeout)
         self._request = request
-        spelling = spelling_of(tokenizer)
         self._spell = spelling.spell
         self._new_search = partial(Search, choice_trie(request.choices, spelling), stop_ids)
         self._search = self._new_search()

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
-from domainkit.messages import Message, ToolCall, check_call, parse_calls, shown_length
+from domainkit.messages import (
+    InvalidToolCall,
+    JsonObject,
+    Message,
+    ParsedAnswer,
+    ToolCall,
+    check_call,
+    parse_calls,
+    shown_length,
+)
 
 _FINISHES: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 
@@ -87,7 +95,7 @@ class Answer:
                 f"the server ended the answer with finish_reason {self.finish!r}",
                 next_step="look at the server's log; ask again if it was restarting",
             )
-        text, calls, invalid = self._read_calls()
+        text, calls, invalid = self._parse_calls()
         completion = Completion(
             text=text,
             finish_reason="tool_calls" if calls else ("stop" if finish == "tool_calls" else finish),
@@ -109,18 +117,15 @@ class Answer:
         arguments = function.get("arguments") or ""
         known["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
 
-    def _read_calls(self) -> tuple[str, tuple[ToolCall, ...], tuple[str, ...]]:
+    def _parse_calls(self) -> ParsedAnswer:
+        """The calls that stand in the text, then those that the server has separated from it."""
         if not self.request.tools:
-            return self.text, (), ()
-        text, calls, invalid = parse_calls(self.text, self.request.tools)
-        read, broken = list(calls), list(invalid)
-        for _, call in sorted(self.calls.items()):
-            checked = _checked_call(call, self.request)
-            if isinstance(checked, ToolCall):
-                read.append(checked)
-            else:
-                broken.append(f"{checked}: {json.dumps(call, ensure_ascii=False)}")
-        return text, tuple(read), tuple(broken)
+            return ParsedAnswer(self.text, (), ())
+        parsed = parse_calls(self.text, self.request.tools)
+        separated = [_check_server_call(call, self.request.tools) for _, call in sorted(self.calls.items())]
+        calls = tuple(c for c in separated if isinstance(c, ToolCall))
+        invalid = tuple(c for c in separated if isinstance(c, InvalidToolCall))
+        return ParsedAnswer(parsed.text, parsed.calls + calls, parsed.invalid + invalid)
 
 
 def error_text(payload: Any) -> str:
@@ -174,14 +179,13 @@ def _structure_body(request: Request) -> dict[str, Any]:
     return {}
 
 
-def _checked_call(call: Mapping[str, str], request: Request) -> ToolCall | str:
+def _check_server_call(call: Mapping[str, str], tools: Sequence[JsonObject]) -> ToolCall | InvalidToolCall:
+    text = json.dumps(call, ensure_ascii=False)
     try:
         arguments = json.loads(call["arguments"] or "{}")
     except ValueError as e:
-        return f"not JSON ({e})"
-    return check_call(
-        {"name": call["name"], "arguments": arguments}, request.tools, id=call["id"] or f"call_{uuid.uuid4().hex[:24]}"
-    )
+        return InvalidToolCall(f"not JSON ({e})", text)
+    return check_call({"name": call["name"], "arguments": arguments}, tools, text=text, call_id=call["id"] or None)
 
 
 def _check_obeyed(request: Request, completion: Completion) -> None:

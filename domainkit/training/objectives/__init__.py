@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from domainkit.corpus.example import Example
 from domainkit.corpus.preferences import Marked, Pair
 from domainkit.errors import MachineError
 from domainkit.registry import Table
 from domainkit.training.config import PreferenceConfig
+
+if TYPE_CHECKING:
+    from domainkit.models.chat_template import ChatTemplate
 
 OBJECTIVES = Table(
     "objective",
@@ -67,7 +70,9 @@ class Objective(Protocol):
         ...
 
     @staticmethod
-    def encode(rows: Sequence[Any], tokenizer: Any, max_length: int, config: PreferenceConfig) -> list[dict[str, Any]]:
+    def encode(
+        rows: Sequence[Any], template: ChatTemplate, max_length: int, config: PreferenceConfig
+    ) -> list[dict[str, Any]]:
         """The rows as token ids. Raises DataError for a row that is too long, with its line."""
         ...
 

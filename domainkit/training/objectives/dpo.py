@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from trl import DPOConfig, DPOTrainer
 
 from domainkit.corpus.preferences import Pair
+from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import render_all
 from domainkit.training.objectives import Plan, RowKind
@@ -37,8 +38,10 @@ class Dpo:
         return 2
 
     @staticmethod
-    def encode(rows: Sequence[Pair], tokenizer: Any, max_length: int, config: PreferenceConfig) -> list[dict[str, Any]]:
-        sides = [render_all([getattr(r, side) for r in rows], tokenizer, max_length) for side in ("chosen", "rejected")]
+    def encode(
+        rows: Sequence[Pair], template: ChatTemplate, max_length: int, config: PreferenceConfig
+    ) -> list[dict[str, Any]]:
+        sides = [render_all([getattr(r, side) for r in rows], template, max_length) for side in ("chosen", "rejected")]
         return [
             {
                 "prompt_ids": list(c.ids[: c.start]),

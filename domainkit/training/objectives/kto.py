@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from trl import KTOConfig, KTOTrainer
 
 from domainkit.corpus.preferences import Marked
+from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import render_all
 from domainkit.training.objectives import Plan, RowKind
@@ -41,12 +42,12 @@ class Kto:
 
     @staticmethod
     def encode(
-        rows: Sequence[Marked], tokenizer: Any, max_length: int, config: PreferenceConfig
+        rows: Sequence[Marked], template: ChatTemplate, max_length: int, config: PreferenceConfig
     ) -> list[dict[str, Any]]:
         """In the order they are trained in: TRL reads KTO's rows as they come, and pairs each prompt with the answer before it."""
         order = list(rows)
         random.Random(config.seed).shuffle(order)
-        rendered = render_all([row.example for row in order], tokenizer, max_length)
+        rendered = render_all([row.example for row in order], template, max_length)
         answers = [list(r.ids[r.start :]) for r in rendered]
         return [
             {

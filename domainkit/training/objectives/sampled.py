@@ -9,6 +9,7 @@ from domainkit.corpus.example import Example
 from domainkit.corpus.examples import refuse_tools
 from domainkit.corpus.rows import place
 from domainkit.errors import DataError, Problem
+from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import encode_prompt
 from domainkit.training.objectives import Plan, RowKind
@@ -22,13 +23,13 @@ CURVE = {
 
 
 def encode_prompts(
-    rows: Sequence[Example], tokenizer: Any, max_length: int, config: PreferenceConfig
+    rows: Sequence[Example], template: ChatTemplate, max_length: int, config: PreferenceConfig
 ) -> list[dict[str, Any]]:
     """Each example's prompt as ids; the longest answer must fit behind it."""
     refuse_tools(rows, "sampling answers for a reward")
     encoded, problems = [], []
     for number, row in enumerate(rows):
-        ids = encode_prompt(row, tokenizer)
+        ids = encode_prompt(row, template)
         if len(ids) + config.max_new_tokens > max_length:
             path, line = place(row.source)
             what = f"its prompt of {len(ids)} tokens and an answer of max_new_tokens={config.max_new_tokens} are more than {max_length}"

@@ -21,7 +21,8 @@ from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import Method, attach, peft_warnings_muted
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example
-from domainkit.models.load import LoadedBase, load_base, resolve_base
+from domainkit.models.load import LoadedBase, load_base
+from domainkit.models.source import resolve_base
 from domainkit.storage import sha256_lines
 from domainkit.training.checkpoints import finished, last_checkpoint, open_work, stopping_gently
 from domainkit.training.config import PreferenceConfig, parse_config
@@ -95,7 +96,7 @@ def train_preference(
     model = _model(base, method, before)
     # 3. Rows as token ids.
     length = config.max_length or base.context_length
-    encoded = objective.encode(rows, base.tokenizer, length, config)
+    encoded = objective.encode(rows, base.chat_template, length, config)
     # 4. TRL's trainer.
     with _quiet():
         plan = make_plan(config, objective, len(encoded), work, base)
@@ -190,7 +191,7 @@ def _probe(
     """Facts of the answers to the first rows' prompts, sampled with the same seed whenever it is asked."""
     if not config.probe:
         return None
-    prompts = [encode_prompt(example_of(row), base.tokenizer) for row in rows[: config.probe]]
+    prompts = [encode_prompt(example_of(row), base.chat_template) for row in rows[: config.probe]]
     return measure_drift(
         model, base.tokenizer, prompts, stops=base.stop_token_ids, max_new_tokens=config.max_new_tokens,
         rows=config.rows_per_pass, seed=config.seed, reward=scorer,

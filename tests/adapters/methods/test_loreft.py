@@ -161,7 +161,7 @@ def test_it_teaches_and_the_folder_loads(tiny_base: str, tmp_path: Path) -> None
     loaded = load_base(tiny_base, quantization="nf4", purpose="infer")
     model = load_adapted(loaded.model, tmp_path / "a")
     assert not any(p.requires_grad for p in model.parameters())
-    one = pad(render_all(rows, loaded.tokenizer, 99), 0)
+    one = pad(render_all(rows, loaded.chat_template, 99), 0)
     with torch.no_grad():
         assert supervised_loss(model, one) / 6 == pytest.approx(adapter.card.losses[-1][1], rel=0.2)
 

@@ -8,6 +8,7 @@ import json
 import random
 import re
 import time
+from functools import lru_cache
 from typing import Any, Literal
 
 import pytest
@@ -20,11 +21,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Request
-from domainkit.inference.constrained.constraint import Constraint, compile_constraint
-from domainkit.inference.constrained.token_spelling import spelling_of
+from domainkit.inference.constrained.constraint import Constraint, compile_constraint, is_constrained
+from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.messages import Message, parse_calls
 
 END = 2
+spelling_of = lru_cache(Spelling)
 ASK = (Message("user", "?"),)
 
 
@@ -54,9 +56,9 @@ def merging() -> Any:
 
 
 def constraint(tokenizer: Any, **fields: Any) -> Constraint:
-    made = compile_constraint(Request(ASK, **fields), tokenizer)
-    assert made is not None
-    return made
+    request = Request(ASK, **fields)
+    assert is_constrained(request)
+    return compile_constraint(request, spelling_of(tokenizer))
 
 
 def allowed(c: Constraint) -> list[int]:
@@ -400,12 +402,12 @@ def test_auto_is_free_until_the_marker_and_strict_after_it(merging: Any) -> None
 
 def test_autos_short_cut_gives_the_parsers_own_mask(merging: Any) -> None:
     """Amid free text the first mask is reused; it must be what the parser would answer at that point."""
-    from domainkit.inference.constrained.constraint import GrammarConstraint, _bits
+    from domainkit.inference.constrained.constraint import GrammarConstraint, _mask_bits
 
     c = constraint(merging, tools=(ADD,))
     assert isinstance(c, GrammarConstraint)
     for token in spelling_of(merging).spell("a <tool Zürich 東京 <tool_ca <<tool_call"):
-        expected = torch.from_numpy(_bits(c._matcher, len(merging)))
+        expected = torch.from_numpy(_mask_bits(c._matcher, len(merging)))
         expected[END] = c.complete
         assert torch.equal(c.mask(), expected)
         c.advance(token)
@@ -431,13 +433,13 @@ def test_unusable_tool_schema_names_the_tool(tiny: Any) -> None:
 
 
 def test_nothing_constrains_a_plain_request(tiny: Any) -> None:
-    assert compile_constraint(Request(ASK), tiny) is None
+    assert not is_constrained(Request(ASK))
 
 
 @pytest.mark.parametrize(
     "fields, text",
     [
-        ({"choices": ("a",), "regex": "a"}, "choices and regex exclude one another"),
+        ({"choices": ("a",), "regex": "a"}, "choices and regex exclude each other"),
         ({"choices": ("a",), "tools": (ADD,)}, "choices leaves no room to call a tool"),
         ({"tools": (ADD,), "tool_choice": "ad"}, "did you mean 'add'?"),
         ({"tools": ({"type": "function", "function": {}},)}, "a tool has no name"),
@@ -451,7 +453,7 @@ def test_contradictory_requests_say_what_to_drop(tiny: Any, fields: dict[str, An
 
 def test_mask_has_the_logits_width_and_apply_leaves_only_allowed(tiny: Any) -> None:
     for fields in ({"choices": ("yes", "no")}, {"regex": "yes|no"}):
-        c = compile_constraint(Request(ASK, **fields), tiny, width=320, ends=(3,))
+        c = compile_constraint(Request(ASK, **fields), spelling_of(tiny), width=320, ends=(3,))
         assert c is not None
         assert c.mask().shape == (320,)
         logits = torch.zeros(320)

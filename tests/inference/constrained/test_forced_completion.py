@@ -26,17 +26,16 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def test_the_way_out_gives_required_properties_their_least(backend: LocalBackend) -> None:
-    constraint = compile_constraint(ask("x", json_schema=SCHEMA), backend.tokenizer)
-    assert constraint is not None
-    way = constraint.ending(500)
-    assert way is not None
-    found = json.loads(backend.tokenizer.decode(way))
+def test_a_closing_suffix_gives_required_properties_their_least(backend: LocalBackend) -> None:
+    constraint = compile_constraint(ask("x", json_schema=SCHEMA), backend.spelling)
+    suffix = constraint.closing_suffix(500)
+    assert suffix is not None
+    found = json.loads(backend.tokenizer.decode(suffix))
     assert set(found) == set(SCHEMA["required"])
     assert found["setup"] == ""
     assert found["items"] == [{"a": "", "b": "xx"}]
-    assert constraint.ending(len(way)) == way
-    assert constraint.ending(len(way) - 1) is None
+    assert constraint.closing_suffix(len(suffix)) == suffix
+    assert constraint.closing_suffix(len(suffix) - 1) is None
 
 
 @pytest.mark.parametrize("room", [125, 150, 200, 400])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from transformers import PreTrainedTokenizerFast
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.inference.backend import Request
 from domainkit.inference.constrained.constraint import compile_constraint
-from domainkit.inference.constrained.token_spelling import spelling_of
+from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.messages import Message
 
+spelling_of = lru_cache(Spelling)
 TOOL = {"type": "function", "function": {"name": "now", "description": "The time."}}
 
 
@@ -63,24 +65,23 @@ def test_any_text_is_spelled_exactly_and_without_control_tokens(plain: Any, text
 def test_a_normalising_tokeniser_does_not_change_the_text() -> None:
     tokenizer = byte_level(normalizer=normalizers.NFD())
     assert len(tokenizer.encode("é")) == 3
-    spelling = spelling_of(tokenizer)
+    spelling = Spelling(tokenizer)
     assert spelling.parser.decode_bytes(spelling.spell("café")) == "café".encode()
 
 
 def test_a_word_is_spelled_as_it_follows_the_prompt_not_as_a_sentence_starts() -> None:
     tokenizer = sentencepiece_like()
-    ids = spelling_of(tokenizer).spell("Yes")
+    ids = Spelling(tokenizer).spell("Yes")
     assert tokenizer.convert_ids_to_tokens(ids) == ["Yes"]
     assert tokenizer.convert_ids_to_tokens(tokenizer.encode("Yes", add_special_tokens=False)) == ["▁Yes"]
-    assert tokenizer.convert_ids_to_tokens(spelling_of(tokenizer).spell("No way")) == ["No", "▁way"]
+    assert tokenizer.convert_ids_to_tokens(Spelling(tokenizer).spell("No way")) == ["No", "▁way"]
 
 
 @pytest.mark.parametrize("special", [False, True])
 def test_a_call_marker_of_one_token_is_used_as_one(special: bool) -> None:
     tokenizer = byte_level(marker_special=special)
     marker = tokenizer.convert_tokens_to_ids("<tool_call>")
-    c = compile_constraint(Request((Message("user", "?"),), tools=(TOOL,), tool_choice="any"), tokenizer)
-    assert c is not None
+    c = compile_constraint(Request((Message("user", "?"),), tools=(TOOL,), tool_choice="any"), Spelling(tokenizer))
     assert c.forced()[0] == marker
     assert c.mask()[marker]
 
@@ -88,20 +89,16 @@ def test_a_call_marker_of_one_token_is_used_as_one(special: bool) -> None:
 def test_text_no_token_can_spell_is_refused() -> None:
     vocab = {"<|end|>": 0, "a": 1, "b": 2}
     core = Tokenizer(models.BPE(vocab=vocab, merges=[]))
-    with pytest.raises(BaseModelError, match="cannot be constrained with this tokeniser: can't determine decoder"):
-        spelling_of(PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|end|>"))
+    with pytest.raises(BaseModelError, match="cannot be constrained with this tokenizer: can't determine decoder"):
+        Spelling(PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|end|>"))
     core.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|end|>")
-    assert spelling_of(tokenizer).spell("abba") == [1, 2, 2, 1]
+    assert Spelling(tokenizer).spell("abba") == [1, 2, 2, 1]
     with pytest.raises(RequestError, match=r"cannot spell 'abc'(.|\n)*reword it"):
-        spelling_of(tokenizer).spell("abc")
+        Spelling(tokenizer).spell("abc")
 
 
 def test_a_tokeniser_without_an_end_is_unfit() -> None:
     core = Tokenizer(models.BPE(vocab={"a": 0}, merges=[]))
     with pytest.raises(BaseModelError, match="no end token"):
-        spelling_of(PreTrainedTokenizerFast(tokenizer_object=core))
-
-
-def test_one_spelling_per_tokeniser(plain: Any) -> None:
-    assert spelling_of(plain) is spelling_of(plain)
+        Spelling(PreTrainedTokenizerFast(tokenizer_object=core))

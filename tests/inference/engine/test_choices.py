@@ -75,11 +75,11 @@ def test_what_all_choices_share_is_not_asked() -> None:
 def test_the_same_choice_twice_is_refused(tiny_base: str) -> None:
     from transformers import AutoTokenizer
 
-    from domainkit.inference.constrained.token_spelling import spelling_of
+    from domainkit.inference.constrained.token_spelling import Spelling
 
     tokenizer: Any = AutoTokenizer.from_pretrained(tiny_base)
     with pytest.raises(RequestError, match=r"'yes' is given twice"):
-        choice_trie(("yes", "no", "yes"), spelling_of(tokenizer))
+        choice_trie(("yes", "no", "yes"), Spelling(tokenizer))
 
 
 def test_temperature_draws_from_the_distribution() -> None:

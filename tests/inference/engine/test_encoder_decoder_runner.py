@@ -14,7 +14,6 @@ from domainkit.adapters.methods import METHODS, attach, parse_method
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.inference.backend import Request
-from domainkit.inference.constrained.token_spelling import spelling_of
 from domainkit.inference.engine import encoder_decoder_runner as encoder_decoder
 from domainkit.inference.engine.encoder_decoder_runner import PairRunner, make_pair_runner
 from domainkit.inference.engine.kv_cache import Seat
@@ -238,8 +237,7 @@ def sentencepiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_sentencepiece_answers_begin_with_whole_words(sentencepiece: Path) -> None:
     pair = local_backend(str(sentencepiece), quantization="none")
     assert pair._prompt(ask("my repair"))[-2:] == [1, 0], "EOS closes the prompt, the opening token follows"
-    spelling = spelling_of(pair.tokenizer)
-    assert pair.tokenizer.convert_ids_to_tokens(spelling.spell("refund")) == ["▁refund"]
+    assert pair.tokenizer.convert_ids_to_tokens(pair.spelling.spell("refund")) == ["▁refund"]
     model = load_base(str(sentencepiece), quantization="none", purpose="infer").model
     requests = [ask("my refund?", max_tokens=8), ask("repair", max_tokens=8)]
     assert [c.text for c in pair.complete(requests)] == [generated(model, pair, r) for r in requests]

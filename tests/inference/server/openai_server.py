@@ -18,9 +18,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from domainkit.inference.backend import Request
-from domainkit.inference.constrained.constraint import compile_constraint
+from domainkit.inference.constrained.constraint import compile_constraint, is_constrained
+from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.messages import parse_calls
-from domainkit.models.tool_template import with_tools
+from domainkit.models.chat_template import ChatTemplate
 
 KEY = "s3cret-key"
 KNOWN = {
@@ -44,6 +45,7 @@ class Model:
     def __init__(self, base: str, adapters: dict[str, str]) -> None:
         self.base = base
         self.tokenizer = AutoTokenizer.from_pretrained(base)
+        self.spelling = Spelling(self.tokenizer)
         self.model: Any = AutoModelForCausalLM.from_pretrained(base).eval()
         self.lock = threading.Lock()
         self.adapters: list[str] = []
@@ -79,7 +81,7 @@ class Model:
 
     def generate(self, body: dict[str, Any], request: Request, ids: list[int], seen: list[Any]) -> Any:
         """Yields (token, logprob) one by one; `seen` gets the finish reason."""
-        constraint = compile_constraint(request, self.tokenizer)
+        constraint = compile_constraint(request, self.spelling) if is_constrained(request) else None
         generator = torch.Generator().manual_seed(body.get("seed") or 0)
         out: list[int] = []
         for _ in range(body.get("max_tokens", 16)):
@@ -201,7 +203,7 @@ class Handler(BaseHTTPRequestHandler):
             from domainkit.messages import Message
 
             plain = [Message(m["role"], m["content"]) for m in body["messages"]]
-            turns, tools = with_tools(plain, request.tools, request.tool_choice, tokenizer)
+            turns, tools = ChatTemplate(tokenizer).with_tools(plain, request.tools, request.tool_choice)
         else:
             turns, tools = body["messages"], None
         ids, finish = self.model.prompt_ids(turns, tools), []

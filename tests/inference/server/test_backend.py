@@ -323,8 +323,8 @@ def test_streamed_calls_are_put_together_and_broken_ones_kept() -> None:
     answer.take({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
     completion = answer.completion(0.5)
     assert completion.tool_calls == (ToolCall("c0", "add", {"a": True}),)
-    assert completion.invalid_tool_calls[0].startswith("no tool is named 'sub'")
-    assert completion.invalid_tool_calls[1].startswith("not JSON (")
+    assert completion.invalid_tool_calls[0].reason == "no tool is named 'sub'"
+    assert completion.invalid_tool_calls[1].reason.startswith("not JSON (")
     assert completion.decode_seconds == 0.5
 
 

@@ -16,7 +16,6 @@ from domainkit.corpus.example import Example, Turn
 from domainkit.corpus.preferences import Marked, Pair, read_pairs
 from domainkit.errors import AdapterError, ConfigError, DataError, MachineError, TrainingError
 from domainkit.llm.chat_model import DomainLLM
-from domainkit.models.chat_template import encode_chat
 from domainkit.models.load import load_base
 from domainkit.training.checkpoints import last_checkpoint
 from domainkit.training.config import PreferenceConfig, parse_config
@@ -231,7 +230,7 @@ def test_drift_is_the_kl_of_the_sampled_answers(tiny_base: str) -> None:
     """Against a sum written out: a fresh adapter has none, one with random weights what softmax says."""
     base = load_base(tiny_base, quantization="none")
     model = attach(parse_method("lora", {"rank": 4}), base.model)
-    prompts = [encode_chat(base.tokenizer, EXAMPLES[i].prompt, add_generation_prompt=True)[i:] for i in range(2)]
+    prompts = [base.chat_template.encode_chat(EXAMPLES[i].prompt, add_generation_prompt=True)[i:] for i in range(2)]
 
     def measure() -> Any:
         return measure_drift(

