@@ -249,7 +249,7 @@ def test_identity_loads_no_weights(tiny_base: str, adapters: dict[str, str]) -> 
     fresh = LocalBackend(tiny_base, None, "none", "cpu")
     facts = fresh.identity(adapters["red"])
     assert fresh._engine is None
-    assert fresh._tokenizer is None
+    assert fresh._chat_template is None
     assert facts["base"] == tiny_base
     assert len(facts["base_fingerprint"]) == 64
     assert facts["quantization"] == "none"
