@@ -212,7 +212,7 @@ def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
 def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
     """Nats per target token of the kept examples, and bits per byte of general prose."""
     from domainkit.adapters.tuned_model import load_adapted
-    from domainkit.corpus.read import read_documents
+    from domainkit.corpus.read_files import read_documents
     from domainkit.models.load import load_base
     from domainkit.training.examples_to_ids import render_all
     from domainkit.training.heldout import bits_per_byte, measure

@@ -280,7 +280,7 @@ def filled(page: str, results: Path = RESULTS) -> str:
 
 def leakage(data: Path) -> Rows:
     """What each level finds in train for the test questions of public data sets, and how often pairs share their target."""
-    from domainkit.corpus.read import read_examples
+    from domainkit.corpus.read_files import read_examples
     from domainkit.evaluation.task import read_task
     from domainkit.retrieval.dense import sentence_cosines
     from domainkit.retrieval.embeddings import MiniLMEmbeddings

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from domainkit.corpus.document import Document
     from domainkit.corpus.example import Example, Turn
     from domainkit.corpus.preferences import read_marked, read_pairs
-    from domainkit.corpus.read import read_documents, read_examples
+    from domainkit.corpus.read_files import read_documents, read_examples
     from domainkit.errors import DomainkitError
     from domainkit.evaluation.metrics.judge import judge
     from domainkit.evaluation.task import Sample, Task, read_task
@@ -47,8 +47,8 @@ _PUBLIC = {
     "check": "domainkit.corpus.check",
     "compare": "domainkit.comparison.compare",
     "judge": "domainkit.evaluation.metrics.judge",
-    "read_documents": "domainkit.corpus.read",
-    "read_examples": "domainkit.corpus.read",
+    "read_documents": "domainkit.corpus.read_files",
+    "read_examples": "domainkit.corpus.read_files",
     "read_marked": "domainkit.corpus.preferences",
     "read_pairs": "domainkit.corpus.preferences",
     "read_task": "domainkit.evaluation.task",

@@ -118,7 +118,7 @@ def saving(path: Path | str) -> Iterator[None]:
         raise
 
 
-def describe(error: Any, model: Any) -> str:
+def validation_error_text(error: Any, model: Any) -> str:
     """One pydantic error as one clause: the field, the value, the rule or the near name."""
     field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":

@@ -1,18 +1,14 @@
-"""What this machine and its packages are, the environment every artifact records; and a thread that leaves nothing behind."""
+"""The machine and the versions of its packages: the environment that every artifact records."""
 
 from __future__ import annotations
 
 import os
 import platform
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeVar
+from typing import Any
 
 from domainkit import __version__
-
-T = TypeVar("T")
 
 PACKAGES = (
     "torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "tokenizers", "safetensors",
@@ -58,17 +54,6 @@ def memory_in_use() -> int:
     import psutil
 
     return int(psutil.Process().memory_info().rss)
-
-
-def in_passing_thread(work: Callable[[], T]) -> T:
-    """What `work` returns or raises, computed in a thread that ends with it.
-
-    A thread that computes with torch keeps OpenMP workers of its own until it ends. Where a process has more of them than cores,
-    libgomp (`gomp_throttled_spin_count_var`) lets them sleep after every operation instead of waiting a moment for the next, and a
-    step of the engine has thousands.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="domainkit-passing") as threads:
-        return threads.submit(work).result()
 
 
 def _affinity() -> set[int]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from domainkit.errors import RequestError
-from domainkit.registry import near
+from domainkit.registry import suggestion
 
 CALL_OPEN = "<tool_call>"
 CALL_CLOSE = "</tool_call>"
@@ -95,7 +95,7 @@ def chosen_tools(tools: Sequence[JsonObject], tool_choice: str) -> tuple[JsonObj
     if not named:
         raise RequestError(
             f"tool_choice names '{tool_choice}', which is not among the request's tools",
-            next_step=near(tool_choice, ["auto", "any", *map(tool_name, tools)]),
+            next_step=suggestion(tool_choice, ["auto", "any", *map(tool_name, tools)]),
         )
     return named
 

@@ -11,37 +11,54 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from domainkit.errors import ConfigError
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
 
-def near(name: str, names: Iterable[str]) -> str:
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name that is spelt most like `name`, or None when none is similar."""
+    return next(iter(difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.6)), None)
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
     """The next step for an unknown name: the nearest known one, or all of them."""
     names = sorted(names)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else f"one of: {', '.join(names)}"
+    similar = nearest(name, names)
+    return f"did you mean '{similar}'?" if similar else f"one of: {', '.join(names)}"
 
 
-class Table(Mapping[str, str]):
-    """`noun` names what a line is ("method", "metric"); `group` the entry-point group other packages may use."""
+class Table(Mapping[str, str], Generic[T]):
+    """Names of things of type T. `noun` says what a line is ("method", "metric"), for error messages.
+
+    `group` is the entry point group through which other packages add lines; None for a closed table.
+    """
 
     def __init__(self, noun: str, lines: Mapping[str, str], *, group: str | None = None) -> None:
         self.noun = noun
         self.group = group
-        self._own = dict(lines)
+        self._builtin = dict(lines)
 
     @cached_property
     def _lines(self) -> dict[str, str]:
         added = {e.name: e.value for e in entry_points(group=self.group)} if self.group else {}
         # Another package cannot replace a line of domainkit.
-        return {**self._own, **{name: value for name, value in added.items() if name not in self._own}}
+        return {**self._builtin, **{name: value for name, value in added.items() if name not in self._builtin}}
 
     def __getitem__(self, name: str) -> str:
         try:
             return self._lines[name]
         except KeyError:
-            raise ConfigError(f"unknown {self.noun} '{name}'", next_step=near(name, self._lines)) from None
+            raise ConfigError(f"unknown {self.noun} '{name}'", next_step=suggestion(name, self._lines)) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._lines
@@ -52,7 +69,8 @@ class Table(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._lines)
 
-    def load(self, name: str) -> Any:
-        """Import and return what the line names; an unknown name is a ConfigError with the near one."""
+    def load(self, name: str) -> T:
+        """Import and return what the line names. ConfigError with the nearest name for an unknown one."""
         module, _, attribute = self[name].partition(":")
-        return getattr(import_module(module), attribute)
+        value: T = getattr(import_module(module), attribute)
+        return value

@@ -1,34 +1,22 @@
-"""A thread for work that leaves nothing behind."""
+"""The environment that artifacts record."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
+import json
 
-import pytest
-
-from domainkit.machine import in_passing_thread
-
-COUNT = """
-import psutil, time, torch
-from domainkit.inference.local import local_backend
-torch.set_num_threads(2)
-local_backend("builtin:smollm2-135m", quantization="none").engine()
-time.sleep(1)  # threads that are ending are gone then
-loaded = psutil.Process().num_threads()
-torch.ones(512, 512) @ torch.ones(512, 512)
-print(psutil.Process().num_threads() - loaded)
-"""
+from domainkit.machine import environment, memory_in_use, versions
 
 
-def test_it_returns_and_raises_what_the_work_does_and_is_gone() -> None:
-    assert in_passing_thread(threading.current_thread) not in threading.enumerate()
-    with pytest.raises(ZeroDivisionError):
-        in_passing_thread(lambda: 1 // 0)
+def test_environment_is_json_and_names_the_installed_versions() -> None:
+    facts = json.loads(json.dumps(environment()))
+    assert set(facts) == {"python", "platform", "hardware", "versions"}
+    assert facts["hardware"]["cores"] >= 1
+    assert "torch" in facts["versions"]
 
 
-def test_loading_a_base_leaves_the_calling_thread_no_workers() -> None:
-    """They would crowd out the engine's. The thread has made none if its first large product makes one."""
-    done = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True)
-    assert done.stdout.strip() == "1", done.stdout + done.stderr
+def test_a_package_that_is_not_installed_is_left_out() -> None:
+    assert set(versions(("numpy", "no-such-package"))) == {"domainkit", "numpy"}
+
+
+def test_memory_in_use_is_more_than_a_megabyte() -> None:
+    assert memory_in_use() > 2**20

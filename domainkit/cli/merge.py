@@ -54,7 +54,7 @@ def merge(
     if len(adapters) == 1 and weights is not None:
         raise ConfigError("needs several adapters", where="--weights", next_step="name two adapters or more")
 
-    from domainkit.corpus.read import read_examples
+    from domainkit.corpus.read_files import read_examples
 
     held_out = read_examples(data)
     known: dict[str, Any] = {"base": base, "quantization": quantization} | ({} if keep is None else {"keep": keep})

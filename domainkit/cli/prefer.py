@@ -70,7 +70,7 @@ def prefer(
 
 def _read(objective: str, path: Path) -> Any:
     from domainkit.corpus.preferences import read_marked, read_pairs
-    from domainkit.corpus.read import read_examples
+    from domainkit.corpus.read_files import read_examples
     from domainkit.training.objectives import OBJECTIVES
 
     readers: dict[str, Any] = {"pairs": read_pairs, "marked": read_marked, "examples": read_examples}

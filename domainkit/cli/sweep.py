@@ -18,8 +18,8 @@ def run_sweep(file: Path, settings: dict[str, Any], data: Path, out: Path) -> No
     from rich.console import Console
     from rich.table import Table
 
-    from domainkit.corpus.examples import refuse_tools
-    from domainkit.corpus.read import read_examples
+    from domainkit.corpus.example_layouts import refuse_tools
+    from domainkit.corpus.read_files import read_examples
     from domainkit.training.sweep import parse_grid, retrain, sweep, table
 
     grid = parse_grid(read_run_file(file))

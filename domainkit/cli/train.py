@@ -52,7 +52,7 @@ def train(
         run_sweep(sweep, values, Path(own["data"]), Path(own["out"]))
         return
 
-    from domainkit.corpus.read import read_documents, read_examples
+    from domainkit.corpus.read_files import read_documents, read_examples
     from domainkit.training.distributed import is_first
     from domainkit.training.train import train as run
 

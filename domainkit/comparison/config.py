@@ -12,7 +12,7 @@ from domainkit.corpus.chunk import CHUNK_WORDS
 from domainkit.evaluation.metrics import BatchMetric
 from domainkit.evaluation.task import Kind
 from domainkit.models import Quantization
-from domainkit.registry import near
+from domainkit.registry import suggestion
 from domainkit.retrieval import RETRIEVERS
 
 
@@ -73,7 +73,7 @@ class CompareConfig(BaseModel):
     @classmethod
     def _retriever_is_in_the_table(cls, name: str) -> str:
         if name not in RETRIEVERS:
-            raise PydanticCustomError("unknown_retriever", "{hint}", {"hint": near(name, RETRIEVERS)})
+            raise PydanticCustomError("unknown_retriever", "{hint}", {"hint": suggestion(name, RETRIEVERS)})
         return name
 
     @field_validator("metrics", mode="before")

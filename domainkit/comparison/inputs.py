@@ -13,9 +13,9 @@ from domainkit.comparison.config import CompareConfig
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.corpus.examples import refuse_tools
-from domainkit.corpus.read import read_documents, read_examples
-from domainkit.errors import ConfigError, DataError, Problem, describe
+from domainkit.corpus.example_layouts import refuse_tools
+from domainkit.corpus.read_files import read_documents, read_examples
+from domainkit.errors import ConfigError, DataError, Problem, validation_error_text
 from domainkit.evaluation.general_questions import General, read_general
 from domainkit.evaluation.metrics import MetricSet, metric_set
 from domainkit.evaluation.task import Task, read_task
@@ -52,7 +52,7 @@ def parse_options(options: Mapping[str, Any]) -> CompareConfig:
     try:
         return CompareConfig(**options)
     except ValidationError as e:
-        clauses = "; ".join(describe(error, CompareConfig) for error in e.errors())
+        clauses = "; ".join(validation_error_text(error, CompareConfig) for error in e.errors())
         raise ConfigError(clauses, next_step="domainkit compare --help lists every option") from e
 
 

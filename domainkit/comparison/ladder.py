@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domainkit.errors import ConfigError
 from domainkit.evaluation.variant import Variant
-from domainkit.registry import Table, near
+from domainkit.registry import Table, suggestion
 
 CHAINS = Table(
     "chain",
@@ -31,5 +31,5 @@ def find_variant(name: str) -> Variant:
     """The variant of that name. Raises ConfigError with the nearest name."""
     variants = ladder()
     if name not in variants:
-        raise ConfigError(f"unknown variant '{name}'", next_step=near(name, variants))
+        raise ConfigError(f"unknown variant '{name}'", next_step=suggestion(name, variants))
     return variants[name]

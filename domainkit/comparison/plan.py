@@ -19,7 +19,7 @@ from domainkit.evaluation.classical import ClassicalModel
 from domainkit.evaluation.variant import Answerer, Need, Variant
 from domainkit.llm.chat_model import DomainLLM
 from domainkit.models.source import resolve_base
-from domainkit.registry import near
+from domainkit.registry import suggestion
 from domainkit.retrieval import GoldRetriever, build_retriever, nearest_examples
 from domainkit.storage import sha256_json
 
@@ -266,5 +266,5 @@ def _named(variants: Sequence[str | Variant] | None) -> list[Variant]:
 
 def _baseline(declared: str | None, names: Sequence[str]) -> str:
     if declared is not None and declared not in names:
-        raise ConfigError(f"the baseline '{declared}' is not among the variants", next_step=near(declared, names))
+        raise ConfigError(f"the baseline '{declared}' is not among the variants", next_step=suggestion(declared, names))
     return declared or next((n for n in ("few-shot", "zero-shot") if n in names), names[0])

@@ -1,4 +1,4 @@
-"""Everything wrong or suspicious in a data file, before any training."""
+"""Check a data file: every error, and everything suspicious, before any training."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.chunk import count_words
 from domainkit.corpus.document import Document
+from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
-from domainkit.corpus.examples import looks_like_examples, scan_examples
+from domainkit.corpus.example_layouts import looks_like_examples, scan_examples
 from domainkit.corpus.fold import fold
-from domainkit.corpus.readers import READERS, scan_documents
-from domainkit.corpus.rows import place, scan_rows
+from domainkit.corpus.jsonl_rows import scan_rows
+from domainkit.corpus.location import Located
+from domainkit.corpus.readers import READERS
 from domainkit.corpus.split import targets_repeat
 from domainkit.errors import Problem
 
 FEW_EXAMPLES = 10
+"""Fewer examples than this get a warning."""
 LONG_WORDS = 1000
-"""An input or target is called extreme past this many words and ten times the median."""
+"""A prompt or target of more words than this, and than ten times the median, gets a warning."""
 
-Item = TypeVar("Item", Example, Document)
+T = TypeVar("T")
+Item = TypeVar("Item", bound=Located)
 
 _CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<bos>|<eos>")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Summary(BaseModel):
-    """A data file's sound rows in numbers. For examples, words and lengths are those of the whole conversation."""
+    """A data file in numbers: its well-formed rows only. An example's words are those of the whole conversation."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,7 +59,7 @@ class Summary(BaseModel):
 def check(path: str | Path, task: str | Path | None = None) -> list[Problem]:
     """Every error and warning of a file of examples or documents, in order of lines.
 
-    With `task`, a test file, also each row whose question is in it. Bad data never raises: it is what the list is for.
+    With `task`, a test file, each row whose question is in that file is an error too. Bad data is listed, never raised.
     """
     path = Path(path)
     if holds_documents(path):
@@ -70,7 +74,7 @@ def check(path: str | Path, task: str | Path | None = None) -> list[Problem]:
 
 
 def summary(path: str | Path) -> Summary:
-    """The numbers of the file's sound rows; 0 rows for a file that has none."""
+    """The numbers of the file's well-formed rows; 0 rows for a file that has none."""
     path = Path(path)
     items: Sequence[Document | Example]
     if holds_documents(path):
@@ -101,91 +105,84 @@ def holds_documents(path: Path) -> bool:
 
 def _check_examples(path: Path, examples: Sequence[Example]) -> list[Problem]:
     problems = [*_check_repeats(examples), *_check_spellings(examples), *_check_lengths(examples)]
-    traits: list[tuple[str, str, Callable[[Example], bool]]] = [
-        ("target{s} with a space at the start or end", "strip them: the model learns the space too", _spaced),
-        (
-            "row{s} where user and assistant do not alternate",
-            "some chat templates refuse them: merge the turns",
-            _stutters,
-        ),
-        *((what, cure, _in_turns(found)) for what, cure, found in _TEXT_TRAITS),
-    ]
-    problems += _shared_traits(examples, traits)
+    problems += _check_traits(examples, _EXAMPLE_TRAITS)
     if 0 < len(examples) < FEW_EXAMPLES:
-        what = f"only {len(examples)} sound example{'s' if len(examples) > 1 else ''}"
-        problems.append(_warning(str(path), None, what, "a tune needs some dozens; prompting needs none"))
+        what = f"only {len(examples)} well-formed example{'s' if len(examples) > 1 else ''}"
+        next_step = "add more: fine-tuning needs some dozens; prompting needs none"
+        problems.append(Problem(str(path), None, what, next_step, severity="warning"))
     elif examples and len({fold(e.target) for e in examples}) == 1:
         what = f"every target is '{_short(examples[0].target)}'"
-        problems.append(_warning(str(path), None, what, "there is nothing to tell apart: add rows with other targets"))
+        next_step = "add rows with other targets: with one target there is nothing to learn"
+        problems.append(Problem(str(path), None, what, next_step, severity="warning"))
     return problems
 
 
 def _check_documents(documents: Sequence[Document]) -> list[Problem]:
     problems = []
-    first: dict[str, str] = {}
+    first: dict[str, Document] = {}
     for document in documents:
-        seen = first.setdefault(fold(f"{document.title}\n{document.text}"), document.source)
-        if seen != document.source:
-            problems.append(_at(document.source, f"the same as {seen}", "keep one: copies crowd out other passages"))
-    traits: list[tuple[str, str, Callable[[Document], bool]]] = [
-        ("document{s} shorter than five words", "a passage needs a sentence to be found by", _tiny),
-        *((what, cure, _in_document(found)) for what, cure, found in _TEXT_TRAITS),
-    ]
-    return problems + _shared_traits(documents, traits)
+        earlier = first.setdefault(fold(f"{document.title}\n{document.text}"), document)
+        if earlier.source != document.source:
+            next_step = "keep one: copies push other passages out of the results"
+            problems.append(_warning(document, f"the same as {earlier.source}", next_step))
+    return problems + _check_traits(documents, _DOCUMENT_TRAITS)
 
 
 def _check_leak(examples: Sequence[Example], task: Path) -> list[Problem]:
     rows, problems = scan_rows(task)
-    asked = {fold(e.question): e.source for e in reversed(scan_examples(task)[0])}
-    # Rows that are samples but not examples (no single target) still ask their input.
+    tested = {fold(e.question): e.source for e in reversed(scan_examples(task)[0])}
+    # A row without a single target is a sample but not an example; its input is a test question too.
     for line, row in reversed(rows):
         if isinstance(row.get("input"), str):
-            asked[fold(row["input"])] = f"{task}:{line}"
+            tested[fold(row["input"])] = f"{task}:{line}"
     for example in examples:
-        tested = asked.get(fold(example.question))
-        if tested:
-            cure = "delete it here or there: a model is not tested on what it was taught"
-            problems.append(_at(example.source, f"the input is also in the test file ({tested})", cure, "error"))
+        source = tested.get(fold(example.question))
+        if source:
+            next_step = "delete it from one of the files: a test on training questions measures nothing"
+            problems.append(example.problem(f"the input is also in the test file ({source})", next_step))
     return problems
 
 
 def _check_repeats(examples: Sequence[Example]) -> list[Problem]:
-    """Rows that repeat an earlier one, and inputs with two targets; free answers may have several: counted only."""
-    problems, differing = [], []
+    """Rows that repeat an earlier one, and inputs with two targets.
+
+    For label tasks each input with two targets is named. A question with a free answer may have several: they are counted only.
+    """
+    problems, other_answers = [], []
     first: dict[str, Example] = {}
     labels = targets_repeat(examples)
     for example in examples:
         earlier = first.setdefault("\n".join(f"{t.role}:{fold(t.content)}" for t in example.prompt), example)
         if earlier is example:
             continue
-        line = place(earlier.source)[1]
         if fold(earlier.target) == fold(example.target):
-            problems.append(
-                _at(example.source, f"the same row as line {line}", "delete one, unless it is to count twice")
-            )
+            what = f"the same row as line {earlier.line}"
+            problems.append(_warning(example, what, "delete one, unless it is to count twice"))
         elif labels:
-            what = f"the same input as line {line} with another target"
+            what = f"the same input as line {earlier.line} with another target"
             what += f" ('{_short(earlier.target)}' there, '{_short(example.target)}' here)"
-            problems.append(_at(example.source, what, "keep the right one"))
+            problems.append(_warning(example, what, "keep the right one"))
         else:
-            differing.append(example)
-    if differing:
-        what = f"{len(differing)} row{'s' if len(differing) > 1 else ''} with another target for an earlier input, the first here"
-        problems.append(_at(differing[0].source, what, "right if an input has several good answers; else keep one"))
+            other_answers.append(example)
+    if other_answers:
+        rows = f"{len(other_answers)} row{'s' if len(other_answers) > 1 else ''}"
+        what = f"{rows} with another target for an earlier input, the first here"
+        next_step = "right if an input has several good answers; else keep one"
+        problems.append(_warning(other_answers[0], what, next_step))
     return problems
 
 
 def _check_spellings(examples: Sequence[Example]) -> list[Problem]:
     """Targets that differ in case, spaces or punctuation only: a label task would count them as different labels."""
     problems = []
-    spelt: dict[str, dict[str, str]] = {}
+    first: dict[str, Example] = {}
+    reported: set[str] = set()
     for example in examples:
-        spellings = spelt.setdefault(fold(example.target), {})
-        if example.target not in spellings and spellings:
-            known, source = next(iter(spellings.items()))
-            what = f"the target '{_short(example.target)}' is written '{_short(known)}' on line {place(source)[1]}"
-            problems.append(_at(example.source, what, "write it one way"))
-        spellings.setdefault(example.target, example.source)
+        earlier = first.setdefault(fold(example.target), example)
+        if example.target != earlier.target and example.target not in reported:
+            what = f"the target '{_short(example.target)}' is written '{_short(earlier.target)}' on line {earlier.line}"
+            problems.append(_warning(example, what, "write it one way"))
+            reported.add(example.target)
     return problems
 
 
@@ -199,59 +196,81 @@ def _check_lengths(examples: Sequence[Example]) -> list[Problem]:
         for example, words in zip(examples, lengths, strict=True):
             if words > limit:
                 what = f"the {noun} has {words} words, the median {median(lengths):g}"
-                problems.append(_at(example.source, what, "it may exceed the base's context: shorten or split it"))
+                problems.append(_warning(example, what, "it may exceed the base's context: shorten or split it"))
     return problems
 
 
-_TEXT_TRAITS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
-    (
+class Trait(NamedTuple, Generic[T]):
+    """Something suspicious that many items may share: one warning with the count, at the first of them."""
+
+    what: str
+    """`{s}` is the plural's s."""
+    next_step: str
+    holds: Callable[[T], bool]
+
+
+def _check_traits(items: Sequence[Item], traits: Iterable[Trait[Item]]) -> list[Problem]:
+    problems = []
+    for trait in traits:
+        matching = [item for item in items if trait.holds(item)]
+        if matching:
+            count = f"{len(matching)} {trait.what.format(s='' if len(matching) == 1 else 's')}"
+            what = f"{count}, the first here" if len(matching) > 1 else count
+            problems.append(_warning(matching[0], what, trait.next_step))
+    return problems
+
+
+def _alternates(example: Example) -> bool:
+    roles = [t.role for t in example.turns if t.role != "system"]
+    return roles[0] == "user" and all(a != b for a, b in pairwise(roles))
+
+
+def _in_turns(holds: Callable[[str], bool]) -> Callable[[Example], bool]:
+    return lambda example: any(holds(t.content) for t in example.turns)
+
+
+def _in_document(holds: Callable[[str], bool]) -> Callable[[Document], bool]:
+    return lambda document: holds(document.title) or holds(document.text)
+
+
+_TEXT_TRAITS: tuple[Trait[str], ...] = (
+    Trait(
         "row{s} with the spelling of a control token, such as <|im_end|>",
         "harmless: data is encoded as plain characters; delete it if it is a leftover of a chat template",
         lambda text: _CONTROL_TOKEN.search(text) is not None,
     ),
-    (
+    Trait(
         "row{s} with the replacement character U+FFFD",
         "letters were lost in a conversion: convert the original again, as UTF-8",
         lambda text: "\ufffd" in text,
     ),
-    (
+    Trait(
         "row{s} with control characters",
         "delete them: they are leftovers of another format",
         lambda text: _CONTROL_CHARACTER.search(text) is not None,
     ),
 )
-
-
-def _shared_traits(items: Sequence[Item], traits: Iterable[tuple[str, str, Callable[[Item], bool]]]) -> list[Problem]:
-    """One warning for each trait, at the first item that has it, with the count."""
-    problems = []
-    for what, cure, holds in traits:
-        having = [item for item in items if holds(item)]
-        if having:
-            count = f"{len(having)} {what.format(s='' if len(having) == 1 else 's')}"
-            problems.append(_at(having[0].source, f"{count}, the first here" if len(having) > 1 else count, cure))
-    return problems
-
-
-def _spaced(example: Example) -> bool:
-    return example.target != example.target.strip()
-
-
-def _stutters(example: Example) -> bool:
-    roles = [t.role for t in example.turns if t.role != "system"]
-    return roles[0] != "user" or any(a == b for a, b in pairwise(roles))
-
-
-def _tiny(document: Document) -> bool:
-    return count_words(document.text) < 5
-
-
-def _in_turns(found: Callable[[str], bool]) -> Callable[[Example], bool]:
-    return lambda example: any(found(t.content) for t in example.turns)
-
-
-def _in_document(found: Callable[[str], bool]) -> Callable[[Document], bool]:
-    return lambda document: found(document.title) or found(document.text)
+_EXAMPLE_TRAITS: tuple[Trait[Example], ...] = (
+    Trait(
+        "target{s} with a space at the start or end",
+        "strip them: the model learns the space too",
+        lambda example: example.target != example.target.strip(),
+    ),
+    Trait(
+        "row{s} where user and assistant do not alternate",
+        "some chat templates refuse them: merge the turns",
+        lambda example: not _alternates(example),
+    ),
+    *(Trait(t.what, t.next_step, _in_turns(t.holds)) for t in _TEXT_TRAITS),
+)
+_DOCUMENT_TRAITS: tuple[Trait[Document], ...] = (
+    Trait(
+        "document{s} shorter than five words",
+        "lengthen or delete: a passage is found by its words",
+        lambda document: count_words(document.text) < 5,
+    ),
+    *(Trait(t.what, t.next_step, _in_document(t.holds)) for t in _TEXT_TRAITS),
+)
 
 
 def _short(text: str) -> str:
@@ -259,10 +278,5 @@ def _short(text: str) -> str:
     return line if len(line) <= 40 else line[:39] + "…"
 
 
-def _at(source: str, what: str, next_step: str, severity: Literal["error", "warning"] = "warning") -> Problem:
-    path, line = place(source)
-    return Problem(path, line, what, next_step, severity)
-
-
-def _warning(path: str, line: int | None, what: str, next_step: str) -> Problem:
-    return Problem(path, line, what, next_step, severity="warning")
+def _warning(item: Located, what: str, next_step: str) -> Problem:
+    return item.problem(what, next_step, severity="warning")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from domainkit.corpus.location import Located
 
 
-class Document(BaseModel):
-    """`text` with the `id` it is cited by, its `title`, and its `source` (the file, `path` or `path:line`)."""
-
-    model_config = ConfigDict(frozen=True)
+class Document(Located):
+    """A text to retrieve from, or to continue pretraining on."""
 
     text: str
     source: str
+    """The file it was read from: `path` or `path:line`."""
     id: str
+    """The name it is cited by."""
     title: str = ""
-    meta: dict[str, Any] = {}
+    meta: dict[str, Any] = Field(default_factory=dict)
+    """The row's other fields; JSON values."""

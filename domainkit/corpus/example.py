@@ -7,44 +7,50 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from domainkit.corpus.location import Located
+
 Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Call(BaseModel):
-    """The assistant's call of a tool; `id` is what the tool's turn names."""
+    """The assistant's call of a tool."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     arguments: dict[str, Any]
+    """JSON values."""
     id: str
+    """The tool's turn names it as its `tool_call_id`."""
 
 
 class Turn(BaseModel):
-    """One message of a conversation; `tool_calls` are the assistant's, `tool_call_id` and `name` a tool's."""
+    """One message of a conversation."""
 
     model_config = ConfigDict(frozen=True)
 
     role: Role
     content: str
     tool_calls: tuple[Call, ...] = ()
+    """Of an assistant's turn."""
     tool_call_id: str | None = None
+    """Of a tool's turn: the call it answers."""
     name: str | None = None
+    """Of a tool's turn: the tool."""
 
 
-class Example(BaseModel):
-    """`turns` end with the assistant's; `source` is `path:line`; `id` is the row's own, or None; `doc_ids` the documents that hold
-    the answer, if known; `task` the one it is of, for methods that tell tasks apart; `tools` are the JSON-schema function
-    descriptions (OpenAI form) that the assistant may call."""
-
-    model_config = ConfigDict(frozen=True)
+class Example(Located):
+    """A conversation that ends with the assistant's turn, the one to be learnt."""
 
     turns: tuple[Turn, ...]
-    source: str = ""
     id: str | None = None
+    """The row's own id."""
     doc_ids: tuple[str, ...] = ()
+    """Ids of the documents that hold the answer, if known."""
     task: str | None = None
+    """The task it belongs to, for methods that tell tasks apart."""
     tools: tuple[dict[str, Any], ...] = ()
+    """The tools the assistant may call: JSON-schema function descriptions in OpenAI's form."""
 
     @property
     def prompt(self) -> tuple[Turn, ...]:
@@ -58,9 +64,14 @@ class Example(BaseModel):
         return "\n".join([*([last.content] if last.content else []), *calls])
 
     @property
-    def lesson(self) -> str:
-        """All that training on it depends on, as JSON: what a fingerprint of training data is made of."""
+    def training_content(self) -> str:
+        """All that training on it depends on, as JSON. The fingerprint of training data is made of it."""
         return self.model_dump_json(include={"turns", "task", "tools"}, exclude_defaults=True)
+
+    @property
+    def lesson(self) -> str:
+        """Another name of `training_content`."""
+        return self.training_content
 
     @property
     def uses_tools(self) -> bool:

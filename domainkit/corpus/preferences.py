@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.examples import RowError, answered
-from domainkit.corpus.rows import kind, scan_rows
+from domainkit.corpus.example_layouts import answered
+from domainkit.corpus.jsonl_rows import RowError, json_type, scan_rows
 from domainkit.errors import DataError, Problem
 
 PROMPT, COMPLETION = ("prompt", "input"), ("completion", "answer")
@@ -60,14 +60,14 @@ def read_marked(path: str | Path) -> list[Marked]:
     return rows
 
 
-def _read(path: Path, parse: Callable[[dict[str, Any], str], R], layout: str) -> list[R]:
+def _read(path: Path, parse: Callable[[dict[str, Any], Path, int], R], layout: str) -> list[R]:
     rows, problems = scan_rows(path)
     if not rows and not problems:
         problems.append(Problem(str(path), None, "holds no rows", f"write one {layout} object per line"))
     parsed = []
     for line, fields in rows:
         try:
-            parsed.append(parse(fields, f"{path}:{line}"))
+            parsed.append(parse(fields, path, line))
         except RowError as e:
             problems.append(Problem(str(path), line, e.what, e.next_step))
     if problems:
@@ -75,9 +75,9 @@ def _read(path: Path, parse: Callable[[dict[str, Any], str], R], layout: str) ->
     return parsed
 
 
-def _pair(row: dict[str, Any], source: str) -> Pair:
+def _pair(row: dict[str, Any], path: Path, line: int) -> Pair:
     prompt, _, _ = _fields(row, (PROMPT, ("chosen",), ("rejected",)), PAIR)
-    chosen, rejected = (answered(row, prompt, field, source) for field in ("chosen", "rejected"))
+    chosen, rejected = (answered(row, prompt, field, path, line) for field in ("chosen", "rejected"))
     if chosen.turns == rejected.turns:
         raise RowError("'chosen' and 'rejected' are the same, so there is nothing to prefer", "drop the row")
     if chosen.prompt != rejected.prompt:
@@ -86,14 +86,14 @@ def _pair(row: dict[str, Any], source: str) -> Pair:
     return Pair(chosen=chosen, rejected=rejected)
 
 
-def _marked(row: dict[str, Any], source: str) -> Marked:
+def _marked(row: dict[str, Any], path: Path, line: int) -> Marked:
     prompt, completion, _ = _fields(row, (PROMPT, COMPLETION, ("label",)), MARKED)
     label = row["label"]
     if not isinstance(label, bool):
         raise RowError(
-            f"'label' is {kind(label)}, not true or false", "write true for a good answer and false for a bad one"
+            f"'label' is {json_type(label)}, not true or false", "write true for a good answer and false for a bad one"
         )
-    return Marked(example=answered(row, prompt, completion, source), good=label)
+    return Marked(example=answered(row, prompt, completion, path, line), good=label)
 
 
 def _fields(row: dict[str, Any], wanted: Sequence[tuple[str, ...]], layout: str) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from domainkit.corpus.chunk import chunk
-from domainkit.corpus.read import read_documents, read_rows
+from domainkit.corpus.read_files import read_documents, read_rows
 from domainkit.errors import DataError, DomainkitError, Problem
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.storage import sha256_json, sha256_lines

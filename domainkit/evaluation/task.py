@@ -11,11 +11,11 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.examples import list_of_texts, refuse_tools, scan_examples
-from domainkit.corpus.read import read_examples
-from domainkit.corpus.rows import scan_rows
+from domainkit.corpus.example_layouts import refuse_tools, scan_examples
+from domainkit.corpus.jsonl_rows import RowError, parse_text_list, scan_rows
+from domainkit.corpus.read_files import read_examples
 from domainkit.errors import ConfigError, DataError, Problem
-from domainkit.registry import near
+from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
 
 Kind = Literal["label", "answer"]
@@ -64,7 +64,7 @@ def read_task(
     labels: Sequence[str] | str | Path | None = None,
     name: str | None = None,
 ) -> Task:
-    """The test questions of a JSON Lines file, in any layout of `domainkit.corpus.examples`, one question per row.
+    """The test questions of a JSON Lines file, in any layout of `domainkit.corpus.example_layouts`, one question per row.
 
     Rows may add `references` (more right answers), `doc_ids`, `group` or `kind`; other fields go to `meta`, and a
     missing id is made from the line. `train` is read to tell label tasks from free answers; `kind` decides it instead.
@@ -73,7 +73,7 @@ def read_task(
     """
     path = Path(path)
     if kind not in (None, "label", "answer"):
-        raise ConfigError(f"unknown kind of task '{kind}'", next_step=near(str(kind), ("label", "answer")))
+        raise ConfigError(f"unknown kind of task '{kind}'", next_step=suggestion(str(kind), ("label", "answer")))
     examples, faults = scan_examples(path)
     samples, lines, problems = _samples(path, examples, dict(scan_rows(path)[0]))
     problems = sorted([*(f for f in faults if f.severity == "error"), *problems], key=lambda p: p.line or 0)
@@ -112,12 +112,12 @@ def _samples(
     samples: list[Sample] = []
     problems: list[Problem] = []
     first_line: dict[str, int] = {}
-    lines = [int(example.source.rpartition(":")[2]) for example in examples]
+    lines = [example.line for example in examples if example.line is not None]  # read from a file: all have one
     for example, line in zip(examples, lines, strict=True):
         try:
             sample = _sample(example, rows[line], default_id=f"{path.stem}-{line}")
-        except ValueError as fault:
-            problems.append(Problem(str(path), line, *fault.args))
+        except RowError as e:
+            problems.append(example.problem(e.what, e.next_step))
             continue
         if first_line.setdefault(sample.id, line) != line:
             what = f"the id '{sample.id}' is already on line {first_line[sample.id]}"
@@ -130,15 +130,15 @@ _READ_FIELDS = {"id", "input", "target", "prompt", "completion", "messages", "sy
 
 
 def _sample(example: Example, row: dict[str, Any], default_id: str) -> Sample:
-    """Raises ValueError(what, next_step)."""
+    """Raises RowError."""
     system = next((turn.content for turn in example.prompt if turn.role == "system"), None)
     if sum(turn.role != "system" for turn in example.prompt) > 1:
-        raise ValueError(
+        raise RowError(
             "has earlier turns; a test row is one question and its answer",
             "split it, or put what matters in the question",
         )
     group = row.get("group", row.get("kind"))
-    references = list_of_texts(row.get("references"), "references")
+    references = parse_text_list(row.get("references"), "references")
     return Sample(
         id=example.id or default_id,
         input=example.question,
@@ -198,18 +198,17 @@ def _check_labels(
     """Raises DataError for each target, in test and in train, that is no label."""
     known = set(labels)
     problems = [
-        Problem(str(path), line, f"the target {_short(s.target)} is not among {origin}", near(s.target, labels))
+        Problem(str(path), line, f"the target {_short(s.target)} is not among {origin}", suggestion(s.target, labels))
         for s, line in zip(samples, lines, strict=True)
         if s.target not in known
     ]
     for example in solved:
         if example.target not in known:
-            file, _, line = example.source.rpartition(":")
             what = f"the target {_short(example.target)} is not among {origin}"
-            problems.append(Problem(file, int(line), what, near(example.target, labels)))
+            problems.append(example.problem(what, suggestion(example.target, labels)))
     alternatives = Counter(r for s in samples for r in s.references if r not in known and r != s.target)
     problems += [
-        Problem(str(path), None, f"the reference {_short(r)} is not among {origin}", near(r, labels))
+        Problem(str(path), None, f"the reference {_short(r)} is not among {origin}", suggestion(r, labels))
         for r in alternatives
     ]
     if problems:

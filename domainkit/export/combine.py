@@ -25,7 +25,7 @@ from domainkit.export.merge_plan import MergeError, Origin, check_held_out, find
 from domainkit.machine import hardware, versions
 from domainkit.models import Quantization
 from domainkit.models.load import load_base
-from domainkit.registry import near
+from domainkit.registry import suggestion
 from domainkit.storage import sha256_file, sha256_lines, staged_folder
 from domainkit.training.heldout import Proof, compare, measure
 
@@ -113,7 +113,7 @@ def _check_options(
         raise ConfigError(
             f"unknown combination '{combination}'",
             where="--combination",
-            next_step=near(combination, get_args(Combination)),
+            next_step=suggestion(combination, get_args(Combination)),
         )
     if weights is not None and len(weights) != len(adapters):
         raise ConfigError(

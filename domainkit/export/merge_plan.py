@@ -85,7 +85,7 @@ def check_held_out(held_out: Sequence[Example], adapter: Adapter) -> str:
             where="--data",
             next_step="give examples the adapter was not trained on: --data held_out.jsonl",
         )
-    fingerprint = sha256_lines(e.lesson for e in held_out)
+    fingerprint = sha256_lines(e.training_content for e in held_out)
     if adapter.card is not None and adapter.card.data_fingerprint == fingerprint:
         raise ConfigError(
             "these are the very examples the adapter was trained on",

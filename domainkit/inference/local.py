@@ -20,7 +20,6 @@ from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.result_stream import Outlet
 from domainkit.inference.engine.scheduler import Scheduler
 from domainkit.inference.engine.sequence import Answer, Choice, Row, Score
-from domainkit.machine import in_passing_thread
 from domainkit.messages import JsonObject, Message
 from domainkit.models import DEFAULT_BASE, Quantization
 from domainkit.models.chat_template import ChatTemplate
@@ -28,6 +27,7 @@ from domainkit.models.gguf import model_folder
 from domainkit.models.load import load_base, plan_quantization
 from domainkit.models.source import BaseSource, resolve_base
 from domainkit.models.tokenizer import load_chat_template
+from domainkit.threads import run_in_short_lived_thread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -201,7 +201,7 @@ class LocalBackend:
         """The running engine; the first call loads the base."""
         with self._loading:
             if self._engine is None:
-                self._engine = in_passing_thread(self._start)
+                self._engine = run_in_short_lived_thread(self._start)
             return self._engine
 
     def _start(self) -> Scheduler:

@@ -24,7 +24,7 @@ from domainkit.adapters.folder import Card, split_task
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.inference.backend import Request
 from domainkit.llm.messages import to_backend
-from domainkit.registry import near
+from domainkit.registry import suggestion
 
 SETTINGS = ("max_tokens", "temperature", "top_p", "seed", "timeout")
 """Constructor fields that a call may set anew."""
@@ -42,7 +42,9 @@ def check_options(names: Sequence[str]) -> None:
     """Unknown keyword arguments are a ConfigError that names the near one."""
     for name in names:
         if name not in CALL_OPTIONS and name not in IGNORED:
-            raise ConfigError(f"unknown option '{name}' for a call of DomainLLM", next_step=near(name, CALL_OPTIONS))
+            raise ConfigError(
+                f"unknown option '{name}' for a call of DomainLLM", next_step=suggestion(name, CALL_OPTIONS)
+            )
 
 
 def make_request(
@@ -100,7 +102,7 @@ def find_adapter(llm: Any, name: str) -> str:
         found = own if own is not None and folder in (own, Path(own).name) else find_adapter(llm, folder)
         return f"{found}#{task}"
     known = [BASE_ALONE, *llm.adapters, *([Path(own).name] if own else [])]
-    raise AdapterError("no such adapter folder", where=name, next_step=near(name, known))
+    raise AdapterError("no such adapter folder", where=name, next_step=suggestion(name, known))
 
 
 def place_of(llm: Any) -> tuple[str | None, str | None, str]:
@@ -157,7 +159,8 @@ def tool_choice_of(choice: Any, names: Sequence[str]) -> str:
     if choice in ("any", "none") or choice in names:
         return str(choice)
     raise ConfigError(
-        f"tool_choice names '{choice}', which is no bound tool", next_step=near(str(choice), ["auto", "any", *names])
+        f"tool_choice names '{choice}', which is no bound tool",
+        next_step=suggestion(str(choice), ["auto", "any", *names]),
     )
 
 
@@ -202,7 +205,7 @@ def structured(
     if method not in ("json_schema", "function_calling", "json_mode"):
         raise ConfigError(
             f"unknown method '{method}' of structured output",
-            next_step=near(str(method), ("json_schema", "function_calling", "json_mode")),
+            next_step=suggestion(str(method), ("json_schema", "function_calling", "json_mode")),
         )
     options.pop("strict", None)
     is_class = isinstance(schema, type) and is_basemodel_subclass(schema)

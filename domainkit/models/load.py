@@ -19,7 +19,7 @@ from domainkit.models.gguf import model_folder
 from domainkit.models.quantization import Chosen, bitsandbytes_config, choose_quantization, round_to_nf4
 from domainkit.models.source import BaseSource, count_parameters, resolve_base
 from domainkit.models.tokenizer import load_chat_template, set_stop_tokens
-from domainkit.registry import near
+from domainkit.registry import suggestion
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -117,7 +117,9 @@ def pick_device(device: str = "auto") -> torch.device:
     try:
         picked = torch.device(device)
     except RuntimeError as e:
-        raise ConfigError(f"unknown device '{device}'", next_step=near(device, ("auto", "cpu", "cuda", "mps"))) from e
+        raise ConfigError(
+            f"unknown device '{device}'", next_step=suggestion(device, ("auto", "cpu", "cuda", "mps"))
+        ) from e
     if picked.type == "cuda" and not torch.cuda.is_available():
         raise MachineError("no CUDA device here", where=f"device={device}", next_step="use device=cpu")
     return picked

@@ -11,7 +11,7 @@ import torch
 from domainkit.errors import ConfigError, MachineError
 from domainkit.models import Quantization
 from domainkit.models.memory import free_bytes
-from domainkit.registry import near
+from domainkit.registry import suggestion
 
 if TYPE_CHECKING:
     from transformers import BitsAndBytesConfig
@@ -51,7 +51,7 @@ def choose_quantization(
         notes.append(f"quantization: {name}, since the base {why} ({sizes})")
     if name not in ("nf4", "int8", "none"):
         raise ConfigError(
-            f"unknown quantization '{requested}'", next_step=near(requested, ("auto", "nf4", "int8", "none"))
+            f"unknown quantization '{requested}'", next_step=suggestion(requested, ("auto", "nf4", "int8", "none"))
         )
     if name != "none" and device.type not in ("cpu", "cuda"):
         raise MachineError(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from domainkit.errors import BaseModelError
-from domainkit.registry import near
+from domainkit.registry import suggestion
 
 Kind = Literal["builtin", "folder", "gguf", "hub"]
 
@@ -78,7 +78,7 @@ def resolve_base(base: str, revision: str | None = None) -> BaseSource:
 def _packaged_file(base: str) -> Path:
     name = base.removeprefix("builtin:")
     if name not in BUILTIN:
-        raise BaseModelError(f"unknown packaged model '{name}'", where="base", next_step=near(name, BUILTIN))
+        raise BaseModelError(f"unknown packaged model '{name}'", where="base", next_step=suggestion(name, BUILTIN))
     packaged = BUILTIN[name]
     found = find_spec(packaged.package)
     for folder in (found.submodule_search_locations or []) if found else []:

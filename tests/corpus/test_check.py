@@ -64,7 +64,7 @@ def test_several_answers_to_free_questions_are_counted_once(tmp_path: Path) -> N
 
 
 def test_too_few_or_all_alike(tmp_path: Path) -> None:
-    assert (None, "warning", "only 3 sound examples") in found(write(tmp_path, rows(3)))
+    assert (None, "warning", "only 3 well-formed examples") in found(write(tmp_path, rows(3)))
     alike = [{"input": f"q {i}", "target": "yes"} for i in range(12)]
     assert (None, "warning", "every target is 'yes'") in found(write(tmp_path, alike))
 

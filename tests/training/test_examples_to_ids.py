@@ -34,8 +34,9 @@ def template(tiny_base: str) -> ChatTemplate:
     return ChatTemplate(AutoTokenizer.from_pretrained(tiny_base))
 
 
-def example(question: str, answer: str, source: str = "rows.jsonl:7") -> Example:
-    return Example(turns=(Turn(role="user", content=question), Turn(role="assistant", content=answer)), source=source)
+def example(question: str, answer: str, line: int = 7) -> Example:
+    turns = (Turn(role="user", content=question), Turn(role="assistant", content=answer))
+    return Example(turns=turns, source=f"rows.jsonl:{line}", line=line)
 
 
 @quick
@@ -67,7 +68,7 @@ def test_an_empty_answer_teaches_nothing(template: ChatTemplate) -> None:
 
 
 def test_every_too_long_row_is_listed_and_none_is_cut(template: ChatTemplate) -> None:
-    rows = [example("q", "ok", "f:1"), example("q" * 90, "x", "f:2"), example("q", "x" * 90, "f:3")]
+    rows = [example("q", "ok", 1), example("q" * 90, "x", 2), example("q", "x" * 90, 3)]
     with pytest.raises(DataError) as caught:
         render_all(rows, template, 80)
     assert [p.line for p in caught.value.problems] == [2, 3]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from domainkit.adapters.methods import METHODS
 from domainkit.corpus.example import Example, Turn
-from domainkit.corpus.read import read_examples
+from domainkit.corpus.read_files import read_examples
 from domainkit.errors import ConfigError
 from domainkit.training import distributed as ranks
 from domainkit.training import sharding

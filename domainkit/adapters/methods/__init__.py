@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import ValidationError
 
-from domainkit.errors import ConfigError, describe
+from domainkit.errors import ConfigError, validation_error_text
 from domainkit.registry import Table
 
 METHODS = Table(
@@ -67,7 +67,7 @@ def parse_method(name: str, options: dict[str, Any]) -> Method:
     try:
         return config(**options)
     except ValidationError as e:
-        faults = "; ".join(f"method.{describe(error, config)}" for error in e.errors())
+        faults = "; ".join(f"method.{validation_error_text(error, config)}" for error in e.errors())
         raise ConfigError(faults, next_step="domainkit methods lists the options of every method") from e
 
 

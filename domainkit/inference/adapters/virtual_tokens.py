@@ -14,7 +14,7 @@ from domainkit.adapters.folder import Adapter
 from domainkit.errors import AdapterError
 from domainkit.models.encoder_decoder import is_encoder_decoder
 from domainkit.models.memory import State
-from domainkit.registry import near
+from domainkit.registry import suggestion
 
 
 def virtual_state(model: Any, host: Any, task: int) -> State | torch.Tensor:
@@ -53,7 +53,7 @@ def task_number(adapter: Adapter, task: str | None, count: int) -> int:
         return names.index(task)
     if task.isdecimal() and int(task) < count:
         return int(task)
-    raise AdapterError(f"has no task '{task}'", where=str(adapter.folder), next_step=near(task, names))
+    raise AdapterError(f"has no task '{task}'", where=str(adapter.folder), next_step=suggestion(task, names))
 
 
 __all__ = ["task_number", "virtual_state"]

@@ -21,7 +21,7 @@ from domainkit.inference.backend import Completion, Piece, Request
 from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, Transport
 from domainkit.inference.server.wire import Answer, messages_body, request_body
 from domainkit.messages import Message
-from domainkit.registry import near
+from domainkit.registry import suggestion
 
 
 class ServerBackend:
@@ -178,7 +178,7 @@ class ServerBackend:
         if adapter is not None and _is_folder(adapter):
             return self.load_adapter(adapter)
         raise RequestError(
-            f"the server knows no adapter '{name}'", where=self._root, next_step=near(name, self.models())
+            f"the server knows no adapter '{name}'", where=self._root, next_step=suggestion(name, self.models())
         )
 
     def _complete_one(self, request: Request) -> Completion | Exception:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.examples import refuse_tools
-from domainkit.corpus.rows import place
-from domainkit.errors import DataError, Problem
+from domainkit.corpus.example_layouts import refuse_tools
+from domainkit.errors import DataError
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import encode_prompt
@@ -31,9 +30,8 @@ def encode_prompts(
     for number, row in enumerate(rows):
         ids = encode_prompt(row, template)
         if len(ids) + config.max_new_tokens > max_length:
-            path, line = place(row.source)
             what = f"its prompt of {len(ids)} tokens and an answer of max_new_tokens={config.max_new_tokens} are more than {max_length}"
-            problems.append(Problem(path, line, what, "shorten the row, or lower max_new_tokens"))
+            problems.append(row.problem(what, "shorten the row, or lower max_new_tokens"))
         # TRL takes a text for a prompt: it is given the row's number, and asks for that row's ids.
         encoded.append({"prompt": str(number), "ids": ids})
     if problems:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainkit.corpus.read import read_rows
+from domainkit.corpus.read_files import read_rows
 from domainkit.errors import DataError
 
 
@@ -44,7 +44,7 @@ def test_every_malformed_line_is_listed(tmp_path: Path) -> None:
     assert "not UTF-8: byte 0xe4 at position 8 of the line" in found[2]
     assert "NUL byte" in found[3]
     assert "the field 'a' appears twice" in found[4]
-    assert "NaN is no JSON value" in found[5]
+    assert "NaN is not a JSON value" in found[5]
     assert "is a string, not an object" in found[6]
     assert all("\n  next: " in f for f in found)
 

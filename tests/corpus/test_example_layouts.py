@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from domainkit.corpus.examples import refuse_tools
-from domainkit.corpus.read import read_examples
+from domainkit.corpus.example_layouts import refuse_tools
+from domainkit.corpus.read_files import read_examples
 from domainkit.errors import DataError
 
 ASK = {"role": "user", "content": "How?"}
@@ -52,7 +52,9 @@ def test_all_layouts_give_the_same_example(tmp_path: Path, row: dict[str, Any]) 
     assert [(t.role, t.content) for t in example.turns] == [("user", "How?"), ("assistant", "So.")]
     assert example.source == f"{path}:1"
     assert (example.question, example.target, example.id) == ("How?", "So.", None)
-    assert example.lesson == '{"turns":[{"role":"user","content":"How?"},{"role":"assistant","content":"So."}]}'
+    assert (
+        example.training_content == '{"turns":[{"role":"user","content":"How?"},{"role":"assistant","content":"So."}]}'
+    )
 
 
 def test_system_and_id_are_kept(tmp_path: Path) -> None:
@@ -88,7 +90,9 @@ def test_calls_of_tools_and_what_they_gave(tmp_path: Path) -> None:
     assert both.turns[1].tool_calls[0].id
     assert [e.uses_tools for e in (calls, answers, both, offered, plain)] == [True, True, True, True, False]
     assert calls.tools == offered.tools == (ADD,)
-    assert len({e.lesson for e in (calls, answers, both, offered, plain)}) == 5, "its tools are part of what is learnt"
+    assert len({e.training_content for e in (calls, answers, both, offered, plain)}) == 5, (
+        "its tools are part of what is learnt"
+    )
 
 
 def test_what_has_no_use_for_tools_says_so(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.corpus.read import read_documents
-from domainkit.corpus.readers import READERS, scan_documents
+from domainkit.corpus.document_files import READERS, scan_documents
+from domainkit.corpus.read_files import read_documents
 from domainkit.errors import DataError
 
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from domainkit.corpus.example import Call, Example, Role, Turn
-from domainkit.corpus.rows import Row, kind, place, scan_rows
+from domainkit.corpus.jsonl_rows import NumberedRow, RowError, json_type, parse_id, parse_text_list, scan_rows
 from domainkit.errors import DataError, Problem
-from domainkit.registry import near
+from domainkit.registry import suggestion
 
 LAYOUTS: tuple[tuple[str, ...], ...] = (("messages",), ("prompt", "completion"), ("input", "target"))
 # What other tools call the same field: a row in their layout is told what to rename.
@@ -38,15 +38,6 @@ _OTHER_ROLES = {
 _TOOL = '{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}'
 
 
-class RowError(Exception):
-    """One row's fault; becomes a Problem with the row's line."""
-
-    def __init__(self, what: str, next_step: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.next_step = next_step
-
-
 def scan_examples(path: Path) -> tuple[list[Example], list[Problem]]:
     """The sound examples of a JSON Lines file, and every fault of the others."""
     rows, problems = scan_rows(path)
@@ -57,7 +48,7 @@ def scan_examples(path: Path) -> tuple[list[Example], list[Problem]]:
     first_line: dict[str, int] = {}
     for line, fields in rows:
         try:
-            example = _example(fields, source=f"{path}:{line}")
+            example = _example(fields, path, line)
         except RowError as e:
             problems.append(Problem(str(path), line, e.what, e.next_step))
             continue
@@ -69,29 +60,30 @@ def scan_examples(path: Path) -> tuple[list[Example], list[Problem]]:
     return examples, sorted(problems, key=lambda p: p.line or 0)
 
 
-def looks_like_examples(rows: Sequence[Row]) -> bool:
+def looks_like_examples(rows: Sequence[NumberedRow]) -> bool:
     """Rows of examples rather than of documents: fewer than half have a "text" and no field of an example."""
     solved = {*(f for layout in LAYOUTS for f in layout), *_ELSEWHERE["target"]}
     documents = sum("text" in row and solved.isdisjoint(row) for _, row in rows)
     return 2 * documents <= len(rows)
 
 
-def _example(row: dict[str, Any], source: str) -> Example:
+def _example(row: dict[str, Any], path: Path, line: int) -> Example:
     layout = _layout(row)
     if layout == ("prompt", "completion"):
-        return answered(row, "prompt", "completion", source)
+        return answered(row, "prompt", "completion", path, line)
     if layout == ("messages",):
-        return _finished(row, _messages(row["messages"], "messages"), source)
+        return _finished(row, _messages(row["messages"], "messages"), path, line)
     question = Turn(role="user", content=_text(row["input"], "input"))
-    return _finished(row, [question, Turn(role="assistant", content=_text(row["target"], "target"))], source)
+    return _finished(row, [question, Turn(role="assistant", content=_text(row["target"], "target"))], path, line)
 
 
-def answered(row: dict[str, Any], prompt: str, answer: str, source: str) -> Example:
+def answered(row: dict[str, Any], prompt: str, answer: str, path: Path, line: int) -> Example:
     """The example of a row whose fields `prompt` and `answer` each hold text or messages. Raises RowError."""
-    return _finished(row, [*_turns(row[prompt], prompt, "user"), *_turns(row[answer], answer, "assistant")], source)
+    turns = [*_turns(row[prompt], prompt, "user"), *_turns(row[answer], answer, "assistant")]
+    return _finished(row, turns, path, line)
 
 
-def _finished(row: dict[str, Any], turns: list[Turn], source: str) -> Example:
+def _finished(row: dict[str, Any], turns: list[Turn], path: Path, line: int) -> Example:
     system = row.get("system")
     if system not in (None, ""):
         if turns and turns[0].role == "system":
@@ -101,28 +93,14 @@ def _finished(row: dict[str, Any], turns: list[Turn], source: str) -> Example:
     _check_order(turns)
     _check_calls(turns, tools)
     return Example(
-        turns=tuple(turns), tools=tools, source=source, id=_id(row.get("id")), doc_ids=_texts(row.get("doc_ids"), "doc_ids"),
+        turns=tuple(turns),
+        tools=tools,
+        source=f"{path}:{line}",
+        line=line,
+        id=parse_id(row.get("id")),
+        doc_ids=parse_text_list(row.get("doc_ids"), "doc_ids"),
         task=None if row.get("task") is None else _text(row["task"], "task"),
-    )  # fmt: skip
-
-
-def list_of_texts(value: Any, field: str) -> tuple[str, ...]:
-    """A row's list of strings; a single string is a list of one. Raises ValueError(what, next_step)."""
-    if value is None:
-        return ()
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not all(isinstance(v, str) and v.strip() for v in values):
-        raise ValueError(
-            f"'{field}' is not a list of non-empty strings", f'write "{field}": ["…", "…"], or leave it out'
-        )
-    return tuple(values)
-
-
-def _texts(value: Any, field: str) -> tuple[str, ...]:
-    try:
-        return list_of_texts(value, field)
-    except ValueError as fault:
-        raise RowError(*fault.args) from None
+    )
 
 
 def _layout(row: dict[str, Any]) -> tuple[str, ...]:
@@ -163,14 +141,14 @@ def _turns(value: Any, field: str, role: Role) -> list[Turn]:
 
 def _messages(value: Any, field: str) -> list[Turn]:
     if not isinstance(value, list) or not value:
-        what = f"'{field}' is empty" if value == [] else f"'{field}' is {kind(value)}, not a list of messages"
+        what = f"'{field}' is empty" if value == [] else f"'{field}' is {json_type(value)}, not a list of messages"
         raise RowError(what, 'write a list of {"role": ..., "content": ...} objects')
     return [_message(message, f"{field}[{i}]") for i, message in enumerate(value)]
 
 
 def _message(message: Any, place: str) -> Turn:
     if not isinstance(message, dict):
-        raise RowError(f"{place} is {kind(message)}, not an object", 'write {"role": ..., "content": ...}')
+        raise RowError(f"{place} is {json_type(message)}, not an object", 'write {"role": ..., "content": ...}')
     for field, alias in (("role", "from"), ("content", "value")):
         if field not in message and not (field == "content" and message.get("tool_calls")):
             found = next((f for f in message if f == alias or f.strip().lower() == field), None)
@@ -180,7 +158,7 @@ def _message(message: Any, place: str) -> Turn:
     role = message["role"]
     if role not in roles:
         meant = _OTHER_ROLES.get(str(role).strip().lower())
-        cure = f"did you mean '{meant}'?" if meant else near(str(role), roles)
+        cure = f"did you mean '{meant}'?" if meant else suggestion(str(role), roles)
         raise RowError(f"{place}: unknown role {role!r}", cure)
     calls = _calls(message.get("tool_calls"), f"{place}.tool_calls") if role == "assistant" else ()
     if calls and message.get("content") in (None, ""):
@@ -199,7 +177,7 @@ def _calls(value: Any, place: str) -> tuple[Call, ...]:
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise RowError(f"{place} is {kind(value)}, not a list of calls", "write a list, or leave it out")
+        raise RowError(f"{place} is {json_type(value)}, not a list of calls", "write a list, or leave it out")
     return tuple(_call(call, f"{place}[{i}]") for i, call in enumerate(value))
 
 
@@ -215,7 +193,7 @@ def _call(call: Any, place: str) -> Call:
         except ValueError as e:
             raise RowError(f"{place}: the arguments are not JSON ({e})", "write a JSON object") from None
     if not isinstance(arguments, dict):
-        raise RowError(f"{place}: the arguments are {kind(arguments)}, not an object", "write a JSON object")
+        raise RowError(f"{place}: the arguments are {json_type(arguments)}, not an object", "write a JSON object")
     return Call(name=function["name"], arguments=arguments, id=str(call.get("id") or place))
 
 
@@ -223,7 +201,7 @@ def _tools(value: Any) -> tuple[dict[str, Any], ...]:
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise RowError(f"'tools' is {kind(value)}, not a list", f"write a list of {_TOOL}")
+        raise RowError(f"'tools' is {json_type(value)}, not a list", f"write a list of {_TOOL}")
     for i, tool in enumerate(value):
         function = tool.get("function", tool) if isinstance(tool, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
@@ -236,7 +214,7 @@ def _check_calls(turns: Sequence[Turn], tools: Sequence[dict[str, Any]]) -> None
     for before, turn in zip([None, *turns], turns, strict=False):
         for call in turn.tool_calls:
             if call.name not in names:
-                cure = near(call.name, names) if names else f'describe it: "tools": [{_TOOL}]'
+                cure = suggestion(call.name, names) if names else f'describe it: "tools": [{_TOOL}]'
                 raise RowError(f"a turn calls '{call.name}', which is not among the row's tools", cure)
         if turn.role == "tool" and not (before and (before.tool_calls or before.role == "tool")):
             raise RowError("a tool's turn follows no call", "put the assistant's turn with its 'tool_calls' before it")
@@ -247,13 +225,13 @@ def refuse_tools(examples: Iterable[Example], use: str) -> None:
     for example in examples:
         if example.uses_tools:
             cure = "leave such rows to `domainkit train`, or drop their tools and calls"
-            raise DataError([Problem(*place(example.source), f"uses tools, and {use} asks plain questions", cure)])
+            raise DataError([example.problem(f"uses tools, and {use} asks plain questions", cure)])
 
 
 def _text(value: Any, field: str) -> str:
     if not isinstance(value, str):
         cure = f'write it as a string, "{value}"' if isinstance(value, int | float) else "write it as a string"
-        raise RowError(f"'{field}' is {kind(value)}, not text", cure)
+        raise RowError(f"'{field}' is {json_type(value)}, not text", cure)
     if not value.strip():
         raise RowError(f"'{field}' is empty", "fill it in, or delete the row")
     return value
@@ -267,13 +245,3 @@ def _check_order(turns: Sequence[Turn]) -> None:
         raise RowError("no user turn comes before the assistant's", "add the question that the last turn answers")
     if any(turn.role == "system" for turn in turns[1:]):
         raise RowError("a system turn is not the first", "move it to the front")
-
-
-def _id(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
-        return str(value)
-    raise RowError(
-        "'id' is empty" if value == "" else f"'id' is {kind(value)}, not text", "write a string, or leave it out"
-    )

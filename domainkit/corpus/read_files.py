@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from domainkit.corpus.document import Document
+from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
-from domainkit.corpus.examples import scan_examples
-from domainkit.corpus.readers import scan_documents
-from domainkit.corpus.rows import scan_rows
+from domainkit.corpus.example_layouts import scan_examples
+from domainkit.corpus.jsonl_rows import scan_rows
 from domainkit.errors import DataError, Problem
 
 
@@ -25,7 +25,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def read_examples(path: str | Path) -> list[Example]:
-    """The examples of a JSON Lines file; the layouts are those of `domainkit.corpus.examples`.
+    """The examples of a JSON Lines file; the layouts are those of `domainkit.corpus.example_layouts`.
 
     Raises DataError that lists every faulty row.
     """

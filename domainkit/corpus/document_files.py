@@ -1,0 +1,105 @@
+"""Document files, and folders of them: which files are read, and the ids of their documents."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from domainkit.corpus.document import Document
+from domainkit.corpus.readers import READERS, formats
+from domainkit.corpus.text_files import missing_path
+from domainkit.errors import DataError, DomainkitError, Problem
+
+
+def scan_documents(path: Path) -> tuple[list[Document], list[Problem]]:
+    """Every document under `path` and every problem; ids are unique. A file of a folder that is not read is a warning."""
+    if not path.exists():
+        return [], [missing_path(path)]
+    if path.is_dir():
+        files, problems = _walk(path)
+    elif path.suffix.lower() in READERS:
+        files, problems = [path], []
+    else:
+        what = f"the format '{path.suffix}' is not read" if path.suffix else "has no suffix to tell its format"
+        return [], [Problem(str(path), None, what, f"convert it to one of: {formats()}")]
+    documents: list[Document] = []
+    for file, name in zip(files, _names(files, path if path.is_dir() else path.parent), strict=True):
+        file_documents, file_problems = _read(file, name)
+        documents += file_documents
+        problems += file_problems
+    if not documents and not any(p.severity == "error" for p in problems):
+        problems.append(Problem(str(path), None, "holds no documents", f"add text files: {formats()}"))
+    return _without_repeated_ids(documents, problems)
+
+
+def _read(file: Path, name: str) -> tuple[list[Document], list[Problem]]:
+    try:
+        documents = list(READERS.load(file.suffix.lower())(file, name))
+    except DataError as e:
+        return [], list(e.problems)
+    except DomainkitError as e:
+        return [], [Problem(str(file), None, e.what, e.next_step)]
+    if not documents:
+        return [], [Problem(str(file), None, "is empty and left out", "delete it, or fill it in", severity="warning")]
+    return documents, []
+
+
+def _walk(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """The readable files under `folder` by relative name, and a warning for each other one that is not hidden."""
+    files: list[Path] = []
+    problems: list[Problem] = []
+    other_formats: Counter[str] = Counter()
+
+    def report_unreadable(e: OSError) -> None:
+        what = f"cannot be read: {(e.strerror or str(e)).lower()}"
+        problems.append(Problem(str(e.filename), None, what, "check the folder's permissions"))
+
+    for parent, folders, names in os.walk(folder, onerror=report_unreadable):
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        links = [Path(parent) / f for f in folders if (Path(parent) / f).is_symlink()]
+        problems += [_left_out(link, "is a link to a folder and not followed") for link in links]
+        for file in (Path(parent) / name for name in names if not name.startswith(".")):
+            if file.suffix.lower() not in READERS:
+                other_formats[file.suffix.lower()] += 1
+            elif file.is_symlink() and not _stays_inside(file, folder):
+                problems.append(_left_out(file, "is a link that leaves the folder or leads nowhere"))
+            else:
+                files.append(file)
+    problems += [_other_format(folder, suffix, count) for suffix, count in sorted(other_formats.items())]
+    return sorted(files, key=lambda f: f.relative_to(folder).parts), problems
+
+
+def _other_format(folder: Path, suffix: str, count: int) -> Problem:
+    files = f"{count} file{'s' if count > 1 else ''}"
+    what = f"{files} of format {suffix} left out" if suffix else f"{files} without suffix left out"
+    return _left_out(folder, what, f"convert to one of: {formats()}")
+
+
+def _left_out(path: Path, what: str, next_step: str = "copy what you want read into the folder") -> Problem:
+    return Problem(str(path), None, what, next_step, severity="warning")
+
+
+def _stays_inside(link: Path, folder: Path) -> bool:
+    """Untrusted folders may link to files elsewhere on this machine, which must not become documents."""
+    try:
+        return link.resolve(strict=True).is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):
+        return False
+
+
+def _names(files: list[Path], folder: Path) -> list[str]:
+    """Relative paths without suffix; files that would share one keep their suffix."""
+    stems = [f.relative_to(folder).with_suffix("").as_posix() for f in files]
+    counts = Counter(stems)
+    return [f.relative_to(folder).as_posix() if counts[s] > 1 else s for f, s in zip(files, stems, strict=True)]
+
+
+def _without_repeated_ids(documents: list[Document], problems: list[Problem]) -> tuple[list[Document], list[Problem]]:
+    first: dict[str, Document] = {}
+    for document in documents:
+        earlier = first.setdefault(document.id, document)
+        if earlier is not document:
+            what = f"the id '{document.id}' is already that of {earlier.source}"
+            problems.append(document.problem(what, "give each document an id of its own"))
+    return list(first.values()), problems

@@ -1,0 +1,57 @@
+"""JSON Lines: each row {"text", "title"?, "id"?} is a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from domainkit.corpus.document import Document
+from domainkit.corpus.jsonl_rows import RowError, json_type, parse_id, scan_rows
+from domainkit.errors import DataError, Problem
+
+_OTHER_NAMES = ("Text", "content", "contents", "body", "passage", "page_content")
+"""What other tools call the field "text"."""
+
+
+def read_jsonl(path: Path, name: str) -> Iterator[Document]:
+    """One document per row; other fields become `meta`, and a row without an id is `name:line`.
+
+    Raises DataError that lists every faulty row.
+    """
+    rows, problems = scan_rows(path)
+    documents: list[Document] = []
+    for line, row in rows:
+        try:
+            documents.append(_document(row, path, line, name))
+        except RowError as e:
+            problems.append(Problem(str(path), line, e.what, e.next_step))
+    if problems:
+        raise DataError(sorted(problems, key=lambda p: p.line or 0))
+    yield from documents
+
+
+def _document(row: dict[str, Any], path: Path, line: int, name: str) -> Document:
+    _check_text(row)
+    return Document(
+        text=row["text"],
+        title=row.get("title") or "",
+        id=parse_id(row.get("id")) or f"{name}:{line}",
+        meta={k: v for k, v in row.items() if k not in ("id", "title", "text")},
+        source=f"{path}:{line}",
+        line=line,
+    )
+
+
+def _check_text(row: dict[str, Any]) -> None:
+    if "text" not in row:
+        other = next((f for f in _OTHER_NAMES if f in row), None)
+        fields = ", ".join(f"'{f}'" for f in row) or "none"
+        next_step = f"rename '{other}' to 'text'" if other else 'a document is {"id": ..., "title": ..., "text": ...}'
+        raise RowError(f"missing field 'text' (found: {fields})", next_step)
+    for field in ("text", "title"):
+        value = row.get(field)
+        if not isinstance(value, str) and not (field == "title" and value is None):
+            raise RowError(f"'{field}' is {json_type(value)}, not text", "write it as a string")
+    if not row["text"].strip():
+        raise RowError("'text' is empty", "fill it in, or delete the row")

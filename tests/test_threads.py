@@ -1,0 +1,34 @@
+"""A thread for work that ends with it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from domainkit.threads import run_in_short_lived_thread
+
+COUNT = """
+import psutil, time, torch
+from domainkit.inference.local import local_backend
+torch.set_num_threads(2)
+local_backend("builtin:smollm2-135m", quantization="none").engine()
+time.sleep(1)  # threads that are ending are gone then
+loaded = psutil.Process().num_threads()
+torch.ones(512, 512) @ torch.ones(512, 512)
+print(psutil.Process().num_threads() - loaded)
+"""
+
+
+def test_it_returns_and_raises_what_the_work_does_and_is_gone() -> None:
+    assert run_in_short_lived_thread(threading.current_thread) not in threading.enumerate()
+    with pytest.raises(ZeroDivisionError):
+        run_in_short_lived_thread(lambda: 1 // 0)
+
+
+def test_loading_a_base_leaves_the_calling_thread_no_workers() -> None:
+    """They would crowd out the engine's. The thread has made none if its first large product makes one."""
+    done = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True)
+    assert done.stdout.strip() == "1", done.stdout + done.stderr
