@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,6 +28,17 @@ IDENTITY = ("peft_type", "base_model_name_or_path", "revision", "task_type", "in
 """The fields of adapter_config.json that are not the method's options."""
 
 
+@dataclass(frozen=True, slots=True)
+class RowPositions:
+    """The positions of its sequence that one row of a forward pass reads."""
+
+    start: int | None
+    """None: all positions that are not in the cache of the model's own."""
+    size: int
+    prompt_end: int
+    """Position behind the last token of the prompt."""
+
+
 class Tuning(torch.nn.Module):
     """The weights of one adapter and where in a base they act.
 
@@ -39,6 +51,14 @@ class Tuning(torch.nn.Module):
     def switch(self, on: bool) -> None:
         """Put the changes into the base, or take them out."""
         raise NotImplementedError
+
+    def prepare_pass(self, rows: Sequence[int], positions: Sequence[RowPositions]) -> bool:
+        """Change only these `rows` of the next forward pass. Returns False when that changes nothing in it."""
+        return True
+
+    def n_unshareable(self, prompt_length: int) -> int:
+        """Last tokens of a prompt whose state depends on where the prompt ends, so that no longer prompt can use it."""
+        return 0
 
     def weights(self) -> dict[str, torch.nn.Parameter]:
         """The trained tensors by the names they have in the adapter's file."""
@@ -62,6 +82,11 @@ class Hooked(Tuning):
         super().__init__()
         self.rows: torch.Tensor | None = None
         self._handles: list[Any] = []
+
+    def prepare_pass(self, rows: Sequence[int], positions: Sequence[RowPositions]) -> bool:
+        device = next(self.parameters()).device
+        self.rows = None if len(rows) == len(positions) else torch.tensor(rows, device=device)
+        return True
 
     def hooks(self) -> Iterator[Any]:
         """Register each hook, yielding its handle."""
@@ -290,5 +315,5 @@ def first_of(out: Any) -> tuple[torch.Tensor, Any]:
 
 
 __all__ = [
-    "Hooked", "TunedConfig", "TunedModel", "Tuning", "blocks", "first_of", "load_adapted", "load_tuning", "own_method", "stacks",
+    "Hooked", "RowPositions", "TunedConfig", "TunedModel", "Tuning", "blocks", "first_of", "load_adapted", "load_tuning", "own_method", "stacks",
 ]  # fmt: skip

@@ -13,8 +13,9 @@ OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)
 """What may be raised without the memory; `out_of_memory` tells which of them is meant."""
 
 
-State = list[tuple[torch.Tensor, torch.Tensor]]
+KVState = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of each layer, [heads, tokens, width]."""
+State = KVState
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -50,4 +51,13 @@ def return_freed_memory() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-__all__ = ["OUT_OF_MEMORY", "State", "free_bytes", "free_memory", "out_of_memory", "return_freed_memory", "state_bytes"]
+__all__ = [
+    "OUT_OF_MEMORY",
+    "KVState",
+    "State",
+    "free_bytes",
+    "free_memory",
+    "out_of_memory",
+    "return_freed_memory",
+    "state_bytes",
+]

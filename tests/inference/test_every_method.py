@@ -91,7 +91,7 @@ def test_most_methods_share_passes(backend: LocalBackend, folders: dict[str, str
     backend.complete(requests)
     assert backend.engine().passes - before < 30
     pool = backend.engine().pool
-    assert [pool.load(folders[k]).family == MIXED for k in apart] == [False, False]
+    assert [pool.load(folders[k]).batch_key == MIXED for k in apart] == [False, False]
 
 
 @pytest.mark.parametrize("least_spared", [1, MIN_COLUMNS_SAVED], ids=["held once", "copied"])
@@ -206,14 +206,13 @@ def test_every_kind_is_evicted_by_least_use(
     for kind in [*KINDS, "loreft", "prefix", "full"]:
         assert cramped.complete([ask("question", adapter=folders[kind])])[0].text == expected[kind]
         assert len(pool._loaded) <= 2
-    assert set(pool._tunings) <= set(pool._loaded)
     # By bytes: two whole copies of the base do not fit, small adapters beside one do.
     pool._limit = 16
     size = (Path(folders["full"]) / "adapter_model.safetensors").stat().st_size
-    pool._most_bytes = int(1.5 * size)
+    pool._max_bytes = int(1.5 * size)
     for kind in ("full", "loreft", "prefix", "last", "bottleneck", "full"):
         assert cramped.complete([ask("question", adapter=folders[kind])])[0].text == expected[kind]
-        assert sum(a.bytes for a in pool._loaded.values()) <= pool._most_bytes
+        assert sum(a.bytes for a in pool._loaded.values()) <= pool._max_bytes
     cramped.close()
 
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from domainkit.errors import BaseModelError, RequestError
+from domainkit.inference.adapters.pool import PassRow
 from domainkit.inference.backend import Backend, Completion, Request
 from domainkit.inference.local import LocalBackend, local_backend
 from domainkit.messages import Message
@@ -153,7 +154,7 @@ def test_scores_are_log_likelihoods(backend: LocalBackend, adapters: dict[str, s
         assert found[3] == 0.0
     engine, prompt = backend.engine(), backend._prompt(Request(tuple(messages)))
     ids = backend.token_ids("perhaps so")
-    engine.pool.enter("mixed", [None])
+    engine.pool.enter([PassRow()])
     logits = engine.model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1]
     wanted = torch.log_softmax(logits, -1).gather(1, torch.tensor(ids)[:, None]).sum()
     assert backend.score(messages, texts)[2] == pytest.approx(float(wanted), abs=1e-2)

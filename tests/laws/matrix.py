@@ -207,7 +207,7 @@ def shared_batch(case: Case, precision: str, tiny: str, folder: Path) -> str:
         held(together == alone, f"in company {together}, alone {alone}")
     if one_by_one:
         return "alone: its base answers one by one, since its numbers depend on a row's company"
-    mixed = backend.engine().pool.load(spec).family == MIXED
+    mixed = backend.engine().pool.load(spec).batch_key == MIXED
     return HELD if mixed else "grouped: in passes of its own"
 
 

@@ -1,9 +1,10 @@
-"""Adapters: many over one base in memory, of every method; rows of most of them share passes with one another and the base's.
+"""Adapter pool: many adapters of every method over one base in memory, and what each forward pass computes with.
 
-PEFT reads a folder of layers and puts them into the base. For plain LoRA those layers then compute each row's own difference,
-y[rows] += B(A(x[rows])) · scale, in the order of PEFT's own `adapter_names=` but without its hooks on every module at every
-pass. Virtual tokens are a cached beginning of their rows. Interventions and bottlenecks change their own rows by hooks, which are
-there only in passes that hold such rows. Other methods run one adapter at a time.
+Most adapters share passes with each other and with the base:
+- plain LoRA: each row adds its own BAx (engine/acceleration/mixed_lora.py);
+- virtual tokens: they are keys and values at the start of a row's slot;
+- interventions and bottlenecks: hooks change the rows of their adapter.
+Adapters of all other methods have passes of their own.
 """
 
 from __future__ import annotations
@@ -13,354 +14,305 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, split_task
-from domainkit.adapters.methods.activations.reft_layers import Interventions, shares
 from domainkit.adapters.peft_patches import mend_peft
-from domainkit.adapters.tuned_model import Hooked, Tuning, load_tuning, own_method
+from domainkit.adapters.tuned_model import RowPositions, Tuning, load_tuning, own_method
 from domainkit.errors import AdapterError
 from domainkit.inference.adapters.peft_layers import (
-    holds,
+    PeftLayers,
+    check_removable,
     is_plain_lora,
     keep_rotations,
-    missing_weights,
     read_config,
-    refuse,
-    strip,
-    unwarned,
+    type_of,
 )
-from domainkit.inference.adapters.virtual_tokens import task_number, virtual_state
+from domainkit.inference.adapters.virtual_tokens import VirtualTokens, read_virtual_tokens, task_number
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
-from domainkit.inference.engine.acceleration.mixed_lora import Route, routed, stack_up
-from domainkit.inference.engine.acceleration.shared_prefix_attention import row_index
+from domainkit.inference.engine.acceleration.row_index import row_index
 from domainkit.models.encoder_decoder import is_encoder_decoder
-from domainkit.models.memory import State, return_freed_memory
+from domainkit.models.memory import return_freed_memory
 from domainkit.storage import sha256_file
 
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from transformers import PreTrainedModel
+
 MIXED = "mixed"
-"""The family whose rows share a pass: the base, plain LoRA, virtual tokens, interventions and bottlenecks."""
+"""The batch key of the base and of all adapters that share passes with it."""
+LOAD_ERRORS = (RuntimeError, ValueError, KeyError, Warning)
+"""What PEFT raises for weights that do not fit the base."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LoadedAdapter:
+    """An adapter in memory."""
+
+    name: str
+    """Made from the hashes of its files."""
+    batch_key: str
+    """Rows can share a forward pass if their adapters' keys are equal."""
+    bytes: int = 0
+    virtual_tokens: VirtualTokens | None = None
+    tuning: Tuning | None = None
+    """Of the methods that PEFT lacks."""
+    in_peft_layers: bool = False
+
+    @property
+    def n_virtual(self) -> int:
+        """Virtual tokens before the prompt."""
+        if isinstance(self.virtual_tokens, torch.Tensor):
+            return len(self.virtual_tokens)
+        return self.virtual_tokens[0][0].shape[1] if self.virtual_tokens else 0
+
+    def n_unshareable(self, prompt_length: int) -> int:
+        """Last tokens of a prompt whose state no other prompt can use; the state of those before can be shared."""
+        return self.tuning.n_unshareable(prompt_length) if self.tuning else 0
+
+
+NO_ADAPTER = LoadedAdapter("", MIXED)
+"""The base alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """An adapter in memory. Rows of one `family` may share a pass; `state` is that of the virtual tokens they begin with, or
-    the embeddings (tokens, hidden) that an encoder reads before their prompts."""
+class PassRow:
+    """One row of a forward pass: its adapter, and which tokens of its sequence it reads."""
 
-    name: str
-    family: str
-    bytes: int = 0
-    state: State | torch.Tensor | None = None
-    tuning: Tuning | None = None
-
-    @property
-    def ahead(self) -> int:
-        """Virtual tokens before the prompt."""
-        if isinstance(self.state, torch.Tensor):
-            return len(self.state)
-        return self.state[0][0].shape[1] if self.state else 0
-
-    @property
-    def in_layers(self) -> bool:
-        """PEFT holds it, in layers of its own."""
-        return self.state is None and self.tuning is None
-
-    def private(self, prompt: int) -> int:
-        """Last tokens of a prompt of so many whose state depends on where it ends; what is before them may be shared."""
-        if not isinstance(self.tuning, Interventions):
-            return 0
-        first, last = shares(prompt, self.tuning.first, self.tuning.last)
-        return last if first == self.tuning.first else prompt
-
-
-ALONE = Loaded("", MIXED)
-"""The base without an adapter."""
-
-
-@lru_cache(maxsize=256)
-def _read(folder: str, weights: tuple[int, int], config: tuple[int, int]) -> tuple[Adapter, str]:
-    adapter = Adapter.load(folder, need_card=False)
-    return adapter, f"{adapter.weights_sha256[:16]}-{sha256_file(Path(folder) / PEFT_CONFIG)[:8]}"
-
-
-def read_adapter(spec: str) -> tuple[Adapter, str]:
-    """The verified adapter of `folder` or `folder#task`, and a name made from its bytes; hashed again only when a file has changed."""
-    folder, task = split_task(spec)
-    stamps = []
-    for file in (WEIGHTS, PEFT_CONFIG):
-        try:
-            stat = (Path(folder) / file).stat()
-        except OSError:
-            Adapter.load(folder, need_card=False)  # says what is missing
-            raise
-        stamps.append((stat.st_mtime_ns, stat.st_size))
-    adapter, name = _read(folder, *stamps)
-    return adapter, name if task is None else f"{name}#{task}"
+    adapter: LoadedAdapter = NO_ADAPTER
+    start: int = 0
+    """Position of the first token."""
+    n_tokens: int = 0
+    prompt_length: int = 0
+    n_encoded: int = 0
+    """First tokens of the prompt that an encoder reads."""
 
 
 class AdapterPool:
-    """Adapters over `model`, at most `limit` and `most_bytes` of their files in memory, but always one. One thread only.
+    """Adapters over one base, at most `limit` and `max_bytes` of their files in memory, but always one. For one thread.
 
-    `one_by_one`: passes hold one row, whose state is the base's own cache. `begins`: a row's state may begin with virtual tokens.
+    `one_by_one`: passes have one row, whose state is in the model's own cache. `takes_virtual_tokens`: a row can begin
+    with virtual tokens.
     """
 
     def __init__(
         self,
-        model: Any,
+        model: PreTrainedModel,
         fingerprint: str,
         base: str,
+        *,
         limit: int = 16,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
+        one_by_one: bool = False,
+        takes_virtual_tokens: bool = True,
         acceleration: Acceleration = ALL_ON,
     ) -> None:
         self._model = model
+        self._has_encoder = is_encoder_decoder(model)
         self._fingerprint = fingerprint
         self._base = base
         self._limit = limit
-        self._most_bytes = most_bytes
-        self._acceleration = acceleration
-        self._host: Any = None
-        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
-        self._tunings: dict[str, Tuning] = {}
-        self._route = Route()
-        self.one_by_one, self.begins = False, True
+        self._max_bytes = max_bytes
+        self._one_by_one = one_by_one
+        self._takes_virtual_tokens = takes_virtual_tokens
+        self._mixes_lora = acceleration.mixed_lora
+        self._loaded: OrderedDict[str, LoadedAdapter] = OrderedDict()  # least recently used first
+        self._peft = PeftLayers(model)
 
-    def load(self, spec: str, in_use: Collection[str] = ()) -> Loaded:
-        """The adapter of `folder` or `folder#task`, read on first use or when its files have changed. `in_use` are names that
-        must stay.
+    # ---- load and evict ----
 
-        Raises AdapterError: missing, damaged, of another base, of a kind that cannot be served, or without the task it needs.
+    def load(self, spec: str, in_use: Collection[str] = ()) -> LoadedAdapter:
+        """The adapter of `folder` or `folder#task`, read when it is new or its files have changed.
+
+        Adapters named in `in_use` stay in memory. Raises AdapterError: missing, damaged, of another base, of a kind that
+        cannot be served, or without the task it needs.
         """
         adapter, name = read_adapter(spec)
         if name not in self._loaded:
             adapter.check_base(self._fingerprint, self._base)
-            self._make_room(in_use, (adapter.folder / WEIGHTS).stat().st_size)
-            loaded = self._open(adapter, name, split_task(spec)[1])
-            return_freed_memory()  # reading an adapter holds a copy of it for a moment: a third of it stayed
-            self._loaded[name] = loaded
-            if loaded.tuning is not None:
-                self._tunings[name] = loaded.tuning
+            self._evict(in_use, (adapter.folder / WEIGHTS).stat().st_size)
+            self._loaded[name] = self._read(adapter, name, split_task(spec)[1])
+            return_freed_memory()  # reading held a second copy of the weights
         self._loaded.move_to_end(name)
         return self._loaded[name]
 
-    def enter(self, family: str, names: Sequence[str | None], rows: Sequence[Any] = ()) -> None:
-        """Set the next pass: row i is of adapter names[i], None the base alone. All rows are of `family`; `rows` are the
-        scheduler's, for adapters that act by position."""
-        if self._tunings:
-            self._switch(family, names, rows)
-        if self._host is None:
-            return
-        if family == MIXED or family in self._tunings:
-            self._only_mixed()
-            self._route.enter(self._parts(names))
-        else:
-            self._route.enter(None)
-            self._host.base_model.enable_adapter_layers()
-            self._host.set_adapter(family)
-
-    def compatible(self, spec: str) -> bool:
-        """Whether the adapter can be loaded while others of the pool are in use."""
-        if self._host is None or read_adapter(spec)[1] in self._loaded:
+    def can_load_beside_others(self, spec: str) -> bool:
+        """Whether the adapter can be loaded while others are in use."""
+        if self._peft.peft_type is None or read_adapter(spec)[1] in self._loaded:
             return True
         folder = split_task(spec)[0]
         method = own_method(folder)
         if method is not None:
             return method.by_rows
         config = read_config(folder)
-        return config.is_prompt_learning or config.peft_type == self._host_type()
+        return config.is_prompt_learning or type_of(config) == self._peft.peft_type
 
-    def _parts(self, names: Sequence[str | None]) -> list[tuple[str, slice | torch.Tensor]]:
-        used = [n for n in dict.fromkeys(names) if n is not None and self._loaded[n].in_layers]
-        return [(n, row_index([i for i, m in enumerate(names) if m == n], self._model.device)) for n in used]
-
-    def _only_mixed(self) -> None:
-        """Layers of other methods step aside."""
-        if self._host_type() != "LORA" or any(a.family != MIXED for a in self._loaded.values() if a.in_layers):
-            self._host.base_model.disable_adapter_layers()
-
-    def _switch(self, family: str, names: Sequence[str | None], rows: Sequence[Any]) -> None:
-        """Take out what the pass must not have, then put in what it must: two may change the same weights."""
-        wanted = {name for name in self._tunings if name == family or (family == MIXED and name in names)}
-        for name, tuning in self._tunings.items():
-            if name not in wanted:
-                tuning.switch(False)
-        for name in wanted:
-            tuning, mine = self._tunings[name], [i for i, n in enumerate(names) if n == name]
-            if isinstance(tuning, Interventions):
-                tuning.switch(self._aim(tuning, rows, mine))
-                continue
-            if isinstance(tuning, Hooked):
-                everywhere = len(mine) == len(names)
-                tuning.rows = None if everywhere else torch.tensor(mine, device=self._model.device)
-            tuning.switch(True)
-
-    def _aim(self, tuning: Interventions, rows: Sequence[Any], mine: list[int]) -> bool:
-        """Tell it where the pass's prompts lie; False when the pass reaches none of its positions."""
-        ends = [len(row.prompt) for row in rows]
-        if is_encoder_decoder(
-            self._model
-        ):  # its encoder reads prompts whole; passes that do not run it are not changed
-            prompts = [row.seat.encoded for row in rows]
-            sizes = [n + self._lead(row.owner) for n, row in zip(prompts, rows, strict=True)]
-            return tuning.aim([0] * len(rows), sizes, prompts, mine)
-        if self.one_by_one:
-            tuning.aimed, tuning.told = False, torch.tensor(ends, device=self._model.device)
-            return True
-        return tuning.aim([row.seat.length for row in rows], [len(row.seat.chunk) for row in rows], ends, mine)
-
-    def _lead(self, name: str | None) -> int:
-        """Virtual tokens that an encoder reads before the prompts of an adapter's rows."""
-        state = self._loaded[name].state if name else None
-        return len(state) if isinstance(state, torch.Tensor) else 0
-
-    def _host_type(self) -> str:
-        return str(next(iter(self._host.peft_config.values())).peft_type.value)
-
-    def _make_room(self, in_use: Collection[str], size: int) -> None:
+    def _evict(self, in_use: Collection[str], new_bytes: int) -> None:
+        """Remove least recently used adapters until a new one fits."""
         for name in list(self._loaded):
-            held = sum(a.bytes for a in self._loaded.values()) + size
-            if len(self._loaded) < self._limit and (self._most_bytes is None or held <= self._most_bytes):
+            total = sum(a.bytes for a in self._loaded.values()) + new_bytes
+            if len(self._loaded) < self._limit and (self._max_bytes is None or total <= self._max_bytes):
                 return
             if name not in in_use:
-                self._forget(name)
+                self._remove(name)
 
-    def _forget(self, name: str) -> None:
-        loaded = self._loaded.pop(name)
-        tuning = self._tunings.pop(name, None)
-        if tuning is not None:
-            tuning.switch(False)
-        elif loaded.in_layers and any(a.in_layers for a in self._loaded.values()):
-            self._delete(name)
-            stack_up(self._host)
-        elif loaded.in_layers:
-            self._detach()
+    def _remove(self, name: str) -> None:
+        adapter = self._loaded.pop(name)
+        if adapter.tuning is not None:
+            adapter.tuning.switch(False)
+        elif adapter.in_peft_layers and self._others_in_peft_layers():
+            self._peft.remove(name)
+        elif adapter.in_peft_layers:
+            self._peft.clear()
 
-    def _detach(self) -> None:
-        """Take every adapter layer out of the base again."""
-        strip(self._model)
-        self._host = None
-        for name in [n for n, a in self._loaded.items() if a.in_layers]:
+    def _others_in_peft_layers(self) -> bool:
+        return any(a.in_peft_layers for a in self._loaded.values())
+
+    def _clear_peft_layers(self) -> None:
+        self._peft.clear()
+        for name in [name for name, a in self._loaded.items() if a.in_peft_layers]:
             del self._loaded[name]
 
-    def _open(self, adapter: Adapter, name: str, task: str | None) -> Loaded:
-        folder, size = str(adapter.folder), (adapter.folder / WEIGHTS).stat().st_size
+    # ---- read one adapter, by the kind of its method ----
+
+    def _read(self, adapter: Adapter, name: str, task: str | None) -> LoadedAdapter:
+        folder = str(adapter.folder)
         method = own_method(folder)
-        config: Any = None if method is not None else read_config(folder)
-        if task is not None and getattr(config, "peft_type", None) != "MULTITASK_PROMPT_TUNING":
+        config = None if method is not None else read_config(folder)
+        if task is not None and (config is None or config.peft_type != "MULTITASK_PROMPT_TUNING"):
             raise AdapterError(
                 f"holds no tasks, and the task '{task}' is asked for", where=folder, next_step=f"use {folder}"
             )
-        if method is not None:
-            return self._tune(folder, name, method, size)
+        # No other adapter may change the base while this one is read.
+        self.enter([PassRow()])
+        if config is None:
+            return self._read_tuning(adapter, name, method)
         if config.is_prompt_learning:
-            return Loaded(name, MIXED, size, state=self._read_virtual(adapter, config, task))
-        return self._attach(folder, name, config, size)
+            return self._read_virtual_tokens(adapter, name, config, task)
+        return self._read_peft_layers(adapter, name, config)
 
-    def _tune(self, folder: str, name: str, method: Any, size: int) -> Loaded:
-        """An adapter of domainkit's own."""
-        if not method.by_rows and self._host is not None:
-            self._detach()  # it stands in for weights that PEFT's layers would wrap
-        self._all_off()
-        tuning = load_tuning(self._model, folder, method)
+    def _read_tuning(self, adapter: Adapter, name: str, method: Any) -> LoadedAdapter:
+        """An adapter of a method that PEFT lacks."""
+        if not method.by_rows and self._peft.peft_type:  # it replaces weights that PEFT's layers would wrap
+            self._clear_peft_layers()
+        tuning = load_tuning(self._model, adapter.folder, method)
         tuning.requires_grad_(False)
         tuning.settle()
-        return Loaded(name, MIXED if method.by_rows else name, size, tuning=tuning)
+        batch_key = MIXED if method.by_rows else name
+        return LoadedAdapter(name, batch_key, _size(adapter), tuning=tuning)
 
-    def _all_off(self) -> None:
-        """The base as it is; the next pass puts in what it needs."""
-        for tuning in self._tunings.values():
-            tuning.switch(False)
-
-    def _read_virtual(self, adapter: Adapter, config: Any, task: str | None) -> State | torch.Tensor:
-        """The state of an adapter's virtual tokens."""
+    def _read_virtual_tokens(self, adapter: Adapter, name: str, config: PeftConfig, task: str | None) -> LoadedAdapter:
         folder = str(adapter.folder)
-        if not self.begins:
+        if not self._takes_virtual_tokens:
             raise AdapterError(
-                f"{config.peft_type.value} needs a base whose state is keys and values only, and this one's is more",
+                f"{type_of(config)} needs a base whose state is keys and values only, and this one's is more",
                 where=folder,
                 next_step="train with a method that changes layers (domainkit methods lists them)",
             )
-        count = getattr(config, "num_tasks", 1) if config.peft_type == "MULTITASK_PROMPT_TUNING" else 1
-        number = task_number(adapter, task, count)
-        self.enter(MIXED, [None])
+        number = None
+        if config.peft_type == "MULTITASK_PROMPT_TUNING":
+            number = task_number(adapter, task, getattr(config, "num_tasks", 1))
         try:
-            with unwarned(self._model):
-                from peft import PeftModel
-
-                host = PeftModel.from_pretrained(self._model, folder, is_trainable=False).eval()
-            return virtual_state(self._model, host, number)
-        except (RuntimeError, ValueError, KeyError, Warning) as e:
+            virtual_tokens = read_virtual_tokens(self._model, folder, number)
+        except LOAD_ERRORS as e:
             raise self._misfit(e, folder) from e
+        return LoadedAdapter(name, MIXED, _size(adapter), virtual_tokens=virtual_tokens)
 
-    def _misfit(self, e: Exception, folder: str) -> AdapterError:
-        what = str(e).strip().splitlines()[0]
+    def _read_peft_layers(self, adapter: Adapter, name: str, config: PeftConfig) -> LoadedAdapter:
+        folder = str(adapter.folder)
+        check_removable(config, folder)
+        mend_peft()
+        if self._peft.peft_type != type_of(config):
+            self._clear_peft_layers()
+        try:
+            self._peft.add(folder, name)
+        except AdapterError:
+            self._undo_failed_read(name)
+            raise
+        except LOAD_ERRORS as e:
+            self._undo_failed_read(name)
+            raise self._misfit(e, folder) from e
+        if type_of(config) == "BOFT":
+            keep_rotations(self._model)
+        mixes = self._mixes_lora and is_plain_lora(config) and self._peft.mix(name)
+        return LoadedAdapter(name, MIXED if mixes else name, _size(adapter), in_peft_layers=True)
+
+    def _undo_failed_read(self, name: str) -> None:
+        if self._others_in_peft_layers():
+            self._peft.remove(name)
+        else:
+            self._peft.clear()
+
+    def _misfit(self, error: Exception, folder: str) -> AdapterError:
+        reason = str(error).strip().splitlines()[0]
         return AdapterError(
-            f"does not fit {self._base}: {what}", where=folder, next_step="use the base it was trained on"
+            f"does not fit {self._base}: {reason}", where=folder, next_step="use the base it was trained on"
         )
 
-    def _attach(self, folder: str, name: str, config: Any, size: int) -> Loaded:
-        """An adapter in PEFT's layers."""
-        refuse(config, folder)
-        mend_peft()
-        if self._host is not None and self._host_type() != str(config.peft_type.value):
-            self._detach()
+    # ---- forward passes ----
+
+    def enter(self, rows: Sequence[PassRow]) -> None:
+        """Prepare the base for a forward pass over these rows. Their adapters have one batch key."""
+        members: dict[str, list[int]] = {}  # rows of each adapter
+        for i, row in enumerate(rows):
+            if row.adapter is not NO_ADAPTER:
+                members.setdefault(row.adapter.name, []).append(i)
+        self._switch_tunings(rows, members)
+        first = rows[0].adapter
+        if first.in_peft_layers and first.batch_key != MIXED:
+            self._peft.use_one(first.name)
+        else:
+            device = self._model.device
+            lora = {name: row_index(i, device) for name, i in members.items() if self._loaded[name].in_peft_layers}
+            self._peft.use_mixed(lora)
+
+    def _switch_tunings(self, rows: Sequence[PassRow], members: dict[str, list[int]]) -> None:
+        tunings = {name: a.tuning for name, a in self._loaded.items() if a.tuning is not None}
+        # First off, then on: two tunings may replace the same weights.
+        for name, tuning in tunings.items():
+            if name not in members:
+                tuning.switch(False)
+        used = [name for name in members if name in tunings]
+        positions = [self._positions(row) for row in rows] if used else []
+        for name in used:
+            # A pass may read none of the positions that the tuning changes. Then the tuning stays off, and costs nothing.
+            tunings[name].switch(tunings[name].prepare_pass(members[name], positions))
+
+    def _positions(self, row: PassRow) -> RowPositions:
+        if self._has_encoder:
+            # The encoder reads a prompt whole, behind the embeddings of virtual tokens. The decoder is not changed.
+            embeddings = row.adapter.virtual_tokens
+            n_virtual = len(embeddings) if isinstance(embeddings, torch.Tensor) else 0
+            return RowPositions(0, row.n_encoded + n_virtual, row.n_encoded)
+        return RowPositions(None if self._one_by_one else row.start, row.n_tokens, row.prompt_length)
+
+
+def read_adapter(spec: str) -> tuple[Adapter, str]:
+    """The verified adapter of `folder` or `folder#task`, and a name made from its bytes."""
+    folder, task = split_task(spec)
+    stamps = []
+    for file in (WEIGHTS, PEFT_CONFIG):
         try:
-            self._all_off()
-            self._read_layers(folder, name)
-            missing = missing_weights(self._host, folder, name)
-        except (RuntimeError, ValueError, KeyError, Warning) as e:
-            self._withdraw(name)
-            raise self._misfit(e, folder) from e
-        if missing:
-            self._withdraw(name)
-            raise AdapterError(
-                f"its weights are incomplete: {len(missing)} are missing, {missing[0]} among them",
-                where=folder,
-                next_step="copy the folder again, or train again",
-            )
-        self._host.requires_grad_(False)
-        self._host.eval()
-        if config.peft_type == "BOFT":
-            keep_rotations(self._host)
-        mixed = self._acceleration.mixed_lora and is_plain_lora(config) and self._install_routes(name)
-        return Loaded(name, MIXED if mixed else name, size)
-
-    def _read_layers(self, folder: str, name: str) -> None:
-        from peft import PeftModel
-
-        with unwarned(self._model):
-            if self._host is None:
-                self._host = PeftModel.from_pretrained(self._model, folder, adapter_name=name, is_trainable=False)
-            else:
-                self._host.load_adapter(folder, adapter_name=name, is_trainable=False)
-
-    def _withdraw(self, name: str) -> None:
-        """Undo a failed load."""
-        if self._host is None or not any(a.in_layers for a in self._loaded.values()):
-            self._detach()
-        elif name in self._host.peft_config:
-            self._delete(name)
-
-    def _delete(self, name: str) -> None:
-        others = [n for n in self._host.peft_config if n != name]
-        if name in self._host.active_adapters and others:  # PEFT would warn that it chooses one itself
-            self._host.set_adapter(others[0])
-        self._host.delete_adapter(name)
-
-    def _install_routes(self, name: str) -> bool:
-        """Let the adapter's layers compute by route; False when one of them is of a kind that cannot."""
-        from peft.tuners.lora.layer import LoraLayer
-
-        layers: list[Any] = [m for m in self._host.modules() if isinstance(m, LoraLayer) and holds(m, name)]
-        if not all(type(m).__name__ in ("Linear", "Linear4bit", "Linear8bitLt") for m in layers):
-            return False
-        for layer in layers:
-            if not hasattr(layer, "_domainkit_stack"):
-                layer.forward = routed(layer, layer.forward, self._route)
-        stack_up(self._host)
-        return True
+            stat = (Path(folder) / file).stat()
+        except OSError:
+            Adapter.load(folder, need_card=False)  # raises an error that says what is missing
+            raise
+        stamps.append((stat.st_mtime_ns, stat.st_size))
+    adapter, name = _read_unchanged(folder, *stamps)
+    return adapter, name if task is None else f"{name}#{task}"
 
 
-__all__ = ["ALONE", "MIXED", "AdapterPool", "Loaded", "read_adapter"]
+@lru_cache(maxsize=256)
+def _read_unchanged(folder: str, weights: tuple[int, int], config: tuple[int, int]) -> tuple[Adapter, str]:
+    """Hashed again only when the (modification time, size) of a file has changed."""
+    adapter = Adapter.load(folder, need_card=False)
+    return adapter, f"{adapter.weights_sha256[:16]}-{sha256_file(Path(folder) / PEFT_CONFIG)[:8]}"
+
+
+def _size(adapter: Adapter) -> int:
+    return (adapter.folder / WEIGHTS).stat().st_size
+
+
+__all__ = ["MIXED", "NO_ADAPTER", "AdapterPool", "LoadedAdapter", "PassRow", "read_adapter"]

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from domainkit.errors import DomainkitError, MachineError, RequestError
-from domainkit.inference.adapters.pool import ALONE, MIXED, AdapterPool, Loaded
+from domainkit.inference.adapters.pool import MIXED, NO_ADAPTER, AdapterPool, LoadedAdapter, PassRow
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.batch_invariance import Referee, take_seat
 from domainkit.inference.engine.acceleration.small_batch_linear import use_small_batch_linear
@@ -59,14 +59,19 @@ class Scheduler:
         self.context = loaded.context_length
         self.width = loaded.model.get_output_embeddings().weight.shape[0]
         self._memory = free_memory(loaded.model.device)
-        self.pool = AdapterPool(
-            loaded.model, fingerprint, loaded.source.name, most_bytes=self._memory // 2, acceleration=acceleration
-        )
         probe = [i for i in range(len(loaded.tokenizer)) if i not in set(loaded.tokenizer.all_special_ids)][:8]
         self.runner: Any
         make: Any = make_pair_runner if is_encoder_decoder(loaded.model) else make_runner
         self.runner, slow = make(loaded.model, probe, acceleration)
-        self.pool.one_by_one, self.pool.begins = self.runner.one_by_one, self.runner.begins
+        self.pool = AdapterPool(
+            loaded.model,
+            fingerprint,
+            loaded.source.name,
+            max_bytes=self._memory // 2,
+            one_by_one=self.runner.one_by_one,
+            takes_virtual_tokens=self.runner.begins,
+            acceleration=acceleration,
+        )
         self.notes = (*loaded.notes, *([slow] if slow else ()))
         for note in self.notes:
             log.info("%s: %s", loaded.source.name, note)
@@ -81,7 +86,7 @@ class Scheduler:
         self._bytes_per_token = state_bytes(loaded.model)
         self._budget = TOKENS_PER_PASS
         self._most_rows = MOST_ROWS
-        self._family = MIXED
+        self._batch_key = MIXED
         self._waiting: deque[Row] = deque()
         self._active: list[Row] = []
         self._news = threading.Condition()
@@ -199,7 +204,7 @@ class Scheduler:
             take_seat(self.runner, row)
 
     def _joining(self) -> Iterator[Row]:
-        """Waiting rows in order, as long as they fit in memory and are of the running family."""
+        """Waiting rows in order, as long as they fit in memory and have the batch key of the running ones."""
         while True:
             with self._news:
                 row = self._waiting[0] if self._waiting else None
@@ -211,24 +216,25 @@ class Scheduler:
                 row.outlet.fail(e)
                 self._remove(row)
                 continue
-            if loaded is None or (self._active and loaded.family != self._family):
+            if loaded is None or (self._active and loaded.batch_key != self._batch_key):
                 return  # its turn comes when the running rows are done
-            self._family = loaded.family
+            self._batch_key = loaded.batch_key
             with self._news:
                 self._active.append(self._waiting.popleft())
             yield row
 
-    def _load_adapter(self, row: Row) -> Loaded | None:
+    def _load_adapter(self, row: Row) -> LoadedAdapter | None:
         """The row's adapter; None when it cannot be loaded beside those in use."""
         if row.folder is None:
-            return ALONE
-        if self._active and not self.pool.compatible(row.folder):
+            return NO_ADAPTER
+        if self._active and not self.pool.can_load_beside_others(row.folder):
             return None
         in_use = {r.owner for r in self._active if r.owner}
         loaded = self.pool.load(row.folder, in_use)
-        row.owner, row.private, row.lead = loaded.name, loaded.private(len(row.prompt)), loaded.state
-        over = row.most_tokens + loaded.ahead - self.context
-        if loaded.ahead and over > 0:
+        row.adapter, row.owner, row.lead = loaded, loaded.name, loaded.virtual_tokens
+        row.private = loaded.n_unshareable(len(row.prompt))
+        over = row.most_tokens + loaded.n_virtual - self.context
+        if loaded.n_virtual and over > 0:
             row.shorten(over)
         return loaded
 
@@ -315,7 +321,9 @@ class Scheduler:
         return (runner or self.runner).forward([r.seat for r in rows], wants)
 
     def _enter(self, *rows: Row) -> None:
-        self.pool.enter(self._family, [r.owner for r in rows], rows)
+        self.pool.enter(
+            [PassRow(r.adapter, r.seat.length, len(r.seat.chunk), len(r.prompt), r.seat.encoded) for r in rows]
+        )
 
     def _if_memory_allows(self, work: Callable[..., None], *arguments: Any) -> None:
         """Do what only saves time; without the memory for it, give back what is kept and go on."""

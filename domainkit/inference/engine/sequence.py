@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from domainkit.errors import RequestError
+from domainkit.inference.adapters.pool import NO_ADAPTER
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
 from domainkit.inference.constrained.constraint import Constraint
 from domainkit.inference.constrained.token_spelling import Spelling
@@ -44,6 +45,7 @@ class Row:
         self.outlet = outlet
         self.timeout = timeout
         self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.adapter = NO_ADAPTER
         self.owner: str | None = None  # the adapter's name once loaded
         self.lead: Any = None  # the state of the adapter's virtual tokens
         self.private = 0  # last prompt tokens whose state is no other prompt's, however alike

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch.nn.functional import linear
 
-from domainkit.adapters.tuned_model import Hooked, blocks, first_of, stacks
+from domainkit.adapters.tuned_model import Hooked, RowPositions, blocks, first_of, stacks
 from domainkit.errors import ConfigError
 
 
@@ -111,6 +111,18 @@ class Interventions(Hooked):
         )
 
     # ---- where
+
+    def prepare_pass(self, rows: Sequence[int], positions: Sequence[RowPositions]) -> bool:
+        starts, ends = [p.start for p in positions if p.start is not None], [p.prompt_end for p in positions]
+        if starts:
+            return self.aim(starts, [p.size for p in positions], ends, rows)
+        self.aimed, self.told = False, torch.tensor(ends, device=next(self.parameters()).device)
+        return True
+
+    def n_unshareable(self, prompt_length: int) -> int:
+        first, last = shares(prompt_length, self.first, self.last)
+        # In a short prompt, the number of first positions depends on its length too.
+        return last if first == self.first else prompt_length
 
     def aim(self, starts: Sequence[int], sizes: Sequence[int], ends: Sequence[int], rows: Sequence[int]) -> bool:
         """Set the next pass: of row i, which reads positions starts[i] on, only `rows` are changed. False: nothing will be."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import torch
 
-from domainkit.models.memory import State
+from domainkit.inference.engine.acceleration.row_index import row_index
+from domainkit.models.memory import KVState
 
 MIN_COLUMNS_SAVED = 2048
 """Columns of the KV cache that sharing must save. For fewer, the second attention of each layer costs more."""
@@ -24,7 +25,7 @@ MIN_COLUMNS_SAVED = 2048
 class SharedPrefix:
     """A prefix in the KV cache format, outside of the slots of the sequences that share it."""
 
-    state: State
+    state: KVState
     tokens: int
     """Tokens of the prefix, without the virtual tokens before them."""
     columns: int
@@ -80,11 +81,4 @@ def attention_with_log_sum(
     return flash(query, key, value, 0.0, False, attn_mask=mask, scale=scale)
 
 
-def row_index(rows: Sequence[int], device: torch.device) -> slice | torch.Tensor:
-    """An index of these rows (ascending) of a pass: a slice where they are adjacent, which needs no copy."""
-    if rows[-1] - rows[0] == len(rows) - 1:
-        return slice(rows[0], rows[-1] + 1)
-    return torch.tensor(rows, device=device)
-
-
-__all__ = ["MIN_COLUMNS_SAVED", "SharedPrefix", "SharedPrefixAttention", "attention_with_log_sum", "row_index"]
+__all__ = ["MIN_COLUMNS_SAVED", "SharedPrefix", "SharedPrefixAttention", "attention_with_log_sum"]
