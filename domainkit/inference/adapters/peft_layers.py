@@ -45,7 +45,7 @@ class PeftLayers:
     # ---- adapters come and go ----
 
     def add(self, folder: str, name: str) -> None:
-        """Read the adapter of `folder` into the layers. Raises AdapterError when weights are missing, and PEFT's errors."""
+        """Read the adapter of `folder` into the layers. Raises AdapterError for missing weights, and PEFT's errors."""
         from peft import PeftModel
 
         alias_renamed_property()
@@ -119,8 +119,9 @@ def alias_renamed_property() -> None:
     """
     from transformers import PreTrainedModel
 
-    if hasattr(PreTrainedModel, "is_activation_checkpointing"):
-        PreTrainedModel.is_gradient_checkpointing = PreTrainedModel.is_activation_checkpointing  # type: ignore[method-assign]
+    renamed = getattr(PreTrainedModel, "is_activation_checkpointing", None)
+    if renamed is not None:
+        PreTrainedModel.is_gradient_checkpointing = renamed  # type: ignore[method-assign]
 
 
 def read_config(folder: str) -> PeftConfig:

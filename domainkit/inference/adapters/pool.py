@@ -126,8 +126,8 @@ class AdapterPool:
     def load(self, spec: str, in_use: Collection[str] = ()) -> LoadedAdapter:
         """The adapter of `folder` or `folder#task`, read when it is new or its files have changed.
 
-        Adapters named in `in_use` stay in memory. Raises AdapterError: missing, damaged, of another base, of a kind that
-        cannot be served, or without the task it needs.
+        Adapters named in `in_use` stay in memory. Raises AdapterError: missing, damaged, of another base, of a kind
+        that cannot be served, or without the task it needs.
         """
         adapter, name = read_adapter(spec)
         if name not in self._loaded:
@@ -277,7 +277,7 @@ class AdapterPool:
         used = [name for name in members if name in tunings]
         positions = [self._positions(row) for row in rows] if used else []
         for name in used:
-            # A pass may read none of the positions that the tuning changes. Then the tuning stays off, and costs nothing.
+            # A pass may read none of the positions that a tuning changes. Then it stays off, and costs nothing.
             tunings[name].switch(tunings[name].prepare_pass(members[name], positions))
 
     def _positions(self, row: PassRow) -> RowPositions:

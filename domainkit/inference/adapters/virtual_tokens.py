@@ -1,7 +1,7 @@
 """Virtual tokens in serving: what an adapter puts before each prompt, as the first keys and values of its rows.
 
-The base reads the prompt after them as it does after any cached prefix. So rows with virtual tokens share passes with all
-others.
+The base reads the prompt after them as it does after any cached prefix. So rows with virtual tokens share passes with
+all others.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 VirtualTokens = KVState | torch.Tensor
-"""Keys and values of the virtual tokens; or their embeddings (tokens, hidden), which an encoder reads before the prompt."""
+"""Keys and values of the virtual tokens; or embeddings (tokens, hidden), which an encoder reads before the prompt."""
 
 
 def read_virtual_tokens(model: PreTrainedModel, folder: str, task: int | None) -> VirtualTokens:
-    """The virtual tokens of a prompt-learning adapter; `task` is the number of one of its tasks. Raises PEFT's errors."""
+    """The virtual tokens of a prompt-learning adapter, of its task of this number. Raises PEFT's errors."""
     from peft import PeftModel
 
     alias_renamed_property()

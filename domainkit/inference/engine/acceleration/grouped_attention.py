@@ -1,8 +1,8 @@
 """Grouped-query attention that does not copy keys and values once for every query head.
 
 Under a mask, transformers' "sdpa" attention repeats keys and values for the query heads of a group; only passes of
-single tokens are free of it. Here the query heads of a group become more queries of one head instead. The products are the
-same, and keys and values are read where they are.
+single tokens are free of it. Here the query heads of a group become more queries of one head instead. The products are
+the same, and keys and values are read where they are.
 
 It pays in benchmarks/chain_throughput.
 """

@@ -131,7 +131,7 @@ class LoraStack:
             first += rank
 
     def pays(self, names: Sequence[str], x: torch.Tensor) -> bool:
-        """Whether one product over all ranks is faster: several adapters, few tokens, and at least half of the ranks used."""
+        """Whether one product over all ranks is faster: several adapters, few tokens, and half of the ranks used."""
         used = sum(self._ranks[n] for n in names)
         return len(names) > 1 and x.dim() == 3 and x.shape[0] * x.shape[1] <= STACKED_TOKENS and 2 * used >= len(self.a)
 
@@ -160,7 +160,7 @@ def add_change(
 
 
 def _can_be_stacked(layer: LoraModule) -> bool:
-    """One dtype and device, and finite numbers: rows multiply other adapters' ranks by 0, and 0 · infinity is not 0."""
+    """One dtype and device, and finite numbers: a row multiplies other adapters' ranks by 0, and 0 · infinity is NaN."""
     weights = [m[n].weight for m in (layer.lora_A, layer.lora_B) for n in layer.lora_A]
     first = weights[0]
     alike = all(w.dtype == first.dtype and w.device == first.device for w in weights)
