@@ -53,13 +53,13 @@ def train(
         return
 
     from domainkit.corpus.read_files import read_documents, read_examples
-    from domainkit.training.distributed import is_first
+    from domainkit.training.distributed import is_main_process
     from domainkit.training.train import train as run
 
     examples = read_examples(Path(own["data"])) if own.get("data") else []
     texts = list(read_documents(Path(own["documents"]))) if own.get("documents") else None
     adapter = run(examples, config, Path(own["out"]), resume=resume, documents=texts)
-    if not is_first():
+    if not is_main_process():
         return
     card = adapter.card
     typer.echo(f"\nAdapter: {adapter.folder}")

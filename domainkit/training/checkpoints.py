@@ -1,41 +1,43 @@
-"""Checkpoints: what a run that was stopped goes on from. Its folder, whole checkpoints in it, and a stop that saves first."""
+"""Checkpoints: the folder of a run, and what an interrupted run continues from, bit for bit."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import signal
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.optim import Optimizer
+from transformers.trainer_pt_utils import safe_globals
 
 from domainkit.adapters.adaptation import Hooks
 from domainkit.adapters.folder import PEFT_CONFIG, Adapter
 from domainkit.errors import ConfigError, saving
 from domainkit.storage import write_text
-from domainkit.training import distributed as ranks
+from domainkit.training import distributed
 
 RUN = "run.json"
 RUN_STATE = "run_state.json"
 CHECKPOINT_WEIGHTS = "trainable.safetensors"
 METHOD_STATE = "method_state.safetensors"
-SETTINGS_FREE_TO_CHANGE = {"save_every"}
+OPTIMIZER = "optimizer.pt"
+SETTINGS_FREE_TO_CHANGE = {"save_every", "report_to"}
+"""Settings that change no weight."""
 KEPT = 2
 """Checkpoints of a run on the disk."""
 
 
 @dataclass
 class Ledger:
-    """What a run has done so far, over all its sittings."""
+    """What a run has done so far, also before it was resumed."""
 
     losses: list[tuple[int, float]] = field(default_factory=list)
+    """(step, nats per supervised token)."""
     tokens: int = 0
     supervised: int = 0
     seconds: float = 0.0
@@ -43,12 +45,31 @@ class Ledger:
     def __post_init__(self) -> None:
         self.losses = [(step, loss) for step, loss in self.losses]  # JSON has no tuples
 
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / self.seconds if self.seconds else 0.0
+    def add(self, step: int, loss: float, *, tokens: int, supervised: int) -> None:
+        self.losses.append((step, loss))
+        self.tokens += tokens
+        self.supervised += supervised
 
 
-# ---- the folder --------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What decides the weights of a run. A run is only continued under the same identity."""
+
+    config: dict[str, Any]
+    data: str
+    """Fingerprint of the training data."""
+    base: str
+    """Fingerprint of the base's weights."""
+    start: str | None = None
+    """SHA-256 of the adapter's weights that training starts from."""
+    reward: str | None = None
+    """Name of the reward."""
+
+
+L = TypeVar("L", bound=Ledger)
+
+
+# ---- the folder of a run -----------------------------------------------------------------------------------------------
 
 
 def work_folder(out: Path) -> Path:
@@ -56,17 +77,22 @@ def work_folder(out: Path) -> Path:
     return out.absolute().with_name(out.absolute().name + ".partial")
 
 
-def finished(out: Path, identity: dict[str, Any]) -> Adapter | None:
-    """The adapter in `out`, when no run is left to resume and it is what this run would make. Raises ConfigError when it is another."""
+def finished_adapter(out: Path, identity: RunIdentity) -> Adapter | None:
+    """The adapter in `out`, when this run made it and no checkpoint is left to resume.
+
+    Raises ConfigError when another run made it.
+    """
     if not (out / PEFT_CONFIG).is_file() or last_checkpoint(work_folder(out)):
         return None
     adapter = Adapter.load(out)
     card = adapter.card
     if card is None:
         return None
-    told = card.preference or {}
-    made = {**told, "config": card.config, "data": card.data_fingerprint, "base": card.base_fingerprint}
-    changed = _differences(made, {**identity, "config": _as_made(identity["config"], card.config)})
+    preference = card.preference or {}
+    made_by = RunIdentity(
+        card.config, card.data_fingerprint, card.base_fingerprint, preference.get("start"), preference.get("reward")
+    )
+    changed = _differences(asdict(made_by), asdict(identity) | {"config": _resolved(identity.config, card.config)})
     if changed:
         raise ConfigError(
             f"holds a finished adapter made with other settings: {'; '.join(changed)}",
@@ -76,13 +102,12 @@ def finished(out: Path, identity: dict[str, Any]) -> Adapter | None:
     return adapter
 
 
-def open_work(out: Path, identity: dict[str, Any], *, resume: bool) -> Path:
-    """The folder of checkpoints: continued when `resume` finds the same run in it, begun afresh otherwise. Raises ConfigError."""
+def open_work_folder(out: Path, identity: RunIdentity, *, resume: bool) -> Path:
+    """The folder of checkpoints: continued when `resume` finds the same run in it, empty otherwise. Raises ConfigError."""
     work = work_folder(out)
-    identity = json.loads(json.dumps(identity))
+    current = json.loads(json.dumps(asdict(identity)))
     if resume and (work / RUN).is_file() and last_checkpoint(work):
-        before = json.loads((work / RUN).read_text(encoding="utf-8"))
-        changed = _differences(before, identity)
+        changed = _differences(json.loads((work / RUN).read_text(encoding="utf-8")), current)
         if changed:
             raise ConfigError(
                 f"cannot continue, since the run was started with other settings: {'; '.join(changed)}",
@@ -93,128 +118,133 @@ def open_work(out: Path, identity: dict[str, Any], *, resume: bool) -> Path:
     with saving(work):
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
-    write_text(work / RUN, json.dumps(identity, indent=1) + "\n")
+    write_text(work / RUN, json.dumps(current, indent=1) + "\n")
     return work
 
 
 def last_checkpoint(work: Path) -> Path | None:
     """The newest whole checkpoint in the work folder."""
-    whole = [p.parent for p in work.glob(f"checkpoint-*/{RUN_STATE}")]
-    return max(whole, key=lambda p: int(p.name.removeprefix("checkpoint-")), default=None)
+    return max(_whole_checkpoints(work), key=step_of, default=None)
 
 
-def _as_made(asked: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for, with what it left open (None, auto) as it was resolved in `made`."""
-    settled = {f: made.get(f) if v in (None, "auto") else v for f, v in asked.items()}
-    return settled | {"method_options": {**made.get("method_options", {}), **asked["method_options"]}}
+def step_of(checkpoint: Path) -> int:
+    """The optimizer step after which the checkpoint was written."""
+    return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def _whole_checkpoints(work: Path) -> list[Path]:
+    return [file.parent for file in work.glob(f"checkpoint-*/{RUN_STATE}")]
+
+
+def _resolved(asked: dict[str, Any], resolved: dict[str, Any]) -> dict[str, Any]:
+    """`asked` with what it left open (None, auto) as it is in `resolved`."""
+    filled = {name: resolved.get(name) if value in (None, "auto") else value for name, value in asked.items()}
+    return filled | {"method_options": {**resolved.get("method_options", {}), **asked["method_options"]}}
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     old, new = before["config"], now["config"]
     fields = [f for f in sorted({*old, *new}) if f not in SETTINGS_FREE_TO_CHANGE and old.get(f) != new.get(f)]
     changed = [f"{f} was {old.get(f)!r}, is {new.get(f)!r}" for f in fields]
-    named = {
+    names = {
         "data": "the training data",
         "base": "the base model's weights",
         "start": "the adapter it starts from",
         "reward": "the reward",
     }
-    return changed + [f"{text} changed" for key, text in named.items() if key in now and before.get(key) != now[key]]
+    return changed + [f"{text} changed" for key, text in names.items() if before.get(key) != now.get(key)]
 
 
-# ---- the trainer's part ------------------------------------------------------------------------------------------------
+# ---- one checkpoint ----------------------------------------------------------------------------------------------------
 
 
-class Checkpointed:
-    """Mixed into a Trainer of transformers, before it: checkpoints of the trainable weights as they are, and of the ledger.
-
-    `trainable` holds those weights by name; `hooks` says what the method must remember beside them.
-    """
-
-    trainable: dict[str, Any]
-    hooks: Hooks
-    ledger: Any
-    interrupted = False
-    """Set by Ctrl-C: the step at hand is ended and saved."""
-    began: float
-    before = 0.0
-    """Seconds of the earlier sittings."""
-
-    args: Any
-    state: Any
-    model: Any
-
-    def go_on_from(self, checkpoint: Path | None) -> None:
-        """Train to the end, from `checkpoint` if there is one."""
-        if checkpoint is not None:
-            self.ledger = type(self.ledger)(**json.loads((checkpoint / RUN_STATE).read_text(encoding="utf-8")))
-            self.before = self.ledger.seconds
-        self.began = time.perf_counter()
-        try:
-            self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)  # type: ignore[attr-defined]
-        finally:
-            self.ledger.seconds = self.elapsed()
-
-    def elapsed(self) -> float:
-        """Seconds of training, over all sittings."""
-        return self.before + time.perf_counter() - self.began
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """All trainable weights as they are: PEFT's folder leaves out what only training needs."""
-        folder = Path(output_dir or self.args.output_dir or ".")
+def save_checkpoint(
+    work: Path,
+    step: int,
+    model: torch.nn.Module,
+    trainable: Mapping[str, torch.nn.Parameter],
+    optimizer: Optimizer,
+    hooks: Hooks,
+    ledger: Ledger,
+) -> None:
+    """Write the state after `step` and remove old checkpoints. All processes call it; the main process writes most of it."""
+    folder = work / f"checkpoint-{step}"
+    with saving(folder), disk_full_as_os_error():
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: p.detach().contiguous() for name, p in self.trainable.items()}
-        save_file(weights, str(folder / CHECKPOINT_WEIGHTS))
-        state = {name: t.detach().contiguous() for name, t in self.hooks.state(self.model).items()}
-        save_file(state, str(folder / METHOD_STATE))
+        if distributed.is_main_process():
+            save_weights(folder, model, trainable, hooks)
+            torch.save(optimizer.state_dict(), folder / OPTIMIZER)
+        torch.save(_rng_state(), folder / _rng_file())
+        mark_whole(folder, ledger)
+    if distributed.is_main_process():
+        for old in sorted(_whole_checkpoints(work), key=step_of)[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        folder = Path(resume_from_checkpoint)
-        weights = load_file(str(folder / CHECKPOINT_WEIGHTS))
-        with torch.no_grad():
-            for name, p in self.trainable.items():
-                p.copy_(weights[name])
-        self.hooks.restore(self.model, load_file(str(folder / METHOD_STATE)))
 
-    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
-        """The Trainer's checkpoint, and last the ledger: a checkpoint without it was cut off and does not count."""
-        folder = Path(self.args.output_dir or ".") / f"checkpoint-{self.state.global_step}"
-        with saving(folder), _refused_writes():
-            super()._save_checkpoint(model, trial)  # type: ignore[misc]
-            self.ledger.seconds = self.elapsed()
-            ranks.wait()  # a checkpoint is whole when every process has written its part
-            if ranks.is_first():
-                write_text(folder / RUN_STATE, json.dumps(vars(self.ledger)) + "\n")
+def load_checkpoint(
+    folder: Path,
+    model: torch.nn.Module,
+    trainable: Mapping[str, torch.nn.Parameter],
+    optimizer: Optimizer,
+    hooks: Hooks,
+) -> Ledger:
+    """Restore weights, optimizer and random numbers; return the ledger."""
+    load_weights(folder, model, trainable, hooks)
+    optimizer.load_state_dict(torch.load(folder / OPTIMIZER, map_location="cpu", weights_only=True))
+    # A checkpoint of another number of processes has no random state for this one.
+    if (folder / _rng_file()).is_file():
+        with safe_globals():  # checkpoints of transformers' Trainer hold a NumPy state too
+            state = torch.load(folder / _rng_file(), map_location="cpu", weights_only=True)
+        torch.random.set_rng_state(state["cpu"])
+        if torch.cuda.is_available() and isinstance(state.get("cuda"), torch.Tensor):
+            torch.cuda.random.set_rng_state(state["cuda"])
+    return read_ledger(folder, Ledger)
+
+
+def _rng_state() -> dict[str, torch.Tensor]:
+    state = {"cpu": torch.random.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.random.get_rng_state()
+    return state
+
+
+def _rng_file() -> str:
+    return f"rng_state_{distributed.rank()}.pth" if distributed.world_size() > 1 else "rng_state.pth"
+
+
+def save_weights(
+    folder: Path, model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], hooks: Hooks
+) -> None:
+    """All trainable weights as they are: PEFT's own layout leaves out what only training needs."""
+    save_file({name: p.detach().contiguous() for name, p in trainable.items()}, str(folder / CHECKPOINT_WEIGHTS))
+    state = {name: t.detach().contiguous() for name, t in hooks.state(model).items()}
+    save_file(state, str(folder / METHOD_STATE))
+
+
+def load_weights(
+    folder: Path, model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], hooks: Hooks
+) -> None:
+    weights = load_file(str(folder / CHECKPOINT_WEIGHTS))
+    with torch.no_grad():
+        for name, p in trainable.items():
+            p.copy_(weights[name])
+    hooks.restore(model, load_file(str(folder / METHOD_STATE)))
+
+
+def mark_whole(folder: Path, ledger: Ledger) -> None:
+    """Write the ledger, last of all: a checkpoint without it is incomplete and does not count."""
+    distributed.barrier()
+    if distributed.is_main_process():
+        write_text(folder / RUN_STATE, json.dumps(vars(ledger)) + "\n")
+
+
+def read_ledger(folder: Path, kind: type[L]) -> L:
+    return kind(**json.loads((folder / RUN_STATE).read_text(encoding="utf-8")))
 
 
 @contextmanager
-def stopping_gently(trainer: Checkpointed) -> Iterator[None]:
-    """Ctrl-C ends the step at hand and saves; a second one stops at once. KeyboardInterrupt is raised either way, and says what
-    is saved."""
-
-    def stop(number: int, frame: Any) -> None:
-        if trainer.interrupted:
-            raise KeyboardInterrupt
-        trainer.interrupted = True
-
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, stop) if main else None
-    try:
-        yield
-        if trainer.interrupted and trainer.state.global_step < trainer.state.max_steps:
-            raise KeyboardInterrupt(f"stopped after step {trainer.state.global_step} of {trainer.state.max_steps}")
-    except KeyboardInterrupt as e:
-        saved = last_checkpoint(Path(trainer.args.output_dir))
-        kept = f"; step {saved.name.removeprefix('checkpoint-')} is saved" if saved else "; nothing is saved yet"
-        raise KeyboardInterrupt(f"{e or 'stopped'}{kept}. Continue with the same command and --resume") from None
-    finally:
-        if main:
-            signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _refused_writes() -> Iterator[None]:
-    """torch and safetensors hide a full disk in other exceptions: show it as the OSError it is."""
+def disk_full_as_os_error() -> Iterator[None]:
+    """torch and safetensors hide a full disk in other exceptions: raise the OSError it is."""
     try:
         yield
     except Exception as e:
@@ -227,12 +257,21 @@ def _refused_writes() -> Iterator[None]:
 
 
 __all__ = [
+    "CHECKPOINT_WEIGHTS",
     "KEPT",
-    "Checkpointed",
+    "RUN_STATE",
     "Ledger",
-    "finished",
+    "RunIdentity",
+    "disk_full_as_os_error",
+    "finished_adapter",
     "last_checkpoint",
-    "open_work",
-    "stopping_gently",
+    "load_checkpoint",
+    "load_weights",
+    "mark_whole",
+    "open_work_folder",
+    "read_ledger",
+    "save_checkpoint",
+    "save_weights",
+    "step_of",
     "work_folder",
 ]

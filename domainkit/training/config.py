@@ -7,10 +7,21 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 
 from domainkit.errors import ConfigError, validation_error_text
 from domainkit.models import DEFAULT_BASE, Quantization
+
+Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "adafactor", "sgd"]
+OPTIONAL_FIELDS = ("optimizer", "report_to")
 
 
 class AdapterConfig(BaseModel):
@@ -43,10 +54,30 @@ class AdapterConfig(BaseModel):
     """Gradients are scaled down to this norm."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third slower."""
+    optimizer: Optimizer = "adamw"
+    """adamw (fused), adamw_8bit, paged_adamw_8bit or paged_adamw_32bit (bitsandbytes; pages move to main memory when the
+    GPU is full), adafactor, or sgd."""
     seed: int = 0
     """Seeds initial weights, order of examples, dropout and sampled answers."""
     save_every: int = Field(50, ge=1)
     """Optimizer steps between checkpoints, from which --resume continues."""
+    report_to: tuple[str, ...] = ()
+    """Loggers of losses and learning rates: tensorboard, wandb, mlflow, or another one that Accelerate knows."""
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _one_name(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `OPTIONAL_FIELDS` out at their defaults.
+
+        The dump is hashed into names of adapter folders, so a new option must not rename those that do not use it.
+        """
+        values: dict[str, Any] = dump(self)
+        defaults = type(self).model_fields
+        return {k: v for k, v in values.items() if k not in OPTIONAL_FIELDS or getattr(self, k) != defaults[k].default}
 
 
 class TrainConfig(AdapterConfig):

@@ -1,7 +1,7 @@
-"""The processes of one run, as `accelerate launch` starts them: who is first, and sums over all. One process needs none of it.
+"""The processes of one run, as `accelerate launch` starts them. With one process, every function here does nothing.
 
-Every process holds the base and the whole adapter and computes its share of each optimizer batch. Gradients and losses are
-summed, since each was divided by the supervised tokens of the whole batch: so the numbers are those of one process.
+Every process holds the adapter whole and computes its shard of each optimizer batch. Each loss is divided by the supervised
+tokens of the whole batch, so the sums over all processes are the loss and the gradients of one process.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch
 from domainkit.training.examples_to_ids import Rendered
 
 
-def count() -> int:
-    """Number of processes; starts talking to the others at the first call."""
+def world_size() -> int:
+    """Number of processes. The first call joins the process group."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return 1
     from accelerate import PartialState
@@ -23,55 +23,70 @@ def count() -> int:
     return int(PartialState(cpu=not torch.cuda.is_available()).num_processes)
 
 
-def number() -> int:
-    """This process's, from 0."""
-    return int(os.environ.get("RANK", "0")) if count() > 1 else 0
+def rank() -> int:
+    """Number of this process, from 0."""
+    return int(os.environ.get("RANK", "0")) if world_size() > 1 else 0
 
 
-def is_first() -> bool:
-    """Whether this process writes files and speaks."""
-    return number() == 0
+def is_main_process() -> bool:
+    """Whether this process writes files and prints."""
+    return rank() == 0
 
 
-def wait() -> None:
-    """Until all processes are here."""
-    if count() > 1:
+def barrier() -> None:
+    """Wait until all processes are here."""
+    if world_size() > 1:
         torch.distributed.barrier()
 
 
-def total(value: torch.Tensor) -> torch.Tensor:
-    """The sum of `value` over all processes."""
-    if count() > 1:
+def all_reduce(value: torch.Tensor) -> torch.Tensor:
+    """Replace `value` by its sum over all processes."""
+    if world_size() > 1:
         torch.distributed.all_reduce(value)
     return value
 
 
-def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
-    """Every gradient becomes its sum over all processes, in one exchange."""
-    if count() < 2:
+def all_reduce_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Replace every gradient by its sum over all processes, in one exchange."""
+    if world_size() < 2:
         return
     parameters = list(parameters)
-    for p in parameters:
-        if p.grad is None:
-            p.grad = torch.zeros_like(p)
-    flat = total(torch.cat([p.grad.reshape(-1) for p in parameters]))  # type: ignore[union-attr]
+    # A process without any example in this batch has no gradients; the exchange needs the same shape everywhere.
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = all_reduce(torch.cat([g.reshape(-1) for g in gradients]))
     for p, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
         p.grad = part.view_as(p)
 
 
-def share(examples: Sequence[Rendered], number: int, count: int) -> list[Rendered]:
-    """The examples of a batch that process `number` of `count` computes: about the same number of tokens for each.
+def any_process(flag: bool, device: torch.device) -> bool:
+    """Whether `flag` is set in any process."""
+    if world_size() < 2:
+        return flag
+    return bool(all_reduce(torch.tensor(float(flag), device=device)))
 
-    A batch with fewer examples than processes leaves some without any.
+
+def shard_of_batch(examples: Sequence[Rendered], rank: int, world_size: int) -> list[Rendered]:
+    """The examples of a batch that process `rank` computes: about the same number of tokens in each process.
+
+    A batch with fewer examples than processes leaves some processes without any.
     """
-    loads = [0] * count
-    mine = []
-    for example in sorted(examples, key=lambda r: -len(r.ids)):
+    loads = [0] * world_size
+    shard = []
+    for example in sorted(examples, key=lambda e: -len(e.ids)):
         lightest = loads.index(min(loads))
         loads[lightest] += len(example.ids)
-        if lightest == number:
-            mine.append(example)
-    return mine
+        if lightest == rank:
+            shard.append(example)
+    return shard
 
 
-__all__ = ["count", "is_first", "number", "share", "sum_gradients", "total", "wait"]
+__all__ = [
+    "all_reduce",
+    "all_reduce_gradients",
+    "any_process",
+    "barrier",
+    "is_main_process",
+    "rank",
+    "shard_of_batch",
+    "world_size",
+]

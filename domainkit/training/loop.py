@@ -1,266 +1,185 @@
-"""The training loop: transformers' Trainer with our batches, our loss, checkpoints that are whole, and guards at every step."""
+"""The optimizer loop, its stages in order.
+
+It is our own and not transformers' Trainer, of which nine methods would have to be overridden to keep little more than
+`optimizer.step()`. Accelerate does what is hard to own: it starts the processes and talks to the loggers.
+"""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
+from torch.nn.utils import clip_grad_norm_
 
-from domainkit.adapters.adaptation import hooks
+from domainkit.adapters.adaptation import Hooks
 from domainkit.adapters.methods import peft_warnings_muted
-from domainkit.errors import MachineError, TrainingError
-from domainkit.training import distributed as ranks
+from domainkit.errors import MachineError
 from domainkit.training.batches import Batch, Batches, Pass, pack, pad, split
-from domainkit.training.checkpoints import KEPT, Checkpointed, Ledger, last_checkpoint
+from domainkit.training.checkpoints import Ledger, last_checkpoint, load_checkpoint, save_checkpoint, step_of
 from domainkit.training.config import TrainConfig
+from domainkit.training.distributed import (
+    all_reduce,
+    all_reduce_gradients,
+    any_process,
+    rank,
+    shard_of_batch,
+    world_size,
+)
 from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.guards import GradientGuard, check_finite
 from domainkit.training.objectives.supervised import head_is_plain, supervised_loss
+from domainkit.training.optimizers import make_optimizer, rate_factor, set_learning_rate
 from domainkit.training.progress import Progress
-
-GRADIENT_STEPS = 3
-"""Steps within which every adapter tensor must have had a gradient: LoRA's A has none until B has moved."""
+from domainkit.training.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
 
 
-def rate_factor(step: int, steps: int, warmup: int, schedule: str) -> float:
-    """Share of the peak learning rate at 0-based `step`: a rise over `warmup` steps, then the schedule's fall towards 0.
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What the loop works on. `config` has no open field."""
 
-    The first step is not at 0, which would waste it, and neither is the last.
-    """
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    done = (step - warmup) / max(1, steps - warmup)
-    if schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return 1.0 if schedule == "constant" else max(0.0, 1 - done)
+    model: torch.nn.Module
+    batches: Batches
+    config: TrainConfig
+    hooks: Hooks
+    work: Path
+    """Folder of the run's checkpoints."""
+    pad_id: int
+    sharded: bool = False
+    """The base's blocks are sharded over the processes."""
+    on_progress: Callable[[Progress], None] | None = None
 
+    def run(self) -> Ledger:
+        """Train to the end, from the last checkpoint if there is one.
 
-class Loop(Checkpointed, Trainer):
-    """One item of the data is one optimizer step; `training_step` runs its passes and adds up their gradients."""
-
-    def __init__(
-        self,
-        model: Any,
-        batches: Batches,
-        config: TrainConfig,
-        work: Path,
-        *,
-        pad_id: int,
-        on_progress: Callable[[Progress], None] | None,
-        method: Any = None,
-        cut: bool = False,
-    ) -> None:
-        self.batches = batches
-        self.cut = cut
-        self.hooks = hooks(method)
-        self.config = config
-        self.pad_id = pad_id
-        self.ledger = Ledger()
-        self.gradient_seen: set[str] = set()
-        arguments = TrainingArguments(
-            output_dir=str(work),
-            max_steps=len(batches),
-            per_device_train_batch_size=1,
-            learning_rate=config.learning_rate,  # type: ignore[arg-type]
-            weight_decay=config.weight_decay,
-            max_grad_norm=0.0,  # training_step does it, where the norm is checked too
-            logging_strategy="no",
-            save_strategy="steps",
-            save_steps=config.save_every,
-            save_total_limit=KEPT,
-            report_to=[],
-            seed=config.seed,
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            use_cpu=model.device.type == "cpu",
-            dataloader_pin_memory=False,
-        )
-        arguments._n_gpu = min(1, arguments.n_gpu)  # one process drives one GPU
-        if config.gradient_checkpointing:
-            with peft_warnings_muted():
-                model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
-        data: Any = batches  # a Sequence, which is all the DataLoader needs
-        super().__init__(model=model, args=arguments, train_dataset=data, callbacks=[_Watch(self, on_progress)])
-        self.remove_callback(PrinterCallback)
-        self.trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        self.dtype = model.dtype
-        if cut:
-            head_is_plain(model)  # by trial, which all processes must run
-        if ranks.count() > 1:
-            # training_step sums gradients itself, once a step: DDP would average them at every pass.
-            self.accelerator.prepare_model = lambda given, **_: given
-        self.began = time.perf_counter()
-
-    # -- data and schedule
-
-    def get_train_dataloader(self) -> Any:
-        data: Any = self.batches
-        return DataLoader(data, batch_size=1, shuffle=False, collate_fn=lambda items: items[0])
-
-    def get_batch_samples(
-        self, epoch_iterator: Iterator[Batch], num_batches: int, device: Any
-    ) -> tuple[list[Batch], None]:
-        return [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)], None
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        groups = self.hooks.parameter_groups(self.trainable, float(self.args.learning_rate))
-        if groups is None or self.optimizer is not None:
-            return super().create_optimizer(model)
-        kind, options = self.get_optimizer_cls_and_kwargs(self.args)
-        self.optimizer = kind([{**g, "weight_decay": self.args.weight_decay} for g in groups], **options)
-        return self.optimizer
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
-        warmup = math.ceil(self.config.warmup_ratio * num_training_steps)
-        target: Any = self.optimizer if optimizer is None else optimizer
-        self.lr_scheduler = LambdaLR(
-            target,
-            lambda step: rate_factor(step, num_training_steps, warmup, self.config.schedule),
-        )
-        self._created_lr_scheduler = True
-        return self.lr_scheduler
-
-    def floating_point_ops(self, inputs: Any) -> int:
-        return 0
-
-    # -- one optimizer step
-
-    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Gradients of the mean loss over all supervised tokens of the optimizer batch, however it is split into passes."""
-        model.train()
-        supervised = inputs.supervised
-        total = torch.zeros((), device=model.device)
-        for group, weight in self._own_passes(inputs):
-            with self._autocast():
-                loss = weight * supervised_loss(model, self._tensors(group).to(model.device)) / supervised
-            loss.backward()
-            total += loss.detach()
-        ranks.sum_gradients(self.trainable.values())
-        ranks.total(total)
-        penalty = self.hooks.penalty(model)
-        if penalty is not None:
-            penalty.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.config.max_grad_norm)
-        self._check(float(total), float(norm))
-        self.ledger.tokens += inputs.tokens
-        self.ledger.supervised += supervised
-        return total
-
-    def _own_passes(self, batch: Batch) -> list[tuple[tuple[Rendered, ...], float]]:
-        """The passes of this process with their weights: all of them, or its share when there are more processes.
-
-        Processes that put a cut base together run the same number of passes: those with fewer go on with one of weight 0.
+        Raises TrainingError, MachineError, or KeyboardInterrupt once a checkpoint is saved.
         """
-        if ranks.count() < 2:
-            return [(group, 1.0) for group in batch.passes]
-        rows = [r for group in batch.passes for r in group]
-        shares = [ranks.share(rows, i, ranks.count()) for i in range(ranks.count())]
-        passes = [split(s, self.batches.max_tokens, packing=self.batches.packing) if s else () for s in shares]
-        mine = passes[ranks.number()]
-        most = max(map(len, passes)) if self.cut else len(mine)
-        return [(group, 1.0) for group in mine] + [(tuple(rows[:1]), 0.0)] * (most - len(mine))
+        stop = StopRequest()
+        with stop_on_signals(stop, self.work), _memory_errors(), peft_warnings_muted():
+            self._prepare()
+            return self._steps(stop)
 
-    def _tensors(self, group: Any) -> Pass:
-        if self.batches.packing:
-            return pack(group, self.dtype, segmented=self.batches.segmented)
-        return pad(group, self.pad_id)
-
-    def _autocast(self) -> Any:
-        return torch.autocast(self.args.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
-
-    def _check(self, loss: float, norm: float) -> None:
-        step = self.state.global_step + 1
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            kept = last_checkpoint(Path(self.args.output_dir or "."))
-            raise TrainingError(
-                f"the {'gradient' if math.isfinite(loss) else 'loss'} is not a number at step {step} of {len(self.batches)}"
-                f" (learning rate {self._get_learning_rate():g}); the weights before it are "
-                + (f"kept in {kept}" if kept else "not saved: there was no checkpoint yet"),
-                next_step=f"try half the learning rate ({self.config.learning_rate / 2:g}), a longer warmup_ratio, "  # type: ignore[operator]
-                "or a lower max_grad_norm",
-            )
-        if step <= GRADIENT_STEPS:
-            self._check_gradients(step)
-        self.ledger.losses.append((step, loss))
-
-    def _check_gradients(self, step: int) -> None:
-        """Every adapter tensor is part of the graph at the first step, and has had a gradient other than 0 by the third."""
-        absent = [name for name, p in self.trainable.items() if p.grad is None]
-        self.gradient_seen |= {n for n, p in self.trainable.items() if p.grad is not None and bool(p.grad.any())}
-        idle = [name for name in self.trainable if name not in self.gradient_seen]
-        if absent or (idle and step == GRADIENT_STEPS):
-            names = absent or idle
-            raise TrainingError(
-                f"{len(names)} of {len(self.trainable)} adapter tensors got no gradient by step {step}, so they would never"
-                f" learn: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}",
-                next_step="choose other target layers, or turn gradient_checkpointing off",
-            )
-
-    # -- the run
-
-    def run(self, checkpoint: Path | None) -> Ledger:
-        """Train to the end, from `checkpoint` if there is one. An interrupt is raised after a checkpoint is saved."""
+    def _steps(self, stop: StopRequest) -> Ledger:
+        model, config, hooks, steps = self.model, self.config, self.hooks, len(self.batches)
+        trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        optimizer = make_optimizer(model, trainable, config, hooks)
+        guard, ledger, done = GradientGuard(trainable), Ledger(), 0
+        checkpoint = last_checkpoint(self.work)
         if checkpoint is not None:
-            self.gradient_seen = set(self.trainable)
-        with _out_of_memory(), peft_warnings_muted():
-            self.go_on_from(checkpoint)
-        return self.ledger
+            ledger, done = load_checkpoint(checkpoint, model, trainable, optimizer, hooks), step_of(checkpoint)
+            guard.reached.update(trainable)
+        clock = _Clock(done, steps, ledger)
+        for step in range(done + 1, steps + 1):
+            batch = self.batches[step - 1]
+            # Gradients of the mean loss over the batch's supervised tokens, however it is split into passes.
+            model.train()
+            loss = torch.zeros((), device=model.device)
+            for one, weight in self._passes(batch):
+                with self._autocast():
+                    part = weight * supervised_loss(model, one) / batch.supervised
+                part.backward()
+                loss += part.detach()
+            # One sum over processes for all passes.
+            all_reduce_gradients(trainable.values())
+            total = float(all_reduce(loss))
+            penalty = hooks.penalty(model)
+            if penalty is not None:
+                penalty.backward()
+            norm = float(clip_grad_norm_(trainable.values(), config.max_grad_norm))
+            # Guards come before the weights change.
+            factor = rate_factor(step - 1, steps, config.warmup_ratio, config.schedule)
+            rate = set_learning_rate(optimizer, factor)
+            check_finite(total, norm, step, steps, rate, config.learning_rate, self.work)
+            guard.check(step)
+            optimizer.step()
+            hooks.after_step(model, step)
+            optimizer.zero_grad()
+            ledger.add(step, total, tokens=batch.tokens, supervised=batch.supervised)
+            stop.requested = self._report(clock.progress(step, total, rate), stop)
+            if stop.requested or step == steps or step % config.save_every == 0:
+                ledger.seconds = clock.seconds
+                save_checkpoint(self.work, step, model, trainable, optimizer, hooks, ledger)
+            if stop.requested:
+                break
+        ledger.seconds = clock.seconds
+        raise_if_stopped(stop, len(ledger.losses), steps)
+        return ledger
 
+    # -- parts of a step
 
-class _Watch(TrainerCallback):
-    """Reports progress after each step, and turns Ctrl-C into a checkpoint and a stop."""
+    def _prepare(self) -> None:
+        if self.config.gradient_checkpointing:
+            self.model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+        if self.sharded:
+            head_is_plain(self.model)  # it runs the sharded model, which all processes must do together
+        torch.manual_seed(self.config.seed)
+        # A DataLoader draws one number when it starts. Without this draw, a seed would give other dropout masks than
+        # the same seed gives in transformers' Trainer.
+        torch.empty((), dtype=torch.int64).random_()
 
-    def __init__(self, loop: Loop, on_progress: Callable[[Progress], None] | None) -> None:
-        self.loop = loop
-        self.on_progress = on_progress
-        self.first_step = 0
-        self.first_tokens = 0
+    def _passes(self, batch: Batch) -> Iterator[tuple[Pass, float]]:
+        """The forward passes of this process, on the model's device, with the weights of their losses."""
+        for group, weight in self._groups(batch):
+            if self.batches.packing:
+                one = pack(group, self.model.dtype, segmented=self.batches.segmented)
+            else:
+                one = pad(group, self.pad_id)
+            yield one.to(self.model.device), weight
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.first_step, self.first_tokens = state.global_step, self.loop.ledger.tokens
+    def _groups(self, batch: Batch) -> list[tuple[tuple[Rendered, ...], float]]:
+        if world_size() < 2:
+            return [(group, 1.0) for group in batch.passes]
+        examples = [example for group in batch.passes for example in group]
+        shards = [shard_of_batch(examples, i, world_size()) for i in range(world_size())]
+        passes = [split(s, self.batches.max_tokens, packing=self.batches.packing) if s else () for s in shards]
+        own = [(group, 1.0) for group in passes[rank()]]
+        # Processes gather a sharded base together, so all must run the same number of passes: the rest have weight 0.
+        missing = max(map(len, passes)) - len(own) if self.sharded else 0
+        return own + [(tuple(examples[:1]), 0.0)] * missing
 
-    def on_optimizer_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        self.loop.hooks.after_step(self.loop.model, state.global_step + 1)
+    def _autocast(self) -> torch.autocast:
+        half = self.model.dtype == torch.bfloat16
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=half)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        seconds = time.perf_counter() - self.loop.began
-        done = state.global_step - self.first_step
-        progress = Progress(
-            step=state.global_step,
-            steps=state.max_steps,
-            loss=self.loop.ledger.losses[-1][1],
-            learning_rate=self.loop._get_learning_rate(),
-            tokens_per_second=(self.loop.ledger.tokens - self.first_tokens) / seconds,
-            seconds_left=seconds / done * (state.max_steps - state.global_step),
-        )
+    def _report(self, progress: Progress, stop: StopRequest) -> bool:
+        """Report the step; return whether any process must stop, so that all stop after the same step."""
         try:
             if self.on_progress:
                 self.on_progress(progress)
         except KeyboardInterrupt:
-            self.loop.interrupted = True
-        if self._all_stop():
-            control.should_save = control.should_training_stop = True
+            stop.requested = True
+        return any_process(stop.requested, self.model.device)
 
-    def _all_stop(self) -> bool:
-        """Whether any process was told to stop: all save and stop at the same step."""
-        if ranks.count() > 1:
-            told = torch.tensor(float(self.loop.interrupted), device=self.loop.args.device)
-            self.loop.interrupted = bool(ranks.total(told))
-        return self.loop.interrupted
+
+class _Clock:
+    """Seconds of training, also before the run was resumed, and the pace since then."""
+
+    def __init__(self, done: int, steps: int, ledger: Ledger) -> None:
+        self._began = time.perf_counter()
+        self._done, self._steps, self._ledger = done, steps, ledger
+        self._seconds_before, self._tokens_before = ledger.seconds, ledger.tokens
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds_before + time.perf_counter() - self._began
+
+    def progress(self, step: int, loss: float, rate: float) -> Progress:
+        seconds = time.perf_counter() - self._began
+        return Progress(
+            step=step,
+            steps=self._steps,
+            loss=loss,
+            learning_rate=rate,
+            tokens_per_second=(self._ledger.tokens - self._tokens_before) / seconds,
+            seconds_left=seconds / (step - self._done) * (self._steps - step),
+        )
 
 
 @contextmanager
-def _out_of_memory() -> Iterator[None]:
+def _memory_errors() -> Iterator[None]:
     try:
         yield
     except torch.cuda.OutOfMemoryError as e:
@@ -268,3 +187,6 @@ def _out_of_memory() -> Iterator[None]:
             "the GPU's memory is full",
             next_step="lower max_tokens_per_pass, set gradient_checkpointing=true, or quantization=nf4",
         ) from e
+
+
+__all__ = ["Loop"]

@@ -1,67 +1,67 @@
-"""A frozen base cut over the processes of one run (FSDP): each holds a part of every block's weights, and the adapter whole.
+"""A frozen base sharded over the processes of one run (FSDP). The adapter stays whole in every process.
 
-Only the base is large, and frozen weights have neither gradients nor optimizer state: to cut them saves all that FSDP
-(arXiv 2304.11277) and ZeRO-3 (arXiv 1910.02054) save here. The adapter is small, and whole in every process, so the loop's
-guards, checkpoints and folders are those of one process.
+Only the base is large, and frozen weights have neither gradients nor optimizer state. Sharding them saves all that FSDP
+(arXiv 2304.11277) and ZeRO-3 (arXiv 1910.02054) save here. With the whole adapter in every process, guards, checkpoints and
+adapter folders are the same as in a run of one process.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
+from domainkit.adapters.methods import Method
 from domainkit.errors import ConfigError
-from domainkit.training import distributed as ranks
+from domainkit.training.distributed import world_size
 
 FSDP, DEEPSPEED = "ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"
 """What `accelerate launch` sets for `distributed_type: FSDP` and `DEEPSPEED`."""
 
 
 @contextmanager
-def asked_for() -> Iterator[bool]:
-    """Whether `accelerate launch` was asked to cut the base. Raises ConfigError for DeepSpeed.
+def sharding_requested() -> Iterator[bool]:
+    """Whether `accelerate launch` asks for a sharded base. Raises ConfigError for DeepSpeed.
 
-    While it lasts, accelerate and transformers do not see that they were: they would cut the adapter too, and load the base in
-    the first process alone.
+    While the context is open, the request is hidden from accelerate and transformers: they would shard the adapter too, and
+    load the base in the first process only.
     """
     if os.environ.get(DEEPSPEED, "").lower() == "true":
         raise ConfigError(
-            "DeepSpeed is not used: of what ZeRO-3 cuts, a frozen base has only weights, and FSDP cuts those",
+            "DeepSpeed is not used: of what ZeRO-3 shards, a frozen base has only weights, and FSDP shards those",
             where="accelerate launch",
             next_step="use examples/accelerate/fsdp.yaml",
         )
-    asked = os.environ.pop(FSDP, None)
+    setting = os.environ.pop(FSDP, None)
     try:
-        yield (asked or "").lower() == "true" and ranks.count() > 1
+        yield (setting or "").lower() == "true" and world_size() > 1
     finally:
-        if asked is not None:
-            os.environ[FSDP] = asked
+        if setting is not None:
+            os.environ[FSDP] = setting
 
 
-def check_can_cut(method: Any, quantization: str) -> None:
-    """Raises ConfigError where a cut would save nothing, or where torch cannot cut the weights."""
+def check_can_shard(method: Method, quantization: str) -> None:
+    """Raises ConfigError where sharding would save nothing, or where torch cannot shard the weights."""
     if method.kind == "full":
         raise ConfigError(
-            "trains every weight of the base, so none of it is frozen and can be cut over processes",
+            "trains every weight of the base, so no frozen weight is left to shard over processes",
             where="method=full",
-            next_step="take another method, or examples/accelerate/multi_gpu.yaml",
+            next_step="choose another method, or examples/accelerate/multi_gpu.yaml",
         )
     if quantization == "int8":
         raise ConfigError(
-            "8-bit weights carry scales that FSDP would cut apart from them",
+            "8-bit weights carry scales from which FSDP would separate them",
             where="quantization=int8",
             next_step="set quantization to nf4 or none",
         )
 
 
-def cut(model: Any, device: torch.device) -> None:
-    """Cut the frozen weights of every block over all processes, and move the rest to `device`. Trainable weights stay whole.
+def shard(model: torch.nn.Module, device: torch.device) -> None:
+    """Shard the frozen weights of every block over all processes, and move all other weights to `device`.
 
-    A block's weights are put together when it is run, forward and backward, and dropped after. Embeddings and head stay whole.
+    A block's weights are gathered when it runs, forward and backward, and freed after it. Embeddings and head stay whole.
     Raises ConfigError for a base that does not name its blocks.
     """
     from torch.distributed.device_mesh import init_device_mesh
@@ -71,28 +71,28 @@ def cut(model: Any, device: torch.device) -> None:
     trainable = {p for p in model.parameters() if p.requires_grad}
     frozen = {p for block in blocks for p in block.parameters()} - trainable
     _move([p for p in model.parameters() if p not in frozen], device)
-    _move(list(model.buffers()), device)
-    mesh = init_device_mesh(device.type, (ranks.count(),))
+    _move(model.buffers(), device)
+    mesh = init_device_mesh(device.type, (world_size(),))
     for block in blocks:
         fully_shard(block, mesh=mesh, reshard_after_forward=True, ignored_params=trainable)
 
 
-def _blocks(model: Any) -> list[torch.nn.Module]:
-    """The modules that transformers keeps in one piece when it spreads a model over devices."""
+def _blocks(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The modules that transformers keeps on one device when it spreads a model over several."""
     names = set(getattr(model.get_base_model(), "_no_split_modules", None) or ())
-    found = [m for m in model.modules() if type(m).__name__ in names]
-    if not found:
+    blocks = [m for m in model.modules() if type(m).__name__ in names]
+    if not blocks:
         raise ConfigError(
-            "the base does not say what its blocks are, so it cannot be cut over processes",
+            "the base does not name its blocks, so it cannot be sharded over processes",
             where="accelerate launch",
             next_step="use examples/accelerate/multi_gpu.yaml",
         )
-    return found
+    return blocks
 
 
-def _move(tensors: list[torch.Tensor], device: torch.device) -> None:
+def _move(tensors: Iterable[torch.Tensor], device: torch.device) -> None:
     for tensor in tensors:
         tensor.data = tensor.data.to(device)
 
 
-__all__ = ["asked_for", "check_can_cut", "cut"]
+__all__ = ["check_can_shard", "shard", "sharding_requested"]

@@ -25,8 +25,8 @@ from domainkit.errors import ConfigError, DomainkitError, validation_error_text
 from domainkit.machine import environment
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.storage import sha256_json, sha256_lines, write_text
-from domainkit.training import distributed as ranks
 from domainkit.training.config import TrainConfig, parse_config
+from domainkit.training.distributed import world_size
 from domainkit.training.examples_to_ids import render_all
 from domainkit.training.heldout import bits_per_byte, measure
 from domainkit.training.progress import Progress
@@ -147,7 +147,7 @@ def sweep(
     """
     out = Path(out)
     # 1. What is to be run, and the two parts of the examples.
-    if ranks.count() > 1:
+    if world_size() > 1:
         raise ConfigError("a sweep runs in one process", where="accelerate launch", next_step="run it without")
     planned = cells(grid, settings)
     fit, dev = split(examples, grid.dev_share, grid.seed)

@@ -18,20 +18,21 @@ from domainkit.adapters.methods import Method, attach, parse_method
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.errors import ConfigError, DataError, TrainingError
+from domainkit.errors import ConfigError, DataError
 from domainkit.models.load import LoadedBase, load_base, pick_device
 from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
-from domainkit.training import distributed as ranks
-from domainkit.training import sharding
+from domainkit.training.adapter_card import check_replaceable, make_card, save_adapter
 from domainkit.training.batches import Batches, Pass, pad, use_segments, why_not_pack
-from domainkit.training.checkpoints import finished, last_checkpoint, open_work, stopping_gently, work_folder
+from domainkit.training.checkpoints import RunIdentity, finished_adapter, open_work_folder, work_folder
 from domainkit.training.config import TrainConfig, parse_config
+from domainkit.training.distributed import barrier, is_main_process, world_size
 from domainkit.training.examples_to_ids import Rendered, render_all, render_documents
+from domainkit.training.guards import check_answers_changed, check_weights_changed, trainable_weights
 from domainkit.training.loop import Loop
-from domainkit.training.outcome import check_learnt, check_out, make_card, save, trainable_weights
 from domainkit.training.progress import Progress, show_progress
+from domainkit.training.sharding import check_can_shard, shard, sharding_requested
 
 log = logging.getLogger("domainkit")
 
@@ -64,78 +65,76 @@ def train(
     Raises DataError, ConfigError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint is saved.
     """
     config, out = config or parse_config({}), Path(out)
-    with sharding.asked_for() as cut:
-        return _train(examples, config, out, resume, documents or (), on_progress, loaded, cut)
+    if not is_main_process():
+        log.setLevel(logging.ERROR)  # only the main process speaks
+    with sharding_requested() as sharded:
+        # 1. Refuse what cannot work before anything is loaded.
+        method = parse_method(config.method, config.method_options)
+        if sharded:
+            check_can_shard(method, config.quantization)
+        identity = _identity(config, examples, documents or ())
+        check_replaceable(out)
+        finished = finished_adapter(out, identity) if resume else None
+        if finished is not None:
+            return finished
+        barrier()  # no process may write before all have looked
+        work = open_work_folder(out, identity, resume=resume) if is_main_process() else work_folder(out)
+        barrier()
+        # 2. The base, frozen and quantised.
+        torch.manual_seed(config.seed)
+        base = loaded or load_base(
+            config.base,
+            revision=config.revision,
+            quantization=config.quantization,
+            shards=world_size() if sharded else 1,
+        )
+        resolved = _resolve(config, method, base)
+        # 3. Examples as token ids, with only the answers supervised.
+        rendered = _render(examples, documents or (), base, resolved.config, method)
+        # 4. The adapter's fresh weights.
+        torch.manual_seed(config.seed)
+        model = attach(method, base.model)
+        if sharded:
+            shard(model, pick_device())
+        batches, why_padded = _batches(rendered, model, resolved)
+        pad_id = base.tokenizer.pad_token_id
+        hooks(method).prepare(model, len(batches), lambda: _first_epoch(batches, model, pad_id))
+        fresh, before = trainable_weights(model), _answers(model, rendered[0], pad_id)
+        # 5. The loop.
+        with nullcontext(on_progress) if on_progress or not is_main_process() else show_progress() as report:
+            ledger = Loop(
+                model, batches, resolved.config, hooks(method), work, pad_id, sharded=sharded, on_progress=report
+            ).run()
+        # 6. Did it learn anything?
+        check_weights_changed(model, fresh)
+        check_answers_changed(before, _answers(model, rendered[0], pad_id))
+        # 7. Weights and card, in one move.
+        card = make_card(
+            base,
+            resolved.config,
+            model,
+            ledger,
+            learning_rate_source=resolved.rate_source,
+            examples=len(examples),
+            documents=len(documents or ()),
+            data_fingerprint=identity.data,
+            notes=[*resolved.notes, *_notes(why_padded, sharded)],
+        )
+        if is_main_process():
+            save_adapter(model, card, out, hooks(method), fresh)
+            shutil.rmtree(work, ignore_errors=True)
+        barrier()
+        if loaded is not None:
+            release(model)
+        return Adapter.load(out)
 
 
-def _train(
-    examples: Sequence[Example], config: TrainConfig, out: Path, resume: bool, documents: Sequence[Document],
-    on_progress: Callable[[Progress], None] | None, loaded: LoadedBase | None, cut: bool,
-) -> Adapter:  # fmt: skip
-    if not ranks.is_first():
-        log.setLevel(logging.ERROR)  # the first process speaks for all
-    # 1. Refuse what cannot work before anything is loaded.
-    method = parse_method(config.method, config.method_options)
-    if cut:
-        sharding.check_can_cut(method, config.quantization)
-    data = _data_fingerprint(examples, documents)
-    identity = {
-        "config": config.model_dump(),
-        "data": data,
-        "base": resolve_base(config.base, config.revision).fingerprint,
-    }
-    check_out(out)
-    made = finished(out, identity) if resume else None
-    if made is not None:
-        return made
-    ranks.wait()  # no process writes before every one has looked
-    work = open_work(out, identity, resume=resume) if ranks.is_first() else work_folder(out)
-    ranks.wait()
-    # 2. The base, frozen and quantised.
-    torch.manual_seed(config.seed)
-    base = loaded or load_base(
-        config.base, revision=config.revision, quantization=config.quantization, shards=ranks.count() if cut else 1
-    )
-    resolved = _resolve(config, method, base)
-    # 3. Examples as token ids, with only the answers supervised.
-    rendered = _render(examples, documents, base, resolved.config, method)
-    # 4. The adapter's fresh weights.
-    torch.manual_seed(config.seed)
-    model = attach(method, base.model)
-    if cut:
-        sharding.cut(model, pick_device())
-    batches, packed = _batches(rendered, model, resolved)
-    pad_id = base.tokenizer.pad_token_id
-    hooks(method).prepare(model, len(batches), lambda: _first_epoch(batches, model, pad_id))
-    fresh, before = trainable_weights(model), _answers(model, rendered[0], pad_id)
-    # 5. The loop.
-    with nullcontext(on_progress) if on_progress or not ranks.is_first() else show_progress() as report:
-        loop = Loop(model, batches, resolved.config, work, pad_id=pad_id, on_progress=report, method=method, cut=cut)
-        with stopping_gently(loop):
-            ledger = loop.run(last_checkpoint(work))
-    # 6. Did it learn anything?
-    check_learnt(model, fresh)
-    _check_answers(before, _answers(model, rendered[0], pad_id))
-    # 7. Weights and card, in one move.
-    card = make_card(
-        base, resolved.config, model, losses=ledger.losses, tokens=ledger.tokens, supervised=ledger.supervised,
-        seconds=ledger.seconds, learning_rate_source=resolved.rate_source, examples=len(examples),
-        documents=len(documents), data_fingerprint=data, notes=[*resolved.notes, *_notes(packed, cut)],
-    )  # fmt: skip
-    if ranks.is_first():
-        save(model, card, out, hooks(method), fresh)
-        shutil.rmtree(work, ignore_errors=True)
-    ranks.wait()
-    if loaded is not None:
-        release(model)
-    return Adapter.load(out)
-
-
-def _notes(why_padded: str | None, cut: bool) -> list[str]:
-    """How the rows were laid out, and how many processes shared them and the base."""
-    rows = f"rows are padded: {why_padded}" if why_padded else "rows are packed"
-    shared = f"{ranks.count()} processes" + (", the base cut over them" if cut else "")
-    return [rows, *([shared] if ranks.count() > 1 else [])]
+def _notes(why_padded: str | None, sharded: bool) -> list[str]:
+    """How rows were laid out, and how many processes shared the batches and the base."""
+    notes = [f"rows are padded: {why_padded}" if why_padded else "rows are packed"]
+    if world_size() > 1:
+        notes.append(f"{world_size()} processes" + (", the base sharded over them" if sharded else ""))
+    return notes
 
 
 def release(model: Any) -> None:
@@ -150,12 +149,13 @@ def release(model: Any) -> None:
 # ---- 1. what is asked for ----------------------------------------------------------------------------------------------
 
 
-def _data_fingerprint(examples: Sequence[Example], documents: Sequence[Document]) -> str:
+def _identity(config: TrainConfig, examples: Sequence[Example], documents: Sequence[Document]) -> RunIdentity:
     if not examples and not documents:
         raise ConfigError("nothing to train on: no examples and no documents", next_step="give a file with --data")
     # Where a row came from does not change what is learnt from it.
     rows = [e.training_content for e in examples]
-    return sha256_lines([*rows, *(d.model_dump_json(include={"text"}) for d in documents)])
+    data = sha256_lines([*rows, *(d.model_dump_json(include={"text"}) for d in documents)])
+    return RunIdentity(config.model_dump(), data, resolve_base(config.base, config.revision).fingerprint)
 
 
 # ---- 2. to 4. base, examples, adapter ----------------------------------------------------------------------------------
@@ -274,16 +274,4 @@ def _answers(model: Any, row: Rendered, pad_id: int) -> torch.Tensor:
     return logits
 
 
-# ---- 5. and 6. the loop and its result ---------------------------------------------------------------------------------
-
-
-def _check_answers(before: torch.Tensor, after: torch.Tensor) -> None:
-    """The trained adapter answers otherwise than the fresh one: weights may move without any effect."""
-    if torch.equal(before, after):
-        raise TrainingError(
-            "training changed weights but not one answer, so the adapter would answer exactly as the base does",
-            next_step="raise the learning rate, train for more epochs, or choose other target layers",
-        )
-
-
-__all__ = ["TrainingError", "release", "train"]
+__all__ = ["release", "train"]

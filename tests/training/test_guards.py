@@ -57,7 +57,7 @@ def test_weights_that_moved_without_effect_are_refused(
         return sum((p * p).sum() for n, p in model.named_parameters() if "lora_A" in n)  # type: ignore[return-value]
 
     monkeypatch.setattr(loop_module, "supervised_loss", only_a)
-    monkeypatch.setattr(loop_module.Loop, "_check_gradients", lambda self, step: None)
+    monkeypatch.setattr(loop_module.GradientGuard, "check", lambda self, step: None)
     with pytest.raises(TrainingError, match="training changed weights but not one answer"):
         run(tiny_base, tmp_path / "a")
 

@@ -15,12 +15,11 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError, DataError, MachineError, TrainingError
 from domainkit.models.load import load_base
-from domainkit.training import loop as loop_module
-from domainkit.training import outcome
+from domainkit.training import adapter_card, checkpoints, guards, loop
 from domainkit.training import train as train_module
 from domainkit.training.checkpoints import RUN_STATE, last_checkpoint
 from domainkit.training.config import TrainConfig
-from domainkit.training.loop import Loop, rate_factor
+from domainkit.training.optimizers import rate_factor
 from domainkit.training.progress import Progress, show_progress
 from domainkit.training.train import train
 
@@ -230,7 +229,7 @@ def test_a_run_that_failed_at_its_last_save_continues_from_there(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(MachineError, match="no space left"):
-        patch.setattr(outcome, "write_card", full)
+        patch.setattr(adapter_card, "write_card", full)
         run(tiny_base, tmp_path / "a")
     assert not (tmp_path / "a").exists()
     assert losses(run(tiny_base, tmp_path / "a", resume=True)) == losses(run(tiny_base, tmp_path / "b"))
@@ -257,14 +256,14 @@ def test_a_real_interrupt_signal_saves_first(tiny_base: str, tmp_path: Path) -> 
 def test_a_loss_that_is_not_a_number_stops_with_the_step(
     tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = loop_module.supervised_loss, []
+    real, calls = loop.supervised_loss, []
 
     def broken(model: Any, one: Any) -> torch.Tensor:
         calls.append(1)
         loss = real(model, one)
         return loss * float("nan") if len(calls) == 6 else loss
 
-    monkeypatch.setattr(loop_module, "supervised_loss", broken)
+    monkeypatch.setattr(loop, "supervised_loss", broken)
     with pytest.raises(TrainingError) as caught:
         run(tiny_base, tmp_path / "a")
     text = str(caught.value)
@@ -280,7 +279,7 @@ def test_tensors_without_gradient_are_named(tiny_base: str, tmp_path: Path, monk
         last = [p for n, p in model.named_parameters() if "layers.1" in n and "lora_B" in n]
         return sum((p.float() ** 2).sum() + p.sum() for p in last) * 1.0  # type: ignore[return-value]
 
-    monkeypatch.setattr(loop_module, "supervised_loss", cut)
+    monkeypatch.setattr(loop, "supervised_loss", cut)
     with pytest.raises(TrainingError, match=r"21 of 28 adapter tensors got no gradient by step 1"):
         run(tiny_base, tmp_path / "a")
 
@@ -288,20 +287,19 @@ def test_tensors_without_gradient_are_named(tiny_base: str, tmp_path: Path, monk
 def test_tensors_whose_gradient_stays_zero_are_named(
     tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = loop_module.supervised_loss
+    real = loop.supervised_loss
 
     def muted(model: Any, one: Any) -> torch.Tensor:
         return real(model, one) + sum(0 * p.sum() for p in model.parameters() if p.requires_grad)
 
-    monkeypatch.setattr(loop_module, "supervised_loss", muted)
-    made = Loop.__init__
+    monkeypatch.setattr(loop, "supervised_loss", muted)
 
-    def with_dead(self: Any, *args: Any, **kw: Any) -> None:
-        made(self, *args, **kw)
-        self.trainable["dead"] = torch.nn.Parameter(torch.ones(1))
-        self.trainable["dead"].grad = torch.zeros(1)
+    def with_dead(trainable: Any) -> guards.GradientGuard:
+        dead = torch.nn.Parameter(torch.ones(1))
+        dead.grad = torch.zeros(1)
+        return guards.GradientGuard({**trainable, "dead": dead})
 
-    monkeypatch.setattr(Loop, "__init__", with_dead)
+    monkeypatch.setattr(loop, "GradientGuard", with_dead)
     with pytest.raises(TrainingError, match=r"1 of 29 adapter tensors got no gradient by step 3.*: dead"):
         run(tiny_base, tmp_path / "a")
 
@@ -309,18 +307,18 @@ def test_tensors_whose_gradient_stays_zero_are_named(
 def test_an_adapter_that_did_not_move_is_refused(
     tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop_module, "rate_factor", lambda *a: 0.0)
+    monkeypatch.setattr(loop, "rate_factor", lambda *a: 0.0)
     with pytest.raises(TrainingError, match="training changed no weight"):
         run(tiny_base, tmp_path / "a", epochs=1)
 
 
 def test_weights_that_are_not_numbers_are_refused() -> None:
     model = torch.nn.Linear(2, 2)
-    fresh = outcome.trainable_weights(model)
+    fresh = guards.trainable_weights(model)
     with torch.no_grad():
         model.weight[0, 0] = float("inf")
     with pytest.raises(TrainingError, match="not numbers: weight"):
-        outcome.check_learnt(model, fresh)
+        guards.check_weights_changed(model, fresh)
 
 
 def test_too_long_rows_stop_before_training(tiny_base: str, tmp_path: Path) -> None:
@@ -337,7 +335,7 @@ def test_only_an_adapter_may_be_replaced(tiny_base: str, tmp_path: Path) -> None
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("years of work")
-    with pytest.raises(ConfigError, match="exists and is no adapter"):
+    with pytest.raises(ConfigError, match="exists and is not an adapter"):
         run(tiny_base, precious)
     assert (precious / "thesis.txt").exists()
 
@@ -352,7 +350,7 @@ def test_a_full_disk_is_told_and_keeps_the_old_adapter(
             "[enforce fail at inline_container.cc:672] PytorchStreamWriter failed writing file data/3: file write failed"
         )
 
-    monkeypatch.setattr(Loop, "_save_optimizer_and_scheduler", full)
+    monkeypatch.setattr(checkpoints.torch, "save", full)
     with pytest.raises(MachineError, match="no space left on the disk"):
         run(tiny_base, tmp_path / "a", seed=5)
     assert Adapter.load(tmp_path / "a") == before
@@ -363,7 +361,7 @@ def test_a_full_disk_is_told_and_keeps_the_old_adapter(
 
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "constant"])
 def test_the_rate_rises_then_falls_and_no_step_is_wasted(schedule: str) -> None:
-    factors = [rate_factor(k, 100, 3, schedule) for k in range(100)]
+    factors = [rate_factor(k, 100, 0.03, schedule) for k in range(100)]
     assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
     assert all(f > 0 for f in factors)
     assert factors[3:] == sorted(factors[3:], reverse=True)

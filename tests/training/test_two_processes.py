@@ -17,8 +17,7 @@ from domainkit.adapters.methods import METHODS
 from domainkit.corpus.example import Example, Turn
 from domainkit.corpus.read_files import read_examples
 from domainkit.errors import ConfigError
-from domainkit.training import distributed as ranks
-from domainkit.training import sharding
+from domainkit.training import distributed, sharding
 from domainkit.training.config import TrainConfig
 from domainkit.training.examples_to_ids import Rendered
 from domainkit.training.train import train
@@ -91,7 +90,7 @@ def test_each_process_holds_its_part_of_a_cut_base(tiny_base: str, tmp_path: Pat
     folder, told = tmp_path / "train", tmp_path / "found.json"
     folder.mkdir()
     words = ["domainkit", *asked(folder, tiny_base, "none")]
-    done = launched("fsdp.yaml", "tests.training.cut_base", tiny_base, told, *CUT, *PACKED, "--", *words)
+    done = launched("fsdp.yaml", "tests.training.shard_base", tiny_base, told, *CUT, *PACKED, "--", *words)
     found = json.loads(told.read_text())
     assert list(found) == [*CUT, *PACKED]
     for name, (whole, cut) in found.items():
@@ -103,13 +102,13 @@ def test_each_process_holds_its_part_of_a_cut_base(tiny_base: str, tmp_path: Pat
         assert cut["gradients"] == pytest.approx(whole["gradients"], rel=1e-3, abs=1e-6), name
     for name in ("none:lora", "nf4:lora"):
         assert found[name][1]["held"] < 0.85 * found[name][0]["held"]
-    check_equal_to_one(folder, tiny_base, "none", "2 processes, the base cut over them", done.stdout)
+    check_equal_to_one(folder, tiny_base, "none", "2 processes, the base sharded over them", done.stdout)
 
 
 @pytest.mark.parametrize("processes", [2, 3, 8])
 def test_every_example_of_a_batch_belongs_to_one_process(processes: int) -> None:
     batch = [rendered(n) for n in LENGTHS]
-    shares = [ranks.share(batch, i, processes) for i in range(processes)]
+    shares = [distributed.shard_of_batch(batch, i, processes) for i in range(processes)]
     assert sorted(r.source for part in shares for r in part) == sorted(r.source for r in batch)
     if processes == 2:
         tokens = [sum(len(r.ids) for r in part) for part in shares]
@@ -117,10 +116,10 @@ def test_every_example_of_a_batch_belongs_to_one_process(processes: int) -> None
 
 
 def test_alone_there_is_nothing_to_wait_for() -> None:
-    assert (ranks.count(), ranks.number(), ranks.is_first()) == (1, 0, True)
-    ranks.wait()
+    assert (distributed.world_size(), distributed.rank(), distributed.is_main_process()) == (1, 0, True)
+    distributed.barrier()
     weight = torch.nn.Parameter(torch.ones(2))
-    ranks.sum_gradients([weight])
+    distributed.all_reduce_gradients([weight])
     assert weight.grad is None
 
 
@@ -148,13 +147,16 @@ def test_deepspeed_is_refused_and_told_what_does_the_same(
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"method": "full", "quantization": "none"}, "none of it is frozen"), ({"quantization": "int8"}, "8-bit weights")],
+    [
+        ({"method": "full", "quantization": "none"}, "no frozen weight is left"),
+        ({"quantization": "int8"}, "8-bit weights"),
+    ],
 )
 def test_what_cannot_be_cut_is_refused_before_anything_is_loaded(
     changes: dict[str, Any], said: str, tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sharding.FSDP, "true")
-    monkeypatch.setattr(ranks, "count", lambda: 2)
+    monkeypatch.setattr(sharding, "world_size", lambda: 2)
     with pytest.raises(ConfigError, match=said):
         train([example()], TrainConfig(base=tiny_base, **changes), tmp_path / "a")
     assert os.environ[sharding.FSDP] == "true"
@@ -166,5 +168,5 @@ def test_a_base_that_does_not_name_its_blocks_is_refused() -> None:
         def get_base_model(self) -> Any:
             return self
 
-    with pytest.raises(ConfigError, match="does not say what its blocks are"):
-        sharding.cut(Wrapped(2, 2), torch.device("cpu"))
+    with pytest.raises(ConfigError, match="does not name its blocks"):
+        sharding.shard(Wrapped(2, 2), torch.device("cpu"))

@@ -27,7 +27,7 @@ OBJECTIVES = Table(
     group="domainkit.objectives",
 )
 TRL = "1.16"
-"""The TRL whose inner methods `on_trl` replaces; it is checked, since another version may name them otherwise."""
+"""The TRL whose inner methods `trl_overrides` replaces; it is checked, since another version may name them otherwise."""
 
 RowKind = Literal["pairs", "marked", "examples"]
 Row = Pair | Marked | Example

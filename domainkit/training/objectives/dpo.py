@@ -12,10 +12,10 @@ from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import render_all
 from domainkit.training.objectives import Plan, RowKind
-from domainkit.training.objectives.on_trl import OnTrl, arguments, build
+from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build
 
 
-class Trainer(OnTrl, DPOTrainer):
+class Trainer(TrlOverrides, DPOTrainer):
     """TRL's, on token ids."""
 
 

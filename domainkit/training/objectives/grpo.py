@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from trl import GRPOConfig, GRPOTrainer
 
-from domainkit.training.objectives.on_trl import OnTrl
 from domainkit.training.objectives.sampled import Sampling
+from domainkit.training.objectives.trl_overrides import TrlOverrides
 
 
-class Trainer(OnTrl, GRPOTrainer):
+class Trainer(TrlOverrides, GRPOTrainer):
     """TRL's, on token ids."""
 
 

@@ -13,13 +13,13 @@ from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import render_all
 from domainkit.training.objectives import Plan, RowKind
-from domainkit.training.objectives.on_trl import OnTrl, arguments, build
+from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build
 
 BALANCE = 4 / 3
 """Most that all good answers together may outweigh all bad ones (arXiv 2402.01306, equation 8)."""
 
 
-class Trainer(OnTrl, KTOTrainer):
+class Trainer(TrlOverrides, KTOTrainer):
     """TRL's, on token ids."""
 
 

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from trl import RLOOConfig, RLOOTrainer
 
-from domainkit.training.objectives.on_trl import OnTrl
 from domainkit.training.objectives.sampled import Sampling
+from domainkit.training.objectives.trl_overrides import TrlOverrides
 
 
-class Trainer(OnTrl, RLOOTrainer):
+class Trainer(TrlOverrides, RLOOTrainer):
     """TRL's, on token ids."""
 
 

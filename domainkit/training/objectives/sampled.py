@@ -12,7 +12,7 @@ from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import encode_prompt
 from domainkit.training.objectives import Plan, RowKind
-from domainkit.training.objectives.on_trl import arguments, build
+from domainkit.training.objectives.trl_overrides import arguments, build
 
 CURVE = {
     "reward": "reward", "reward_spread": "reward_std", "kl": "kl", "length": "completions/mean_length",

@@ -15,10 +15,10 @@ from domainkit.corpus.example import Example
 from domainkit.corpus.preferences import Marked, Pair
 from domainkit.errors import ConfigError
 from domainkit.models.load import LoadedBase
-from domainkit.training import distributed as ranks
+from domainkit.training.adapter_card import check_replaceable
 from domainkit.training.config import PreferenceConfig
+from domainkit.training.distributed import world_size
 from domainkit.training.objectives import Objective, Plan, Row
-from domainkit.training.outcome import check_out
 
 log = logging.getLogger("domainkit")
 
@@ -93,11 +93,11 @@ def check(rows: Sequence[Row], config: PreferenceConfig, objective: type[Objecti
             where="method.init",
             next_step="leave method.init out",
         )
-    if ranks.count() > 1:
+    if world_size() > 1:
         raise ConfigError(
             "preference training runs in one process", where="accelerate launch", next_step="run it without"
         )
-    check_out(out)
+    check_replaceable(out)
     return method
 
 

@@ -24,11 +24,12 @@ from domainkit.corpus.example import Example
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.models.source import resolve_base
 from domainkit.storage import sha256_lines
-from domainkit.training.checkpoints import finished, last_checkpoint, open_work, stopping_gently
+from domainkit.training.adapter_card import make_card, save_adapter
+from domainkit.training.checkpoints import RunIdentity, finished_adapter, last_checkpoint, open_work_folder
 from domainkit.training.config import PreferenceConfig, parse_config
 from domainkit.training.examples_to_ids import encode_prompt
+from domainkit.training.guards import check_weights_changed, trainable_weights
 from domainkit.training.objectives import Objective, Plan, Row, load_objective
-from domainkit.training.outcome import check_learnt, make_card, save, trainable_weights
 from domainkit.training.preference.drift import measure_drift
 from domainkit.training.preference.plan import check, example_of, from_start, make_plan, settle
 from domainkit.training.preference.rewards import Reward, Scorer
@@ -78,17 +79,17 @@ def train_preference(
     method = check(rows, config, objective, reward, out)
     config = config.model_copy(update={"batch_size": min(config.batch_size, len(rows))})
     scorer = Scorer(reward, [example_of(row) for row in rows]) if reward is not None else None
-    identity = {
-        "config": config.model_dump(),
-        "data": _fingerprint(rows),
-        "base": resolve_base(config.base, config.revision).fingerprint,
-        "start": before.weights_sha256 if before is not None else None,
-        "reward": scorer.name if scorer is not None else None,
-    }
-    made = finished(out, identity) if resume else None
-    if made is not None:
-        return made
-    work = open_work(out, identity, resume=resume)
+    identity = RunIdentity(
+        config=config.model_dump(),
+        data=_fingerprint(rows),
+        base=resolve_base(config.base, config.revision).fingerprint,
+        start=before.weights_sha256 if before is not None else None,
+        reward=scorer.name if scorer is not None else None,
+    )
+    finished = finished_adapter(out, identity) if resume else None
+    if finished is not None:
+        return finished
+    work = open_work_folder(out, identity, resume=resume)
     # 2. The base, and the adapter to start from.
     torch.manual_seed(config.seed)
     base = load_base(config.base, revision=config.revision, quantization=config.quantization)
@@ -110,18 +111,23 @@ def train_preference(
             trainer.ledger.first = _probe(model, base, rows, config, scorer)
         with nullcontext(on_progress) if on_progress else show_progress() as report:
             _run(trainer, objective, plan, checkpoint, report)
-        check_learnt(model, fresh, otherwise="as before")
+        check_weights_changed(model, fresh, unchanged="as before")
         last = _probe(model, base, rows, config, scorer)
     # 6. Weights and card, in one move.
     _drop_copy(model)
     ledger = trainer.ledger
     card = make_card(
-        base, config, model, losses=ledger.losses, tokens=ledger.tokens, supervised=ledger.supervised,
-        seconds=ledger.seconds, examples=len(rows), data_fingerprint=identity["data"], notes=notes,
+        base,
+        config,
+        model,
+        ledger,
+        examples=len(rows),
+        data_fingerprint=identity.data,
+        notes=notes,
         learning_rate_source=next(n for n in notes if n.startswith("learning rate")).partition(": ")[2],
         preference=_told(config, objective, scorer, before, ledger, last),
-    )  # fmt: skip
-    save(model, card, out, Hooks(), {})
+    )
+    save_adapter(model, card, out, Hooks(), {})
     shutil.rmtree(work, ignore_errors=True)
     return Adapter.load(out)
 
@@ -166,7 +172,7 @@ def _run(
     checkpoint: Path | None,
     report: Callable[[Progress], None] | None,
 ) -> None:
-    from domainkit.training.objectives.on_trl import Watch
+    from domainkit.training.objectives.trl_overrides import Watch
 
     def on_step(found: dict[str, float]) -> None:
         if report is None:
@@ -181,8 +187,7 @@ def _run(
         )  # fmt: skip
 
     trainer.add_callback(Watch(trainer, objective, on_step))
-    with stopping_gently(trainer):
-        trainer.go_on_from(checkpoint)
+    trainer.run(checkpoint)
 
 
 def _probe(

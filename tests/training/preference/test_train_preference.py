@@ -19,7 +19,7 @@ from domainkit.llm.chat_model import DomainLLM
 from domainkit.models.load import load_base
 from domainkit.training.checkpoints import last_checkpoint
 from domainkit.training.config import PreferenceConfig, parse_config
-from domainkit.training.objectives import OBJECTIVES, load_objective, on_trl
+from domainkit.training.objectives import OBJECTIVES, load_objective, trl_overrides
 from domainkit.training.objectives.kto import weights
 from domainkit.training.preference import train_preference as preference_module
 from domainkit.training.preference.drift import measure_drift
@@ -68,13 +68,13 @@ def told(adapter: Adapter) -> dict[str, Any]:
 def watch(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What each loss was computed from: ids, masks, and the adapters there were."""
     seen: list[dict[str, Any]] = []
-    real = on_trl.OnTrl.compute_loss
+    real = trl_overrides.TrlOverrides.compute_loss
 
     def spy(self: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         seen.append({**inputs, "adapters": sorted(self.model.peft_config), "trainer": self})
         return real(self, model, inputs, *args, **kwargs)
 
-    monkeypatch.setattr(on_trl.OnTrl, "compute_loss", spy)
+    monkeypatch.setattr(trl_overrides.TrlOverrides, "compute_loss", spy)
     return seen
 
 
@@ -371,13 +371,13 @@ def test_answers_that_never_end_are_not_scored(tiny_base: str, tmp_path: Path) -
 def test_a_gradient_that_is_no_number_ends_the_run(
     tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = on_trl.OnTrl.compute_loss, []
+    real, calls = trl_overrides.TrlOverrides.compute_loss, []
 
     def diverging(self: Any, *args: Any, **kwargs: Any) -> Any:
         calls.append(1)
         return real(self, *args, **kwargs) * (float("nan") if len(calls) == 2 else 1.0)
 
-    monkeypatch.setattr(on_trl.OnTrl, "compute_loss", diverging)
+    monkeypatch.setattr(trl_overrides.TrlOverrides, "compute_loss", diverging)
     with pytest.raises(TrainingError, match="the gradient is not a number at step 2 of 2") as caught:
         run(tiny_base, tmp_path / "a", "dpo", save_every=1)
     assert "the weights before it are kept in" in str(caught.value)
@@ -433,7 +433,7 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(
     tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run(tiny_base, tmp_path / "whole", epochs=3)
-    real, calls = on_trl.OnTrl.compute_loss, []
+    real, calls = trl_overrides.TrlOverrides.compute_loss, []
 
     def killed(self: Any, *args: Any, **kwargs: Any) -> Any:
         calls.append(1)
@@ -442,7 +442,7 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(
         return real(self, *args, **kwargs)
 
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr(on_trl.OnTrl, "compute_loss", killed)
+        patch.setattr(trl_overrides.TrlOverrides, "compute_loss", killed)
         run(tiny_base, tmp_path / "a", epochs=3, save_every=2)
     assert last_checkpoint(tmp_path / "a.partial") == tmp_path / "a.partial" / "checkpoint-4"
     resumed = run(tiny_base, tmp_path / "a", epochs=3, save_every=2, resume=True)

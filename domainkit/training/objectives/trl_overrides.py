@@ -1,15 +1,14 @@
-"""What all of TRL's trainers are told otherwise.
+"""The overrides that all of TRL's trainers share, each with the reason for it.
 
-TRL tokenises text itself, so that text spelling a control token becomes one: here rows arrive as token ids and stay as they are.
-It reports each run to its makers: here nothing is. It cuts rows at 1,024 tokens, recomputes activations, computes in bfloat16
-even on a CPU, hides losses that are not numbers and logs every tenth step: see `arguments`.
+TRL's trainers are transformers Trainers: the loop is theirs. Checkpoints, the ledger and stops are those of our own loop.
 """
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,10 +18,20 @@ from transformers.trainer_callback import PrinterCallback
 from trl.trainer.utils import RepeatSampler
 
 from domainkit.adapters.adaptation import Hooks
-from domainkit.errors import TrainingError
-from domainkit.training.checkpoints import KEPT, Checkpointed, Ledger, last_checkpoint
-from domainkit.training.loop import rate_factor
+from domainkit.errors import TrainingError, saving
+from domainkit.training.checkpoints import (
+    KEPT,
+    Ledger,
+    disk_full_as_os_error,
+    last_checkpoint,
+    load_weights,
+    mark_whole,
+    read_ledger,
+    save_weights,
+)
 from domainkit.training.objectives import Objective, Plan
+from domainkit.training.optimizers import rate_factor
+from domainkit.training.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
 
 SILENT_STEPS = 10
 """Steps without any difference in reward after which a run that learns nothing is ended."""
@@ -38,15 +47,61 @@ class CurveLedger(Ledger):
     first: dict[str, Any] | None = None
 
 
-class OnTrl(Checkpointed):
-    """Mixed into TRL's trainers, before them. `lengths` are those of the step's answers so far."""
+class TrlOverrides:
+    """Mixed into TRL's trainers, before them. `build` sets the attributes."""
 
     plan: Plan
+    ledger: CurveLedger
     lengths: list[float]
+    """Mean answer length in tokens of each micro-batch of the step so far."""
+    trainable: dict[str, torch.nn.Parameter]
+    stop: StopRequest
     lr_scheduler: Any
 
+    # From transformers' Trainer.
+    args: Any
+    state: Any
+    model: Any
+    optimizer: Any
+
+    _began = 0.0
+    _seconds_before = 0.0
+
+    def run(self, checkpoint: Path | None) -> None:
+        """Train to the end, from `checkpoint` if there is one."""
+        if checkpoint is not None:
+            self.ledger = read_ledger(checkpoint, CurveLedger)
+        self._seconds_before, self._began = self.ledger.seconds, time.perf_counter()
+        with stop_on_signals(self.stop, self.plan.work):
+            try:
+                self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)  # type: ignore[attr-defined]
+            finally:
+                self.ledger.seconds = self.elapsed()
+            raise_if_stopped(self.stop, self.state.global_step, self.state.max_steps)
+
+    def elapsed(self) -> float:
+        """Seconds of training, also before the run was resumed."""
+        return self._seconds_before + time.perf_counter() - self._began
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        # The Trainer would write PEFT's folder, which leaves out what only training needs.
+        folder = Path(output_dir or self.plan.work)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_weights(folder, self.model, self.trainable, Hooks())
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        load_weights(Path(resume_from_checkpoint), self.model, self.trainable, Hooks())
+
+    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        # The Trainer's checkpoint can be incomplete after a crash: the ledger, written last, marks it as whole.
+        folder = self.plan.work / f"checkpoint-{self.state.global_step}"
+        with saving(folder), disk_full_as_os_error():
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            self.ledger.seconds = self.elapsed()
+            mark_whole(folder, self.ledger)
+
     def _get_train_sampler(self, *given: Any) -> Any:
-        """TRL's own sampler draws each epoch's order from where the last one ended: a run that goes on skips the finished epochs."""
+        # TRL's sampler draws each epoch's order from where the last one ended: a resumed run skips the finished epochs.
         sampler = super()._get_train_sampler(*given)  # type: ignore[misc]
         if isinstance(sampler, RepeatSampler):
             epochs = len(self.ledger.curve) // (sampler.num_samples // self.plan.config.batch_size)
@@ -55,40 +110,45 @@ class OnTrl(Checkpointed):
         return sampler
 
     def _send_telemetry(self) -> None:
-        """Nothing is reported to anyone."""
+        """TRL reports each run to its makers. Here nothing is reported."""
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing is written but the adapter's own card."""
+        """TRL writes a model card. The adapter has domainkit's own."""
 
     def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
-        """Rows are token ids already."""
+        # TRL tokenises text, in which a spelled-out control token becomes one. Our rows are token ids already.
         return dataset
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
-        """A prompt is the number of its row: its ids are those that domainkit rendered."""
+        # For the same reason a prompt is the number of its row, and its ids are those that domainkit made.
         return [list(self.prompt_ids[int(p)]) for p in prompts], None, {}  # type: ignore[attr-defined]
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
+        # transformers' schedules waste the first step on a rate of 0.
         config = self.plan.config
-        warmup = math.ceil(config.warmup_ratio * num_training_steps)
-        target: Any = self.optimizer if optimizer is None else optimizer  # type: ignore[attr-defined]
         self.lr_scheduler = LambdaLR(
-            target, lambda step: rate_factor(step, num_training_steps, warmup, config.schedule)
+            self.optimizer if optimizer is None else optimizer,
+            lambda step: rate_factor(step, num_training_steps, config.warmup_ratio, config.schedule),
         )
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        # TRL does not report all that the ledger counts.
         mask = inputs["completion_mask"]
         self.ledger.supervised += int(mask.sum())
         self.lengths.append(float(mask.sum(1).float().mean()))
         return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
 
 
+OPTIMIZER_NAMES = {"adamw": "adamw_torch_fused"}
+"""transformers' names, where they are not ours."""
+
+
 def arguments(kind: Any, plan: Plan, **own: Any) -> Any:
     """TRL's configuration of class `kind`, with domainkit's settings and the objective's `own`."""
     config = plan.config
-    made = kind(
+    args = kind(
         output_dir=str(plan.work),
         beta=config.beta or ALMOST_ZERO,
         max_steps=plan.steps,
@@ -96,17 +156,18 @@ def arguments(kind: Any, plan: Plan, **own: Any) -> Any:
         gradient_accumulation_steps=plan.accumulate,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
+        optim=OPTIMIZER_NAMES.get(config.optimizer, config.optimizer),
         max_grad_norm=config.max_grad_norm,
         gradient_checkpointing=config.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
         # Policy and reference are compared weight for weight: dropout would be a difference that is none.
         disable_dropout=True,
-        bf16=plan.bf16,
+        bf16=plan.bf16,  # TRL would compute in bfloat16 even on a CPU
         use_cpu=plan.device == "cpu",
         dataloader_pin_memory=False,
         remove_unused_columns=False,
         logging_steps=1,
-        logging_nan_inf_filter=False,
+        logging_nan_inf_filter=False,  # it would hide losses that are not numbers
         save_strategy="steps",
         save_steps=config.save_every,
         save_total_limit=KEPT,
@@ -116,39 +177,38 @@ def arguments(kind: Any, plan: Plan, **own: Any) -> Any:
         data_seed=config.seed,
         **own,
     )
-    made._n_gpu = min(1, made.n_gpu)  # one process drives one GPU
-    return made
+    args._n_gpu = min(1, args.n_gpu)  # one process drives one GPU
+    return args
 
 
 def build(kind: Any, plan: Plan, model: Any, tokenizer: Any, rows: list[dict[str, Any]], args: Any, **own: Any) -> Any:
-    """A trainer of class `kind` over the encoded rows; the adapter's weights stay float32, which TRL would round on a packed base."""
+    """A trainer of class `kind` over the encoded rows."""
     from datasets import Dataset
 
-    held = {name: p.dtype for name, p in model.named_parameters() if p.requires_grad}
+    dtypes = {name: p.dtype for name, p in model.named_parameters() if p.requires_grad}
     trainer = kind(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, **own)
     trainer.remove_callback(PrinterCallback)
-    trainer.plan, trainer.lengths, trainer.ledger, trainer.hooks = plan, [], CurveLedger(), Hooks()
-    trainer.trainable = {name: p for name, p in model.named_parameters() if name in held}
+    trainer.plan, trainer.lengths, trainer.ledger, trainer.stop = plan, [], CurveLedger(), StopRequest()
+    trainer.trainable = {name: p for name, p in model.named_parameters() if name in dtypes}
+    # On a packed base TRL rounds the adapter to bfloat16: put its float32 back.
     for name, p in trainer.trainable.items():
-        p.data = p.data.to(held[name])
+        p.data = p.data.to(dtypes[name])
     return trainer
 
 
 class Watch(TrainerCallback):
-    """Keeps the curve, ends a run that diverges or cannot learn, and turns Ctrl-C into a checkpoint and a stop.
-
-    `counts_anew`: after a checkpoint TRL counts tokens from 0, instead of going on.
-    """
+    """Keeps the curve, ends a run that diverges or cannot learn, and stops after a checkpoint when asked to."""
 
     def __init__(self, trainer: Any, objective: type[Objective], on_step: Callable[[dict[str, float]], None]) -> None:
         self.trainer = trainer
         self.columns = objective.curve
         self.on_step = on_step
         self.tokens_before = 0
-        self.counts_anew = not objective.samples
+        # After a checkpoint, TRL's trainers that do not sample count tokens from 0 again.
+        self.counts_from_zero = not objective.samples
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.tokens_before = self.trainer.ledger.tokens if self.counts_anew else 0
+        self.tokens_before = self.trainer.ledger.tokens if self.counts_from_zero else 0
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Before the weights are touched: the gradients are there, and are numbers."""
@@ -186,8 +246,8 @@ class Watch(TrainerCallback):
         try:
             self.on_step(ledger.curve[-1])
         except KeyboardInterrupt:
-            self.trainer.interrupted = True
-        if self.trainer.interrupted:
+            self.trainer.stop.requested = True
+        if self.trainer.stop.requested:
             control.should_save = control.should_training_stop = True
 
     def _check_signal(self, curve: list[dict[str, float]], enough: int) -> None:
@@ -208,4 +268,4 @@ class Watch(TrainerCallback):
             )
 
 
-__all__ = ["ALMOST_ZERO", "CurveLedger", "OnTrl", "Watch", "arguments", "build"]
+__all__ = ["ALMOST_ZERO", "CurveLedger", "TrlOverrides", "Watch", "arguments", "build"]

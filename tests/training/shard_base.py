@@ -1,6 +1,6 @@
-"""One of the processes that cut a base: what it holds of it, and what it computes with it; the first one writes it as JSON.
+"""One of the processes that shard a base: what it holds of it, and what it computes with it; the first one writes it as JSON.
 
-python -m tests.training.cut_base BASE OUT QUANTIZATION:METHOD … -- COMMAND …, under `accelerate launch`. Behind the dashes stands a
+python -m tests.training.shard_base BASE OUT QUANTIZATION:METHOD … -- COMMAND …, under `accelerate launch`. Behind the dashes stands a
 domainkit command for the same processes, whose start takes longer than both.
 """
 
@@ -17,8 +17,7 @@ from torch.distributed.tensor import DTensor
 from domainkit.adapters.methods import attach, parse_method
 from domainkit.cli import main as command
 from domainkit.models.load import load_base
-from domainkit.training import distributed as ranks
-from domainkit.training import sharding
+from domainkit.training import distributed, sharding
 from domainkit.training.batches import pad
 from domainkit.training.examples_to_ids import Rendered
 from domainkit.training.objectives.supervised import supervised_loss
@@ -44,13 +43,15 @@ def held(model: Any) -> int:
     return sum((p.to_local() if isinstance(p, DTensor) else p).numel() for p in model.parameters())
 
 
-def measure(base: str, quantization: Any, name: str, cut: bool) -> dict[str, Any]:
-    loaded = load_base(base, quantization=quantization, keep_packed=True, shards=ranks.count() if cut else 1)
+def measure(base: str, quantization: Any, name: str, sharded: bool) -> dict[str, Any]:
+    loaded = load_base(
+        base, quantization=quantization, keep_packed=True, shards=distributed.world_size() if sharded else 1
+    )
     torch.manual_seed(0)
     model = attach(parse_method(name, OPTIONS.get(name, {})), loaded.model)
     total = sum(p.numel() for p in model.parameters())
-    if cut:
-        sharding.cut(model, torch.device("cpu"))
+    if sharded:
+        sharding.shard(model, torch.device("cpu"))
     before = held(model)
     whole = all(not isinstance(p, DTensor) for p in model.parameters() if p.requires_grad)
     loss, gradients = step(model)
@@ -61,14 +62,14 @@ def measure(base: str, quantization: Any, name: str, cut: bool) -> dict[str, Any
 def main(base: str, out: str, *words: str) -> None:
     end = words.index("--")
     found, cases = {}, words[:end]
-    with sharding.asked_for() as asked:
-        assert asked
+    with sharding.sharding_requested() as requested:
+        assert requested
         for case in cases:
             quantization, _, method = case.partition(":")
-            found[case] = [measure(base, quantization, method, cut) for cut in (False, True)]
-    if ranks.is_first():
+            found[case] = [measure(base, quantization, method, sharded) for sharded in (False, True)]
+    if distributed.is_main_process():
         Path(out).write_text(json.dumps(found))
-    ranks.wait()
+    distributed.barrier()
     sys.argv = list(words[end + 1 :])
     command()
 

@@ -1,0 +1,80 @@
+"""The card of a training run, and the adapter folder that holds it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from domainkit.adapters.adaptation import Hooks
+from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Card, write_card
+from domainkit.errors import ConfigError
+from domainkit.machine import hardware, versions
+from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.load import LoadedBase
+from domainkit.storage import sha256_file, staged_folder
+from domainkit.training.checkpoints import Ledger
+from domainkit.training.config import PreferenceConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+def check_replaceable(out: Path) -> None:
+    """A new adapter may replace an adapter or an empty folder, and nothing else. Raises ConfigError."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / PEFT_CONFIG).is_file()):
+        raise ConfigError(
+            "exists and is not an adapter, so it is not replaced", where=f"out={out}", next_step="choose a new folder"
+        )
+
+
+def make_card(
+    base: LoadedBase, config: TrainConfig | PreferenceConfig, model: torch.nn.Module, ledger: Ledger, **facts: Any
+) -> Card:
+    """The card of a run. `facts` are the fields that only the caller knows; `save_adapter` adds the hash of the weights."""
+    from domainkit import __version__
+
+    tail = [loss for _, loss in ledger.losses[-max(1, len(ledger.losses) // 10) :]]
+    return Card(
+        base=config.base,
+        base_fingerprint=base.source.fingerprint,
+        revision=base.source.revision,
+        quantization=base.quantization,
+        method=config.method,
+        config=config.model_dump(),
+        prompt_format=prompt_format(base.chat_template),
+        tokens=ledger.tokens,
+        supervised_tokens=ledger.supervised,
+        losses=list(ledger.losses),
+        final_loss=sum(tail) / len(tail) if tail else None,
+        seconds=round(ledger.seconds, 3),
+        tokens_per_second=round(ledger.tokens / ledger.seconds, 1) if ledger.seconds else 0.0,
+        trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        hardware=hardware(),
+        versions=versions(),
+        weights_sha256="",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        domainkit=__version__,
+        **facts,
+    )
+
+
+def prompt_format(template: ChatTemplate) -> str:
+    """The prompt as the model reads it when a row has no system turn; {question} stands for the user's words."""
+    question = [{"role": "user", "content": "{question}"}]
+    return template.tokenizer.decode(template.encode_chat(question, add_generation_prompt=True))
+
+
+def save_adapter(model: PeftModel, card: Card, out: Path, hooks: Hooks, fresh: dict[str, torch.Tensor]) -> None:
+    """Write PEFT's folder with the card, whole or not at all. `fresh` holds the trainable weights before the first step."""
+    with staged_folder(out) as staged:
+        for config in model.peft_config.values():
+            config.base_model_name_or_path, config.revision = card.base, card.revision
+        hooks.save(model, staged, fresh)
+        (staged / "README.md").unlink(missing_ok=True)  # PEFT's empty form; the card has the facts
+        write_card(staged, card.model_copy(update={"weights_sha256": sha256_file(staged / WEIGHTS)}))
+
+
+__all__ = ["check_replaceable", "make_card", "prompt_format", "save_adapter"]
