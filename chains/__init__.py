@@ -1,4 +1,5 @@
-"""LangChain compositions of domainkit's public parts: the answer chain, and the ladder of variants a comparison climbs."""
+"""LangChain compositions of domainkit's public parts: the answer chain, and the ladder of variants a comparison
+climbs."""
 
 from __future__ import annotations
 

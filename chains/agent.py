@@ -1,8 +1,8 @@
 """answer_agent: an agent with retrieval as its tool, on the base or on an adapter.
 
-Small models seldom decide to search, write queries that lose the question, and stop only when they make no more calls. So the first
-search may be forced, the question's own words may join its query, and the number of searches is limited. The last turn is put as
-`answer_chain` puts it, so an agent and a chain differ in how passages are found and in nothing else.
+Small models rarely decide to search, their queries lose the question, and they stop only when they make no more calls.
+So the first search can be forced, the question can be added to its query, and the number of searches is limited. The
+last turn is written as `answer_chain` writes it: an agent and a chain differ only in how passages are found.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import get_config_list
 from langchain_core.tools import StructuredTool
 
-from chains.answer import answer_chain, question_in_context
+from chains.answer import answer_chain, passage_rows, question_in_context
 
 SEARCH = "search"
 SEARCH_TOKENS = 64
 """Room for one call of the tool: its form takes about 25 tokens."""
-MOST_TOGETHER = 64
-"""Agents of one `batch` that are under way together unless `max_concurrency` says otherwise; each is a thread."""
-ASKED = "question"
-# A small model copies an argument's name and description into it: as `query`, "what to look for" was what it looked for. Of five
-# wordings tried on SmolLM2-135M, this one kept most of the question.
+MAX_CONCURRENCY = 64
+"""Agents of one `batch` that run at the same time unless `max_concurrency` is set; each is a thread."""
+QUERY = "question"
+"""The tool's argument."""
+# A small model copies an argument's name and description into the argument: with the name `query` and the description
+# "what to look for", it searched for "what to look for". Of five wordings tried on SmolLM2-135M, this one kept most of
+# the question.
 TOOL: dict[str, Any] = {
     "name": SEARCH,
     "description": "Search the articles for a question in plain words.",
     "args_schema": {
         "type": "object",
-        "properties": {ASKED: {"type": "string", "description": "the user's question as asked", "maxLength": 120}},
-        "required": [ASKED],
+        "properties": {QUERY: {"type": "string", "description": "the user's question as asked", "maxLength": 120}},
+        "required": [QUERY],
     },
 }
 
@@ -54,39 +56,41 @@ def answer_agent(
 ) -> Runnable[Any, AIMessage]:
     """A question (or {"question": …, "system": …}) to the agent's final AIMessage.
 
-    Its `response_metadata` holds the `passages` found and the model's own `queries`; usage and seconds are those of all turns.
+    Its `response_metadata` holds the `passages` found and the model's own `queries`. Usage and seconds are sums over
+    all turns.
 
-    `searches` limits how often the model may search; after that it is asked without tools, so it must answer. With `force_first`
-    the first turn is a search by grammar. With `keep_question` the first search is for the question and the query together.
-    `search_llm` writes the searches; left out, `llm` does. Give it when `llm` has settings that only fit answers: closed choices,
-    few tokens, an adapter that was never shown a tool. Further options are those of `answer_chain`.
+    `searches` limits how often the model may search; after that it gets no tools, so it must answer. With `force_first`
+    a grammar makes the first turn a search. With `keep_question` the first search is for the question and the query
+    together. `search_llm` writes the searches; left out, `llm` does. Give it when `llm` has settings that only fit
+    answers: closed choices, few tokens, an adapter that was trained without tools. The other options are those of
+    `answer_chain`.
     """
-    rules = _Rules(searches, force_first, keep_question, search_llm, context_prompt)
+    rules = _TurnRules(searches, force_first, keep_question, search_llm, context_prompt)
     agent = create_agent(llm, tools=[_search_tool(retriever)], middleware=[rules])
     opening = answer_chain(llm, instruction=instruction)
-    # A step is a model or a tool turn; the limit ends the run well before this guard.
+    # A step is a model or a tool turn. `searches` ends the run well before this limit does.
     limit: RunnableConfig = {"recursion_limit": 4 * searches + 10}
 
     def answer(question: Any) -> AIMessage:
-        asked: Any = {"messages": opening.messages(question)}
-        return _with_usage(agent.invoke(asked, limit)["messages"])
+        messages: Any = {"messages": opening.messages(question)}
+        return _with_usage(agent.invoke(messages, limit)["messages"])
 
     async def aanswer(question: Any) -> AIMessage:
-        asked: Any = {"messages": opening.messages(question)}
-        return _with_usage((await agent.ainvoke(asked, limit))["messages"])
+        messages: Any = {"messages": opening.messages(question)}
+        return _with_usage((await agent.ainvoke(messages, limit))["messages"])
 
     return _Agents(answer, aanswer, name="answer_agent")
 
 
 class _Agents(RunnableLambda[Any, AIMessage]):
-    """A batch runs its agents side by side, so that their turns share the model's passes."""
+    """A batch runs its agents at the same time, so that their turns share the model's batches."""
 
     def batch(
         self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[AIMessage]:
-        room = min(max(1, len(inputs)), MOST_TOGETHER)
+        concurrency = min(max(1, len(inputs)), MAX_CONCURRENCY)
         configs = get_config_list(config, len(inputs))
-        configs = [c if c.get("max_concurrency") else {**c, "max_concurrency": room} for c in configs]
+        configs = [c if c.get("max_concurrency") else {**c, "max_concurrency": concurrency} for c in configs]
         return super().batch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
 
 
@@ -101,12 +105,12 @@ def _search_tool(retriever: BaseRetriever) -> StructuredTool:
 
 
 def _read(passages: list[Document]) -> tuple[str, list[Document]]:
-    """What the model reads, and what is kept beside it."""
+    """(the text for the model, the passages as the tool message's artifact)."""
     texts = [f"{d.metadata.get('title', '')}\n{d.page_content}".strip() for d in passages]
     return "\n\n".join(texts) or "nothing found", passages
 
 
-class _Rules(AgentMiddleware):
+class _TurnRules(AgentMiddleware):
     """What each turn may do: search first, answer last."""
 
     def __init__(
@@ -122,12 +126,12 @@ class _Rules(AgentMiddleware):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
-        return self._held(request, handler(self._turn(request)))
+        return self._with_forced_search(request, handler(self._turn(request)))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
-        return self._held(request, await handler(self._turn(request)))
+        return self._with_forced_search(request, await handler(self._turn(request)))
 
     def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
         return handler(self._search(request))
@@ -138,41 +142,42 @@ class _Rules(AgentMiddleware):
         return await handler(self._search(request))
 
     def _forced(self, messages: list[AnyMessage]) -> bool:
-        return self.force_first and self.searches > 0 and _searched(messages) == 0
+        return self.force_first and self.searches > 0 and _n_searches(messages) == 0
 
     def _turn(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
-        if _searched(request.messages) >= self.searches:
+        if _n_searches(request.messages) >= self.searches:
             return request.override(messages=self._answering(request.messages), tools=[], tool_choice=None)
         if self._forced(request.messages):
-            # The system turn is about the answer; a query made after it reads like one.
-            asked: list[AnyMessage] = [m for m in request.messages if not isinstance(m, SystemMessage)]
-            request = request.override(messages=asked, tool_choice=SEARCH)
+            # The system turn is about the answer; a query written after it reads like an answer.
+            messages: list[AnyMessage] = [m for m in request.messages if not isinstance(m, SystemMessage)]
+            request = request.override(messages=messages, tool_choice=SEARCH)
         return request.override(model=self.search_llm) if self.search_llm is not None else request
 
-    def _held(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ModelResponse[Any]:
-        """A forced search that was cut off before its end is made for the question itself: the agent must not end there."""
+    def _with_forced_search(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ModelResponse[Any]:
+        """A forced search whose call is incomplete (too few tokens) becomes a search for the question itself: without a
+        call the agent would end."""
         message: Any = response.result[-1]
         if not self._forced(request.messages) or message.tool_calls:
             return response
-        call = {"name": SEARCH, "args": {ASKED: _question(request.messages)}, "id": uuid4().hex, "type": "tool_call"}
+        call = {"name": SEARCH, "args": {QUERY: _question(request.messages)}, "id": uuid4().hex, "type": "tool_call"}
         whole = message.model_copy(update={"content": "", "tool_calls": [call], "invalid_tool_calls": []})
         return ModelResponse(result=[*response.result[:-1], whole])
 
     def _answering(self, messages: list[AnyMessage]) -> list[AnyMessage]:
-        """The question behind all passages found, as `answer_chain` would put it."""
+        """The passages found and the question, as `answer_chain` writes them."""
         system: list[AnyMessage] = [m for m in messages if isinstance(m, SystemMessage)]
-        question = question_in_context(_question(messages), _found(messages), self.context_prompt)
+        question = question_in_context(_question(messages), _passages_of(messages), self.context_prompt)
         return [*system, HumanMessage(question)]
 
     def _search(self, request: ToolCallRequest) -> ToolCallRequest:
         messages, call = request.state["messages"], request.tool_call
-        question, query = _question(messages), str(call["args"].get(ASKED, ""))
-        if not self.keep_question or _searched(messages) or query.strip().lower() == question.strip().lower():
+        question, query = _question(messages), str(call["args"].get(QUERY, ""))
+        if not self.keep_question or _n_searches(messages) or query.strip().lower() == question.strip().lower():
             return request
-        return request.override(tool_call={**call, "args": {**call["args"], ASKED: f"{question}\n{query}"}})
+        return request.override(tool_call={**call, "args": {**call["args"], QUERY: f"{question}\n{query}"}})
 
 
-def _searched(messages: list[AnyMessage]) -> int:
+def _n_searches(messages: list[AnyMessage]) -> int:
     return sum(isinstance(m, ToolMessage) for m in messages)
 
 
@@ -180,7 +185,7 @@ def _question(messages: list[AnyMessage]) -> str:
     return next(m.text for m in reversed(messages) if isinstance(m, HumanMessage))
 
 
-def _found(messages: list[Any]) -> list[Document]:
+def _passages_of(messages: list[Any]) -> list[Document]:
     """The passages of every search, each once."""
     passages = [d for m in messages if isinstance(m, ToolMessage) for d in m.artifact or ()]
     return list({(d.metadata.get("id"), d.page_content): d for d in passages}.values())
@@ -191,14 +196,11 @@ def _with_usage(messages: list[Any]) -> AIMessage:
     turns = [m for m in messages if isinstance(m, AIMessage)]
     meta = dict(turns[-1].response_metadata)
     for key in ("prefill_seconds", "decode_seconds"):
-        known = [m.response_metadata[key] for m in turns if isinstance(m.response_metadata.get(key), int | float)]
-        if known:
-            meta[key] = sum(known)
-    meta["queries"] = [str(call["args"].get(ASKED, "")) for m in turns for call in m.tool_calls]
-    meta["passages"] = [
-        {"id": str(d.metadata.get("id", i)), "title": str(d.metadata.get("title", "")), "text": d.page_content}
-        for i, d in enumerate(_found(messages))
-    ]
+        seconds = [m.response_metadata[key] for m in turns if isinstance(m.response_metadata.get(key), int | float)]
+        if seconds:
+            meta[key] = sum(seconds)
+    meta["queries"] = [str(call["args"].get(QUERY, "")) for m in turns for call in m.tool_calls]
+    meta["passages"] = passage_rows(_passages_of(messages))
     used: list[dict[str, Any]] = [dict(m.usage_metadata) for m in turns if m.usage_metadata]
     counted = ("input_tokens", "output_tokens", "total_tokens")
     usage = {key: sum(u[key] for u in used) for key in counted} if used else None

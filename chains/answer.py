@@ -1,6 +1,6 @@
 """answer_chain: question in, answer out. Prompting, retrieval and fine-tuning differ only in its settings.
 
-So every variant of a comparison shares one prompt form, one decoder and one scorer, and the chain that is measured is the chain
+So all variants of a comparison share one prompt form, one decoder and one scorer, and the measured chain is the chain
 that is shipped.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict
@@ -49,9 +49,9 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
         return _with_passages(self.llm.invoke(messages, config, **kwargs), passages)
 
     async def ainvoke(self, input: Question, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
-        passages = [await self.retriever.ainvoke(_text(input), config)] if self.retriever else [[]]
-        [(messages, shown)] = self._assemble([input], passages)
-        return _with_passages(await self.llm.ainvoke(messages, config, **kwargs), shown)
+        retrieved = [await self.retriever.ainvoke(text_of(input), config)] if self.retriever else [[]]
+        [(messages, passages)] = self._assemble([input], retrieved)
+        return _with_passages(await self.llm.ainvoke(messages, config, **kwargs), passages)
 
     def batch(
         self,
@@ -68,7 +68,7 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
         messages: list[Any] = [m for m, _ in prepared]
         answers = self.llm.batch(messages, config, return_exceptions=return_exceptions, **kwargs)
         pairs = zip(answers, prepared, strict=True)
-        return [a if isinstance(a, Exception) else _with_passages(a, shown) for a, (_, shown) in pairs]
+        return [a if isinstance(a, Exception) else _with_passages(a, passages) for a, (_, passages) in pairs]
 
     def stream(self, input: Question, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
         [(messages, passages)] = self._prepare([input], config)
@@ -78,33 +78,33 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
     async def astream(
         self, input: Question, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[AIMessage]:
-        passages = [await self.retriever.ainvoke(_text(input), config)] if self.retriever else [[]]
-        [(messages, shown)] = self._assemble([input], passages)
+        retrieved = [await self.retriever.ainvoke(text_of(input), config)] if self.retriever else [[]]
+        [(messages, passages)] = self._assemble([input], retrieved)
         first = True
         async for chunk in self.llm.astream(messages, config, **kwargs):
-            yield _with_passages(chunk, shown) if first else chunk
+            yield _with_passages(chunk, passages) if first else chunk
             first = False
 
     def messages(self, question: Question) -> list[BaseMessage]:
-        """The exact messages the model is given for `question`: to read, to test, to debug."""
+        """The exact messages that the model gets for `question`: to read, to test, to debug."""
         return self._prepare([question], None)[0][0]
 
     def _prepare(
         self, inputs: Sequence[Question], config: RunnableConfig | list[RunnableConfig] | None
     ) -> list[tuple[list[BaseMessage], list[Document]]]:
-        found: list[list[Document]] = [[] for _ in inputs]
+        passages: list[list[Document]] = [[] for _ in inputs]
         if self.retriever is not None:
-            found = self.retriever.batch([_text(q) for q in inputs], config)
-        return self._assemble(inputs, found)
+            passages = self.retriever.batch([text_of(q) for q in inputs], config)
+        return self._assemble(inputs, passages)
 
     def _assemble(
-        self, inputs: Sequence[Question], found: Sequence[list[Document]]
+        self, inputs: Sequence[Question], passages: Sequence[list[Document]]
     ) -> list[tuple[list[BaseMessage], list[Document]]]:
-        questions = [_text(q) for q in inputs]
+        questions = [text_of(q) for q in inputs]
         shots = self.choose_shots(questions) if self.choose_shots else [list(self.shots)] * len(questions)
         return [
-            (self._messages(question, _system(given), examples, passages), passages)
-            for given, question, examples, passages in zip(inputs, questions, shots, found, strict=True)
+            (self._messages(text, _system(question), examples, own), own)
+            for question, text, examples, own in zip(inputs, questions, shots, passages, strict=True)
         ]
 
     def _messages(
@@ -143,7 +143,8 @@ def question_in_context(question: str, passages: Sequence[Document], context_pro
     return fill(context_prompt or prompt_text("context"), passages=_passage_text(passages), question=question)
 
 
-def _text(question: Question) -> str:
+def text_of(question: Question) -> str:
+    """The question itself, without its system turn."""
     return question if isinstance(question, str) else str(question["question"])
 
 
@@ -152,22 +153,23 @@ def _system(question: Question) -> str | None:
 
 
 def _passage_text(passages: Sequence[Document]) -> str:
-    shown = []
+    texts = []
     for passage in passages:
         title = str(passage.metadata.get("title") or "").strip()
-        shown.append(f"{title}\n{passage.page_content}" if title else passage.page_content)
-    return "\n\n".join(shown)
+        texts.append(f"{title}\n{passage.page_content}" if title else passage.page_content)
+    return "\n\n".join(texts)
 
 
-def _with_passages(message: AIMessage, passages: Sequence[Document]) -> AIMessage:
-    """The message with its passages; a retriever's own metadata beyond id and title is not repeated."""
-    if not passages:
-        return message
-    shown = [
+def passage_rows(passages: Sequence[Document]) -> list[dict[str, str]]:
+    """Id, title and text of each passage, as JSON; other metadata of the retriever is left out."""
+    return [
         {"id": str(d.metadata.get("id", i)), "title": str(d.metadata.get("title", "")), "text": d.page_content}
         for i, d in enumerate(passages)
     ]
-    meta = {**message.response_metadata, "passages": shown}
-    if isinstance(message, (AIMessageChunk, AIMessage)):
-        return message.model_copy(update={"response_metadata": meta})
-    return message
+
+
+def _with_passages(message: AIMessage, passages: Sequence[Document]) -> AIMessage:
+    if not passages or not isinstance(message, AIMessage):
+        return message
+    meta = {**message.response_metadata, "passages": passage_rows(passages)}
+    return message.model_copy(update={"response_metadata": meta})

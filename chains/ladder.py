@@ -1,4 +1,4 @@
-"""The ladder: the built-in variants, from no language model to an adapter with retrieval. One row each.
+"""The ladder: the built-in variants, from no language model to an adapter with retrieval, one row each.
 
 Every row but the first is `answer_chain` with one setting changed.
 """
@@ -22,7 +22,8 @@ from domainkit import Example, Variant
 _ROWS = (
     Variant(
         name="classical", classical="auto", needs=("train",),
-        description="No language model: TF-IDF with logistic regression for labels, the nearest solved example for answers.",
+        description="No language model: TF-IDF with logistic regression for labels, "
+        "the nearest solved example for answers.",
     ),
     Variant(
         name="zero-shot",
@@ -67,7 +68,8 @@ _ROWS = (
     Variant(
         name="tuned-agent", tuned=True, retrieve=True, agent=True, default=False,
         needs=("adapter", "corpus"),
-        description="An agent: the base model searches with a query of its own, the adapter answers from the passages found.",
+        description="An agent: the base model searches with a query of its own, "
+        "the adapter answers from the passages found.",
     ),
 )  # fmt: skip
 
@@ -148,7 +150,8 @@ def instruction(parts: Parts) -> str:
 
 
 def fixed_shots(examples: Sequence[Example], k: int, seed: int) -> list[Example]:
-    """`k` examples drawn once, with as many different targets as possible, so that no label is shown twice before all once."""
+    """`k` examples drawn once, with as many different targets as possible, so that no label is shown twice before all
+    once."""
     order = list(examples)
     random.Random(seed).shuffle(order)
     seen: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""route: each question to the adapter that knows its domain, by embedding or by the model's own choice."""
+"""route: each question goes to the adapter of its domain, by embedding or by the model's own choice."""
 
 from __future__ import annotations
 
@@ -7,42 +7,45 @@ from typing import Any
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda
+
+from chains.answer import Question, text_of
 
 Pick = Callable[[Sequence[str]], list[str]]
 """Questions to the name of each one's route."""
 
 
 def route(chains: Mapping[str, Runnable[Any, Any]], pick: Pick) -> Runnable[Any, Any]:
-    """A Runnable that sends each question to the chain `pick` names; a batch is split by chain, answered, and put back in order.
+    """A Runnable that sends each question to the chain that `pick` names. The questions of a chain are one batch.
 
-    The route taken stands in `response_metadata["route"]`. Raises ValueError for a name that is no chain.
+    `response_metadata["route"]` holds the chain's name. Raises ValueError for a name without a chain.
     """
 
-    def one(question: Any) -> Any:
+    def one(question: Question) -> Any:
         return many([question])[0]
 
-    def many(questions: Sequence[Any]) -> list[Any]:
-        names = pick([_text(q) for q in questions])
-        strangers = set(names) - set(chains)
-        if strangers:
+    def many(questions: Sequence[Question]) -> list[Any]:
+        names = pick([text_of(q) for q in questions])
+        unknown = set(names) - set(chains)
+        if unknown:
             raise ValueError(
-                f"routes without a chain: {', '.join(sorted(strangers))}; chains: {', '.join(sorted(chains))}"
+                f"routes without a chain: {', '.join(sorted(unknown))}; chains: {', '.join(sorted(chains))}"
             )
         answers: dict[int, Any] = {}
         for name, chain in chains.items():
             at = [i for i, n in enumerate(names) if n == name]
             if at:
-                found = chain.batch([questions[i] for i in at], {"max_concurrency": len(at)})
-                answers |= {i: _told(answer, name) for i, answer in zip(at, found, strict=True)}
+                outputs = chain.batch([questions[i] for i in at], {"max_concurrency": len(at)})
+                answers |= {i: _with_route(output, name) for i, output in zip(at, outputs, strict=True)}
         return [answers[i] for i in range(len(questions))]
 
     return _Route(one, many)
 
 
 class _Route(RunnableLambda[Any, Any]):
-    """invoke one by one, batch all at once."""
+    """`invoke` sends one question, `batch` all at once."""
 
     def __init__(self, one: Callable[[Any], Any], many: Callable[[Sequence[Any]], list[Any]]) -> None:
         super().__init__(one, name="route")
@@ -54,7 +57,7 @@ class _Route(RunnableLambda[Any, Any]):
         try:
             return self._many(inputs) if inputs else []
         except Exception:
-            # One failure must not take the others with it: fall back to one call per question.
+            # One failure must not fail the others: fall back to one call per question.
             return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
 
 
@@ -71,23 +74,21 @@ def by_embedding(examples: Mapping[str, Sequence[str]], embeddings: Embeddings) 
     return pick
 
 
-def by_choice(llm: Any, descriptions: Mapping[str, str]) -> Pick:
-    """Let the model choose among the routes by grammar: its answer is always one of their names."""
+def by_choice(llm: BaseChatModel, descriptions: Mapping[str, str]) -> Pick:
+    """Let the model choose: a grammar makes its answer one of the routes' names."""
     listed = "\n".join(f"{name}: {what}" for name, what in descriptions.items())
     chooser = llm.bind(choices=list(descriptions))
 
     def pick(questions: Sequence[str]) -> list[str]:
-        prompts = [[("system", f"Which desk should answer?\n{listed}"), ("user", q)] for q in questions]
+        prompts: list[LanguageModelInput] = [
+            [("system", f"Which desk should answer?\n{listed}"), ("user", q)] for q in questions
+        ]
         return [message.text for message in chooser.batch(prompts)]
 
     return pick
 
 
-def _text(question: Any) -> str:
-    return question["question"] if isinstance(question, dict) else question
-
-
-def _told(answer: Any, name: str) -> Any:
+def _with_route(answer: Any, name: str) -> Any:
     if not isinstance(answer, AIMessage):
         return answer
     return answer.model_copy(update={"response_metadata": {**answer.response_metadata, "route": name}})

@@ -1,7 +1,7 @@
 """The prompts of the built-in variants: Markdown files beside this one, to be read and edited.
 
-Placeholders are {labels}, {passages} and {question}. They are filled in one pass, so text that itself spells a placeholder stays
-text.
+Placeholders are {labels}, {passages} and {question}. They are filled in one pass, so text that itself spells a
+placeholder stays text.
 """
 
 from __future__ import annotations

@@ -66,17 +66,17 @@ def _row(name: str, key: str, sample: Sample, output: Any, share: float) -> Row:
         error = f"{type(output).__name__}: {output}"
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=error)
     try:
-        return Row(key=key, variant=name, id=sample.id, **_parts(output, share))
+        return Row(key=key, variant=name, id=sample.id, **_read_output(output, share))
     except Exception as e:
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=f"unreadable output: {e}")
 
 
-def _parts(output: Any, share: float) -> dict[str, Any]:
-    """Text, tokens, seconds and passages of whatever a Runnable answered: text, a message, or a dict with the answer."""
+def _read_output(output: Any, share: float) -> dict[str, Any]:
+    """Text, tokens, seconds and passages of a Runnable's output: text, a message, or a dict with the answer."""
     if isinstance(output, str):
         return {"text": output, "seconds": share}
     if isinstance(output, dict):
-        return _parts(_answer_of(output), share)
+        return _read_output(_answer_of(output), share)
     meta = getattr(output, "response_metadata", None) or {}
     usage = getattr(output, "usage_metadata", None) or {}
     text = getattr(output, "text", None)

@@ -45,16 +45,19 @@ def compare(
 ) -> Results:
     """Answer every question of `task` with every variant and decide.
 
-    `variants` are names of the ladder, or Variants of your own (any LangChain Runnable as `runnable`); None runs all of the ladder
-    that the inputs allow. `context_adapter` is one trained with passages in its prompts (`chains.context`). With `fit` the
-    adapters that the variants need and that are not given are trained on `train`, all with this configuration, into `out`; what
-    is there already is used again. `dev` are the questions settings were chosen on, if any: test questions among them are reported.
-    `curve` are adapters trained on smaller parts of train (`fit_nested`), for a learning curve of "tuned". `replicas` are
-    adapters trained as `adapter` was but with other seeds: the results then also say what holds over training seeds.
-    `options` are CompareConfig's fields; `metrics` may also hold a `judge(llm, rubric)`.
+    `variants` are names of the ladder, or Variants of your own (any LangChain Runnable as `runnable`). None runs all of
+    the ladder that the inputs allow. `context_adapter` is one trained with passages in its prompts (`chains.context`).
 
-    Writes results.json, report.html and report.md to `out`, where rows.jsonl keeps the answers: run again after an interruption
-    and only what is missing is asked.
+    With `fit`, the adapters that the variants need and that are not given are trained on `train`, all with this
+    configuration, into `out`. An adapter that is there already is used again.
+
+    `dev` are the questions that settings were chosen on, if any: test questions among them are reported. `curve` are
+    adapters trained on smaller parts of train (`fit_nested`), for a learning curve of "tuned". `replicas` are adapters
+    trained as `adapter` was, with other seeds: the results then also say what holds over training seeds. `options` are
+    the fields of CompareConfig; `metrics` may also hold a `judge(llm, rubric)`.
+
+    Writes results.json, report.html and report.md to `out`, where rows.jsonl keeps the answers. Run it again after an
+    interruption: only what is missing is asked.
 
     Raises DataError, AdapterError or ConfigError before the first question when the inputs do not fit together.
     """
@@ -62,8 +65,8 @@ def compare(
     config, needs = parse_options(options), needs_of(variants)
     # 1. read
     inputs = read_inputs(
-        task, config, train=train, corpus=corpus, dev=dev, adapter=adapter, context_adapter=context_adapter, curve=curve,
-        replicas=replicas, will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
+        task, config, train=train, corpus=corpus, dev=dev, adapter=adapter, context_adapter=context_adapter,
+        curve=curve, replicas=replicas, will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
     )  # fmt: skip
     # 2. train what is missing
     inputs = train_missing(inputs, needs, fit, out / "adapters")

@@ -1,4 +1,4 @@
-"""CompareConfig: what decides a comparison. Each option's meaning is written once, under its field."""
+"""CompareConfig: the options of a comparison. Each option's meaning is written once, under its field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from domainkit.retrieval import RETRIEVERS
 
 
 class CompareConfig(BaseModel):
-    """How to compare. The questions, examples, documents and adapter are given apart."""
+    """How to compare. The questions, examples, documents and adapters are not options: compare() takes them by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -30,10 +30,10 @@ class CompareConfig(BaseModel):
     kind: Kind | None = None
     """Task kind: label or answer; left out, it is read from the data, saying why."""
     baseline: str | None = None
-    """The variant the others are measured against, declared before the run; left out, the best-known cheap prompt: few-shot,
-    else zero-shot, else the first that runs."""
+    """The variant the others are measured against, declared before the run; left out, few-shot, else zero-shot, else
+    the first that runs."""
     metrics: tuple[str | SkipJsonSchema[InstanceOf[BatchMetric]], ...] | None = None
-    """What answers are scored by, comma-separated; the verdict is about the first. Left out, all metrics of the task's kind."""
+    """Metrics, comma-separated; the verdict is about the first. Left out, all metrics of the task's kind."""
     margin: float = Field(0.02, gt=0, lt=1)
     """Differences within ± this share of the score count as equivalent (0.02 = 2 points)."""
     shots: int = Field(8, ge=1)
@@ -41,33 +41,40 @@ class CompareConfig(BaseModel):
     passages: int = Field(3, ge=1)
     """Passages put before the question by retrieval."""
     passage_words: int = Field(CHUNK_WORDS, ge=16)
-    """Longest passage in words; a longer document is cut between paragraphs, else sentences."""
+    """Longest passage in words; a longer document is split between paragraphs, else sentences."""
     retriever: str = "fused"
-    """How passages are found: lexical (BM25), dense (MiniLM), or both fused by rank; or a retriever of another package."""
+    """How passages are found: lexical (BM25), dense (MiniLM), or both fused by rank. Other packages may add more."""
     decoding: Literal["closed", "free"] = "closed"
-    """Label tasks: closed makes every answer one of the labels by grammar; free lets the model write, and counts parse failures."""
+    """Label tasks: closed makes every answer one of the labels by grammar; free lets the model write anything, and
+    counts answers that name no label."""
     max_tokens: int | None = Field(None, ge=1)
-    """Most new tokens per answer; left out, half as many again as the longest training target."""
+    """Most new tokens per answer; left out, 1.5 times the longest training target."""
     batch_size: int = Field(64, ge=1)
     """Questions answered together."""
     latency_items: int = Field(5, ge=0)
-    """Questions asked once more one at a time, to time a single answer."""
+    """Questions that are asked again, one at a time, to time a single answer."""
     purpose: Literal["test", "dev"] = "test"
-    """test: these figures are the ones to report; dev: they are for choosing settings, and the questions are no longer a test."""
+    """test: these figures are the ones to report. dev: they are for choosing settings, and the questions are no longer
+    a test."""
     race: bool = False
-    """Ask in random blocks of 20 and stop asking a variant once it is clearly worse than another; intervals allow for the looks."""
+    """Ask in random blocks of 20, and stop asking a variant once it is clearly worse than another. The intervals stay
+    valid although the race looks at the scores after every block."""
     prices: str | None = None
-    """Price table (TOML) over the defaults of domainkit/evaluation/prices.toml: machine-hour, tokens, labels."""
+    """Price table (TOML) over the defaults of domainkit/verdict/prices.toml: machine-hour, tokens, labels."""
     general: str | None = None
-    """General multiple-choice questions (JSON Lines of question, choices, answer): what the adapter forgot of them is measured."""
+    """General multiple-choice questions (JSON Lines of question, choices, answer), to measure what the adapter
+    forgot."""
     general_text: str | None = None
-    """General text (txt, md, jsonl; file or folder), for bits per byte with and without the adapter. Needs `general`."""
+    """General text (txt, md, jsonl; file or folder), for bits per byte with and without the adapter. Needs
+    `general`."""
     forgetting_margin: float = Field(0.02, gt=0, lt=1)
-    """The forgetting gate passes when the adapter surely loses less than this share of general questions (0.02 = 2 points)."""
+    """The forgetting gate passes when the adapter loses less than this share of general questions (0.02 = 2 points),
+    with 95 % confidence."""
     fit_seeds: int = Field(1, ge=1)
-    """Adapters that --fit trains alike but for the seed: with two or more, what holds of the training recipe is told too."""
+    """How many adapters --fit trains, with the same settings and different seeds. With two or more, the report also
+    says what holds over seeds."""
     seed: int = 0
-    """Seeds the choice of fixed examples and every resampling."""
+    """Seeds the choice of the fixed examples and every resampling."""
 
     @field_validator("retriever")
     @classmethod

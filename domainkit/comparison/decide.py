@@ -1,4 +1,4 @@
-"""From answers to results: scores, leakage, the ledger of test sets, the verdict. Language models are not loaded here."""
+"""From answers to results: scores, leakage, the ledger of test sets, the verdict. No language model is loaded."""
 
 from __future__ import annotations
 

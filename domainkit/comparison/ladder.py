@@ -1,4 +1,4 @@
-"""The ladder's variants and what builds them, by name: `chains` imports domainkit, so domainkit does not import `chains`."""
+"""The ladder's variants and what builds them, by name: `chains` imports domainkit, so domainkit must not import it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ def draw_curves(plan: ComparisonPlan, answers: Answers) -> tuple[LearningCurve, 
 
 
 def classical_curve(plan: ComparisonPlan, answers: Answers) -> LearningCurve | None:
-    """The classical variant on an eighth, a quarter, half and all of train: seconds, and it says whether labels run out."""
+    """The classical variant on an eighth, a quarter, half and all of train. It takes seconds and shows whether more
+    labels help."""
     examples, task = plan.inputs.examples, answers.task
     if len(examples) < LEAST_ROWS or not answers.complete("classical"):
         return None

@@ -192,7 +192,8 @@ class ComparisonPlan:
 
 
 def _flags(variant: Variant) -> dict[str, Any]:
-    """The variant's part of the content key: what changes an answer. A flag that is off leaves older keys as they are."""
+    """The variant's part of the content key: what changes an answer. A flag that is off leaves older keys as they
+    are."""
     silent = {"runnable", "description", "default"}
     silent |= {flag for flag in ("agent", "oracle", "context") if not getattr(variant, flag)}
     flags = variant.model_dump(exclude=silent)
@@ -207,10 +208,10 @@ def needs_of(variants: Sequence[str | Variant] | None) -> set[Need]:
 
 
 def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) -> ComparisonPlan:
-    """The plan for the variants named, else for all of the ladder that can run.
+    """The plan for the named variants, else for all of the ladder that can run.
 
-    Raises ConfigError for a variant that is unknown, named twice or, being named, cannot run; AdapterError for an adapter that
-    is damaged, of another base, or not a replica.
+    Raises ConfigError for a variant that is unknown, named twice or, being named, cannot run; AdapterError for an
+    adapter that is damaged, of another base, or not a replica.
     """
     named = _named(variants)
     names = [v.name for v in named]

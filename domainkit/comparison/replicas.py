@@ -12,7 +12,7 @@ MAY_DIFFER = ("seed", "save_every")
 
 
 def load_replicas(adapter: Adapter | None, folders: Sequence[Path]) -> tuple[Adapter, ...]:
-    """The replicas of `adapter`. Raises AdapterError for one that differs in more than its seed, or has a seed twice."""
+    """The replicas of `adapter`. Raises AdapterError for one that differs in more than its seed, or repeats a seed."""
     if not folders:
         return ()
     if adapter is None or adapter.card is None:

@@ -164,7 +164,8 @@ def _retrieval(task: Task, rows: Rows) -> dict[str, Estimate]:
 
 
 def _document_of(passage: str, documents: Sequence[str]) -> bool:
-    """Whether the passage is, or is a chunk of, one of these documents: a chunk's id is the document's id, "#" and a number."""
+    """Whether the passage is one of these documents or a chunk of it: the chunk's id is the document's, "#" and a
+    number."""
     return passage in documents or passage.split("#")[0] in documents
 
 

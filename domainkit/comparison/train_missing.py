@@ -1,4 +1,4 @@
-"""Training what a comparison needs: the adapters its variants name, on its own training rows, under one configuration."""
+"""Training the adapters that the variants need, on the training rows of the comparison, with one configuration."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from domainkit.training.train import train
 
 
 def train_missing(inputs: Inputs, needs: Collection[str], config: TrainConfig | None, folder: Path) -> Inputs:
-    """The inputs with the adapters that `needs` names and that were not given, and with further seeds where `fit_seeds` asks.
+    """The inputs with the adapters that `needs` names and that were not given, and with those of further seeds
+    (`fit_seeds`).
 
-    Each lies in `folder` under a name made from its rows and settings, so a changed row trains anew and an unchanged one never does.
-    Raises ConfigError before training: without training rows, for a base that is not the comparison's, for seeds of an adapter
-    that is not trained here.
+    Each lies in `folder` under a name made from its rows and settings: a changed row trains again, an unchanged one
+    does not. Raises ConfigError before training: without training rows, for a base that is not the comparison's, and
+    for seeds of an adapter that is not trained here.
     """
     seeds = _further_seeds(inputs, needs, config)
     if config is None:
@@ -58,7 +59,8 @@ def _further_seeds(inputs: Inputs, needs: Collection[str], config: TrainConfig |
         reason = "the adapter was given" if inputs.adapter is not None else "these variants train no adapter"
         raise ConfigError(
             f"fit_seeds={count}, but {reason}",
-            next_step="add --fit and a tuned variant, without --adapter; or give adapters of other seeds with --replicas",
+            next_step="add --fit and a tuned variant, without --adapter; or give adapters of other seeds "
+            "with --replicas",
         )
     return list(range(config.seed + 1, config.seed + count))
 

@@ -1,8 +1,4 @@
-"""Answered rows on disk: appended one by one, so that a killed comparison continues where it stopped.
-
-A row is finished when its whole line is in the file. A line cut off by a kill is dropped when the file is next opened. Rows carry
-the content key of what answered them; a changed adapter, prompt or corpus has another key, so an old answer never stands for it.
-"""
+"""Answered rows on disk: appended one by one, so that a killed comparison continues where it stopped."""
 
 from __future__ import annotations
 
@@ -11,9 +7,8 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from domainkit.errors import ConfigError, saving
 
@@ -32,28 +27,33 @@ class PassageRow(BaseModel):
 
 
 class Row(BaseModel):
-    """One answer of one variant. `key` is the variant's content key; `seconds` this answer's share of the compute, of
-    which `prefill_seconds` read the prompt and `decode_seconds` wrote the answer, where the model says so;
-    `memory_bytes` what the process held when its batch was done."""
+    """One answer of one variant."""
 
     model_config = ConfigDict(frozen=True)
 
     key: str
+    """Content key of what answered: a changed adapter, prompt or corpus has another key, so an old answer never stands
+    for it."""
     variant: str
     id: str
+    """Of the question."""
     text: str = ""
     passages: tuple[PassageRow, ...] = ()
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     seconds: float | None = None
+    """This answer's share of the compute."""
     prefill_seconds: float | None = None
+    """The part of `seconds` that read the prompt, where the model reports it."""
     decode_seconds: float | None = None
+    """The part of `seconds` that wrote the answer."""
     memory_bytes: int | None = None
+    """What the process held when its batch was done."""
     error: str | None = None
 
 
 class RowStore:
-    """The rows of one run folder. A context manager: one process at a time owns the file."""
+    """The rows of one file. A context manager: one process at a time owns the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,7 +73,8 @@ class RowStore:
         self._file.close()
 
     def finished(self, key: str) -> dict[str, Row]:
-        """Rows answered under `key`, by item id; rows that ended in an error are not among them, so they are tried again."""
+        """Rows answered under `key`, by item id. Rows that ended in an error are not among them: they are tried
+        again."""
         return {row.id: row for (k, _), row in self._rows.items() if k == key and row.error is None}
 
     def all_of(self, key: str) -> dict[str, Row]:
@@ -108,10 +109,10 @@ class RowStore:
     def _read(self) -> None:
         self._file.seek(0)
         data = self._file.read()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            self._file.truncate(whole)
-        for line in data[:whole].splitlines():
+        end = data.rfind(b"\n") + 1
+        if end < len(data):  # a kill cut off the last line
+            self._file.truncate(end)
+        for line in data[:end].splitlines():
             row = _parse(line)
             if row is not None:
                 self._rows[(row.key, row.id)] = row
@@ -119,9 +120,8 @@ class RowStore:
 
 
 def _parse(line: bytes) -> Row | None:
-    """A row, or None for a line a disk fault spoilt: its item is simply answered again."""
+    """A row, or None for a damaged line: its item is answered again."""
     try:
-        value: Any = json.loads(line)
-        return Row.model_validate(value)
-    except (ValueError, ValidationError):
+        return Row.model_validate(json.loads(line))
+    except ValueError:
         return None

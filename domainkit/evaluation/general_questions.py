@@ -1,8 +1,9 @@
 """General questions and general text, put to the base and to the adapter: what forgetting is measured on.
 
-A question's file has one {"question", "choices", "answer"} a line (`answer` the place of the right choice, from 0; "id" and
-"source" where known). Each choice is scored by its log-likelihood as the assistant's words after the question: quicker than a
-written answer, and steadier in a small model. Rows are kept one by one under the model's content and the question's.
+A question's file has one {"question", "choices", "answer"} a line (`answer` the place of the right choice, from 0; "id"
+and "source" where known). Each choice is scored by its log-likelihood as the assistant's words after the question:
+quicker than a written answer, and steadier in a small model. Rows are kept one by one under the model's content and the
+question's.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ class General:
 
 @dataclass(frozen=True, slots=True)
 class Likelihoods:
-    """Of one model: per question those of its choices, per passage its own; None where none could be had. Seconds of compute."""
+    """Of one model: per question those of its choices, per passage its own; None where none could be had. Seconds of
+    compute."""
 
     choices: tuple[tuple[float, ...] | None, ...]
     texts: tuple[float | None, ...]

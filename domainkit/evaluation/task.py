@@ -69,7 +69,8 @@ def read_task(
     Rows may add `references` (more right answers), `doc_ids`, `group` or `kind`; other fields go to `meta`, and a
     missing id is made from the line. `train` is read to tell label tasks from free answers; `kind` decides it instead.
     `labels` is the list of labels or the JSON file of one; left out, a labels.json beside `path`, and else the targets
-    themselves. A labels.json that lists fewer than half of the targets is another task's and is passed over. Raises DataError with every faulty row: malformed, repeated id, or a target that is no label.
+    themselves. A labels.json that lists fewer than half of the targets is another task's and is passed over. Raises
+    DataError with every faulty row: malformed, repeated id, or a target that is no label.
     """
     path = Path(path)
     if kind not in (None, "label", "answer"):

@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, model_validator
 
 Family = Literal["classical", "prompt", "retrieve", "tune", "combine", "custom", "oracle"]
-"""The kinds of answer to "prompt, retrieve or fine-tune?". "combine" is fine-tuned and retrieving. An "oracle" is given the gold
-document, which no user has, so it is never recommended."""
+"""The kinds of answer to "prompt, retrieve or fine-tune?". "combine" is fine-tuned and retrieving. An "oracle" is given
+the gold document, which no user has, so it is never recommended."""
 Need = Literal["train", "adapter", "context adapter", "corpus", "gold"]
 
 
@@ -29,7 +29,8 @@ class Variant(BaseModel):
 
     name: str
     family: Family = "prompt"
-    """Groups variants for the verdict. Left out, it follows from the flags below; only a `runnable` may declare another one."""
+    """Groups variants for the verdict. Left out, it follows from the flags below; only a `runnable` may declare another
+    one."""
     description: str
     """One sentence for the report's reader."""
     tuned: bool = False

@@ -1,7 +1,8 @@
 """The table of metrics: one file and one line each.
 
-A line names a function `(task) -> ItemMetric | CorpusMetric`, declared with `@metric`: what a metric must know of the task (its
-labels) is given once. The declaration says for which kinds of task the metric is, its title, and whether lower is better.
+A line names a function `(task) -> ItemMetric | CorpusMetric`, declared with `@metric`: what a metric must know of the
+task (its labels) is given once. The declaration says for which kinds of task the metric is, its title, and whether
+lower is better.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class CorpusMetric:
 
 @runtime_checkable
 class BatchMetric(Protocol):
-    """A metric ready for any task that scores many answers in one call; None where there is no score. The judge is one."""
+    """A metric ready for any task that scores many answers in one call; None where there is no score. The judge is
+    one."""
 
     name: str
 
@@ -124,8 +126,8 @@ class MetricSet:
 def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -> MetricSet:
     """The metrics given, by name or as they are, the first of them primary; else all of the task's kind.
 
-    Raises ConfigError for an unknown or repeated metric, one that is not for this kind of task, and a primary one that does
-    not score each answer.
+    Raises ConfigError for an unknown or repeated metric, one that is not for this kind of task, and a primary one that
+    does not score each answer.
     """
     item: dict[str, ItemMetric | BatchMetric] = {}
     corpus: dict[str, CorpusMetric] = {}
@@ -150,7 +152,8 @@ def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -
 
 
 class _Remembered:
-    """A batch metric that scores the same answer to the same question once: a race and the learning curves score again."""
+    """A batch metric that scores the same answer to the same question once: a race and the learning curves score
+    again."""
 
     def __init__(self, metric: BatchMetric) -> None:
         self.name = metric.name

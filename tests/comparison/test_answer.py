@@ -1,4 +1,4 @@
-"""compare(race=True): fewer questions asked, the same verdict, marks that say so, and a killed race that runs the same again."""
+"""Answering in a race: fewer questions asked, the same verdict, marks that say so; a killed race runs the same again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(task: Path, out: Path, *variants: Variant, **options: Any) -> Results:
 VARIANTS = [custom("plain", right(4)), custom("bad", right(0)), custom("good", right(9))]
 
 
-def test_a_race_drops_the_worst_and_ends_when_all_is_clear(task: Path, tmp_path: Path) -> None:
+def test_a_race_drops_the_worst_and_ends_when_every_difference_is_clear(task: Path, tmp_path: Path) -> None:
     results = run(task, tmp_path / "run", *VARIANTS)
     assert results == Results.load(tmp_path / "run")
     race = results.race
@@ -88,13 +88,13 @@ def test_a_killed_race_continues_and_asks_nothing_twice(task: Path, tmp_path: Pa
     assert max(Counter((row["variant"], row["id"]) for row in rows).values()) == 1
 
 
-def test_equals_race_to_the_last_question(task: Path, tmp_path: Path) -> None:
+def test_equal_variants_are_asked_every_question(task: Path, tmp_path: Path) -> None:
     results = run(task, tmp_path / "run", custom("one", right(6)), custom("two", right(6)))
     assert results.race is not None
     assert (results.race.out, results.race.questions) == ({}, 200)
 
 
-def test_every_view_marks_who_was_raced_out(task: Path, tmp_path: Path) -> None:
+def test_the_reports_mark_a_variant_that_was_raced_out(task: Path, tmp_path: Path) -> None:
     results = run(task, tmp_path / "run", *VARIANTS)
     assert results.race is not None
     mark = f"raced out after {results.race.out['bad'].answered}"

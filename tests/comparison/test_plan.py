@@ -1,0 +1,105 @@
+"""Which variants run, and the content key that an answer is kept under."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+
+from domainkit import Document, Example, Sample, Task, Turn, Variant
+from domainkit.comparison.config import CompareConfig
+from domainkit.comparison.inputs import Inputs, read_inputs
+from domainkit.comparison.plan import choose_variants, needs_of
+from domainkit.errors import AdapterError, ConfigError
+
+TASK = Task(
+    name="t",
+    kind="label",
+    labels=("blue", "red"),
+    samples=(Sample(id="1", input="q", target="red", references=("red",), doc_ids=("d",)),),
+    fingerprint="",
+)
+
+
+def example(question: str) -> Example:
+    return Example(turns=(Turn(role="user", content=question), Turn(role="assistant", content="red")))
+
+
+def inputs(base: str, task: Task = TASK, **more: Any) -> Inputs:
+    options = {"base": base, "max_tokens": 4, "retriever": "lexical", **more.pop("options", {})}
+    given = {"train": [example("a"), example("b")], "corpus": [Document(id="d", source="d", text="a text")], **more}
+    return read_inputs(task, CompareConfig(**options), **given)
+
+
+def key(name: str, made: Inputs) -> str:
+    plan = choose_variants(made, [name])
+    return plan.key(plan.variants[0])
+
+
+def test_of_the_ladder_what_cannot_run_is_left_out_with_its_reason(tiny_base: str) -> None:
+    plan = choose_variants(inputs(tiny_base, train=None), None)
+    assert [v.name for v in plan.variants] == ["zero-shot", "rag", "oracle-rag"]
+    assert plan.left_out["classical"] == "no training rows were given (--train)"
+    assert plan.left_out["tuned"] == "no adapter was given (--adapter)"
+
+
+def test_the_baseline_is_the_best_known_prompt_unless_it_is_declared(tiny_base: str) -> None:
+    names = ["rag", "zero-shot", "few-shot"]
+    assert choose_variants(inputs(tiny_base), names).baseline == "few-shot"
+    assert choose_variants(inputs(tiny_base), names[:2]).baseline == "zero-shot"
+    assert choose_variants(inputs(tiny_base), names[:1]).baseline == "rag"
+    assert choose_variants(inputs(tiny_base, options={"baseline": "rag"}), names).baseline == "rag"
+
+
+def test_what_the_named_variants_need() -> None:
+    assert needs_of(["zero-shot", "tuned-context"]) == {"context adapter", "corpus"}
+    with pytest.raises(ConfigError, match="unknown variant 'ragg'"):
+        needs_of(["ragg"])
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("classical", {"train": [example("a"), example("c")]}),
+        ("few-shot", {"train": [example("a"), example("c")]}),
+        ("few-shot", {"options": {"shots": 1}}),
+        ("zero-shot", {"options": {"seed": 1}}),
+        ("zero-shot", {"options": {"max_tokens": 5}}),
+        ("zero-shot", {"options": {"decoding": "free"}}),
+        ("zero-shot", {"task": TASK.model_copy(update={"labels": ("blue", "red", "green")})}),
+        ("rag", {"corpus": [Document(id="d", source="d", text="another text")]}),
+        ("rag", {"options": {"passages": 1}}),
+        ("oracle-rag", {"task": TASK.model_copy(update={"samples": (TASK.samples[0].model_copy(update={"doc_ids": ("e",)}),)})}),
+    ],
+)  # fmt: skip
+def test_what_changes_an_answer_changes_its_key(name: str, change: dict[str, Any], tiny_base: str) -> None:
+    assert key(name, inputs(tiny_base)) != key(name, inputs(tiny_base, **change))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("zero-shot", {"train": [example("c")]}),
+        ("zero-shot", {"corpus": [Document(id="d", source="d", text="another text")]}),
+        ("zero-shot", {"options": {"shots": 1, "margin": 0.1, "batch_size": 2}}),
+        ("few-shot", {"options": {"passages": 1}}),
+    ],
+)
+def test_what_does_not_change_an_answer_leaves_its_key(name: str, change: dict[str, Any], tiny_base: str) -> None:
+    assert key(name, inputs(tiny_base)) == key(name, inputs(tiny_base, **change))
+
+
+def test_a_runnable_is_keyed_by_its_name(tiny_base: str) -> None:
+    def keyed(name: str, description: str) -> str:
+        variant = Variant(name=name, description=description, runnable=RunnableLambda(lambda q: "red"))
+        return choose_variants(inputs(tiny_base), [variant]).key(variant)
+
+    assert keyed("mine", "A.") == keyed("mine", "B.") != keyed("other", "A.")
+
+
+def test_an_adapter_folder_that_is_missing_is_refused_before_a_question(tiny_base: str, tmp_path: Path) -> None:
+    for name in ("curve", "replicas"):
+        with pytest.raises(AdapterError):
+            choose_variants(inputs(tiny_base, **{name: [tmp_path / "none"]}), ["zero-shot"])
