@@ -11,6 +11,7 @@ import argparse
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,12 @@ from benchmarks.runs import RESULTS, save
 from benchmarks.tables import table
 from domainkit.results.schema import Estimate
 from domainkit.statistics.always_valid import confidence_sequence, log_e
+from domainkit.statistics.best_of import expected_luck
 from domainkit.statistics.intervals import wilson
 from domainkit.statistics.learning_curve import learning_curve
 from domainkit.statistics.paired import mcnemar_midp, tango_interval
-from domainkit.statistics.racing import Course
+from domainkit.statistics.racing import RaceState
 from domainkit.statistics.seeds import crossed_interval
-from domainkit.verdict.test_set_ledger import luck
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
 ALPHA, BLOCK, QUESTIONS = 0.05, 20, 600
@@ -96,14 +97,14 @@ def answers(rng: np.random.Generator, rates: list[float], n: int) -> np.ndarray:
     return (rng.normal(size=n) + rng.normal(size=(len(rates), n)) * np.sqrt(0.5) < ability).astype(float)
 
 
-def run_course(scores: np.ndarray) -> Course:
+def run_race(scores: np.ndarray) -> RaceState:
     names = [f"v{k}" for k in range(len(scores))]
-    course = Course(names, names[0])
+    race = RaceState(names, names[0])
     for start in range(0, scores.shape[1], BLOCK):
-        if course.over:
+        if race.over:
             break
-        course.add({name: scores[int(name[1:]), start : start + BLOCK].tolist() for name in course.active})
-    return course
+        race.add({name: scores[int(name[1:]), start : start + BLOCK].tolist() for name in race.active})
+    return race
 
 
 LADDERS: dict[str, list[float]] = {
@@ -120,9 +121,9 @@ def races(runs: int, seed: int = 3) -> Rows:
     for name, rates in LADDERS.items():
         wrong, saved, asked = 0, [], []
         for _ in range(runs):
-            course = run_course(answers(rng, rates, QUESTIONS))
-            wrong += any(rates[int(v[1:])] >= rates[int(o.better[1:])] for v, o in course.out.items())
-            facts = course.facts(0, QUESTIONS, BLOCK)
+            race = run_race(answers(rng, rates, QUESTIONS))
+            wrong += any(rates[int(v[1:])] >= rates[int(o.better[1:])] for v, o in race.out.items())
+            facts = race.record(0, QUESTIONS, BLOCK)
             saved.append(1 - facts.answers / facts.of_answers)
             asked.append(facts.questions)
         rows.append({
@@ -155,7 +156,7 @@ def winners(runs: int, seed: int = 5) -> Rows:
         row: dict[str, Any] = {"questions": n}
         for k in (3, 12):
             best = rng.binomial(n, 0.6, (runs, k)).max(1) / n
-            row |= {f"best_of_{k}": float(best.mean() - 0.6), f"told_{k}": luck(k, 0.6, n)}
+            row |= {f"best_of_{k}": float(best.mean() - 0.6), f"told_{k}": expected_luck(k, 0.6, n)}
         rows.append(row)
     return rows
 
@@ -264,6 +265,10 @@ def shown(value: Any, share: bool) -> str:
     return f"{100 * value:.1f}" if share else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
+def _between(body: str, marks: re.Match[str]) -> str:
+    return f"{marks[1]}{body}\n{marks[2]}"
+
+
 def filled(page: str, results: Path = RESULTS) -> str:
     """The page with every marked table made from the results."""
     found: dict[str, Rows] = {}
@@ -274,7 +279,7 @@ def filled(page: str, results: Path = RESULTS) -> str:
         rows = [[shown(row.get(key), key in shares) for key in columns] for row in found.get(name, [])]
         body = table([head.strip() for head in columns.values()], rows) if rows else "not measured yet"
         pattern = re.compile(rf"(<!-- table:{name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        page = pattern.sub(lambda m, body=body: f"{m[1]}{body}\n{m[2]}", page)
+        page = pattern.sub(partial(_between, body), page)
     return page
 
 
@@ -299,8 +304,8 @@ def leakage(data: Path) -> Rows:
             examples,
             task.samples,
             kind=task.kind,
-            cosines=lambda a, k, model=model: sentence_cosines(a, k, model),
-            shown=None,
+            cosines=partial(sentence_cosines, model=model),
+            pairs=None,
         )
         targets = {e.source: e.target for e in examples} | {s.id: s.target for s in task.samples}
         row: dict[str, Any] = {"data": name, "questions": len(task.samples)}

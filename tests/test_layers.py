@@ -71,7 +71,7 @@ HOMES = {
     "langchain": ("chains",),
     "bm25s": ("domainkit.retrieval",),
     "sentence_transformers": ("domainkit.retrieval",),
-    "sklearn": ("domainkit.evaluation.classical", "domainkit.verdict.leakage"),
+    "sklearn": ("domainkit.evaluation.classical", "domainkit.verdict.text_similarity"),
     "jinja2": ("domainkit.report", "domainkit.models.chat_template"),
     "httpx": ("domainkit.inference.server.transport",),
     "typer": ("domainkit.cli",),

@@ -65,7 +65,7 @@ def side_by_side(a: Path, b: Path, out: Path | None) -> None:
     """One page and one table of two runs."""
     from rich.console import Console
 
-    from domainkit.report.sections.side_by_side import print_side_by_side, render_side_by_side, set_side_by_side
+    from domainkit.report.side_by_side import print_side_by_side, render_side_by_side, set_side_by_side
     from domainkit.results.schema import load_results
     from domainkit.storage import write_text
 

@@ -16,7 +16,7 @@ from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.evaluation.task import Sample, Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import Race
-from domainkit.statistics.racing import Course, run_race
+from domainkit.statistics.racing import RaceState, run_race
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -
         return score_rows(metrics, samples, rows)[metrics.primary]
 
     oracles = [v.name for v in plan.variants if v.family == "oracle"]
-    state = Course(list(keys), plan.baseline, oracles)
+    state = RaceState(list(keys), plan.baseline, oracles)
     order, rows, race = run_race(
         state, task.samples, ask_block, score, seed=config.seed, clusters=clusters_of(task.samples)
     )

@@ -10,7 +10,7 @@ from domainkit.comparison.plan import ComparisonPlan
 from domainkit.evaluation.answers_on_disk import Progress, RowStore
 from domainkit.evaluation.general_questions import ask
 from domainkit.llm.chat_model import DomainLLM
-from domainkit.results.schema import Cost, Forgetting, Results, TrainingReceipt
+from domainkit.results.schema import Cost, Forgetting, Hardware, Results, TrainingReceipt
 from domainkit.verdict.cost import cost_of
 from domainkit.verdict.forgetting import forgetting_of, with_forgetting
 
@@ -65,7 +65,7 @@ def receipt_of(adapter: Adapter | None) -> TrainingReceipt | None:
         trainable_parameters=card.trainable_parameters,
         final_loss=card.final_loss,
         adapter_bytes=sum(f.stat().st_size for f in adapter.folder.iterdir() if f.suffix == ".safetensors"),
-        hardware=str(card.hardware),
+        hardware=Hardware.model_validate(card.hardware) if card.hardware else None,
     )
 
 

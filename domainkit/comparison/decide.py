@@ -22,7 +22,8 @@ from domainkit.machine import environment
 from domainkit.results.schema import Leak, LearningCurve, Recipe, Results, SetUse, TaskFacts, VariantResult, Verdict
 from domainkit.retrieval.dense import sentence_cosines
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
-from domainkit.statistics.seeds import cautions, weigh
+from domainkit.statistics.seeds import recipe_of
+from domainkit.verdict.evidence import ScoredVariants
 from domainkit.verdict.leakage import find_leaks
 from domainkit.verdict.test_set_ledger import content_of, record_use, settings_of_run
 from domainkit.verdict.verdict import decide
@@ -101,21 +102,18 @@ def _verdict(
     clean: Sequence[bool],
     use: SetUse,
 ) -> Verdict:
-    verdict = decide(
-        scored.variants,
-        scored.primary,
+    clusters = clusters_of(answers.task.samples)
+    measured = ScoredVariants(scored.variants, scored.primary, plan.inputs.config.margin, clusters, answers.race)
+    return decide(
+        measured,
         facts,
-        leaks,
-        margin=plan.inputs.config.margin,
-        clusters=clusters_of(answers.task.samples),
+        leaks=leaks,
         clean=clean,
         left_out=plan.left_out,
-        race=answers.race,
         curves=scored.curves,
+        recipes=scored.recipes,
         use=use,
     )
-    states = {v.name: v.difference.state for v in scored.variants if v.difference}
-    return verdict.model_copy(update={"cautions": (*verdict.cautions, *cautions(scored.recipes, states))})
 
 
 def _recipes(plan: ComparisonPlan, answers: Answers, primary: Mapping[str, list[float | None]]) -> tuple[Recipe, ...]:
@@ -126,9 +124,9 @@ def _recipes(plan: ComparisonPlan, answers: Answers, primary: Mapping[str, list[
     for name, replicas in answers.replicas.items():
         columns = [primary[name], *(score_rows(metrics, samples, rows)[metrics.primary] for rows in replicas)]
         baseline = None if name == plan.baseline else primary[plan.baseline]
-        figures = weigh(columns, baseline, clusters_of(samples), plan.inputs.config.margin)
-        seeds = tuple(map(seed_of, adapters))
-        recipes.append(Recipe(variant=name, baseline=plan.baseline, seeds=seeds, **figures))
+        by_seed = dict(zip(map(seed_of, adapters), columns, strict=True))
+        clusters, margin = clusters_of(samples), plan.inputs.config.margin
+        recipes.append(recipe_of(name, by_seed, plan.baseline, baseline, clusters=clusters, margin=margin))
     return tuple(recipes)
 
 

@@ -10,6 +10,7 @@ from domainkit.evaluation.answers_on_disk import Row
 from domainkit.evaluation.metrics import BatchMetric, CorpusMetric, MetricSet
 from domainkit.evaluation.task import Sample, Task, clusters_of
 from domainkit.evaluation.variant import Variant
+from domainkit.results.answers import HIT
 from domainkit.results.schema import AnswerRow, Difference, Estimate, Item, Latency, Passage, Usage, VariantResult
 from domainkit.statistics.intervals import estimate, estimate_corpus
 from domainkit.statistics.paired import adjust, compare_paired
@@ -160,7 +161,7 @@ def _retrieval(task: Task, rows: Rows) -> dict[str, Estimate]:
         float(any(_document_of(p.id, s.doc_ids) for p in r.passages)) if s.doc_ids and r else None
         for s, r in zip(task.samples, rows, strict=True)
     ]
-    return {f"hit@{k}": estimate(hits, clusters=clusters_of(task.samples))}
+    return {f"{HIT}{k}": estimate(hits, clusters=clusters_of(task.samples))}
 
 
 def _document_of(passage: str, documents: Sequence[str]) -> bool:

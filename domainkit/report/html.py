@@ -1,4 +1,4 @@
-"""Results to one self-contained HTML page: no request leaves it, and no text in it is trusted.
+"""Results to one self-contained HTML page: it loads nothing from the network, and no text in it is trusted.
 
 Static parts pass through Jinja2 with autoescape; the item explorer reads an escaped JSON block and writes text nodes only.
 """
@@ -7,31 +7,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from domainkit.report.charts import groups, total_cost
 from domainkit.report.charts.curve import curve_chart
 from domainkit.report.charts.forest import forest
-from domainkit.report.charts.groups import SHOWN as GROUPS_SHOWN
-from domainkit.report.charts.groups import group_charts, group_size
 from domainkit.report.charts.matrix import wins_matrix
 from domainkit.report.charts.scatter import views
 from domainkit.report.charts.svg import SHAPES, state_class
 from domainkit.report.charts.waterfall import waterfall_charts
-from domainkit.report.sections import cost, forgetting, leakage
-from domainkit.report.sections.explorer import embed, explorer_data
-from domainkit.report.wording import numbers, story
+from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section
+from domainkit.report.sections.item_explorer import embed, explorer_data
+from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line, shorten, visible
+from domainkit.results.lookups import confidence_level, find_variant, group_names, hit_names, metric_names
 from domainkit.results.schema import Portfolio, Results
+from domainkit.verdict import numbers
+from domainkit.verdict.sentences import CANNOT_TELL, forgetting_sentence
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One comparison of the page; `prefix` keeps its ids apart from the others'."""
+    """One comparison of the page."""
 
     prefix: str
+    """Keeps its ids apart from the others'."""
     results: Results
     body: Markup
 
@@ -55,82 +57,99 @@ def render(results: Results | Portfolio) -> str:
         title=title,
         about=about,
         schema=results.schema_version,
-        style=Markup(read_part("report.css")),
-        script=Markup(read_part("report.js")),
+        style=Markup(read_template("report.css")),
+        script=Markup(read_template("report.js")),
     )
 
 
 def _part(environment: Environment, results: Results, prefix: str) -> _Part:
-    template = environment.get_template("comparison.html")
-    body = template.render(
+    body = environment.get_template("comparison.html").render(
         p=prefix,
         r=results,
         data=Markup(embed(explorer_data(results))),
-        chosen=story.find(results, results.verdict.choice),
-        baseline=story.find(results, results.baseline),
-        primary_name=story.metric_title(results.task.primary_metric),
-        metrics=story.metric_names(results),
-        groups=story.group_names(results),
-        hits=story.hit_names(results),
+        chosen=find_variant(results, results.verdict.choice),
+        baseline=find_variant(results, results.baseline),
+        primary_name=labels.metric_title(results.task.primary_metric),
+        metrics=metric_names(results),
+        groups=group_names(results),
+        hits=hit_names(results),
         best_in_group=_best_in_group(results),
-        groups_shown=GROUPS_SHOWN,
-        leaks=leakage.findings(results),
-        unchecked=leakage.unchecked(results),
-        clean_sentence=leakage.clean_sentence(results),
-        looked_through=leakage.looked_through(results),
+        groups_shown=groups.SHOWN,
+        leaks=leakage_section.matches(results),
+        unchecked=leakage_section.unchecked(results),
+        clean_sentence=leakage_section.clean_sentence(results),
+        checked_sets=leakage_section.checked_sets(results),
         matrix=wins_matrix(results),
         waterfalls=waterfall_charts(results, prefix),
         curve=curve_chart(results, prefix),
-        recipe_lead=story.RECIPE,
-        memory=story.memory(results),
-        level=next((e.level for v in results.variants for e in v.metrics.values()), 0.95),
+        recipe_lead=labels.RECIPE,
+        memory=labels.memory(results),
+        level=confidence_level(results),
         forest=forest(results, prefix),
         views=views(results, prefix),
         cost=_cost(environment, results, prefix),
         forgetting=_forgetting(environment, results, prefix),
-        charts=group_charts(results, prefix),
-        receipt=story.receipt(results),
-        task_facts=story.task_facts(results),
-        model_facts=story.facts(results.model),
-        environment_facts=_environment_facts(results),
-        command=_command(results),
+        charts=groups.group_charts(results, prefix),
+        training_facts=facts.training_facts(results),
+        task_facts=facts.task_facts(results),
+        model_facts=facts.model_facts(results),
+        environment_facts=facts.environment_facts(results),
+        command=facts.command(results),
     )
     return _Part(prefix, results, Markup(body))
 
 
-def read_part(name: str) -> str:
-    """A file that lies beside this one: a template, the style sheet or the script."""
-    return files("domainkit.report").joinpath(name).read_text(encoding="utf-8")
+def read_template(name: str) -> str:
+    """A template, the style sheet or the script."""
+    return files("domainkit.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def page_environment() -> Environment:
     """Jinja2 with autoescape and the filters that the templates use."""
     environment = Environment(
-        loader=FunctionLoader(read_part),
+        loader=FunctionLoader(read_template),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(
-        count=numbers.count, percent=numbers.percent, points=numbers.points, seconds=numbers.seconds, p_value=numbers.p_value,
-        money=numbers.money, volume=numbers.volume,
-        visible=visible, one_line=one_line, shorten=shorten, metric_title=story.metric_title, state_class=state_class,
-    )  # fmt: skip
+        count=numbers.count,
+        percent=numbers.percent,
+        points=numbers.points,
+        seconds=numbers.seconds,
+        p_value=numbers.p_value,
+        money=numbers.money,
+        volume=numbers.volume,
+        visible=visible,
+        one_line=one_line,
+        shorten=shorten,
+        metric_title=labels.metric_title,
+        state_class=state_class,
+    )
     environment.globals.update(
-        new_notes=story.Notes, known=numbers.known, interval=numbers.interval, difference_interval=numbers.difference_interval,
-        primary=story.primary, state_text=story.state_text, marks=story.MARKS, shapes=SHAPES, group_size=group_size,
-        no_tokens=story.NO_TOKENS, no_seconds=story.NO_SECONDS, no_latency=story.NO_LATENCY,
-    )  # fmt: skip
-    # A value that is printed without a filter still has its control characters spelt out.
+        new_notes=labels.Notes,
+        known=numbers.known,
+        interval=numbers.interval,
+        difference_interval=numbers.difference_interval,
+        primary=labels.primary,
+        marks=labels.MARKS,
+        shapes=SHAPES,
+        group_size=groups.group_size,
+        no_tokens=labels.NO_TOKENS,
+        no_seconds=labels.NO_SECONDS,
+        no_latency=labels.NO_LATENCY,
+        cannot_tell=CANNOT_TELL,
+    )
+    # Printed without a filter, too, a text has its control characters spelt out.
     environment.finalize = lambda value: visible(value) if type(value) is str else value
     return environment
 
 
 def _best_in_group(results: Results) -> dict[str, float]:
-    """Per group the highest score, to be set in bold."""
+    """Per group the highest score, which is set in bold."""
     best = {}
-    for group in story.group_names(results):
+    for group in group_names(results):
         values = [e.value for v in results.variants if (e := v.groups.get(group)) is not None and e.value is not None]
         if values:
             best[group] = max(values)
@@ -139,47 +158,36 @@ def _best_in_group(results: Results) -> dict[str, float]:
 
 def _cost(environment: Environment, results: Results, prefix: str) -> Markup:
     """The section on cost; nothing where none was counted."""
-    found = results.cost
-    if found is None:
+    cost = results.cost
+    if cost is None:
         return Markup("")
     body = environment.get_template("cost.html").render(
         p=prefix,
-        c=found,
+        c=cost,
         choice=results.verdict.choice,
         binary=results.task.kind == "label",
-        chart=cost.volume_chart(results, prefix),
-        data=Markup(embed(cost.volume_data(found))),
-        volumes=cost.VOLUMES,
-        totals=cost.totals(found),
-        unknown=cost.unknown(found),
-        price_sentences=cost.price_sentences(found),
-        break_even=cost.break_even_sentence,
-        spread_text=cost.spread_text,
+        chart=total_cost.volume_chart(results, prefix),
+        data=Markup(embed(total_cost.volume_data(cost))),
+        volumes=total_cost.VOLUMES,
+        totals=total_cost.totals(cost),
+        unknown=cost_section.unknown(cost),
+        price_sentences=cost_section.price_sentences(cost),
+        break_even=cost_section.break_even_sentence,
+        spread_text=cost_section.spread_text,
     )
     return Markup(body)
 
 
 def _forgetting(environment: Environment, results: Results, prefix: str) -> Markup:
     """The section on forgetting; nothing where it was not measured."""
-    found = results.forgetting
-    if found is None:
+    forgetting = results.forgetting
+    if forgetting is None:
         return Markup("")
     body = environment.get_template("forgetting.html").render(
-        p=prefix, f=found, sentence=forgetting.sentence(found), bits=forgetting.bits, shown=forgetting.LOST_SHOWN
+        p=prefix,
+        f=forgetting,
+        sentence=forgetting_sentence(forgetting),
+        bits=forgetting_section.bits,
+        shown=forgetting_section.LOST_SHOWN,
     )
     return Markup(body)
-
-
-def _command(results: Results) -> str:
-    value: Any = results.environment.get("command", "")
-    return value if isinstance(value, str) else " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _environment_facts(results: Results) -> list[tuple[str, str]]:
-    rest = {name: value for name, value in results.environment.items() if name != "command"}
-    rows = story.facts(rest)
-    if results.created:
-        rows.append(("made", results.created))
-    if results.seconds is not None:
-        rows.append(("whole comparison", numbers.seconds(results.seconds)))
-    return rows

@@ -1,4 +1,4 @@
-"""Questions × variants as CSV, for a spreadsheet that must not take an answer for a formula."""
+"""Questions × variants as CSV. No cell can become a formula in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import csv
 import io
 from pathlib import Path
 
-from domainkit.report.wording.story import metric_names, score_of
 from domainkit.report.wording.text import visible
+from domainkit.results.lookups import metric_names, score_of
 from domainkit.results.schema import Item, Results
 from domainkit.storage import write_text
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
-"""What makes a cell of text a formula, in full width too (OWASP, CSV injection); the quote itself, so that it can be taken off."""
+"""What makes a cell of text a formula, in full width too (OWASP, CSV injection); the quote itself, so that it can be removed."""
 
 
 def cell(text: str | None) -> str:
-    """A text as it is shown (control characters spelt out), led by ' where a spreadsheet would compute it."""
+    """The text with control characters spelt out, and a ' before it where a spreadsheet would compute it."""
     if text is None:
         return ""
     shown = visible(text)

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 from domainkit.report.charts.waterfall import waterfalls
-from domainkit.report.sections import cost, forgetting, leakage
-from domainkit.report.wording import numbers, story
+from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section
+from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line, shorten
+from domainkit.results.lookups import flips, group_names, hit_names
 from domainkit.results.schema import CurvePoint, Estimate, Item, Portfolio, Results, Usage, VariantResult
+from domainkit.verdict import numbers
+from domainkit.verdict.sentences import forgetting_sentence
 
 EXAMPLES = 3
 """Flipped questions shown in each direction."""
@@ -91,12 +94,12 @@ def _name(results: Results, variant: VariantResult) -> str:
     if variant.name == results.verdict.choice:
         name = f"**{name}** (recommended)"
     if results.race and variant.name in results.race.out:
-        name = f"{name} (raced out after {results.race.out[variant.name].answered:,})"
+        name = f"{name} (dropped after {results.race.out[variant.name].answered:,})"
     return f"{name} (baseline)" if variant.name == results.baseline else name
 
 
 def _variants(results: Results) -> list[str]:
-    title = escape(story.metric_title(results.task.primary_metric))
+    title = escape(labels.metric_title(results.task.primary_metric))
     heads = (
         "Variant",
         f"{title}, %",
@@ -107,40 +110,40 @@ def _variants(results: Results) -> list[str]:
         "Per question",
         "Latency",
     )
-    notes = story.Notes()
+    notes = labels.Notes()
     blocks = ["## Variants", _table(heads, [_variant_row(results, v, notes) for v in results.variants])]
     lines = [f"[{k}] {escape(reason)}" for k, reason in enumerate(notes.reasons, 1)]
     lines += [f"{escape(v.name)}: {v.failures:,} questions failed and score 0" for v in results.variants if v.failures]
     if results.race:
         race = results.race
         lines.append(
-            f"a race: {race.questions:,} of {race.of:,} questions asked, {race.answers:,} of {race.of_answers:,} answers given; "
-            "intervals of differences hold at every look"
+            f"a race: {race.questions:,} of {race.of:,} questions asked, {race.answers:,} of {race.of_answers:,} answers made; "
+            "the intervals of the differences allow for a look after every block"
         )
-    if story.memory(results):
-        lines.append(escape(story.memory(results)))
+    if labels.memory(results):
+        lines.append(escape(labels.memory(results)))
     lines += [f"{escape(name)} was left out: {escape(reason)}" for name, reason in results.left_out.items()]
     return [*blocks, _list(lines)] if lines else blocks
 
 
-def _variant_row(results: Results, v: VariantResult, notes: story.Notes) -> list[str]:
+def _variant_row(results: Results, v: VariantResult, notes: labels.Notes) -> list[str]:
     def cell(text: str, reason: str) -> str:
         return f"{text} [{notes.number(reason)}]" if text == numbers.DASH else text
 
-    score, usage, d = story.primary(results, v), v.usage, v.difference
+    score, usage, d = labels.primary(results, v), v.usage, v.difference
     difference, state = "", "baseline" if v.name == results.baseline else ""
     if d is not None:
         difference = f"{numbers.points(d.value)} ({numbers.difference_interval(d)})"
-        state = f"{story.MARKS[d.state]} {story.state_text(d.state, d.needed)}"
+        state = f"{labels.MARKS[d.state]} {labels.state_text(d.state, d.needed)}"
     return [
         _name(results, v),
         cell(_estimate(score), score.reason),
         difference,
         state,
-        cell(numbers.count(usage.prompt_tokens), story.NO_TOKENS),
-        cell(numbers.count(usage.completion_tokens), story.NO_TOKENS),
-        cell(_time(usage), story.NO_SECONDS),
-        cell(numbers.seconds(v.latency.median), v.latency.reason or story.NO_LATENCY),
+        cell(numbers.count(usage.prompt_tokens), labels.NO_TOKENS),
+        cell(numbers.count(usage.completion_tokens), labels.NO_TOKENS),
+        cell(_time(usage), labels.NO_SECONDS),
+        cell(numbers.seconds(v.latency.median), v.latency.reason or labels.NO_LATENCY),
     ]
 
 
@@ -156,7 +159,7 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def _groups(results: Results) -> list[str]:
-    names = story.group_names(results)
+    names = group_names(results)
     if not names:
         return []
     heads = ["Group, %", *(escape(v.name) for v in results.variants)]
@@ -183,7 +186,7 @@ def _wins(results: Results) -> list[str]:
 def _flips(results: Results) -> list[str]:
     blocks: list[str] = []
     for gains, word in ((True, "better"), (False, "worse")):
-        found = list(story.flips(results, gains=gains))
+        found = list(flips(results, gains=gains))
         if not found:
             continue
         choice, baseline = escape(results.verdict.choice), escape(results.baseline)
@@ -199,7 +202,7 @@ def _flip_row(results: Results, item: Item) -> list[str]:
 
 
 def _retrieval(results: Results) -> list[str]:
-    hits = story.hit_names(results)
+    hits = hit_names(results)
     if not hits:
         return []
     empty = Estimate(value=None)
@@ -216,14 +219,14 @@ def _curve(results: Results) -> list[str]:
         for ahead, points in ((False, c.points), (True, c.forecast))
         for p in points
     ]
-    title = escape(story.metric_title(results.task.primary_metric))
+    title = escape(labels.metric_title(results.task.primary_metric))
     return ["## Learning curve", _table(("Variant", "Training examples", f"{title}, %", ""), rows)] if rows else []
 
 
 def _recipes(results: Results) -> list[str]:
     if not results.recipes:
         return []
-    title = escape(story.metric_title(results.task.primary_metric))
+    title = escape(labels.metric_title(results.task.primary_metric))
     heads = ("Variant", "Training seeds", f"{title} by seed, %", "Over items and seeds", "Difference, points", "")
     rows = [
         [
@@ -234,11 +237,11 @@ def _recipes(results: Results) -> list[str]:
             f"{numbers.points(r.difference.value)} ({numbers.difference_interval(r.difference)})"
             if r.difference
             else "",
-            f"{story.MARKS[r.state]} {r.state}" if r.state else "baseline",
+            f"{labels.MARKS[r.state]} {r.state}" if r.state else "baseline",
         ]
         for r in results.recipes
     ]
-    return ["## The training recipe", story.RECIPE, _table(heads, rows)]
+    return ["## The training recipe", labels.RECIPE, _table(heads, rows)]
 
 
 def _share(point: CurvePoint) -> str:
@@ -263,20 +266,22 @@ def _cost(results: Results) -> list[str]:
             escape(v.name),
             _amount(v.per_thousand),
             _amount(v.per_correct, 1000),
-            cost.fixed_text(v),
+            cost_section.fixed_text(v),
             numbers.money(v.tokens_per_thousand).replace("<", "&lt;"),
         ]
         for v in c.variants
     ]
-    told = [cost.break_even_sentence(b) for b in c.break_even] or ([f"No break-even: {c.reason}."] if c.reason else [])
-    told += [f"{name}." for name in cost.unknown(c)] + cost.price_sentences(c)
+    told = [cost_section.break_even_sentence(b) for b in c.break_even] or (
+        [f"No break-even: {c.reason}."] if c.reason else []
+    )
+    told += [f"{name}." for name in cost_section.unknown(c)] + cost_section.price_sentences(c)
     return ["## Cost", _table(heads, rows), _list(escape(line) for line in told)]
 
 
 def _amount(e: Estimate, scale: float = 1.0) -> str:
     if e.value is None:
         return f"{numbers.DASH} {escape(e.reason)}"
-    spread = cost.spread_text(e, scale)
+    spread = cost_section.spread_text(e, scale)
     return (numbers.money(scale * e.value) + (f" ({spread})" if spread else "")).replace("<", "&lt;")
 
 
@@ -285,11 +290,11 @@ def _forgetting(results: Results) -> list[str]:
     if f is None:
         return []
     heads = ("General questions", "Base, %", "With the adapter, %", "Difference, points")
-    rows = [[escape(name), *cells] for name, *cells in forgetting.rows(f)]
-    blocks = ["## Forgetting", f"**{escape(forgetting.sentence(f))}**", _table(heads, rows)]
+    rows = [[escape(name), *cells] for name, *cells in forgetting_section.group_rows(f)]
+    blocks = ["## Forgetting", f"**{escape(forgetting_sentence(f))}**", _table(heads, rows)]
     if f.text:
         blocks.append(
-            f"Bits per byte of general text: base {f.text.base:.3f}, with the adapter {f.text.tuned:.3f}; {forgetting.bits(f.text)}."
+            f"Bits per byte of general text: base {f.text.base:.3f}, with the adapter {f.text.tuned:.3f}; {forgetting_section.bits(f.text)}."
         )
     if f.lost:
         lost_heads = ("No longer right", "Right", "Now")
@@ -320,9 +325,9 @@ def _waterfall(results: Results) -> list[str]:
 
 
 def _leakage(results: Results) -> list[str]:
-    found = leakage.findings(results)
+    found = leakage_section.matches(results)
     if not found:
-        places = leakage.looked_through(results)
+        places = leakage_section.checked_sets(results)
         blocks = [f"No test question also stands in {places}." if results.leaks else "No check is recorded."]
     else:
         lines = [
@@ -336,7 +341,7 @@ def _leakage(results: Results) -> list[str]:
                 [f.leak.level, *(escape(shorten(t, 100)) for t in (p.question, p.source, p.text))] for f, p in pairs
             ]
             blocks.append(_table(heads, rows, right_from=4))
-    notes = [leakage.clean_sentence(results), *leakage.unchecked(results)]
+    notes = [leakage_section.clean_sentence(results), *leakage_section.unchecked(results)]
     use = results.test_use
     if use is not None and not use.unknown:
         notes.append(
@@ -347,10 +352,10 @@ def _leakage(results: Results) -> list[str]:
 
 def _origin(results: Results) -> list[str]:
     sections = (
-        ("Task", story.task_facts(results)),
-        ("Training", story.receipt(results)),
-        ("Model", story.facts(results.model)),
-        ("Environment", story.facts({**results.environment, "made": results.created or None})),
+        ("Task", facts.task_facts(results)),
+        ("Training", facts.training_facts(results)),
+        ("Model", facts.model_facts(results)),
+        ("Environment", facts.json_facts({**results.environment, "made": results.created or None})),
     )
     blocks = [block for title, rows in sections if rows for block in (f"**{title}**", _pairs(rows))]
     return ["## How it was made", *blocks]

@@ -1,23 +1,23 @@
 """A chart of the report as a picture of its own: an SVG file that needs neither the page nor its style sheet.
 
-Always on a white ground, since a notebook or a slide does not tell what lies under it.
+Always on a white ground, since a notebook or a slide may be dark.
 """
 
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 from pathlib import Path
 
 from markupsafe import Markup
 
+from domainkit.report.html import read_template
 from domainkit.storage import write_text
 
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 
 
 class Picture:
-    """The first drawing of a chart, which is the one for wide screens. A notebook shows it where it stands last in a cell."""
+    """The first drawing of a chart, which is the one for wide screens. A notebook shows it as the last value of a cell."""
 
     def __init__(self, chart: Markup) -> None:
         """`chart` is what a function of the report draws: `forest(results)`, `curve_chart(results)`, `volume_chart(results)`."""
@@ -48,22 +48,18 @@ def _standalone(chart: str) -> str:
 
 
 def _rules(svg: str) -> str:
-    """Of the report's style sheet, the colours and the rules whose classes the drawing has; those for some screens only are left out."""
-    sheet = files("domainkit.report").joinpath("report.css").read_text(encoding="utf-8")
-    plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet)
+    """The style sheet's colours and the rules whose classes the drawing has, without those for some screens only."""
+    plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", read_template("report.css"))
     drawn = {name for names in re.findall(r'class="([^"]*)"', svg) for name in names.split()}
-    kept = []
+    rules = []
     for selectors, body in _RULE.findall(plain):
-        wanted = [s.strip() for s in selectors.split(",") if _fits(s, drawn)]
-        if wanted:
-            kept.append(f"{', '.join(wanted)} {{{body}}}")
+        fitting = [s.strip() for s in selectors.split(",") if _fits(s, drawn)]
+        if fitting:
+            rules.append(f"{', '.join(fitting)} {{{body}}}")
     # Neither the page's distances nor the mark that its slider moves.
-    return "\n".join([*kept, ".chart {margin: 0}", ".volume-mark {display: none}"])
+    return "\n".join([*rules, ".chart {margin: 0}", ".volume-mark {display: none}"])
 
 
 def _fits(selector: str, drawn: set[str]) -> bool:
     classes = re.findall(r"\.([\w-]+)", selector)
     return selector.strip() == ":root" or (bool(classes) and set(classes) <= drawn)
-
-
-__all__ = ["Picture"]

@@ -11,10 +11,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from domainkit.report.sections import cost, forgetting
-from domainkit.report.wording import numbers, story
+from domainkit.report.sections import cost_section
+from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line
 from domainkit.results.schema import Difference, Portfolio, Results, VariantResult
+from domainkit.verdict import numbers
+from domainkit.verdict.sentences import forgetting_sentence
 
 _STYLES = {"BETTER": "bold cyan", "WORSE": "bold yellow", "EQUIVALENT": "", "CANNOT TELL YET": "dim"}
 
@@ -31,17 +33,17 @@ def print_table(results: Results | Portfolio, console: Console) -> None:
     if results.race:
         race = results.race
         notes += [
-            f"raced out after {out.answered:,} questions: {name} (worse than {out.better})"
+            f"dropped from the race after {out.answered:,} questions: {name} (worse than {out.better})"
             for name, out in race.out.items()
         ]
-        notes.append(f"a race: {race.answers:,} answers given instead of {race.of_answers:,}")
+        notes.append(f"a race: {race.answers:,} answers made instead of {race.of_answers:,}")
     if results.cost:
         console.print(_costs(results, console))
-        notes += [cost.break_even_sentence(b) for b in results.cost.break_even[:1]]
-        notes += cost.price_sentences(results.cost)[-1:]
+        notes += [cost_section.break_even_sentence(b) for b in results.cost.break_even[:1]]
+        notes += cost_section.price_sentences(results.cost)[-1:]
     notes += [f"left out: {name}: {reason}" for name, reason in results.left_out.items()]
     if results.forgetting:
-        notes.append(forgetting.sentence(results.forgetting))
+        notes.append(forgetting_sentence(results.forgetting))
     for note in notes:
         console.print(Padding(plain_text(note, console, "dim"), (0, 1)))
     console.print(_verdict(results, console))
@@ -73,7 +75,7 @@ def _lines(rows: Sequence[tuple[str, str]], console: Console) -> Text:
 
 def _table(results: Results, console: Console) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False)
-    title = f"{story.metric_title(results.task.primary_metric)}, %"
+    title = f"{labels.metric_title(results.task.primary_metric)}, %"
     table.add_column("Variant", overflow="fold", min_width=12)
     table.add_column(plain_text(title, console), justify="right", overflow="fold", max_width=18)
     table.add_column(Text("Difference"), justify="right", no_wrap=True)
@@ -97,13 +99,13 @@ def _costs(results: Results, console: Console) -> Table:
     table.add_column(Text("Before the first"), justify="right")
     for v in results.cost.variants:
         correct = None if v.per_correct.value is None else 1000 * v.per_correct.value
-        cells = (v.name, numbers.money(v.per_thousand.value), numbers.money(correct), cost.fixed_text(v))
+        cells = (v.name, numbers.money(v.per_thousand.value), numbers.money(correct), cost_section.fixed_text(v))
         table.add_row(*(plain_text(cell, console) for cell in cells))
     return table
 
 
 def _row(results: Results, v: VariantResult, console: Console) -> list[Text]:
-    score, chosen = story.primary(results, v), v.name == results.verdict.choice
+    score, chosen = labels.primary(results, v), v.name == results.verdict.choice
     name = [(v.name, "bold" if chosen else ""), ("recommended" if chosen else "", "cyan")]
     value = [(numbers.percent(score.value), "bold"), (numbers.interval(score) or score.reason, "dim")]
     difference, state = _difference(v.difference, v.name == results.baseline)
@@ -114,7 +116,7 @@ def _row(results: Results, v: VariantResult, console: Console) -> list[Text]:
 def _difference(d: Difference | None, baseline: bool) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     if d is None:
         return [("", "")], [("baseline" if baseline else numbers.DASH, "dim")]
-    state = [(f"{story.MARKS[d.state]} {d.state}", _STYLES[d.state])]
+    state = [(f"{labels.MARKS[d.state]} {d.state}", _STYLES[d.state])]
     if d.needed and d.state == "CANNOT TELL YET":
         state.append((f"needs about {d.needed:,}", "dim"))
     return [(numbers.points(d.value), "bold"), (numbers.difference_interval(d), "dim")], state

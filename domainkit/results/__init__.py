@@ -1,1 +1,1 @@
-"""The schema of results.json: plain, frozen nouns that statistics, verdict and report share."""
+"""The schema of results.json: plain, frozen records that statistics, verdict and report share."""

@@ -1,20 +1,35 @@
 """results.json: everything a report needs, in one versioned file.
 
-The report is made from this file alone. A value that could not be had is None with a reason beside it, never NaN and never a
-silent 0. Shares and scores are fractions in [0, 1]; differences are fractions in [-1, 1]; durations are seconds.
+The report is made from this file alone. Absence is None with a reason, never NaN and never a silent 0. Shares and scores are
+fractions in [0, 1], differences are fractions in [-1, 1], durations are seconds.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from domainkit.errors import DataError, Problem
 from domainkit.evaluation.task import Kind
-from domainkit.results.consequences import (
+from domainkit.results.answers import (
+    AnswerRow,
+    Difference,
+    Estimate,
+    Hardware,
+    Item,
+    JsonObject,
+    Latency,
+    Passage,
+    Record,
+    State,
+    TrainingReceipt,
+    Usage,
+    VariantResult,
+)
+from domainkit.results.cost_and_forgetting import (
     BreakEven,
     Cost,
     Forgetting,
@@ -24,44 +39,26 @@ from domainkit.results.consequences import (
     Prices,
     VariantCost,
 )
-from domainkit.results.scored import (
-    AnswerRow,
-    Difference,
-    Estimate,
-    Item,
-    Latency,
-    Noun,
-    Passage,
-    State,
-    TrainingReceipt,
-    Usage,
-    VariantResult,
+from domainkit.results.verdict import (
+    Action,
+    ActionKind,
+    Leak,
+    LeakLevel,
+    LeakPair,
+    LeakSet,
+    SetUse,
+    Verdict,
+    WithoutLeaks,
 )
 from domainkit.storage import write_text
 
 SCHEMA: Literal["domainkit.results/1"] = "domainkit.results/1"
 PORTFOLIO_SCHEMA: Literal["domainkit.portfolio/1"] = "domainkit.portfolio/1"
-N = TypeVar("N", bound=Noun)
+R = TypeVar("R", bound=Record)
 
 
-ActionKind = Literal[
-    "mend-errors", "mend-leaks", "mend-parsing", "mend-retrieval", "mend-prompt", "label-test", "label-train",
-    "train", "train-with-context", "stronger-base", "confirm", "stop",
-]  # fmt: skip
-
-
-class Action(Noun):
-    """One thing to do next: `sentence` says what, `evidence` the figures behind it, `gain` what it may bring at most, as a
-    fraction of the score, where that can be said."""
-
-    kind: ActionKind
-    sentence: str
-    evidence: tuple[str, ...] = ()
-    gain: float | None = None
-
-
-class CurvePoint(Noun):
-    """A score at `n` training examples, seen or forecast, with its interval."""
+class CurvePoint(Record):
+    """A score at `n` training examples, measured or forecast, with its interval."""
 
     n: int
     value: float
@@ -69,54 +66,42 @@ class CurvePoint(Noun):
     high: float | None = None
 
 
-class LearningCurve(Noun):
-    """How `variant`'s score grows with training examples; `forecast` at `level`, empty where `reason` says why."""
+class LearningCurve(Record):
+    """How `variant`'s score grows with training examples."""
 
     variant: str
     points: tuple[CurvePoint, ...]
     forecast: tuple[CurvePoint, ...] = ()
+    """Empty: `reason` says why."""
     level: float = 0.95
+    """Of the forecast's band."""
     reason: str = ""
 
 
-class Recipe(Noun):
-    """`variant` with adapters trained alike but for their `seeds` (the comparison's own first): `by_seed` their scores, `score`
-    and `difference` (to `baseline`, paired by item) over items and seeds, both as if drawn at random. So it speaks of the recipe,
-    where the variant's own figures speak of one adapter. 95 %, not adjusted for several variants."""
+class Recipe(Record):
+    """A variant with several adapters that differ in their training seed alone.
+
+    Items and seeds both count as drawn at random, so these figures are about the training recipe, where the variant's own are about
+    one adapter. 95 % intervals, not adjusted for several variants.
+    """
 
     variant: str
     baseline: str
     seeds: tuple[int, ...]
+    """The comparison's own adapter first."""
     by_seed: tuple[float, ...]
+    """The score of each."""
     score: Estimate
     difference: Estimate | None = None
-    """None where the variant is the baseline."""
+    """To `baseline`, paired by item; None where the variant is the baseline."""
     state: State | None = None
 
 
-class Verdict(Noun):
-    """The answer to "prompt, retrieve or fine-tune?".
-
-    `choice` is the recommended variant's name; `answer` one of "use a classical model", "prompt", "retrieve", "fine-tune",
-    "fine-tune and retrieve", "custom", "cannot tell yet"; `headline` one sentence; `reasons` the evidence in sentences, `cautions` what limits it,
-    `next_steps` what to do now. `tied` lists variants not told apart from the choice.
-    """
-
-    answer: str
-    choice: str
-    headline: str
-    reasons: tuple[str, ...] = ()
-    cautions: tuple[str, ...] = ()
-    next_steps: tuple[str, ...] = ()
-    tied: tuple[str, ...] = ()
-    action: Action | None = None
-    """The next best action: the first of `next_steps`, with its evidence."""
-
-
-class TaskFacts(Noun):
+class TaskFacts(Record):
     name: str
     kind: Kind
     n: int
+    """Questions."""
     labels: int = 0
     primary_metric: str
     fingerprint: str
@@ -125,78 +110,39 @@ class TaskFacts(Noun):
     corpus_documents: int = 0
     why_kind: str = ""
 
+    @property
+    def chance(self) -> float:
+        """The score of labels drawn at random; 0 for free answers."""
+        return 1 / self.labels if self.kind == "label" and self.labels else 0.0
 
-class RacedOut(Noun):
+
+class RacedOut(Record):
     """A variant the race stopped asking: after `answered` questions it was clearly worse than `better`."""
 
     answered: int
     better: str
 
 
-class Race(Noun):
-    """How a comparison was raced: after every `block` questions, in a random order drawn from `seed`, a variant clearly worse
-    than another at `alpha` (all pairs, any stopping) stopped being asked. `questions` of `of` were asked, and `answers` of
-    `of_answers` given."""
+class Race(Record):
+    """How a comparison was raced: after every block of questions, a variant clearly worse than another stopped being asked."""
 
     alpha: float
+    """Error probability over all pairs of variants and all looks."""
     block: int
+    """Questions between two looks."""
     seed: int
+    """Of the random order of the questions."""
     questions: int
+    """Asked, out of `of`."""
     of: int
     answers: int
+    """Made, out of `of_answers`."""
     of_answers: int
     out: dict[str, RacedOut] = Field(default_factory=dict)
+    """The variants that were dropped, by name."""
 
 
-LeakSet = Literal["train", "index", "dev"]
-
-
-class LeakPair(Noun):
-    """A test question's id, and the row or document it also stands in; `similarity` in [0, 1] as the level measures it."""
-
-    test: str
-    source: str
-    text: str = ""
-    similarity: float | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_two(cls, value: Any) -> Any:
-        """Files of before had (test, source) alone."""
-        return {"test": value[0], "source": value[1]} if isinstance(value, list | tuple) and len(value) == 2 else value
-
-
-class Leak(Noun):
-    """Test questions also found in one set, at one level: "exact", "ngram", "near", "answer" or "embedding".
-
-    `against` is "train" (also the few-shot pool), "index" (the retrieved documents) or "dev". `counted` levels are left out of
-    the clean subset; `unchecked` says why a level could not be looked at. `pairs` are the first 50.
-    """
-
-    level: str
-    count: int
-    pairs: tuple[LeakPair, ...] = ()
-    against: LeakSet = "train"
-    counted: bool = True
-    threshold: float | None = None
-    unchecked: str = ""
-
-
-class SetUse(Noun):
-    """How often these test questions (by content, not by file) were looked at on this machine, this time included.
-
-    `comparisons` counts different settings as "test", `for_choosing` as "dev"; a run repeated as it was is one. `purpose` is this
-    run's. `unknown` says why it could not be counted.
-    """
-
-    purpose: Literal["test", "dev"] = "test"
-    comparisons: int = 0
-    for_choosing: int = 0
-    first: str = ""
-    unknown: str = ""
-
-
-class Results(Noun):
+class Results(Record):
     """A finished comparison."""
 
     schema_version: Literal["domainkit.results/1"] = SCHEMA
@@ -209,23 +155,29 @@ class Results(Noun):
     verdict: Verdict
     items: tuple[Item, ...]
     passages: dict[str, Passage] = Field(default_factory=dict)
-    """Texts of every passage an answer was given, by id."""
+    """Texts of every passage that stood in a prompt, by id."""
     training: TrainingReceipt | None = None
     leaks: tuple[Leak, ...] = ()
     curves: tuple[LearningCurve, ...] = ()
     recipes: tuple[Recipe, ...] = ()
-    """Where adapters of several seeds were given."""
+    """Where there are adapters of several seeds."""
     test_use: SetUse | None = None
     cost: Cost | None = None
     forgetting: Forgetting | None = None
     race: Race | None = None
     """Set when the comparison was raced: its intervals and p values are then always-valid ones."""
-    model: dict[str, Any] = Field(default_factory=dict)
+    model: JsonObject = Field(default_factory=dict)
     """Identity of base and adapter: name, revision, quantisation, hashes."""
-    environment: dict[str, Any] = Field(default_factory=dict)
+    environment: JsonObject = Field(default_factory=dict)
     """Versions, hardware, and the command that made this file."""
     created: str = ""
     seconds: float | None = None
+
+    @property
+    def machine(self) -> Hardware | None:
+        """The machine that answered; None where the file does not name one."""
+        recorded = self.environment.get("hardware")
+        return Hardware.model_validate(recorded) if isinstance(recorded, dict) else None
 
     def save(self, path: Path) -> None:
         write_text(path, self.model_dump_json(indent=1) + "\n")
@@ -236,7 +188,7 @@ class Results(Noun):
         return _parse(cls, SCHEMA, *_read(path))
 
 
-class Portfolio(Noun):
+class Portfolio(Record):
     """Several comparisons of one domain, reported together: each task may have its own verdict."""
 
     schema_version: Literal["domainkit.portfolio/1"] = PORTFOLIO_SCHEMA
@@ -270,13 +222,13 @@ def _read(path: Path) -> tuple[Path, str]:
         raise DataError([Problem(str(file), None, f"cannot be read: {e}", NEXT_STEP)]) from e
 
 
-def _parse(noun: type[N], schema: str, file: Path, text: str) -> N:
+def _parse(schema_class: type[R], schema: str, file: Path, text: str) -> R:
     try:
-        return noun.model_validate_json(text)
+        return schema_class.model_validate_json(text)
     except ValidationError as e:
         first = e.errors()[0]
-        place = ".".join(str(p) for p in first["loc"])
-        what = f"is not a {schema} file: {place or 'the file'}: {first['msg']}"
+        field = ".".join(str(p) for p in first["loc"])
+        what = f"is not a {schema} file: {field or 'the file'}: {first['msg']}"
         raise DataError([Problem(str(file), None, what, NEXT_STEP)]) from e
 
 
@@ -295,20 +247,23 @@ __all__ = [
     "Forgetting",
     "Gate",
     "GeneralText",
+    "Hardware",
     "Item",
+    "JsonObject",
     "Latency",
     "Leak",
+    "LeakLevel",
     "LeakPair",
     "LeakSet",
     "LearningCurve",
     "LostQuestion",
-    "Noun",
     "Passage",
     "Portfolio",
     "Prices",
     "Race",
     "RacedOut",
     "Recipe",
+    "Record",
     "Results",
     "SetUse",
     "State",
@@ -318,5 +273,6 @@ __all__ = [
     "VariantCost",
     "VariantResult",
     "Verdict",
+    "WithoutLeaks",
     "load_results",
 ]

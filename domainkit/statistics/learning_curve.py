@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from scipy.special import ndtri
 
-from domainkit.corpus.example import Example
 from domainkit.results.schema import CurvePoint, Estimate, LearningCurve
 
+T = TypeVar("T")
 Array = np.ndarray
 LEAST_POINTS = 3
 AHEAD = (2, 4)
-"""Forecasts at so many times the most examples seen."""
+"""Forecasts at these multiples of the most examples measured."""
 SEED_NOISE = 0.01
 """Standard deviation between training runs that differ in their seed alone, added to each point's own error."""
 DRAWS = 4_000
@@ -35,7 +36,7 @@ def learning_curve(variant: str, points: Sequence[tuple[int, Estimate]], *, leve
     known = {n: e for n, e in sorted(points, key=lambda p: p[0]) if e.value is not None and n > 0}
     seen = tuple(CurvePoint(n=n, value=e.value or 0.0, low=e.low, high=e.high) for n, e in known.items())
     if len(seen) < LEAST_POINTS:
-        reason = f"{len(seen)} sizes of training set are too few for a forecast; give at least {LEAST_POINTS}"
+        reason = f"{len(seen)} training set sizes are too few for a forecast; at least {LEAST_POINTS} are needed"
         return LearningCurve(variant=variant, points=seen, reason=reason)
     sizes = np.array([p.n for p in seen], float)
     scores = np.array([p.value for p in seen])
@@ -75,9 +76,9 @@ def _forecast(sizes: Array, scores: Array, errors: Array, ahead: Array) -> Array
 
 
 def nested_subsets(
-    examples: Sequence[Example], shares: Sequence[float] = (1 / 8, 1 / 4, 1 / 2), seed: int = 0
-) -> list[list[Example]]:
-    """Growing parts of the examples, each holding the one before: sizes differ, the examples in common do not."""
+    examples: Sequence[T], shares: Sequence[float] = (1 / 8, 1 / 4, 1 / 2), seed: int = 0
+) -> list[list[T]]:
+    """Growing parts of the examples, each a superset of the one before: sizes differ, the examples in common do not."""
     order = list(examples)
     random.Random(f"nested {seed}").shuffle(order)
     return [order[: max(1, round(share * len(order)))] for share in sorted(shares)]

@@ -2,9 +2,8 @@
 
 Every pair of variants keeps an e-process (always_valid). After each block Holm over all pairs at α decides which differences are
 clear: with probability at least 1 - α no variant is ever called worse than one it equals, whenever the race stops. The declared
-baseline is always asked, since the report's differences are taken against it, and so is the oracle, a bound that nobody can
-use and that therefore beats nobody. The race ends when nothing is left to find out:
-every pair that is still running is decided.
+baseline is always asked, since the report's differences are taken against it. So is the oracle: it is a bound that no user can
+reach, so it beats no variant. The race ends when every pair that is still running is decided.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ import random
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 
-from domainkit.evaluation.answers_on_disk import Row
-from domainkit.evaluation.task import Sample
 from domainkit.results.schema import Race, RacedOut
 from domainkit.statistics.always_valid import always_valid_p
 from domainkit.statistics.intervals import cluster_codes, holm
@@ -26,48 +24,55 @@ ALPHA = 0.05
 BLOCK = 20
 """Questions between two looks."""
 
-Scores = Mapping[str, Sequence[float | None]]
+S = TypeVar("S")
+"""A question."""
+A = TypeVar("A")
+"""An answer."""
 
 
 def race_order(n: int, seed: int, clusters: Sequence[Hashable] | None = None) -> list[int]:
     """Positions 0..n-1 in random order, the items of one cluster together."""
-    dice = random.Random(f"race {seed}")
+    rng = random.Random(f"race {seed}")
     groups: dict[Hashable, list[int]] = {}
     for i in range(n):
         groups.setdefault(i if clusters is None else clusters[i], []).append(i)
     members = list(groups.values())
-    dice.shuffle(members)
+    rng.shuffle(members)
     for group in members:
-        dice.shuffle(group)
+        rng.shuffle(group)
     return [i for group in members for i in group]
 
 
 def race_blocks(order: Sequence[int], size: int, clusters: Sequence[Hashable] | None = None) -> Iterator[list[int]]:
-    """`order` in blocks of at least `size` positions; no cluster is cut in two."""
+    """`order` in blocks of at least `size` positions; no cluster is split."""
     block: list[int] = []
-    for place, i in enumerate(order):
+    for position, i in enumerate(order):
         block.append(i)
-        last = place + 1 == len(order)
-        if last or (len(block) >= size and (clusters is None or clusters[order[place + 1]] != clusters[i])):
+        last = position + 1 == len(order)
+        if last or (len(block) >= size and (clusters is None or clusters[order[position + 1]] != clusters[i])):
             yield block
             block = []
 
 
 @dataclass
-class Course:
-    """The state of a race. `add` a block's scores; `active` says who is asked next; `over` when no question is left open.
-    `bounds` are asked beside it: oracles."""
+class RaceState:
+    """The state of a race: `add` a block's scores, then `active` are asked next, until the race is `over`."""
 
     names: Sequence[str]
     baseline: str
     bounds: Collection[str] = ()
+    """Oracles: asked like the others, but in no pair."""
     alpha: float = ALPHA
     out: dict[str, RacedOut] = field(default_factory=dict)
+    """The variants that were dropped."""
     asked: int = 0
+    """Questions so far."""
     _scores: dict[str, list[float | None]] = field(default_factory=dict)
     _clusters: list[Hashable] = field(default_factory=list)
     _p: dict[tuple[str, str], float] = field(default_factory=dict)
+    """The smallest p value of each pair over all looks so far."""
     _sign: dict[tuple[str, str], float] = field(default_factory=dict)
+    """The sum of the pair's differences at that look: positive where the first is better."""
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -89,8 +94,8 @@ class Course:
             and all(pair in clear for pair in self.pairs if running.issuperset(pair))
         )
 
-    def add(self, scores: Scores, clusters: Sequence[Hashable] | None = None) -> None:
-        """One block: the primary metric of each active variant on the same questions. Drops who is now clearly worse."""
+    def add(self, scores: Mapping[str, Sequence[float | None]], clusters: Sequence[Hashable] | None = None) -> None:
+        """One block: the primary metric of each active variant on the same questions. Drops those now clearly worse."""
         running = self.active
         size = len(scores[running[0]])
         for name in running:
@@ -99,10 +104,10 @@ class Course:
         self.asked += size
         for a, b in self.pairs:
             if a not in self.out and b not in self.out:
-                self._weigh(a, b)
+                self._compare(a, b)
         self._drop()
 
-    def _weigh(self, a: str, b: str) -> None:
+    def _compare(self, a: str, b: str) -> None:
         d = np.array(self._scores[a], float) - np.array(self._scores[b], float)
         both = np.flatnonzero(~np.isnan(d))
         if not len(both):
@@ -130,44 +135,50 @@ class Course:
                 better = next((w for w in winners if w not in worse), winners[0])
                 self.out[loser] = RacedOut(answered=self.asked, better=better)
 
-    def facts(self, seed: int, n: int, block: int) -> Race:
-        """What the results file keeps of a race over `n` questions."""
-        total = sum(self.out[name].answered if name in self.out else self.asked for name in self.names)
+    def record(self, seed: int, n: int, block: int) -> Race:
+        """The race over `n` questions, for the results file."""
+        answers = sum(self.out[name].answered if name in self.out else self.asked for name in self.names)
         return Race(
-            alpha=self.alpha, block=block, seed=seed, questions=self.asked, of=n, out=dict(self.out),
-            answers=total, of_answers=n * len(self.names),
-        )  # fmt: skip
+            alpha=self.alpha,
+            block=block,
+            seed=seed,
+            questions=self.asked,
+            of=n,
+            answers=answers,
+            of_answers=n * len(self.names),
+            out=dict(self.out),
+        )
 
 
 def run_race(
-    course: Course,
-    samples: Sequence[Sample],
-    ask: Callable[[str, Sequence[Sample]], list[Row]],
-    score: Callable[[Sequence[Sample], Sequence[Row]], Sequence[float | None]],
+    race: RaceState,
+    samples: Sequence[S],
+    ask: Callable[[str, Sequence[S]], list[A]],
+    score: Callable[[Sequence[S], Sequence[A]], Sequence[float | None]],
     *,
     seed: int,
     clusters: Sequence[Hashable] | None = None,
     block: int = BLOCK,
-) -> tuple[list[int], dict[str, list[Row | None]], Race]:
+) -> tuple[list[int], dict[str, list[A | None]], Race]:
     """Ask block by block until the race is over or the questions are.
 
     Returns the positions asked, in the order asked; each variant's rows in that order, None from where it dropped out; and the
-    facts. The order is drawn from `seed` alone and every decision follows from the rows, so a killed race runs the same again.
+    race's record. The order is drawn from `seed` alone and every decision follows from the rows, so a killed race runs the same again.
     """
     order: list[int] = []
-    rows: dict[str, list[Row | None]] = {name: [] for name in course.names}
+    rows: dict[str, list[A | None]] = {name: [] for name in race.names}
     for positions in race_blocks(race_order(len(samples), seed, clusters), block, clusters):
-        if course.over:
+        if race.over:
             break
         asked = [samples[i] for i in positions]
         scores = {}
-        for name in course.names:
-            if name in course.out:
+        for name in race.names:
+            if name in race.out:
                 rows[name].extend([None] * len(asked))
                 continue
             answered = ask(name, asked)
             rows[name].extend(answered)
             scores[name] = score(asked, answered)
         order += positions
-        course.add(scores, [clusters[i] for i in positions] if clusters is not None else None)
-    return order, rows, course.facts(seed, len(samples), block)
+        race.add(scores, [clusters[i] for i in positions] if clusters is not None else None)
+    return order, rows, race.record(seed, len(samples), block)

@@ -11,8 +11,7 @@ Satterthwaite's degrees of freedom covers .91 in simulation where seeds matter a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 from scipy.special import stdtrit
@@ -50,48 +49,42 @@ def matrix(columns: Sequence[Sequence[float | None]]) -> tuple[Array, list[int]]
     return np.array([[column[i] for column in columns] for i in kept], float), kept
 
 
-def weigh(
-    columns: Sequence[Sequence[float | None]],
-    baseline: Sequence[float | None] | None,
-    clusters: Sequence[str] | None,
+def recipe_of(
+    variant: str,
+    by_seed: Mapping[int, Sequence[float | None]],
+    baseline: str,
+    baseline_scores: Sequence[float | None] | None,
+    *,
+    clusters: Sequence[Hashable] | None,
     margin: float,
     level: float = 0.95,
-) -> dict[str, Any]:
-    """Recipe's figures: `columns` are the scores of each seed's adapter on the same items, in one order."""
-    scores, kept = matrix(columns)
+) -> Recipe:
+    """The recipe's score, and its difference to the baseline unless `baseline_scores` is None.
+
+    `by_seed` are the scores of each seed's adapter, the comparison's own first; all scores are of the same items in one order.
+    """
+    scores, kept = matrix(list(by_seed.values()))
     codes = cluster_codes(clusters, kept)
     alone = estimate(list(scores.mean(1)), clusters=[clusters[i] for i in kept] if clusters else None, level=level)
     low, high = crossed_interval(scores, codes, level=level)
-    found: dict[str, Any] = {
-        "by_seed": tuple(float(s) for s in scores.mean(0)),
-        # Never narrower than for these adapters alone.
-        "score": Estimate(
-            value=float(scores.mean()), low=min(low, alone.low or 0.0), high=max(high, alone.high or 0.0), n=len(kept),
-            level=level, method=METHOD,
-        ),
-    }  # fmt: skip
-    if baseline is None or any(baseline[i] is None for i in kept):
-        return found
-    differences = scores - np.array([[baseline[i]] for i in kept], float)
-    low, high = crossed_interval(differences, codes, level=level, least=-1, most=1)
-    found["difference"] = Estimate(
-        value=float(differences.mean()), low=low, high=high, n=len(kept), level=level, method=METHOD
+    # Never narrower than for these adapters alone.
+    low, high = min(low, alone.low or 0.0), max(high, alone.high or 0.0)
+    recipe = Recipe(
+        variant=variant,
+        baseline=baseline,
+        seeds=tuple(by_seed),
+        by_seed=tuple(float(s) for s in scores.mean(0)),
+        score=Estimate(value=float(scores.mean()), low=low, high=high, n=len(kept), level=level, method=METHOD),
     )
-    found["state"] = _state(low, high, margin)
-    return found
+    if baseline_scores is None or any(baseline_scores[i] is None for i in kept):
+        return recipe
+    differences = scores - np.array([[baseline_scores[i]] for i in kept], float)
+    low, high = crossed_interval(differences, codes, level=level, least=-1, most=1)
+    difference = Estimate(value=float(differences.mean()), low=low, high=high, n=len(kept), level=level, method=METHOD)
+    return recipe.model_copy(update={"difference": difference, "state": _state(low, high, margin)})
 
 
 def _state(low: float, high: float, margin: float) -> State:
     if -margin < low and high < margin:
         return "EQUIVALENT"
     return "BETTER" if low > 0 else "WORSE" if high < 0 else "CANNOT TELL YET"
-
-
-def cautions(recipes: Sequence[Recipe], states: Mapping[str, State]) -> list[str]:
-    """Sentences for the verdict, where the recipe shows less than its one adapter; `states` are the adapter's own."""
-    return [
-        f"{r.variant}'s adapter is {states[r.variant]} than {r.baseline}, but over {len(r.seeds)} training seeds that cannot be "
-        "told: train with more seeds before trusting the recipe, or ship this very adapter."
-        for r in recipes
-        if states.get(r.variant) in ("BETTER", "WORSE") and r.state == "CANNOT TELL YET"
-    ]

@@ -1,25 +1,27 @@
-"""What each variant costs, and from how many questions on a trained one is the cheaper: C(V) = F + V·c.
+"""What each variant costs: C(V) = F + V·c for V questions.
 
 c is made from the tokens and the compute measured for every question, F from the training receipt and the labelled examples.
-Everything comes from the results alone, so that other prices never need a model. Intervals speak of the questions asked: other
-questions would be longer or shorter. They do not speak of prices, or of a machine that is busier or better filled than this one was.
+Everything comes from the results alone, so other prices never need a model. Intervals are about the questions asked: other
+questions would be longer or shorter. They are not about prices, or about a machine with another load than this one had.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
-from functools import partial
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
 from domainkit.evaluation.task import clusters_of
+from domainkit.results.lookups import score_of
 from domainkit.results.schema import (
     AnswerRow,
     BreakEven,
     Cost,
     Estimate,
+    Hardware,
     Portfolio,
     Prices,
     Results,
@@ -27,37 +29,55 @@ from domainkit.results.schema import (
     VariantCost,
     VariantResult,
 )
-from domainkit.statistics.intervals import estimate_corpus, graded_interval, spread
-from domainkit.statistics.paired import adjust, compare_paired
+from domainkit.statistics.intervals import Array, estimate_corpus, graded_interval, spread
+from domainkit.verdict.break_even import LEVEL, break_even, main_rival, shown_worse
 from domainkit.verdict.evidence import TRAINED
 from domainkit.verdict.prices import PriceTable, VariantPrices, read_prices
 
 HOUR = 3600.0
 MILLION = 1e6
-LEVEL = 0.95
 NO_SECONDS = "no compute time was measured"
 NO_TOKENS = "no tokens were counted"
-FREE_OF_RIVALS = "no other variant has a known cost per question"
+NO_RIVAL = "no other variant has a known cost per question"
+
+PerQuestion = Sequence[float | None]
+"""A figure of each item of the results, in their order; None where it is not known, or the item was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """A comparison at the prices of a table; `costs` and `scores` by variant."""
+
+    results: Results
+    table: PriceTable
+    prices: Prices
+    costs: Mapping[str, PerQuestion]
+    scores: Mapping[str, PerQuestion]
+    clusters: Sequence[Hashable] | None
 
 
 def cost_of(results: Results, table: PriceTable) -> Cost:
     """The cost of every variant of a finished comparison, and the break-even against its rivals."""
-    prices = table.for_hardware(results.environment.get("hardware", ""), _hardware_of(results.training, results))
-    costs = {v.name: _per_question(results, v.name, table) for v in results.variants}
-    scores = {v.name: _scores(results, v.name) for v in results.variants}
-    clusters = clusters_of(results.items)
-    priced = tuple(
-        _variant_cost(results, v, table, prices, costs[v.name], scores[v.name], clusters) for v in results.variants
+    prices = table.for_machines(results.machine, _training_machine(results.training, results))
+    primary = results.task.primary_metric
+    priced = _Priced(
+        results=results,
+        table=table,
+        prices=prices,
+        costs={v.name: _per_question(results, v.name, _own_prices(table, v.name), prices) for v in results.variants},
+        scores={v.name: [score_of(item, v.name, primary) for item in results.items] for v in results.variants},
+        clusters=clusters_of(results.items),
     )
-    points, reason = _break_evens(results, {c.name: c for c in priced}, costs, scores, clusters)
-    return Cost(prices=prices, variants=priced, break_even=points, reason=reason)
+    variants = tuple(_variant_cost(priced, v) for v in results.variants)
+    points, reason = _break_evens(priced, {c.name: c for c in variants})
+    return Cost(prices=prices, variants=variants, break_even=points, reason=reason)
 
 
 def reprice(results: Results | Portfolio, path: str | Path) -> Results | Portfolio:
     """The same results with the cost counted at the prices of `path`."""
     if isinstance(results, Portfolio):
-        again = [reprice(r, path) for r in results.comparisons]
-        return results.model_copy(update={"comparisons": tuple(again)})
+        comparisons = tuple(reprice(r, path) for r in results.comparisons)
+        return results.model_copy(update={"comparisons": comparisons})
     return results.model_copy(update={"cost": cost_of(results, read_prices(path))})
 
 
@@ -67,19 +87,19 @@ def seconds_cost(seconds: float | None, hour: float) -> float | None:
 
 
 def tokens_cost(
-    prompt: float | None, completion: float | None, given: float | None, written: float | None
+    prompt: float | None, completion: float | None, input_price: float | None, output_price: float | None
 ) -> float | None:
     """Tokens at the prices of a million; None where a count or a price is not known."""
-    if prompt is None or completion is None or given is None or written is None:
+    if prompt is None or completion is None or input_price is None or output_price is None:
         return None
-    return (prompt * given + completion * written) / MILLION
+    return (prompt * input_price + completion * output_price) / MILLION
 
 
-def mean_cost(costs: Sequence[float | None], *, scale: float = 1.0, missing: str = NO_SECONDS) -> Estimate:
+def mean_cost(costs: PerQuestion, *, scale: float = 1.0, missing: str = NO_SECONDS) -> Estimate:
     """The mean of `scale`·cost with its 95 % interval; unknown ones are left out, and `reason` says how many."""
     x = scale * np.array([c for c in costs if c is not None], float)
-    lacking = len(costs) - len(x)
-    reason = f"{lacking} of {len(costs)} questions: {missing}" if lacking else ""
+    unknown = len(costs) - len(x)
+    reason = f"{unknown} of {len(costs)} questions: {missing}" if unknown else ""
     if not len(x):
         return Estimate(value=None, reason=missing if costs else "there are no questions")
     mean = float(x.mean())
@@ -90,9 +110,7 @@ def mean_cost(costs: Sequence[float | None], *, scale: float = 1.0, missing: str
     return Estimate(value=mean, low=max(0.0, low * mean), high=high * mean, n=len(x), method=method, reason=reason)
 
 
-def cost_per_score(
-    costs: Sequence[float | None], scores: Sequence[float | None], clusters: Sequence[Hashable] | None = None
-) -> Estimate:
+def cost_per_score(costs: PerQuestion, scores: PerQuestion, clusters: Sequence[Hashable] | None = None) -> Estimate:
     """Σ cost / Σ score: what one right answer costs (graded scores: one whole unit), with its bootstrap interval.
 
     `high` is None, with the reason, where the questions hardly show that there are right answers at all.
@@ -110,69 +128,28 @@ def cost_per_score(
     ceiling = 2.0 * len(pairs) / right  # twice what one right answer among all would make it, relative to `value`
     relative = [[c / total * len(pairs), s / right * len(pairs)] for c, s in pairs]
 
-    def ratio(sums: np.ndarray) -> np.ndarray:
+    def ratio(sums: Array) -> Array:
         spent, earned = sums[..., 0], sums[..., 1]
         return np.where(earned > 0, spent / np.maximum(earned, 1e-12), ceiling * len(pairs)).clip(
             max=ceiling * len(pairs)
         )
 
-    found = estimate_corpus(relative, ratio, clusters=[clusters[i] for i in kept] if clusters else None)
-    if found.low is None or found.high is None:
-        return Estimate(value=value, n=len(pairs), reason=found.reason)
-    low = max(0.0, found.low * value)
-    if found.high >= ceiling * len(pairs):
-        return Estimate(
-            value=value, low=low, n=len(pairs), method=found.method, reason="too few right answers for an upper end"
-        )
-    return Estimate(value=value, low=low, high=found.high * value, n=len(pairs), method=found.method)
+    e = estimate_corpus(relative, ratio, clusters=[clusters[i] for i in kept] if clusters else None)
+    if e.low is None or e.high is None:
+        return Estimate(value=value, n=len(pairs), reason=e.reason)
+    low = max(0.0, e.low * value)
+    if e.high >= ceiling * len(pairs):
+        reason = "too few right answers for an upper end"
+        return Estimate(value=value, low=low, n=len(pairs), method=e.method, reason=reason)
+    return Estimate(value=value, low=low, high=e.high * value, n=len(pairs), method=e.method)
 
 
-def break_even(variant: VariantCost, rival: VariantCost, saved: Sequence[float]) -> BreakEven:
-    """V* = (F_variant - F_rival) / (c_rival - c_variant); `saved` is c_rival - c_variant of each question both answered.
-
-    V* falls as the saving grows, so the saving's interval, turned round, is the interval of V*.
-    """
-    of = partial(BreakEven, variant=variant.name, rival=rival.name)
-    if variant.fixed is None or rival.fixed is None:
-        return of(state="unknown", reason=variant.reason or rival.reason)
-    if not len(saved):
-        return of(state="unknown", reason="no question has a cost for both")
-    ahead = variant.fixed - rival.fixed
-    x = np.asarray(saved, float)
-    mean = float(x.mean())
-    low, high = _interval(x)
-    if mean <= 0 or not isfinite(ahead / mean):
-        return of(state="never" if ahead >= 0 else "unknown", reason=_why_never(variant.name, ahead, mean, high))
-    if ahead <= 0:
-        why = "neither costs anything before the first question" if ahead == 0 else ""
-        return of(state="at once", questions=0.0, low=0.0, high=0.0 if low > 0 else None, reason=why)
-    if low > 0 and isfinite(ahead / low):
-        return of(state="from", questions=ahead / mean, low=ahead / high, high=ahead / low)
-    why = "a question may also cost as much or more: these questions do not settle it"
-    return of(state="from", questions=ahead / mean, low=ahead / high, reason=why)
+def _own_prices(table: PriceTable, name: str) -> VariantPrices:
+    return table.variants.get(name, VariantPrices(input=None, output=None))
 
 
-def _why_never(variant: str, ahead: float, mean: float, high: float) -> str:
-    if ahead < 0:
-        return f"{variant} costs less at first and more for each question"
-    on_top = "its training comes on top" if ahead > 0 else "there is no training to earn back"
-    unsettled = "; another set of questions may differ" if high > 0 else ""
-    return f"a question costs {'as much' if mean == 0 else 'more'} with {variant}, and {on_top}{unsettled}"
-
-
-def _interval(x: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of the mean saving; in units of its own size, since costs are tiny numbers."""
-    mean, unit = float(x.mean()), float(np.abs(x).max())
-    if unit == 0 or len(x) < 2 or spread(x / unit) == 0:
-        return mean, mean
-    low, high = graded_interval(x / unit, LEVEL)
-    return min(low * unit, mean), max(high * unit, mean)
-
-
-def _per_question(results: Results, name: str, table: PriceTable) -> list[float | None]:
+def _per_question(results: Results, name: str, own: VariantPrices, prices: Prices) -> list[float | None]:
     """What each question cost with the variant, as it is paid."""
-    prices = table.for_hardware(results.environment.get("hardware", ""), "")
-    own = table.variants.get(name, VariantPrices(input=None, output=None))
     return [_answer_cost(i.answers[name], own, prices) if name in i.answers else None for i in results.items]
 
 
@@ -183,43 +160,25 @@ def _answer_cost(row: AnswerRow, own: VariantPrices, prices: Prices) -> float | 
 
 
 def _by_tokens(row: AnswerRow, own: VariantPrices, prices: Prices) -> float | None:
-    given = prices.input_per_million if own.input is None else own.input
-    written = prices.output_per_million if own.output is None else own.output
-    return tokens_cost(row.prompt_tokens, row.completion_tokens, given, written)
+    input_price = prices.input_per_million if own.input is None else own.input
+    output_price = prices.output_per_million if own.output is None else own.output
+    return tokens_cost(row.prompt_tokens, row.completion_tokens, input_price, output_price)
 
 
-def _scores(results: Results, name: str) -> list[float | None]:
-    """The primary score of each item; a failed answer scores 0, an unasked one is left out."""
-    metric, found = results.task.primary_metric, []
-    for item in results.items:
-        row = item.answers.get(name)
-        score = None if row is None else row.scores.get(metric)
-        found.append(0.0 if score is None and row is not None and row.error is not None else score)
-    return found
-
-
-def _variant_cost(
-    results: Results,
-    v: VariantResult,
-    table: PriceTable,
-    prices: Prices,
-    costs: Sequence[float | None],
-    scores: Sequence[float | None],
-    clusters: Sequence[Hashable] | None,
-) -> VariantCost:
-    own = table.variants.get(v.name, VariantPrices(input=None, output=None))
-    asked = [i for i, item in enumerate(results.items) if v.name in item.answers]
+def _variant_cost(priced: _Priced, v: VariantResult) -> VariantCost:
+    costs, own = priced.costs[v.name], _own_prices(priced.table, v.name)
+    answers = [(i, row) for i, item in enumerate(priced.results.items) if (row := item.answers.get(v.name)) is not None]
+    rented = [c for _, row in answers if (c := _by_tokens(row, own, priced.prices)) is not None]
     missing = NO_TOKENS if own.paid_by == "tokens" else NO_SECONDS
-    rented = [c for i in asked if (c := _by_tokens(results.items[i].answers[v.name], own, prices)) is not None]
-    training, reason = _training(results, v, table)
+    training, reason = _training(priced.results, v, priced.table)
     return VariantCost(
         name=v.name,
         paid_by=own.paid_by,
-        per_thousand=mean_cost([costs[i] for i in asked], scale=1000, missing=missing),
-        per_correct=cost_per_score(costs, scores, clusters),
+        per_thousand=mean_cost([costs[i] for i, _ in answers], scale=1000, missing=missing),
+        per_correct=cost_per_score(costs, priced.scores[v.name], priced.clusters),
         tokens_per_thousand=1000 * sum(rented) / len(rented) if rented else None,
         training=training,
-        labels=prices.label * labelled(results, v),
+        labels=priced.prices.label * labelled(priced.results, v),
         reason=reason,
     )
 
@@ -231,75 +190,49 @@ def _training(results: Results, v: VariantResult, table: PriceTable) -> tuple[fl
     receipt = v.training or results.training
     if receipt is None:
         return None, "the adapter has no training receipt"
-    hour = table.for_hardware("", _hardware_of(receipt, results)).training_hour
-    return receipt.seconds * hour / HOUR, ""
+    return receipt.seconds * table.hour(_training_machine(receipt, results)) / HOUR, ""
 
 
-def _hardware_of(receipt: TrainingReceipt | None, results: Results) -> object:
-    """Where the training took place: on the machine that answered, where the receipt does not say."""
-    return (receipt.hardware if receipt is not None else "") or results.environment.get("hardware", "")
+def _training_machine(receipt: TrainingReceipt | None, results: Results) -> Hardware | None:
+    """Where the training took place; where the receipt does not say, on the machine that answered."""
+    return (receipt.hardware if receipt is not None else None) or results.machine
 
 
 def labelled(results: Results, v: VariantResult) -> int:
-    """Labelled examples the variant needs: all that it learnt from or chooses from, or the few it shows."""
-    shown = {"nearest": results.task.train_rows, "fixed": int(v.settings.get("shots") or 0)}.get(
-        str(v.settings.get("chosen")), 0
-    )
+    """Labelled examples the variant needs: all that it learns from or chooses from, or the few it shows."""
+    shown = {"nearest": results.task.train_rows, "fixed": v.shots}.get(v.chosen_shots, 0)
     receipt = v.training or results.training
     learnt = receipt.examples if v.family in TRAINED and receipt is not None else 0
     return max(shown, learnt, results.task.train_rows if v.family == "classical" else 0)
 
 
-def _break_evens(
-    results: Results,
-    priced: dict[str, VariantCost],
-    costs: dict[str, list[float | None]],
-    scores: dict[str, list[float | None]],
-    clusters: Sequence[Hashable] | None,
-) -> tuple[tuple[BreakEven, ...], str]:
-    trained = [v for v in results.variants if v.family in TRAINED]
+def _break_evens(priced: _Priced, variants: Mapping[str, VariantCost]) -> tuple[tuple[BreakEven, ...], str]:
+    """(the break-evens, the main rival's first; or none and the reason)."""
+    results, costs, scores = priced.results, priced.costs, priced.scores
+    trained = [v.name for v in results.variants if v.family in TRAINED]
     if not trained:
         return (), "no trained variant took part"
-    chosen = next((v for v in trained if v.name == results.verdict.choice), None)
-    means = {
-        name: float(np.mean(known)) if (known := [x for x in s if x is not None]) else 0.0 for name, s in scores.items()
-    }
-    subject = (chosen or max(trained, key=lambda v: means[v.name])).name
-    rivals = [
-        v.name
+    means = {name: _mean(s) for name, s in scores.items()}
+    chosen = results.verdict.choice
+    subject = chosen if chosen in trained else max(trained, key=means.__getitem__)
+    per_thousand = {
+        v.name: value
         for v in results.variants
-        if v.family not in (*TRAINED, "oracle") and priced[v.name].per_thousand.value is not None
-    ]
-    if not rivals:
-        return (), FREE_OF_RIVALS
-    worse = shown_worse(subject, rivals, scores, clusters)
-    main = main_rival(rivals, worse, {name: priced[name].per_thousand.value or 0.0 for name in rivals}, means)
-    found = []
-    for rival in sorted(rivals, key=lambda name: name != main):
+        if v.family not in (*TRAINED, "oracle") and (value := variants[v.name].per_thousand.value) is not None
+    }
+    if not per_thousand:
+        return (), NO_RIVAL
+    worse = shown_worse(subject, list(per_thousand), scores, priced.clusters)
+    main = main_rival(list(per_thousand), worse, per_thousand, means)
+    points = []
+    for rival in sorted(per_thousand, key=lambda name: name != main):
         both = zip(costs[rival], costs[subject], strict=True)
         saved = [theirs - ours for theirs, ours in both if theirs is not None and ours is not None]
-        point = break_even(priced[subject], priced[rival], saved)
-        found.append(point.model_copy(update={"rival_worse": rival in worse}))
-    return tuple(found), ""
+        point = break_even(variants[subject], variants[rival], saved)
+        points.append(point.model_copy(update={"rival_worse": rival in worse}))
+    return tuple(points), ""
 
 
-def shown_worse(
-    subject: str,
-    rivals: Sequence[str],
-    scores: Mapping[str, Sequence[float | None]],
-    clusters: Sequence[Hashable] | None = None,
-) -> set[str]:
-    """The rivals shown to score below `subject`, on the same questions and Holm-adjusted."""
-    pairs = {name: compare_paired(scores[name], scores[subject], clusters=clusters) for name in rivals}
-    return {name for name, d in adjust(pairs).items() if d is not None and d.state == "WORSE"}
-
-
-def main_rival(
-    rivals: Sequence[str], worse: Collection[str], costs: Mapping[str, float], means: Mapping[str, float]
-) -> str:
-    """The cheapest rival per question that is not shown to be worse, else the best of them."""
-    equals = [name for name in rivals if name not in worse]
-    return min(equals, key=lambda name: (costs[name], name)) if equals else max(rivals, key=means.__getitem__)
-
-
-__all__ = ["break_even", "cost_of", "cost_per_score", "labelled", "main_rival", "mean_cost", "reprice"]
+def _mean(scores: PerQuestion) -> float:
+    known = [s for s in scores if s is not None]
+    return float(np.mean(known)) if known else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domainkit.evaluation.variant import Family
 from domainkit.results.schema import Difference, Race, State, VariantResult
@@ -13,7 +13,7 @@ SIMPLE_TO_COMBINED: tuple[Family, ...] = ("classical", "prompt", "retrieve", "tu
 UNTRAINED: tuple[Family, ...] = ("prompt", "retrieve")
 TRAINED: tuple[Family, ...] = ("tune", "combine")
 LANGUAGE_MODEL: tuple[Family, ...] = (*UNTRAINED, *TRAINED, "custom")
-# What a reader asks: the addition, the families that have it, the families that do not.
+# What a reader wants to know: the addition, the families that have it, the families that do not.
 CONTRASTS: tuple[tuple[str, tuple[Family, ...], tuple[Family, ...]], ...] = (
     ("fine-tuning adds to the best without training", TRAINED, UNTRAINED),
     ("fine-tuning adds to retrieval", TRAINED, ("retrieve",)),
@@ -21,23 +21,48 @@ CONTRASTS: tuple[tuple[str, tuple[Family, ...], tuple[Family, ...]], ...] = (
     ("retrieval adds to fine-tuning", ("combine",), ("tune",)),
     ("a language model adds to a classical one", LANGUAGE_MODEL, ("classical",)),
 )
+HARDLY = 0.15
+"""A score less than this above chance is hardly above it."""
 _OPPOSITE: dict[State, State] = {"BETTER": "WORSE", "WORSE": "BETTER"}
 
 Scores = Mapping[str, Sequence[float | None]]
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredVariants:
+    """What a comparison measured, as a verdict needs it."""
+
+    variants: Sequence[VariantResult]
+    scores: Scores
+    """The primary metric by variant, one per item in one order; after a race, the order in which items were asked."""
+    margin: float = 0.02
+    """The difference that would not matter, as a fraction."""
+    clusters: Sequence[Hashable] | None = None
+    """The document each item is about, in the order of the scores."""
+    race: Race | None = None
+
+    def subset(self, mask: Sequence[bool]) -> ScoredVariants:
+        """The same without the items whose `mask` is False, and without variants that were not asked every item."""
+        kept = [i for i, is_kept in enumerate(mask) if is_kept]
+        scores = {name: [values[i] for i in kept] for name, values in self.scores.items() if len(values) == len(mask)}
+        clusters = None if self.clusters is None else [self.clusters[i] for i in kept]
+        return replace(self, scores=scores, clusters=clusters)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """`variants` are those that could be scored, from simple to combined; `tied` those among them not shown to be worse
-    than `best`, itself included. `oracle` names the variant that is given the gold document, if one ran."""
+    """Means, differences, and who may be chosen."""
 
     variants: Mapping[str, VariantResult]
+    """Those that could be scored, from simple to combined; no oracle."""
     means: Mapping[str, float]
     differences: Mapping[tuple[str, str], Difference]
     best: str
     tied: tuple[str, ...]
+    """Those not shown to be worse than `best`, itself included."""
     margin: float
     oracle: str | None = None
+    """The variant that has the gold document in its prompt, if one ran."""
 
     @property
     def choice(self) -> str:
@@ -46,7 +71,7 @@ class Evidence:
 
     @property
     def settled(self) -> bool:
-        """Whether the choice is of the best variant's family, or equivalent to it: no family is left open."""
+        """Whether the choice is of the best variant's family, or equivalent to it: only one family is left."""
         gap = self.difference(self.best, self.choice)
         return self.family(self.choice) == self.family(self.best) or (gap is not None and gap.state == "EQUIVALENT")
 
@@ -68,19 +93,13 @@ class Evidence:
         return d.model_copy(update={**turned, "state": _OPPOSITE.get(d.state, d.state)})
 
 
-def weigh(
-    variants: Sequence[VariantResult],
-    scores: Scores,
-    *,
-    margin: float = 0.02,
-    clusters: Sequence[Hashable] | None = None,
-    race: Race | None = None,
-) -> Evidence | None:
+def evidence_of(scored: ScoredVariants) -> Evidence | None:
     """Compare each variant with the one of the highest mean, and the pairs of CONTRASTS, under one Holm adjustment.
 
-    `scores` hold the primary metric, one per item in one order. After a race that is the order asked, the best is one of those
-    that answered to its end, and whoever was raced out is worse. None when no variant has a score.
+    After a race, the best is one of those that answered to its end, and a variant that was dropped is worse. None when no variant
+    has a score.
     """
+    variants, scores = scored.variants, scored.scores
     means = {v.name: mean for v in variants if (mean := _mean(scores.get(v.name, ()))) is not None}
     # Of equal means max() takes the first, so the simplest counts as best.
     simple_first = sorted(
@@ -89,24 +108,34 @@ def weigh(
     )
     if not simple_first:
         return None
-    out = race.out if race is not None else {}
-    best = max((v.name for v in simple_first if v.name not in out), key=means.__getitem__)
-    draft = Evidence({v.name: v for v in simple_first}, means, {}, best, (), margin)
-    pairs = [(best, v.name) for v in simple_first if v.name != best]
-    pairs += [(a, b) for _, a, b in contrasts(draft) if (a, b) not in pairs and (b, a) not in pairs]
+    dropped = scored.race.out if scored.race is not None else {}
+    best = max((v.name for v in simple_first if v.name not in dropped), key=means.__getitem__)
     oracle = next((v.name for v in variants if v.name in means and v.family == "oracle"), None)
-    retrieving = draft.best_of(("retrieve",))
-    if oracle is not None and retrieving is not None:
-        pairs.append((oracle, retrieving))
+    draft = Evidence({v.name: v for v in simple_first}, means, {}, best, (), scored.margin, oracle)
+    differences = _differences(scored, _pairs(draft))
+    worse = {b for (a, b), d in differences.items() if a == best and d.state == "BETTER"} | set(dropped)
+    return replace(draft, differences=differences, tied=tuple(name for name in draft.variants if name not in worse))
+
+
+def _pairs(e: Evidence) -> list[tuple[str, str]]:
+    """What is compared: the best with each other variant, the contrasts, the oracle with the best that retrieves."""
+    pairs = [(e.best, name) for name in e.variants if name != e.best]
+    pairs += [(a, b) for _, a, b in contrasts(e) if (a, b) not in pairs and (b, a) not in pairs]
+    retrieving = e.best_of(("retrieve",))
+    if e.oracle is not None and retrieving is not None:
+        pairs.append((e.oracle, retrieving))
+    return pairs
+
+
+def _differences(scored: ScoredVariants, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Difference]:
     raw = {
-        str(i): compare_paired(scores[a], scores[b], clusters=clusters, sequential=race is not None)
+        str(i): compare_paired(
+            scored.scores[a], scored.scores[b], clusters=scored.clusters, sequential=scored.race is not None
+        )
         for i, (a, b) in enumerate(pairs)
     }
-    judged = adjust(raw, margin=margin)
-    differences = {pair: d for i, pair in enumerate(pairs) if (d := judged[str(i)]) is not None}
-    worse = {b for (a, b), d in differences.items() if a == best and d.state == "BETTER"} | set(out)
-    tied = tuple(v.name for v in simple_first if v.name not in worse)
-    return Evidence(draft.variants, means, differences, best, tied, margin, oracle)
+    adjusted = adjust(raw, margin=scored.margin)
+    return {pair: d for i, pair in enumerate(pairs) if (d := adjusted[str(i)]) is not None}
 
 
 def contrasts(e: Evidence) -> list[tuple[str, str, str]]:

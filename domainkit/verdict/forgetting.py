@@ -1,7 +1,7 @@
 """Forgetting: what the adapter took from the base's general knowledge, as a gate.
 
 The same questions with and without the adapter, paired. The gate is a test of non-inferiority: it passes when the 95 % interval of
-the difference lies above minus the margin, fails when it lies below, and otherwise says that the questions do not settle it.
+the difference lies above minus the margin, fails when it lies below, and otherwise cannot tell yet.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from domainkit.verdict.sentences import forgetting_sentence
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """A question both models answered: the places they picked."""
+    """A question both models answered, and the index of the choice each picked."""
 
     question: Choice
-    before: int
-    after: int
+    base: int
+    tuned: int
 
     @property
-    def was(self) -> float:
-        return float(self.before == self.question.answer)
+    def base_score(self) -> float:
+        return float(self.base == self.question.answer)
 
     @property
-    def is_now(self) -> float:
-        return float(self.after == self.question.answer)
+    def tuned_score(self) -> float:
+        return float(self.tuned == self.question.answer)
 
 
 def forgetting_of(general: General, base: Likelihoods, tuned: Likelihoods, margin: float) -> Forgetting | None:
@@ -44,21 +44,21 @@ def forgetting_of(general: General, base: Likelihoods, tuned: Likelihoods, margi
         for q, b, t in zip(general.choices, base.choices, tuned.choices, strict=True)
         if b is not None and t is not None
     ]
-    pair = compare_paired([a.is_now for a in both], [a.was for a in both])
+    pair = compare_paired([a.tuned_score for a in both], [a.base_score for a in both])
     difference = adjust({"adapter": pair}, margin=margin)["adapter"]
     if difference is None:
         return None
     verdict = gate(difference, margin)
     return Forgetting(
-        base=estimate([a.was for a in both]),
-        tuned=estimate([a.is_now for a in both]),
+        base=estimate([a.base_score for a in both]),
+        tuned=estimate([a.tuned_score for a in both]),
         difference=difference,
         gate=verdict,
         margin=margin,
         needed=needed_to_pass(pair, margin) if verdict == "cannot tell yet" else None,
         groups=_groups(both),
-        lost=tuple(_lost(a) for a in both if a.was > a.is_now),
-        gained=sum(a.was < a.is_now for a in both),
+        lost=tuple(_lost(a) for a in both if a.base_score > a.tuned_score),
+        gained=sum(a.base_score < a.tuned_score for a in both),
         text=text_change(general, base.texts, tuned.texts),
         source=general.source,
         fingerprint=general.fingerprint,
@@ -98,17 +98,23 @@ def text_change(general: General, base: Sequence[float | None], tuned: Sequence[
     before, after, size = np.array(rows, float).sum(0)
     low, high = _weighted_interval(rows)
     return GeneralText(
-        base=float(before / size), tuned=float(after / size), difference=float((after - before) / size), low=low, high=high,
-        n=len(rows), bytes=int(size), source=general.text_source,
-    )  # fmt: skip
+        base=float(before / size),
+        tuned=float(after / size),
+        difference=float((after - before) / size),
+        low=low,
+        high=high,
+        n=len(rows),
+        bytes=int(size),
+        source=general.text_source,
+    )
 
 
 def _weighted_interval(rows: Sequence[tuple[float, float, float]]) -> tuple[float | None, float | None]:
     """BCa over passages of Σ(after - before) / Σ bytes; (None, None) for fewer than two."""
     if len(rows) < 2:
         return None, None
-    found = estimate_corpus([[t - b, n] for b, t, n in rows], lambda sums: sums[..., 0] / sums[..., 1])
-    return found.low, found.high
+    e = estimate_corpus([[t - b, n] for b, t, n in rows], lambda sums: sums[..., 0] / sums[..., 1])
+    return e.low, e.high
 
 
 def _groups(both: Sequence[_Answered]) -> dict[str, tuple[Estimate, Estimate]]:
@@ -116,22 +122,21 @@ def _groups(both: Sequence[_Answered]) -> dict[str, tuple[Estimate, Estimate]]:
     if len(names) < 2:
         return {}
     parts = {name: [a for a in both if a.question.group == name] for name in names}
-    return {n: (estimate([a.was for a in part]), estimate([a.is_now for a in part])) for n, part in parts.items()}
+    return {
+        n: (estimate([a.base_score for a in part]), estimate([a.tuned_score for a in part]))
+        for n, part in parts.items()
+    }
 
 
 def _lost(a: _Answered) -> LostQuestion:
     q = a.question
-    return LostQuestion(id=q.id, question=q.question, right=q.choices[q.answer], now=q.choices[a.after], group=q.group)
+    return LostQuestion(id=q.id, question=q.question, right=q.choices[q.answer], now=q.choices[a.tuned], group=q.group)
 
 
-def with_forgetting(results: Results, found: Forgetting | None) -> Results:
+def with_forgetting(results: Results, forgetting: Forgetting | None) -> Results:
     """The results with the gate, which also stands among the verdict's cautions."""
-    if found is None:
+    if forgetting is None:
         return results
-    cautions = (*results.verdict.cautions, forgetting_sentence(found))
-    return results.model_copy(
-        update={"forgetting": found, "verdict": results.verdict.model_copy(update={"cautions": cautions})}
-    )
-
-
-__all__ = ["forgetting_of", "gate", "needed_to_pass", "text_change", "with_forgetting"]
+    cautions = (*results.verdict.cautions, forgetting_sentence(forgetting))
+    verdict = results.verdict.model_copy(update={"cautions": cautions})
+    return results.model_copy(update={"forgetting": forgetting, "verdict": verdict})

@@ -1,24 +1,25 @@
 """The next best action, from the evidence: what to do now, in order, each with the figures it rests on.
 
-The order: first what makes the figures untrue (errors, leaks that carry the verdict); then what leaves the question open (too few
+The order: first what makes the figures untrue (errors, leaks that decide the verdict); then what leaves the question open (too few
 test questions); then what could raise the score, by how much it may bring at most; and at last to check, or to stop.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
-from domainkit.results.schema import Action, ActionKind, Leak, LearningCurve, TaskFacts
-from domainkit.verdict.evidence import TRAINED, UNTRAINED, Evidence
-from domainkit.verdict.sentences import percent, points, rounded
+from domainkit.results.schema import Action, Leak, LearningCurve, TaskFacts
+from domainkit.verdict.evidence import HARDLY, TRAINED, UNTRAINED, Evidence
+from domainkit.verdict.sentences import LEAK_SETS, listed, percent, points, rounded
 
 ENOUGH_TRAIN = 200
 """Training examples that are often enough; with fewer, and no learning curve, more are asked for."""
 NOT_WORTH_LABELLING = 20
-"""A difference that needs this many times the questions at hand is said to be too small to settle."""
-FOUND_ENOUGH, USED_ENOUGH = 0.8, 0.2
-"""Retrieval is mended first under this hit rate; over it, a score this far below the hit rate is the model's doing."""
+"""A difference that needs this many times the questions at hand is reported as too small to show."""
+ENOUGH_HITS = 0.8
+"""Hit rate under which retrieval is improved first."""
+UNUSED = 0.2
+"""A score this far below the hit rate means that the model does not use the passages."""
 MANY_ERRORS = MANY_UNREAD = 0.05
 _UNTRUE, _OPEN, _BETTER, _AFTER = range(4)
 _UNKNOWN_GAIN = 0.03
@@ -36,7 +37,7 @@ def next_actions(
     ranked = [
         *((_UNTRUE, a) for a in _errors(e, facts)),
         *((_UNTRUE if leaks_decide else _AFTER, a) for a in _leaks(leaks, leaks_decide)),
-        *((_OPEN, a) for a in _settle(e)),
+        *((_OPEN, a) for a in _more_questions(e)),
         *((_BETTER, a) for a in _improve(e, facts, curves)),
         *((_AFTER, a) for a in _confirm(e)),
     ]
@@ -47,12 +48,13 @@ def next_actions(
 def _improve(e: Evidence, facts: TaskFacts, curves: Sequence[LearningCurve]) -> Iterator[Action]:
     yield from _parsing(e)
     yield from _retrieval(e)
-    yield from _context(e)
+    yield from _passages_hurt(e)
     yield from _train_rows(e, facts, curves)
     if e.best_of(TRAINED) is None:
         yield Action(
             kind="train",
-            sentence="Train an adapter (domainkit train) and compare again: nothing here says what fine-tuning would bring.",
+            sentence="Train an adapter (domainkit train) and compare again: no trained variant took part, so the gain from "
+            "fine-tuning is not known.",
         )
     yield from _prompt_or_base(e, facts)
 
@@ -63,8 +65,8 @@ def _errors(e: Evidence, facts: TaskFacts) -> Iterator[Action]:
     if share > MANY_ERRORS:
         yield Action(
             kind="mend-errors",
-            sentence=f"Mend {name} first: {percent(share)} of its questions raised an error and count as 0. Then run the "
-            "comparison again: only those are asked once more.",
+            sentence=f"Fix {name} first: {percent(share)} of its questions failed with an error and score 0. Then run the "
+            "comparison again: only the failed questions are asked again.",
             evidence=(f"{name}: {e.variants[name].failures} of {facts.n} questions failed",),
             gain=share,
         )
@@ -74,184 +76,190 @@ def _leaks(leaks: Sequence[Leak], decide: bool) -> Iterator[Action]:
     counted = [leak for leak in leaks if leak.counted and leak.count]
     if not counted:
         return
-    places = {leak.against for leak in counted}
-    where = {"train": "train", "index": "the documents", "dev": "the development questions"}
-    named = " and ".join(where[p] for p in ("train", "dev", "index") if p in places)
-    again = "train again and compare again" if "train" in places else "compare again"
+    sets = {leak.against for leak in counted}
+    named = listed(LEAK_SETS[name] for name in ("train", "dev", "index") if name in sets)
+    again = "train again and compare again" if "train" in sets else "compare again"
     yield Action(
         kind="mend-leaks",
-        sentence=f"Take the leaked questions out of {named}, {again}."
-        + (" The verdict rests on them." if decide else ""),
-        evidence=tuple(f"{leak.count} {leak.level} in {where[leak.against]}" for leak in counted),
+        sentence=f"Remove the leaked questions from {named}, then {again}."
+        + (" The verdict depends on them." if decide else ""),
+        evidence=tuple(f"{leak.count} {leak.level} in {LEAK_SETS[leak.against]}" for leak in counted),
         gain=0.0,
     )
 
 
-def _settle(e: Evidence) -> Iterator[Action]:
+def _more_questions(e: Evidence) -> Iterator[Action]:
     """How many more questions would decide between the choice and the best."""
     gap = e.difference(e.best, e.choice)
     if gap is None or gap.state != "CANNOT TELL YET":
         return
     evidence = (f"{e.best} − {e.choice}: {points(gap)} on {gap.n} questions",)
     if gap.needed is None or gap.needed > NOT_WORTH_LABELLING * gap.n:
-        sentence = f"{e.best} and {e.choice} are too close to settle with more questions: take the simpler one."
+        sentence = f"{e.best} and {e.choice} are too close to be told apart with more questions: use the simpler one."
         yield Action(kind="stop", sentence=sentence, evidence=evidence, gain=0.0)
         return
     yield Action(
         kind="label-test",
-        sentence=f"Label about {rounded(gap.needed - gap.n)} more questions: if {e.best} and {e.choice} differ in truth as "
-        "they do here, that settles it in four cases of five.",
+        sentence=f"Label about {rounded(gap.needed - gap.n)} more questions: if the true difference between {e.best} and "
+        f"{e.choice} is as large as here, that is enough to show it in four cases of five.",
         evidence=evidence,
         gain=gap.value,
     )
 
 
 def _parsing(e: Evidence) -> Iterator[Action]:
-    """What reading every answer could bring, were the unread right as often as the rest."""
-    found = []
+    """What reading every answer could bring, if the unread were right as often as the rest."""
+    candidates = []
     for name, v in e.variants.items():
         unread = v.metrics.get("parse_failure")
         share = unread.value if unread is not None else None
         if share is not None and MANY_UNREAD < share < 1:
-            found.append((min(e.means[name] / (1 - share), 1.0) - e.means[e.choice], share, name))
-    gain, share, name = max(found, default=(0.0, 0.0, ""))
+            candidates.append((min(e.means[name] / (1 - share), 1.0) - e.means[e.choice], share, name))
+    gain, share, name = max(candidates, default=(0.0, 0.0, ""))
     if gain > e.margin:
-        reach = percent(gain + e.means[e.choice])
         yield Action(
             kind="mend-parsing",
-            sentence=f"Make {name}'s answers readable (decoding=closed, or a stricter prompt): {percent(share)} of them name no "
-            f"label, and were those right as often as the rest it would reach {reach}.",
+            sentence=f"Make {name}'s answers readable (decoding=closed, or a stricter prompt): {percent(share)} of them do not "
+            f"name a label. If these were right as often as the rest, it would reach {percent(gain + e.means[e.choice])}.",
             evidence=(f"{name}: parse failure {percent(share)}, score {percent(e.means[name])}",),
             gain=gain,
         )
 
 
 def _retrieval(e: Evidence) -> Iterator[Action]:
-    """Whether the gold document is found, and if so whether the model uses it. The oracle, given it, is the bound."""
+    """Whether retrieval finds the gold document, and if so whether the model uses it. The oracle, which has it, is the bound."""
     retrieving = [name for name in e.variants if e.variants[name].retrieval]
     name = max(retrieving, key=e.means.__getitem__) if retrieving else e.best_of(("retrieve",))
     if name is None:
         return
-    k, hit = _hits(e, name)
+    hits = e.variants[name].hit_rates
+    k = max(hits, default=0)
+    hit = hits.get(k)
     gap = e.difference(e.oracle, name) if e.oracle else None
     evidence = []
-    if gap is not None and e.oracle is not None:
+    if gap is not None:
         evidence.append(f"{e.oracle} − {name}: {points(gap)}")
     if hit is not None:
         evidence.append(f"hit@{k} of {name}: {percent(hit)}")
-    among = f"among the {k} passages given" if k > 1 else "as the passage given"
-    if gap is not None and e.oracle is not None and gap.state == "BETTER":
-        yield Action(
-            kind="mend-retrieval",
-            sentence=f"Mend retrieval: given the gold document the same model reaches {percent(e.means[e.oracle])} "
-            f"({e.oracle}), {points(gap)} above {name}.",
-            evidence=tuple(evidence),
-            gain=e.means[e.oracle] - e.means[e.choice],
-        )
-    elif gap is None and hit is not None and hit < FOUND_ENOUGH:
-        yield Action(
-            kind="mend-retrieval",
-            sentence=f"Retrieval has the gold document {among} for only {percent(hit)} of questions: mend retrieval "
-            "first (passage size, lexical and dense together), then compare again.",
-            evidence=tuple(evidence),
-            gain=min(e.means[name] / max(hit, 0.01), 1.0) - e.means[e.choice],
-        )
-    elif hit is not None and e.means[name] < hit - USED_ENOUGH:
-        trained = e.variants[name].settings.get("trained_on") == "passages"
-        yield Action(
-            kind="label-train" if trained else "train-with-context",
-            sentence=f"The gold document is {among} for {percent(hit)} of questions, yet {name} reaches "
-            f"{percent(e.means[name])}: "
-            + (
-                "see in the answers whether the right part of it was given (more or longer passages), then add training "
-                "rows, or take a stronger base."
-                if trained
-                else "the model does not use what it is given. Train it with passages in prompts, or take a stronger base."
-            ),
-            evidence=tuple(evidence),
-            gain=hit - e.means[e.choice],
-        )
+    action = None
+    if gap is not None and gap.state == "BETTER":
+        action = _below_the_oracle(e, name, points(gap))
+    elif gap is None and hit is not None and hit < ENOUGH_HITS:
+        action = _few_hits(e, name, k, hit)
+    elif hit is not None and e.means[name] < hit - UNUSED:
+        action = _unused_passages(e, name, k, hit)
+    if action is not None:
+        yield action.model_copy(update={"evidence": tuple(evidence)})
 
 
-def _hits(e: Evidence, name: str) -> tuple[int, float | None]:
-    """The largest k of hit@k, and its share."""
-    hits = {
-        int(m[0]): h.value
-        for key, h in e.variants[name].retrieval.items()
-        if (m := re.findall(r"\d+", key)) and h.value is not None
-    }
-    k = max(hits, default=0)
-    return k, hits.get(k)
+def _below_the_oracle(e: Evidence, name: str, gap: str) -> Action:
+    bound = e.means[e.oracle or name]
+    return Action(
+        kind="mend-retrieval",
+        sentence=f"Improve retrieval: with the gold document in its prompt the same model reaches {percent(bound)} "
+        f"({e.oracle}), {gap} above {name}.",
+        gain=bound - e.means[e.choice],
+    )
 
 
-def _context(e: Evidence) -> Iterator[Action]:
+def _few_hits(e: Evidence, name: str, k: int, hit: float) -> Action:
+    return Action(
+        kind="mend-retrieval",
+        sentence=f"Improve retrieval first (passage size, lexical and dense together), then compare again: {_found(k, hit)} only.",
+        gain=min(e.means[name] / max(hit, 0.01), 1.0) - e.means[e.choice],
+    )
+
+
+def _unused_passages(e: Evidence, name: str, k: int, hit: float) -> Action:
+    trained = e.variants[name].trained_on_passages
+    advice = (
+        "check in the answers whether the right part of the document is in the prompt (more or longer passages). "
+        "Then add training rows, or use a stronger base."
+        if trained
+        else "the model does not use the passages. Train it with passages in its prompts, or use a stronger base."
+    )
+    return Action(
+        kind="label-train" if trained else "train-with-context",
+        sentence=f"{_found(k, hit).capitalize()}, but {name} reaches {percent(e.means[name])}: {advice}",
+        gain=hit - e.means[e.choice],
+    )
+
+
+def _found(k: int, hit: float) -> str:
+    return (
+        f"the gold document is {f'among the {k} passages' if k > 1 else 'the passage'} for {percent(hit)} of questions"
+    )
+
+
+def _passages_hurt(e: Evidence) -> Iterator[Action]:
     tuned, combined = e.best_of(("tune",)), e.best_of(("combine",))
     gap = e.difference(combined, tuned) if tuned and combined else None
     if gap is not None and gap.state == "WORSE":
         yield Action(
             kind="train-with-context",
-            sentence="Passages hurt the tuned model: train it with passages in its prompts, gold and distracting ones (RAFT).",
+            sentence="Passages make the tuned model worse: train it with passages in its prompts, gold and distracting ones "
+            "(RAFT).",
             evidence=(f"{combined} − {tuned}: {points(gap)}",),
         )
 
 
 def _train_rows(e: Evidence, facts: TaskFacts, curves: Sequence[LearningCurve]) -> Iterator[Action]:
     """More training examples: by the curve where there is one, else where they are few."""
-    drawn = [c for c in curves if c.forecast and c.variant in e.variants]
-    for curve in drawn:
+    forecasts = _forecasts(e, curves)
+    for curve in forecasts:
         last, ahead = curve.points[-1], curve.forecast[0]
         gain = ahead.value - e.means[e.choice]
         if ahead.value - last.value > e.margin and gain > 0 and ahead.low is not None and ahead.high is not None:
             yield Action(
                 kind="label-train",
-                sentence=f"Label about {rounded(ahead.n - last.n)} more training examples: with {ahead.n:,} the curve puts "
-                f"{curve.variant} at {percent(ahead.value)} ({100 * ahead.low:.1f} to {100 * ahead.high:.1f}).",
+                sentence=f"Label about {rounded(ahead.n - last.n)} more training examples: with {ahead.n:,} the learning curve "
+                f"forecasts {percent(ahead.value)} ({100 * ahead.low:.1f} to {100 * ahead.high:.1f}) for {curve.variant}.",
                 evidence=tuple(f"{p.n:,} examples: {percent(p.value)}" for p in curve.points),
                 gain=gain,
             )
     trained = e.best_of(TRAINED)
-    if trained and not drawn and e.family(e.choice) in UNTRAINED and 0 < facts.train_rows < ENOUGH_TRAIN:
+    if trained and not forecasts and e.family(e.choice) in UNTRAINED and 0 < facts.train_rows < ENOUGH_TRAIN:
         yield Action(
             kind="label-train",
-            sentence=f"Fine-tuning saw {facts.train_rows} examples; 200 to 500 are often enough, fewer often not: add some.",
+            sentence=f"Add training examples: fine-tuning had {facts.train_rows}. Often 200 to 500 are enough, and fewer are not.",
             evidence=(f"{trained}: {percent(e.means[trained])} with {facts.train_rows} examples",),
         )
 
 
+def _forecasts(e: Evidence, curves: Sequence[LearningCurve]) -> list[LearningCurve]:
+    return [c for c in curves if c.forecast and c.variant in e.variants]
+
+
 def _prompt_or_base(e: Evidence, facts: TaskFacts) -> Iterator[Action]:
-    """A prompt hardly above chance is the base's limit; one above chance and below no language model at all, the prompt's."""
+    """A prompt hardly above chance shows the base's limit; one above chance but below the classical model, the prompt's."""
     prompted, classical = e.best_of(("prompt",)), e.best_of(("classical",))
     if prompted is None or e.family(e.choice) in TRAINED:
         return
-    chance = 1 / facts.labels if facts.kind == "label" and facts.labels else 0.0
-    score = e.means[prompted]
-    if score < chance + 0.15:
-        yield _weak(
-            "stronger-base", f"Take a stronger base: its best prompt, {prompted}, is hardly above chance", e, prompted
-        )
+    score = percent(e.means[prompted])
+    evidence = (f"{prompted}: {score}",)
+    if e.means[prompted] < facts.chance + HARDLY:
+        sentence = f"Use a stronger base: its best prompt, {prompted}, is hardly above chance ({score})."
+        yield Action(kind="stronger-base", sentence=sentence, evidence=evidence, gain=0.02)
     elif classical is not None and (d := e.difference(classical, prompted)) is not None and d.state == "BETTER":
-        yield _weak(
-            "mend-prompt", f"Work on the prompt: {prompted} is above chance and yet below {classical}", e, prompted
-        )
-
-
-def _weak(kind: ActionKind, sentence: str, e: Evidence, prompted: str) -> Action:
-    found = f"{prompted}: {percent(e.means[prompted])}"
-    return Action(kind=kind, sentence=f"{sentence} ({percent(e.means[prompted])}).", evidence=(found,), gain=0.02)
+        sentence = f"Improve the prompt: {prompted} ({score}) is above chance, but below {classical}."
+        yield Action(kind="mend-prompt", sentence=sentence, evidence=evidence, gain=0.02)
 
 
 def _confirm(e: Evidence) -> Iterator[Action]:
     if e.settled and len(e.tied) > 1:
-        sentence = f"Check {e.choice} once on questions that played no part here."
-        yield Action(kind="confirm", sentence=sentence, evidence=(f"not told apart: {', '.join(e.tied)}",), gain=0.0)
+        sentence = f"Test {e.choice} once on questions that were not used here."
+        evidence = (f"cannot be told apart: {', '.join(e.tied)}",)
+        yield Action(kind="confirm", sentence=sentence, evidence=evidence, gain=0.0)
 
 
 def _stop(e: Evidence, curves: Sequence[LearningCurve]) -> Action:
-    flat = [c for c in curves if c.forecast and c.variant in e.variants]
-    more = "; ".join(f"twice the examples would put {c.variant} at {percent(c.forecast[0].value)}" for c in flat)
+    flat = "; ".join(
+        f"forecast for {c.variant} with twice the examples: {percent(c.forecast[0].value)}"
+        for c in _forecasts(e, curves)
+    )
     return Action(
         kind="stop",
         sentence=f"Stop here and use {e.choice}: nothing measured promises more than {100 * e.margin:.1f} points.",
-        evidence=tuple(filter(None, (more,))),
+        evidence=(flat,) if flat else (),
         gain=0.0,
     )

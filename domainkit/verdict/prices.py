@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -11,12 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domainkit.errors import ConfigError
-from domainkit.results.schema import Prices
+from domainkit.results.schema import Hardware, Prices
 from domainkit.storage import read_toml
 
 PaidBy = Literal["machine time", "tokens"]
 DEFAULTS = "the defaults of domainkit"
-NEXT_STEP = "domainkit/evaluation/prices.toml shows every entry; write amounts as plain numbers of zero or more"
+NEXT_STEP = "domainkit/verdict/prices.toml shows every entry; write amounts as plain numbers of zero or more"
 
 
 class _Table(BaseModel):
@@ -46,7 +45,7 @@ class VariantPrices(_Table):
 
 
 class PriceTable(_Table):
-    """All prices, in `currency`; hours, millions of tokens, single examples. `defaults` names those nobody gave."""
+    """All prices: of hours, of a million tokens, of single examples."""
 
     currency: str = Field(min_length=1, max_length=12)
     machine: MachinePrices
@@ -54,23 +53,16 @@ class PriceTable(_Table):
     labels: LabelPrices
     variants: dict[str, VariantPrices] = {}
     defaults: tuple[str, ...] = ()
+    """Names of the prices that the user's file does not have."""
     source: str = DEFAULTS
 
-    def for_hardware(self, answered: object, trained: object) -> Prices:
-        """The prices that apply where the run and the training took place."""
-        hours = {True: "machine.gpu_hour", False: "machine.cpu_hour"}
-        used = {
-            "currency",
-            hours[had_gpu(answered)],
-            hours[had_gpu(trained)],
-            "tokens.input",
-            "tokens.output",
-            "labels.example",
-        }
+    def for_machines(self, answered: Hardware | None, trained: Hardware | None) -> Prices:
+        """The prices that apply where the run and the training took place; a machine that is not known has no GPU."""
+        used = {"currency", _hour_of(answered), _hour_of(trained), "tokens.input", "tokens.output", "labels.example"}
         return Prices(
             currency=self.currency,
-            machine_hour=self._hour(answered),
-            training_hour=self._hour(trained),
+            machine_hour=self.hour(answered),
+            training_hour=self.hour(trained),
             input_per_million=self.tokens.input,
             output_per_million=self.tokens.output,
             label=self.labels.example,
@@ -78,16 +70,17 @@ class PriceTable(_Table):
             source=self.source,
         )
 
-    def _hour(self, hardware: object) -> float:
-        return self.machine.gpu_hour if had_gpu(hardware) else self.machine.cpu_hour
+    def hour(self, machine: Hardware | None) -> float:
+        return self.machine.gpu_hour if has_gpu(machine) else self.machine.cpu_hour
 
 
-def had_gpu(hardware: object) -> bool:
-    """Whether a record of hardware, of whatever form, tells of a GPU."""
-    if isinstance(hardware, Mapping) and "gpus" in hardware:
-        return bool(hardware["gpus"])
-    text = str(hardware).lower()
-    return any(word in text for word in ("gpu", "cuda", "nvidia", "rocm")) and "'gpus': []" not in text
+def has_gpu(machine: Hardware | None) -> bool:
+    return machine is not None and bool(machine.gpus)
+
+
+def _hour_of(machine: Hardware | None) -> str:
+    """The name of the price of its hour."""
+    return "machine.gpu_hour" if has_gpu(machine) else "machine.cpu_hour"
 
 
 def read_prices(path: str | Path | None = None) -> PriceTable:
@@ -95,23 +88,23 @@ def read_prices(path: str | Path | None = None) -> PriceTable:
 
     Raises ConfigError that names the file and each wrong or unknown entry.
     """
-    known = tomllib.loads(files("domainkit.verdict").joinpath("prices.toml").read_text(encoding="utf-8"))
-    given = read_toml(Path(path)) if path is not None else {}
-    reserved = {"defaults", "source"} & given.keys()
+    defaults = tomllib.loads(files("domainkit.verdict").joinpath("prices.toml").read_text(encoding="utf-8"))
+    own = read_toml(Path(path)) if path is not None else {}
+    reserved = {"defaults", "source"} & own.keys()
     if reserved:
         raise ConfigError(f"unknown entry '{min(reserved)}'", where=str(path), next_step=NEXT_STEP)
-    merged = {**known, **given}
-    defaults = [] if "currency" in given else ["currency"]
+    merged = {**defaults, **own}
+    unset = [] if "currency" in own else ["currency"]
     for section in ("machine", "tokens", "labels"):
-        own = given.get(section, {})
-        if not isinstance(own, dict):
+        prices = own.get(section, {})
+        if not isinstance(prices, dict):
             raise ConfigError(
-                f"'{section}' is no table", where=str(path), next_step=f"write [{section}] above its prices"
+                f"'{section}' is not a table", where=str(path), next_step=f"write [{section}] above its prices"
             )
-        merged[section] = {**known[section], **own}
-        defaults += [f"{section}.{name}" for name in known[section] if name not in own]
+        merged[section] = {**defaults[section], **prices}
+        unset += [f"{section}.{name}" for name in defaults[section] if name not in prices]
     try:
-        return PriceTable(**merged, defaults=tuple(defaults), source=str(path) if path is not None else DEFAULTS)
+        return PriceTable(**merged, defaults=tuple(unset), source=str(path) if path is not None else DEFAULTS)
     except ValidationError as e:
-        faults = "; ".join(f"{'.'.join(map(str, x['loc']))}: {x['msg'].lower()}" for x in e.errors())
-        raise ConfigError(f"wrong prices: {faults}", where=str(path), next_step=NEXT_STEP) from e
+        wrong = "; ".join(f"{'.'.join(map(str, x['loc']))}: {x['msg'].lower()}" for x in e.errors())
+        raise ConfigError(f"wrong prices: {wrong}", where=str(path), next_step=NEXT_STEP) from e

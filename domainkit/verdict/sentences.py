@@ -1,33 +1,74 @@
-"""Figures in the sentences of a verdict."""
+"""Phrases and figures that several sentences share."""
 
 from __future__ import annotations
 
-from domainkit.results.schema import Difference, Forgetting
+from collections.abc import Iterable
+
+from domainkit.evaluation.variant import Family
+from domainkit.results.schema import Difference, Forgetting, LeakSet, VariantResult, WithoutLeaks
+from domainkit.verdict import numbers
+
+ANSWERS: dict[Family, str] = {
+    "classical": "use a classical model",
+    "prompt": "prompt",
+    "retrieve": "retrieve",
+    "tune": "fine-tune",
+    "combine": "fine-tune and retrieve",
+    "custom": "custom",
+}
+"""The verdict's answer by the family of the chosen variant; an oracle is never chosen."""
+CANNOT_TELL = "cannot tell yet"
+LEAK_SETS: dict[LeakSet, str] = {
+    "train": "the training rows",
+    "index": "the retrieved documents",
+    "dev": "the development questions",
+}
+
+
+def answer_of(variant: VariantResult) -> str:
+    """What to do in order to use the variant."""
+    if variant.family in ("tune", "combine") and variant.shots:
+        return f"fine-tune{', retrieve' if variant.family == 'combine' else ''} and show solved examples"
+    return ANSWERS[variant.family]
 
 
 def percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"
+    return f"{numbers.percent(fraction)} %"
 
 
 def points(d: Difference) -> str:
     """+4.0 points (1.1 to 6.9), with a true minus sign."""
-    return f"{100 * d.value:+.1f} points ({100 * d.low:.1f} to {100 * d.high:.1f})".replace("-", "−")
+    return f"{numbers.points(d.value)} points ({numbers.percent(d.low)} to {numbers.percent(d.high)})"
 
 
 def rounded(n: int) -> int:
-    """Up to two digits that count: a forecast claims no more."""
+    """Up to two significant digits: a forecast claims no more."""
     step = 10 ** max(0, len(str(n)) - 2)
     return -(-n // step) * step
 
 
+def listed(names: Iterable[str]) -> str:
+    """ "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def forgetting_sentence(f: Forgetting) -> str:
-    """The gate in one sentence."""
+    """The change of general knowledge, and what the gate says of it."""
     d = f.difference
     change = f"{'lost' if d.value < 0 else 'gained'} {100 * abs(d.value):.1f} points"
     change = change if abs(d.value) >= 5e-4 else "changed nothing"
-    interval = f"{100 * d.low:+.1f} to {100 * d.high:+.1f}".replace("-", "−")
-    needs = f", it needs about {f.needed:,} questions" if f.needed and f.gate == "cannot tell yet" else ""
-    told = f"Fine-tuning {change} on {d.n:,} general questions ({interval}): gate {f.gate} at −{100 * f.margin:g} points{needs}."
-    if f.gate != "passed" and d.high < 0:
-        told = told[:-1] + "; some loss is shown."
-    return told
+    interval = f"{numbers.points(d.low)} to {numbers.points(d.high)}"
+    gate = {"passed": "passes", "failed": "fails", "cannot tell yet": "cannot tell yet"}[f.gate]
+    needs = f": it needs about {f.needed:,} questions" if f.needed and f.gate == "cannot tell yet" else ""
+    loss = " Some loss is shown." if f.gate != "passed" and d.high < 0 else ""
+    return (
+        f"Fine-tuning {change} on {d.n:,} general questions ({interval}). "
+        f"The gate at −{100 * f.margin:g} points {gate}{needs}.{loss}"
+    )
+
+
+def without_leaks_sentence(clean: WithoutLeaks) -> str:
+    """Whether the verdict changes without the leaked questions."""
+    change = f"changes to '{clean.answer}' ({clean.choice})" if clean.changed else "stays the same"
+    return f"Without the leaked questions the verdict {change}."

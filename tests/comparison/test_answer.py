@@ -65,7 +65,7 @@ def test_a_race_drops_the_worst_and_ends_when_every_difference_is_clear(task: Pa
     assert (difference.state, "e-process" in difference.method) == ("BETTER", True)
     assert (results.verdict.answer, results.verdict.choice, results.verdict.tied) == ("custom", "good", ())
     said = " ".join(results.verdict.cautions)
-    assert f"The race was decided after {race.questions} of 200 questions" in said
+    assert f"The race ended after {race.questions} of 200 questions" in said
     assert f"bad after {race.out['bad'].answered} (worse than " in said
 
 
@@ -97,6 +97,6 @@ def test_equal_variants_are_asked_every_question(task: Path, tmp_path: Path) -> 
 def test_the_reports_mark_a_variant_that_was_raced_out(task: Path, tmp_path: Path) -> None:
     results = run(task, tmp_path / "run", *VARIANTS)
     assert results.race is not None
-    mark = f"raced out after {results.race.out['bad'].answered}"
+    mark = f"dropped after {results.race.out['bad'].answered}"
     assert mark in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert mark in to_markdown(results)

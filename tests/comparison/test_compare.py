@@ -145,7 +145,7 @@ def test_train_items_in_test_are_reported(tmp_path: Path) -> None:
     both = write(tmp_path / "both.jsonl", rows(24))
     results = compare(both, ["classical"], tmp_path / "run", train=both, latency_items=0)
     assert {leak.level: leak.count for leak in results.leaks} == {"exact": 24, "ngram": 0, "near": 0, "embedding": 0}
-    assert any("also in train" in caution for caution in results.verdict.cautions)
+    assert any("also stand in the training rows" in caution for caution in results.verdict.cautions)
 
 
 def test_an_empty_task_is_refused(task: dict[str, Path], tmp_path: Path) -> None:

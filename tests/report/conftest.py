@@ -14,15 +14,22 @@ from domainkit.evaluation.variant import Family
 from domainkit.results.schema import (
     Action,
     AnswerRow,
+    BreakEven,
+    Cost,
     CurvePoint,
     Difference,
     Estimate,
+    Forgetting,
+    GeneralText,
+    Hardware,
     Item,
     Latency,
     Leak,
     LeakPair,
     LearningCurve,
+    LostQuestion,
     Passage,
+    Prices,
     Race,
     RacedOut,
     Recipe,
@@ -31,8 +38,10 @@ from domainkit.results.schema import (
     TaskFacts,
     TrainingReceipt,
     Usage,
+    VariantCost,
     VariantResult,
     Verdict,
+    WithoutLeaks,
 )
 
 # name, family, description, share right, prompt tokens, seconds per question (None: the variant reports none)
@@ -130,14 +139,16 @@ def build(n: int = 240, *, kind: str = "label", copies: int = 1, hostile: tuple[
                   for k in range(9)},
         training=TrainingReceipt(
             method="qlora", examples=1200, tokens=412_800, seconds=1834.0, trainable_parameters=4_884_480,
-            adapter_bytes=19_563_008, final_loss=0.218, hardware="1 × NVIDIA L4, 24 GB",
+            adapter_bytes=19_563_008, final_loss=0.218, hardware=Hardware(cores=8, gpus=("NVIDIA L4",)),
         ),
-        leaks=(Leak(level="exact", count=2, pairs=(("q0003", "train.jsonl:88"), ("q0011", "train.jsonl:412"))),
-               Leak(level="near", count=1, pairs=(("q0021", "train.jsonl:7"),))),
+        leaks=(
+            Leak(level="exact", count=2, pairs=(LeakPair(test="q0003", source="train.jsonl:88"), LeakPair(test="q0011", source="train.jsonl:412"))),
+            Leak(level="near", count=1, pairs=(LeakPair(test="q0021", source="train.jsonl:7"),)),
+        ),
         model={"base": {"name": "HuggingFaceTB/SmolLM2-1.7B-Instruct", "revision": "31b70e2e", "quantisation": "nf4"},
                "adapter": {"sha256": "77ab" * 16, "method": "qlora"}},
         environment={"domainkit": "0.1.0", "torch": "2.10.0", "transformers": "5.10.1", "python": "3.12.4",
-                     "hardware": "8 cores, 1 × NVIDIA L4",
+                     "hardware": {"cores": 8, "gpus": ["NVIDIA L4"]},
                      "command": "domainkit compare --test test.jsonl --train train.jsonl --adapter runs/support --out runs/compare"},
         created="2026-03-02T14:05:00Z",
         seconds=1312.4,
@@ -278,9 +289,9 @@ def enrich(results: Results) -> Results:
             ),
             "next_steps": (
                 "Label about 360 more training examples.",
-                "Check tuned once on questions that played no part here.",
+                "Test tuned once on questions that were not used here.",
             ),
-            "cautions": (*results.verdict.cautions, "Without the leaked questions the verdict stays the same."),
+            "without_leaks": WithoutLeaks(answer="fine-tune", choice="tuned", changed=False),
         }
     )
     race = Race(alpha=0.05, block=20, seed=0, questions=len(items), of=300, answers=1700, of_answers=2400,
@@ -308,3 +319,46 @@ def enrich(results: Results) -> Results:
 @pytest.fixture(scope="session")
 def rich(label_results: Results) -> Results:
     return enrich(label_results)
+
+
+HOSTILE = "<script>alert(1)</script>\u202e"
+
+
+def cost(*, known: bool = True, rival: str = "knn-few-shot") -> Cost:
+    def priced(name: str, each: float, training: float | None = 0.0) -> VariantCost:
+        return VariantCost(
+            name=name, paid_by="machine time", per_thousand=Estimate(value=1000 * each, low=900 * each, high=1100 * each, n=240),
+            per_correct=Estimate(value=2 * each, low=1.5 * each, n=240), tokens_per_thousand=0.03, training=training,
+            reason="" if training is not None else "the adapter has no training receipt",
+        )  # fmt: skip
+
+    point = BreakEven(variant="tuned", rival=rival, state="from", questions=2_424, low=2_100, high=2_735)
+    return Cost(
+        prices=Prices(machine_hour=0.1, training_hour=1.2, input_per_million=0.15, output_per_million=0.6,
+                      defaults=("machine.cpu_hour",), source="my.toml"),
+        variants=(priced("zero-shot", 2e-5), priced(rival, 3e-5), priced("tuned", 1e-5, 0.05 if known else None), priced("classical", 0.0)),
+        break_even=(point, BreakEven(variant="tuned", rival="classical", state="never", reason="a question costs more with tuned", rival_worse=True)),
+    )  # fmt: skip
+
+
+def forgetting(question: str = "What melts ice?") -> Forgetting:
+    d = Difference(value=-0.03, low=-0.055, high=-0.005, n=350, wins=4, ties=332, losses=14, p=0.03, p_adjusted=0.03,
+                   state="WORSE", margin=0.02)  # fmt: skip
+    base, tuned = Estimate(value=0.6, low=0.55, high=0.65, n=350), Estimate(value=0.57, low=0.52, high=0.62, n=350)
+    return Forgetting(
+        base=base, tuned=tuned, difference=d, gate="cannot tell yet", margin=0.02, groups={"ARC-Easy": (base, tuned), "OpenBookQA": (base, tuned)},
+        lost=(LostQuestion(id="arc-1", question=question, right="heat", now=HOSTILE),), gained=4,
+        text=GeneralText(base=1.1, tuned=1.15, difference=0.05, low=0.02, high=0.08, n=12, bytes=9_000), source="general.jsonl", seconds=42.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def full(label_results: Results) -> Results:
+    """A comparison with its cost and its forgetting."""
+    return label_results.model_copy(update={"cost": cost(), "forgetting": forgetting()})
+
+
+@pytest.fixture
+def hostile_full() -> Results:
+    """The same with hostile names and answers."""
+    return build(12).model_copy(update={"cost": cost(rival=HOSTILE), "forgetting": forgetting(HOSTILE)})

@@ -56,7 +56,7 @@ def test_rougher_points_give_a_wider_band() -> None:
 def test_two_sizes_give_no_forecast_and_say_why() -> None:
     curve = learning_curve("tuned", [point(100, 0.5), point(200, 0.6), point(200, 0.61), (0, Estimate(value=None))])
     assert (len(curve.points), curve.forecast) == (2, ())
-    assert curve.reason == "2 sizes of training set are too few for a forecast; give at least 3"
+    assert curve.reason == "2 training set sizes are too few for a forecast; at least 3 are needed"
 
 
 def test_parts_are_nested_and_drawn_from_the_seed() -> None:

@@ -9,18 +9,18 @@ import pytest
 
 from domainkit.evaluation.answers_on_disk import Row
 from domainkit.evaluation.task import Sample
-from domainkit.statistics.racing import Course, race_blocks, race_order, run_race
+from domainkit.statistics.racing import RaceState, race_blocks, race_order, run_race
 
 
-def raced(scores: np.ndarray, block: int = 20, baseline: int = 0) -> Course:
+def raced(scores: np.ndarray, block: int = 20, baseline: int = 0) -> RaceState:
     """A race over scores (variants, items), in the order given."""
     names = [f"v{k}" for k in range(len(scores))]
-    course = Course(names, names[baseline])
+    race = RaceState(names, names[baseline])
     for start in range(0, scores.shape[1], block):
-        if course.over:
+        if race.over:
             break
-        course.add({name: scores[int(name[1:]), start : start + block].tolist() for name in course.active})
-    return course
+        race.add({name: scores[int(name[1:]), start : start + block].tolist() for name in race.active})
+    return race
 
 
 def answers(rng: np.random.Generator, rates: Sequence[float], n: int) -> np.ndarray:
@@ -45,17 +45,17 @@ def test_equals_are_told_apart_in_at_most_one_race_of_twenty() -> None:
 
 def test_a_clear_loser_stops_early_and_a_clear_winner_ends_the_race() -> None:
     rng = np.random.default_rng(1)
-    courses = [raced(answers(rng, [0.45, 0.15, 0.9], 500)) for _ in range(20)]
-    assert all(set(c.out) == {"v1"} and c.out["v1"].better == "v2" for c in courses)
-    assert np.mean([c.asked for c in courses]) < 100
-    assert all(c.over for c in courses)
+    races = [raced(answers(rng, [0.45, 0.15, 0.9], 500)) for _ in range(20)]
+    assert all(set(c.out) == {"v1"} and c.out["v1"].better == "v2" for c in races)
+    assert np.mean([c.asked for c in races]) < 100
+    assert all(c.over for c in races)
 
 
 def test_the_baseline_is_asked_to_the_end() -> None:
     rng = np.random.default_rng(2)
-    course = raced(answers(rng, [0.1, 0.8, 0.8], 300))
-    assert "v0" in course.active
-    assert course.out == {}
+    race = raced(answers(rng, [0.1, 0.8, 0.8], 300))
+    assert "v0" in race.active
+    assert race.out == {}
 
 
 def test_blocks_keep_clusters_whole_and_the_order_comes_from_the_seed() -> None:
@@ -82,7 +82,7 @@ def test_run_race_asks_only_who_is_running() -> None:
     def score(block: Sequence[Sample], rows: Sequence[Row]) -> list[float | None]:
         return [float(r.text == s.target) for s, r in zip(block, rows, strict=True)]
 
-    order, rows, race = run_race(Course(["base", "bad", "good"], "base"), samples, ask, score, seed=1)
+    order, rows, race = run_race(RaceState(["base", "bad", "good"], "base"), samples, ask, score, seed=1)
     assert set(race.out) == {"bad"}
     dropped = race.out["bad"].answered
     assert asked == {"base": race.questions, "bad": dropped, "good": race.questions}
@@ -90,23 +90,23 @@ def test_run_race_asks_only_who_is_running() -> None:
     assert race.answers == sum(asked.values()) < 600
     assert all(len(answered) == race.questions for answered in rows.values())
     assert [r is None for r in rows["bad"]] == [False] * dropped + [True] * (race.questions - dropped)
-    again = run_race(Course(["base", "bad", "good"], "base"), samples, ask, score, seed=1)
+    again = run_race(RaceState(["base", "bad", "good"], "base"), samples, ask, score, seed=1)
     assert (again[0], again[2]) == (order, race)
 
 
 @pytest.mark.parametrize("names", [["only"], ["one", "two"]])
 def test_variants_that_agree_race_to_the_last_question_and_so_does_one_alone(names: list[str]) -> None:
-    course = Course(names, names[0])
+    race = RaceState(names, names[0])
     for _ in range(5):
-        course.add({name: [1.0, 0.0, None] for name in names})
-    assert course.out == {}
-    assert not course.over
+        race.add({name: [1.0, 0.0, None] for name in names})
+    assert race.out == {}
+    assert not race.over
 
 
 def test_an_oracle_is_asked_to_the_end_and_beats_nobody() -> None:
-    course = Course(["base", "rag", "oracle"], "base", bounds=["oracle"])
+    race = RaceState(["base", "rag", "oracle"], "base", bounds=["oracle"])
     for _ in range(6):
-        course.add({"base": [0.0, 1.0] * 10, "rag": [1.0, 0.0] * 10, "oracle": [1.0] * 20})
-    assert course.out == {}
-    assert course.pairs == [("base", "rag")]
-    assert "oracle" in course.active
+        race.add({"base": [0.0, 1.0] * 10, "rag": [1.0, 0.0] * 10, "oracle": [1.0] * 20})
+    assert race.out == {}
+    assert race.pairs == [("base", "rag")]
+    assert "oracle" in race.active

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from domainkit.results.schema import Recipe
-from domainkit.statistics.seeds import cautions, crossed_interval, matrix, weigh
+from domainkit.statistics.seeds import crossed_interval, matrix, recipe_of
 
 
 def coverage(items: int, seeds: int, between_seeds: float, runs: int = 1_000) -> float:
@@ -62,20 +61,17 @@ def test_items_without_a_score_are_left_out() -> None:
 def test_seeds_that_disagree_leave_the_recipe_open_though_the_adapter_is_better() -> None:
     baseline = [0.0] * 100
     good, poor = [1.0] * 60 + [0.0] * 40, [1.0] * 5 + [0.0] * 95
-    found = weigh([good, poor], baseline, None, 0.02)
-    assert found["by_seed"] == (0.6, 0.05)
-    assert found["state"] == "CANNOT TELL YET"
-    alike = weigh([good, good[::-1]], baseline, None, 0.02)
-    assert alike["state"] == "BETTER"
-    assert alike["difference"].value == pytest.approx(0.6)
-    open_ = Recipe(variant="tuned", baseline="zero-shot", seeds=(0, 1), **found)
-    [said] = cautions([open_], {"tuned": "BETTER"})
-    assert said.startswith("tuned's adapter is BETTER than zero-shot, but over 2 training seeds that cannot be told")
-    assert cautions([open_], {"tuned": "CANNOT TELL YET"}) == []
+    mixed = recipe_of("tuned", {0: good, 1: poor}, "zero-shot", baseline, clusters=None, margin=0.02)
+    assert (mixed.seeds, mixed.by_seed, mixed.state) == ((0, 1), (0.6, 0.05), "CANNOT TELL YET")
+    alike = recipe_of("tuned", {0: good, 1: good[::-1]}, "zero-shot", baseline, clusters=None, margin=0.02)
+    assert alike.state == "BETTER"
+    assert alike.difference is not None
+    assert alike.difference.value == pytest.approx(0.6)
 
 
 def test_a_recipe_is_never_surer_than_its_adapters() -> None:
     same = [1.0] * 20
-    found = weigh([same, same], None, None, 0.02)
-    assert found["score"].low < 0.9
-    assert "difference" not in found
+    recipe = recipe_of("tuned", {0: same, 1: same}, "tuned", None, clusters=None, margin=0.02)
+    assert recipe.score.low is not None
+    assert recipe.score.low < 0.9
+    assert (recipe.difference, recipe.state) == (None, None)

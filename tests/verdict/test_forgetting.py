@@ -65,9 +65,9 @@ def test_a_lost_question_is_listed_and_the_gate_fails(tmp_path: Path) -> None:
     assert [q.id for q in found.lost] == [f"g{i}" for i in range(30)]
     assert (found.lost[0].right, found.lost[0].now) == ("red", "blue")
     assert set(found.groups) == {"even", "odd"}
-    told = forgetting_sentence(found)
-    assert told.startswith("Fine-tuning lost 25.0 points on 120 general questions (")
-    assert "gate failed at −2 points; some loss is shown." in told
+    sentence = forgetting_sentence(found)
+    assert sentence.startswith("Fine-tuning lost 25.0 points on 120 general questions (")
+    assert sentence.endswith("The gate at −2 points fails. Some loss is shown.")
 
 
 def test_no_change_passes_only_with_enough_questions(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_no_change_passes_only_with_enough_questions(tmp_path: Path) -> None:
     assert few.gate == "cannot tell yet"
     assert few.needed is not None
     assert few.needed > 20
-    assert "it needs about" in forgetting_sentence(few)
+    assert "The gate at −2 points cannot tell yet: it needs about" in forgetting_sentence(few)
     (tmp_path / "many").mkdir()
     many = measured(tmp_path / "many", [True] * 400, [True] * 400)
     assert many.gate == "passed"

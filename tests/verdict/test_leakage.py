@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +12,8 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
 from domainkit.evaluation.task import Sample
 from domainkit.results.schema import Leak, LeakPair
-from domainkit.verdict.leakage import find_leaks, leaked_questions
-from domainkit.verdict.leakage_levels import fitted_run, words
+from domainkit.verdict.leakage import find_leaks
+from domainkit.verdict.text_similarity import words
 
 
 def examples(*questions: str, answer: str = "a") -> list[Example]:
@@ -60,11 +59,6 @@ def test_words_in_a_row_are_an_ngram_leak() -> None:
     leaks, clean = find_leaks(TRAIN, samples("Hello, why was I charged a fee for a cash withdrawal?"))
     assert found(leaks) == {"ngram": ["t1"]}
     assert clean == (False,)
-
-
-@pytest.mark.parametrize(("length", "run"), [(3, 5), (6, 5), (10, 8), (13, 11), (16, 13), (40, 13)])
-def test_the_run_fits_the_length(length: int, run: int) -> None:
-    assert fitted_run(length) == run
 
 
 def test_a_turn_of_phrase_is_no_leak() -> None:
@@ -151,7 +145,6 @@ def test_the_embedding_level_is_shown_and_leaves_the_question_clean() -> None:
     assert (level.level, level.count, level.counted, level.threshold) == ("embedding", 1, False, 0.95)
     assert level.pairs[0].similarity == 0.97
     assert clean == (True,)
-    assert leaked_questions(leaks) == 0
 
 
 def test_without_an_embedding_model_the_level_says_why_it_was_not_checked() -> None:
@@ -161,7 +154,7 @@ def test_without_an_embedding_model_the_level_says_why_it_was_not_checked() -> N
 
 def test_all_are_counted_and_fifty_shown() -> None:
     leaks, clean = find_leaks(TRAIN, samples(*["How do I activate my card?"] * 70))
-    assert (leaks[0].count, len(leaks[0].pairs), sum(clean), leaked_questions(leaks)) == (70, 50, 0, 70)
+    assert (leaks[0].count, len(leaks[0].pairs), sum(clean)) == (70, 50, 0)
 
 
 def test_nothing_and_punctuation_alone() -> None:
@@ -169,11 +162,6 @@ def test_nothing_and_punctuation_alone() -> None:
     assert find_leaks(TRAIN, [])[1] == ()
     leaks, _ = find_leaks(examples("?!", "。"), samples("?!", "...", ""))
     assert found(leaks) == {"exact": ["t1"]}
-
-
-def test_a_pair_of_an_older_file_still_loads() -> None:
-    leak = Leak.model_validate({"level": "exact", "count": 1, "pairs": [["q1", "train.jsonl:7"]]})
-    assert leak.pairs == (LeakPair(test="q1", source="train.jsonl:7"),)
 
 
 @given(st.lists(st.text(max_size=30), max_size=5), st.lists(st.text(max_size=30), max_size=5))

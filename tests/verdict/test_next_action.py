@@ -9,7 +9,7 @@ import numpy as np
 from domainkit.evaluation.variant import Family
 from domainkit.results.schema import Action, CurvePoint, Estimate, Leak, LearningCurve, TaskFacts, VariantResult
 from domainkit.statistics.intervals import estimate
-from domainkit.verdict.evidence import weigh
+from domainkit.verdict.evidence import ScoredVariants, evidence_of
 from domainkit.verdict.next_action import next_actions
 
 FAMILY: dict[str, Family] = {
@@ -41,7 +41,7 @@ def actions(
     facts = TaskFacts(
         name="t", kind="label", n=n, labels=10, primary_metric="label_accuracy", fingerprint="", train_rows=500
     )
-    e = weigh(results, scores)
+    e = evidence_of(ScoredVariants(results, scores))
     assert e is not None
     return next_actions(e, facts, **options)
 
@@ -65,11 +65,11 @@ def test_stop_when_nothing_promises_more_than_the_margin() -> None:
 def test_a_flat_curve_is_evidence_to_stop_and_a_rising_one_to_label() -> None:
     flat = actions(rates={"zero-shot": 0.4, "tuned": 0.9}, curves=[curve(0.88, 0.895, 0.9, ahead=0.905)])
     assert kinds(flat) == ["stop"]
-    assert flat[0].evidence == ("twice the examples would put tuned at 90.5 %",)
+    assert flat[0].evidence == ("forecast for tuned with twice the examples: 90.5 %",)
     rising = actions(rates={"zero-shot": 0.4, "tuned": 0.7}, curves=[curve(0.5, 0.6, 0.7, ahead=0.78)])
     assert kinds(rising) == ["label-train"]
     assert rising[0].sentence == (
-        "Label about 500 more training examples: with 1,000 the curve puts tuned at 78.0 % (74.0 to 82.0)."
+        "Label about 500 more training examples: with 1,000 the learning curve forecasts 78.0 % (74.0 to 82.0) for tuned."
     )
     assert rising[0].evidence == ("125 examples: 50.0 %", "250 examples: 60.0 %", "500 examples: 70.0 %")
 
@@ -90,7 +90,7 @@ def test_parsing_before_a_smaller_gain() -> None:
         curves=[curve(0.6, 0.66, 0.7, ahead=0.73)],
     )
     assert kinds(found) == ["mend-parsing", "label-train"]
-    assert "40.0 % of them name no label" in found[0].sentence
+    assert "40.0 % of them do not name a label" in found[0].sentence
     assert "it would reach 83.3 %" in found[0].sentence
 
 
@@ -98,21 +98,21 @@ def test_the_oracle_says_whether_retrieval_is_the_bottleneck_and_is_never_the_ch
     found = actions(rates={"zero-shot": 0.3, "rag": 0.5, "oracle-rag": 0.9, "tuned": 0.45})
     assert found[0].kind == "mend-retrieval"
     assert found[0].sentence.startswith(
-        "Mend retrieval: given the gold document the same model reaches 90.0 % (oracle-rag), +40.0 points ("
+        "Improve retrieval: with the gold document in its prompt the same model reaches 90.0 % (oracle-rag), +40.0 points ("
     )
     assert found[0].gain == 0.4
     hits = {"rag": {"retrieval": {"hit@3": Estimate(value=0.95)}}}
     found = actions(rates={"zero-shot": 0.3, "rag": 0.5, "oracle-rag": 0.5, "tuned": 0.45}, changes=hits)
     assert found[0].kind == "train-with-context"
-    assert "the model does not use what it is given" in found[0].sentence
+    assert "the model does not use the passages" in found[0].sentence
 
 
-def test_a_model_trained_on_passages_is_not_told_to_train_on_them() -> None:
+def test_a_model_trained_on_passages_is_not_advised_to_train_on_them() -> None:
     trained = {"retrieval": {"hit@2": Estimate(value=0.95)}, "settings": {"trained_on": "passages"}}
     found = actions(rates={"zero-shot": 0.3, "tuned-context": 0.6}, changes={"tuned-context": trained})
-    [action] = [a for a in found if "is among the 2 passages given for 95.0 %" in a.sentence]
+    [action] = [a for a in found if "is among the 2 passages for 95.0 %" in a.sentence]
     assert action.kind == "label-train"
-    assert "see in the answers whether the right part of it was given" in action.sentence
+    assert "check in the answers whether the right part of the document is in the prompt" in action.sentence
 
 
 def test_errors_and_deciding_leaks_come_first_and_other_leaks_late() -> None:
@@ -125,7 +125,7 @@ def test_errors_and_deciding_leaks_come_first_and_other_leaks_late() -> None:
         leaks_decide=True,
     )
     assert kinds(found) == ["mend-errors", "mend-leaks", "label-train"]
-    assert found[1].sentence.endswith("The verdict rests on them.")
+    assert found[1].sentence.endswith("The verdict depends on them.")
     found = actions(rates={"zero-shot": 0.5, "tuned": 0.7}, curves=[curve(0.5, 0.6, 0.7, ahead=0.8)], leaks=leaks)
     assert kinds(found) == ["label-train", "mend-leaks"]
     assert kinds(actions(rates={"zero-shot": 0.5, "tuned": 0.7}, leaks=leaks[1:])) == ["stop"]
@@ -133,7 +133,7 @@ def test_errors_and_deciding_leaks_come_first_and_other_leaks_late() -> None:
 
 def test_leaks_of_the_index_need_no_new_training() -> None:
     found = actions(rates={"zero-shot": 0.5, "tuned": 0.7}, leaks=[Leak(level="exact", count=3, against="index")])
-    assert found[0].sentence == "Take the leaked questions out of the documents, compare again."
+    assert found[0].sentence == "Remove the leaked questions from the retrieved documents, then compare again."
 
 
 def test_an_open_question_comes_before_improvements() -> None:

@@ -1,4 +1,4 @@
-"""The ledger knows a set by its content, counts different looks, and warns."""
+"""The ledger identifies a set by its content and counts different looks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from domainkit.evaluation.task import Sample
 from domainkit.results.schema import SetUse
 from domainkit.storage import state_dir
-from domainkit.verdict.test_set_ledger import FILE, cautions, content_of, luck, record_use, settings_of_run
+from domainkit.verdict.test_set_ledger import FILE, content_of, record_use, settings_of_run
 
 
 def samples(*questions: str, start: int = 0) -> list[Sample]:
@@ -39,7 +39,7 @@ def test_other_settings_are_another_look() -> None:
     assert a != settings_of_run(["k2", "k1"], "zero-shot", {"margin": 0.03})
 
 
-def test_a_spoilt_line_is_passed_over_and_no_question_is_kept(tmp_path: Path) -> None:
+def test_a_damaged_line_is_passed_over_and_no_question_is_stored(tmp_path: Path) -> None:
     record_use(content_of(samples("a secret question")), "A", "test", "t", tmp_path)
     with (tmp_path / FILE).open("a") as file:
         file.write('{"set": "cut off\n[]\n')
@@ -50,30 +50,10 @@ def test_a_spoilt_line_is_passed_over_and_no_question_is_kept(tmp_path: Path) ->
     assert {*json.loads(text.splitlines()[0])} == {"set", "settings", "purpose", "task", "at"}
 
 
-def test_a_ledger_that_cannot_be_kept_is_told_and_stops_nothing(tmp_path: Path) -> None:
+def test_a_ledger_that_cannot_be_written_is_reported_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     use = record_use("set", "A", "test", "t", tmp_path / "file")
-    assert "cannot be kept: " in use.unknown
-    assert cautions(use, 0.5, 100) == [f"How often these questions were used is not known: {use.unknown}."]
-
-
-@pytest.mark.parametrize(
-    ("use", "said"),
-    [
-        (SetUse(comparisons=4), []),
-        (SetUse(comparisons=12), ["This is the 12th different comparison on these questions"]),
-        (SetUse(comparisons=1, for_choosing=2), ["These questions were used 2 times to choose settings"]),
-        (SetUse(purpose="dev", for_choosing=1), ["These questions are for choosing (purpose=dev)"]),
-    ],
-)
-def test_cautions(use: SetUse, said: list[str]) -> None:
-    found = cautions(use, 0.6, 200)
-    assert len(found) == len(said)
-    assert all(f.startswith(s) for f, s in zip(found, said, strict=True))
-
-
-def test_the_best_of_twelve_equals_looks_five_points_better_at_two_hundred() -> None:
-    assert luck(12, 0.5, 200) == pytest.approx(0.057, abs=0.006)
+    assert "cannot be written: " in use.unknown
 
 
 def test_the_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from domainkit.evaluation.variant import Family
-from domainkit.results.schema import Estimate, Leak, TaskFacts, VariantResult, Verdict
+from domainkit.results.schema import Estimate, Leak, TaskFacts, VariantResult, Verdict, WithoutLeaks
 from domainkit.statistics.intervals import estimate
+from domainkit.verdict.evidence import ScoredVariants
 from domainkit.verdict.verdict import decide
 
 FAMILY: dict[str, Family] = {
@@ -45,7 +46,8 @@ def verdict(
     facts = TaskFacts(
         name="t", kind="label", n=n, labels=10, primary_metric="label_accuracy", fingerprint="", train_rows=500
     )
-    return decide(results, scores, facts, **options)
+    scored = ScoredVariants(results, scores, **{k: options.pop(k) for k in ("margin", "clusters") if k in options})
+    return decide(scored, facts, **options)
 
 
 def text(v: Verdict) -> str:
@@ -56,8 +58,8 @@ def test_use_a_classical_model() -> None:
     v = verdict(scored(classical=0.85, zero_shot=0.4, rag=0.5, tuned=0.7))
     assert (v.answer, v.choice, v.tied) == ("use a classical model", "classical", ())
     assert v.headline.startswith(
-        "Use a classical model: classical reaches 85.0 % label accuracy (81.2 to 88.2) without any language model, "
-        "above every language-model variant, the best of which is tuned (70.0 %): +15.0 points ("
+        "Use a classical model: classical reaches 85.0 % label accuracy (81.2 to 88.2) without a language model. "
+        "It is above the best language-model variant, tuned (70.0 %): +15.0 points ("
     )
 
 
@@ -76,7 +78,7 @@ def test_retrieve_since_tuning_on_top_is_equivalent() -> None:
     v = verdict(scores)
     assert (v.answer, v.choice, v.tied) == ("retrieve", "rag", ("tuned_rag",))
     assert v.headline.startswith("Do not fine-tune, retrieve: rag reaches 70.0 %")
-    assert "as good as tuned_rag" in v.headline
+    assert "It is as good as tuned_rag (70.0 %): " in v.headline
     assert "inside the margin of 2.0" in v.headline
 
 
@@ -92,7 +94,22 @@ def test_the_more_elaborate_wins_when_it_is_clearly_better(name: str, answer: st
     v = verdict(scored(classical=0.5, zero_shot=0.3, rag=0.55, **{name: 0.8}))
     assert (v.answer, v.choice) == (answer, name)
     assert v.headline.startswith(opening)
-    assert "above every other kind of variant, the best of which is rag (55.0 %): +25.0 points (" in v.headline
+    assert "It is above the best variant of another kind, rag (55.0 %): +25.0 points (" in v.headline
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "answer"),
+    [
+        ("tuned", {"shots": 4, "chosen": "nearest"}, "fine-tune and show solved examples"),
+        ("tuned_rag", {"shots": 4, "chosen": "fixed", "passages": 3}, "fine-tune, retrieve and show solved examples"),
+        ("tuned_rag", {"passages": 3}, "fine-tune and retrieve"),
+        ("tuned", {}, "fine-tune"),
+    ],
+)
+def test_a_trained_variant_with_solved_examples_says_so(name: str, settings: dict[str, Any], answer: str) -> None:
+    v = verdict(scored(zero_shot=0.3, **{name: 0.8}), {name: {"settings": settings}})
+    assert v.answer == answer
+    assert v.headline.startswith(f"{answer.capitalize()}: {name} reaches 80.0 %")
 
 
 def test_cannot_tell_yet_says_how_many_more_questions() -> None:
@@ -101,7 +118,7 @@ def test_cannot_tell_yet_says_how_many_more_questions() -> None:
     assert v.headline.startswith(
         "Cannot tell yet: tuned (65.0 %) is ahead of the simpler rag (60.0 %) by +5.0 points ("
     )
-    assert v.headline.endswith("which 60 questions do not settle; until they do, use rag.")
+    assert v.headline.endswith("but 60 questions are too few to be sure. Until then, use rag.")
     assert any(s.startswith("Label about ") and "four cases of five" in s for s in v.next_steps)
     assert any("60 test questions are few" in c for c in v.cautions)
     assert any("may be luck" in c for c in v.cautions)
@@ -111,13 +128,13 @@ def test_too_close_to_be_worth_labelling() -> None:
     rag, tuned = [0.0, 1.0] * 100, [1.0, 0.0] * 99 + [1.0, 1.0]  # +0.5 points, almost every item flipped
     v = verdict({"rag": rag, "tuned": tuned}, margin=0.005)  # type: ignore[dict-item]
     assert v.answer == "cannot tell yet"
-    assert "tuned and rag are too close to settle with more questions: take the simpler one." in v.next_steps
+    assert "tuned and rag are too close to be told apart with more questions: use the simpler one." in v.next_steps
 
 
 def test_a_tie_inside_one_family_is_no_open_question() -> None:
     v = verdict(scored(100, zero_shot=0.70, few_shot=0.73, tuned=0.3))
     assert (v.answer, v.choice, v.tied) == ("prompt", "zero_shot", ("few_shot",))
-    assert "not told apart from few_shot" in v.headline
+    assert "It cannot be told apart from few_shot" in v.headline
 
 
 def test_a_tuned_variant_not_told_apart_is_not_ruled_out() -> None:
@@ -140,10 +157,12 @@ def test_leaks_are_told_and_the_clean_questions_judged_alone() -> None:
     v = verdict({"rag": list(rag), "tuned": list(tuned)}, leaks=leaks, clean=[i >= 50 for i in range(200)])
     assert v.answer == "fine-tune"
     assert (
-        "40 test questions are also in train, word for word: what learns from train looks better there." in v.cautions
+        "40 test questions also stand in the training rows, word for word: "
+        "variants that learn from these rows look better there." in v.cautions
     )
     assert "Without the leaked questions the verdict changes to 'retrieve' (rag)." in v.cautions
-    assert any("Take the leaked questions out" in s for s in v.next_steps)
+    assert v.without_leaks == WithoutLeaks(answer="retrieve", choice="rag", changed=True)
+    assert any("Remove the leaked questions" in s for s in v.next_steps)
     assert "stays the same" in text(verdict(scored(rag=0.3, tuned=0.8), leaks=leaks, clean=[i > 9 for i in range(400)]))
     assert "leaked" not in text(
         verdict(scored(rag=0.3, tuned=0.8), leaks=(Leak(level="exact", count=0),), clean=[True] * 400)
@@ -157,8 +176,8 @@ def test_failures_parse_failures_a_weak_base_and_what_was_left_out_are_cautions(
         {"zero_shot": {"metrics": unread}, "tuned": {"failures": 3}},
         left_out={"rag": "no corpus"},
     )
-    assert "zero_shot: 32.0 % of its answers name no label of the task." in v.cautions
-    assert "tuned: 3 of 400 questions raised an error and count as 0." in v.cautions
+    assert "zero_shot: 32.0 % of its answers do not name a label of the task." in v.cautions
+    assert "tuned: 3 of 400 questions failed with an error and score 0." in v.cautions
     assert any("The base model is weak here (best prompt: zero_shot, 10.0 %)" in c for c in v.cautions)
     assert "rag was left out: no corpus." in v.cautions
 
@@ -169,9 +188,10 @@ def test_failures_parse_failures_a_weak_base_and_what_was_left_out_are_cautions(
         (
             0.5,
             0.45,
-            "Retrieval has the gold document among the 5 passages given for only 50.0 % of questions: mend retrieval first",
+            "Improve retrieval first (passage size, lexical and dense together), then compare again: "
+            "the gold document is among the 5 passages for 50.0 % of questions only.",
         ),
-        (0.95, 0.45, "the model does not use what it is given"),
+        (0.95, 0.45, "the model does not use the passages"),
         (0.95, 0.90, None),
     ],
 )
@@ -184,7 +204,7 @@ def test_retrieval_is_named_as_the_bottleneck_or_cleared(hit: float, rag: float,
 
 def test_next_steps_without_a_tuned_variant_and_with_passages_that_hurt() -> None:
     assert "Train an adapter (domainkit train) and compare again" in text(verdict(scored(zero_shot=0.4, rag=0.6)))
-    assert "Passages hurt the tuned model" in text(verdict(scored(zero_shot=0.2, tuned=0.8, tuned_rag=0.5)))
+    assert "Passages make the tuned model worse" in text(verdict(scored(zero_shot=0.2, tuned=0.8, tuned_rag=0.5)))
 
 
 def test_one_variant_alone_and_none() -> None:

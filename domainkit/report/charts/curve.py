@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from markupsafe import Markup
 
-from domainkit.report.charts.svg import Scale, drawing, line, linear, log_ticks, logarithmic, tag, words
-from domainkit.report.wording.numbers import count, percent
-from domainkit.report.wording.story import metric_title
+from domainkit.report.charts.svg import Layout, Scale, drawing, line, linear, log_ticks, logarithmic, tag, words
+from domainkit.report.wording.labels import metric_title
 from domainkit.report.wording.text import shorten
 from domainkit.results.schema import CurvePoint, LearningCurve, Results
+from domainkit.verdict.numbers import count, percent
 
-
-@dataclass(frozen=True)
-class Layout:
-    """Sizes in drawing units."""
-
-    width: float
-    height: float
-    left: float
-    right: float
-    fit: str
-
-
-WIDE = Layout(width=1000, height=380, left=60, right=850, fit="wide")
-NARROW = Layout(width=340, height=300, left=36, right=326, fit="narrow")
-_TOP, _BOTTOM = 16.0, 44.0
+WIDE = Layout("wide", width=1000, height=380, left=60, right=850, top=16, bottom=336)
+NARROW = Layout("narrow", width=340, height=300, left=36, right=326, top=16, bottom=256)
 
 
 def curve_chart(results: Results, prefix: str = "") -> Markup:
@@ -44,17 +29,17 @@ def _draw(curves: list[LearningCurve], layout: Layout, title: str, prefix: str) 
     x = logarithmic((min(sizes), max(max(sizes), min(sizes) * 2)), (layout.left + 8, layout.right - 8))
     low = max(0.0, min(p.value if p.low is None else p.low for p in points) - 0.03)
     high = min(1.0, max(p.value if p.high is None else p.high for p in points) + 0.03)
-    y = linear((low, high), (layout.height - _BOTTOM, _TOP))
+    y = linear((low, high), (layout.bottom, layout.top))
     body = _axes(x, y, (min(sizes), max(sizes)), (low, high), layout)
     ends = sorted(((c.points[-1] if not c.forecast else c.forecast[-1]).value, k) for k, c in enumerate(curves))
-    order = {k: place for place, (_, k) in enumerate(ends)}
+    ranks = {k: rank for rank, (_, k) in enumerate(ends)}
     for k, curve in enumerate(curves):
-        body += _curve(curve, k, x, y, layout, order[k])
+        body += _curve(curve, k, x, y, layout, ranks[k])
     return drawing(
         f"{prefix}curve-{layout.fit}",
         (layout.width, layout.height),
         title,
-        ". ".join(_told(c) for c in curves),
+        ". ".join(_in_words(c) for c in curves),
         body,
         layout.fit,
     )
@@ -62,7 +47,6 @@ def _draw(curves: list[LearningCurve], layout: Layout, title: str, prefix: str) 
 
 def _axes(x: Scale, y: Scale, sizes: tuple[float, float], span: tuple[float, float], layout: Layout) -> list[Markup]:
     body = []
-    bottom = layout.height - _BOTTOM
     step = 0.1 if span[1] - span[0] > 0.25 else 0.05
     for k in range(round(span[0] / step), round(span[1] / step) + 1):
         if span[0] <= k * step <= span[1]:
@@ -70,14 +54,14 @@ def _axes(x: Scale, y: Scale, sizes: tuple[float, float], span: tuple[float, flo
             body.append(words(f"{100 * k * step:.0f}", layout.left - 6, y(k * step) + 4, "tick", "end"))
     marks = log_ticks(sizes[0], max(sizes[1], sizes[0] * 2))
     for n in marks if layout.fit == "wide" else marks[:: max(1, len(marks) // 4)]:
-        body.append(line(x(n), bottom, x(n), bottom + 5, "grid"))
-        body.append(words(f"{n:,.0f}", x(n), bottom + 19, "tick", "middle"))
+        body.append(line(x(n), layout.bottom, x(n), layout.bottom + 5, "grid"))
+        body.append(words(f"{n:,.0f}", x(n), layout.bottom + 19, "tick", "middle"))
     middle = (layout.left + layout.right) / 2
-    body.append(words("training examples", middle, bottom + 38, "axis", "middle"))
+    body.append(words("training examples", middle, layout.bottom + 38, "axis", "middle"))
     return body
 
 
-def _curve(curve: LearningCurve, k: int, x: Scale, y: Scale, layout: Layout, place: int) -> list[Markup]:
+def _curve(curve: LearningCurve, k: int, x: Scale, y: Scale, layout: Layout, rank: int) -> list[Markup]:
     css = f"curve-{k % 3}"
     body = []
     ahead = [curve.points[-1], *curve.forecast] if curve.forecast else []
@@ -94,13 +78,11 @@ def _curve(curve: LearningCurve, k: int, x: Scale, y: Scale, layout: Layout, pla
             body.append(line(x(p.n), y(p.low), x(p.n), y(p.high), f"curve-whisker {css}"))
         body.append(tag("circle", cx=float(x(p.n)), cy=float(y(p.value)), r=4.2, class_=f"curve-dot {css}"))
     last = ahead[-1] if ahead else curve.points[-1]
-    name = shorten(curve.variant, 18)
+    name = shorten(curve.variant, layout.names)
     if layout.fit == "wide":
         body.append(words(name, layout.right + 8, y(last.value) + 4, f"label curve-name {css}"))
     else:
-        body.append(
-            words(name, layout.right - 4, layout.height - _BOTTOM - 8 - 17 * place, f"label curve-name {css}", "end")
-        )
+        body.append(words(name, layout.right - 4, layout.bottom - 8 - 17 * rank, f"label curve-name {css}", "end"))
     return body
 
 
@@ -108,7 +90,7 @@ def _path(points: list[CurvePoint], x: Scale, y: Scale, css: str) -> Markup:
     return tag("polyline", points=" ".join(f"{x(p.n):.1f},{y(p.value):.1f}" for p in points), class_=css)
 
 
-def _told(curve: LearningCurve) -> str:
+def _in_words(curve: LearningCurve) -> str:
     seen = ", ".join(f"{count(p.n)} examples {percent(p.value)}" for p in curve.points)
     ahead = ", ".join(
         f"{count(p.n)} examples {percent(p.value)} ({percent(p.low)} to {percent(p.high)})" for p in curve.forecast

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from markupsafe import Markup
 
 from domainkit.report.charts.svg import (
+    Fit,
+    Layout,
     Scale,
     drawing,
     line,
@@ -18,30 +18,29 @@ from domainkit.report.charts.svg import (
     ticks,
     words,
 )
-from domainkit.report.wording.numbers import difference_interval, points
-from domainkit.report.wording.story import state_text
+from domainkit.report.wording.labels import state_text
 from domainkit.report.wording.text import shorten
+from domainkit.results.lookups import confidence_level
 from domainkit.results.schema import Difference, Results
+from domainkit.verdict.numbers import difference_interval, points
 
 Row = tuple[str, Difference]
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Sizes in drawing units: `left` and `right` edge of the plot, `step` the height of a row, `drop` from its top to the interval."""
-
-    width: float
-    left: float
-    right: float
-    top: float
-    step: float
-    drop: float
-    names: int
-    fit: str
+_TOP = 34
+_STEP: dict[Fit, float] = {"wide": 36, "narrow": 54}
+"""Height of a row."""
+_DROP: dict[Fit, float] = {"wide": 18, "narrow": 37}
+"""From a row's top to its interval."""
 
 
-WIDE = Layout(width=1000, left=230, right=770, top=34, step=36, drop=18, names=28, fit="wide")
-NARROW = Layout(width=340, left=10, right=330, top=34, step=54, drop=37, names=24, fit="narrow")
+def _layouts(rows: int) -> tuple[Layout, Layout]:
+    """For wide and for narrow screens."""
+    wide, narrow = (_TOP + _STEP[fit] * rows + 6 for fit in ("wide", "narrow"))
+    return (
+        Layout("wide", width=1000, height=wide + 44, left=230, right=770, top=_TOP, bottom=wide, names=28),
+        Layout("narrow", width=340, height=narrow + 44, left=10, right=330, top=_TOP, bottom=narrow, names=24),
+    )
 
 
 def forest(results: Results, prefix: str = "") -> Markup:
@@ -49,7 +48,7 @@ def forest(results: Results, prefix: str = "") -> Markup:
     rows = [(v.name, v.difference) for v in results.variants if v.difference is not None]
     if not rows:
         return Markup("")
-    return _draw(results, rows, WIDE, prefix) + _draw(results, rows, NARROW, prefix)
+    return Markup("").join(_draw(results, rows, layout, prefix) for layout in _layouts(len(rows)))
 
 
 def _domain(rows: list[Row]) -> tuple[float, float]:
@@ -64,40 +63,36 @@ def _domain(rows: list[Row]) -> tuple[float, float]:
 def _draw(results: Results, rows: list[Row], layout: Layout, prefix: str) -> Markup:
     domain = _domain(rows)
     x = linear(domain, (layout.left, layout.right))
-    bottom = layout.top + layout.step * len(rows) + 6
-    body = [*_highlight(results, rows, layout), *_frame(rows, layout, x, domain, bottom)]
-    for place, (name, difference) in enumerate(rows):
+    body = [*_highlight(results, rows, layout), *_frame(rows, layout, x, domain)]
+    for k, (name, difference) in enumerate(rows):
         css = "label ground" if name == results.verdict.choice else "label"
-        body += _row(name, difference, layout, x, layout.top + place * layout.step, css)
+        body += _row(name, difference, layout, x, layout.top + k * _STEP[layout.fit], css)
     title = f"Difference to {results.baseline}, in points"
     description = ". ".join(
-        f"{shorten(name, 60)}: {points(d.value)}, {100 * _level(results):.0f} % interval {difference_interval(d)}, "
+        f"{shorten(name, 60)}: {points(d.value)}, {100 * confidence_level(results):.0f} % interval {difference_interval(d)}, "
         f"{state_text(d.state, d.needed)}"
         for name, d in rows
     )
-    size = (layout.width, bottom + 44)
+    size = (layout.width, layout.height)
     return drawing(f"{prefix}forest-{layout.fit}", size, shorten(title, 90), description, body, layout.fit)
-
-
-def _level(results: Results) -> float:
-    return next((e.level for v in results.variants for e in v.metrics.values()), 0.95)
 
 
 def _highlight(results: Results, rows: list[Row], layout: Layout) -> list[Markup]:
     """A soft ground under the recommended variant."""
-    for place, (name, _) in enumerate(rows):
+    step = _STEP[layout.fit]
+    for k, (name, _) in enumerate(rows):
         if name == results.verdict.choice:
-            top = layout.top + place * layout.step
-            return [tag("rect", x=0.0, y=top, width=layout.width, height=layout.step, rx=6, class_="chosen-row")]
+            top = layout.top + k * step
+            return [tag("rect", x=0.0, y=top, width=layout.width, height=step, rx=6, class_="chosen-row")]
     return []
 
 
-def _frame(rows: list[Row], layout: Layout, x: Scale, domain: tuple[float, float], bottom: float) -> list[Markup]:
+def _frame(rows: list[Row], layout: Layout, x: Scale, domain: tuple[float, float]) -> list[Markup]:
     """The equivalence band, grid, zero line and axis."""
     margin = 100 * max(d.margin for _, d in rows)
     marks = ticks(*domain, about=9 if layout.fit == "wide" else 5)
     step = marks[1] - marks[0] if len(marks) > 1 else 1.0
-    height = bottom - layout.top
+    bottom, height = layout.bottom, layout.bottom - layout.top
     body = []
     if margin > 0:
         band = {"x": x(-margin), "width": x(margin) - x(-margin)}
@@ -115,7 +110,7 @@ def _frame(rows: list[Row], layout: Layout, x: Scale, domain: tuple[float, float
 
 
 def _row(name: str, d: Difference, layout: Layout, x: Scale, top: float, label_class: str) -> list[Markup]:
-    y = top + layout.drop
+    y = top + _DROP[layout.fit]
     low, high, value = x(100 * d.low), x(100 * d.high), x(100 * d.value)
     css = state_class(d.state)
     shape = [

@@ -5,10 +5,11 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from domainkit.report.charts.svg import Scale, drawing, line, linear, tag, words
-from domainkit.report.wording.numbers import known, percent
-from domainkit.report.wording.story import group_names, metric_title
+from domainkit.report.wording.labels import metric_title
 from domainkit.report.wording.text import shorten
+from domainkit.results.lookups import group_names
 from domainkit.results.schema import Estimate, Results
+from domainkit.verdict.numbers import known, percent
 
 SHOWN = 12
 _WIDTH, _LEFT, _RIGHT, _STEP = 340.0, 152.0, 288.0, 22.0
@@ -21,8 +22,8 @@ def group_size(results: Results, group: str) -> int:
 def largest_groups(results: Results) -> list[str]:
     """The groups drawn: all of them up to `SHOWN`, else those with most questions, in their own order."""
     names = group_names(results)
-    kept = set(sorted(names, key=lambda g: -group_size(results, g))[:SHOWN])
-    return [name for name in names if name in kept]
+    largest = set(sorted(names, key=lambda g: -group_size(results, g))[:SHOWN])
+    return [name for name in names if name in largest]
 
 
 def group_charts(results: Results, prefix: str = "") -> list[tuple[str, int, Markup]]:
@@ -38,8 +39,8 @@ def _draw(results: Results, group: str, key: str) -> Markup:
     x = linear((0.0, 1.0), (_LEFT, _RIGHT))
     bottom = _STEP * len(rows) + 8
     body = [line(x(t), 2, x(t), bottom, "grid") for t in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    for place, (name, estimate) in enumerate(rows):
-        body += _row(name, estimate, x, 4 + _STEP * (place + 0.5), name == results.verdict.choice)
+    for k, (name, estimate) in enumerate(rows):
+        body += _row(name, estimate, x, 4 + _STEP * (k + 0.5), name == results.verdict.choice)
     body += [words(f"{100 * t:.0f}", x(t), bottom + 14, "tick small", "middle") for t in (0.0, 0.5, 1.0)]
     title = f"{metric_title(results.task.primary_metric)} in percent, {shorten(group, 60)}"
     description = ". ".join(f"{shorten(name, 60)}: {percent(e.value)}" for name, e in rows)

@@ -1,11 +1,11 @@
-"""Who beats whom: wins, ties and losses of every variant against every other, question by question."""
+"""Wins, ties and losses of every variant against every other, question by question."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
 
-from domainkit.report.wording.story import score_of
+from domainkit.results.lookups import score_of
 from domainkit.results.schema import Results
 
 LEAST = 3

@@ -11,6 +11,8 @@ from markupsafe import Markup
 
 from domainkit.report.charts.svg import (
     Box,
+    Fit,
+    Layout,
     Scale,
     drawing,
     line,
@@ -22,10 +24,11 @@ from domainkit.report.charts.svg import (
     ticks,
     words,
 )
-from domainkit.report.wording.numbers import known, money, percent, seconds
-from domainkit.report.wording.story import metric_title, primary
+from domainkit.report.wording.labels import metric_title, primary
 from domainkit.report.wording.text import columns, shorten
+from domainkit.results.lookups import cost_per_thousand
 from domainkit.results.schema import Estimate, Results, VariantResult
+from domainkit.verdict.numbers import known, money, percent, seconds
 
 NEAR = 18.0
 """Up to this distance a label needs no line to its point."""
@@ -33,10 +36,11 @@ NEAR = 18.0
 
 @dataclass(frozen=True)
 class Point:
-    """A variant; `time` is its place on the axis across, seconds or money."""
+    """A variant in the drawing."""
 
     name: str
     time: float
+    """Its position on the horizontal axis: seconds or money."""
     score: Estimate
     chosen: bool
 
@@ -45,68 +49,58 @@ class Point:
         return self.score.value or 0.0
 
 
-@dataclass(frozen=True)
-class Layout:
-    frame: Box
-    size: tuple[float, float]
-    names: int
-    letter: float
-    fit: str
-
-
-WIDE = Layout(Box(64, 18, 912, 366), (1000, 444), names=30, letter=6.9, fit="wide")
-NARROW = Layout(Box(36, 14, 296, 336), (340, 404), names=17, letter=6.5, fit="narrow")
+WIDE = Layout("wide", width=1000, height=444, left=64, right=976, top=18, bottom=384, names=30)
+NARROW = Layout("narrow", width=340, height=404, left=36, right=332, top=14, bottom=350, names=17)
+_LETTER: dict[Fit, float] = {"wide": 6.9, "narrow": 6.5}
+"""Width of a column of text."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What quality is set against: `of` a variant, in seconds or money."""
+    """What quality is drawn against."""
 
     key: str
     title: str
-    across: str
+    label: str
     of: Callable[[Results, VariantResult], float | None]
-    told: Callable[[float | None], str] = seconds
+    """The variant's figure, in seconds or money."""
+    text: Callable[[float | None], str] = seconds
 
 
 @dataclass(frozen=True)
 class View:
-    """One drawn axis; `absent` names the variants that cannot stand on it."""
+    """The drawing for one axis."""
 
     axis: Axis
     chart: Markup
     absent: tuple[str, ...]
-
-
-def _money(results: Results, v: VariantResult) -> float | None:
-    priced = results.cost.variants if results.cost else ()
-    return next((c.per_thousand.value for c in priced if c.name == v.name), None)
+    """Variants without a figure for the axis."""
 
 
 TIME = Axis("", "compute time", "compute seconds per question", lambda r, v: v.usage.seconds_per_item)
 LATENCY = Axis("latency", "latency, alone", "seconds of one question alone", lambda r, v: v.latency.median)
-COST = Axis("cost", "cost", "cost of 1,000 questions", _money, money)
+COST = Axis("cost", "cost", "cost of 1,000 questions", lambda r, v: cost_per_thousand(r, v.name), money)
 
 
 def views(results: Results, prefix: str = "") -> list[View]:
-    """Quality against each axis that two variants or more stand on."""
-    found = []
+    """Quality against each axis for which two variants or more have a figure."""
+    drawings = []
     for axis in (TIME, LATENCY, COST):
         chart = scatter(results, prefix, axis)
         if chart:
             drawn = {p.name for p in scatter_points(results, axis)}
-            found.append(View(axis, chart, tuple(v.name for v in results.variants if v.name not in drawn)))
-    return found
+            drawings.append(View(axis, chart, tuple(v.name for v in results.variants if v.name not in drawn)))
+    return drawings
 
 
 def scatter_points(results: Results, axis: Axis = TIME) -> list[Point]:
-    """Variants with both a score and a place above zero on the axis."""
-    found = []
+    """Variants with both a score and a figure above zero for the axis."""
+    points = []
     for v in results.variants:
         score, time = primary(results, v), axis.of(results, v)
         if known(score.value) and time is not None and math.isfinite(time) and time > 0:
-            found.append(Point(v.name, time, score, v.name == results.verdict.choice))
-    return found
+            points.append(Point(v.name, time, score, v.name == results.verdict.choice))
+    return points
 
 
 def pareto(points: list[Point]) -> list[Point]:
@@ -150,27 +144,27 @@ def _draw(results: Results, points: list[Point], layout: Layout, prefix: str, ki
     step = marks[1] - marks[0] if len(marks) > 1 else 1.0
     body = [line(frame.x, y(t), frame.x + frame.width, y(t), "grid") for t in marks]
     body += [words(tick_text(t, step), frame.x - 8, y(t) + 4, "tick", "end") for t in marks]
-    written = _time_text if kind.told is seconds else kind.told
-    body += [words(written(t), x(t), bottom + 20, "tick", "middle") for t in x_ticks]
-    axis = kind.across + (f", {results.cost.prices.currency}" if kind is COST and results.cost else "")
+    tick_label = _time_text if kind.text is seconds else kind.text
+    body += [words(tick_label(t), x(t), bottom + 20, "tick", "middle") for t in x_ticks]
+    axis = kind.label + (f", {results.cost.prices.currency}" if kind is COST and results.cost else "")
     axis += ", logarithmic" if is_log else ""
     body.append(words(axis, frame.x + frame.width / 2, bottom + 44, "axis", "middle"))
     body.append(_pareto_line(points, x, y, frame))
-    spots = [(x(p.time), y(100 * p.value)) for p in points]
-    for point, (px, py), low, high in zip(points, spots, lows, highs, strict=True):
+    centres = [(x(p.time), y(100 * p.value)) for p in points]
+    for point, (px, py), low, high in zip(points, centres, lows, highs, strict=True):
         body.append(line(px, y(low), px, y(high), "whisker chosen" if point.chosen else "whisker plain"))
         body.append(
             tag("circle", cx=px, cy=py, r=6.5 if point.chosen else 4.5, class_="dot chosen" if point.chosen else "dot")
         )
-    bars = [Box(px - 3, y(high), 6, y(low) - y(high)) for (px, _), low, high in zip(spots, lows, highs, strict=True)]
-    body += _labels(points, spots, bars, layout)
-    title = f"{metric_title(results.task.primary_metric)} in percent against {kind.across.replace('compute ', '')}"
-    description = ". ".join(f"{shorten(p.name, 60)}: {percent(p.value)} % in {kind.told(p.time)}" for p in points)
+    bars = [Box(px - 3, y(high), 6, y(low) - y(high)) for (px, _), low, high in zip(centres, lows, highs, strict=True)]
+    body += _labels(points, centres, bars, layout)
+    title = f"{metric_title(results.task.primary_metric)} in percent against {kind.label.replace('compute ', '')}"
+    description = ". ".join(f"{shorten(p.name, 60)}: {percent(p.value)} % in {kind.text(p.time)}" for p in points)
     if kind is COST:
         description = description.replace(" % in ", " % for ")
     return drawing(
         f"{prefix}scatter-{kind.key}{'-' if kind.key else ''}{layout.fit}",
-        layout.size,
+        (layout.width, layout.height),
         title,
         description,
         body,
@@ -187,18 +181,17 @@ def _pareto_line(points: list[Point], x: Scale, y: Scale, frame: Box) -> Markup:
     return tag("path", d=f"{path} H{frame.x + frame.width:.1f}", class_="pareto")
 
 
-def _labels(points: list[Point], spots: list[tuple[float, float]], bars: list[Box], layout: Layout) -> list[Markup]:
-    """Each name beside its point where it covers least; a thin line leads to a name that had to move away."""
-    dots = [Box(px - 7, py - 7, 14, 14) for px, py in spots]
+def _labels(points: list[Point], centres: list[tuple[float, float]], bars: list[Box], layout: Layout) -> list[Markup]:
+    """Each name beside its point, where it covers least; a thin line leads to a name that is not close."""
+    frame = layout.frame
+    dots = [Box(px - 7, py - 7, 14, 14) for px, py in centres]
     taken = [*bars, *dots]
     body: list[Markup] = []
-    for i in sorted(range(len(points)), key=lambda i: (not points[i].chosen, spots[i][1])):
-        (px, py), name, chosen = spots[i], shorten(points[i].name, layout.names), points[i].chosen
-        width = columns(name) * layout.letter * (1.12 if chosen else 1.0) + 4
+    for i in sorted(range(len(points)), key=lambda i: (not points[i].chosen, centres[i][1])):
+        (px, py), name, chosen = centres[i], shorten(points[i].name, layout.names), points[i].chosen
+        width = columns(name) * _LETTER[layout.fit] * (1.12 if chosen else 1.0) + 4
         others = dots[:i] + dots[i + 1 :]
-        box, reach = min(
-            _places(px, py, width), key=lambda place: _cost(place[0], place[1], spots[i], taken, others, layout.frame)
-        )
+        box, reach = min(_candidates(px, py, width), key=lambda c: _cost(c[0], c[1], centres[i], taken, others, frame))
         taken.append(box)
         if reach > NEAR:
             body.append(line(px, py, *_end(box, px, py), "leader"))
@@ -206,7 +199,7 @@ def _labels(points: list[Point], spots: list[tuple[float, float]], bars: list[Bo
     return body
 
 
-def _places(px: float, py: float, width: float) -> list[tuple[Box, float]]:
+def _candidates(px: float, py: float, width: float) -> list[tuple[Box, float]]:
     """Candidate boxes around a point with their distance from it, nearest first."""
     return [
         (Box(left, py + up - 8, width, 16), float(reach + abs(up) / 2))
@@ -221,7 +214,7 @@ def _end(box: Box, px: float, py: float) -> tuple[float, float]:
 
 
 def _cost(box: Box, reach: float, spot: tuple[float, float], taken: list[Box], others: list[Box], frame: Box) -> float:
-    """What a place covers, how far it is, and how much of its line runs over other points."""
+    """What a box covers, how far it is, and how much of its line runs over other points."""
     crossed = 0.0
     if reach > NEAR:
         (px, py), (ex, ey) = spot, _end(box, *spot)

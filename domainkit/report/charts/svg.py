@@ -1,16 +1,39 @@
-"""Small pieces the charts are drawn from; every string passes through markupsafe."""
+"""The pieces charts are drawn from; every string passes through markupsafe."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from markupsafe import Markup, escape
 
-from domainkit.report.wording.numbers import fixed
+from domainkit.verdict.numbers import fixed
 
 Scale = Callable[[float], float]
+Fit = Literal["wide", "narrow"]
+"""The kind of screen a drawing is for; also its CSS class."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A drawing's size and the edges of the plot in it, in drawing units."""
+
+    fit: Fit
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    names: int = 18
+    """Columns of text that a variant's name may take."""
+
+    @property
+    def frame(self) -> Box:
+        """The plot."""
+        return Box(self.left, self.top, self.right - self.left, self.bottom - self.top)
 
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:

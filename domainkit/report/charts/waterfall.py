@@ -1,4 +1,4 @@
-"""Where retrieval loses questions: document found, answer in the passages, answer taken from them, right; and the oracle's bar."""
+"""At which step retrieval loses questions: document found, answer in the passages, answer taken from them, right; and the oracle."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from markupsafe import Markup
 
 from domainkit.corpus.fold import fold
 from domainkit.report.charts.svg import drawing, line, linear, tag, words
-from domainkit.report.wording.numbers import percent
-from domainkit.report.wording.story import score_of
 from domainkit.report.wording.text import shorten
+from domainkit.results.lookups import score_of
 from domainkit.results.schema import AnswerRow, Item, Results
+from domainkit.verdict.numbers import percent
 
 RIGHT = 0.5
 """A graded score from which on an answer counts as right."""
 _WIDTH, _STEP, _BAR = 340.0, 40.0, 14.0
+Test = Callable[[Item, AnswerRow], bool]
 
 
 @dataclass(frozen=True)
 class Step:
-    """Questions that came through this step and all before it, as a share of those asked."""
+    """Questions that passed this step and all before it, as a share of those asked."""
 
     name: str
     share: float
@@ -29,26 +30,28 @@ class Step:
 
 @dataclass(frozen=True)
 class Waterfall:
-    """`otherwise`: share right though an earlier step failed; `oracle`: (name, share right) when given the gold document."""
+    """The steps of one variant."""
 
     variant: str
     asked: int
     steps: tuple[Step, ...]
     otherwise: float
+    """Share right although an earlier step failed."""
     oracle: tuple[str, float] | None = None
+    """(variant, share right) with the gold document in the prompt."""
 
 
 def waterfalls(results: Results) -> list[Waterfall]:
-    """One for each variant that was given passages, but the oracle."""
+    """One for each variant with passages in its prompts, except the oracle."""
     texts = {key: fold(f"{p.title}\n{p.text}") for key, p in results.passages.items()}
     oracle = next((v.name for v in results.variants if v.family == "oracle"), None)
     bound = (oracle, _share_right(results, oracle)) if oracle else None
-    found = []
+    falls = []
     for v in results.variants:
         asked = [(item, row) for item in results.items if (row := item.answers.get(v.name)) is not None]
         if v.name != oracle and any(row.passages for _, row in asked):
-            found.append(_waterfall(results, v.name, asked, texts, bound))
-    return found
+            falls.append(_waterfall(results, v.name, asked, texts, bound))
+    return falls
 
 
 def _waterfall(
@@ -58,27 +61,32 @@ def _waterfall(
     texts: dict[str, str],
     oracle: tuple[str, float] | None,
 ) -> Waterfall:
-    def given(row: AnswerRow) -> list[str]:
-        return [f" {texts.get(p, '')} " for p in row.passages]
+    right = [_right(results, item, name) for item, _ in asked]
+    passed = [True] * len(asked)
+    steps, total = [], max(len(asked), 1)
+    for label, test in _tests(results, asked, texts):
+        passed = [ok and test(item, row) for ok, (item, row) in zip(passed, asked, strict=True)]
+        steps.append(Step(label, sum(passed) / total))
+    all_steps = sum(ok and r for ok, r in zip(passed, right, strict=True))
+    steps.append(Step("right", all_steps / total))
+    return Waterfall(name, len(asked), tuple(steps), (sum(right) - all_steps) / total, oracle)
 
-    def held(answers: tuple[str, ...], row: AnswerRow) -> bool:
+
+def _tests(results: Results, asked: list[tuple[Item, AnswerRow]], texts: dict[str, str]) -> list[tuple[str, Test]]:
+    """The steps before "right" that can be checked: gold documents need ids, texts in passages need free answers."""
+
+    def in_passages(answers: tuple[str, ...], row: AnswerRow) -> bool:
         phrases = [f" {key} " for a in answers if (key := fold(a))]
-        return any(phrase in passage for phrase in phrases for passage in given(row))
+        passages = [f" {texts.get(p, '')} " for p in row.passages]
+        return any(phrase in passage for phrase in phrases for passage in passages)
 
-    tests: list[tuple[str, Callable[[Item, AnswerRow], bool]]] = []
+    tests: list[tuple[str, Test]] = []
     if any(item.doc_ids for item, _ in asked):
         tests.append(("document found", lambda item, row: bool(set(item.doc_ids) & _documents(row))))
     if results.task.kind == "answer":
-        tests.append(("answer in the passages", lambda item, row: held(item.references or (item.target,), row)))
-        tests.append(("answer taken from them", lambda item, row: held((row.text,), row)))
-    right = [_right(results, item, name) for item, _ in asked]
-    alive = [True] * len(asked)
-    steps, total = [], max(len(asked), 1)
-    for label, test in tests:
-        alive = [ok and test(item, row) for ok, (item, row) in zip(alive, asked, strict=True)]
-        steps.append(Step(label, sum(alive) / total))
-    through = sum(ok and r for ok, r in zip(alive, right, strict=True))
-    return Waterfall(name, len(asked), (*steps, Step("right", through / total)), (sum(right) - through) / total, oracle)
+        tests.append(("answer in the passages", lambda item, row: in_passages(item.references or (item.target,), row)))
+        tests.append(("answer taken from them", lambda item, row: in_passages((row.text,), row)))
+    return tests
 
 
 def _documents(row: AnswerRow) -> set[str]:
@@ -106,9 +114,8 @@ def _draw(fall: Waterfall, key: str) -> Markup:
     rows = [("questions", 1.0, "asked"), *((s.name, s.share, "step") for s in fall.steps)]
     rows[-1] = (rows[-1][0], rows[-1][1], "right")
     before = 1.0
-    for place, (name, share, css) in enumerate(rows):
-        top = _STEP * place
-        body += _bar(name, share, before if place else 1.0, top, css, x)
+    for k, (name, share, css) in enumerate(rows):
+        body += _bar(name, share, before, _STEP * k, css, x)
         before = share
     if fall.otherwise > 0.0005:
         start = fall.steps[-1].share
@@ -120,11 +127,11 @@ def _draw(fall: Waterfall, key: str) -> Markup:
         body += _bar(f"right with {shorten(name, 24)}", share, share, height, "oracle", x)
         body.append(line(x(share), 18, x(share), height + 18 + _BAR, "oracle-line"))
         height += _STEP
-    told = [f"{s.name} {percent(s.share)}" for s in fall.steps]
-    told += [f"right otherwise {percent(fall.otherwise)}"]
-    told += [f"right with {fall.oracle[0]} {percent(fall.oracle[1])}"] if fall.oracle else []
+    description = [f"{s.name} {percent(s.share)}" for s in fall.steps]
+    description += [f"right otherwise {percent(fall.otherwise)}"]
+    description += [f"right with {fall.oracle[0]} {percent(fall.oracle[1])}"] if fall.oracle else []
     title = f"Questions kept at each step by {shorten(fall.variant, 60)}, percent"
-    return drawing(key, (_WIDTH, height), title, ". ".join(told), body, "multiple")
+    return drawing(key, (_WIDTH, height), title, ". ".join(description), body, "multiple")
 
 
 def _bar(name: str, share: float, before: float, top: float, css: str, x: Callable[[float], float]) -> list[Markup]:

@@ -1,0 +1,62 @@
+"""Names, marks and short sentences that the page, the Markdown and the terminal share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from domainkit.evaluation.metrics import metric_title
+from domainkit.report.wording.text import one_line
+from domainkit.results.schema import Estimate, Results, State, VariantResult
+from domainkit.verdict import numbers
+
+# A shape beside every colour: states differ in print and without colour vision, too.
+MARKS: dict[State, str] = {"BETTER": "▲", "WORSE": "▼", "EQUIVALENT": "≈", "CANNOT TELL YET": "?"}
+NO_TOKENS = "the variant reports no token counts"
+NO_SECONDS = "the variant reports no compute time"
+NO_LATENCY = "latency was not timed"
+NO_VALUE = "no value in the results file"
+RECIPE = (
+    "Adapters that differ in their training seed alone answered the same questions. The interval is over questions and seeds: it "
+    "is about the recipe, where every other figure is about one adapter."
+)
+
+
+def primary(results: Results, variant: VariantResult) -> Estimate:
+    """The variant's estimate of the primary metric; an empty one, with its reason, where the file has none."""
+    missing = Estimate(value=None, reason=f"no {metric_title(results.task.primary_metric)} in the results file")
+    return variant.metrics.get(results.task.primary_metric, missing)
+
+
+def state_text(state: State, needed: int | None) -> str:
+    """The state in words: "CANNOT TELL YET" says how many questions would be enough."""
+    return f"{state}, needs about {needed:,} questions" if needed and state == "CANNOT TELL YET" else state
+
+
+def memory(results: Results) -> str:
+    """What the process held while each variant answered, largest first; "" where it is not known."""
+    known = [(v.usage.memory_bytes, v.name) for v in results.variants if v.usage.memory_bytes is not None]
+    if not known:
+        return ""
+    each = ", ".join(f"{one_line(name)} {numbers.count(held / 2**20)}" for held, name in sorted(known, reverse=True))
+    return (
+        f"Memory of the process while answering, MiB: {each}. "
+        "This counts the base once, and whatever earlier variants loaded."
+    )
+
+
+def failures(variant: VariantResult) -> str:
+    """How many questions failed; "" where none did."""
+    return f"{variant.failures:,} questions failed and score 0" if variant.failures else ""
+
+
+@dataclass
+class Notes:
+    """Reasons for missing values, numbered in the order of first use."""
+
+    reasons: list[str] = field(default_factory=list)
+
+    def number(self, reason: str) -> int:
+        reason = reason or NO_VALUE
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+        return self.reasons.index(reason) + 1

@@ -1,0 +1,171 @@
+"""How alike two texts are: shared runs of words, characters, an answer that is given away.
+
+Each function returns (test position, pool position, similarity) once per test text that has a match. Thresholds, and where they
+come from, stand beside their names; docs/statistics.md has what they find on public data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from math import ceil
+
+import numpy as np
+
+from domainkit.corpus.fold import fold
+from domainkit.statistics.intervals import Array
+
+Match = tuple[int, int, float]
+Cosines = Callable[[Sequence[str], Sequence[str]], Iterable[Array]]
+"""(tests, pool) to one row of cosines per test text, float (len(pool),), in order."""
+
+NEAR = 0.9
+"""Character cosine. On Banking77, 95 % of the pairs above it have the same label."""
+ALIKE = 0.95
+"""Embedding cosine. Reported, never counted: on medquad_ghr half of the pairs above it ask about another condition."""
+LONGEST_RUN, SHORTEST_RUN, SHARE_OF_RUN = 13, 5, 0.8
+"""Words in a row that count: 13 (Brown et al. 2020, arXiv 2005.14165, app. C), for a shorter text four fifths of it, at least 5."""
+RARE = 2
+"""A run, or an answer, in more rows than this is a turn of phrase, not a copy."""
+LONG_ANSWER, SAME_SUBJECT = 5, 0.5
+"""A rare answer of so many words gives itself away; a shorter one only in a row whose question is this near in characters."""
+_BLOCK = 256
+
+# Scripts written without spaces: each character stands for a word.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+
+
+def words(text: str) -> list[str]:
+    """The folded text's words; of scripts without spaces, its characters."""
+    return _TOKEN.findall(fold(text))
+
+
+def numbers(text: Sequence[str]) -> frozenset[str]:
+    """Words with a digit: "type 2" and "type 8" are two questions, however near their spelling."""
+    return frozenset(word for word in text if any(c.isdigit() for c in word))
+
+
+def fitted_run(length: int) -> int:
+    """How many words in a row a text of `length` words must share."""
+    return min(LONGEST_RUN, max(SHORTEST_RUN, ceil(SHARE_OF_RUN * length)))
+
+
+def shared_runs(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]:
+    """Test texts that share a run fitted to their length, and all numbers, with one of the pool; similarity: words shared in
+    a row as a share of the test's."""
+    by_run: dict[int, list[int]] = defaultdict(list)
+    for i, text in enumerate(tests):
+        by_run[fitted_run(len(text))].append(i)
+    found = []
+    for n, asked in by_run.items():
+        wanted = {run for i in asked for run in _runs(tests[i], n)}
+        holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for j, text in enumerate(pool):
+            for run in wanted.intersection(_runs(text, n)):
+                holders[run].append(j)
+        for i in asked:
+            own = numbers(tests[i])
+            rows = {j for run in _runs(tests[i], n) if len(holders.get(run, ())) <= RARE for j in holders.get(run, ())}
+            same = sorted(j for j in rows if numbers(pool[j]) == own)
+            if same:
+                found.append((i, same[0], min(n / len(tests[i]), 1.0)))
+    return sorted(found)
+
+
+def _runs(text: Sequence[str], n: int) -> set[tuple[str, ...]]:
+    return {tuple(text[k : k + n]) for k in range(len(text) - n + 1)}
+
+
+def contained(tests: Sequence[list[str]], passages: Sequence[list[str]]) -> list[Match]:
+    """Test texts of at least `SHORTEST_RUN` words that stand whole in a passage; longer ones also match by a run of 13 words."""
+    long_enough = [i for i, text in enumerate(tests) if len(text) >= SHORTEST_RUN]
+    wanted = {run for i in long_enough for run in _runs(tests[i], min(len(tests[i]), LONGEST_RUN))}
+    starting: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
+    for run in wanted:
+        starting[run[:SHORTEST_RUN]].append(run)
+    holders: dict[tuple[str, ...], set[int]] = defaultdict(set)
+    for j, passage in enumerate(passages):
+        for k in range(len(passage) - SHORTEST_RUN + 1):
+            for run in starting.get(tuple(passage[k : k + SHORTEST_RUN]), ()):
+                if tuple(passage[k : k + len(run)]) == run:
+                    holders[run].add(j)
+    found = []
+    for i in long_enough:
+        rows = sorted(set().union(*(holders.get(run, ()) for run in _runs(tests[i], min(len(tests[i]), LONGEST_RUN)))))
+        if rows:
+            phrase = f" {' '.join(tests[i])} "
+            whole = next((j for j in rows if phrase in f" {' '.join(passages[j])} "), None)
+            share = 1.0 if whole is not None else LONGEST_RUN / (len(tests[i]) + 1)
+            found.append((i, rows[0] if whole is None else whole, share))
+    return found
+
+
+def near(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]:
+    """Test texts and the nearest text of the pool with the same numbers: TF-IDF cosine of characters >= NEAR."""
+    return nearest([" ".join(t) for t in tests], [" ".join(p) for p in pool], character_cosines, NEAR)
+
+
+def nearest(tests: Sequence[str], pool: Sequence[str], cosines: Cosines, least: float) -> list[Match]:
+    """Each test text and the pool's most similar one with the same numbers, where that reaches `least`."""
+    if not any(tests) or not any(pool):
+        return []
+    found = []
+    pool_numbers = [numbers(words(text)) for text in pool]
+    for i, row in enumerate(cosines(tests, pool)):
+        own = numbers(words(tests[i]))
+        close = [int(j) for j in np.flatnonzero(row >= least) if pool_numbers[j] == own]
+        if close:
+            j = max(close, key=row.__getitem__)
+            found.append((i, j, min(float(row[j]), 1.0)))
+    return found
+
+
+def character_cosines(tests: Sequence[str], pool: Sequence[str]) -> Iterable[Array]:
+    """TF-IDF cosines of character 2- to 4-grams inside words; short texts count too, since no long run is needed."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32)
+    try:
+        vectors.fit([*tests, *pool])
+    except ValueError:  # no text has two characters in a row
+        yield from (np.zeros(len(pool), np.float32) for _ in tests)
+        return
+    right = vectors.transform(pool).T.tocsc()
+    left = vectors.transform(tests)
+    for start in range(0, len(tests), _BLOCK):
+        yield from (left[start : start + _BLOCK] @ right).toarray()
+
+
+def given_away(
+    tests: Sequence[list[str]], answers: Sequence[list[str]], pool: Sequence[list[str]], texts: Sequence[list[str]]
+) -> list[Match]:
+    """Test questions whose answer stands word for word in a solved example that is not the same question.
+
+    `pool` are the examples' questions, `texts` question and answer together. Only an answer found in at most `RARE` examples
+    counts, and of fewer than `LONG_ANSWER` words only where the two questions are alike (`SAME_SUBJECT`); similarity: theirs.
+    """
+    inside = [f" {' '.join(t)} " for t in texts]
+    first: dict[str, list[int]] = defaultdict(list)
+    for j, text in enumerate(texts):
+        for word in set(text):
+            first[word].append(j)
+    asked = []
+    for i, answer in enumerate(answers):
+        if not answer:
+            continue
+        rarest = min(answer, key=lambda w: len(first.get(w, ())))
+        phrase = f" {' '.join(answer)} "
+        rows = [j for j in first.get(rarest, ()) if phrase in inside[j]]
+        if 0 < len(rows) <= RARE:
+            asked.append((i, rows))
+    if not asked:
+        return []
+    found = []
+    rows_of = character_cosines([" ".join(tests[i]) for i, _ in asked], [" ".join(p) for p in pool])
+    for (i, rows), cosine in zip(asked, rows_of, strict=True):
+        j = max(rows, key=cosine.__getitem__)
+        if len(answers[i]) >= LONG_ANSWER or cosine[j] >= SAME_SUBJECT:
+            found.append((i, j, min(float(cosine[j]), 1.0)))
+    return found

@@ -1,0 +1,50 @@
+"""A chart alone: well-formed SVG that carries the rules of everything it draws, and nothing that reaches out of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from markupsafe import Markup
+
+from domainkit.report.charts.curve import curve_chart
+from domainkit.report.charts.forest import forest
+from domainkit.report.charts.total_cost import volume_chart
+from domainkit.report.picture import Picture
+from domainkit.results.schema import Results
+from domainkit.verdict.cost import cost_of
+from domainkit.verdict.prices import read_prices
+
+CHARTS = (forest, curve_chart, volume_chart)
+
+
+@pytest.mark.parametrize("draw", CHARTS, ids=lambda d: d.__name__)
+def test_it_stands_alone(draw: Callable[[Results], Markup], rich: Results) -> None:
+    chart = draw(rich.model_copy(update={"cost": cost_of(rich, read_prices(None))}))
+    svg = Picture(chart)._repr_svg_()
+    assert svg is not None
+    root = ElementTree.fromstring(svg)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert float(root.get("width", "0")) > 500, "the drawing for wide screens"
+    [style] = [e.text or "" for e in root if e.tag.endswith("style")]
+    used = set(re.findall(r"var\((--[\w-]+)\)", style))
+    assert used
+    assert used <= set(re.findall(r"(--[\w-]+):", style)), "every colour it names is in it"
+    assert "@" not in style
+    assert "url(" not in style
+    assert len(svg) < len(chart) + 8_000, "the rules it needs, not the whole sheet"
+
+
+def test_the_title_is_what_a_terminal_shows(rich: Results, tmp_path: Path) -> None:
+    picture = Picture(forest(rich))
+    assert repr(picture) == f"<picture: Difference to {rich.baseline}, in points>"
+    picture.save(tmp_path / "forest.svg")
+    assert (tmp_path / "forest.svg").read_text(encoding="utf-8") == picture.svg + "\n"
+
+
+def test_nothing_drawn_is_no_picture() -> None:
+    assert Picture(Markup(""))._repr_svg_() is None
+    assert "too little" in repr(Picture(Markup("")))
