@@ -182,12 +182,12 @@ def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     """What training cost and how well the adapter predicts. Seconds are of the training loop alone."""
     from domainkit import TrainConfig, train
     from domainkit.models.load import load_base
-    from domainkit.training.examples_to_ids import render_all
+    from domainkit.training.examples_to_ids import tokenize_examples
 
     quantization = "none" if asked["method"] in PLAIN else "nf4"
     fit, _ = parts(asked)
     loaded = load_base(asked["base"], quantization=quantization)
-    whole = sum(len(r.ids) for r in render_all(fit, loaded.chat_template, loaded.context_length))
+    whole = sum(len(r.ids) for r in tokenize_examples(fit, loaded.chat_template, loaded.context_length))
     config = TrainConfig(
         base=asked["base"], quantization=quantization, method=asked["method"],
         method_options=OPTIONS.get(asked["method"], {}), epochs=round(asked["tokens"] / whole, 4),
@@ -214,8 +214,8 @@ def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
     from domainkit.adapters.tuned_model import load_adapted
     from domainkit.corpus.read_files import read_documents
     from domainkit.models.load import load_base
-    from domainkit.training.examples_to_ids import render_all
-    from domainkit.training.heldout import bits_per_byte, measure
+    from domainkit.training.examples_to_ids import tokenize_examples
+    from domainkit.training.heldout import bits_per_byte, measure_held_out
 
     _, dev = parts(asked)
     base = load_base(asked["base"], quantization="none" if asked["method"] in (*PLAIN, UNQUANTISED) else "nf4")
@@ -224,7 +224,7 @@ def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
     prose = list(read_documents(Path(asked["data"]) / GENERAL))
     prose = random.Random(0).sample(prose, PASSAGES)
     return {
-        "dev_loss": measure(model, render_all(dev, base.chat_template, base.context_length), pad).nll,
+        "dev_loss": measure_held_out(model, tokenize_examples(dev, base.chat_template, base.context_length), pad).nll,
         "general_bits_per_byte": bits_per_byte(model, prose, base.chat_template, 512),
     }
 

@@ -27,7 +27,7 @@ from domainkit.models import Quantization
 from domainkit.models.load import load_base
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_file, sha256_lines, staged_folder
-from domainkit.training.heldout import Proof, compare, measure
+from domainkit.training.heldout import HeldOutComparison, compare_held_out, measure_held_out
 
 Combination = Literal["cat", "svd", "linear", "ties", "dare_linear", "dare_ties"]
 KEEP = 0.5
@@ -47,7 +47,7 @@ class Combined:
     """The new adapter, its proof against the best parent, and each parent's NLL on the held-out examples."""
 
     adapter: Adapter
-    proof: Proof
+    proof: HeldOutComparison
     parents_nll: dict[str, float]
 
 
@@ -85,7 +85,7 @@ def combine(
     for origin in origins:
         origin.adapter.check_base(loaded.source.fingerprint, first.base)
     rendered, pad_id = render_held_out(held_out, loaded), loaded.tokenizer.pad_token_id
-    before = measure(loaded.model, rendered, pad_id)
+    before = measure_held_out(loaded.model, rendered, pad_id)
     names = [f"parent{i}" for i in range(len(origins))]
     model = _attach_all(loaded.model, names, origins)
     parents = [_measure_one(model, name, rendered, pad_id) for name in names]
@@ -96,7 +96,9 @@ def combine(
         with peft_warnings_muted():
             model.load_adapter(str(staged), adapter_name="written", is_trainable=False)
         best = min(parents, key=lambda m: m.nll)
-        proof = compare(combination, before, best, _measure_one(model, "written", rendered, pad_id), len(rendered))
+        proof = compare_held_out(
+            combination, before, best, _measure_one(model, "written", rendered, pad_id), len(rendered)
+        )
         _check_proof(proof, keep, parents)
         card = _card(origins, shares, combination, proof, loaded.source.fingerprint, staged)
         write_card(staged, card)
@@ -158,7 +160,7 @@ def _attach_all(model: Any, names: list[str], origins: list[Origin]) -> Any:
 
 def _measure_one(model: Any, name: str, rendered: Any, pad_id: int) -> Any:
     model.set_adapter(name)
-    return measure(model, rendered, pad_id)
+    return measure_held_out(model, rendered, pad_id)
 
 
 def _add(model: Any, names: list[str], shares: list[float], combination: str, density: float, seed: int) -> None:
@@ -190,7 +192,7 @@ def _save(model: Any, folder: Path, first: Origin) -> None:
     (folder / "README.md").unlink(missing_ok=True)
 
 
-def _check_proof(proof: Proof, keep: float, parents: list[Any]) -> None:
+def _check_proof(proof: HeldOutComparison, keep: float, parents: list[Any]) -> None:
     if proof.holds(keep):
         return
     each = ", ".join(f"{m.nll:.3f}" for m in parents)
@@ -203,7 +205,9 @@ def _check_proof(proof: Proof, keep: float, parents: list[Any]) -> None:
     raise error
 
 
-def _card(origins: list[Origin], shares: list[float], combination: str, proof: Proof, base: str, folder: Path) -> Card:
+def _card(
+    origins: list[Origin], shares: list[float], combination: str, proof: HeldOutComparison, base: str, folder: Path
+) -> Card:
     from domainkit import __version__
 
     cards = [o.adapter.card for o in origins]

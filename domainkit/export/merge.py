@@ -41,8 +41,8 @@ from domainkit.models.load import LoadedBase, load_base, quiet_progress
 from domainkit.models.quantization import quantised_layers, round_to_nf4
 from domainkit.models.source import BaseSource
 from domainkit.storage import staged_folder, write_text
-from domainkit.training.examples_to_ids import Rendered, render_all
-from domainkit.training.heldout import Measured, Proof, compare, measure
+from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples
+from domainkit.training.heldout import HeldOutComparison, HeldOutScore, compare_held_out, measure_held_out
 
 Into = Literal["dequantised", "original", "auto"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -73,8 +73,8 @@ class MergeCard(BaseModel):
     """Number format of the file's weights."""
     held_out_fingerprint: str
     """Hex SHA-256 of the held-out examples."""
-    proof: Proof
-    other_candidates: list[Proof]
+    proof: HeldOutComparison
+    other_candidates: list[HeldOutComparison]
     """Merges that were tried and not taken."""
     versions: dict[str, str]
     hardware: dict[str, Any]
@@ -120,9 +120,9 @@ def merge(
     reference = _load(origin)
     rendered = render_held_out(held_out, reference)
     pad_id = reference.tokenizer.pad_token_id
-    before = measure(reference.model, rendered, pad_id)
+    before = measure_held_out(reference.model, rendered, pad_id)
     model = attach_saved(reference.model, origin.adapter.folder)
-    trained = measure(model, rendered, pad_id)
+    trained = measure_held_out(model, rendered, pad_id)
     facts = _Facts(
         origin, reference.source, reference.folder, reference.tokenizer, rendered, before, trained, fingerprint
     )
@@ -131,7 +131,7 @@ def merge(
     del reference, model
     # 3. Each candidate written, read back and measured.
     with saving(out), _work(out) as work:
-        proofs: dict[str, Proof] = {}
+        proofs: dict[str, HeldOutComparison] = {}
         for name in names:
             stored = _write(ready.pop() if ready else _plain_model(facts, name), facts, work / name, dtype)
             proofs[name] = _prove(work / name, facts, name)
@@ -152,9 +152,9 @@ class _Facts:
     source: BaseSource
     folder: Path
     tokenizer: Any
-    rendered: list[Rendered]
-    before: Measured
-    trained: Measured
+    rendered: list[TokenizedExample]
+    before: HeldOutScore
+    trained: HeldOutScore
     fingerprint: str
 
 
@@ -166,12 +166,12 @@ def _load(origin: Origin, quantization: Quantization | None = None) -> LoadedBas
     return loaded
 
 
-def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[Rendered]:
+def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[TokenizedExample]:
     """The examples as ids: at most MOST_EXAMPLES, spread evenly over what was given."""
     chosen = held_out
     if len(held_out) > MOST_EXAMPLES:
         chosen = [held_out[i * len(held_out) // MOST_EXAMPLES] for i in range(MOST_EXAMPLES)]
-    return render_all(chosen, base.chat_template, base.context_length)
+    return tokenize_examples(chosen, base.chat_template, base.context_length)
 
 
 def attach_saved(model: Any, folder: Path) -> Any:
@@ -260,22 +260,22 @@ def _stored_dtype(folder: Path) -> torch.dtype:
     return torch.float32
 
 
-def _prove(folder: Path, facts: _Facts, name: str) -> Proof:
+def _prove(folder: Path, facts: _Facts, name: str) -> HeldOutComparison:
     """The candidate as a user will read it: from its files."""
     pad_id = facts.tokenizer.pad_token_id
     loaded = load_base(str(folder), quantization="none", purpose="infer")
-    merged = measure(loaded.model, facts.rendered, pad_id)
+    merged = measure_held_out(loaded.model, facts.rendered, pad_id)
     again = None
     if facts.origin.quantization == "nf4":
         round_to_nf4(loaded.model)
-        again = measure(loaded.model, facts.rendered, pad_id)
-    return compare(name, facts.before, facts.trained, merged, len(facts.rendered), again)
+        again = measure_held_out(loaded.model, facts.rendered, pad_id)
+    return compare_held_out(name, facts.before, facts.trained, merged, len(facts.rendered), again)
 
 
 # ---- 4. the verdict and the folder -------------------------------------------------------------------------------------
 
 
-def _check_proof(proofs: dict[str, Proof], best: str, keep: float, adapter: Adapter) -> None:
+def _check_proof(proofs: dict[str, HeldOutComparison], best: str, keep: float, adapter: Adapter) -> None:
     proof = proofs[best]
     if proof.holds(keep, agree=keep):
         return
@@ -293,7 +293,7 @@ def _check_proof(proofs: dict[str, Proof], best: str, keep: float, adapter: Adap
     raise error
 
 
-def _card(facts: _Facts, best: str, stored: str, proofs: dict[str, Proof]) -> MergeCard:
+def _card(facts: _Facts, best: str, stored: str, proofs: dict[str, HeldOutComparison]) -> MergeCard:
     origin, proof = facts.origin, proofs[best]
     notes = []
     if proof.nf4_nll is not None:

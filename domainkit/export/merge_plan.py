@@ -12,7 +12,7 @@ from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DomainkitError
 from domainkit.models import Quantization
 from domainkit.storage import sha256_lines
-from domainkit.training.heldout import Proof
+from domainkit.training.heldout import HeldOutComparison
 
 VIRTUAL = "puts learnt vectors before each prompt, which no weight of the base could hold"
 WHY_NOT = {
@@ -28,7 +28,7 @@ WHY_NOT = {
 class MergeError(DomainkitError):
     """The merge lost the tune, or the method cannot be merged. `proofs` are the measurements, if any."""
 
-    proofs: tuple[Proof, ...] = ()
+    proofs: tuple[HeldOutComparison, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

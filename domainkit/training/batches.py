@@ -1,4 +1,4 @@
-"""Rendered examples to forward passes: packed into one row, exactly, with their common prefix computed once; or padded."""
+"""Tokenized examples to micro-batches: packed into one row, exactly, with their common prefix computed once; or padded."""
 
 from __future__ import annotations
 
@@ -11,65 +11,69 @@ import torch
 
 from domainkit.models.encoder_decoder import is_encoder_decoder
 from domainkit.training.attention import SEGMENTED, Segments, lay_segments
-from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.examples_to_ids import TokenizedExample
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """The tensors of one forward pass. B rows of L positions; n supervised tokens.
+class MicroBatch:
+    """The tensors of one forward pass: B rows of L positions, with n supervised tokens in all.
 
-    An encoder-decoder's encoder reads `input_ids`; its decoder reads `decoder_ids` (B, T), in whose columns the targets are.
-
-    `attention_mask`: None (plain causal), (B, L) of ones and zeros, or (1, 1, L, L) additive; `segments` replace it where the
-    model computes attention by segments. The token `targets[i]` is predicted at position `columns[i]` of row `rows[i]`.
-    `tasks` (B) numbers the rows' tasks.
+    The token `targets[i]` is predicted at position `columns[i]` of row `rows[i]`.
     """
 
     input_ids: torch.Tensor
+    """(B, L). An encoder-decoder's encoder reads them."""
     position_ids: torch.Tensor
+    """(B, L)."""
     attention_mask: torch.Tensor | None
+    """None for plain causal attention, (B, L) of ones and zeros, or (1, 1, L, L) additive."""
     rows: torch.Tensor
+    """(n,)."""
     columns: torch.Tensor
+    """(n,). Columns of `decoder_ids` where there are any."""
     targets: torch.Tensor
+    """(n,)."""
     segments: Segments | None = None
+    """They replace `attention_mask` in a model that computes attention by segments."""
     tasks: torch.Tensor | None = None
+    """(B,) numbers of the rows' tasks."""
     decoder_ids: torch.Tensor | None = None
+    """(B, T). What an encoder-decoder's decoder reads."""
 
     @property
     def inputs(self) -> dict[str, Any]:
         """Arguments of the model's forward."""
+        inputs: dict[str, Any] = {
+            "input_ids": self.input_ids,
+            "attention_mask": self.attention_mask,
+            "use_cache": False,
+        }
         if self.decoder_ids is not None:
-            return {
-                "input_ids": self.input_ids, "attention_mask": self.attention_mask, "decoder_input_ids": self.decoder_ids,
-                "use_cache": False,
-            }  # fmt: skip
-        extra = {"segments": self.segments} if self.segments else {}
-        return {
-            "input_ids": self.input_ids, "position_ids": self.position_ids, "attention_mask": self.attention_mask,
-            "use_cache": False, **extra,
-        }  # fmt: skip
+            return {**inputs, "decoder_input_ids": self.decoder_ids}
+        inputs["position_ids"] = self.position_ids
+        return {**inputs, "segments": self.segments} if self.segments else inputs
 
-    def to(self, device: torch.device) -> Pass:
+    def to(self, device: torch.device) -> MicroBatch:
         moved: dict[str, Any] = {}
         for name in self.__slots__:
             part = getattr(self, name)
             moved[name] = None if part is None else part.to(device, non_blocking=True)
-        return Pass(**moved)
+        return MicroBatch(**moved)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The examples of one optimizer step, in groups that are one forward pass each."""
+    """The examples of one optimizer step, in groups that are one micro-batch each."""
 
-    passes: tuple[tuple[Rendered, ...], ...]
+    micro_batches: tuple[tuple[TokenizedExample, ...], ...]
 
     @property
     def tokens(self) -> int:
-        return sum(len(r.ids) for group in self.passes for r in group)
+        return sum(len(e.ids) for group in self.micro_batches for e in group)
 
     @property
     def supervised(self) -> int:
-        return sum(r.supervised for group in self.passes for r in group)
+        return sum(e.supervised for group in self.micro_batches for e in group)
 
 
 class Batches(Sequence[Batch]):
@@ -79,16 +83,23 @@ class Batches(Sequence[Batch]):
     """
 
     def __init__(
-        self, rendered: Sequence[Rendered], *, batch_size: int, epochs: float, seed: int, max_tokens: int, packing: bool,
+        self,
+        tokenized: Sequence[TokenizedExample],
+        *,
+        batch_size: int,
+        epochs: float,
+        seed: int,
+        max_tokens: int,
+        packing: bool,
         segmented: bool = False,
-    ) -> None:  # fmt: skip
-        self.rendered = rendered
+    ) -> None:
+        self.tokenized = tokenized
         self.batch_size = batch_size
         self.seed = seed
         self.max_tokens = max_tokens
         self.packing = packing
         self.segmented = segmented
-        self.steps_per_epoch = -(-len(rendered) // batch_size)
+        self.steps_per_epoch = -(-len(tokenized) // batch_size)
         self._length = max(1, round(epochs * self.steps_per_epoch))
         self._orders: dict[int, list[int]] = {}
 
@@ -100,20 +111,22 @@ class Batches(Sequence[Batch]):
             raise IndexError(step)
         epoch, number = divmod(step, self.steps_per_epoch)
         chosen = self._order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
-        return Batch(split([self.rendered[i] for i in chosen], self.max_tokens, packing=self.packing))
+        return Batch(split([self.tokenized[i] for i in chosen], self.max_tokens, packing=self.packing))
 
     def _order(self, epoch: int) -> list[int]:
         if epoch not in self._orders:
-            order = list(range(len(self.rendered)))
+            order = list(range(len(self.tokenized)))
             random.Random(f"{self.seed}/{epoch}").shuffle(order)
             self._orders = {epoch: order}
         return self._orders[epoch]
 
 
-def split(examples: Sequence[Rendered], max_tokens: int, *, packing: bool) -> tuple[tuple[Rendered, ...], ...]:
+def split(
+    examples: Sequence[TokenizedExample], max_tokens: int, *, packing: bool
+) -> tuple[tuple[TokenizedExample, ...], ...]:
     """Groups of examples, longest first, of at most `max_tokens` positions each; a longer example is a group of its own."""
     prefix = common_prefix(examples) if packing else 0
-    groups: list[list[Rendered]] = []
+    groups: list[list[TokenizedExample]] = []
     if examples and examples[0].opening is not None:
         return _split_pairs(examples, max_tokens)
     room = 0
@@ -129,9 +142,9 @@ def split(examples: Sequence[Rendered], max_tokens: int, *, packing: bool) -> tu
     return tuple(map(tuple, groups))
 
 
-def _split_pairs(examples: Sequence[Rendered], max_tokens: int) -> tuple[tuple[Rendered, ...], ...]:
+def _split_pairs(examples: Sequence[TokenizedExample], max_tokens: int) -> tuple[tuple[TokenizedExample, ...], ...]:
     """As `split`, for an encoder-decoder's examples: prompts and answers are padded each to their own longest."""
-    groups: list[list[Rendered]] = []
+    groups: list[list[TokenizedExample]] = []
     prompt = answer = 0
     for example in sorted(examples, key=lambda r: (-r.start, -r.supervised)):
         prompt, answer = max(prompt, example.start), max(answer, example.supervised)
@@ -142,14 +155,14 @@ def _split_pairs(examples: Sequence[Rendered], max_tokens: int) -> tuple[tuple[R
     return tuple(map(tuple, groups))
 
 
-def common_prefix(examples: Sequence[Rendered]) -> int:
+def common_prefix(examples: Sequence[TokenizedExample]) -> int:
     """Number of input tokens that all examples start with. An example's last token is a target only, never an input."""
     inputs = [r.ids[:-1] for r in examples]
     first, last = min(inputs), max(inputs)
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
 
-def pack(examples: Sequence[Rendered], dtype: torch.dtype, *, segmented: bool = False) -> Pass:
+def pack(examples: Sequence[TokenizedExample], dtype: torch.dtype, *, segmented: bool = False) -> MicroBatch:
     """One row: the common prefix, then the rest of each example, which attends to the prefix and itself only.
 
     `segmented` describes that by segments, for models that use segmented attention, and otherwise by a mask of `dtype`.
@@ -170,7 +183,7 @@ def pack(examples: Sequence[Rendered], dtype: torch.dtype, *, segmented: bool = 
         for i in range(example.start, len(example.ids)):
             columns.append(i - 1 if i <= prefix else offset + i - 1)
             targets.append(example.ids[i])
-    return Pass(
+    return MicroBatch(
         input_ids=torch.tensor([ids]),
         position_ids=torch.tensor([positions]),
         attention_mask=None if alone or segmented else tree_mask(prefix, lengths, dtype),
@@ -191,14 +204,14 @@ def tree_mask(prefix: int, lengths: Sequence[int], dtype: torch.dtype) -> torch.
     return mask[None, None]
 
 
-def pad(examples: Sequence[Rendered], pad_id: int) -> Pass:
+def pad(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
     """One row each, padded on the right; padding is known by length, never by token, so that EOS may be the pad token."""
     if examples[0].opening is not None:
         return _pad_pairs(examples, pad_id)
     lengths = torch.tensor([len(r.ids) - 1 for r in examples])
     width = int(lengths.max())
     supervised = [(row, i) for row, r in enumerate(examples) for i in range(r.start, len(r.ids))]
-    return Pass(
+    return MicroBatch(
         input_ids=torch.tensor([[*r.ids[:-1], *[pad_id] * (width + 1 - len(r.ids))] for r in examples]),
         position_ids=torch.arange(width).expand(len(examples), width),
         attention_mask=(torch.arange(width) < lengths[:, None]).long(),
@@ -209,12 +222,12 @@ def pad(examples: Sequence[Rendered], pad_id: int) -> Pass:
     )
 
 
-def _pad_pairs(examples: Sequence[Rendered], pad_id: int) -> Pass:
+def _pad_pairs(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
     """Prompts for the encoder; for the decoder its opening token and the answers, which it reads one place behind."""
     lengths = torch.tensor([r.start for r in examples])
     width, height = int(lengths.max()), max(r.supervised for r in examples)
     answers = [[r.opening, *r.ids[r.start : -1]] for r in examples]
-    return Pass(
+    return MicroBatch(
         input_ids=torch.tensor([[*r.ids[: r.start], *[pad_id] * (width - r.start)] for r in examples]),
         position_ids=torch.arange(width).expand(len(examples), width),
         attention_mask=(torch.arange(width) < lengths[:, None]).long(),
@@ -233,7 +246,9 @@ def use_segments(model: Any) -> bool:
     before = model.config.get_text_config()._attn_implementation
     if before != "sdpa":
         return before == SEGMENTED
-    trial = [Rendered(ids, 1, "") for ids in ((1, 2, 3, 4, 5), (1, 2, 6, 7), (1, 2, 8, 9, 10, 11, 12), (1, 2, 3))]
+    trial = [
+        TokenizedExample(ids, 1, "") for ids in ((1, 2, 3, 4, 5), (1, 2, 6, 7), (1, 2, 8, 9, 10, 11, 12), (1, 2, 3))
+    ]
     alone = _try(model, [pack([r], model.dtype) for r in trial])
     try:
         model.set_attn_implementation(SEGMENTED)
@@ -246,7 +261,7 @@ def use_segments(model: Any) -> bool:
     return True
 
 
-def why_not_pack(model: Any, examples: Sequence[Rendered], *, segmented: bool = False) -> str | None:
+def why_not_pack(model: Any, examples: Sequence[TokenizedExample], *, segmented: bool = False) -> str | None:
     """None when packing is exact for this model, otherwise the reason it is not.
 
     Sliding-window layers replace their window by a given mask; recurrent layers carry state across examples; models without
@@ -258,8 +273,8 @@ def why_not_pack(model: Any, examples: Sequence[Rendered], *, segmented: bool = 
     window = getattr(config, "sliding_window", None)
     if window and getattr(config, "use_sliding_window", True) and max(len(r.ids) for r in examples) > window:
         return f"some examples are longer than the model's attention window of {window} tokens"
-    trial = [Rendered(r.ids[:24], 1, "") for r in (examples[0], examples[-1])]
-    trial.append(Rendered(trial[0].ids[: len(trial[0].ids) // 2 + 1], 1, ""))
+    trial = [TokenizedExample(r.ids[:24], 1, "") for r in (examples[0], examples[-1])]
+    trial.append(TokenizedExample(trial[0].ids[: len(trial[0].ids) // 2 + 1], 1, ""))
     try:
         together = _try(model, [pack(trial, model.dtype, segmented=segmented)])
         alone = _try(model, [pack([r], model.dtype) for r in trial])
@@ -270,12 +285,12 @@ def why_not_pack(model: Any, examples: Sequence[Rendered], *, segmented: bool = 
 
 
 @torch.no_grad()
-def _try(model: Any, passes: Sequence[Pass]) -> torch.Tensor:
-    """Logits (n, vocabulary) at the supervised positions of packed passes."""
+def _try(model: Any, micro_batches: Sequence[MicroBatch]) -> torch.Tensor:
+    """Logits (n, vocabulary) at the supervised positions of packed micro-batches."""
     was_training = model.training
     model.eval()
     try:
-        moved = [one.to(model.device) for one in passes]
+        moved = [one.to(model.device) for one in micro_batches]
         return torch.cat([model(**one.inputs).logits[0, one.columns].float() for one in moved])
     finally:
         model.train(was_training)

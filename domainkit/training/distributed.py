@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.examples_to_ids import TokenizedExample
 
 
 def world_size() -> int:
@@ -65,7 +65,7 @@ def any_process(flag: bool, device: torch.device) -> bool:
     return bool(all_reduce(torch.tensor(float(flag), device=device)))
 
 
-def shard_of_batch(examples: Sequence[Rendered], rank: int, world_size: int) -> list[Rendered]:
+def shard_of_batch(examples: Sequence[TokenizedExample], rank: int, world_size: int) -> list[TokenizedExample]:
     """The examples of a batch that process `rank` computes: about the same number of tokens in each process.
 
     A batch with fewer examples than processes leaves some processes without any.

@@ -15,18 +15,18 @@ from domainkit.models.encoder_decoder import EncoderDecoder
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """Token ids of one example; those from index `start` (at least 1) on are supervised. `source` is its `path:line`.
-
-    `task` is the number of its task, for methods that tell tasks apart. With an `opening`, the example is an encoder-decoder's:
-    the encoder reads the ids before `start`; the decoder reads `opening`, then writes the others.
-    """
+class TokenizedExample:
+    """Token ids of one example. The prompt comes first; the ids from `start` on are supervised."""
 
     ids: tuple[int, ...]
     start: int
+    """Index of the first supervised id, at least 1."""
     source: str
+    """Where the example was read, as path:line."""
     task: int = 0
+    """Number of its task, for methods that tell tasks apart."""
     opening: int | None = None
+    """Of an encoder-decoder: the id that the decoder reads first. The encoder reads the ids before `start`."""
 
     @property
     def supervised(self) -> int:
@@ -34,7 +34,7 @@ class Rendered:
         return len(self.ids) - self.start
 
 
-def render(example: Example, template: ChatTemplate, max_length: int) -> Rendered:
+def tokenize_example(example: Example, template: ChatTemplate, max_length: int) -> TokenizedExample:
     """The example as ids; supervised are the last turn's words and the token that closes it, and nothing after.
 
     The prompt is encoded as it will be when the model answers, so the target's ids follow it as generated ones would.
@@ -60,7 +60,7 @@ def render(example: Example, template: ChatTemplate, max_length: int) -> Rendere
             f"{len(ids)} tokens ({len(prompt)} of prompt, {last + 1} of answer) are more than max_length={max_length}"
         )
         raise DataError([example.problem(what, "shorten or split the row, or raise max_length")])
-    return Rendered(ids, len(prompt), example.source, opening=template.architecture.opening_token_id)
+    return TokenizedExample(ids, len(prompt), example.source, opening=template.architecture.opening_token_id)
 
 
 def encode_prompt(example: Example, template: ChatTemplate) -> list[int]:
@@ -84,21 +84,23 @@ def _conversation(
     return template.with_tools(messages, example.tools)
 
 
-def render_all(examples: Iterable[Example], template: ChatTemplate, max_length: int) -> list[Rendered]:
-    """Every example rendered. Raises one DataError that lists all the faulty ones."""
-    rendered: list[Rendered] = []
+def tokenize_examples(examples: Iterable[Example], template: ChatTemplate, max_length: int) -> list[TokenizedExample]:
+    """Every example as ids. Raises one DataError that lists all faults."""
+    tokenized: list[TokenizedExample] = []
     problems: list[Problem] = []
     for example in examples:
         try:
-            rendered.append(render(example, template, max_length))
+            tokenized.append(tokenize_example(example, template, max_length))
         except DataError as e:
             problems += e.problems
     if problems:
         raise DataError(problems)
-    return rendered
+    return tokenized
 
 
-def render_documents(documents: Iterable[Document], template: ChatTemplate, max_length: int) -> list[Rendered]:
+def tokenize_documents(
+    documents: Iterable[Document], template: ChatTemplate, max_length: int
+) -> list[TokenizedExample]:
     """Raw text for continued pretraining: each document, then EOS, in blocks of at most `max_length` tokens.
 
     Every token but a document's first is supervised exactly once: a block starts with the last token of the one before it.
@@ -117,17 +119,17 @@ def render_documents(documents: Iterable[Document], template: ChatTemplate, max_
         raise BaseModelError("the tokenizer has no EOS token to end a document with", next_step="choose another base")
     opening = tokenizer("a")["input_ids"][:1]
     first = opening if opening == [tokenizer.bos_token_id] else []
-    blocks: list[Rendered] = []
+    blocks: list[TokenizedExample] = []
     for document in documents:
         ids = [*first, *template.encode_text(document.text), stop]
         for start in range(0, len(ids) - 1, max_length - 1):
-            blocks.append(Rendered(tuple(ids[start : start + max_length]), 1, document.source))
+            blocks.append(TokenizedExample(tuple(ids[start : start + max_length]), 1, document.source))
     return blocks
 
 
-def preview(rendered: Rendered, tokenizer: Any) -> str:
+def preview(tokenized: TokenizedExample, tokenizer: Any) -> str:
     """What the model reads and, between ⟦ and ⟧, what it learns to write."""
     head, target = (
-        tokenizer.decode(list(part)) for part in (rendered.ids[: rendered.start], rendered.ids[rendered.start :])
+        tokenizer.decode(list(part)) for part in (tokenized.ids[: tokenized.start], tokenized.ids[tokenized.start :])
     )
     return f"{head}⟦{target}⟧"

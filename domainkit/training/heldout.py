@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from domainkit.corpus.document import Document
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.batches import pad, split
-from domainkit.training.examples_to_ids import Rendered, render_documents
+from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents
 from domainkit.training.objectives.supervised import supervised_logits
 
 MIN_GAIN = 0.01
@@ -24,14 +24,14 @@ MAX_DRIFT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class HeldOutScore:
     """A model on held-out targets: mean negative log-likelihood in nats per target token; its likeliest token at each, (n,)."""
 
     nll: float
     choices: torch.Tensor
 
 
-class Proof(BaseModel):
+class HeldOutComparison(BaseModel):
     """How a merge compares with the adapter it was made from, on held-out text. NLLs are in nats per target token."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -80,11 +80,16 @@ def share_kept(base: float, adapter: float, merged: float) -> float | None:
     return (base - merged) / (base - adapter) if base - adapter >= MIN_GAIN else None
 
 
-def compare(
-    candidate: str, base: Measured, adapter: Measured, merged: Measured, examples: int, nf4: Measured | None = None
-) -> Proof:
+def compare_held_out(
+    candidate: str,
+    base: HeldOutScore,
+    adapter: HeldOutScore,
+    merged: HeldOutScore,
+    examples: int,
+    nf4: HeldOutScore | None = None,
+) -> HeldOutComparison:
     """The proof that three measurements on the same examples give."""
-    return Proof(
+    return HeldOutComparison(
         candidate=candidate,
         examples=examples,
         tokens=len(adapter.choices),
@@ -98,13 +103,15 @@ def compare(
 
 
 @torch.no_grad()
-def measure(model: Any, rendered: Sequence[Rendered], pad_id: int, max_tokens: int = 2048) -> Measured:
-    """The model on the supervised tokens of `rendered`; always in the same order, so that choices can be compared."""
+def measure_held_out(
+    model: Any, tokenized: Sequence[TokenizedExample], pad_id: int, max_tokens: int = 2048
+) -> HeldOutScore:
+    """The model on the supervised tokens of `tokenized`; always in the same order, so that choices can be compared."""
     was_training = model.training
     model.eval()
     total, choices = 0.0, []
     try:
-        for group in split(rendered, max_tokens, packing=False):
+        for group in split(tokenized, max_tokens, packing=False):
             one = pad(group, pad_id).to(model.device)
             logits = supervised_logits(model, one)
             total += float(cross_entropy(logits, one.targets, reduction="sum"))
@@ -112,14 +119,16 @@ def measure(model: Any, rendered: Sequence[Rendered], pad_id: int, max_tokens: i
     finally:
         model.train(was_training)
     chosen = torch.cat(choices)
-    return Measured(total / len(chosen), chosen)
+    return HeldOutScore(total / len(chosen), chosen)
 
 
 def bits_per_byte(model: Any, documents: Sequence[Document], template: ChatTemplate, block: int) -> float:
     """How well the model predicts plain text, in rows of at most `block` tokens: lower is better, and tokenizers compare."""
-    rendered = render_documents(documents, template, block)
-    nats = measure(model, rendered, template.tokenizer.pad_token_id).nll * sum(r.supervised for r in rendered)
+    tokenized = tokenize_documents(documents, template, block)
+    nats = measure_held_out(model, tokenized, template.tokenizer.pad_token_id).nll * sum(
+        r.supervised for r in tokenized
+    )
     return nats / math.log(2) / sum(len(d.text.encode()) for d in documents)
 
 
-__all__ = ["Measured", "Proof", "bits_per_byte", "compare", "measure", "share_kept"]
+__all__ = ["HeldOutComparison", "HeldOutScore", "bits_per_byte", "compare_held_out", "measure_held_out", "share_kept"]

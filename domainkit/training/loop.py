@@ -18,7 +18,7 @@ from torch.nn.utils import clip_grad_norm_
 from domainkit.adapters.adaptation import Hooks
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.errors import MachineError
-from domainkit.training.batches import Batch, Batches, Pass, pack, pad, split
+from domainkit.training.batches import Batch, Batches, MicroBatch, pack, pad, split
 from domainkit.training.checkpoints import Ledger, last_checkpoint, load_checkpoint, save_checkpoint, step_of
 from domainkit.training.config import TrainConfig
 from domainkit.training.distributed import (
@@ -29,7 +29,7 @@ from domainkit.training.distributed import (
     shard_of_batch,
     world_size,
 )
-from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.examples_to_ids import TokenizedExample
 from domainkit.training.guards import GradientGuard, check_finite
 from domainkit.training.objectives.supervised import head_is_plain, supervised_loss
 from domainkit.training.optimizers import make_optimizer, rate_factor, set_learning_rate
@@ -74,15 +74,15 @@ class Loop:
         clock = _Clock(done, steps, ledger)
         for step in range(done + 1, steps + 1):
             batch = self.batches[step - 1]
-            # Gradients of the mean loss over the batch's supervised tokens, however it is split into passes.
+            # Gradients of the mean loss over the batch's supervised tokens, however it is split into micro-batches.
             model.train()
             loss = torch.zeros((), device=model.device)
-            for one, weight in self._passes(batch):
+            for one, weight in self._micro_batches(batch):
                 with self._autocast():
                     part = weight * supervised_loss(model, one) / batch.supervised
                 part.backward()
                 loss += part.detach()
-            # One sum over processes for all passes.
+            # One sum over processes for all micro-batches.
             all_reduce_gradients(trainable.values())
             total = float(all_reduce(loss))
             penalty = hooks.penalty(model)
@@ -120,8 +120,8 @@ class Loop:
         # the same seed gives in transformers' Trainer.
         torch.empty((), dtype=torch.int64).random_()
 
-    def _passes(self, batch: Batch) -> Iterator[tuple[Pass, float]]:
-        """The forward passes of this process, on the model's device, with the weights of their losses."""
+    def _micro_batches(self, batch: Batch) -> Iterator[tuple[MicroBatch, float]]:
+        """The micro-batches of this process, on the model's device, with the weights of their losses."""
         for group, weight in self._groups(batch):
             if self.batches.packing:
                 one = pack(group, self.model.dtype, segmented=self.batches.segmented)
@@ -129,15 +129,15 @@ class Loop:
                 one = pad(group, self.pad_id)
             yield one.to(self.model.device), weight
 
-    def _groups(self, batch: Batch) -> list[tuple[tuple[Rendered, ...], float]]:
+    def _groups(self, batch: Batch) -> list[tuple[tuple[TokenizedExample, ...], float]]:
         if world_size() < 2:
-            return [(group, 1.0) for group in batch.passes]
-        examples = [example for group in batch.passes for example in group]
+            return [(group, 1.0) for group in batch.micro_batches]
+        examples = [example for group in batch.micro_batches for example in group]
         shards = [shard_of_batch(examples, i, world_size()) for i in range(world_size())]
-        passes = [split(s, self.batches.max_tokens, packing=self.batches.packing) if s else () for s in shards]
-        own = [(group, 1.0) for group in passes[rank()]]
-        # Processes gather a sharded base together, so all must run the same number of passes: the rest have weight 0.
-        missing = max(map(len, passes)) - len(own) if self.sharded else 0
+        groups = [split(s, self.batches.max_tokens, packing=self.batches.packing) if s else () for s in shards]
+        own = [(group, 1.0) for group in groups[rank()]]
+        # Processes gather a sharded base together, so all must run as many passes: those without data have weight 0.
+        missing = max(map(len, groups)) - len(own) if self.sharded else 0
         return own + [(tuple(examples[:1]), 0.0)] * missing
 
     def _autocast(self) -> torch.autocast:

@@ -27,8 +27,8 @@ from domainkit.models.load import LoadedBase, load_base
 from domainkit.storage import sha256_json, sha256_lines, write_text
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import world_size
-from domainkit.training.examples_to_ids import render_all
-from domainkit.training.heldout import bits_per_byte, measure
+from domainkit.training.examples_to_ids import tokenize_examples
+from domainkit.training.heldout import bits_per_byte, measure_held_out
 from domainkit.training.progress import Progress
 from domainkit.training.train import release, train
 
@@ -289,17 +289,17 @@ class _Shelf:
 
     def render(self, examples: Sequence[Example]) -> list[Any]:
         base = self.take()
-        return render_all(examples, base.chat_template, self._config.max_length or base.context_length)
+        return tokenize_examples(examples, base.chat_template, self._config.max_length or base.context_length)
 
     def measure(self, adapter: Path, dev: Sequence[Example]) -> tuple[float, float | None]:
         """(nats per target token of the adapter on `dev`, bits per byte that it adds to the base's on the general text)."""
-        base, rendered = self.take(), self.render(dev)
+        base, tokenized = self.take(), self.render(dev)
         if self._general and self._general_bits is None:
             self._general_bits = self._bits(base.model)
         model = load_adapted(base.model, adapter)
         try:
             added = None if self._general_bits is None else self._bits(model) - self._general_bits
-            return measure(model, rendered, base.tokenizer.pad_token_id).nll, added
+            return measure_held_out(model, tokenized, base.tokenizer.pad_token_id).nll, added
         finally:
             release(model)
             base.model.requires_grad_(False)

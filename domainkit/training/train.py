@@ -24,11 +24,11 @@ from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import check_replaceable, make_card, save_adapter
-from domainkit.training.batches import Batches, Pass, pad, use_segments, why_not_pack
+from domainkit.training.batches import Batches, MicroBatch, pad, use_segments, why_not_pack
 from domainkit.training.checkpoints import RunIdentity, finished_adapter, open_work_folder, work_folder
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import barrier, is_main_process, world_size
-from domainkit.training.examples_to_ids import Rendered, render_all, render_documents
+from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents, tokenize_examples
 from domainkit.training.guards import check_answers_changed, check_weights_changed, trainable_weights
 from domainkit.training.loop import Loop
 from domainkit.training.progress import Progress, show_progress
@@ -90,16 +90,16 @@ def train(
         )
         resolved = _resolve(config, method, base)
         # 3. Examples as token ids, with only the answers supervised.
-        rendered = _render(examples, documents or (), base, resolved.config, method)
+        tokenized = _render(examples, documents or (), base, resolved.config, method)
         # 4. The adapter's fresh weights.
         torch.manual_seed(config.seed)
         model = attach(method, base.model)
         if sharded:
             shard(model, pick_device())
-        batches, why_padded = _batches(rendered, model, resolved)
+        batches, why_padded = _batches(tokenized, model, resolved)
         pad_id = base.tokenizer.pad_token_id
         hooks(method).prepare(model, len(batches), lambda: _first_epoch(batches, model, pad_id))
-        fresh, before = trainable_weights(model), _answers(model, rendered[0], pad_id)
+        fresh, before = trainable_weights(model), _answers(model, tokenized[0], pad_id)
         # 5. The loop.
         with nullcontext(on_progress) if on_progress or not is_main_process() else show_progress() as report:
             ledger = Loop(
@@ -107,7 +107,7 @@ def train(
             ).run()
         # 6. Did it learn anything?
         check_weights_changed(model, fresh)
-        check_answers_changed(before, _answers(model, rendered[0], pad_id))
+        check_answers_changed(before, _answers(model, tokenized[0], pad_id))
         # 7. Weights and card, in one move.
         card = make_card(
             base,
@@ -207,13 +207,13 @@ def _far_rate(method: Method, rate: float | None) -> str | None:
 
 
 def _number_tasks(
-    rendered: list[Rendered], examples: Sequence[Example], documents: Sequence[Document], tasks: Sequence[str]
-) -> list[Rendered]:
+    tokenized: list[TokenizedExample], examples: Sequence[Example], documents: Sequence[Document], tasks: Sequence[str]
+) -> list[TokenizedExample]:
     """The rows with the numbers of their tasks. Raises DataError for rows of a task that the method does not have."""
     if not tasks:
-        return rendered
+        return tokenized
     problems, numbered = [], []
-    for row, example in zip(rendered, examples, strict=False):
+    for row, example in zip(tokenized, examples, strict=False):
         name = example.task if example.task is not None or len(tasks) > 1 else tasks[0]
         if name in tasks:
             numbered.append(replace(row, task=tasks.index(name)))
@@ -225,45 +225,45 @@ def _number_tasks(
         raise DataError(problems)
     if documents and len(tasks) > 1:
         raise ConfigError("documents belong to no task", where="method.tasks", next_step="train on examples only")
-    return numbered + rendered[len(examples) :]
+    return numbered + tokenized[len(examples) :]
 
 
 def _render(
     examples: Sequence[Example], documents: Sequence[Document], base: LoadedBase, config: TrainConfig, method: Method
-) -> list[Rendered]:
+) -> list[TokenizedExample]:
     length = config.max_length or base.context_length
-    rendered = render_all(examples, base.chat_template, length) + render_documents(
+    tokenized = tokenize_examples(examples, base.chat_template, length) + tokenize_documents(
         documents, base.chat_template, length
     )
-    if not sum(r.supervised for r in rendered):
+    if not sum(r.supervised for r in tokenized):
         raise ConfigError("nothing to learn: no token is supervised", next_step="look at the examples' targets")
-    return _number_tasks(rendered, examples, documents, hooks(method).tasks_of_rows())
+    return _number_tasks(tokenized, examples, documents, hooks(method).tasks_of_rows())
 
 
-def _first_epoch(batches: Batches, model: Any, pad_id: int) -> Iterator[Pass]:
+def _first_epoch(batches: Batches, model: Any, pad_id: int) -> Iterator[MicroBatch]:
     """The first epoch's forward passes, padded, on the model's device."""
     for step in range(min(batches.steps_per_epoch, len(batches))):
-        for group in batches[step].passes:
+        for group in batches[step].micro_batches:
             yield pad(group, pad_id).to(model.device)
 
 
-def _batches(rendered: list[Rendered], model: Any, resolved: Resolved) -> tuple[Batches, str | None]:
+def _batches(tokenized: list[TokenizedExample], model: Any, resolved: Resolved) -> tuple[Batches, str | None]:
     """(the run's batches, why rows are padded or None when they are packed)."""
     config = resolved.config
     why = None if config.packing else "packing is off"
     if why is None and not resolved.method.packs:
         why = f"the method {resolved.method.kind} cannot share rows"
     segmented = why is None and use_segments(model.get_base_model())
-    why = why or why_not_pack(model, rendered, segmented=segmented)
+    why = why or why_not_pack(model, tokenized, segmented=segmented)
     batches = Batches(
-        rendered, batch_size=config.batch_size, epochs=config.epochs, seed=config.seed,
+        tokenized, batch_size=config.batch_size, epochs=config.epochs, seed=config.seed,
         max_tokens=config.max_tokens_per_pass, packing=why is None, segmented=segmented,
     )  # fmt: skip
     return batches, why
 
 
 @torch.no_grad()
-def _answers(model: Any, row: Rendered, pad_id: int) -> torch.Tensor:
+def _answers(model: Any, row: TokenizedExample, pad_id: int) -> torch.Tensor:
     """Logits (n, vocabulary) at a row's supervised positions, without dropout."""
     one = pad([row], pad_id).to(model.device)
     given, shift = arguments(model, one)

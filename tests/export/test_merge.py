@@ -17,8 +17,8 @@ from domainkit.export.merge import Merged, merge, round_weights
 from domainkit.export.merge_plan import MergeError
 from domainkit.models.load import load_base
 from domainkit.training.config import TrainConfig
-from domainkit.training.examples_to_ids import render_all
-from domainkit.training.heldout import Measured, compare, measure
+from domainkit.training.examples_to_ids import tokenize_examples
+from domainkit.training.heldout import HeldOutScore, compare_held_out, measure_held_out
 from domainkit.training.train import train
 
 WORDS = ("red", "blue", "green")
@@ -195,8 +195,8 @@ def test_the_file_is_written_in_the_asked_number_format(adapter: Path, merged: M
 # ---- the proof itself
 
 
-def measured(nll: float, *choices: int) -> Measured:
-    return Measured(nll, torch.tensor(choices))
+def measured(nll: float, *choices: int) -> HeldOutScore:
+    return HeldOutScore(nll, torch.tensor(choices))
 
 
 @pytest.mark.parametrize(
@@ -204,15 +204,15 @@ def measured(nll: float, *choices: int) -> Measured:
     [(2.387, 1.0, True), (2.982, 0.847, False), (6.253, 0.006, False), (7.0, -0.186, False)],
 )
 def test_kept_is_the_share_of_the_gain(merged: float, kept: float, holds: bool) -> None:
-    proof = compare("x", measured(6.277, 0, 0), measured(2.387, 1, 2), measured(merged, 1, 2), 1)
+    proof = compare_held_out("x", measured(6.277, 0, 0), measured(2.387, 1, 2), measured(merged, 1, 2), 1)
     assert proof.kept == pytest.approx(kept, abs=1e-3)
     assert proof.holds(0.9) is holds
 
 
 def test_without_a_gain_both_must_say_the_same() -> None:
-    same = compare("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(2.01, 1, 2), 1)
-    other = compare("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(2.01, 3, 4), 1)
-    drifted = compare("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(1.2, 1, 2), 1)
+    same = compare_held_out("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(2.01, 1, 2), 1)
+    other = compare_held_out("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(2.01, 3, 4), 1)
+    drifted = compare_held_out("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(1.2, 1, 2), 1)
     assert same.kept is None
     assert "gains nothing" in str(same)
     assert [p.holds(0.9, agree=0.9) for p in (same, other, drifted)] == [True, False, False]
@@ -220,8 +220,8 @@ def test_without_a_gain_both_must_say_the_same() -> None:
 
 def test_measuring_counts_supervised_tokens_only(tiny_base: str) -> None:
     loaded = load_base(tiny_base, quantization="none", purpose="infer")
-    rendered = render_all(HELD_OUT[:2], loaded.chat_template, 2048)
-    found = measure(loaded.model, rendered, loaded.tokenizer.pad_token_id)
+    rendered = tokenize_examples(HELD_OUT[:2], loaded.chat_template, 2048)
+    found = measure_held_out(loaded.model, rendered, loaded.tokenizer.pad_token_id)
     total = 0.0
     for r in rendered:
         with torch.no_grad():

@@ -21,7 +21,7 @@ from domainkit.inference.local import LocalBackend, local_backend
 from domainkit.models.encoder_decoder import is_encoder_decoder
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.training.batches import pad
-from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.examples_to_ids import TokenizedExample
 from domainkit.training.objectives.supervised import supervised_loss
 from tests.inference.tiny_adapters import ask
 
@@ -34,7 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "multitask_prompt_tuning": {"tasks": ["a", "b"]},
 }
 RATES = {"full": 2e-3, "last_layers": 2e-3, "oft": 1e-2, "boft": 2e-2, "loreft": 2e-2, "direft": 2e-2, "ia3": 5e-2}
-ROWS = [Rendered((1, 30, 40, 50, 60, 70, 3), 4, "a"), Rendered((1, 31, 41, 2), 2, "b", 1)]
+ROWS = [TokenizedExample((1, 30, 40, 50, 60, 70, 3), 4, "a"), TokenizedExample((1, 31, 41, 2), 2, "b", 1)]
 STEPS = 8
 
 
@@ -52,11 +52,11 @@ class Case:
         return bool(hooks(self.method).tasks_of_rows())
 
     @property
-    def rows(self) -> list[Rendered]:
+    def rows(self) -> list[TokenizedExample]:
         return rows_of(self.base)
 
 
-def rows_of(base: LoadedBase) -> list[Rendered]:
+def rows_of(base: LoadedBase) -> list[TokenizedExample]:
     """ROWS in the base's form."""
     return [replace(row, opening=base.chat_template.architecture.opening_token_id) for row in ROWS]
 
@@ -76,7 +76,7 @@ def near(a: torch.Tensor, b: torch.Tensor, tolerance: float = 1e-4) -> bool:
 
 
 @torch.no_grad()
-def logits(model: Any, rows: list[Rendered]) -> torch.Tensor:
+def logits(model: Any, rows: list[TokenizedExample]) -> torch.Tensor:
     """(n, vocabulary) at the rows' supervised positions, without dropout."""
     one = pad(rows, 0)
     given, shift = arguments(model, one)
@@ -85,7 +85,7 @@ def logits(model: Any, rows: list[Rendered]) -> torch.Tensor:
 
 
 @torch.no_grad()
-def base_logits(model: Any, rows: list[Rendered]) -> torch.Tensor:
+def base_logits(model: Any, rows: list[TokenizedExample]) -> torch.Tensor:
     one = pad(rows, 0)
     model.eval()
     return model(**one.inputs).logits[one.rows, one.columns]

@@ -19,7 +19,7 @@ from domainkit.export.merge import merge
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.training.batches import pad, split, use_segments, why_not_pack
 from domainkit.training.config import TrainConfig
-from domainkit.training.examples_to_ids import Rendered, preview, render_all
+from domainkit.training.examples_to_ids import TokenizedExample, preview, tokenize_examples
 from domainkit.training.objectives.supervised import supervised_loss
 from domainkit.training.train import train
 from tests.conftest import build_tiny_pair
@@ -45,7 +45,9 @@ def base(tiny_pair: str) -> LoadedBase:
 
 
 def test_the_encoder_reads_the_prompt_and_the_decoder_writes_the_answer(base: LoadedBase) -> None:
-    [one, many] = render_all([row("why?", "so", system="Be brief."), row("a", "b", "c", "d")], base.chat_template, 100)
+    [one, many] = tokenize_examples(
+        [row("why?", "so", system="Be brief."), row("a", "b", "c", "d")], base.chat_template, 100
+    )
     assert preview(one, base.tokenizer) == "Be brief.\n\nwhy?<|end|>⟦so<|end|>⟧"
     assert preview(many, base.tokenizer) == "User: a\nAssistant: b\nUser: c\nAssistant:<|end|>⟦d<|end|>⟧"
     asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "why?"}]
@@ -54,12 +56,12 @@ def test_the_encoder_reads_the_prompt_and_the_decoder_writes_the_answer(base: Lo
 
 
 def test_a_question_cannot_spell_the_end(base: LoadedBase) -> None:
-    [one] = render_all([row("stop <|end|> here", "no <|end|>")], base.chat_template, 100)
+    [one] = tokenize_examples([row("stop <|end|> here", "no <|end|>")], base.chat_template, 100)
     assert [i for i, token in enumerate(one.ids) if token == 2] == [one.start - 1, len(one.ids) - 1]
 
 
 def test_the_loss_is_that_of_transformers(base: LoadedBase) -> None:
-    rows = render_all(ROWS, base.chat_template, 100)
+    rows = tokenize_examples(ROWS, base.chat_template, 100)
     one = pad(rows, 0)
     labels = torch.full(one.decoder_ids.shape, -100)  # type: ignore[union-attr]
     labels[one.rows, one.columns] = one.targets
@@ -75,7 +77,7 @@ def test_the_loss_is_that_of_transformers(base: LoadedBase) -> None:
 
 def test_accumulated_gradients_are_those_of_one_pass(tiny_pair: str) -> None:
     base = load_base(tiny_pair, quantization="none")
-    rows = render_all(
+    rows = tokenize_examples(
         [*ROWS, row("a question of many words, long before its answer", "maybe")], base.chat_template, 100
     )
     model = attach(parse_method("lora", {}), base.model)
@@ -96,7 +98,10 @@ def test_accumulated_gradients_are_those_of_one_pass(tiny_pair: str) -> None:
 
 
 def test_passes_are_no_larger_than_asked() -> None:
-    rows = [Rendered(tuple(range(p + a)), p, "", opening=0) for p, a in ((50, 2), (3, 40), (10, 10), (9, 11), (1, 1))]
+    rows = [
+        TokenizedExample(tuple(range(p + a)), p, "", opening=0)
+        for p, a in ((50, 2), (3, 40), (10, 10), (9, 11), (1, 1))
+    ]
     groups = split(rows, 60, packing=False)
     assert sorted(r.start for g in groups for r in g) == [1, 3, 9, 10, 50]
     for group in groups:
@@ -105,7 +110,7 @@ def test_passes_are_no_larger_than_asked() -> None:
 
 
 def test_rows_are_never_packed(base: LoadedBase) -> None:
-    rows = render_all(ROWS, base.chat_template, 100)
+    rows = tokenize_examples(ROWS, base.chat_template, 100)
     assert not use_segments(base.model)
     assert "rows of their own" in str(why_not_pack(base.model, rows))
 
@@ -118,7 +123,7 @@ def test_unpacked_nf4_is_packed_nf4(tiny_pair: str) -> None:
         assert (packing_of(base.model) == "nf4") == packed
         base.model.eval()
         with torch.no_grad():
-            logits.append(base.model(**pad(render_all(ROWS, base.chat_template, 100), 0).inputs).logits)
+            logits.append(base.model(**pad(tokenize_examples(ROWS, base.chat_template, 100), 0).inputs).logits)
     torch.testing.assert_close(*logits, rtol=1e-3, atol=1e-3)
 
 

@@ -19,14 +19,14 @@ from domainkit.cli import main as command
 from domainkit.models.load import load_base
 from domainkit.training import distributed, sharding
 from domainkit.training.batches import pad
-from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.examples_to_ids import TokenizedExample
 from domainkit.training.objectives.supervised import supervised_loss
 from tests.laws.matrix import OPTIONS
 
 
 def step(model: Any) -> tuple[float, dict[str, float]]:
     """(loss of two rows after a small step, norms of its gradients by name)."""
-    one = pad([Rendered(tuple(range(3, 3 + n)), 2, "x:1") for n in (9, 14)], 0)
+    one = pad([TokenizedExample(tuple(range(3, 3 + n)), 2, "x:1") for n in (9, 14)], 0)
     supervised_loss(model, one).backward()
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     with torch.no_grad():

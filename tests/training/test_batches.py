@@ -14,7 +14,7 @@ from domainkit.adapters.methods import attach, parse_method
 from domainkit.models.load import load_base
 from domainkit.training.attention import lay_segments, segmented_attention
 from domainkit.training.batches import Batches, common_prefix, pack, pad, split, tree_mask, use_segments, why_not_pack
-from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.examples_to_ids import TokenizedExample
 from domainkit.training.objectives import supervised
 from domainkit.training.objectives.supervised import supervised_loss
 
@@ -48,7 +48,7 @@ def same(model: Any, ours: list[torch.Tensor], wanted: list[torch.Tensor]) -> No
         assert (found[name] - grad).abs().max() <= 1e-5 * max(1.0, float(grad.abs().max())), name
 
 
-def reference(model: Any, example: Rendered) -> torch.Tensor:
+def reference(model: Any, example: TokenizedExample) -> torch.Tensor:
     """The loss as transformers computes it, alone and with full logits."""
     labels = [-100] * example.start + list(example.ids[example.start :])
     output = model(input_ids=torch.tensor([example.ids]), labels=torch.tensor([labels]), use_cache=False)
@@ -57,11 +57,11 @@ def reference(model: Any, example: Rendered) -> torch.Tensor:
 
 PREFIX = (1, 40, 41, 42, 43)
 CASES = {
-    "no prefix": [Rendered((1, 9, 8, 7, 2), 3, ""), Rendered((3, 9, 30, 2), 2, ""), Rendered((60, 61, 62, 63, 64, 65, 2), 5, "")],
-    "shared prefix": [Rendered((*PREFIX, 50, 2), 5, ""), Rendered((*PREFIX, 51, 52, 53, 2), 7, ""), Rendered((*PREFIX, 99, 2), 6, "")],
-    "one is the prefix": [Rendered((*PREFIX, 2), 5, ""), Rendered((*PREFIX, 51, 52, 2), 6, ""), Rendered((*PREFIX, 2), 5, "")],
-    "learns within the prefix": [Rendered((*PREFIX, 51, 2), 2, ""), Rendered((*PREFIX, 51, 52, 2), 3, "")],
-    "one alone": [Rendered((*PREFIX, 51, 2), 5, "")],
+    "no prefix": [TokenizedExample((1, 9, 8, 7, 2), 3, ""), TokenizedExample((3, 9, 30, 2), 2, ""), TokenizedExample((60, 61, 62, 63, 64, 65, 2), 5, "")],
+    "shared prefix": [TokenizedExample((*PREFIX, 50, 2), 5, ""), TokenizedExample((*PREFIX, 51, 52, 53, 2), 7, ""), TokenizedExample((*PREFIX, 99, 2), 6, "")],
+    "one is the prefix": [TokenizedExample((*PREFIX, 2), 5, ""), TokenizedExample((*PREFIX, 51, 52, 2), 6, ""), TokenizedExample((*PREFIX, 2), 5, "")],
+    "learns within the prefix": [TokenizedExample((*PREFIX, 51, 2), 2, ""), TokenizedExample((*PREFIX, 51, 52, 2), 3, "")],
+    "one alone": [TokenizedExample((*PREFIX, 51, 2), 5, "")],
 }  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def test_the_prefix_is_computed_once() -> None:
 
 examples_of = st.lists(
     st.tuples(st.lists(st.integers(0, 3), min_size=2, max_size=12), st.integers(1, 11)).map(
-        lambda t: Rendered(tuple(t[0]), min(t[1], len(t[0]) - 1), "")
+        lambda t: TokenizedExample(tuple(t[0]), min(t[1], len(t[0]) - 1), "")
     ),
     min_size=1,
     max_size=8,
@@ -120,7 +120,9 @@ examples_of = st.lists(
 
 @settings(max_examples=80, deadline=None)
 @given(examples=examples_of, limit=st.integers(1, 40), packing=st.booleans())
-def test_groups_hold_every_example_once_within_the_limit(examples: list[Rendered], limit: int, packing: bool) -> None:
+def test_groups_hold_every_example_once_within_the_limit(
+    examples: list[TokenizedExample], limit: int, packing: bool
+) -> None:
     groups = split(examples, limit, packing=packing)
     assert Counter(r for g in groups for r in g) == Counter(examples)
     for group in groups:
@@ -131,7 +133,7 @@ def test_groups_hold_every_example_once_within_the_limit(examples: list[Rendered
 
 @settings(max_examples=50, deadline=None)
 @given(examples=examples_of)
-def test_the_common_prefix_is_common_and_longest(examples: list[Rendered]) -> None:
+def test_the_common_prefix_is_common_and_longest(examples: list[TokenizedExample]) -> None:
     n, inputs = common_prefix(examples), [r.ids[:-1] for r in examples]
     assert len({i[:n] for i in inputs}) == 1
     assert min(map(len, inputs)) == n or len({i[: n + 1] for i in inputs}) > 1
@@ -164,12 +166,12 @@ def test_a_model_that_ignores_segments_keeps_its_attention(model: Any, monkeypat
 
 
 def batches(seed: int = 0, epochs: float = 2) -> Batches:
-    rendered = [Rendered((1, 5, i), 1, "") for i in range(10)]
-    return Batches(rendered, batch_size=4, epochs=epochs, seed=seed, max_tokens=99, packing=True)
+    tokenized = [TokenizedExample((1, 5, i), 1, "") for i in range(10)]
+    return Batches(tokenized, batch_size=4, epochs=epochs, seed=seed, max_tokens=99, packing=True)
 
 
 def flat(found: Batches, steps: range) -> list[int]:
-    return [r.ids[2] for k in steps for g in found[k].passes for r in g]
+    return [r.ids[2] for k in steps for g in found[k].micro_batches for r in g]
 
 
 def test_each_epoch_is_another_permutation_decided_by_the_seed() -> None:

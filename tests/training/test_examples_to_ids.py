@@ -14,7 +14,13 @@ from domainkit.inference.backend import Request
 from domainkit.inference.local import LocalBackend
 from domainkit.messages import Message, ToolCall, parse_calls
 from domainkit.models.chat_template import ChatTemplate
-from domainkit.training.examples_to_ids import Rendered, preview, render, render_all, render_documents  # fmt: skip
+from domainkit.training.examples_to_ids import (  # fmt: skip
+    TokenizedExample,
+    preview,
+    tokenize_documents,
+    tokenize_example,
+    tokenize_examples,
+)
 
 CONTROL = ("<|pad|>", "<|start|>", "<|end|>", "<|unk|>")
 START, END = 1, 2
@@ -44,7 +50,7 @@ def example(question: str, answer: str, line: int = 7) -> Example:
 def test_only_the_answer_and_its_closing_token_are_supervised(
     template: ChatTemplate, question: str, answer: str
 ) -> None:
-    found = render(example(question, answer), template, 2048)
+    found = tokenize_example(example(question, answer), template, 2048)
     assert template.tokenizer.decode(found.ids[found.start :]) == answer + "<|end|>"
     assert (
         template.tokenizer.decode(found.ids[: found.start]) == f"<|start|>user\n{question}<|end|>\n<|start|>assistant\n"
@@ -56,21 +62,21 @@ def test_only_the_answer_and_its_closing_token_are_supervised(
 
 def test_only_the_last_turn_is_supervised(template: ChatTemplate) -> None:
     turns = [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
-    found = render(Example(turns=tuple(Turn(role=r, content=c) for r, c in turns)), template, 999)  # type: ignore[arg-type]
+    found = tokenize_example(Example(turns=tuple(Turn(role=r, content=c) for r, c in turns)), template, 999)  # type: ignore[arg-type]
     assert found.supervised == 2
     assert preview(found, template.tokenizer).endswith("<|start|>assistant\n⟦d<|end|>⟧")
 
 
 def test_an_empty_answer_teaches_nothing(template: ChatTemplate) -> None:
     with pytest.raises(DataError, match=r"rows\.jsonl:7: the answer is empty") as caught:
-        render(example("q", ""), template, 99)
+        tokenize_example(example("q", ""), template, 99)
     assert caught.value.problems[0].line == 7
 
 
 def test_every_too_long_row_is_listed_and_none_is_cut(template: ChatTemplate) -> None:
     rows = [example("q", "ok", 1), example("q" * 90, "x", 2), example("q", "x" * 90, 3)]
     with pytest.raises(DataError) as caught:
-        render_all(rows, template, 80)
+        tokenize_examples(rows, template, 80)
     assert [p.line for p in caught.value.problems] == [2, 3]
     assert "are more than max_length=80" in str(caught.value)
 
@@ -82,14 +88,14 @@ def test_a_template_that_never_closes_the_answer_is_refused(tiny_base: str) -> N
         "{% if add_generation_prompt %}assistant: {% endif %}"
     )
     with pytest.raises(DataError, match="never learn to stop"):
-        render(example("q", "a"), ChatTemplate(tokenizer), 99)
+        tokenize_example(example("q", "a"), ChatTemplate(tokenizer), 99)
 
 
 def test_a_template_that_rewrites_the_prompt_is_refused(tiny_base: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_base)
     tokenizer.chat_template = "{{ messages | length }}" + tokenizer.chat_template
     with pytest.raises(DataError, match="renders the prompt differently"):
-        render(example("q", "a"), ChatTemplate(tokenizer), 99)
+        tokenize_example(example("q", "a"), ChatTemplate(tokenizer), 99)
 
 
 @quick
@@ -98,7 +104,7 @@ def test_documents_are_learnt_token_by_token_exactly_once(
     template: ChatTemplate, texts: list[str], length: int
 ) -> None:
     documents = [Document(text=t, source="d", id=str(i)) for i, t in enumerate(texts)]
-    blocks = render_documents(documents, template, length)
+    blocks = tokenize_documents(documents, template, length)
     assert all(len(b.ids) <= length and b.supervised > 0 for b in blocks)
     wanted = [i for t in texts for i in [*template.encode_text(t), END][1:]]
     assert [i for b in blocks for i in b.ids[b.start :]] == wanted
@@ -108,12 +114,12 @@ def test_documents_need_an_end_of_text_token(tiny_base: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_base)
     tokenizer.eos_token = None
     with pytest.raises(BaseModelError, match="no EOS token"):
-        render_documents([Document(text="a", source="d", id="0")], ChatTemplate(tokenizer), 9)
+        tokenize_documents([Document(text="a", source="d", id="0")], ChatTemplate(tokenizer), 9)
 
 
 def test_preview_marks_what_is_learnt(template: ChatTemplate) -> None:
     ids = tuple(template.encode_text("abcd"))
-    assert preview(Rendered(ids, 2, ""), template.tokenizer) == "ab⟦cd⟧"
+    assert preview(TokenizedExample(ids, 2, ""), template.tokenizer) == "ab⟦cd⟧"
 
 
 ADD = {
@@ -151,7 +157,7 @@ def test_tools_are_learnt_in_the_form_in_which_they_are_asked_for(
     given_back = (*called, Turn(role="tool", content="3 <|end|>", tool_call_id="c1", name="add"))
     answered = (*given_back, Turn(role="assistant", content="Three."))
     for turns, ending in ((called, "</tool_call><|end|>"), (answered, "Three.<|end|>")):
-        row = render(Example(turns=turns, tools=(ADD,), source="rows.jsonl:1"), backend.chat_template, 2048)
+        row = tokenize_example(Example(turns=turns, tools=(ADD,), source="rows.jsonl:1"), backend.chat_template, 2048)
         messages = tuple(
             Message(
                 t.role,

@@ -19,7 +19,7 @@ from domainkit.corpus.read_files import read_examples
 from domainkit.errors import ConfigError
 from domainkit.training import distributed, sharding
 from domainkit.training.config import TrainConfig
-from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.examples_to_ids import TokenizedExample
 from domainkit.training.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,8 +27,8 @@ EXAMPLES = ROOT / "examples" / "accelerate"
 LENGTHS = (3, 40, 7, 12, 5, 5, 21)
 
 
-def rendered(length: int) -> Rendered:
-    return Rendered(tuple(range(length)), 1, f"x:{length}")
+def tokenized(length: int) -> TokenizedExample:
+    return TokenizedExample(tuple(range(length)), 1, f"x:{length}")
 
 
 def launched(file: str, *words: Any) -> subprocess.CompletedProcess[str]:
@@ -107,7 +107,7 @@ def test_each_process_holds_its_part_of_a_cut_base(tiny_base: str, tmp_path: Pat
 
 @pytest.mark.parametrize("processes", [2, 3, 8])
 def test_every_example_of_a_batch_belongs_to_one_process(processes: int) -> None:
-    batch = [rendered(n) for n in LENGTHS]
+    batch = [tokenized(n) for n in LENGTHS]
     shares = [distributed.shard_of_batch(batch, i, processes) for i in range(processes)]
     assert sorted(r.source for part in shares for r in part) == sorted(r.source for r in batch)
     if processes == 2:

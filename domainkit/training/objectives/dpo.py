@@ -10,7 +10,7 @@ from trl import DPOConfig, DPOTrainer
 from domainkit.corpus.preferences import Pair
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
-from domainkit.training.examples_to_ids import render_all
+from domainkit.training.examples_to_ids import tokenize_examples
 from domainkit.training.objectives import Plan, RowKind
 from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build
 
@@ -41,7 +41,9 @@ class Dpo:
     def encode(
         rows: Sequence[Pair], template: ChatTemplate, max_length: int, config: PreferenceConfig
     ) -> list[dict[str, Any]]:
-        sides = [render_all([getattr(r, side) for r in rows], template, max_length) for side in ("chosen", "rejected")]
+        sides = [
+            tokenize_examples([getattr(r, side) for r in rows], template, max_length) for side in ("chosen", "rejected")
+        ]
         return [
             {
                 "prompt_ids": list(c.ids[: c.start]),

@@ -11,7 +11,7 @@ from trl import KTOConfig, KTOTrainer
 from domainkit.corpus.preferences import Marked
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
-from domainkit.training.examples_to_ids import render_all
+from domainkit.training.examples_to_ids import tokenize_examples
 from domainkit.training.objectives import Plan, RowKind
 from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build
 
@@ -47,8 +47,8 @@ class Kto:
         """In the order they are trained in: TRL reads KTO's rows as they come, and pairs each prompt with the answer before it."""
         order = list(rows)
         random.Random(config.seed).shuffle(order)
-        rendered = render_all([row.example for row in order], template, max_length)
-        answers = [list(r.ids[r.start :]) for r in rendered]
+        tokenized = tokenize_examples([row.example for row in order], template, max_length)
+        answers = [list(r.ids[r.start :]) for r in tokenized]
         return [
             {
                 "prompt_ids": list(r.ids[: r.start]),
@@ -56,7 +56,7 @@ class Kto:
                 "KL_completion_ids": answers[i - 1],
                 "label": row.good,
             }
-            for i, (r, row) in enumerate(zip(rendered, order, strict=True))
+            for i, (r, row) in enumerate(zip(tokenized, order, strict=True))
         ]
 
     @staticmethod

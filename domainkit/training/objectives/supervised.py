@@ -9,13 +9,13 @@ from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
-from domainkit.training.batches import Pass
+from domainkit.training.batches import MicroBatch
 
 CHUNK = 512
 """Positions whose logits are in memory at a time when there are many: 100 MB in float32 for a vocabulary of 49,152."""
 
 
-def supervised_loss(model: Any, one: Pass) -> torch.Tensor:
+def supervised_loss(model: Any, one: MicroBatch) -> torch.Tensor:
     """Sum of the cross-entropy over the pass's supervised tokens, in nats. Divide by the optimizer batch's supervised tokens.
 
     Few positions go through the model's own forward, so its logit scaling and capping apply. Many go through the head in chunks
@@ -31,7 +31,7 @@ def supervised_loss(model: Any, one: Pass) -> torch.Tensor:
     return total
 
 
-def supervised_logits(model: Any, one: Pass) -> torch.Tensor:
+def supervised_logits(model: Any, one: MicroBatch) -> torch.Tensor:
     """float32 (n, vocabulary): the logits from which the pass's supervised tokens are predicted."""
     given, shift = arguments(model, one)
     if one.decoder_ids is not None:  # it holds answers only

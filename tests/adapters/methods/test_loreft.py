@@ -17,7 +17,7 @@ from domainkit.errors import AdapterError, ConfigError
 from domainkit.models.load import load_base
 from domainkit.training.batches import pad
 from domainkit.training.config import TrainConfig
-from domainkit.training.examples_to_ids import Rendered, render_all
+from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples
 from domainkit.training.objectives.supervised import supervised_loss
 from domainkit.training.train import train
 
@@ -82,7 +82,7 @@ def test_short_prompts_give_half_to_each_end(tiny_base: str, prompt: int, wanted
 
 
 def test_a_training_pass_knows_where_each_prompt_ends(tiny_base: str) -> None:
-    rows = [Rendered(tuple(range(30, 52)), 18, ""), Rendered(tuple(range(40, 60)), 5, "")]
+    rows = [TokenizedExample(tuple(range(30, 52)), 18, ""), TokenizedExample(tuple(range(40, 60)), 5, "")]
     one = pad(rows, 0)
     assert prompt_ends(one).tolist() == [18, 5]
     model = adapted(tiny_base, layers=(0,), first=2, last=2)
@@ -103,7 +103,7 @@ def test_a_training_pass_knows_where_each_prompt_ends(tiny_base: str) -> None:
 
 def test_many_supervised_tokens_are_told_the_prompts_too(tiny_base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = adapted(tiny_base)
-    one = pad([Rendered(tuple(range(30, 60)), 12, ""), Rendered(tuple(range(20, 40)), 9, "")], 0)
+    one = pad([TokenizedExample(tuple(range(30, 60)), 12, ""), TokenizedExample(tuple(range(20, 40)), 9, "")], 0)
     few = supervised_loss(model, one)
     monkeypatch.setattr("domainkit.training.objectives.supervised.CHUNK", 4)
     many = supervised_loss(model, one)
@@ -161,7 +161,7 @@ def test_it_teaches_and_the_folder_loads(tiny_base: str, tmp_path: Path) -> None
     loaded = load_base(tiny_base, quantization="nf4", purpose="infer")
     model = load_adapted(loaded.model, tmp_path / "a")
     assert not any(p.requires_grad for p in model.parameters())
-    one = pad(render_all(rows, loaded.chat_template, 99), 0)
+    one = pad(tokenize_examples(rows, loaded.chat_template, 99), 0)
     with torch.no_grad():
         assert supervised_loss(model, one) / 6 == pytest.approx(adapter.card.losses[-1][1], rel=0.2)
 

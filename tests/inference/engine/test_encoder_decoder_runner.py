@@ -21,7 +21,7 @@ from domainkit.inference.local import LocalBackend, local_backend
 from domainkit.messages import Message
 from domainkit.models.load import load_base
 from domainkit.training.batches import pad
-from domainkit.training.examples_to_ids import Rendered
+from domainkit.training.examples_to_ids import TokenizedExample
 from domainkit.training.objectives.supervised import supervised_logits
 from tests.conftest import build_tiny_pair
 from tests.inference.tiny_adapters import ask
@@ -96,7 +96,7 @@ def test_scores_and_choices_are_the_models_own(pair: LocalBackend, plain: Any) -
     wanted = []
     for word in words:
         ids = pair.token_ids(word)
-        row = Rendered((*prompt[:-1], *ids, 2), len(prompt) - 1, "", opening=0)
+        row = TokenizedExample((*prompt[:-1], *ids, 2), len(prompt) - 1, "", opening=0)
         with torch.no_grad():
             told = torch.log_softmax(supervised_logits(plain, pad([row], 0)), -1)
         wanted.append(float(sum(told[i, token] for i, token in enumerate(ids))))
@@ -141,7 +141,7 @@ def written(base: str, spec: str, pair: LocalBackend, question: str, most: int) 
     model = load_adapted(loaded.model, folder).eval()
     prompt, answer = pair._prompt(ask(question))[:-1], []
     for _ in range(most):
-        row = Rendered((*prompt, *answer, 3), len(prompt), "", task=int(task or 0), opening=0)
+        row = TokenizedExample((*prompt, *answer, 3), len(prompt), "", task=int(task or 0), opening=0)
         with torch.no_grad():
             token = int(supervised_logits(model, pad([row], 0))[-1].argmax())
         if token in loaded.stop_token_ids:
