@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -21,13 +21,13 @@ from domainkit.storage import sha256_lines
 Kind = Literal["label", "answer"]
 
 LABELS_FILE = "labels.json"
+GIVEN = "the labels given"
 ROWS_PER_LABEL = 4
 """Targets count as labels when each is, on average, on at least this many rows."""
 
 
 class Sample(BaseModel):
-    """One question. `references` are all right answers (the target is the first); `doc_ids` the gold documents, if
-    known; `group` a reported subset (the row's `group`, or else its `kind`)."""
+    """One question."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,25 +35,40 @@ class Sample(BaseModel):
     input: str
     target: str
     references: tuple[str, ...]
+    """All right answers; the target is the first."""
     system: str | None = None
     doc_ids: tuple[str, ...] = ()
+    """The gold documents, if known."""
     group: str | None = None
+    """A part of the questions that the report scores separately: the row's `group`, else its `kind`."""
     meta: dict[str, Any] = {}
+    """The row's other fields, which are JSON values."""
 
 
 class Task(BaseModel):
-    """`kind` "label": each target is one of `labels`; "answer": free short text. `fingerprint` is the SHA-256 of the
-    rows."""
+    """The questions of a comparison."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     kind: Kind
+    """"label": each target is one of `labels`; "answer": free short text."""
     samples: tuple[Sample, ...]
     labels: tuple[str, ...] = ()
     fingerprint: str
+    """SHA-256 of the rows."""
     source: str = ""
+    """The file."""
     why_kind: str = ""
+    """How the kind was decided."""
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Allowed targets, and where they come from, for messages. Empty where none are listed."""
+
+    names: tuple[str, ...] = ()
+    origin: str = ""
 
 
 def read_task(
@@ -64,38 +79,33 @@ def read_task(
     labels: Sequence[str] | str | Path | None = None,
     name: str | None = None,
 ) -> Task:
-    """The test questions of a JSON Lines file, in any layout of `domainkit.corpus.example_layouts`, one question per row.
+    """The test questions of a JSON Lines file, in any layout of `domainkit.corpus.example_layouts`, one question per
+    row.
 
     Rows may add `references` (more right answers), `doc_ids`, `group` or `kind`; other fields go to `meta`, and a
     missing id is made from the line. `train` is read to tell label tasks from free answers; `kind` decides it instead.
     `labels` is the list of labels or the JSON file of one; left out, a labels.json beside `path`, and else the targets
-    themselves. A labels.json that lists fewer than half of the targets is another task's and is passed over. Raises
-    DataError with every faulty row: malformed, repeated id, or a target that is no label.
+    themselves. A labels.json that lists fewer than half of the targets belongs to another task and is ignored. Raises
+    DataError with every faulty row: malformed, with a repeated id, or with a target that is not a label.
     """
     path = Path(path)
     if kind not in (None, "label", "answer"):
         raise ConfigError(f"unknown kind of task '{kind}'", next_step=suggestion(str(kind), ("label", "answer")))
-    examples, faults = scan_examples(path)
-    samples, lines, problems = _samples(path, examples, dict(scan_rows(path)[0]))
-    problems = sorted([*(f for f in faults if f.severity == "error"), *problems], key=lambda p: p.line or 0)
-    if problems:
-        raise DataError(problems)
-    refuse_tools(examples, "a comparison")
-    solved = read_examples(train) if train is not None else []
-    listed, origin = _listed_labels(path, labels) if kind != "answer" else ((), "")
-    if labels is None and kind is None and _share(samples, listed) < 0.5:
-        listed, origin = (), ""  # the labels of another task in the same folder
-    decided, why = (kind, "as asked for") if kind else _infer_kind(samples, solved, origin)
-    known: tuple[str, ...] = ()
+    examples, samples = _read_rows(path)
+    train_rows = read_examples(train) if train is not None else []
+    listed = _listed_labels(path, labels) if kind != "answer" else _Labels()
+    if labels is None and kind is None and _share(samples, listed.names) < 0.5:
+        listed = _Labels()  # the labels of another task in the same folder
+    decided, why = (kind, "as asked for") if kind else _infer_kind(samples, train_rows, listed)
+    allowed = _Labels()
     if decided == "label":
-        known = listed or tuple(sorted({e.target for e in solved} or {s.target for s in samples}))
-        origin = origin or ("the targets of train" if solved else "the targets themselves")
-        _check_labels(path, samples, lines, solved if listed else [], known, origin)
+        allowed = listed if listed.names else _labels_from_targets(samples, train_rows)
+        _check_labels(path, examples, samples, train_rows if listed.names else [], allowed)
     return Task(
         name=name or _task_name(path),
         kind=decided,
         samples=tuple(samples),
-        labels=known,
+        labels=allowed.names,
         fingerprint=sha256_lines(sample.model_dump_json() for sample in samples),
         source=str(path),
         why_kind=why,
@@ -107,24 +117,29 @@ def _task_name(path: Path) -> str:
     return path.resolve().parent.name if path.stem in ("test", "dev", "eval", "validation") else path.stem
 
 
-def _samples(
-    path: Path, examples: list[Example], rows: dict[int, dict[str, Any]]
-) -> tuple[list[Sample], list[int], list[Problem]]:
+def _read_rows(path: Path) -> tuple[list[Example], list[Sample]]:
+    """The rows as examples and as samples, one for one. Raises DataError with every faulty row."""
+    examples, problems = scan_examples(path)
+    problems = [p for p in problems if p.severity == "error"]
+    rows = dict(scan_rows(path)[0])
     samples: list[Sample] = []
-    problems: list[Problem] = []
     first_line: dict[str, int] = {}
-    lines = [example.line for example in examples if example.line is not None]  # read from a file: all have one
-    for example, line in zip(examples, lines, strict=True):
+    for example in examples:
+        assert example.line is not None  # a row of a file
         try:
-            sample = _sample(example, rows[line], default_id=f"{path.stem}-{line}")
+            sample = _sample(example, rows[example.line], default_id=f"{path.stem}-{example.line}")
         except RowError as e:
             problems.append(example.problem(e.what, e.next_step))
             continue
-        if first_line.setdefault(sample.id, line) != line:
-            what = f"the id '{sample.id}' is already on line {first_line[sample.id]}"
-            problems.append(Problem(str(path), line, what, "give each row an id of its own, or leave ids out"))
+        line = first_line.setdefault(sample.id, example.line)
+        if line != example.line:
+            what = f"the id '{sample.id}' is already on line {line}"
+            problems.append(example.problem(what, "give each row an id of its own, or leave ids out"))
         samples.append(sample)
-    return samples, lines, problems
+    if problems:
+        raise DataError(sorted(problems, key=lambda p: p.line or 0))
+    refuse_tools(examples, "a comparison")
+    return examples, samples
 
 
 _READ_FIELDS = {"id", "input", "target", "prompt", "completion", "messages", "system", "references", "doc_ids", "group"}
@@ -152,66 +167,64 @@ def _sample(example: Example, row: dict[str, Any], default_id: str) -> Sample:
     )
 
 
-def _listed_labels(path: Path, labels: Sequence[str] | str | Path | None) -> tuple[tuple[str, ...], str]:
-    """(labels, where they come from): given, or from the labels.json beside `path`; ((), "") where there are none."""
+def _listed_labels(path: Path, labels: Sequence[str] | str | Path | None) -> _Labels:
+    """The labels given, or those of the labels.json beside `path`."""
     if labels is not None and not isinstance(labels, str | Path):
-        return tuple(dict.fromkeys(labels)), "the labels given"
+        return _Labels(tuple(dict.fromkeys(labels)), GIVEN)
     file = Path(labels) if labels is not None else path.parent / LABELS_FILE
     if labels is None and not file.is_file():
-        return (), ""
+        return _Labels()
     try:
-        found = json.loads(file.read_text(encoding="utf-8-sig"))
+        names = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as e:
         raise DataError([Problem(str(file), None, f"cannot be read: {e}", 'write a JSON list: ["label", …]')]) from e
-    if not isinstance(found, list) or not found or not all(isinstance(label, str) and label.strip() for label in found):
+    if not isinstance(names, list) or not names or not all(isinstance(label, str) and label.strip() for label in names):
         what = "is not a JSON list of non-empty strings"
         raise DataError([Problem(str(file), None, what, 'write ["label", …], or name the kind of task: answer')])
-    return tuple(dict.fromkeys(found)), str(file)
+    return _Labels(tuple(dict.fromkeys(names)), str(file))
 
 
-def _infer_kind(samples: list[Sample], solved: list[Example], origin: str) -> tuple[Kind, str]:
-    """The kind of task and the reason: labels are listed, or few targets repeat and train knows all of them."""
-    if origin:
-        return "label", f"labels are listed in {origin}" if origin != "the labels given" else "labels were given"
+def _labels_from_targets(samples: list[Sample], train_rows: list[Example]) -> _Labels:
+    targets = {e.target for e in train_rows} or {s.target for s in samples}
+    return _Labels(tuple(sorted(targets)), "the targets of train" if train_rows else "the targets themselves")
+
+
+def _infer_kind(samples: list[Sample], train_rows: list[Example], listed: _Labels) -> tuple[Kind, str]:
+    """The kind of task and the reason: labels are listed, or few targets repeat and train has all of them."""
+    if listed.names:
+        return "label", "labels were given" if listed.origin == GIVEN else f"labels are listed in {listed.origin}"
     if any(len(s.references) > 1 for s in samples):
         return "answer", "rows have several references"
-    targets = [e.target for e in solved] or [s.target for s in samples]
-    where, distinct = ("train" if solved else "test"), len(set(targets))
+    targets = [e.target for e in train_rows] or [s.target for s in samples]
+    rows, distinct = ("train" if train_rows else "test"), len(set(targets))
     unseen = {s.target for s in samples} - set(targets)
-    # A few strangers among known targets are slips in a label task, which the check of labels then names line by line.
+    # A few unseen targets are typing errors in a label task: the check of labels then names them line by line.
     if unseen and _share(samples, targets) < 0.9:
         return "answer", f"{len(unseen)} of the test targets are not in train"
-    counted = f"{distinct} distinct targets on {len(targets)} {where} rows"
+    counts = f"{distinct} distinct targets on {len(targets)} {rows} rows"
     if 2 <= distinct <= len(targets) / ROWS_PER_LABEL:
-        return "label", f"{counted}" + (", and every test target is in train" if solved else "")
-    return "answer", f"{counted}: not few targets that repeat"
+        return "label", counts + (", and every test target is in train" if train_rows else "")
+    return "answer", f"{counts}: too many for labels" if distinct > 1 else f"{counts}: too few for labels"
 
 
 def _share(samples: Sequence[Sample], targets: Collection[str]) -> float:
     """The share of samples whose target is among `targets`."""
-    known = set(targets)
-    return sum(s.target in known for s in samples) / max(len(samples), 1)
+    distinct = set(targets)
+    return sum(s.target in distinct for s in samples) / max(len(samples), 1)
 
 
 def _check_labels(
-    path: Path, samples: list[Sample], lines: list[int], solved: list[Example], labels: tuple[str, ...], origin: str
+    path: Path, examples: list[Example], samples: list[Sample], train_rows: list[Example], labels: _Labels
 ) -> None:
-    """Raises DataError for each target, in test and in train, that is no label."""
-    known = set(labels)
-    problems = [
-        Problem(str(path), line, f"the target {_short(s.target)} is not among {origin}", suggestion(s.target, labels))
-        for s, line in zip(samples, lines, strict=True)
-        if s.target not in known
-    ]
-    for example in solved:
-        if example.target not in known:
-            what = f"the target {_short(example.target)} is not among {origin}"
-            problems.append(example.problem(what, suggestion(example.target, labels)))
-    alternatives = Counter(r for s in samples for r in s.references if r not in known and r != s.target)
-    problems += [
-        Problem(str(path), None, f"the reference {_short(r)} is not among {origin}", suggestion(r, labels))
-        for r in alternatives
-    ]
+    """Raises DataError for each target and reference that is not a label; `examples` are the samples' rows."""
+    allowed = set(labels.names)
+
+    def fault(noun: str, text: str) -> tuple[str, str]:
+        return f"the {noun} {_short(text)} is not among {labels.origin}", suggestion(text, labels.names)
+
+    problems = [e.problem(*fault("target", e.target)) for e in (*examples, *train_rows) if e.target not in allowed]
+    others = dict.fromkeys(r for s in samples for r in s.references if r not in allowed and r != s.target)
+    problems += [Problem(str(path), None, *fault("reference", reference)) for reference in others]
     if problems:
         raise DataError(problems)
 

@@ -1,4 +1,5 @@
-"""answer_agent: a forced search by grammar, then the question behind the passages found; limited, concurrent, comparable."""
+"""answer_agent: a forced search by grammar, then the question behind the passages found; limited, concurrent,
+comparable."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ def llm(tiny_base: str) -> DomainLLM:
 
 
 def test_the_agent_searches_once_and_answers(llm: DomainLLM) -> None:
-    """The tiny base knows nothing, so only the grammar can make it search: a sure sign that the first call is forced."""
+    """The tiny base knows nothing, so only the grammar can make it search: a sure sign that the first call is
+    forced."""
     shelf = Shelf()
     message = answer_agent(llm, shelf, instruction="Be brief.").invoke("do bees sleep?")
     assert isinstance(message, AIMessage)
@@ -88,7 +90,7 @@ def test_the_agent_searches_once_and_answers(llm: DomainLLM) -> None:
     )
 
 
-def test_each_turn_is_given_its_own(llm: DomainLLM) -> None:
+def test_each_turn_gets_its_own_messages_and_tools(llm: DomainLLM) -> None:
     seeker, writer = Scripted(lines=[{"question": "sleep"}]), Scripted(lines=["they do"])
     shelf = Shelf()
     agent = answer_agent(writer, shelf, instruction="Be brief.", search_llm=seeker, keep_question=False)
@@ -121,8 +123,9 @@ def test_without_force_the_model_may_answer_at_once() -> None:
     assert [m.type for m in model.turns[0]] == ["system", "human"]
 
 
-def test_a_batch_runs_side_by_side(llm: DomainLLM) -> None:
-    """All twelve are in the retriever at once, or the barrier breaks; order is kept, and a failure is one question's own."""
+def test_the_agents_of_a_batch_share_batches(llm: DomainLLM) -> None:
+    """All twelve are in the retriever at once, or the barrier breaks; order is kept, and a failure is one question's
+    own."""
     shelf = Shelf(together=threading.Barrier(12))
     questions = [*(f"question {i}" for i in range(11)), "fail"]
     answers = answer_agent(llm, shelf).batch(questions, return_exceptions=True)
@@ -131,7 +134,7 @@ def test_a_batch_runs_side_by_side(llm: DomainLLM) -> None:
     assert sorted(q.partition("\n")[0] for q in shelf.asked) == sorted(questions)
 
 
-def test_a_search_cut_off_is_made_for_the_question(llm: DomainLLM) -> None:
+def test_an_incomplete_search_becomes_a_search_for_the_question(llm: DomainLLM) -> None:
     """Eight tokens are not enough for a call."""
     shelf = Shelf()
     message = answer_agent(llm, shelf, search_llm=llm.bind(max_tokens=8)).invoke("do bees sleep?")
@@ -140,14 +143,14 @@ def test_a_search_cut_off_is_made_for_the_question(llm: DomainLLM) -> None:
     assert message.text
 
 
-async def test_async_searches_too(llm: DomainLLM) -> None:
+async def test_the_async_agent_searches_too(llm: DomainLLM) -> None:
     shelf = Shelf()
     one, two = await answer_agent(llm, shelf).abatch(["first", "second"])
     assert sorted(q.partition("\n")[0] for q in shelf.asked) == ["first", "second"]
     assert one.response_metadata["passages"] == two.response_metadata["passages"]
 
 
-# ---- in a comparison ---------------------------------------------------------------------------------------------------
+# ------- in a comparison ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -182,7 +185,7 @@ def test_agents_are_compared_when_asked_by_name(material: dict[str, Any]) -> Non
     assert (material["out"] / "rows.jsonl").read_bytes() == before, "a finished agent was asked again"
 
 
-def test_agents_are_no_part_of_the_ladder_unless_named(material: dict[str, Any]) -> None:
+def test_agents_run_only_when_they_are_named(material: dict[str, Any]) -> None:
     assert {name for name, row in LADDER.items() if not row.default} == {"agent", "tuned-agent"}
     with pytest.raises(ConfigError, match="variant 'tuned-agent' cannot run: no adapter was given"):
         compare(variants=["tuned-agent"], kind="label", **material)

@@ -56,7 +56,7 @@ def test_shots_may_be_chosen_per_question() -> None:
     assert [m.text for m in chain.batch(["a", "b"])] == [f"<human> like {q}\n<ai> x\n<human> {q}" for q in "ab"]
 
 
-def test_passages_come_before_the_question_and_are_told() -> None:
+def test_passages_come_before_the_question_and_are_in_the_metadata() -> None:
     chain = answer_chain(Transcript(), retriever=Shelf(), context_prompt="{passages}\n--\n{question}")
     message = chain.invoke("bees {passages}")
     assert message.text == "<human> Bees\nall about bees {passages}\n--\nbees {passages}"
@@ -75,7 +75,7 @@ async def test_batch_stream_and_async_agree_with_invoke(retriever: Any) -> None:
     assert bool(first.response_metadata.get("passages")) == (retriever is not None)
 
 
-def test_one_failure_in_a_batch_is_its_own() -> None:
+def test_one_failure_in_a_batch_fails_no_other_question() -> None:
     class Picky(Transcript):
         def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
             if messages[-1].text == "bad":

@@ -25,12 +25,12 @@ def test_no_label_is_shown_twice_before_all_once(targets: list[str], k: int, see
     assert len(set(first)) == len(first)
 
 
-def test_fixed_shots_are_fixed() -> None:
+def test_the_same_seed_gives_the_same_fixed_shots() -> None:
     pool = examples(list("abcabc"))
     assert fixed_shots(pool, 3, 1) == fixed_shots(pool, 3, 1)
 
 
-def test_every_row_changes_one_thing_and_names_itself() -> None:
+def test_every_variant_of_the_ladder_has_settings_of_its_own() -> None:
     assert list(LADDER) == [
         "classical", "zero-shot", "few-shot", "knn-few-shot", "rag", "oracle-rag", "tuned", "tuned-knn", "tuned-rag",
         "tuned-context", "agent", "tuned-agent",
@@ -46,14 +46,14 @@ def test_the_instruction_lists_the_labels_as_text() -> None:
 
 
 @given(st.text(), st.text())
-def test_filling_is_one_pass(passages: str, question: str) -> None:
+def test_a_placeholder_inside_a_value_stays_text(passages: str, question: str) -> None:
     assert (
         fill("{passages}|{question}|{other}", passages=passages, question=question)
         == f"{passages}|{question}|{{other}}"
     )
 
 
-def test_every_prompt_file_has_its_places() -> None:
+def test_every_prompt_file_has_its_placeholders() -> None:
     assert "{labels}" in prompt_text("label")
     assert all(place in prompt_text("context") for place in ("{passages}", "{question}"))
     assert prompt_text("answer")

@@ -46,7 +46,7 @@ def test_an_unknown_route_names_the_chains() -> None:
         route(CHAINS, lambda qs: ["third"] * len(qs)).invoke("x")
 
 
-def test_one_failure_is_its_own() -> None:
+def test_one_failure_fails_no_other_question() -> None:
     def answer(question: str) -> str:
         if question == "bad":
             raise ValueError("no")

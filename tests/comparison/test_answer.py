@@ -1,4 +1,5 @@
-"""Answering in a race: fewer questions asked, the same verdict, marks that say so; a killed race runs the same again."""
+"""Answering in a race: fewer questions asked, the same verdict, marks that say so; a killed race runs the same
+again."""
 
 from __future__ import annotations
 

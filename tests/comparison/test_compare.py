@@ -98,7 +98,7 @@ def test_a_finished_run_asks_nothing(task: dict[str, Path], tmp_path: Path) -> N
     assert again.items == first.items
 
 
-def test_failures_are_scored_0_listed_and_tried_again(task: dict[str, Path], tmp_path: Path) -> None:
+def test_a_failed_question_scores_0_is_listed_and_is_asked_again(task: dict[str, Path], tmp_path: Path) -> None:
     def picky(question: str) -> str:
         if "number 100," in question:
             raise ValueError("too hard")
@@ -132,7 +132,7 @@ def test_hostile_answers_stay_text(task: dict[str, Path], tmp_path: Path) -> Non
         (["classical"], {"margin": -1}, "margin=-1: input should be greater than 0"),
     ],
 )
-def test_a_wrong_wish_is_told_before_the_first_question(
+def test_a_wrong_option_or_variant_is_refused_before_the_first_question(
     task: dict[str, Path], tmp_path: Path, variants: list[str], options: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -1,4 +1,5 @@
-"""An encoder-decoder base in a comparison: what its adapter was taught wins, by the same variants, prompts and scores."""
+"""An encoder-decoder base in a comparison: what its adapter was taught wins, by the same variants, prompts and
+scores."""
 
 from __future__ import annotations
 

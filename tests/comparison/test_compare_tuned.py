@@ -1,5 +1,5 @@
-"""On a real (tiny) model: the tuned variant wins where the adapter was taught, and does not where it was not; a changed adapter is
-never answered from the old one."""
+"""On a real (tiny) model: the tuned variant wins where the adapter was taught, and does not where it was not; a changed
+adapter is never answered from the old one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def taught(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> dict[str
 
 def run(task: Path, taught: dict[str, Any], out: Path, **options: Any) -> Results:
     return compare(
-        task, ["zero-shot", "tuned"], out, adapter=taught["adapter"], train=None, kind="label", max_tokens=8, latency_items=0, **options
+        task, ["zero-shot", "tuned"], out, adapter=taught["adapter"], kind="label", max_tokens=8,
+        latency_items=0, **options,
     )  # fmt: skip
 
 

@@ -28,18 +28,20 @@ def given(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> dict[str,
     made["general"] = write(folder / "general.jsonl", general)
     made["text"] = folder / "text.md"
     made["text"].write_text("Plain words of a general kind.\n")
-    config = TrainConfig(base=tiny_base, quantization="none", epochs=2, batch_size=4, learning_rate=2e-2, method_options={"rank": 4})  # fmt: skip
+    options: dict[str, Any] = {"epochs": 2, "batch_size": 4, "learning_rate": 2e-2, "method_options": {"rank": 4}}
+    config = TrainConfig(base=tiny_base, quantization="none", **options)
     made["adapter"] = Path(train(read_examples(made["train"]), config, folder / "adapter").folder)
     return made
 
 
 def run(given: dict[str, Path], out: Path, **options: Any) -> Results:
     return compare(
-        given["task"], ["zero-shot", "tuned"], out, adapter=given["adapter"], kind="label", max_tokens=4, latency_items=0, **options
+        given["task"], ["zero-shot", "tuned"], out, adapter=given["adapter"], kind="label", max_tokens=4,
+        latency_items=0, **options,
     )  # fmt: skip
 
 
-def test_a_run_is_priced_and_its_adapter_is_examined_once(given: dict[str, Path], tmp_path: Path) -> None:
+def test_a_run_has_its_cost_and_general_questions_are_asked_once(given: dict[str, Path], tmp_path: Path) -> None:
     options = {"general": str(given["general"]), "general_text": str(given["text"])}
     results = run(given, tmp_path, **options)
     assert results.cost is not None
@@ -62,7 +64,7 @@ def test_a_run_is_priced_and_its_adapter_is_examined_once(given: dict[str, Path]
     assert "Forgetting" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_without_general_questions_only_the_cost_is_told(given: dict[str, Path], tmp_path: Path) -> None:
+def test_without_general_questions_there_is_only_the_cost(given: dict[str, Path], tmp_path: Path) -> None:
     results = run(given, tmp_path)
     assert results.cost is not None
     assert results.forgetting is None

@@ -1,4 +1,5 @@
-"""Learning curves inside a comparison: the classical model's comes free, an adapter's from adapters trained on nested parts."""
+"""Learning curves inside a comparison: the classical model's comes free, an adapter's from adapters trained on nested
+parts."""
 
 from __future__ import annotations
 

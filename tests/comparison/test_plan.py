@@ -21,6 +21,7 @@ TASK = Task(
     samples=(Sample(id="1", input="q", target="red", references=("red",), doc_ids=("d",)),),
     fingerprint="",
 )
+SAMPLE = TASK.samples[0]
 
 
 def example(question: str) -> Example:
@@ -71,7 +72,7 @@ def test_what_the_named_variants_need() -> None:
         ("zero-shot", {"task": TASK.model_copy(update={"labels": ("blue", "red", "green")})}),
         ("rag", {"corpus": [Document(id="d", source="d", text="another text")]}),
         ("rag", {"options": {"passages": 1}}),
-        ("oracle-rag", {"task": TASK.model_copy(update={"samples": (TASK.samples[0].model_copy(update={"doc_ids": ("e",)}),)})}),
+        ("oracle-rag", {"task": TASK.model_copy(update={"samples": (SAMPLE.model_copy(update={"doc_ids": ("e",)}),)})}),
     ],
 )  # fmt: skip
 def test_what_changes_an_answer_changes_its_key(name: str, change: dict[str, Any], tiny_base: str) -> None:

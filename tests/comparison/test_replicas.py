@@ -45,12 +45,12 @@ def run(
 ) -> Results:
     folder = made["folder"]
     return compare(
-        made["task"], ["zero-shot", "tuned"], out, adapter=adapter and folder / adapter, replicas=[folder / r for r in replicas],
-        kind="label", max_tokens=8, latency_items=0, **options,
+        made["task"], ["zero-shot", "tuned"], out, adapter=adapter and folder / adapter,
+        replicas=[folder / r for r in replicas], kind="label", max_tokens=8, latency_items=0, **options,
     )  # fmt: skip
 
 
-def test_the_recipe_is_told_beside_the_adapter(made: dict[str, Path], tmp_path: Path) -> None:
+def test_the_report_shows_the_recipe_beside_the_adapter(made: dict[str, Path], tmp_path: Path) -> None:
     results = run(made, tmp_path, ["seed1"])
     [recipe] = results.recipes
     assert (recipe.variant, recipe.baseline, recipe.seeds) == ("tuned", "zero-shot", (0, 1))
@@ -78,7 +78,7 @@ def test_fit_trains_the_replicas(made: dict[str, Path], tmp_path: Path, tiny_bas
 
 
 @pytest.mark.parametrize(("adapter", "fit"), [("seed0", True), ("seed0", False), (None, False)])
-def test_seeds_that_would_be_alike_to_nothing_are_refused_before_training(
+def test_fit_seeds_without_an_adapter_to_train_are_refused_before_training(
     made: dict[str, Path], tmp_path: Path, tiny_base: str, adapter: str | None, fit: bool
 ) -> None:
     config = TrainConfig(base=tiny_base, quantization="none", epochs=1) if fit else None

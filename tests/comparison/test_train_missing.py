@@ -23,9 +23,10 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("fit")
     solved = [{"input": f"{w}?", "target": w[::-1], "doc_ids": [w]} for w in WORDS]
+    asked = [{**row, "id": f"t{i}", "input": f"the {row['input']}"} for i, row in enumerate(solved)]
     return {
         "train": write(folder / "train.jsonl", solved),
-        "test": write(folder / "test.jsonl", [{**r, "id": f"t{i}", "input": f"the {r['input']}"} for i, r in enumerate(solved)]),
+        "test": write(folder / "test.jsonl", asked),
         "corpus": write(folder / "corpus.jsonl", [{"id": w, "title": w, "text": f"{w} is {w[::-1]}."} for w in WORDS]),
     }  # fmt: skip
 
@@ -57,7 +58,9 @@ def test_each_variant_gets_the_adapter_it_needs_once(files: dict[str, Path], tin
     assert len(stamps(tmp_path)) == 3
 
 
-def test_what_is_trained_is_said_when_it_cannot_be(files: dict[str, Path], tiny_base: str, tmp_path: Path) -> None:
+def test_training_that_is_impossible_is_refused_with_the_reason(
+    files: dict[str, Path], tiny_base: str, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match=r"(?s)nothing to fit on.*--train"):
         compare(files["test"], ["tuned"], tmp_path, fit=TrainConfig(base=tiny_base))
     with pytest.raises(ConfigError, match=r"(?s)fit\.base.*name one base for both"):

@@ -14,7 +14,7 @@ def row(i: int, key: str = "k", **more: object) -> Row:
     return Row(key=key, variant="v", id=str(i), text=f"answer {i}", **more)  # type: ignore[arg-type]
 
 
-def test_rows_come_back(tmp_path: Path) -> None:
+def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "run" / "rows.jsonl"
     shown = (PassageRow(id="d1", title="t", text="line\nbreak \u2028 and more"),)
     with RowStore(path) as store:
@@ -38,7 +38,7 @@ def test_a_line_cut_off_by_a_kill_is_dropped(tmp_path: Path, cut: int) -> None:
     assert len(path.read_text().splitlines()) == 2
 
 
-def test_a_spoilt_line_costs_only_its_row(tmp_path: Path) -> None:
+def test_a_damaged_line_loses_only_its_row(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     with RowStore(path) as store:
         store.append([row(1), row(2)])
@@ -48,7 +48,7 @@ def test_a_spoilt_line_costs_only_its_row(tmp_path: Path) -> None:
         assert set(store.finished("k")) == {"2"}
 
 
-def test_errors_are_kept_but_not_finished(tmp_path: Path) -> None:
+def test_a_row_with_an_error_is_kept_and_is_not_finished(tmp_path: Path) -> None:
     with RowStore(tmp_path / "rows.jsonl") as store:
         store.append([row(1, error="Timeout: too slow")])
         assert store.finished("k") == {}

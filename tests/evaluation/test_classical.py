@@ -17,7 +17,7 @@ CARDS = examples(
 )  # fmt: skip
 
 
-def test_it_sorts_questions_it_has_not_seen() -> None:
+def test_it_labels_questions_it_has_not_seen() -> None:
     answer = fit_classical("label", CARDS)
     assert answer(["has the card arrived yet?", "charges and fees for withdrawals"]) == ["arrival", "fee"]
     assert answer([]) == []
@@ -42,6 +42,6 @@ def test_scripts_without_spaces_and_texts_without_words(kind: str) -> None:
     assert len(fit_classical(kind, examples(("?", "a"), ("!", "b")))(["...", ""])) == 2  # type: ignore[arg-type]
 
 
-def test_no_examples_is_said() -> None:
+def test_a_classical_model_without_examples_is_refused() -> None:
     with pytest.raises(ConfigError, match="no solved examples to learn from\n  next: give --train a file"):
         fit_classical("label", [])

@@ -68,7 +68,7 @@ def test_labels_json_beside_the_file_makes_a_label_task(tmp_path: Path) -> None:
     assert task.why_kind == f"labels are listed in {tmp_path / 'labels.json'}"
 
 
-def test_another_tasks_labels_in_the_same_folder_are_passed_over(tmp_path: Path) -> None:
+def test_another_tasks_labels_in_the_same_folder_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text('["apple", "pear"]')
     rows = [{"input": f"q{i}", "target": f"the {i}th"} for i in range(12)]
     assert read_task(write(tmp_path / "answers.jsonl", rows)).kind == "answer"
@@ -99,18 +99,18 @@ def test_targets_that_train_lacks_make_an_answer_task(tmp_path: Path) -> None:
 def test_targets_that_hardly_repeat_make_an_answer_task(tmp_path: Path) -> None:
     rows = [{"input": f"q{i}", "target": f"t{i // 2}"} for i in range(20)]
     assert read_task(write(tmp_path / "test.jsonl", rows)).why_kind == (
-        "10 distinct targets on 20 test rows: not few targets that repeat"
+        "10 distinct targets on 20 test rows: too many for labels"
     )
 
 
-def test_the_kind_asked_for_wins(tmp_path: Path) -> None:
+def test_a_kind_that_is_given_decides(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text('["a"]')
     assert label_task(tmp_path, kind="answer").labels == ()
     with pytest.raises(ConfigError, match=r"unknown kind of task 'lable'\n.*did you mean 'label'"):
         label_task(tmp_path, kind="lable")
 
 
-def test_a_target_that_is_no_label_names_its_line_and_the_near_label(tmp_path: Path) -> None:
+def test_a_target_that_is_not_a_label_is_reported_with_its_line_and_the_near_label(tmp_path: Path) -> None:
     train = write(tmp_path / "train.jsonl", [*intents(9), {"input": "x", "target": "feee"}])
     with pytest.raises(DataError) as e:
         label_task(tmp_path, train=train, labels=["lost", "lates", "fee"])
@@ -138,7 +138,7 @@ def test_a_made_id_does_not_hide_a_given_one(tmp_path: Path) -> None:
         read_task(write(tmp_path / "t.jsonl", rows))
 
 
-def test_every_faulty_row_is_told(tmp_path: Path) -> None:
+def test_every_faulty_row_is_reported(tmp_path: Path) -> None:
     turns = [{"role": r, "content": "x"} for r in ("user", "assistant", "user", "assistant")]
     rows = [{"input": "x", "target": "y", "references": "z", "doc_ids": [3]}, {"messages": turns}]
     with pytest.raises(DataError) as e:
