@@ -22,9 +22,8 @@ import torch
 from benchmarks.chain_base import PACKAGED
 from benchmarks.chain_throughput import prompts_of
 from benchmarks.runs import save
-from domainkit.inference.backend import Request
-from domainkit.inference.engine.result_stream import Outlet
-from domainkit.inference.engine.sequence import Row
+from domainkit.inference.backend import Completion, Request
+from domainkit.inference.engine.result_stream import ResultStream
 from domainkit.inference.local import LocalBackend, local_backend
 from domainkit.messages import Message
 
@@ -45,11 +44,11 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
     while len(together) < len(shuffled):
         group = shuffled[len(together) : len(together) + order.randint(2, MOST_TOGETHER)]
         together |= dict(zip(group, answer(backend, [requests[i] for i in group]), strict=True))
-    referee = backend.engine().referee
-    settled = referee.settled if referee else 0
+    invariance = backend.engine().batch_invariance
+    recomputed = invariance.n_recomputed if invariance else 0
     differ = [i for i in shuffled if together[i] != alone[i]]
     margins, moved = [], []
-    runner = type(backend.engine().runner)(backend.engine().model)  # the engine's own is its thread's
+    runner = backend.engine().runner.isolated()  # the engine's own is its thread's
     for i, ids in enumerate(alone):
         rows = logits_of(backend, requests[i], ids)
         top = rows.topk(2).values
@@ -57,7 +56,7 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
         if i % 8 == 0:
             moved.append(batch_moves(backend, runner, requests, i, rows))
     written = sum(map(len, alone)) + sum(map(len, together.values()))
-    return {**facts_of(alone, together, differ, margins, moved), "share_of_tokens_recomputed": settled / written}
+    return {**facts_of(alone, together, differ, margins, moved), "share_of_tokens_recomputed": recomputed / written}
 
 
 def facts_of(
@@ -86,14 +85,12 @@ def answer(backend: LocalBackend, requests: Sequence[Request]) -> list[list[int]
     """The generated token ids of each request, all in one batch, with an empty prefix cache."""
     engine = backend.engine()
     engine.prefixes.clear()
-    rows: list[tuple[Row, Outlet]] = []
-    for request in requests:
-        outlet = Outlet()
-        rows.append((backend._row(request, outlet), outlet))
-    engine.submit([row for row, _ in rows])
-    for _, outlet in rows:
-        outlet.future.result()
-    return [row.seat.tokens[len(row.prompt) :] for row, _ in rows]
+    results = [ResultStream[Completion]() for _ in requests]
+    sequences = [backend._row(request, result) for request, result in zip(requests, results, strict=True)]
+    engine.submit(sequences)
+    for result in results:
+        result.future.result()
+    return [sequence.tokens[len(sequence.prompt) :] for sequence in sequences]
 
 
 @torch.inference_mode()
@@ -109,19 +106,20 @@ def logits_of(backend: LocalBackend, request: Request, ids: Sequence[int]) -> to
 def batch_moves(backend: LocalBackend, runner: Any, requests: Sequence[Request], i: int, alone: torch.Tensor) -> float:
     """The most that the first token's logits move when the prompt is read beside seven others, behind a shared
     prefix where the engine would use one."""
-    from domainkit.inference.engine.kv_cache import Seat, seated
-    from domainkit.inference.engine.prefix_cache import common
+    from domainkit.inference.engine.batching import Chunk
+    from domainkit.inference.engine.model_runner import allocated
+    from domainkit.inference.engine.prefix_cache import common_length
 
-    group = [requests[(i + k) % len(requests)] for k in range(8)]
-    seats = [Seat(backend._prompt(r)) for r in group]
-    first, *others = (np.asarray(seat.tokens[:-1]) for seat in seats)
-    shared = min(common(first, other) for other in others)
-    with seated(runner, [prefix := Seat(seats[0].tokens[:shared])]):
-        runner.forward([prefix], [1])
-        state = runner.state(prefix, shared)
-    with seated(runner, seats):
-        runner.give(seats, shared, state)
-        beside = runner.forward(seats, [1] * len(seats))[0, -1].float()
+    prompts = [backend._prompt(requests[(i + k) % len(requests)]) for k in range(8)]
+    arrays = [np.asarray(prompt[:-1]) for prompt in prompts]
+    prefix = prompts[0][: min(common_length(arrays[0], other) for other in arrays[1:])]
+    with allocated(runner, [len(prefix)]) as [slot]:
+        runner.forward([Chunk(slot, prefix, 0)])
+        state = runner.copy_state(slot, len(prefix))
+    with allocated(runner, [len(prompt) for prompt in prompts]) as slots:
+        runner.restore_all(slots, prefix, state)
+        chunks = [Chunk(slot, prompt[len(prefix) :], len(prefix)) for slot, prompt in zip(slots, prompts, strict=True)]
+        beside = runner.forward(chunks)[0, -1].float()
     return float((beside - alone[0]).abs().max())
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.soak_jobs import Job, answer_alone, ask, make_jobs
-from domainkit.inference.engine.scheduler import REST
+from domainkit.inference.engine.scheduler import REST_SECONDS
 from domainkit.inference.local import LocalBackend, local_backend
 
 GROWTH = 0.02
@@ -74,7 +74,7 @@ def soak(backend: LocalBackend, jobs: Sequence[Job], *, threads: int = 16, round
         if not _round(backend, order, threads, patience, report):
             break
         gc.collect()
-        time.sleep(2 * REST)  # at rest the engine gives memory back
+        time.sleep(2 * REST_SECONDS)  # at rest the engine gives memory back
         report.faults += _left_over(backend, before)
         report.resident.append(psutil.Process().memory_info().rss)
         report.kept.append(backend.engine().prefixes.bytes)
@@ -108,8 +108,9 @@ def _left_over(backend: LocalBackend, threads: int) -> list[str]:
     while (engine.busy or threading.active_count() > threads + 1) and time.monotonic() < end:
         time.sleep(0.01)
     faults = [f"{engine.busy} slots are still taken"] if engine.busy else []
-    if getattr(engine.runner, "store", None) is not None and engine.runner.store.keys:
-        faults.append("the store of keys and values was not given back")
+    cache = getattr(engine.runner, "cache", None)
+    if cache is not None and cache.keys:
+        faults.append("the memory of the KV cache was not freed")
     return faults
 
 
@@ -134,13 +135,13 @@ def main() -> None:
         alone = time.monotonic() - begin
         print(f"{len(jobs)} requests alone: {alone:.0f} s", flush=True)
         report = soak(backend, jobs, threads=args.threads, rounds=args.rounds, patience=1800, seed=args.seed)
-        referee = backend.engine().referee
-        settled = referee.settled if referee else None
+        invariance = backend.engine().batch_invariance
+        recomputed = invariance.n_recomputed if invariance else None
         backend.close()
     save(args.name, {
         "command": " ".join(["python -m benchmarks.soak", *sys.argv[1:]]),
         "good": report.good, "requests_a_round": len(jobs), "rounds": args.rounds, "threads": args.threads, "asked": dict(report.done),
-        "faults": report.faults, "hung": report.hung, "tokens_settled": settled, "seconds_alone": alone, "seconds": report.seconds,
+        "faults": report.faults, "hung": report.hung, "tokens_settled": recomputed, "seconds_alone": alone, "seconds": report.seconds,
         "resident_bytes_after_each_round": report.resident, "kept_beginnings_bytes": report.kept,
         "growth_after_the_second": report.growth if report.resident else None,
     })  # fmt: skip

@@ -17,9 +17,11 @@ from domainkit.inference.backend import Completion, Piece, Request
 from domainkit.inference.constrained.constraint import compile_constraint, is_constrained
 from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
-from domainkit.inference.engine.result_stream import Outlet
+from domainkit.inference.engine.choices import ChoiceSequence
+from domainkit.inference.engine.result_stream import ResultStream
 from domainkit.inference.engine.scheduler import Scheduler
-from domainkit.inference.engine.sequence import Answer, Choice, Row, Score
+from domainkit.inference.engine.sequence import ScoreSequence, TextSequence
+from domainkit.inference.engine.sequence import Sequence as EngineSequence
 from domainkit.messages import JsonObject, Message
 from domainkit.models import DEFAULT_BASE, Quantization
 from domainkit.models.chat_template import ChatTemplate
@@ -92,8 +94,8 @@ class LocalBackend:
 
     def complete(self, requests: Sequence[Request], *, return_errors: bool = False) -> list[Completion]:
         self._check_thread()
-        outlets = [Outlet() for _ in requests]
-        rows = []
+        outlets: list[ResultStream[Completion]] = [ResultStream() for _ in requests]
+        rows: list[EngineSequence] = []
         for request, outlet in zip(requests, outlets, strict=True):
             try:
                 rows.append(self._row(request, outlet))
@@ -119,13 +121,13 @@ class LocalBackend:
     def submit(self, request: Request) -> Future[Completion]:
         """The answer to come; cancelling the Future frees its slot. Its done-callbacks run on the model's thread: there, ask
         only by `submit`."""
-        outlet = Outlet()
+        outlet = ResultStream[Completion]()
         self.engine().submit([self._row(request, outlet)])
         return outlet.future
 
     def stream(self, request: Request) -> Iterator[Piece]:
         self._check_thread()
-        outlet = Outlet(stream=True)
+        outlet = ResultStream[Completion](stream=True)
         self.engine().submit([self._row(request, outlet)])
         return PieceStream(outlet)
 
@@ -134,12 +136,12 @@ class LocalBackend:
     ) -> list[float]:
         self._check_thread()
         engine, prompt = self.engine(), self._prompt(Request(tuple(messages)))
-        outlets = [Outlet() for _ in continuations]
-        rows: list[Row] = []
+        outlets: list[ResultStream[float]] = [ResultStream() for _ in continuations]
+        rows: list[EngineSequence] = []
         for text, outlet in zip(continuations, outlets, strict=True):
             ids = self.spelling.spell(text)
             self._check_length(len(prompt) + len(ids), engine)
-            rows.append(self._placed(Score(prompt, ids, adapter, outlet)))
+            rows.append(ScoreSequence(prompt, ids, adapter, outlet))
         engine.submit(rows)
         return [outlet.future.result() for outlet in outlets]
 
@@ -228,7 +230,7 @@ class LocalBackend:
 
     # ---- requests to rows ----
 
-    def _row(self, request: Request, outlet: Outlet) -> Row:
+    def _row(self, request: Request, outlet: ResultStream[Completion]) -> EngineSequence:
         engine = self.engine()
         _check_numbers(request)
         if request.adapter is not None:
@@ -239,15 +241,10 @@ class LocalBackend:
         if is_constrained(request):
             constraint = compile_constraint(request, self.spelling, width=engine.width, ends=self._stop_ids)
         if request.choices:
-            row = Choice(request, prompt, self.tokenizer, self.spelling, self._stop_ids, outlet)
+            row = ChoiceSequence(request, prompt, self.tokenizer, self.spelling, self._stop_ids, outlet)
             self._check_length(row.most_tokens, engine)
-            return self._placed(row)
-        answer = Answer(request, prompt, self.tokenizer, self._stop_ids, constraint, engine.context, outlet)
-        return self._placed(answer)
-
-    def _placed(self, row: Row) -> Row:
-        row.seat.encoded = self.chat_template.architecture.encoder_length(row.prompt)
-        return row
+            return row
+        return TextSequence(request, prompt, self.tokenizer, self._stop_ids, constraint, engine.context, outlet)
 
     def _prompt(self, request: Request) -> list[int]:
         if not request.messages:
@@ -267,7 +264,7 @@ class LocalBackend:
 class PieceStream(Iterator[Piece]):
     """The pieces of one answer. `close`, from any thread, frees its slot."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: ResultStream[Completion]) -> None:
         self._outlet = outlet
         self._over = False
 

@@ -15,7 +15,6 @@ OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)
 
 KVState = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of each layer, [heads, tokens, width]."""
-State = KVState
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -54,7 +53,6 @@ def return_freed_memory() -> None:
 __all__ = [
     "OUT_OF_MEMORY",
     "KVState",
-    "State",
     "free_bytes",
     "free_memory",
     "out_of_memory",

@@ -25,7 +25,6 @@ def take_for_near(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets how near counts as a near tie: with 10 every token is one, with 0 none."""
 
     def take(near: float) -> None:
-        for module in ("acceleration.batch_invariance", "sequence", "choices"):
-            monkeypatch.setattr(f"domainkit.inference.engine.{module}.NEAR", near)
+        monkeypatch.setattr("domainkit.inference.engine.sampling.NEAR_TIE", near)
 
     return take

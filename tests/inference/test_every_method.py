@@ -15,7 +15,7 @@ from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import AdapterError, RequestError
 from domainkit.inference.adapters.pool import MIXED
 from domainkit.inference.engine.acceleration.shared_prefix_attention import MIN_COLUMNS_SAVED, SharedPrefixAttention
-from domainkit.inference.engine.detokenizer import TextStream
+from domainkit.inference.engine.detokenizer import Detokenizer
 from domainkit.inference.local import LocalBackend
 from domainkit.messages import Message
 from domainkit.models.load import load_base
@@ -48,7 +48,7 @@ def alone(base: str, spec: str, prompt: list[int], tokenizer: Any, new: int = 16
         out = model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=new, do_sample=False, **tasks
         )
-    text = TextStream(tokenizer)
+    text = Detokenizer(tokenizer)
     for token in out[0, len(prompt) :].tolist():
         text.push(token)
     text.finish()
@@ -74,12 +74,12 @@ def test_in_company(
     assert [a.text for a in answers] == [(single | expected)[k] for k in kinds]
     assert len({a.text for a in answers}) == len(KINDS) + len(others)
     take_for_near(10)
-    referee = backend.engine().referee
-    assert referee is not None
-    before = referee.settled
+    invariance = backend.engine().batch_invariance
+    assert invariance is not None
+    before = invariance.n_recomputed
     assert [a.text for a in backend.complete(requests)] == [a.text for a in answers]
-    settled = referee.settled - before
-    assert settled >= sum(a.completion_tokens for a in answers), "each token read anew, by its row's method"
+    recomputed = invariance.n_recomputed - before
+    assert recomputed >= sum(a.completion_tokens for a in answers), "each token read anew, by its row's method"
 
 
 def test_most_methods_share_passes(backend: LocalBackend, folders: dict[str, str]) -> None:
@@ -87,9 +87,9 @@ def test_most_methods_share_passes(backend: LocalBackend, folders: dict[str, str
     kinds: list[Any] = [None, "red", "blue", *(k for k in KINDS if k not in apart)]
     requests = [ask("go", adapter=folders.get(k or ""), max_tokens=12) for k in kinds]
     backend.complete(requests)
-    before = backend.engine().passes
+    before = backend.engine().executor.n_passes
     backend.complete(requests)
-    assert backend.engine().passes - before < 30
+    assert backend.engine().executor.n_passes - before < 30
     pool = backend.engine().pool
     assert [pool.load(folders[k]).batch_key == MIXED for k in apart] == [False, False]
 
@@ -159,10 +159,12 @@ def test_one_row_at_a_time(
     """Bases whose rows cannot share a batch: adapters in layers and positions work, virtual tokens where the state is keys and
     values."""
     from domainkit.inference.engine import scheduler
-    from domainkit.inference.engine.model_runner import SoloRunner
+    from domainkit.inference.engine.sequential_runner import SequentialRunner
 
     monkeypatch.setattr(
-        scheduler, "make_runner", lambda model, probe, acceleration: (SoloRunner(model, begins=begins), None)
+        scheduler,
+        "make_runner",
+        lambda model, probe, acceleration: (SequentialRunner(model, takes_virtual_tokens=begins), None),
     )
     solo = LocalBackend(tiny_base, None, "none", "cpu")
     kinds = ["loreft", "bottleneck", "direft", "last", *(VIRTUAL if begins else [])]

@@ -59,18 +59,16 @@ def test_company_does_not_matter(backend: LocalBackend, adapters: dict[str, str]
     assert [told(c) for c in together] == [told(c) for c in alone]
 
 
-def test_prefix_reuse_does_not_matter(backend: LocalBackend) -> None:
+def test_prefix_reuse_does_not_matter(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = "the same long beginning of every question, " * 4
     requests = [ask(shared + str(i)) for i in range(8)]
     engine = backend.engine()
     reused = backend.complete(requests)
     again = backend.complete(requests[:1])[0]
     engine.prefixes.clear()
-    engine.runner.shares = False
-    try:
+    with monkeypatch.context() as m:
+        m.setattr(engine, "prefix_sharing", None)
         plain = [backend.complete([r])[0] for r in requests]
-    finally:
-        engine.runner.shares = True
     assert [c.text for c in reused] == [c.text for c in plain]
     assert again.text == plain[0].text
 
@@ -106,9 +104,9 @@ def test_many_threads_get_their_own_answers(backend: LocalBackend, adapters: dic
 
 def test_those_who_come_together_share_passes(backend: LocalBackend) -> None:
     engine = backend.engine()
-    before = engine.passes
+    before = engine.executor.n_passes
     backend.complete([ask(f"n{i}", stop=(), max_tokens=10) for i in range(20)])
-    assert engine.passes - before <= 16
+    assert engine.executor.n_passes - before <= 16
 
 
 def test_a_seed_gives_the_same_draw_and_none_a_fresh_one(backend: LocalBackend) -> None:
@@ -225,7 +223,7 @@ def test_a_long_prompt_is_read_in_parts_with_the_same_result(
     request = ask("abcdefgh " * 60)
     [whole] = backend.complete([request])
     backend.engine().prefixes.clear()
-    monkeypatch.setattr("domainkit.inference.engine.scheduler.TOKENS_AT_ONCE", 100)
+    monkeypatch.setattr("domainkit.inference.engine.scheduler.MAX_PROMPT_CHUNK", 100)
     assert backend.complete([request])[0].text == whole.text
 
 
@@ -273,20 +271,20 @@ def test_running_out_of_memory_splits_the_batch(backend: LocalBackend, monkeypat
     wanted = [c.text for c in backend.complete([ask(f"n{i}") for i in range(6)])]
     forward = engine.runner.forward
 
-    def cramped(seats: Any, wants: Any) -> Any:
-        if len(seats) > 2:
+    def cramped(chunks: Any) -> Any:
+        if len(chunks) > 2:
             raise torch.OutOfMemoryError("no room")
-        return forward(seats, wants)
+        return forward(chunks)
 
     monkeypatch.setattr(engine.runner, "forward", cramped)
-    monkeypatch.setattr(engine, "_budget", engine._budget)
+    monkeypatch.setattr(engine, "_token_budget", engine._token_budget)
     assert [c.text for c in backend.complete([ask(f"n{i}") for i in range(6)])] == wanted
 
 
 def test_a_fault_inside_a_step_reaches_the_callers_and_the_engine_goes_on(
     backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(seats: Any, wants: Any) -> Any:
+    def broken(chunks: Any) -> Any:
         raise ZeroDivisionError("a fault")
 
     with monkeypatch.context() as m:

@@ -71,12 +71,12 @@ def starve(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch, tokens: int, 
     runner, passed = backend.engine().runner, []
     forward = runner.forward
 
-    def cramped(seats: Any, wants: Any) -> Any:
-        size = len(seats) * max(len(s.chunk) for s in seats)
-        if size > tokens or len(runner._seats) > rows:
+    def cramped(chunks: Any) -> Any:
+        size = len(chunks) * max(len(c.tokens) for c in chunks)
+        if size > tokens or len(runner._slots) > rows:
             raise torch.OutOfMemoryError("no room")
         passed.append(size)
-        return forward(seats, wants)
+        return forward(chunks)
 
     monkeypatch.setattr(runner, "forward", cramped)
     return passed
@@ -94,7 +94,7 @@ def test_short_of_memory_all_are_answered_as_before(
     assert max(passed) <= tokens
 
 
-@pytest.mark.parametrize("broken", ["leave", "sit", "state", "forward"])
+@pytest.mark.parametrize("broken", ["free", "allocate", "copy_state", "forward"])
 def test_a_fault_of_ours_leaves_nobody_waiting(
     engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -122,15 +122,15 @@ def test_memory_that_came_back_is_used_again(engine: LocalBackend, monkeypatch: 
     with monkeypatch.context() as m:
         starve(engine, m, 100, 2)
         engine.complete([ask(LONG), ask("x"), ask("y")])
-    before = engine.engine().passes
+    before = engine.engine().executor.n_passes
     engine.complete([ask(f"n{i}", max_tokens=4) for i in range(12)])
-    assert engine.engine().passes - before < 12
+    assert engine.engine().executor.n_passes - before < 12
 
 
 def test_freed_memory_goes_back_once_at_rest(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
     monkeypatch.setattr("domainkit.inference.engine.scheduler.return_freed_memory", lambda: given.append(1))
-    monkeypatch.setattr("domainkit.inference.engine.scheduler.REST", 0.05)
+    monkeypatch.setattr("domainkit.inference.engine.scheduler.REST_SECONDS", 0.05)
     for times in (1, 2):
         engine.complete([ask("x", max_tokens=2)])
         end = time.monotonic() + 20
@@ -138,7 +138,7 @@ def test_freed_memory_goes_back_once_at_rest(engine: LocalBackend, monkeypatch: 
             time.sleep(0.01)
         time.sleep(0.2)
         assert len(given) == times
-        assert not engine.engine().runner.store.keys, "the room for states is given back too"
+        assert not engine.engine().runner.cache.keys, "the room for states is given back too"
 
 
 def test_no_memory_for_the_least_is_that_requests_error(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_what_only_saves_time_is_left_out_without_the_memory(engine: LocalBacken
     def no_room(*args: Any) -> Any:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
 
-    monkeypatch.setattr(engine.engine().runner, "state", no_room)
+    monkeypatch.setattr(engine.engine().runner, "copy_state", no_room)
     assert [told(c) for c in engine.complete(requests)] == wanted
 
 
@@ -221,7 +221,7 @@ def test_a_closed_engine_says_so_and_the_backend_starts_another(engine: LocalBac
 
 
 async def test_many_async_callers_share_passes(engine: LocalBackend) -> None:
-    before = engine.engine().passes
+    before = engine.engine().executor.n_passes
     futures = [asyncio.wrap_future(engine.submit(ask(f"n{i}", max_tokens=6))) for i in range(20)]
     assert len(await asyncio.gather(*futures)) == 20
-    assert engine.engine().passes - before < 40
+    assert engine.engine().executor.n_passes - before < 40

@@ -282,9 +282,11 @@ def test_a_batch_with_adapters_by_config_shares_passes(llm: DomainLLM, tiny_base
     engine = local_backend(tiny_base).engine()
     configs: list[Any] = [[RED, {}][i % 2] if road is configurable else [EXPERT, {}][i % 2] for i in range(24)]
     road(llm).batch(["warm"], [configs[0]])
-    before = engine.passes
+    before = engine.executor.n_passes
     road(llm).batch([f"n{i}" for i in range(24)], configs)
-    assert engine.passes - before < 2.5 * llm.max_tokens, "six threads would take four times as many as one answer"
+    assert engine.executor.n_passes - before < 2.5 * llm.max_tokens, (
+        "six threads would take four times as many as one answer"
+    )
 
 
 @pytest.mark.parametrize("name", ["rde", "/no/such/folder"])

@@ -149,10 +149,10 @@ def test_choices_and_their_probabilities(llm: DomainLLM) -> None:
 def test_batches_share_passes(llm: DomainLLM, tiny_base: str) -> None:
     llm.invoke("warm")
     engine = local_backend(tiny_base).engine()
-    before = engine.passes
+    before = engine.executor.n_passes
     answers = llm.batch([f"n{i}" for i in range(32)])
     assert len(answers) == 32
-    assert engine.passes - before < 60, "32 answers of 12 tokens one by one would take 384"
+    assert engine.executor.n_passes - before < 60, "32 answers of 12 tokens one by one would take 384"
 
 
 def test_batches_keep_order_and_failures_apart(llm: DomainLLM) -> None:

@@ -1,39 +1,72 @@
-"""Which rows read their new tokens together: of like length, since a pass is as long as its longest row."""
+"""Batching: what one sequence has a forward pass read (a chunk), and which chunks share a pass (a batch)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from domainkit.inference.engine.sequence import Row
+from domainkit.inference.adapters.pool import NO_ADAPTER, LoadedAdapter, PassRow
+from domainkit.inference.engine.kv_cache import CacheSlot
 
-TOKENS_AT_ONCE = 1024
+MAX_PROMPT_CHUNK = 1024
 """A longer prompt is read in parts, one at each step, so that running answers do not wait for it."""
-LOGITS_PER_PASS = 2048
-"""Most places in one pass whose logits are wanted; each is a row of vocabulary width."""
-WASTE = {"cpu": 32, "cuda": 1024}
+MAX_LOGITS_ROWS = 2048
+"""Most positions of one batch whose logits are computed. Each takes a row of vocabulary width."""
+MAX_PADDING = {"cpu": 32, "cuda": 1024}
 """Padding tokens that cost less than one more pass over the weights."""
 
 
-def passes(rows: Sequence[Row], budget: int, device: str) -> Iterator[list[Row]]:
-    """Rows grouped for passes: at most `budget` tokens each, and no more padding than pays on this kind of device."""
-    most_waste = WASTE.get(device, 256)
-    group: list[Row] = []
-    waste = wanted = longest = 0
-    for row in sorted((r for r in rows if not r.done), key=lambda r: len(r.seat.chunk)):
-        length = len(row.seat.chunk)
-        added = (length - longest) * len(group)
-        n, wanted = len(group) + 1, max(wanted, row.wants)
-        if group and (waste + added > most_waste or length * n > budget or wanted * n > LOGITS_PER_PASS):
-            yield _in_slot_order(group)
-            group, waste, added, wanted = [], 0, 0, row.wants
-        group.append(row)
-        waste, longest = waste + added, length
-    if group:
-        yield _in_slot_order(group)
+@dataclass(frozen=True, eq=False, slots=True)
+class Chunk:
+    """New tokens of one sequence for one forward pass. The runner that reads it advances the slot, and changes nothing else."""
+
+    slot: CacheSlot
+    tokens: list[int]
+    start: int
+    """Position of the first token. The slot holds all tokens before it; what it holds from there on is overwritten."""
+    logits_wanted: int = 1
+    """Last tokens of the chunk whose logits are needed; at least 1, because every pass computes those of the last token."""
+    adapter: LoadedAdapter = NO_ADAPTER
+
+    def pass_row(self) -> PassRow:
+        """What adapters need to know about the chunk."""
+        slot = self.slot
+        return PassRow(self.adapter, self.start, len(self.tokens), slot.prompt_length, slot.n_encoded)
+
+    def first(self, n_tokens: int) -> Chunk:
+        """A part of the chunk from its first token on, without need of its logits."""
+        return replace(self, tokens=self.tokens[:n_tokens], logits_wanted=1)
 
 
-def _in_slot_order(rows: list[Row]) -> list[Row]:
-    return sorted(rows, key=lambda r: r.seat.slot)
+def make_batches(
+    chunks: Iterable[Chunk], batch_key: Callable[[Chunk], Hashable], token_budget: int, device_type: str
+) -> Iterator[list[Chunk]]:
+    """Group chunks of the same `batch_key` into batches of at most `token_budget` tokens, padding included."""
+    groups: dict[Hashable, list[Chunk]] = {}
+    for chunk in chunks:
+        groups.setdefault(batch_key(chunk), []).append(chunk)
+    for group in groups.values():
+        for batch in _split(group, token_budget, MAX_PADDING.get(device_type, 256)):
+            # In slot order, the cache's rows can often be read as a view.
+            yield sorted(batch, key=lambda chunk: chunk.slot.index)
 
 
-__all__ = ["TOKENS_AT_ONCE", "passes"]
+def _split(chunks: list[Chunk], token_budget: int, max_padding: int) -> Iterator[list[Chunk]]:
+    """Batches of chunks of like length: a pass takes as long as if every row had the length of its longest."""
+    batch: list[Chunk] = []
+    padding = logits_wanted = longest = 0
+    for chunk in sorted(chunks, key=lambda chunk: len(chunk.tokens)):
+        length, size = len(chunk.tokens), len(batch) + 1
+        added = (length - longest) * len(batch)
+        logits_wanted = max(logits_wanted, chunk.logits_wanted)
+        too_large = length * size > token_budget or logits_wanted * size > MAX_LOGITS_ROWS
+        if batch and (padding + added > max_padding or too_large):
+            yield batch
+            batch, padding, added, logits_wanted = [], 0, 0, chunk.logits_wanted
+        batch.append(chunk)
+        padding, longest = padding + added, length
+    if batch:
+        yield batch
+
+
+__all__ = ["MAX_PROMPT_CHUNK", "Chunk", "make_batches"]

@@ -1,37 +1,49 @@
-"""Choose: the most probable of a closed list of answers, and the probability of each, without running the model for all.
+"""Choices: the most probable of a closed list of answers, and the probability of each, without running the model for all.
 
-The choices form a trie of tokens. At a branch the model's probabilities, renormalised over the branch's continuations,
-split the mass; where only one continuation is possible nothing is asked. This is the distribution that constrained
-sampling draws from. The search opens the heaviest branch first, and stops when the best whole choice outweighs every
-branch left unopened: no other choice can then be more probable. (Best-first search, as mass never grows with depth.)
-What rounding could have decided (see `sampling`) is told as not `sure`.
+The choices form a trie of tokens. At a branch, the model's probabilities are renormalised over the tokens that can follow,
+and split the branch's probability. This is the distribution that constrained sampling draws from.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 
 from domainkit.errors import RequestError
+from domainkit.inference.backend import Completion, Request, TokenLogprob
 from domainkit.inference.constrained.token_spelling import Spelling
-from domainkit.inference.engine.sampling import NEAR, Drawn, draw, generator, gumbel, spread
+from domainkit.inference.engine import sampling
+from domainkit.inference.engine.batching import Chunk
+from domainkit.inference.engine.detokenizer import decoder
+from domainkit.inference.engine.result_stream import ResultStream
+from domainkit.inference.engine.sampling import Sample, gumbel_noise, logit_range, random_generator, sample
+from domainkit.inference.engine.sequence import RecomputeAlone, Sequence, token_logprob
 
-RESOLUTION = 0.01
-"""Branches lighter than this are not opened; their mass is shared evenly among their choices."""
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MIN_PROBABILITY = 0.01
+"""Branches of less probability are not opened; it is shared evenly among their choices."""
 
 
 @dataclass(slots=True)
 class Branch:
-    """A place in the trie: what may follow, and the choice that ends here."""
+    """A node of the trie."""
 
     children: dict[int, Branch] = field(default_factory=dict)
+    """By token."""
     choice: str | None = None
+    """The choice that ends here."""
 
     def choices(self) -> Iterator[str]:
+        """Every choice that ends here or below."""
         if self.choice is not None:
             yield self.choice
         for child in self.children.values():
@@ -39,97 +51,221 @@ class Branch:
 
 
 def choice_trie(choices: tuple[str, ...], spelling: Spelling) -> Branch:
-    """The trie of the choices' tokens; kept per tokeniser. Two choices that are spelled alike are a RequestError."""
-    return spelling.compiled(("choice trie", choices), lambda: _build(choices, spelling))
+    """The trie of the choices' tokens, cached with the tokenizer. Raises RequestError for two choices of the same tokens."""
+    return spelling.compiled(("choice trie", choices), lambda: _build_trie(choices, spelling))
 
 
-def _build(choices: Sequence[str], spelling: Spelling) -> Branch:
+def _build_trie(choices: tuple[str, ...], spelling: Spelling) -> Branch:
     root = Branch()
     for choice in choices:
-        at = root
+        branch = root
         for token in spelling.spell(choice):
-            at = at.children.setdefault(token, Branch())
-        if at.choice is not None:
+            branch = branch.children.setdefault(token, Branch())
+        if branch.choice is not None:
             raise RequestError(f"the choice {choice!r} is given twice", next_step="list each choice once")
-        at.choice = choice
+        branch.choice = choice
     return root
 
 
-class Search:
-    """`path` is the next question to the model: what follows these tokens? `observe` takes the answer; None: decided."""
+@dataclass(frozen=True, slots=True)
+class OpenBranch:
+    """A branch whose probability is known, and not yet how it is split."""
 
-    def __init__(self, root: Branch, ends: Sequence[int]) -> None:
-        self._ends = list(ends)
-        self._found: dict[str, float] = {}
-        self._open: list[tuple[float, int, Branch, tuple[int, ...], int]] = []
-        self._pushed = 0
-        self._at: tuple[float, Branch, tuple[int, ...], int] | None = None
-        self._widest = 0.0
-        self._deepest = 1
-        self.sure = True
-        """No branch was opened, or left, by less than rounding may move."""
+    probability: float
+    branch: Branch
+    path: tuple[int, ...]
+    """The tokens that lead to the branch."""
+    depth: int
+    """Branches opened on the path."""
+
+
+class ChoiceSearch:
+    """Best-first search in the trie: the most probable branch is opened first.
+
+    The search ends when the best complete choice is more probable than every open branch. No other choice can then be
+    more probable, because probability never grows with depth.
+    """
+
+    def __init__(self, root: Branch, stop_ids: list[int]) -> None:
+        self._stop_ids = stop_ids
+        self._probabilities: dict[str, float] = {}  # of the choices that are reached
+        self._heap: list[tuple[float, int, OpenBranch]] = []  # by probability, largest first; then by age
+        self._n_pushed = 0
+        self._current: OpenBranch | None = None
+        self._largest_range = 0.0
+        self._max_depth = 1
+        self.near_tie = False
+        """A branch was opened, or left, by a difference that may be rounding."""
         self._push(1.0, root, (), 0)
-        self._next()
+        self._open_next()
 
     @property
     def path(self) -> tuple[int, ...] | None:
-        return self._at[2] if self._at else None
+        """The tokens behind which logits are needed next; None when the search is done."""
+        return self._current.path if self._current else None
 
     @property
-    def near(self) -> float:
-        """How near two choices' log-probabilities must be for rounding to decide: as near as two logits where they part, and
-        twice that for each branch below."""
-        return NEAR * self._widest * (2 * self._deepest - 1)
+    def margin(self) -> float:
+        """Differences of log-probabilities that rounding may overturn: that of two logits at the branch where two choices
+        part, and twice that for each branch below."""
+        return sampling.NEAR_TIE * self._largest_range * (2 * self._max_depth - 1)
 
     def observe(self, logits: torch.Tensor) -> None:
-        """`logits`, float [vocabulary], follow `path`."""
-        assert self._at is not None
-        mass, branch, path, depth = self._at
-        self._widest = max(self._widest, float(spread(logits)))
-        self._deepest = max(self._deepest, depth + 1)
-        tokens = list(branch.children)
-        scores = logits[tokens].float()
-        if branch.choice is not None:
-            scores = torch.cat([scores, logits[self._ends].float().logsumexp(0, keepdim=True)])
+        """Split the current branch by `logits`, float [vocabulary], behind `path`."""
+        current = self._current
+        assert current is not None
+        branch = current.branch
+        self._largest_range = max(self._largest_range, float(logit_range(logits)))
+        self._max_depth = max(self._max_depth, current.depth + 1)
+        scores = logits[list(branch.children)].float()
+        if branch.choice is not None:  # the choice may also end here
+            scores = torch.cat([scores, logits[self._stop_ids].float().logsumexp(0, keepdim=True)])
         shares = torch.softmax(scores, 0).tolist()
-        for token, share in zip(tokens, shares, strict=False):
-            self._push(mass * share, branch.children[token], (*path, token), depth + 1)
+        for (token, child), share in zip(branch.children.items(), shares, strict=False):
+            self._push(current.probability * share, child, (*current.path, token), current.depth + 1)
         if branch.choice is not None:
-            self._found[branch.choice] = mass * shares[-1]
-        self._next()
+            self._probabilities[branch.choice] = current.probability * shares[-1]
+        self._open_next()
 
-    def probabilities(self, choices: Sequence[str]) -> dict[str, float]:
+    def probabilities(self, choices: tuple[str, ...] | list[str]) -> dict[str, float]:
         """Each choice's probability; they sum to 1."""
-        found = dict(self._found)
-        for negative, _, branch, *_ in self._open:
-            inside = list(branch.choices())
-            found.update({c: -negative / len(inside) for c in inside})
-        return {c: found[c] for c in choices}
+        probabilities = dict(self._probabilities)
+        for _, _, left in self._heap:
+            inside = list(left.branch.choices())
+            probabilities.update(dict.fromkeys(inside, left.probability / len(inside)))
+        return {choice: probabilities[choice] for choice in choices}
 
-    def _push(self, mass: float, branch: Branch, path: tuple[int, ...], depth: int) -> None:
+    def _push(self, probability: float, branch: Branch, path: tuple[int, ...], depth: int) -> None:
+        # Where only one token can follow, the model need not be asked.
         while len(branch.children) == 1 and branch.choice is None:
             ((token, branch),) = branch.children.items()
             path = (*path, token)
         if not branch.children:
-            self._found[str(branch.choice)] = mass
+            self._probabilities[str(branch.choice)] = probability
             return
-        self._pushed += 1
-        heapq.heappush(self._open, (-mass, self._pushed, branch, path, depth))
+        self._n_pushed += 1
+        heapq.heappush(self._heap, (-probability, self._n_pushed, OpenBranch(probability, branch, path, depth)))
 
-    def _next(self) -> None:
-        self._at = None
-        heaviest = -self._open[0][0] if self._open else 0.0
-        best = max(self._found.values(), default=0.0)
-        if self._open and any(abs(heaviest - bound) < self.near * bound for bound in (RESOLUTION, best)):
-            self.sure = False
-        if heaviest < RESOLUTION and heaviest <= best:
+    def _open_next(self) -> None:
+        self._current = None
+        open_probability = self._heap[0][2].probability if self._heap else 0.0
+        best = max(self._probabilities.values(), default=0.0)
+        if self._heap and any(abs(open_probability - b) < self.margin * b for b in (MIN_PROBABILITY, best)):
+            self.near_tie = True
+        if open_probability < MIN_PROBABILITY and open_probability <= best:
             return
-        negative, _, branch, path, depth = heapq.heappop(self._open)
-        self._at = (-negative, branch, path, depth)
+        self._current = heapq.heappop(self._heap)[2]
 
 
-def pick(probabilities: dict[str, float], temperature: float, top_p: float, seed: int | None, near: float) -> Drawn:
-    """Index of the most probable choice, or with a temperature of one drawn from the distribution sharpened by it."""
+def sample_choice(
+    probabilities: dict[str, float], temperature: float, top_p: float, seed: int | None, margin: float
+) -> Sample:
+    """Index of the most probable choice; with a temperature, one sampled from softmax(log-probability / temperature)."""
     logits = torch.tensor([math.log(max(p, 1e-300)) for p in probabilities.values()], dtype=torch.float64)
-    noise = gumbel(len(logits), generator(seed)) if temperature > 0 else None
-    return draw(logits, temperature, top_p, noise, near)
+    noise = gumbel_noise(len(logits), random_generator(seed)) if temperature > 0 else None
+    return sample(logits, temperature, top_p, noise, margin)
+
+
+class ChoiceSequence(Sequence):
+    """One of the request's choices: the most probable, or a sampled one. `max_tokens` and `stop` do not apply."""
+
+    def __init__(
+        self,
+        request: Request,
+        prompt: list[int],
+        tokenizer: PreTrainedTokenizerBase,
+        spelling: Spelling,
+        stop_ids: Collection[int],
+        result: ResultStream[Completion],
+    ) -> None:
+        super().__init__(prompt, request.adapter, result, request.timeout)
+        self._request = request
+        self._result = result
+        self._spell = spelling.spell
+        self._decode = decoder(tokenizer)
+        self._new_search = partial(ChoiceSearch, choice_trie(request.choices, spelling), list(stop_ids))
+        self._search = self._new_search()
+        # One seed for all decisions of this request, also when it has none of its own: a recomputed one must draw alike.
+        self._seed = secrets.randbits(63) if request.seed is None else request.seed
+        self._chosen: str | None = None
+        self._longest = max(len(self._spell(choice)) for choice in request.choices)
+        self._advance(None)
+
+    @property
+    def most_tokens(self) -> int:
+        return len(self.prompt) + self._longest
+
+    def next_chunk(self) -> Chunk:
+        """What the slot holds of the last branch stays, as far as this branch begins alike."""
+        cached = self.allocated_slot.tokens
+        n_common = min(len(cached), len(self.prompt))
+        while n_common < min(len(cached), len(self.tokens)) and cached[n_common] == self.tokens[n_common]:
+            n_common += 1
+        return self._chunk_from(n_common)
+
+    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
+        assert logits is not None
+        if self._chosen is not None:
+            self._finish(self._chosen, self._token_logprobs(self._chosen, logits[-self.logits_wanted :]))
+            return
+        self._search.observe(logits[-1])
+        self._advance(recompute)
+
+    def _advance(self, recompute: RecomputeAlone | None) -> None:
+        """Have the search's next branch read, or decide."""
+        path = self._search.path
+        if path is not None:
+            self.tokens = [*self.prompt, *path]
+            return
+        chosen = self._decide(recompute)
+        ids = self._spell(chosen)
+        if not (self._request.logprobs and ids):
+            self._finish(chosen, ())
+            return
+        # Read the choice once more, whole, for the logits of each of its tokens.
+        self._chosen, self.tokens, self.logits_wanted = chosen, [*self.prompt, *ids[:-1]], len(ids)
+
+    def _decide(self, recompute: RecomputeAlone | None) -> str:
+        request, drawn = self._request, self._sample()
+        # A branch that was left is never the most probable choice, so its near tie matters only when sampling.
+        near_tie = drawn.near_tie or (self._search.near_tie and request.temperature > 0)
+        if recompute and near_tie:
+            self._search = self._search_alone(recompute) or self._search
+            drawn = self._sample()
+        return request.choices[drawn.index]
+
+    def _sample(self) -> Sample:
+        request, search = self._request, self._search
+        probabilities = search.probabilities(request.choices)
+        return sample_choice(probabilities, request.temperature, request.top_p, self._seed, search.margin)
+
+    def _search_alone(self, recompute: RecomputeAlone) -> ChoiceSearch | None:
+        """The whole search once more, by logits that do not depend on the batch."""
+        search = self._new_search()
+        while search.path is not None:
+            logits = recompute([*self.prompt, *search.path], 1)
+            if logits is None:
+                return None
+            search.observe(logits[-1])
+        return search
+
+    def _token_logprobs(self, choice: str, logits: torch.Tensor) -> tuple[TokenLogprob, ...]:
+        ids = self._spell(choice)
+        return tuple(token_logprob(row, token, self._decode) for row, token in zip(logits, ids, strict=True))
+
+    def _finish(self, choice: str, logprobs: tuple[TokenLogprob, ...]) -> None:
+        self.done = True
+        completion = Completion(
+            text=choice,
+            finish_reason="stop",
+            prompt_tokens=len(self.prompt),
+            completion_tokens=len(self._spell(choice)),
+            prefill_seconds=self.prefill_seconds,
+            decode_seconds=self.decode_seconds,
+            logprobs=logprobs,
+            choice_probabilities=self._search.probabilities(self._request.choices),
+        )
+        self._result.finish(completion, choice)
+
+
+__all__ = ["MIN_PROBABILITY", "Branch", "ChoiceSearch", "ChoiceSequence", "choice_trie", "sample_choice"]

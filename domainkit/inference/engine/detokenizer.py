@@ -12,7 +12,7 @@ LONGEST_CHARACTER = 8
 """Tokens after which an undecodable end is no unfinished character (UTF-8 has at most 4 bytes) but broken text."""
 
 
-class TextStream:
+class Detokenizer:
     """The text of one answer. `push` returns what a token makes certain; what may still become a stop string waits."""
 
     def __init__(self, tokenizer: Any, stops: Sequence[str] = ()) -> None:

@@ -1,196 +1,217 @@
-"""Encoder-decoder bases (T5 type) in the scheduler's passes: a prompt is read once, by the encoder; the decoder writes the answer.
+"""Encoder-decoder runner (T5 type): the encoder reads a prompt once, the decoder writes the answer.
 
-The first `encoded` tokens of a seat are the prompt; then come the decoder's opening token and the answer. Such decoders count
-positions by column, so rows share a pass only at the same place of their answers: those that begin together stay together.
+A sequence's tokens are its prompt, then the decoder's opening token and the answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from domainkit.errors import BaseModelError
-from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
-from domainkit.inference.engine.kv_cache import Places, Seat, SlotStore, seated
-from domainkit.models.memory import State
+from domainkit.inference.engine.batching import Chunk
+from domainkit.inference.engine.kv_cache import CacheSlot, KVCache, SlotAllocator
+from domainkit.models.memory import KVState
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
-class _Answers(SlotStore):
-    """Keys and values of the answers; all rows of a pass begin at one column."""
+class AnswerCache(KVCache):
+    """Self-attention: keys and values of the answers. All rows of a pass start at one column."""
 
-    begins = 0
+    start = 0
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        return self.begins
+        return self.start
 
     def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
-        return self.begins + query_length, 0
+        return self.start + query_length, 0
 
 
-class _Prompts(SlotStore):
-    """Keys and values of the prompts in the decoder's layers, written by the pass that encodes them."""
+class PromptCache(KVCache):
+    """Cross-attention: keys and values of the encoded prompts in the decoder's layers, written by the pass that encodes them."""
 
-    def lay_open(self) -> None:
-        """Where transformers looks for them in later passes."""
-        pairs = zip(self.keys, self.values, strict=True)
-        seen = [SimpleNamespace(keys=k[self._read, :, : self._width], values=v[self._read, :, : self._width]) for k, v in pairs]  # fmt: skip
-        self.layers = seen  # type: ignore[assignment]
+    def expose_layers(self) -> None:
+        """In passes without the encoder, transformers reads the selected rows from `layers` itself."""
+        rows, width = self._read_rows, self._width
+        self.layers = [
+            SimpleNamespace(keys=k[rows, :, :width], values=v[rows, :, :width])  # type: ignore[misc]
+            for k, v in zip(self.keys, self.values, strict=True)
+        ]
 
 
-class PairRunner(Places[_Answers]):
-    """Runs an encoder-decoder over seats. A prompt's state belongs to its seat: nothing is shared between seats."""
+class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
+    """Runs an encoder-decoder over chunks.
 
-    shares = False
+    An encoded prompt depends on all of its tokens, so no prefix is shared. The encoder also reads a prompt whole: the
+    first chunks of a long prompt are only collected.
+    """
 
-    def __init__(self, model: Any, acceleration: Acceleration = ALL_ON) -> None:
-        super().__init__(model, _Answers())
-        self._prompts = _Prompts()
-        self._encoded: set[Seat] = set()
-        self._lead: dict[Seat, torch.Tensor] = {}
+    one_by_one = False
+    takes_virtual_tokens = True
 
-    def company(self, seat: Seat) -> tuple[bool, int, int]:
-        return seat in self._encoded, *self._span(seat)
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__(model, AnswerCache())
+        self.prompt_cache = PromptCache()
+        self._encoded: set[CacheSlot] = set()
+        self._prompt_embeddings: dict[CacheSlot, torch.Tensor] = {}  # [virtual tokens, hidden]
 
-    # ---- seats ----
+    def isolated(self) -> EncoderDecoderRunner:
+        """Another runner of the same model, with caches of its own."""
+        return EncoderDecoderRunner(self.model)
 
-    def leave(self, seat: Seat) -> None:
-        last = self._seats[-1]
-        if last is not seat and last in self._encoded:
-            self._prompts.copy(last.slot, seat.slot, self._width(last))
-        self._encoded.discard(seat)
-        self._lead.pop(seat, None)
-        super().leave(seat)
-        if not self._seats:
-            self._prompts.clear()
+    def batch_key(self, chunk: Chunk) -> tuple[bool, int, int]:
+        """Such decoders count positions by column, so a batch is at one place of its answers."""
+        return chunk.slot in self._encoded, *self._answer_span(chunk)
+
+    # ---- slots ----
+
+    def allocate(self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None) -> CacheSlot:
+        slot = super().allocate(prompt_length, virtual_tokens)
+        slot.n_encoded = prompt_length - 1  # the prompt's last token is the decoder's opening token
+        return slot
+
+    def _prepend(self, slot: CacheSlot, virtual_tokens: KVState | torch.Tensor) -> None:
+        """Embeddings go before the prompt, keys and values before the answer."""
+        if isinstance(virtual_tokens, torch.Tensor):
+            self._prompt_embeddings[slot] = virtual_tokens
+        else:
+            super()._prepend(slot, virtual_tokens)
+
+    def free(self, slot: CacheSlot) -> None:
+        last = self._slots[-1]
+        if last is not slot and last in self._encoded:
+            self.prompt_cache.copy_row(last.index, slot.index, self._prompt_width(last))
+        self._encoded.discard(slot)
+        self._prompt_embeddings.pop(slot, None)
+        super().free(slot)
+        if not self._slots:
+            self.prompt_cache.clear()
 
     def clear(self) -> None:
         super().clear()
-        self._prompts.clear()
+        self.prompt_cache.clear()
         self._encoded.clear()
-        self._lead.clear()
+        self._prompt_embeddings.clear()
 
-    def begin(self, seat: Seat, state: State | torch.Tensor) -> None:
-        """Put virtual tokens before a seat that has read nothing: embeddings (tokens, hidden) before its prompt, or keys and
-        values before its answer."""
-        if isinstance(state, torch.Tensor):
-            self._lead[seat] = state
-        else:
-            super().begin(seat, state)
+    def _answer_span(self, chunk: Chunk) -> tuple[int, int]:
+        """(first column, number of columns) that the chunk writes in the answer cache; no columns for a part of the prompt."""
+        start = chunk.slot.columns(chunk.start)
+        return start, chunk.slot.columns(chunk.start + len(chunk.tokens)) - start
 
-    def _span(self, seat: Seat) -> tuple[int, int]:
-        """(first column, number of columns) of what the next pass writes of the answer."""
-        start = max(0, seat.length - seat.encoded)
-        return seat.ahead + start, len(seat.tokens) - seat.encoded - start
-
-    def _width(self, seat: Seat) -> int:
-        """Positions of the seat's prompt."""
-        return seat.encoded + (len(self._lead[seat]) if seat in self._lead else 0)
+    def _prompt_width(self, slot: CacheSlot) -> int:
+        """Positions of the encoded prompt."""
+        embeddings = self._prompt_embeddings.get(slot)
+        return slot.n_encoded + (0 if embeddings is None else len(embeddings))
 
     # ---- passes ----
 
-    def forward(self, seats: Sequence[Seat], wants: Sequence[int]) -> torch.Tensor:
-        """Read every seat's chunk; all of one `company`. Returns float [seats, chunk, vocabulary]: row i ends with the logits of
-        its last wants[i] tokens."""
-        begins, size = self._span(seats[0])
-        if size <= 0:  # part of a long prompt, which the encoder can only read whole
-            for seat in seats:
-                seat.length = len(seat.tokens)
-            return torch.empty(len(seats), 0, 0)
-        device, slots = self.model.device, [s.slot for s in seats]
-        widths = torch.tensor([self._width(s) for s in seats])
-        width = int(widths.max())
-        mask = (torch.arange(width) < widths[:, None]).long().to(device)
-        self._prompts.reserve(len(self._seats), width)
-        self._prompts.aim(slots, torch.arange(width, device=device).expand(len(seats), width), width)
-        self.store.reserve(len(self._seats), begins + size)
-        columns = torch.arange(begins, begins + size, device=device).expand(len(seats), size)
-        self.store.aim(slots, columns, begins + size)
-        self.store.begins = begins
-        cache = EncoderDecoderCache(self.store, self._prompts)
-        known = seats[0] in self._encoded
-        if known:
-            self._prompts.lay_open()
-            cache.is_updated = dict.fromkeys(range(len(self._prompts.keys)), True)
-            hidden = torch.zeros((), device=device, dtype=self.model.dtype).expand(len(seats), width, 1)
+    def forward(self, chunks: list[Chunk]) -> torch.Tensor:
+        """Read chunks of one `batch_key`. Returns float [chunks, answer tokens, vocabulary]."""
+        start, size = self._answer_span(chunks[0])
+        logits = self._forward(chunks, start, size) if size > 0 else torch.empty(len(chunks), 0, 0)
+        for chunk in chunks:
+            chunk.slot.tokens[chunk.start :] = chunk.tokens
+        return logits
+
+    def _forward(self, chunks: list[Chunk], start: int, size: int) -> torch.Tensor:
+        device, slots = self.model.device, [chunk.slot for chunk in chunks]
+        mask = self._select_rows(slots, start, size)
+        cache = EncoderDecoderCache(self.cache, self.prompt_cache)
+        if slots[0] in self._encoded:
+            self.prompt_cache.expose_layers()
+            cache.is_updated = dict.fromkeys(range(len(self.prompt_cache.keys)), True)
+            # The decoder only asks for the shape: keys and values come from the prompt cache.
+            hidden = torch.zeros((), device=device, dtype=self.model.dtype).expand(*mask.shape, 1)
         else:
             cache.is_updated = {}
-            hidden = self._encode(seats, mask)
+            hidden = self._encode(chunks, mask)
         out = self.model(
             encoder_outputs=BaseModelOutput(last_hidden_state=hidden),
             attention_mask=mask,
-            decoder_input_ids=torch.tensor([s.tokens[-size:] for s in seats], device=device),
+            decoder_input_ids=torch.tensor([chunk.tokens[-size:] for chunk in chunks], device=device),
             past_key_values=cache,
             use_cache=True,
         )
-        self._prompts.layers = []
-        for seat in seats:
-            self._encoded.add(seat)
-            seat.length = len(seat.tokens)
+        self.prompt_cache.layers = []
+        self._encoded.update(slots)
         return out.logits
 
-    def _encode(self, seats: Sequence[Seat], mask: torch.Tensor) -> torch.Tensor:
-        """The encoder's states [seats, width, hidden] of the prompts, padded on the right."""
-        width = mask.shape[1]
-        encoder = self.model.get_encoder()
-        ids = [s.tokens[: s.encoded] for s in seats]
-        if not any(s in self._lead for s in seats):
-            padded = torch.tensor([i + [0] * (width - len(i)) for i in ids], device=mask.device)
-            return encoder(input_ids=padded, attention_mask=mask).last_hidden_state
-        rows = []
-        embed = self.model.get_input_embeddings()
-        for seat, own in zip(seats, ids, strict=True):
-            row = embed(torch.tensor(own, device=mask.device))
-            row = torch.cat([self._lead[seat].to(row.dtype), row]) if seat in self._lead else row
+    def _select_rows(self, slots: list[CacheSlot], start: int, size: int) -> torch.Tensor:
+        """Prepare both caches for a pass that writes columns `start` on. Returns the prompts' mask, long [slots, width]."""
+        device, rows, n = self.model.device, [slot.index for slot in slots], len(slots)
+        widths = torch.tensor([self._prompt_width(slot) for slot in slots])
+        width = int(widths.max())
+        self.prompt_cache.reserve(len(self._slots), width)
+        self.prompt_cache.select(rows, torch.arange(width, device=device).expand(n, width), width)
+        self.cache.reserve(len(self._slots), start + size)
+        self.cache.select(rows, torch.arange(start, start + size, device=device).expand(n, size), start + size)
+        self.cache.start = start
+        return (torch.arange(width) < widths[:, None]).long().to(device)
+
+    def _encode(self, chunks: list[Chunk], mask: torch.Tensor) -> torch.Tensor:
+        """The encoder's hidden states [chunks, width, hidden] of the prompts, padded on the right."""
+        width, encoder = mask.shape[1], self.model.get_encoder()
+        prompts = [[*c.slot.tokens[: c.start], *c.tokens][: c.slot.n_encoded] for c in chunks]
+        if not any(c.slot in self._prompt_embeddings for c in chunks):
+            ids = torch.tensor([prompt + [0] * (width - len(prompt)) for prompt in prompts], device=mask.device)
+            return encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        embed, rows = self.model.get_input_embeddings(), []
+        for chunk, prompt in zip(chunks, prompts, strict=True):
+            row = embed(torch.tensor(prompt, device=mask.device))  # [prompt, hidden]
+            if chunk.slot in self._prompt_embeddings:
+                row = torch.cat([self._prompt_embeddings[chunk.slot].to(row.dtype), row])
             rows.append(torch.nn.functional.pad(row, (0, 0, 0, width - len(row))))
         return encoder(inputs_embeds=torch.stack(rows), attention_mask=mask).last_hidden_state
 
 
-def make_pair_runner(model: Any, probe: Sequence[int], acceleration: Acceleration = ALL_ON) -> tuple[PairRunner, None]:
-    """The runner for an encoder-decoder, and None: there is no slow one. `probe` are a few ordinary token ids.
+def make_encoder_decoder_runner(model: PreTrainedModel, probe: list[int]) -> EncoderDecoderRunner:
+    """The runner for an encoder-decoder. `probe` are eight ordinary token ids.
 
-    Raises BaseModelError when a small trial shows that its logits are not the plain model's.
+    Raises BaseModelError if a small trial shows that its logits are not the plain model's.
     """
-    runner = PairRunner(model)
-    with torch.inference_mode():
-        try:
-            good, why = _agrees(runner, list(probe)), "its logits differ when rows share a batch"
-        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as e:
-            good, why = False, f"{type(e).__name__}: {str(e).splitlines()[0]}"
-    if not good:
+    runner = EncoderDecoderRunner(model)
+    why = None
+    try:
+        if not _agrees(runner, probe):
+            why = "its logits differ when rows share a batch"
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as e:
+        why = f"{type(e).__name__}: {str(e).splitlines()[0]}"
+    if why is not None:
         raise BaseModelError(
             f"this kind of encoder-decoder ({type(model).__name__}) cannot be served: {why}",
             next_step="use a base of the T5 type (T5, Flan-T5, mT5, ByT5), or a decoder-only one",
         )
-    return runner, None
+    return runner
 
 
-def _agrees(runner: PairRunner, probe: list[int]) -> bool:
-    """Logits of two seats, read in two passes, against plain ones."""
-    seats = [Seat([*probe[:n], *probe[:2]], encoded=n) for n in (3, 7)]
-    with seated(runner, seats):
-        runner.forward(seats, [1, 1])
-        for seat in seats:
-            seat.tokens = [*seat.tokens, probe[3]]
-        found = runner.forward(seats, [1, 1])[:, -1]
-    # int8 rounds activations by the company they are in.
-    limit = 0.1 if getattr(runner.model, "is_loaded_in_8bit", False) else 0.02
-    for row, seat in zip(found, seats, strict=True):
-        prompt, answer = seat.tokens[: seat.encoded], seat.tokens[seat.encoded :]
-        device = runner.model.device
+@torch.inference_mode()
+def _agrees(runner: EncoderDecoderRunner, probe: list[int]) -> bool:
+    """Whether the logits of two sequences, read together in two passes, are the plain model's."""
+    prompts, answer = (probe[:3], probe[:7]), probe[:2]
+    slots = [runner.allocate(len(prompt) + 1) for prompt in prompts]
+    runner.forward([Chunk(slot, [*prompt, *answer], 0) for slot, prompt in zip(slots, prompts, strict=True)])
+    logits = runner.forward([Chunk(slot, [probe[3]], slot.length) for slot in slots])[:, -1]
+    for slot in reversed(slots):
+        runner.free(slot)
+    # int8 rounds activations in a way that depends on the batch.
+    tolerance = 0.1 if getattr(runner.model, "is_loaded_in_8bit", False) else 0.02
+    device = runner.model.device
+    for row, prompt in zip(logits, prompts, strict=True):
         plain = runner.model(
             input_ids=torch.tensor([prompt], device=device),
-            decoder_input_ids=torch.tensor([answer], device=device),
+            decoder_input_ids=torch.tensor([[*answer, probe[3]]], device=device),
             use_cache=False,
         )
-        wanted = plain.logits[0, -1].float()
-        if not torch.allclose(row.float(), wanted, rtol=limit, atol=limit * float(wanted.abs().max())):
+        expected = plain.logits[0, -1].float()
+        if not torch.allclose(row.float(), expected, rtol=tolerance, atol=tolerance * float(expected.abs().max())):
             return False
     return True
 
 
-__all__ = ["PairRunner", "make_pair_runner"]
+__all__ = ["EncoderDecoderRunner", "make_encoder_decoder_runner"]

@@ -1,124 +1,156 @@
-"""Runners: which one a model gets. The one that shares passes is tried against the plain model first; any other model has its rows
-one by one."""
+"""Model runners: what executes a batch of chunks, and which runner a model gets."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from transformers import DynamicCache
 
+from domainkit.inference.adapters.pool import AdapterPool
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.shared_prefix_attention import SharedPrefix
-from domainkit.inference.engine.kv_cache import Runner, Seat, seated
-from domainkit.models.memory import State
+from domainkit.inference.engine.batched_runner import BatchedRunner
+from domainkit.inference.engine.batching import Chunk
+from domainkit.inference.engine.encoder_decoder_runner import make_encoder_decoder_runner
+from domainkit.inference.engine.kv_cache import CacheSlot
+from domainkit.inference.engine.sequential_runner import SequentialRunner
+from domainkit.models.encoder_decoder import is_encoder_decoder
+from domainkit.models.memory import KVState
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+TRIAL_ERRORS = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError)
+"""What a model may raise that does not fit a runner."""
 
 
-class SoloRunner:
-    """For models whose state is more than keys and values (state-space, convolution, chunked layers), or whose numbers depend on
-    who shares a pass (int8): one row at a time, each with the model's own cache. Right for any model, without batching or prefix
-    reuse. `begins`: the state is keys and values only, so that it can be begun with those of virtual tokens."""
+class Runner(Protocol):
+    """Runs a model over chunks, and holds the states of their sequences."""
 
-    shares = False
-    one_by_one = True
+    @property
+    def model(self) -> PreTrainedModel: ...
 
-    def __init__(self, model: Any, acceleration: Acceleration = ALL_ON, *, begins: bool = False) -> None:
-        self.model = model
-        self.begins = begins
-        self._caches: dict[Seat, tuple[Any, int]] = {}
-        self._begun: dict[Seat, State] = {}
+    @property
+    def one_by_one(self) -> bool:
+        """A forward pass reads one chunk only."""
+        ...
 
-    def company(self, seat: Seat) -> Hashable:
-        return id(seat)
+    @property
+    def takes_virtual_tokens(self) -> bool:
+        """A sequence can begin with virtual tokens."""
+        ...
 
-    def sit(self, seat: Seat) -> None:
-        seat.length = seat.ahead = 0
+    def allocate(self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None) -> CacheSlot:
+        """A slot for a sequence, which begins with virtual tokens: their keys and values, or embeddings for an encoder."""
+        ...
 
-    def begin(self, seat: Seat, state: State) -> None:
-        """Put virtual tokens, of this state, before a seat that has read nothing yet."""
-        seat.ahead = state[0][0].shape[1]
-        self._begun[seat] = state
-
-    def leave(self, seat: Seat) -> None:
-        self._caches.pop(seat, None)
-        self._begun.pop(seat, None)
-        seat.length = 0
+    def free(self, slot: CacheSlot) -> None: ...
 
     def clear(self) -> None:
-        self._caches.clear()
-        self._begun.clear()
+        """Free every slot and the memory."""
+        ...
 
-    def forward(self, seats: Sequence[Seat], wants: Sequence[int]) -> torch.Tensor:
-        rows = [self._one(seat, want) for seat, want in zip(seats, wants, strict=True)]
-        most = max(wants)
-        return torch.cat([torch.nn.functional.pad(r, (0, 0, most - r.shape[1], 0)) for r in rows])
+    def batch_key(self, chunk: Chunk) -> Hashable:
+        """Chunks can share a forward pass if their keys are equal."""
+        ...
 
-    def _one(self, seat: Seat, want: int) -> torch.Tensor:
-        cache, read = self._caches.get(seat, (None, 0))
-        if cache is None or read != seat.length:  # a new seat, or one that went back: read it from its beginning
-            cache, seat.length = DynamicCache(config=self.model.config), 0
-            for layer, (keys, values) in enumerate(self._begun.get(seat, ())):
-                cache.update(keys[None], values[None], layer)
-        out = self.model(
-            input_ids=torch.tensor([seat.chunk], device=self.model.device),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=want,
-        )
-        seat.length = len(seat.tokens)
-        self._caches[seat] = (getattr(out, "past_key_values", cache), seat.length)
-        return out.logits
+    def forward(self, chunks: list[Chunk]) -> torch.Tensor:
+        """One forward pass. Returns float [chunks, positions, vocabulary]; row i ends with the logits that chunk i wants."""
+        ...
+
+    def isolated(self) -> Runner:
+        """Another runner of the same model, with states of its own."""
+        ...
+
+
+class Executor:
+    """Executes batches of chunks. Every forward pass of the engine goes through `execute`."""
+
+    def __init__(self, adapters: AdapterPool) -> None:
+        self._adapters = adapters
+        self.n_passes = 0
+
+    def execute(self, runner: Runner, chunks: list[Chunk]) -> torch.Tensor:
+        """One forward pass with each chunk's adapter; all adapters have one batch key.
+
+        Returns float [chunks, positions, vocabulary]; row i ends with the logits that chunk i wants.
+        """
+        self.n_passes += 1
+        self._adapters.enter([chunk.pass_row() for chunk in chunks])
+        return runner.forward(chunks)
+
+
+# ---- which runner a model gets ----
 
 
 def make_runner(
-    model: Any, probe: Sequence[int], acceleration: Acceleration = ALL_ON
-) -> tuple[Runner | SoloRunner, str | None]:
-    """The runner for this model, and why it is the slow one, if it is. `probe` are a few ordinary token ids.
+    model: PreTrainedModel, probe: list[int], acceleration: Acceleration = ALL_ON
+) -> tuple[Runner, str | None]:
+    """The runner for this model; and why it runs sequences one by one, if it does. `probe` are eight ordinary token ids.
 
-    The fast runner is tried against the plain model on prompts of different lengths, rather than trusted by name.
+    Whether a model can share batches is tried, because no list of model names would be complete.
     """
+    if is_encoder_decoder(model):
+        return make_encoder_decoder_runner(model, probe), None
     try:
-        runner = Runner(model, acceleration)
+        runner = BatchedRunner(model, acceleration)
     except ValueError as e:
-        return SoloRunner(model), f"answers are computed one by one: the base has {e}"
-    why = _differs(runner, list(probe))
-    if why is None:
-        runner.cascades = runner.cascades and _differs(runner, list(probe), shared=2) is None
-        return runner, None
-    runner.close()
-    solo = SoloRunner(model, begins=True)
-    return solo, f"answers are computed one by one: the base cannot share batches ({why.splitlines()[0]})"
+        return SequentialRunner(model), f"answers are computed one by one: the base has {e}"
+    why = _batching_error(runner, probe)
+    if why is not None:
+        runner.close()
+        reason = f"answers are computed one by one: the base cannot share batches ({why.splitlines()[0]})"
+        return SequentialRunner(model, takes_virtual_tokens=True), reason
+    runner.shared_prefix_attention = (
+        runner.shared_prefix_attention and _batching_error(runner, probe, n_shared=2) is None
+    )
+    return runner, None
 
 
 @torch.inference_mode()
-def _differs(runner: Runner, probe: list[int], shared: int = 0) -> str | None:
-    """How logits of two seats, read in chunks, differ from plain passes', if they do; the first `shared` tokens as a prefix of both."""
-    short, long = probe[:6], probe[:8]
-    seats = [Seat(probe[:3]), Seat(probe[:7])]
+def _batching_error(runner: BatchedRunner, probe: list[int], n_shared: int = 0) -> str | None:
+    """How the logits of two sequences, read together in two passes, differ from the plain model's, if they do.
+
+    The first `n_shared` tokens are a shared prefix of both.
+    """
+    texts, firsts = (probe[:6], probe[:8]), (3, 7)
     try:
-        with seated(runner, seats):
-            if shared:
-                _share_first(runner, seats, probe[:shared])
-            runner.forward(seats, [1, 1])
-            seats[0].tokens, seats[1].tokens = short, long
-            found = runner.forward(seats, [1, 1])[:, -1]
-        for row, tokens in zip(found, (short, long), strict=True):
+        with allocated(runner, [len(tokens) for tokens in texts]) as slots:
+            if n_shared:
+                _share_prefix(runner, slots, probe[:n_shared])
+            pairs = list(zip(slots, texts, strict=True))
+            first = [Chunk(s, tokens[s.length : n], s.length) for (s, tokens), n in zip(pairs, firsts, strict=True)]
+            runner.forward(first)
+            logits = runner.forward([Chunk(s, tokens[s.length :], s.length) for s, tokens in pairs])[:, -1]
+        for row, tokens in zip(logits, texts, strict=True):
             ids = torch.tensor([tokens], device=runner.model.device)
-            wanted = runner.model(input_ids=ids, use_cache=False).logits[0, -1].float()
-            if not torch.allclose(row.float(), wanted, rtol=0.02, atol=0.02 * float(wanted.abs().max())):
+            expected = runner.model(input_ids=ids, use_cache=False).logits[0, -1].float()
+            if not torch.allclose(row.float(), expected, rtol=0.02, atol=0.02 * float(expected.abs().max())):
                 return "its logits differ when rows share a batch"
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as e:
+    except TRIAL_ERRORS as e:
         return f"{type(e).__name__}: {e}"
     return None
 
 
-def _share_first(runner: Runner, seats: Sequence[Seat], tokens: list[int]) -> None:
-    with seated(runner, [first := Seat(tokens)]):
-        runner.forward([first], [1])
-        shared = SharedPrefix(runner.state(first, len(tokens)), len(tokens), len(tokens))
-    for seat in seats:
-        seat.shared, seat.length = shared, len(tokens)
+def _share_prefix(runner: BatchedRunner, slots: list[CacheSlot], tokens: list[int]) -> None:
+    with allocated(runner, [len(tokens)]) as [slot]:
+        runner.forward([Chunk(slot, tokens, 0)])
+        prefix = SharedPrefix(runner.copy_state(slot, len(tokens)), len(tokens), len(tokens))
+    for slot in slots:
+        slot.shared_prefix, slot.tokens = prefix, list(tokens)
 
 
-__all__ = ["SoloRunner", "make_runner"]
+@contextmanager
+def allocated(runner: Runner, prompt_lengths: list[int]) -> Iterator[list[CacheSlot]]:
+    """Slots that are freed at the end."""
+    slots = [runner.allocate(n) for n in prompt_lengths]
+    try:
+        yield slots
+    finally:
+        for slot in reversed(slots):
+            runner.free(slot)
+
+
+__all__ = ["Executor", "Runner", "allocated", "make_runner"]

@@ -1,132 +1,92 @@
-"""Prefix: the beginnings that prompts share, computed once: by newcomers together, and kept for those who come later."""
+"""Prefix cache: states of prompts' first tokens, kept for later prompts that begin with the same tokens."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass
 
 import numpy as np
 
-from domainkit.models.memory import State
+from domainkit.models.memory import KVState
 
-LEAST_SHARED = 16
-"""Shorter beginnings are not worth keeping."""
-LEAST_GAIN = 48
-"""Tokens saved that pay for the extra pass over the weights which a shared beginning costs."""
+MIN_PREFIX = 16
+"""Shorter prefixes are not worth the memory."""
 
 
 @dataclass(slots=True)
-class Kept:
-    """A beginning's tokens and their state; any shorter beginning of it is usable too, since attention is causal."""
-
-    tokens: np.ndarray
-    state: State
+class CachedPrefix:
+    tokens: np.ndarray  # int64 [tokens]
+    state: KVState
+    """Of the adapter's virtual tokens, then of `tokens`. Attention is causal, so its first columns serve shorter prefixes too."""
     bytes: int
 
 
 class PrefixCache:
-    """Beginnings by owner (an adapter or the base), the least recently used dropped beyond `max_bytes`. Any thread may clear it."""
+    """Prefixes of at most `max_bytes`. The least recently used go first. Any thread may clear it.
+
+    A state depends on the adapter. So each prefix has an owner: the adapter's name, or whatever else its bits depend on.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
-        self._kept: OrderedDict[tuple[Hashable, bytes], Kept] = OrderedDict()
+        self._prefixes: OrderedDict[tuple[Hashable, bytes], CachedPrefix] = OrderedDict()
         self._lock = threading.Lock()
 
-    def longest(self, owner: Hashable, tokens: Sequence[int]) -> tuple[int, State | None]:
-        """(n, state): the kept state of the first n of `tokens`, n as great as possible, 0 when too little is shared."""
+    def longest(self, owner: Hashable, tokens: list[int]) -> tuple[int, KVState | None]:
+        """(n, state): a state whose first n tokens are those of `tokens`, with the largest n; (0, None) below MIN_PREFIX."""
         wanted = np.asarray(tokens, dtype=np.int64)
         best, best_key = 0, None
         with self._lock:
-            for key, kept in self._kept.items():
-                if key[0] == owner and (n := common(kept.tokens, wanted)) > best:
+            for key, prefix in self._prefixes.items():
+                if key[0] == owner and (n := common_length(prefix.tokens, wanted)) > best:
                     best, best_key = n, key
-            if best_key is None or best < LEAST_SHARED:
+            if best_key is None or best < MIN_PREFIX:
                 return 0, None
-            self._kept.move_to_end(best_key)
-            return best, self._kept[best_key].state
+            self._prefixes.move_to_end(best_key)
+            return best, self._prefixes[best_key].state
 
-    def keep(self, owner: Hashable, tokens: Sequence[int], state: State) -> None:
-        """Keep a beginning; shorter ones that it contains go."""
+    def insert(self, owner: Hashable, tokens: list[int], state: KVState) -> None:
+        """Keep a prefix; shorter ones that it begins with are dropped."""
         new = np.asarray(tokens, dtype=np.int64)
         size = sum(k.numel() * k.element_size() + v.numel() * v.element_size() for k, v in state)
-        if len(new) < LEAST_SHARED or size > self.max_bytes:
+        if len(new) < MIN_PREFIX or size > self.max_bytes:
             return
         with self._lock:
-            for key, kept in list(self._kept.items()):
-                if key[0] == owner and common(kept.tokens, new) == len(kept.tokens):
+            for key, prefix in list(self._prefixes.items()):
+                if key[0] == owner and common_length(prefix.tokens, new) == len(prefix.tokens):
                     self._drop(key)
-            self._kept[owner, new.tobytes()] = Kept(new, state, size)
+            self._prefixes[owner, new.tobytes()] = CachedPrefix(new, state, size)
             self.bytes += size
             while self.bytes > self.max_bytes:
-                self._drop(next(iter(self._kept)))
+                self._drop(next(iter(self._prefixes)))
 
-    def covers(self, owner: Hashable, tokens: Sequence[int]) -> bool:
-        """Whether all of `tokens` are kept already."""
+    def covers(self, owner: Hashable, tokens: list[int]) -> bool:
+        """Whether a prefix begins with all of `tokens`."""
         new = np.asarray(tokens, dtype=np.int64)
         with self._lock:
-            return any(key[0] == owner and common(kept.tokens, new) == len(new) for key, kept in self._kept.items())
+            prefixes = self._prefixes.items()
+            return any(key[0] == owner and common_length(p.tokens, new) == len(new) for key, p in prefixes)
 
     def clear(self) -> None:
         with self._lock:
-            self._kept.clear()
+            self._prefixes.clear()
             self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._prefixes)
 
     def _drop(self, key: tuple[Hashable, bytes]) -> None:
-        self.bytes -= self._kept.pop(key).bytes
+        self.bytes -= self._prefixes.pop(key).bytes
 
 
-def common(a: np.ndarray, b: np.ndarray) -> int:
-    """Length of the common beginning."""
+def common_length(a: np.ndarray, b: np.ndarray) -> int:
+    """Number of first tokens that are equal."""
     n = min(len(a), len(b))
     different = np.flatnonzero(a[:n] != b[:n])
     return int(different[0]) if len(different) else n
 
 
-@dataclass(slots=True)
-class Share:
-    """Compute the first `upto` tokens in `leader` (who has the first `known` already), then hand them to `followers`."""
-
-    leader: int
-    followers: list[int]
-    upto: int
-    known: int = field(default=0)
-
-
-def plan_sharing(
-    prompts: Sequence[Sequence[int]], known: Sequence[int], limits: Sequence[int]
-) -> Iterator[list[Share]]:
-    """Rounds of shares among prompts, from the beginning common to most to those common to few.
-
-    `known[i]` tokens of prompt i have their state already, at most `limits[i]` may be shared. Shares of one round are
-    independent of one another; the caller updates `known` before asking for the next.
-    """
-    arrays = [np.asarray(p[:limit], dtype=np.int64) for p, limit in zip(prompts, limits, strict=True)]
-    groups = [sorted(range(len(prompts)), key=lambda i: arrays[i].tolist())] if len(prompts) > 1 else []
-    while groups:
-        shares, smaller = [], []
-        for group in groups:
-            # In lexical order the first and the last have in common what all have.
-            upto = common(arrays[group[0]], arrays[group[-1]])
-            leader = max(group, key=lambda i: known[i])
-            waiting = [i for i in group if i != leader and known[i] < upto]
-            if sum(upto - max(known[i], 0) for i in waiting) >= LEAST_GAIN:
-                shares.append(Share(leader, waiting, upto, known[leader]))
-            smaller += [g for g in _split(group, arrays, upto) if len(g) > 1]
-        if shares:
-            yield shares
-        groups = smaller
-
-
-def _split(group: list[int], arrays: Sequence[np.ndarray], at: int) -> list[list[int]]:
-    """The group by its members' token at `at`; those that end there are left out."""
-    parts: dict[int, list[int]] = {}
-    for i in group:
-        if len(arrays[i]) > at:
-            parts.setdefault(int(arrays[i][at]), []).append(i)
-    return list(parts.values())
+__all__ = ["MIN_PREFIX", "PrefixCache", "common_length"]

@@ -1,36 +1,43 @@
-"""Outlet: where a row's result goes, for the thread that asked."""
+"""Result stream: how a result reaches the thread that asked for it."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from concurrent.futures import Future
-from typing import Any
+from typing import Generic, TypeVar
 
-from domainkit.inference.backend import Piece
+from domainkit.inference.backend import Completion, Piece
+
+Result = TypeVar("Result", Completion, float)
 
 
-class Outlet:
-    """Where a row's result goes: a Future, and for streams the pieces on their way."""
+class ResultStream(Generic[Result]):
+    """A Future, and, with `stream`, the pieces of the text on their way. The model's thread writes, the caller reads."""
 
     def __init__(self, *, stream: bool = False) -> None:
-        self.future: Future[Any] = Future()
+        self.future: Future[Result] = Future()
         self.streams = stream
         self._pieces: deque[Piece | BaseException] = deque()
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
 
     @property
     def cancelled(self) -> bool:
         return self.future.cancelled()
 
+    # ---- the model's thread ----
+
     def send(self, text: str) -> None:
         if self.streams and text:
             self._put(Piece(text))
 
-    def finish(self, result: Any, rest: str = "") -> None:
+    def finish(self, result: Result, rest: str = "") -> None:
+        """Set the result; `rest` is the text that was not sent yet."""
+        # False after a cancellation, and no later cancellation gets in between.
         if self.future.set_running_or_notify_cancel():
             self.future.set_result(result)
             if self.streams:
+                assert isinstance(result, Completion)
                 self._put(Piece(rest, result))
 
     def fail(self, error: BaseException) -> None:
@@ -39,27 +46,30 @@ class Outlet:
             if self.streams:
                 self._put(error)
 
+    def _put(self, piece: Piece | BaseException) -> None:
+        with self._changed:
+            self._pieces.append(piece)
+            self._changed.notify_all()
+
+    # ---- the caller ----
+
     def cancel(self) -> None:
+        """End the wait; the scheduler drops the sequence at its next step."""
         self.future.cancel()
-        with self._news:
-            self._news.notify_all()
+        with self._changed:
+            self._changed.notify_all()
 
     def receive(self) -> Piece | None:
-        """The next piece, waiting for it; None after a cancellation. Raises the row's error."""
-        with self._news:
+        """Wait for the next piece; None after a cancellation. Raises the error that ended the stream."""
+        with self._changed:
             while not self._pieces:
                 if self.cancelled:
                     return None
-                self._news.wait()
+                self._changed.wait()
             piece = self._pieces.popleft()
         if isinstance(piece, BaseException):
             raise piece
         return piece
 
-    def _put(self, piece: Piece | BaseException) -> None:
-        with self._news:
-            self._pieces.append(piece)
-            self._news.notify_all()
 
-
-__all__ = ["Outlet"]
+__all__ = ["ResultStream"]

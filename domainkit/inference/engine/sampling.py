@@ -1,9 +1,7 @@
-"""Sampling: the next token of one answer, by that answer's own random numbers, alone or in company.
+"""Sampling: the next token of one answer, from random numbers of its own.
 
-Company moves logits by rounding, so a draw also tells whether rounding could have moved it; the scheduler then has the logits
-computed again with nobody beside them. Drawing is by Gumbel noise (Gumbel 1954; arXiv 1411.0030): the largest of logit plus
-temperature times noise is distributed as softmax(logits / temperature), and only a near tie of the two largest can be
-overturned. Of a cumulative distribution, rounding moves every border.
+A batch moves logits by rounding. So a sample also says whether rounding could have decided it (a near tie); the engine
+then recomputes the logits without a batch.
 """
 
 from __future__ import annotations
@@ -14,75 +12,100 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-NEAR = 3e-5
-"""Differences of logits, as a share of the row's spread (largest less smallest), that float32 sums in another order are taken to
-overturn: far more than company was seen to move (benchmarks/batch_invariance.py)."""
+NEAR_TIE = 3e-5
+"""Differences of logits that rounding in float32 may overturn, as a share of the range of the logits (largest less smallest).
+Far more than a batch was seen to move them (benchmarks/batch_invariance.py)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Sample:
     index: int
-    sure: bool
-    """Moving every logit by less than `near` / 2 would give the same index."""
+    near_tie: bool
+    """Some change of every logit by less than half of the margin might give another index."""
 
 
-def generator(seed: int | None) -> np.random.Generator:
-    """An answer's own random numbers; None draws a fresh seed."""
+def random_generator(seed: int | None) -> np.random.Generator:
+    """An answer's own random numbers; None: from a fresh seed."""
     return np.random.Generator(np.random.SFC64(secrets.randbits(63) if seed is None else seed % 2**64))
 
 
-def gumbel(n: int, source: np.random.Generator) -> torch.Tensor:
-    """Standard Gumbel noise, float64 [n]. In float32 one exponential in eight million is zero: noise without end, which in a
-    vocabulary would draw some token or other, a forbidden one too, once in two hundred steps."""
-    return torch.from_numpy(source.standard_exponential(n)).log_().neg_()
+def gumbel_noise(n: int, generator: np.random.Generator) -> torch.Tensor:
+    """Standard Gumbel noise, float64 [n]."""
+    # Not float32: there, one exponential in eight million is 0, and its noise infinite. Over a vocabulary, that would draw
+    # an arbitrary token, even a forbidden one, once in two hundred steps.
+    return torch.from_numpy(generator.standard_exponential(n)).log_().neg_()
 
 
-def spread(logits: torch.Tensor) -> torch.Tensor:
+def logit_range(logits: torch.Tensor) -> torch.Tensor:
     """Largest less smallest logit of each row: [..., n] to [...]."""
     return logits.amax(-1) - logits.amin(-1)
 
 
-def draw(
-    logits: torch.Tensor, temperature: float, top_p: float, noise: torch.Tensor | None = None, near: float = 0.0
-) -> Drawn:
-    """An index drawn from softmax(logits / temperature), from its most probable `top_p` mass; temperature 0 is the argmax.
+def near_tie_margin(logits: torch.Tensor) -> float:
+    """Smaller differences among these logits, float [n], may be rounding."""
+    return NEAR_TIE * float(logit_range(logits))
 
-    `logits` is float [n], at least one of them finite; `noise` float64 [n], not needed at temperature 0; `near` in logits.
+
+def near_ties(logits: torch.Tensor, best: torch.Tensor) -> list[bool]:
+    """For each row of float [rows, vocabulary] with its largest logit at long `best` [rows]: is the second one near?"""
+    index = best[:, None]
+    first = logits.gather(1, index)
+    margin = NEAR_TIE * logit_range(logits)
+    # Hiding the largest for a moment is many times as fast as topk(2).
+    second = logits.scatter_(1, index, -torch.inf).amax(-1)
+    logits.scatter_(1, index, first)
+    return (first[:, 0] - second < margin).tolist()
+
+
+def sample(
+    logits: torch.Tensor, temperature: float, top_p: float, noise: torch.Tensor | None = None, margin: float = 0.0
+) -> Sample:
+    """Sample from softmax(logits / temperature), within its most probable `top_p` mass; temperature 0 is the argmax.
+
+    `logits` is float [n], at least one of them finite; `noise` is Gumbel noise, float64 [n], not needed at temperature 0;
+    `margin` is what rounding may change in logits.
     """
     if temperature <= 0 or noise is None:
-        return _largest(logits, near)
+        return _largest(logits, margin)
     logits = logits.detach().to("cpu", torch.float64)
+    # The largest of logit + temperature · noise is distributed as softmax(logits / temperature) (Gumbel 1954; arXiv 1411.0030).
+    # Only a near tie of the two largest can be overturned. In a cumulative distribution, rounding would move every border.
     scores = logits + temperature * noise
     if top_p >= 1:
-        return _largest(scores, near)
-    return _within(logits, scores, torch.softmax(logits / temperature, -1), top_p, near)
+        return _largest(scores, margin)
+    return _largest_within_top_p(logits, scores, torch.softmax(logits / temperature, -1), top_p, margin)
 
 
-def _largest(scores: torch.Tensor, near: float) -> Drawn:
+def _largest(scores: torch.Tensor, margin: float) -> Sample:
     index = int(scores.argmax())
-    if not near or scores.numel() == 1:
-        return Drawn(index, True)
+    if not margin or scores.numel() == 1:
+        return Sample(index, near_tie=False)
     first, second = scores.topk(2).values.tolist()
-    return Drawn(index, first - second >= near)
+    return Sample(index, near_tie=not first - second >= margin)
 
 
-def _within(logits: torch.Tensor, scores: torch.Tensor, p: torch.Tensor, top_p: float, near: float) -> Drawn:
+def _largest_within_top_p(
+    logits: torch.Tensor, scores: torch.Tensor, p: torch.Tensor, top_p: float, margin: float
+) -> Sample:
     """The largest score among the fewest most probable entries that together reach `top_p` (arXiv 1904.09751)."""
     for k in (256, len(p)):  # sorting a whole vocabulary is rarely needed
-        ordered, places = torch.topk(logits, min(k, len(p)))
-        mass = p[places].cumsum(0)
-        last, far = (min(int((mass < m).sum()), len(mass) - 1) for m in (top_p, top_p + near))
-        if k >= len(p) or (far + 1 < k and ordered[-1] < ordered[far] - near):
+        ordered, indices = torch.topk(logits, min(k, len(p)))
+        mass = p[indices].cumsum(0)
+        last, last_possible = (min(int((mass < m).sum()), len(mass) - 1) for m in (top_p, top_p + margin))
+        if k >= len(p) or (last_possible + 1 < k and ordered[-1] < ordered[last_possible] - margin):
             break
-    scores = scores[places]
-    inside = _largest(scores[: last + 1], 0.0).index
-    if not near:
-        return Drawn(int(places[inside]), True)
-    # Sure is what wins against all that could be inside, and is inside whatever rounding does to the order and the masses.
-    won = _largest(scores[ordered >= ordered[far] - near], near)
-    others = int((ordered > ordered[inside] - near).sum())
-    before = float(mass[others - 1] - p[places[inside]])
-    return Drawn(int(places[inside]), won.sure and won.index == inside and before < top_p - near)
+    scores = scores[indices]
+    winner = _largest(scores[: last + 1], 0.0).index
+    if not margin:
+        return Sample(int(indices[winner]), near_tie=False)
+    # No near tie is what wins against all that could be inside, and is inside whatever rounding does to order and masses.
+    best_possible = _largest(scores[ordered >= ordered[last_possible] - margin], margin)
+    n_before = int((ordered > ordered[winner] - margin).sum())
+    mass_before = float(mass[n_before - 1] - p[indices[winner]])
+    certain = not best_possible.near_tie and best_possible.index == winner and mass_before < top_p - margin
+    return Sample(int(indices[winner]), near_tie=not certain)
 
 
-__all__ = ["NEAR", "Drawn", "draw", "generator", "gumbel", "spread"]
+__all__ = [
+    "NEAR_TIE", "Sample", "gumbel_noise", "logit_range", "near_tie_margin", "near_ties", "random_generator", "sample",
+]  # fmt: skip

@@ -1,7 +1,7 @@
-"""Scheduler: one thread that owns the model, and the requests of all others, merged into shared passes.
+"""Scheduler: one thread that owns the model, and batches the sequences of all other threads (continuous batching).
 
-A request joins the running batch at the next step and leaves when it is finished; the others go on. In a step every row reads
-what is new to it: a newcomer its prompt, a running answer its last token, a constrained one several tokens at once.
+A sequence joins the running batch at the next step, and leaves it when it is done; the others go on. In one step, every
+sequence reads what is new to it: a new one its prompt, a running one its last token, a constrained one several tokens.
 """
 
 from __future__ import annotations
@@ -12,100 +12,109 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 import torch
 
 from domainkit.errors import DomainkitError, MachineError, RequestError
-from domainkit.inference.adapters.pool import MIXED, NO_ADAPTER, AdapterPool, LoadedAdapter, PassRow
+from domainkit.inference.adapters.pool import MIXED, NO_ADAPTER, AdapterPool, LoadedAdapter
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
-from domainkit.inference.engine.acceleration.batch_invariance import Referee, take_seat
+from domainkit.inference.engine.acceleration.batch_invariance import BatchInvariance
 from domainkit.inference.engine.acceleration.small_batch_linear import use_small_batch_linear
-from domainkit.inference.engine.batching import TOKENS_AT_ONCE, passes
-from domainkit.inference.engine.encoder_decoder_runner import make_pair_runner
-from domainkit.inference.engine.model_runner import make_runner
+from domainkit.inference.engine.batched_runner import BatchedRunner
+from domainkit.inference.engine.batching import MAX_PROMPT_CHUNK, Chunk, make_batches
+from domainkit.inference.engine.model_runner import Executor, Runner, make_runner
 from domainkit.inference.engine.prefix_cache import PrefixCache
-from domainkit.inference.engine.prefix_sharing import Sharing
-from domainkit.inference.engine.sequence import Row, timed_out
-from domainkit.models.encoder_decoder import is_encoder_decoder
+from domainkit.inference.engine.prefix_sharing import PrefixSharing
+from domainkit.inference.engine.sampling import near_ties
+from domainkit.inference.engine.sequence import Sequence, timeout_error
+from domainkit.models.load import LoadedBase
 from domainkit.models.memory import OUT_OF_MEMORY, free_memory, out_of_memory, return_freed_memory, state_bytes
 
 log = logging.getLogger("domainkit")
 
-MOST_ROWS = 128
-TOKENS_PER_PASS = 4096
-"""Most tokens in one pass, padding included."""
-LEAST_AT_ONCE = 64
-"""Tokens in a pass that a machine short of memory still tries."""
-QUIET = 0.004
-"""Seconds without a new request after which an idle engine starts: callers that come together share their first pass."""
-LONGEST_QUIET = 0.25
-"""Seconds after which it starts although requests still come, one after the other: a batch's prompts take a while to be written."""
-REST = 1.0
-"""Seconds without work after which the room for states goes back to the system; sooner, the next request would ask for it again."""
-FEW = 4
-"""With so few rows running, a finished conversation's state is kept for its next turn."""
+MAX_SEQUENCES = 128
+"""Most sequences that run at once."""
+TOKEN_BUDGET = 4096
+"""Most tokens of one pass, padding included."""
+MIN_TOKEN_BUDGET = 64
+"""Tokens of a pass that a machine short of memory still tries."""
+QUIET_SECONDS = 0.004
+"""An idle engine starts after so long without a new request: callers that come together then share their first pass."""
+MAX_QUIET_SECONDS = 0.25
+"""It starts after so long at the latest, although requests still come: writing the prompts of a batch takes a while."""
+REST_SECONDS = 1.0
+"""After so long without work, the KV cache's memory is freed. Sooner, the next request would allocate it again."""
+MAX_SEQUENCES_TO_KEEP = 4
+"""With so few sequences running, a finished one's state is kept for the next turn of its conversation."""
 
 
 class Scheduler:
-    """Runs rows on `model`. `submit` may be called from any thread."""
+    """Runs sequences on one model. Any thread may call `submit`."""
 
-    def __init__(self, loaded: Any, fingerprint: str, acceleration: Acceleration = ALL_ON) -> None:
-        self.model = loaded.model
+    def __init__(self, base: LoadedBase, fingerprint: str, acceleration: Acceleration = ALL_ON) -> None:
+        self.model = base.model
+        self.context = base.context_length
+        self.width = base.model.get_output_embeddings().weight.shape[0]  # of the logits
         if acceleration.small_batch_linear:
-            use_small_batch_linear(loaded.model)
-        self.context = loaded.context_length
-        self.width = loaded.model.get_output_embeddings().weight.shape[0]
-        self._memory = free_memory(loaded.model.device)
-        probe = [i for i in range(len(loaded.tokenizer)) if i not in set(loaded.tokenizer.all_special_ids)][:8]
-        self.runner: Any
-        make: Any = make_pair_runner if is_encoder_decoder(loaded.model) else make_runner
-        self.runner, slow = make(loaded.model, probe, acceleration)
+            use_small_batch_linear(base.model)
+        self._memory = free_memory(base.model.device)
+        self._bytes_per_token = state_bytes(base.model)
+        special = set(base.tokenizer.all_special_ids)
+        probe = [i for i in range(len(base.tokenizer)) if i not in special][:8]
+        self.runner: Runner
+        self.runner, slow = make_runner(base.model, probe, acceleration)
+        self.notes = (*base.notes, *([slow] if slow else ()))
+        for note in self.notes:
+            log.info("%s: %s", base.source.name, note)
         self.pool = AdapterPool(
-            loaded.model,
+            base.model,
             fingerprint,
-            loaded.source.name,
+            base.source.name,
             max_bytes=self._memory // 2,
             one_by_one=self.runner.one_by_one,
-            takes_virtual_tokens=self.runner.begins,
+            takes_virtual_tokens=self.runner.takes_virtual_tokens,
             acceleration=acceleration,
         )
-        self.notes = (*loaded.notes, *([slow] if slow else ()))
-        for note in self.notes:
-            log.info("%s: %s", loaded.source.name, note)
-        # Half precision rounds too much to call on it; one row at a time has no company.
-        exact = acceleration.batch_invariance and loaded.model.dtype == torch.float32 and not self.runner.one_by_one
+        self.executor = Executor(self.pool)
         self.prefixes = PrefixCache(self._memory // 8)
-        aside = type(self.runner)(
-            loaded.model, acceleration
-        )  # for what is read apart from the rows: beginnings, and near ties
-        self.referee = Referee(aside, self._enter, self.prefixes) if exact else None
-        self._sharing = Sharing(self.runner, aside, self.prefixes, self.referee, self._read_beginnings)
-        self._bytes_per_token = state_bytes(loaded.model)
-        self._budget = TOKENS_PER_PASS
-        self._most_rows = MOST_ROWS
-        self._batch_key = MIXED
-        self._waiting: deque[Row] = deque()
-        self._active: list[Row] = []
-        self._news = threading.Condition()
+        isolated = self.runner.isolated()
+        # In half precision, rounding is so large that most tokens would be near ties. One by one, there are no batches.
+        exact = base.model.dtype == torch.float32 and not self.runner.one_by_one
+        self.batch_invariance = (
+            BatchInvariance(isolated, self.executor, self.prefixes) if exact and acceleration.batch_invariance else None
+        )
+        self.prefix_sharing = (
+            PrefixSharing(self.runner, isolated, self.executor, self.prefixes, self.batch_invariance)
+            if isinstance(self.runner, BatchedRunner) and isinstance(isolated, BatchedRunner)
+            else None
+        )
+        # Both shrink when memory runs out.
+        self._token_budget = TOKEN_BUDGET
+        self._max_sequences = MAX_SEQUENCES
+        self._batch_key = MIXED  # of the running sequences' adapters
+        self._waiting: deque[Sequence] = deque()  # guarded by _changed
+        self._running: list[Sequence] = []  # changed by the model's thread only
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._process = os.getpid()
-        self.passes = 0
 
-    def submit(self, rows: Sequence[Row]) -> None:
-        """Queue rows; their outlets tell how they end."""
-        with self._news:
+    # ---- any thread ----
+
+    def submit(self, sequences: Iterable[Sequence]) -> None:
+        """Queue sequences. Their result streams get the results and the errors."""
+        with self._changed:
             if self._stopping:
                 raise RequestError("the interpreter is shutting down", next_step="ask before the program ends")
-            self._waiting.extend(r for r in rows if not r.done)
+            self._waiting.extend(s for s in sequences if not s.done)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="domainkit-model", daemon=True)
                 self._thread.start()
+                # A daemon thread inside of torch would crash the interpreter's exit.
                 atexit.register(self.close)
-            self._news.notify_all()
+            self._changed.notify_all()
 
     @property
     def is_here(self) -> bool:
@@ -114,22 +123,22 @@ class Scheduler:
 
     @property
     def busy(self) -> int:
-        """Rows that hold a slot or wait for one."""
-        with self._news:
-            return len(self._active) + len(self._waiting)
+        """Sequences that run or wait."""
+        with self._changed:
+            return len(self._running) + len(self._waiting)
 
     def close(self) -> None:
-        """Fail what is unfinished and end the thread; a daemon thread inside torch would crash the interpreter's exit."""
+        """Fail what is not finished, and end the thread."""
         if os.getpid() != self._process:  # a forked child has the lock but not the thread
             return
-        with self._news:
+        with self._changed:
             self._stopping = True
-            self._news.notify_all()
+            self._changed.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=30)
         atexit.unregister(self.close)
 
-    # ---- the loop ----
+    # ---- the model's thread: wait, admit, step ----
 
     def _run(self) -> None:
         with torch.inference_mode():
@@ -137,240 +146,232 @@ class Scheduler:
                 try:
                     self._drop_abandoned()
                     self._admit()
-                    if self._active:
+                    if self._running:
                         self._step()
-                except Exception as e:  # a fault of ours must not leave callers waiting for ever
+                except Exception as e:  # an error of the engine must not leave callers waiting for ever
                     log.exception("a step failed")
                     self._fail_all(e)
         self._fail_all(RequestError("the interpreter is shutting down", next_step="ask before the program ends"))
 
     def _wait(self) -> bool:
-        with self._news:
-            if self._active:
+        """Wait for work. False when the engine stops."""
+        with self._changed:
+            if self._running:
                 return not self._stopping
-            # What an out-of-memory took back is tried again: others on the machine may have gone.
-            self._budget, self._most_rows = TOKENS_PER_PASS, MOST_ROWS
-            rested = False
+            # Other processes may have freed memory, so try the full limits again.
+            self._token_budget, self._max_sequences = TOKEN_BUDGET, MAX_SEQUENCES
+            resting = False
             while not self._waiting and not self._stopping:
-                if not self._news.wait(None if rested else REST):
+                if not self._changed.wait(None if resting else REST_SECONDS):
                     self.runner.clear()
                     return_freed_memory()
-                    rested = True
-            end = time.monotonic() + LONGEST_QUIET
-            while not self._stopping and time.monotonic() < end:
-                before = len(self._waiting)
-                self._news.wait(QUIET)
-                if len(self._waiting) == before or len(self._waiting) >= MOST_ROWS:
-                    break
+                    resting = True
+            self._wait_for_quiet()
             return not self._stopping
 
-    def _drop_abandoned(self) -> None:
-        """Rows whose caller has gone, or whose time is up."""
-        now = time.monotonic()
-        with self._news:
-            rows = [*self._active, *self._waiting]
-        for row in rows:
-            if row.outlet.cancelled:
-                self._remove(row)
-            elif row.deadline is not None and now > row.deadline:
-                row.outlet.fail(timed_out(row))
-                self._remove(row)
+    def _wait_for_quiet(self) -> None:
+        """Let callers that come together share their first pass: start when no request has come for a moment."""
+        end = time.monotonic() + MAX_QUIET_SECONDS
+        while not self._stopping and time.monotonic() < end:
+            n_waiting = len(self._waiting)
+            self._changed.wait(QUIET_SECONDS)
+            if len(self._waiting) == n_waiting or len(self._waiting) >= MAX_SEQUENCES:
+                return
 
-    def _remove(self, row: Row) -> None:
-        row.done = True
-        with self._news:
-            if row in self._waiting:
-                self._waiting.remove(row)
-        if row in self._active:
-            self._active.remove(row)
-            self.runner.leave(row.seat)
+    def _drop_abandoned(self) -> None:
+        """Drop sequences whose caller has gone, or whose time is over."""
+        now = time.monotonic()
+        with self._changed:
+            sequences = [*self._running, *self._waiting]
+        for sequence in sequences:
+            if sequence.result.cancelled:
+                self._remove(sequence)
+            elif sequence.deadline is not None and now > sequence.deadline:
+                sequence.result.fail(timeout_error(sequence))
+                self._remove(sequence)
+
+    def _remove(self, sequence: Sequence) -> None:
+        sequence.done = True
+        with self._changed:
+            if sequence in self._waiting:
+                self._waiting.remove(sequence)
+        if sequence in self._running:
+            self._running.remove(sequence)
+            self._free_slot(sequence)
+
+    def _free_slot(self, sequence: Sequence) -> None:
+        slot, sequence.slot = sequence.slot, None
+        if slot is not None:
+            self.runner.free(slot)
 
     def _fail_all(self, error: BaseException) -> None:
-        """No row is left waiting, and no seat taken: where a step failed, the seats may not be what they should."""
-        with self._news:
-            rows = [*self._active, *self._waiting]
-            self._active.clear()
+        """Fail every sequence, and free every slot: after a failed step, no slot can be trusted."""
+        with self._changed:
+            sequences = [*self._running, *self._waiting]
+            self._running.clear()
             self._waiting.clear()
-        for row in rows:
-            row.done = True
-            row.outlet.fail(error)
+        for sequence in sequences:
+            sequence.done = True
+            sequence.result.fail(error)
         self.runner.clear()
 
-    # ---- joining ----
+    # ---- admit ----
 
     def _admit(self) -> None:
-        """Seat what may join, each adapter's rows side by side: their part of a pass then lies in one piece."""
-        for row in sorted(self._joining(), key=lambda row: row.owner or ""):
-            take_seat(self.runner, row)
-
-    def _joining(self) -> Iterator[Row]:
-        """Waiting rows in order, as long as they fit in memory and have the batch key of the running ones."""
-        while True:
-            with self._news:
-                row = self._waiting[0] if self._waiting else None
-            if row is None or not self._fits(row):
-                return
+        """Let waiting sequences join the batch, in order of arrival, as far as memory and adapters allow."""
+        joined: list[Sequence] = []
+        while (sequence := self._first_waiting()) is not None and self._fits(sequence):
             try:
-                loaded = self._load_adapter(row)
+                adapter = self._load_adapter(sequence)
+                if adapter is None or (self._running and adapter.batch_key != self._batch_key):
+                    break  # it joins when the running sequences are done
+                sequence.use_adapter(adapter, self.context)
             except DomainkitError as e:
-                row.outlet.fail(e)
-                self._remove(row)
+                sequence.result.fail(e)
+                self._remove(sequence)
                 continue
-            if loaded is None or (self._active and loaded.batch_key != self._batch_key):
-                return  # its turn comes when the running rows are done
-            self._batch_key = loaded.batch_key
-            with self._news:
-                self._active.append(self._waiting.popleft())
-            yield row
+            self._batch_key = adapter.batch_key
+            with self._changed:
+                self._running.append(self._waiting.popleft())
+            joined.append(sequence)
+        # With an adapter's sequences in adjacent slots, its rows of a pass are a slice, which needs no copy.
+        for sequence in sorted(joined, key=lambda s: s.adapter.name):
+            sequence.slot = self.runner.allocate(len(sequence.prompt), sequence.adapter.virtual_tokens)
 
-    def _load_adapter(self, row: Row) -> LoadedAdapter | None:
-        """The row's adapter; None when it cannot be loaded beside those in use."""
-        if row.folder is None:
-            return NO_ADAPTER
-        if self._active and not self.pool.can_load_beside_others(row.folder):
-            return None
-        in_use = {r.owner for r in self._active if r.owner}
-        loaded = self.pool.load(row.folder, in_use)
-        row.adapter, row.owner, row.lead = loaded, loaded.name, loaded.virtual_tokens
-        row.private = loaded.n_unshareable(len(row.prompt))
-        over = row.most_tokens + loaded.n_virtual - self.context
-        if loaded.n_virtual and over > 0:
-            row.shorten(over)
-        return loaded
+    def _first_waiting(self) -> Sequence | None:
+        with self._changed:
+            return self._waiting[0] if self._waiting else None
 
-    def _fits(self, row: Row) -> bool:
-        if not self._active:
+    def _fits(self, sequence: Sequence) -> bool:
+        if not self._running:
             return True
-        if len(self._active) >= self._most_rows:
+        if len(self._running) >= self._max_sequences:
             return False
-        longest = max(row.most_tokens, *(r.most_tokens for r in self._active))
-        return longest * (len(self._active) + 1) * self._bytes_per_token <= self._memory // 2
+        # The KV cache is rectangular: every slot has as many columns as the longest sequence.
+        longest = max(sequence.most_tokens, *(s.most_tokens for s in self._running))
+        return longest * (len(self._running) + 1) * self._bytes_per_token <= self._memory // 2
 
-    # ---- one step ----
+    def _load_adapter(self, sequence: Sequence) -> LoadedAdapter | None:
+        """The sequence's adapter; None if it cannot be loaded beside those in use."""
+        if sequence.adapter_folder is None:
+            return NO_ADAPTER
+        if self._running and not self.pool.can_load_beside_others(sequence.adapter_folder):
+            return None
+        in_use = {s.adapter.name for s in self._running if s.adapter.name}
+        return self.pool.load(sequence.adapter_folder, in_use)
+
+    # ---- step ----
 
     def _step(self) -> None:
-        if self.runner.shares:
-            self._if_memory_allows(self._sharing.share, [r for r in self._active if r.seat.length == 0])
-        at_once = min(TOKENS_AT_ONCE, self._budget)
-        long = [r for r in self._active if len(r.seat.chunk) > max(at_once, r.wants)]
-        for row in long:
-            self._read_part(row, at_once)
-        for rows in self._passes([r for r in self._active if r not in long]):
-            self._read(rows)
-        for row in [r for r in self._active if r.done]:
-            self._leave(row)
+        """Let every running sequence read what is new to it, and take the logits."""
+        # 1. What new prompts begin with in common is computed once.
+        new = [s for s in self._running if s.allocated_slot.length == 0]
+        if self.prefix_sharing:
+            self._if_memory_allows(partial(self.prefix_sharing.share, new, self._token_budget))
+        # 2. Long prompts are read in parts, one at each step, so that the others do not wait for them.
+        sequences = {sequence.next_chunk(): sequence for sequence in self._running}
+        limit = min(MAX_PROMPT_CHUNK, self._token_budget)
+        long = [chunk for chunk in sequences if len(chunk.tokens) > max(limit, chunk.logits_wanted)]
+        for chunk in long:
+            self._read_part(sequences.pop(chunk), chunk.first(min(limit, len(chunk.tokens) - chunk.logits_wanted)))
+        # 3. All others are read in as few passes as padding and memory allow.
+        device = self.model.device.type
+        for batch in make_batches(sequences, self.runner.batch_key, self._token_budget, device):
+            self._read({chunk: sequences[chunk] for chunk in batch})
+        # 4. Finished sequences leave.
+        for sequence in [s for s in self._running if s.done]:
+            self._finish(sequence)
 
-    def _passes(self, rows: Sequence[Row]) -> Iterator[list[Row]]:
-        groups: dict[Any, list[Row]] = {}
-        for row in rows:
-            groups.setdefault(self.runner.company(row.seat), []).append(row)
-        for group in groups.values():
-            yield from passes(group, self._budget, self.model.device.type)
-
-    def _read_part(self, row: Row, at_once: int) -> None:
-        """The next tokens of a long prompt, no logits wanted."""
-        seat, whole = row.seat, row.seat.tokens
-        seat.tokens = whole[: min(seat.length + at_once, len(whole) - row.wants)]
+    def _read_part(self, sequence: Sequence, chunk: Chunk) -> None:
+        """Read a part of a long prompt. Its logits are not needed."""
+        begin = time.perf_counter()
         try:
-            self._prefill([row])
+            self.executor.execute(self.runner, [chunk])
         except OUT_OF_MEMORY as e:
             if not out_of_memory(e):
                 raise
-            self._with_less_memory([row], e)
-        finally:
-            seat.tokens = whole
+            self._use_less_memory({chunk: sequence}, e)
+            return
+        sequence.charge(time.perf_counter() - begin)
 
-    def _prefill(self, rows: Sequence[Row], runner: Any = None) -> None:
-        begin = time.perf_counter()
-        self._pass(rows, [1] * len(rows), runner)
-        for row in rows:
-            row.charge((time.perf_counter() - begin) / len(rows))
-
-    def _read_beginnings(self, rows: list[Row], runner: Any) -> None:
-        for together in self._passes(rows):
-            self._prefill(together, runner)
-
-    def _read(self, rows: Sequence[Row]) -> None:
-        """One pass over `rows`; without the memory for it, two halves."""
+    def _read(self, batch: dict[Chunk, Sequence]) -> None:
+        """One pass over the batch, whose sequences then take the logits. Without the memory for it, two halves."""
         begin = time.perf_counter()
         try:
-            logits = self._pass(rows, [r.wants for r in rows])
+            logits = self.executor.execute(self.runner, list(batch))  # [batch, positions, vocabulary]
         except OUT_OF_MEMORY as e:
             if not out_of_memory(e):
                 raise
-            self._with_less_memory(rows, e)
+            self._use_less_memory(batch, e)
             return
         last = logits[:, -1]
+        # One argmax for all rows, because a greedy sequence needs no more than that.
         best = last.argmax(-1)
-        near = self.referee.near(last, best[:, None]) if self.referee else [False] * len(rows)
-        places = best.tolist()
-        share = (time.perf_counter() - begin) / len(rows)
-        for i, row in enumerate(rows):
-            row.charge(share)
-            row.started = True
+        ties = near_ties(last, best) if self.batch_invariance else [False] * len(batch)
+        tokens = best.tolist()  # waits for the device, so it belongs to the time of the pass
+        seconds = (time.perf_counter() - begin) / len(batch)
+        for i, sequence in enumerate(batch.values()):
+            sequence.charge(seconds)
+            sequence.mark_prefilled()
+            recompute = partial(self.batch_invariance.recompute_alone, sequence) if self.batch_invariance else None
             try:
-                again = partial(self.referee.settle, row) if self.referee else None
-                row.take(None if row.greedy and not near[i] else logits[i], places[i], again)
-            except Exception as e:  # one row's fault (a schema that leads nowhere) is that row's alone
-                row.done = True
-                row.outlet.fail(e)
+                sequence.take(None if sequence.greedy and not ties[i] else logits[i], tokens[i], recompute)
+            except Exception as e:  # one sequence's error, as of a schema that leads nowhere, must not fail the others
+                sequence.done = True
+                sequence.result.fail(e)
 
-    def _pass(self, rows: Sequence[Row], wants: Sequence[int], runner: Any = None) -> torch.Tensor:
-        self.passes += 1
-        self._enter(*rows)
-        return (runner or self.runner).forward([r.seat for r in rows], wants)
+    def _finish(self, sequence: Sequence) -> None:
+        # The copy costs time that a full batch does not have.
+        if self.prefix_sharing and len(self._running) <= MAX_SEQUENCES_TO_KEEP:
+            self._if_memory_allows(partial(self.prefix_sharing.keep, sequence))
+        self._running.remove(sequence)
+        self._free_slot(sequence)
 
-    def _enter(self, *rows: Row) -> None:
-        self.pool.enter(
-            [PassRow(r.adapter, r.seat.length, len(r.seat.chunk), len(r.prompt), r.seat.encoded) for r in rows]
-        )
+    # ---- short of memory ----
 
-    def _if_memory_allows(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Do what only saves time; without the memory for it, give back what is kept and go on."""
+    def _if_memory_allows(self, work: Callable[[], None]) -> None:
+        """Do what only saves time. Without the memory for it, free what is kept and go on."""
         try:
-            work(*arguments)
+            work()
         except OUT_OF_MEMORY as e:
             if not out_of_memory(e):
                 raise
-            self._give_back()
+            self._free_caches()
 
-    def _give_back(self) -> None:
+    def _free_caches(self) -> None:
         self.prefixes.clear()
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _with_less_memory(self, rows: Sequence[Row], error: BaseException) -> None:
-        """Go on with smaller passes; then with fewer rows; then with shorter parts of the prompt; else fail."""
-        self._give_back()
-        self._budget = max(LEAST_AT_ONCE, self._budget // 2)
-        row, size = rows[0], len(rows[0].seat.chunk)
-        if len(rows) > 1:
-            half = len(rows) // 2
-            self._read(rows[:half])
-            self._read(rows[half:])
-        elif len(self._active) > 1:  # the others' states take the memory: start this row again when they are done
-            self._most_rows = len(self._active) - 1
-            self._postpone(row)
-        elif size > max(LEAST_AT_ONCE, row.wants):  # the next step reads it in shorter parts
-            self._budget = max(LEAST_AT_ONCE, min(self._budget, size // 2))
+    def _use_less_memory(self, batch: dict[Chunk, Sequence], error: BaseException) -> None:
+        """Go on with smaller passes; else with fewer sequences; else with shorter parts of the prompt; else fail."""
+        self._free_caches()
+        self._token_budget = max(MIN_TOKEN_BUDGET, self._token_budget // 2)
+        pairs = list(batch.items())
+        chunk, sequence = pairs[0]
+        if len(pairs) > 1:
+            self._read(dict(pairs[: len(pairs) // 2]))
+            self._read(dict(pairs[len(pairs) // 2 :]))
+        elif len(self._running) > 1:  # the others' states take the memory, so this one starts again when they are done
+            self._max_sequences = len(self._running) - 1
+            self._postpone(sequence)
+        elif len(chunk.tokens) > max(MIN_TOKEN_BUDGET, chunk.logits_wanted):  # the next step reads it in shorter parts
+            self._token_budget = max(MIN_TOKEN_BUDGET, min(self._token_budget, len(chunk.tokens) // 2))
         else:
-            row.done = True
-            row.outlet.fail(
+            log.warning("out of memory: %s", error)
+            sequence.done = True
+            sequence.result.fail(
                 MachineError(
-                    f"not enough memory for a request of {len(row.seat.tokens)} tokens",
+                    f"not enough memory for a request of {len(sequence.tokens)} tokens",
                     next_step="shorten the prompt, lower max_tokens, or use quantization='nf4'",
                 )
             )
-            log.warning("out of memory: %s", error)
 
-    def _postpone(self, row: Row) -> None:
-        self._active.remove(row)
-        with self._news:
-            self._waiting.append(row)
-        self.runner.leave(row.seat)
+    def _postpone(self, sequence: Sequence) -> None:
+        self._running.remove(sequence)
+        with self._changed:
+            self._waiting.append(sequence)
+        self._free_slot(sequence)
 
-    def _leave(self, row: Row) -> None:
-        if self.runner.shares and len(self._active) <= FEW:
-            self._if_memory_allows(self._sharing.keep, row, row.seat.tokens[: row.keepable])
-        self._active.remove(row)
-        self.runner.leave(row.seat)
+
+__all__ = ["REST_SECONDS", "Scheduler"]

@@ -1,129 +1,174 @@
-"""Rows: what is being computed for whom. An answer token by token, a choice among closed answers, or scores of given ones.
+"""Sequences: what the engine computes for one request. A text token by token, or the score of a given text.
 
-A row says which tokens the model has to read (`seat`), how many of the last places it wants logits for (`wants`), and takes
-them (`take`) until it is `done`. Rows know nothing of one another: sharing is the scheduler's business.
+A sequence says which tokens the model reads next (`next_chunk`), and takes their logits (`take`) until it is `done`.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from domainkit.errors import RequestError
-from domainkit.inference.adapters.pool import NO_ADAPTER
+from domainkit.inference.adapters.pool import NO_ADAPTER, LoadedAdapter
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
 from domainkit.inference.constrained.constraint import Constraint
-from domainkit.inference.constrained.token_spelling import Spelling
-from domainkit.inference.engine.choices import Search, choice_trie, pick
-from domainkit.inference.engine.detokenizer import TextStream, decoder
-from domainkit.inference.engine.kv_cache import Seat
-from domainkit.inference.engine.result_stream import Outlet
-from domainkit.inference.engine.sampling import NEAR, Drawn, draw, generator, gumbel, spread
-from domainkit.messages import parse_calls, shown_length
+from domainkit.inference.engine.batching import Chunk
+from domainkit.inference.engine.detokenizer import Detokenizer, decoder
+from domainkit.inference.engine.kv_cache import CacheSlot
+from domainkit.inference.engine.result_stream import ResultStream
+from domainkit.inference.engine.sampling import Sample, gumbel_noise, near_tie_margin, random_generator, sample
+from domainkit.messages import InvalidToolCall, ToolCall, parse_calls, shown_length
 
-MARGIN = 32
-"""Tokens of an answer's room, beyond its way out, from which that way is measured at each step."""
-Again = Callable[[], "torch.Tensor | None"]
-"""Computes a row's logits anew with nobody beside it; None without the memory for that."""
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+COMPLETION_RESERVE = 32
+"""With fewer free tokens beyond the shortest completion of a constrained answer, that completion is computed at each step."""
 
 
-class Row:
-    """One piece of work; `prompt` are its tokens, `adapter` the folder it asks for, `shareable` how many tokens may come
-    from another row's computation."""
+class RecomputeAlone(Protocol):
+    """Computes logits that do not depend on the batch."""
+
+    def __call__(self, tokens: list[int], logits_wanted: int) -> torch.Tensor | None:
+        """float [logits wanted, vocabulary]: those of the last tokens. None without the memory for that."""
+        ...
+
+
+class Sequence(ABC):
+    """One piece of work. Sequences know nothing of one another."""
 
     def __init__(
-        self, prompt: Sequence[int], adapter: str | None, outlet: Outlet, timeout: float | None = None
+        self,
+        prompt: list[int],
+        adapter_folder: str | None,
+        result: ResultStream[Completion] | ResultStream[float],
+        timeout: float | None = None,
     ) -> None:
         self.prompt = list(prompt)
-        self.seat = Seat(list(prompt))
-        self.folder = adapter
-        self.outlet = outlet
+        self.tokens = list(prompt)
+        """All tokens that the model has to read: the prompt, and what follows it so far."""
+        self.adapter_folder = adapter_folder
+        self.adapter = NO_ADAPTER
+        self.n_unshareable = 0
+        """Last prompt tokens whose state depends on where the prompt ends, so that no other prompt has the same."""
+        self.slot: CacheSlot | None = None
+        self.result = result
         self.timeout = timeout
         self.deadline = None if timeout is None else time.monotonic() + timeout
-        self.adapter = NO_ADAPTER
-        self.owner: str | None = None  # the adapter's name once loaded
-        self.lead: Any = None  # the state of the adapter's virtual tokens
-        self.private = 0  # last prompt tokens whose state is no other prompt's, however alike
-        self.started = False
+        self.logits_wanted = 1
+        """Last tokens whose logits `take` needs."""
         self.done = False
-        self.wants = 1
         self.prefill_seconds = 0.0
         self.decode_seconds = 0.0
+        self._prefilled = False
+
+    # ---- what the model reads ----
 
     @property
-    def shareable(self) -> int:
-        """The last prompt token is always read by the row itself: its logits are wanted."""
-        return len(self.prompt) - max(1, self.private)
+    def allocated_slot(self) -> CacheSlot:
+        assert self.slot is not None, "the sequence has not joined the batch"
+        return self.slot
+
+    def next_chunk(self) -> Chunk:
+        """The tokens that the slot does not hold yet."""
+        return self._chunk_from(self.allocated_slot.length)
+
+    def _chunk_from(self, start: int) -> Chunk:
+        start = min(start, len(self.tokens) - self.logits_wanted)
+        return Chunk(self.allocated_slot, self.tokens[start:], start, self.logits_wanted, self.adapter)
 
     @property
-    def keepable(self) -> int:
-        """How many of the tokens read may be kept for later rows that begin alike."""
-        return min(self.seat.length, self.shareable) if self.private else self.seat.length
-
-    def shorten(self, tokens: int) -> None:
-        """Make do with so many positions less. Raises RequestError when that leaves no answer."""
-        raise RequestError(
-            f"it needs {tokens} positions more than the base reads, with the adapter's virtual tokens before it",
-            next_step="shorten the prompt, or use an adapter without virtual tokens",
-        )
+    def n_shareable(self) -> int:
+        """Prompt tokens that may come from another sequence's computation."""
+        # The sequence reads the last prompt token itself, for its logits.
+        return len(self.prompt) - max(1, self.n_unshareable)
 
     @property
-    def greedy(self) -> bool:
-        """The row needs no more than the index of the largest logit."""
-        return False
+    def n_cacheable(self) -> int:
+        """Tokens in the slot that may be kept for later prompts."""
+        length = self.allocated_slot.length
+        return min(length, self.n_shareable) if self.n_unshareable else length
 
     @property
     def most_tokens(self) -> int:
-        """Most tokens its seat may come to hold."""
-        return len(self.seat.tokens)
+        """Most tokens that the slot may come to hold, without virtual tokens."""
+        return len(self.tokens)
 
-    def take(self, logits: torch.Tensor | None, best: int, again: Again | None = None) -> None:
-        """float [wants, vocabulary], or None and the largest one's index for a `greedy` row. What rounding could overturn is
-        decided by `again`'s logits, where given."""
-        raise NotImplementedError
+    def use_adapter(self, adapter: LoadedAdapter, context_length: int) -> None:
+        """Raises RequestError if the adapter's virtual tokens leave no room for an answer."""
+        self.adapter = adapter
+        self.n_unshareable = adapter.n_unshareable(len(self.prompt))
+        excess = self.most_tokens + adapter.n_virtual - context_length
+        if adapter.n_virtual and excess > 0:
+            self.shorten(excess)
+
+    def shorten(self, n_tokens: int) -> None:
+        """Use so many positions less. Raises RequestError if that leaves no room for an answer."""
+        raise RequestError(
+            f"it needs {n_tokens} positions more than the base reads, with the adapter's virtual tokens before it",
+            next_step="shorten the prompt, or use an adapter without virtual tokens",
+        )
+
+    # ---- what the sequence does with the logits ----
+
+    @property
+    def greedy(self) -> bool:
+        """Needs no more than the index of the largest logit, unless there is a near tie."""
+        return False
+
+    @abstractmethod
+    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
+        """Go on with the logits of the last chunk, float [at least logits_wanted, vocabulary].
+
+        For a `greedy` sequence without a near tie, `logits` is None and `best` the index of the largest. Near ties are
+        decided by `recompute`, if given.
+        """
 
     def charge(self, seconds: float) -> None:
-        """This row's share of a pass."""
-        if self.started:
+        """Count the sequence's share of a pass."""
+        if self._prefilled:
             self.decode_seconds += seconds
         else:
             self.prefill_seconds += seconds
 
+    def mark_prefilled(self) -> None:
+        self._prefilled = True
 
-class Answer(Row):
+
+class TextSequence(Sequence):
     """Text, token by token."""
 
     def __init__(
         self,
         request: Request,
-        prompt: Sequence[int],
-        tokenizer: Any,
-        stop_ids: Sequence[int],
+        prompt: list[int],
+        tokenizer: PreTrainedTokenizerBase,
+        stop_ids: Collection[int],
         constraint: Constraint | None,
-        limit: int,
-        outlet: Outlet,
+        context_length: int,
+        result: ResultStream[Completion],
     ) -> None:
-        super().__init__(prompt, request.adapter, outlet, request.timeout)
+        super().__init__(prompt, request.adapter, result, request.timeout)
         self._request = request
+        self._result = result
         self._stop_ids = frozenset(stop_ids)
         self._constraint = constraint
         self._decode = decoder(tokenizer)
-        self._text = TextStream(tokenizer, request.stop)
-        self._random = generator(request.seed) if request.temperature > 0 else None
-        self._room = min(request.max_tokens, limit - len(prompt))
-        self._shown = 0
+        self._detokenizer = Detokenizer(tokenizer, request.stop)
+        self._random = random_generator(request.seed) if request.temperature > 0 else None
+        self._max_new_tokens = min(request.max_tokens, context_length - len(prompt))
         self._logprobs: list[TokenLogprob] = []
-        self._count = 0
-        self._closing = False
-        self._check_at = 0  # tokens written when the way out is next measured
-        self._way: list[int] | None = None
-        self._way_from = 0
-        self._follow_forced()
+        self._n_streamed = 0  # characters
+        # Of a constrained answer, how to end it in as few tokens as possible:
+        self._completion: list[int] | None = None
+        self._completion_from = 0  # new tokens before the completion
+        self._check_completion_at = 0  # new tokens after which to compute the completion again
+        self._completing = False
+        self._append_forced()
 
     @property
     def greedy(self) -> bool:
@@ -131,250 +176,162 @@ class Answer(Row):
 
     @property
     def most_tokens(self) -> int:
-        return len(self.prompt) + self._room
+        return len(self.prompt) + self._max_new_tokens
 
-    def shorten(self, tokens: int) -> None:
-        if self._room - tokens < 1 + self._count:
-            super().shorten(tokens)
-        self._room -= tokens
+    @property
+    def _n_new(self) -> int:
+        return len(self.tokens) - len(self.prompt)
 
-    def take(self, logits: torch.Tensor | None, best: int, again: Again | None = None) -> None:
-        token = best if logits is None else self._sample(logits[-1], again)
+    def shorten(self, n_tokens: int) -> None:
+        if self._max_new_tokens - n_tokens < 1 + self._n_new:
+            super().shorten(n_tokens)
+        self._max_new_tokens -= n_tokens
+
+    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
+        token = best if logits is None else self._next_token(logits[-1], recompute)
         if token in self._stop_ids:
             self._finish("stop")
-            return
-        if self._is_last_exit(token):
-            self._leave_by_exit()
-            return
-        self._accept(token)
-        self._follow_forced()
-
-    def _is_last_exit(self, token: int) -> bool:
-        """Whether taking `token` would leave too few tokens to complete a schema's answer."""
-        bounded = self._request.json_schema is not None or self._request.tool_choice != "auto"
-        if self._constraint is None or not bounded or self._count < self._check_at:
-            return False
-        left = self._room - self._count
-        way = self._constraint.closing_suffix(left, after=token)
-        if way is None:
-            return self._way is not None
-        if left - len(way) > MARGIN:
-            # Each token may make the way out longer, by an item's required properties: look again half-way.
-            self._check_at = self._count + (left - len(way) - MARGIN + 1) // 2
+        elif self._must_complete(token):
+            self._complete()
         else:
-            self._way, self._way_from = way, self._count
-        return False
+            self._append(token)
+            self._append_forced()
 
-    def _leave_by_exit(self) -> None:
-        """Complete the answer by the way measured last; no model is needed for that."""
-        assert self._way is not None
-        self._closing = True
-        for token in self._way[self._count - self._way_from :]:
-            if not self.done:
-                self._accept(token)
-        if not self.done:
-            self._finish("length")
+    # ---- sampling ----
 
-    def _sample(self, logits: torch.Tensor, again: Again | None) -> int:
-        noise = None if self._random is None else gumbel(logits.numel(), self._random)
-        found = self._draw(logits, noise, NEAR * float(spread(logits)) if again else 0.0)
-        own = again() if again and not found.sure else None
-        if own is not None:
-            logits = own[-1]
-            found = self._draw(logits, noise, 0.0)
-        if self._request.logprobs and found.index not in self._stop_ids:
-            self._logprobs.append(token_logprob(logits, found.index, self._decode))
-        return found.index
+    def _next_token(self, logits: torch.Tensor, recompute: RecomputeAlone | None) -> int:
+        # The same noise for both: near ties depend on it.
+        noise = None if self._random is None else gumbel_noise(logits.numel(), self._random)
+        drawn = self._sample(logits, noise, near_tie_margin(logits) if recompute else 0.0)
+        alone = recompute(self.tokens, 1) if recompute and drawn.near_tie else None
+        if alone is not None:
+            logits = alone[-1]
+            drawn = self._sample(logits, noise, 0.0)
+        if self._request.logprobs and drawn.index not in self._stop_ids:
+            self._logprobs.append(token_logprob(logits, drawn.index, self._decode))
+        return drawn.index
 
-    def _draw(self, logits: torch.Tensor, noise: torch.Tensor | None, near: float) -> Drawn:
+    def _sample(self, logits: torch.Tensor, noise: torch.Tensor | None, margin: float) -> Sample:
         if self._constraint is not None:
             logits = logits.clone()
             self._constraint.apply(logits)
-        return draw(logits, self._request.temperature, self._request.top_p, noise, near)
+        return sample(logits, self._request.temperature, self._request.top_p, noise, margin)
 
-    def _accept(self, token: int) -> None:
-        if self._constraint is not None:
-            self._constraint.advance(token)
-        self.seat.tokens.append(token)
-        self._count += 1
-        self._text.push(token)
-        if self._text.stopped or (self._constraint is not None and self._constraint.finished):
-            self._finish("length" if self._closing else "stop")
-        elif self._count >= self._room:
-            self._finish("length")
+    # ---- constraints ----
+
+    def _must_complete(self, token: int) -> bool:
+        """Whether `token` would leave too few tokens to complete what the request demands."""
+        bounded = self._request.json_schema is not None or self._request.tool_choice != "auto"
+        if self._constraint is None or not bounded or self._n_new < self._check_completion_at:
+            return False
+        left = self._max_new_tokens - self._n_new
+        completion = self._constraint.closing_suffix(left, after=token)
+        if completion is None:
+            return self._completion is not None
+        spare = left - len(completion) - COMPLETION_RESERVE
+        if spare > 0:
+            # A token may lengthen the completion, by an item's required properties. So check again half-way.
+            self._check_completion_at = self._n_new + (spare + 1) // 2
         else:
-            self._show()
+            self._completion, self._completion_from = completion, self._n_new
+        return False
 
-    def _follow_forced(self) -> None:
-        """Tokens without an alternative need no model; with logprobs wanted they are read one by one all the same."""
+    def _complete(self) -> None:
+        """End the answer by the last completion that fitted. No model is needed for that."""
+        assert self._completion is not None
+        self._completing = True
+        for token in self._completion[self._n_new - self._completion_from :]:
+            if not self.done:
+                self._append(token)
+        if not self.done:
+            self._finish("length")
+
+    def _append_forced(self) -> None:
+        """Append the tokens that have no alternative: they need no model, unless their log-probabilities are wanted."""
         while self._constraint is not None and not self.done and not self._request.logprobs:
             forced = self._constraint.forced()
             if not forced:
                 return
             for token in forced:
                 if not self.done:
-                    self._accept(token)
+                    self._append(token)
 
-    def _show(self) -> None:
-        text = self._text.text
-        upto = shown_length(text) if self._request.tools else len(text)
-        if self.outlet.streams and upto > self._shown:
-            self.outlet.send(text[self._shown : upto])
-            self._shown = upto
+    # ---- text ----
+
+    def _append(self, token: int) -> None:
+        if self._constraint is not None:
+            self._constraint.advance(token)
+        self.tokens.append(token)
+        self._detokenizer.push(token)
+        if self._detokenizer.stopped or (self._constraint is not None and self._constraint.finished):
+            self._finish("length" if self._completing else "stop")
+        elif self._n_new >= self._max_new_tokens:
+            self._finish("length")
+        else:
+            self._stream()
+
+    def _stream(self) -> None:
+        text = self._detokenizer.text
+        end = shown_length(text) if self._request.tools else len(text)
+        if self._result.streams and end > self._n_streamed:
+            self._result.send(text[self._n_streamed : end])
+            self._n_streamed = end
 
     def _finish(self, reason: FinishReason) -> None:
         self.done = True
-        self._text.finish()
-        text = self._text.text
-        calls: Any = ()
-        invalid: Any = ()
+        self._detokenizer.finish()
+        text = self._detokenizer.text
+        calls: tuple[ToolCall, ...] = ()
+        invalid: tuple[InvalidToolCall, ...] = ()
         if self._request.tools:
             text, calls, invalid = parse_calls(text, self._request.tools)
-        self.outlet.finish(
-            Completion(
-                text=text,
-                finish_reason="tool_calls" if calls and not self._closing else reason,
-                prompt_tokens=len(self.prompt),
-                completion_tokens=self._count,
-                prefill_seconds=self.prefill_seconds,
-                decode_seconds=self.decode_seconds,
-                tool_calls=calls,
-                invalid_tool_calls=invalid,
-                logprobs=tuple(self._logprobs),
-            ),
-            text[self._shown :],
+        completion = Completion(
+            text=text,
+            finish_reason="tool_calls" if calls and not self._completing else reason,
+            prompt_tokens=len(self.prompt),
+            completion_tokens=self._n_new,
+            prefill_seconds=self.prefill_seconds,
+            decode_seconds=self.decode_seconds,
+            tool_calls=calls,
+            invalid_tool_calls=invalid,
+            logprobs=tuple(self._logprobs),
         )
+        self._result.finish(completion, text[self._n_streamed :])
 
 
-class Choice(Row):
-    """One of the request's choices: the most probable, or one drawn; `max_tokens` and `stop` do not cut it."""
-
-    def __init__(
-        self,
-        request: Request,
-        prompt: Sequence[int],
-        tokenizer: Any,
-        spelling: Spelling,
-        stop_ids: Sequence[int],
-        outlet: Outlet,
-    ) -> None:
-        super().__init__(prompt, request.adapter, outlet, request.timeout)
-        self._request = request
-        self._spell = spelling.spell
-        self._new_search = partial(Search, choice_trie(request.choices, spelling), stop_ids)
-        self._search = self._new_search()
-        # A draw without a seed of its own is drawn once, however often it is decided.
-        self._seed = secrets.randbits(63) if request.seed is None else request.seed
-        self._decode = decoder(tokenizer)
-        self._chosen: str | None = None
-        self._longest = max(len(self._spell(c)) for c in request.choices)
-        self._ask()
-
-    @property
-    def most_tokens(self) -> int:
-        return len(self.prompt) + self._longest
-
-    def take(self, logits: torch.Tensor | None, best: int, again: Again | None = None) -> None:
-        assert logits is not None
-        if self._chosen is not None:
-            self._finish(self._spoken(logits[-self.wants :]))
-            return
-        self._search.observe(logits[-1])
-        self._ask(again)
-
-    def _ask(self, again: Again | None = None) -> None:
-        """Read the next branch, or decide."""
-        path = self._search.path
-        if path is not None:
-            self._go_to([*self.prompt, *path])
-            return
-        request, found = self._request, self._pick()
-        # What was left unopened is never the most probable; only a draw can tell.
-        if again and not (found.sure and (self._search.sure or request.temperature <= 0)):
-            self._search = self._searched_alone(again) or self._search
-            found = self._pick()
-        self._chosen = request.choices[found.index]
-        ids = self._spell(self._chosen)
-        if request.logprobs and ids:
-            self._go_to([*self.prompt, *ids[:-1]], reread=len(ids))
-            self.wants = len(ids)
-        else:
-            self._finish(())
-
-    def _pick(self) -> Drawn:
-        request, search = self._request, self._search
-        return pick(search.probabilities(request.choices), request.temperature, request.top_p, self._seed, search.near)
-
-    def _searched_alone(self, again: Again) -> Search | None:
-        """The whole search once more, by `again`'s logits."""
-        search, tokens = self._new_search(), self.seat.tokens
-        try:
-            while search.path is not None:
-                self.seat.tokens = [*self.prompt, *search.path]
-                own = again()
-                if own is None:
-                    return None
-                search.observe(own[-1])
-        finally:
-            self.seat.tokens = tokens
-        return search
-
-    def _go_to(self, tokens: list[int], reread: int = 0) -> None:
-        """The state of the tokens that stay is kept; the last `reread` are read again for their logits."""
-        seat = self.seat
-        same = next((i for i, (a, b) in enumerate(zip(seat.tokens, tokens, strict=False)) if a != b), None)
-        same = min(len(seat.tokens), len(tokens)) if same is None else same
-        seat.tokens, seat.length = tokens, min(seat.length, same, len(tokens) - max(1, reread))
-
-    def _spoken(self, logits: torch.Tensor) -> tuple[TokenLogprob, ...]:
-        ids = self._spell(self._chosen or "")
-        return tuple(token_logprob(row, i, self._decode) for row, i in zip(logits, ids, strict=True))
-
-    def _finish(self, logprobs: tuple[TokenLogprob, ...]) -> None:
-        self.done = True
-        text = self._chosen or ""
-        self.outlet.finish(
-            Completion(
-                text=text,
-                finish_reason="stop",
-                prompt_tokens=len(self.prompt),
-                completion_tokens=len(self._spell(text)),
-                prefill_seconds=self.prefill_seconds,
-                decode_seconds=self.decode_seconds,
-                logprobs=logprobs,
-                choice_probabilities=self._search.probabilities(self._request.choices),
-            ),
-            text,
-        )
-
-
-class Score(Row):
+class ScoreSequence(Sequence):
     """The natural-log likelihood of `continuation` after `prompt`."""
 
-    def __init__(self, prompt: Sequence[int], continuation: Sequence[int], adapter: str | None, outlet: Outlet) -> None:
-        super().__init__(prompt, adapter, outlet)
-        self._continuation = list(continuation)
-        self.seat.tokens = [*prompt, *continuation[:-1]]
-        self.wants = len(continuation)
+    def __init__(
+        self, prompt: list[int], continuation: list[int], adapter_folder: str | None, result: ResultStream[float]
+    ) -> None:
+        super().__init__(prompt, adapter_folder, result)
+        self._result = result
+        self._continuation = continuation
+        self.tokens = [*prompt, *continuation[:-1]]  # the logits behind the last token would be those of the next one
+        self.logits_wanted = len(continuation)
         if not continuation:
             self.done = True
-            outlet.finish(0.0)
+            result.finish(0.0)
 
-    def take(self, logits: torch.Tensor | None, best: int, again: Again | None = None) -> None:
+    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
         assert logits is not None
-        places = torch.tensor(self._continuation, device=logits.device)
-        found = torch.log_softmax(logits[-self.wants :].float(), -1).gather(1, places[:, None])
+        tokens = torch.tensor(self._continuation, device=logits.device)
+        logprobs = torch.log_softmax(logits[-self.logits_wanted :].float(), -1).gather(1, tokens[:, None])
         self.done = True
-        self.outlet.finish(float(found.sum()))
+        self._result.finish(float(logprobs.sum()))
 
 
-def token_logprob(logits: torch.Tensor, token: int, decode: Any) -> TokenLogprob:
+def token_logprob(logits: torch.Tensor, token: int, decode: Callable[[list[int]], str]) -> TokenLogprob:
     row = logits.float()
     return TokenLogprob(decode([token]), float(row[token] - row.logsumexp(0)))
 
 
-def timed_out(row: Row) -> RequestError:
+def timeout_error(sequence: Sequence) -> RequestError:
     return RequestError(
-        f"no answer within the timeout of {row.timeout:g} s",
+        f"no answer within the timeout of {sequence.timeout:g} s",
         next_step="raise timeout, lower max_tokens, or send fewer at once",
     )
+
+
+__all__ = ["RecomputeAlone", "ScoreSequence", "Sequence", "TextSequence", "timeout_error", "token_logprob"]

@@ -10,7 +10,7 @@ import torch
 
 from domainkit.errors import AdapterError
 from domainkit.inference.backend import Completion
-from domainkit.inference.engine.detokenizer import TextStream
+from domainkit.inference.engine.detokenizer import Detokenizer
 from domainkit.inference.local import LocalBackend
 from tests.inference.tiny_adapters import ask, save_adapter
 
@@ -28,7 +28,7 @@ def peft_alone(base: str, folder: str | None, prompt: list[int], tokenizer: obje
         model = PeftModel.from_pretrained(loaded.model, folder).eval() if folder else loaded.model
     ids = torch.tensor([prompt])
     out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=16, do_sample=False)
-    text = TextStream(tokenizer)
+    text = Detokenizer(tokenizer)
     for token in out[0, len(prompt) :].tolist():
         text.push(token)
     text.finish()
@@ -49,9 +49,9 @@ def test_lora_rows_and_base_rows_share_passes(backend: LocalBackend, adapters: d
         ask(f"go {i}", adapter=[None, adapters["red"], adapters["blue"]][i % 3], max_tokens=12) for i in range(12)
     ]
     backend.complete(requests[:3])
-    before = backend.engine().passes
+    before = backend.engine().executor.n_passes
     backend.complete(requests)
-    assert backend.engine().passes - before < 30
+    assert backend.engine().executor.n_passes - before < 30
 
 
 def test_one_bad_adapter_fails_its_own_request_only(

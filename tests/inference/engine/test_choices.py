@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainkit.errors import RequestError
-from domainkit.inference.engine.choices import RESOLUTION, Branch, Search, choice_trie, pick
-from domainkit.inference.engine.sampling import spread
+from domainkit.inference.engine.choices import MIN_PROBABILITY, Branch, ChoiceSearch, choice_trie, sample_choice
+from domainkit.inference.engine.sampling import logit_range
 
 END = 9
 
@@ -51,7 +51,7 @@ CHOICES = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=4).map(tuple
 @settings(max_examples=150, deadline=None)
 @given(CHOICES, st.integers(0, 99))
 def test_the_search_finds_the_most_probable_choice(choices: list[tuple[int, ...]], seed: int) -> None:
-    search, asked = Search(trie(choices), [END]), []
+    search, asked = ChoiceSearch(trie(choices), [END]), []
     while search.path is not None:
         asked.append(search.path)
         search.observe(logits_after(search.path, seed))
@@ -59,17 +59,17 @@ def test_the_search_finds_the_most_probable_choice(choices: list[tuple[int, ...]
     found = search.probabilities([str(c) for c in choices])
     assert sum(found.values()) == pytest.approx(1, abs=1e-5)
     best = max(wanted.values())
-    assert wanted[str(choices[pick(found, 0, 1, 0, 0.0).index])] == pytest.approx(best, rel=1e-4)
-    assert all(abs(found[c] - wanted[c]) <= RESOLUTION for c in wanted)
+    assert wanted[str(choices[sample_choice(found, 0, 1, 0, 0.0).index])] == pytest.approx(best, rel=1e-4)
+    assert all(abs(found[c] - wanted[c]) <= MIN_PROBABILITY for c in wanted)
     assert len(asked) == len(set(asked))
 
 
 def test_a_single_choice_needs_no_model() -> None:
-    assert Search(trie([(1, 2, 3)]), [END]).path is None
+    assert ChoiceSearch(trie([(1, 2, 3)]), [END]).path is None
 
 
 def test_what_all_choices_share_is_not_asked() -> None:
-    assert Search(trie([(5, 6, 1), (5, 6, 2)]), [END]).path == (5, 6)
+    assert ChoiceSearch(trie([(5, 6, 1), (5, 6, 2)]), [END]).path == (5, 6)
 
 
 def test_the_same_choice_twice_is_refused(tiny_base: str) -> None:
@@ -83,25 +83,25 @@ def test_the_same_choice_twice_is_refused(tiny_base: str) -> None:
 
 
 def test_temperature_draws_from_the_distribution() -> None:
-    drawn = ["ab"[pick({"a": 0.8, "b": 0.2}, 1.0, 1.0, i, 0.0).index] for i in range(400)]
+    drawn = ["ab"[sample_choice({"a": 0.8, "b": 0.2}, 1.0, 1.0, i, 0.0).index] for i in range(400)]
     assert 40 < drawn.count("b") < 130
 
 
 def found_by(choices: list[tuple[int, ...]], seed: int, temperature: float, move: float) -> tuple[int, bool]:
     """(index of the choice, whether it is sure) when every logit is moved at random by up to half of `move` spreads."""
-    search, random = Search(trie(choices), [END]), torch.Generator().manual_seed(seed)
+    search, random = ChoiceSearch(trie(choices), [END]), torch.Generator().manual_seed(seed)
     while search.path is not None:
         logits = logits_after(search.path, seed)
         moved = torch.rand(10, generator=random) - 0.5
-        search.observe(logits + moved * 0.99 * move * spread(logits))
-    drawn = pick(search.probabilities([str(c) for c in choices]), temperature, 0.9, seed, search.near)
-    return drawn.index, drawn.sure and search.sure
+        search.observe(logits + moved * 0.99 * move * logit_range(logits))
+    drawn = sample_choice(search.probabilities([str(c) for c in choices]), temperature, 0.9, seed, search.margin)
+    return drawn.index, not (drawn.near_tie or search.near_tie)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_what_is_sure_is_what_rounding_cannot_change(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     near = 0.01
-    monkeypatch.setattr("domainkit.inference.engine.choices.NEAR", near)
+    monkeypatch.setattr("domainkit.inference.engine.sampling.NEAR_TIE", near)
     random, changed, sure = torch.Generator().manual_seed(0), 0, 0
     for seed in range(600):
         choices = list({tuple(torch.randint(0, 4, (1 + i % 4,), generator=random).tolist()) for i in range(9)})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domainkit.inference.engine.detokenizer import TextStream
+from domainkit.inference.engine.detokenizer import Detokenizer
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def tokenizer(tiny_base: str) -> Any:
 
 def run(tokenizer: Any, text: str, stops: tuple[str, ...] = ()) -> list[str]:
     """Pieces of `text`, token by token (a token is a byte)."""
-    stream = TextStream(tokenizer, stops)
+    stream = Detokenizer(tokenizer, stops)
     pieces = []
     for token in tokenizer(text, add_special_tokens=False)["input_ids"]:
         pieces.append(stream.push(token))
@@ -52,12 +52,12 @@ def test_a_possible_stop_string_is_held_back(tokenizer: Any) -> None:
 
 
 def test_control_tokens_are_no_text(tokenizer: Any) -> None:
-    stream = TextStream(tokenizer)
+    stream = Detokenizer(tokenizer)
     assert stream.push(tokenizer.eos_token_id) + stream.push(tokenizer.convert_tokens_to_ids("a")) == "a"
 
 
 def test_broken_bytes_are_shown_at_the_end(tokenizer: Any) -> None:
-    stream = TextStream(tokenizer)
+    stream = Detokenizer(tokenizer)
     first = tokenizer("é", add_special_tokens=False)["input_ids"][0]
     assert stream.push(first) == ""
     assert stream.finish() == "\N{REPLACEMENT CHARACTER}"

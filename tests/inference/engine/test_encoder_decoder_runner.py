@@ -14,9 +14,8 @@ from domainkit.adapters.methods import METHODS, attach, parse_method
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.inference.backend import Request
-from domainkit.inference.engine import encoder_decoder_runner as encoder_decoder
-from domainkit.inference.engine.encoder_decoder_runner import PairRunner, make_pair_runner
-from domainkit.inference.engine.kv_cache import Seat
+from domainkit.inference.engine.batching import Chunk
+from domainkit.inference.engine.encoder_decoder_runner import EncoderDecoderRunner, make_encoder_decoder_runner
 from domainkit.inference.local import LocalBackend, local_backend
 from domainkit.messages import Message
 from domainkit.models.load import load_base
@@ -84,9 +83,9 @@ def test_company_does_not_matter_and_streams_join(pair: LocalBackend) -> None:
 
 def test_one_pass_a_token(pair: LocalBackend) -> None:
     engine = pair.engine()
-    before = engine.passes
+    before = engine.executor.n_passes
     pair.complete([ask("same size", max_tokens=6), ask("also size", max_tokens=6), ask("more size", max_tokens=6)])
-    assert engine.passes - before == 6
+    assert engine.executor.n_passes - before == 6
 
 
 def test_scores_and_choices_are_the_models_own(pair: LocalBackend, plain: Any) -> None:
@@ -165,49 +164,65 @@ def test_adapters_of_every_method_in_one_batch(
         moved |= {name} if answer != base[question] else set()
     assert moved == set(adapters), "adapters that change no answer prove nothing"
     take_for_near(10)
-    referee = pair.engine().referee
-    assert referee is not None
-    before = referee.settled
+    invariance = pair.engine().batch_invariance
+    assert invariance is not None
+    before = invariance.n_recomputed
     assert [c.text for c in pair.complete([*requests, *bare])] == answers
-    assert referee.settled > before, "tokens read anew, by their row's method"
+    assert invariance.n_recomputed > before, "tokens are recomputed with the sequence's adapter"
 
 
-# ---- seats -------------------------------------------------------------------------------------------------------------
+# ---- the runner --------------------------------------------------------------------------------------------------------
 
 
-def test_seats_may_leave_and_come_in_any_order(plain: Any) -> None:
-    """Rows that begin later answer in passes of their own; a freed slot takes the last seat's state, prompt and answer."""
-    runner = PairRunner(plain)
-    with torch.inference_mode():
-        a, b, c = (Seat([*range(10, 10 + n), 0, 40 + n], encoded=n) for n in (5, 9, 2))
-        for seat in (a, b, c):
-            runner.sit(seat)
-        runner.forward([a, b, c], [1, 1, 1])
-        runner.leave(a)  # c moves into its slot
-        late = Seat([70, 71, 72, 0], encoded=3)
-        runner.sit(late)
-        runner.forward([late], [1])
-        for seat in (b, c):
-            seat.tokens.append(90)
-        late.tokens.append(91)
-        assert runner.company(b) == runner.company(c) != runner.company(late)
-        found = [*runner.forward([b, c], [1, 1])[:, -1], runner.forward([late], [1])[0, -1]]
-        for seat, logits in zip((b, c, late), found, strict=True):
-            prompt, answer = seat.tokens[: seat.encoded], seat.tokens[seat.encoded :]
-            whole = plain(input_ids=torch.tensor([prompt]), decoder_input_ids=torch.tensor([answer]), use_cache=False)
-            torch.testing.assert_close(logits, whole.logits[0, -1], rtol=1e-3, atol=1e-3)
-        for seat in (c, late, b):
-            runner.leave(seat)
-        assert not runner._prompts.keys
-        runner.clear()
-    assert not runner.store.keys
+def plain_logits(model: Any, prompt: list[int], answer: list[int]) -> torch.Tensor:
+    out = model(input_ids=torch.tensor([prompt]), decoder_input_ids=torch.tensor([answer]), use_cache=False)
+    return out.logits[0, -1]
 
 
-def test_a_model_that_is_not_right_in_batches_is_refused(plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_pair_runner(plain, range(4, 12))
-    monkeypatch.setattr(encoder_decoder.PairRunner, "_width", lambda self, seat: seat.encoded - 1)
+@torch.inference_mode()
+def test_slots_can_be_allocated_and_freed_in_any_order(plain: Any) -> None:
+    """Sequences at different places of their answers are different batches; a freed slot takes the last one's states."""
+    runner = EncoderDecoderRunner(plain)
+    prompts = [list(range(10, 10 + n)) for n in (5, 9, 2)]
+    a, b, c = (runner.allocate(len(prompt) + 1) for prompt in prompts)
+    first = [Chunk(s, [*p, 0, 40 + len(p)], 0) for s, p in zip((a, b, c), prompts, strict=True)]
+    runner.forward(first)
+    runner.free(a)
+    assert c.index == 0
+    late = runner.allocate(4)
+    runner.forward([Chunk(late, [70, 71, 72, 0], 0)])
+    chunks = [Chunk(b, [90], b.length), Chunk(c, [90], c.length), Chunk(late, [91], late.length)]
+    keys = [runner.batch_key(chunk) for chunk in chunks]
+    assert keys[0] == keys[1] != keys[2]
+    logits = [*runner.forward(chunks[:2])[:, -1], runner.forward(chunks[2:])[0, -1]]
+    for slot, row in zip((b, c, late), logits, strict=True):
+        expected = plain_logits(plain, slot.tokens[: slot.n_encoded], slot.tokens[slot.n_encoded :])
+        torch.testing.assert_close(row, expected, rtol=1e-3, atol=1e-3)
+    for slot in (c, late, b):
+        runner.free(slot)
+    assert not runner.prompt_cache.keys
+    runner.clear()
+    assert not runner.cache.keys
+
+
+@torch.inference_mode()
+def test_a_long_prompt_is_collected_in_parts_and_other_slots_can_be_freed_meanwhile(plain: Any) -> None:
+    runner, prompt = EncoderDecoderRunner(plain), list(range(10, 40))
+    others = [runner.allocate(4) for _ in range(2)]
+    runner.forward([Chunk(slot, [70, 71, 72, 0], 0) for slot in others])
+    slot = runner.allocate(len(prompt) + 1)
+    for start in (0, 12):
+        assert runner.forward([Chunk(slot, prompt[start : start + 12], start)]).shape[1] == 0
+        runner.free(others.pop(0))
+    logits = runner.forward([Chunk(slot, [*prompt[24:], 0], 24)])[0, -1]
+    torch.testing.assert_close(logits, plain_logits(plain, prompt, [0]), rtol=1e-3, atol=1e-3)
+
+
+def test_a_model_whose_logits_differ_in_batches_is_refused(plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_encoder_decoder_runner(plain, list(range(4, 12)))
+    monkeypatch.setattr(EncoderDecoderRunner, "_prompt_width", lambda self, slot: slot.n_encoded - 1)
     with pytest.raises(BaseModelError, match=r"cannot be served[\s\S]*T5"):
-        make_pair_runner(plain, range(4, 12))
+        make_encoder_decoder_runner(plain, list(range(4, 12)))
 
 
 # ---- SentencePiece, as T5 has it ---------------------------------------------------------------------------------------

@@ -5,18 +5,18 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from domainkit.inference.engine.sampling import Drawn, draw, generator, gumbel, spread
+from domainkit.inference.engine.sampling import Sample, gumbel_noise, logit_range, random_generator, sample
 
 LOGITS = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
 
 
-def drawn(logits: torch.Tensor, temperature: float, top_p: float, source: np.random.Generator, near: float = 0.0) -> Drawn:  # fmt: skip
-    return draw(logits, temperature, top_p, gumbel(len(logits), source), near)
+def drawn(logits: torch.Tensor, temperature: float, top_p: float, source: np.random.Generator, near: float = 0.0) -> Sample:  # fmt: skip
+    return sample(logits, temperature, top_p, gumbel_noise(len(logits), source), near)
 
 
 def test_zero_temperature_is_the_argmax() -> None:
-    assert draw(LOGITS, 0.0, 1.0) == Drawn(0, True)
-    assert draw(LOGITS, 0.0, 1.0, gumbel(4, generator(3))).index == 0
+    assert sample(LOGITS, 0.0, 1.0) == Sample(0, near_tie=False)
+    assert sample(LOGITS, 0.0, 1.0, gumbel_noise(4, random_generator(3))).index == 0
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_zero_temperature_is_the_argmax() -> None:
 )
 @pytest.mark.parametrize("near", [0.0, 1e-3])
 def test_draws_follow_the_distribution(temperature: float, expected: list[float], near: float) -> None:
-    source = generator(0)
+    source = random_generator(0)
     found = [drawn(LOGITS, temperature, 1.0, source, near).index for _ in range(3000)]
     counts = torch.bincount(torch.tensor(found), minlength=4)
     wanted = np.array(expected) / sum(expected) * 3000
@@ -32,44 +32,44 @@ def test_draws_follow_the_distribution(temperature: float, expected: list[float]
 
 
 def test_draws_from_the_most_probable_mass_follow_the_distribution() -> None:
-    source = generator(0)
+    source = random_generator(0)
     counts = torch.bincount(torch.tensor([drawn(LOGITS, 1.0, 0.9, source).index for _ in range(3000)]), minlength=4)
     assert counts[3] == 0
     assert chisquare(counts[:3].numpy(), np.array([0.5, 0.3, 0.15]) / 0.95 * 3000).pvalue > 0.001
 
 
 def test_top_p_keeps_the_fewest_that_reach_it() -> None:
-    source = generator(0)
+    source = random_generator(0)
     assert {drawn(LOGITS, 1.0, 0.49, source).index for _ in range(200)} == {0}
     assert {drawn(LOGITS, 1.0, 0.51, source).index for _ in range(400)} == {0, 1}
 
 
 def test_top_p_over_a_flat_vocabulary_is_not_cut_short() -> None:
-    source = generator(0)
+    source = random_generator(0)
     assert max(drawn(torch.zeros(2000), 1.0, 0.99, source).index for _ in range(500)) > 300
 
 
 def test_forbidden_tokens_are_never_drawn() -> None:
     logits = torch.tensor([float("-inf"), 0.0, float("-inf")])
     for top_p in (0.5, 1.0):
-        assert {drawn(logits, 2.0, top_p, generator(i), 1e-3) for i in range(50)} == {Drawn(1, True)}
+        assert {drawn(logits, 2.0, top_p, random_generator(i), 1e-3) for i in range(50)} == {Sample(1, near_tie=False)}
 
 
 def test_noise_has_an_end() -> None:
     """Over a real vocabulary, for a thousand steps."""
-    source = generator(0)
-    assert max(float(gumbel(49_152, source).max()) for _ in range(1000)) < 45
+    source = random_generator(0)
+    assert max(float(gumbel_noise(49_152, source).max()) for _ in range(1000)) < 45
 
 
 def test_a_seed_decides_and_no_seed_does_not() -> None:
     flat = torch.zeros(10_000)
-    assert drawn(flat, 1.0, 1.0, generator(7)) == drawn(flat, 1.0, 1.0, generator(7))
-    assert drawn(flat, 1.0, 1.0, generator(-1)) != drawn(flat, 1.0, 1.0, generator(7))
-    assert len({drawn(flat, 1.0, 1.0, generator(None)).index for _ in range(5)}) > 1
+    assert drawn(flat, 1.0, 1.0, random_generator(7)) == drawn(flat, 1.0, 1.0, random_generator(7))
+    assert drawn(flat, 1.0, 1.0, random_generator(-1)) != drawn(flat, 1.0, 1.0, random_generator(7))
+    assert len({drawn(flat, 1.0, 1.0, random_generator(None)).index for _ in range(5)}) > 1
 
 
 def test_the_spread_is_each_rows_own() -> None:
-    assert spread(torch.tensor([[1.0, 4.0], [2.0, 2.5]])).tolist() == [3.0, 0.5]
+    assert logit_range(torch.tensor([[1.0, 4.0], [2.0, 2.5]])).tolist() == [3.0, 0.5]
 
 
 # ---- what rounding could move -----------------------------------------------------------------------------------------
@@ -81,25 +81,25 @@ NEAR = 0.01
 def test_what_is_sure_no_rounding_moves(temperature: float, top_p: float) -> None:
     """Many logits lie as close together as can be: what is called sure stays, and what is not moves now and then."""
     random = torch.Generator().manual_seed(0)
-    sure, moved = [], 0
+    certain, moved = [], 0
     for i in range(1000):
         logits = torch.randint(0, 400, (60,), generator=random) / 100.0
-        noise = gumbel(60, generator(i))
-        found = draw(logits, temperature, top_p, noise, NEAR)
+        noise = gumbel_noise(60, random_generator(i))
+        found = sample(logits, temperature, top_p, noise, NEAR)
         for _ in range(5):
             rounded = logits + (torch.rand(60, generator=random) - 0.5) * NEAR
-            other = draw(rounded, temperature, top_p, noise).index
-            assert not found.sure or other == found.index
+            other = sample(rounded, temperature, top_p, noise).index
+            assert found.near_tie or other == found.index
             moved += other != found.index
-        sure.append(found.sure)
-    assert 0.5 < sum(sure) / len(sure) < 1
+        certain.append(not found.near_tie)
+    assert 0.5 < sum(certain) / len(certain) < 1
     assert moved
 
 
 def test_an_only_possibility_is_sure() -> None:
-    assert draw(torch.zeros(1), 0.0, 1.0, None, 1.0) == Drawn(0, True)
-    assert drawn(torch.tensor([9.0, 0.0, 0.0]), 1.0, 0.5, generator(0), 1e-3) == Drawn(0, True)
+    assert sample(torch.zeros(1), 0.0, 1.0, None, 1.0) == Sample(0, near_tie=False)
+    assert drawn(torch.tensor([9.0, 0.0, 0.0]), 1.0, 0.5, random_generator(0), 1e-3) == Sample(0, near_tie=False)
 
 
 def test_two_alike_are_not_sure() -> None:
-    assert draw(torch.tensor([1.0, 1.0, 0.0]), 0.0, 1.0, None, 1e-6) == Drawn(0, False)
+    assert sample(torch.tensor([1.0, 1.0, 0.0]), 0.0, 1.0, None, 1e-6) == Sample(0, near_tie=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from domainkit.inference.engine.acceleration import Acceleration
-from domainkit.inference.engine.sampling import NEAR, spread
+from domainkit.inference.engine.sampling import NEAR_TIE, logit_range
 from domainkit.inference.engine.scheduler import Scheduler
 from domainkit.inference.local import LocalBackend
 from domainkit.models.load import load_base
@@ -44,10 +44,10 @@ def round_at_random(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every logit moves, each time otherwise, by up to half of what is taken for rounding."""
     forward, random = runner.forward, torch.Generator().manual_seed(0)
 
-    def rounded(seats: Any, wants: Any) -> torch.Tensor:
-        logits = forward(seats, wants)
+    def rounded(chunks: Any) -> torch.Tensor:
+        logits = forward(chunks)
         moved = torch.rand(logits.shape, generator=random) - 0.5
-        return logits + moved * (NEAR * spread(logits)[..., None]) * 0.99
+        return logits + moved * (NEAR_TIE * logit_range(logits)[..., None]) * 0.99
 
     monkeypatch.setattr(runner, "forward", rounded)
 
@@ -63,16 +63,16 @@ def test_rounding_changes_no_text(
     monkeypatch: pytest.MonkeyPatch,
     take_for_near: Callable[[float], None],
 ) -> None:
-    take_for_near(100 * NEAR)  # so that a few thousand tokens show it
-    monkeypatch.setitem(globals(), "NEAR", 100 * NEAR)
+    take_for_near(100 * NEAR_TIE)  # so that a few thousand tokens show it
+    monkeypatch.setitem(globals(), "NEAR_TIE", 100 * NEAR_TIE)
     wanted = texts(engine, adapters)
-    referee: Any = engine.engine().referee
-    before = referee.settled
+    invariance: Any = engine.engine().batch_invariance
+    before = invariance.n_recomputed
     assert before
     round_at_random(engine.engine().runner, monkeypatch)
     assert texts(engine, adapters) == wanted
-    assert referee.settled > before
-    engine.engine().referee = None
+    assert invariance.n_recomputed > before
+    engine.engine().batch_invariance = None
     assert texts(engine, adapters) != wanted
 
 
@@ -82,15 +82,15 @@ def test_what_is_settled_is_the_same_whoever_is_there(
     take_for_near(10)
     scheduler = engine.engine()
     seen: dict[tuple[Any, ...], list[torch.Tensor]] = {}
-    referee: Any = scheduler.referee
-    settle = referee.settle
+    invariance: Any = scheduler.batch_invariance
+    recompute_alone = invariance.recompute_alone
 
-    def watched(row: Any) -> torch.Tensor:
-        logits = settle(row)
-        seen.setdefault((row.folder, *row.seat.tokens), []).append(logits.clone())
+    def watched(sequence: Any, tokens: list[int], logits_wanted: int) -> torch.Tensor:
+        logits = recompute_alone(sequence, tokens, logits_wanted)
+        seen.setdefault((sequence.adapter_folder, *tokens), []).append(logits.clone())
         return logits
 
-    referee.settle = watched
+    invariance.recompute_alone = watched
     asked = [ask(f"q{i} " + "word " * (i % 3) * 4, adapter=a, max_tokens=4) for i in range(6) for a in (None, adapters["red"])]  # fmt: skip
     for one in asked:
         scheduler.prefixes.clear()
@@ -106,10 +106,10 @@ def test_a_long_row_is_read_anew_in_parts(
     engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, take_for_near: Callable[[float], None]
 ) -> None:
     monkeypatch.setattr("domainkit.inference.engine.acceleration.batch_invariance.BLOCK", 16)
-    referee: Any = engine.engine().referee
+    invariance: Any = engine.engine().batch_invariance
     take_for_near(10)
     [found] = engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])
-    assert referee.settled == found.completion_tokens + (found.finish_reason == "stop")
+    assert invariance.n_recomputed == found.completion_tokens + (found.finish_reason == "stop")
     take_for_near(0.0)
     assert engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])[0].text == found.text
 
@@ -124,25 +124,25 @@ def test_blocks_read_alone_serve_the_next_near_tie_with_the_same_bits(
         monkeypatch.setattr(f"domainkit.inference.engine.{module}.BLOCK", 16)
     take_for_near(10)
     scheduler = engine.engine()
-    referee: Any = scheduler.referee
-    settle, forward = referee.settle, referee._runner.forward
+    invariance: Any = scheduler.batch_invariance
+    recompute_alone, forward = invariance.recompute_alone, invariance._isolated.forward
     seen: dict[tuple[Any, ...], list[torch.Tensor]] = {}
     read = [0]
     forgetful = True
 
-    def watched(row: Any) -> torch.Tensor:
+    def watched(sequence: Any, tokens: list[int], logits_wanted: int) -> torch.Tensor:
         if forgetful:
             scheduler.prefixes.clear()
-        logits = settle(row)
-        seen.setdefault((row.folder, *row.seat.tokens), []).append(logits.clone())
+        logits = recompute_alone(sequence, tokens, logits_wanted)
+        seen.setdefault((sequence.adapter_folder, *tokens), []).append(logits.clone())
         return logits
 
-    def counted(seats: Any, wants: Any) -> torch.Tensor:
-        read[0] += sum(len(seat.chunk) for seat in seats)
-        return forward(seats, wants)
+    def counted(chunks: Any) -> torch.Tensor:
+        read[0] += sum(len(chunk.tokens) for chunk in chunks)
+        return forward(chunks)
 
-    monkeypatch.setattr(referee, "settle", watched)
-    monkeypatch.setattr(referee._runner, "forward", counted)
+    monkeypatch.setattr(invariance, "recompute_alone", watched)
+    monkeypatch.setattr(invariance._isolated, "forward", counted)
     text = "a beginning that many have in common, longer than a few blocks; " * 2
     asked = [ask(f"{text}{i}", adapter=a, max_tokens=4) for i in range(5) for a in (None, adapters["red"], adapters["dora"])]  # fmt: skip
     whole = engine.complete(asked)
@@ -159,22 +159,22 @@ def test_without_memory_the_shared_pass_decides(
     engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, take_for_near: Callable[[float], None]
 ) -> None:
     wanted = engine.complete([ask("x", max_tokens=6)])[0].text
-    referee: Any = engine.engine().referee
+    invariance: Any = engine.engine().batch_invariance
     take_for_near(10)
 
     def no_room(*given: Any) -> Any:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
 
-    monkeypatch.setattr(referee._runner, "forward", no_room)
+    monkeypatch.setattr(invariance._isolated, "forward", no_room)
     assert engine.complete([ask("x", max_tokens=6)])[0].text == wanted
-    assert not referee.settled
+    assert not invariance.n_recomputed
 
 
 def test_half_precision_has_no_referee(tiny_base: str) -> None:
     loaded = load_base(tiny_base, quantization="none")
-    assert Scheduler(loaded, "").referee
+    assert Scheduler(loaded, "").batch_invariance
     loaded.model.to(torch.bfloat16)
-    assert Scheduler(loaded, "").referee is None
+    assert Scheduler(loaded, "").batch_invariance is None
 
 
 def test_switched_off_near_ties_are_left_to_rounding(
@@ -183,5 +183,5 @@ def test_switched_off_near_ties_are_left_to_rounding(
     off = LocalBackend(tiny_base, None, "none", "cpu", acceleration=Acceleration(batch_invariance=False))
     take_for_near(10)
     assert off.complete([ask("x", max_tokens=6)])[0].text == engine.complete([ask("x", max_tokens=6)])[0].text
-    assert off.engine().referee is None
+    assert off.engine().batch_invariance is None
     off.close()
