@@ -1,22 +1,74 @@
-"""What the methods share: a frozen config, the hooks of a run that each does nothing by default, and PEFT's wrapping."""
+"""What adaptation methods share: the abilities that a method declares, its hooks in a training run, and PEFT's wrapping."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from domainkit.adapters.folder import WEIGHTS
 from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import task_type
 
+if TYPE_CHECKING:
+    import torch
+    from peft import LoraConfig, PeftConfig, PeftModel
+
+    from domainkit.adapters.tuned_model import TunedModel, Tuning
+
 Target = str | tuple[str, ...] | None
+PeftConfigDict = Mapping[str, Any]
+"""The values of an adapter_config.json."""
 SMALL = 1_000_000_000
 """Bases of fewer parameters take the upper end of a method's rates."""
 
 
-class Hooks:
-    """What a run asks of a method besides `attach`. `steps` are optimizer steps, `step` counts from 1."""
+class ForwardPass(Protocol):
+    """The tensors of one forward pass, as training lays them out: B rows of L positions, n supervised tokens."""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Arguments of the base's forward."""
+        ...
+
+    @property
+    def input_ids(self) -> torch.Tensor:
+        """(B, L); of an encoder-decoder, what the encoder reads."""
+        ...
+
+    @property
+    def decoder_ids(self) -> torch.Tensor | None:
+        """(B, T) what an encoder-decoder's decoder reads."""
+        ...
+
+    @property
+    def attention_mask(self) -> torch.Tensor | None: ...
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """(n) row of each supervised token."""
+        ...
+
+    @property
+    def columns(self) -> torch.Tensor:
+        """(n) position that predicts each supervised token."""
+        ...
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """(n) the supervised tokens."""
+        ...
+
+    @property
+    def tasks(self) -> torch.Tensor | None:
+        """(B) numbers of the rows' tasks."""
+        ...
+
+
+class Abilities:
+    """What a method can do. Declared on the class: an adapter folder names only the method, and can be asked all the same."""
 
     precisions: ClassVar[tuple[str, ...]] = ("none", "nf4", "int8")
     """Quantisations of the base that the method works on."""
@@ -26,55 +78,143 @@ class Hooks:
     """An untrained adapter changes no logit."""
     checkpoints: ClassVar[bool] = True
     """Works with gradient checkpointing."""
-    known_rates: ClassVar[tuple[float, float] | None] = None
-    """Lowest and highest peak learning rate published for the method, in the sources of its default; domainkit's own where none is."""
+    published_rates: ClassVar[tuple[float, float] | None] = None
+    """Lowest and highest peak learning rate in the sources of the method's default; domainkit's own where nothing is published."""
+    works_for_preferences: ClassVar[bool] = False
+    """The base is the reference of preference training: fresh the adapter changes nothing, and it can be switched off. Set it only
+    for a method that is tested so."""
+    base_can_be_sharded: ClassVar[bool] = True
+    """A part of the base stays frozen, which FSDP can shard."""
+    why_not_mergeable: ClassVar[str | None] = None
+    """What the method does that no change of the base's weights does, as the end of a sentence: "it …". None: it can be merged."""
 
-    def prepended(self) -> int:
-        """Positions that virtual tokens take from the context."""
+    @classmethod
+    def lora_rank(cls, config: PeftConfigDict) -> int | None:
+        """Rank of the matrix that the adapter adds to each weight; None when it is not the sum with a matrix of low rank."""
+        return None
+
+    @classmethod
+    def mixes_in_batch(cls, config: PeftConfigDict) -> bool:
+        """Rows of this adapter share a forward pass with rows of other adapters and of the base."""
+        return False
+
+    @classmethod
+    def n_tasks(cls, config: PeftConfigDict) -> int:
+        """Tasks that the adapter tells apart; 0 when it has none."""
         return 0
 
-    def tasks_of_rows(self) -> tuple[str, ...]:
-        """Names of the tasks that examples are told apart by; empty when the method has none."""
+    @classmethod
+    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+        """(arguments of the adapted model's forward, columns by which virtual tokens move its logits). `config` is PEFT's."""
+        return batch.inputs, 0
+
+    @classmethod
+    def cache_frozen_layers(cls, model: PeftModel) -> None:
+        """Compute once what the method's frozen layers would compute in every forward pass of a server."""
+
+    @classmethod
+    def why_not_plain_lora(cls, config: PeftConfigDict, quantization: str) -> str | None:
+        """Why no plain LoRA changes the same weights, as a sentence; None when there is one. `quantization` is the base's."""
+        if cls.lora_rank(config) is None:
+            name = str(config.get("peft_type")).lower()
+            return f"{name} changes weights by more than a matrix of low rank, so that no plain LoRA is the same"
+        return None
+
+    @classmethod
+    def write_plain_lora(cls, base: Any, folder: Path, config: PeftConfigDict, out: Path) -> Any:
+        """Write to `out` the plain LoRA that changes the same weights as the adapter of `folder`; the base with that adapter.
+
+        Raises ValueError or TypeError when the weights do not convert.
+        """
+        from safetensors.torch import save_file
+
+        from domainkit.adapters.tuned_model import load_adapted
+
+        model, rank = load_adapted(base, folder).eval(), cls.lora_rank(config)
+        assert rank is not None
+        lora, weights = cls.convert_to_lora(model, rank, config)
+        lora.task_type, lora.inference_mode = config.get("task_type"), True
+        save_file({k: w.detach().cpu().contiguous() for k, w in weights.items()}, out / WEIGHTS, {"format": "pt"})
+        lora.save_pretrained(str(out))
+        return model
+
+    @classmethod
+    def convert_to_lora(
+        cls, model: Any, rank: int, config: PeftConfigDict
+    ) -> tuple[LoraConfig, dict[str, torch.Tensor]]:
+        """(config, weights by their names in the file) of the LoRA of `rank` that changes the same weights."""
+        from peft import convert_to_lora
+
+        lora, weights = convert_to_lora(model, rank=rank)
+        return lora, weights
+
+
+class MethodHooks(Abilities):
+    """What a training run calls besides `attach`. `steps` are optimizer steps, `step` counts from 1. The defaults do nothing."""
+
+    def virtual_tokens(self) -> int:
+        """Positions of the context that virtual tokens take."""
+        return 0
+
+    def task_names(self) -> tuple[str, ...]:
+        """Names of the tasks that the method tells apart; empty when it has none."""
         return ()
 
-    def prepare(self, model: Any, steps: int, passes: Any) -> None:
-        """Last words before the first step; `passes()` iterates over the first epoch's forward passes."""
+    def check_for_preferences(self) -> None:
+        """Raises ConfigError for options with which the base cannot be the reference of preference training."""
+
+    def prepare(self, model: Any, steps: int, passes: Callable[[], Iterator[ForwardPass]]) -> None:
+        """Setup, once before the first step; `passes()` iterates over the first epoch's forward passes."""
 
     def parameter_groups(self, parameters: dict[str, Any], rate: float) -> list[dict[str, Any]] | None:
         """Optimizer groups, when parameters do not share one rate."""
         return None
 
-    def penalty(self, model: Any) -> Any:
-        """A scalar tensor added to the step's loss, or None."""
+    def penalty(self, model: Any) -> torch.Tensor | None:
+        """A scalar added to the step's loss."""
         return None
 
     def after_step(self, model: Any, step: int) -> None:
         """Called when the optimizer has stepped and gradients are still there."""
 
-    def state(self, model: Any) -> dict[str, Any]:
+    def state(self, model: Any) -> dict[str, torch.Tensor]:
         """Tensors that a checkpoint must hold besides weights and optimizer."""
         return {}
 
-    def restore(self, model: Any, state: dict[str, Any]) -> None:
+    def restore(self, model: Any, state: dict[str, torch.Tensor]) -> None:
         """Put back what `state` gave."""
 
-    def save(self, model: Any, folder: Path, fresh: dict[str, Any]) -> None:
+    def save(self, model: Any, folder: Path, fresh: dict[str, torch.Tensor]) -> None:
         """Write the folder in PEFT's layout; `fresh` holds copies of the trainable weights before the first step."""
         model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
 
-def hooks(method: Any) -> Hooks:
+def hooks(method: Any) -> MethodHooks:
     """The method's hooks; those that do nothing for a method that has none."""
-    return method if isinstance(method, Hooks) else Hooks()
+    return method if isinstance(method, MethodHooks) else MethodHooks()
 
 
-class Adaptation(BaseModel, Hooks):
+class Adaptation(BaseModel, MethodHooks):
     """Base of the methods' configs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-def wrap(model: Any, config: Any) -> Any:
+class NativeAdaptation(Adaptation):
+    """Base of the methods that PEFT lacks: `build` makes the module that changes the base."""
+
+    def build(self, model: Any) -> Tuning:
+        """The method's fresh weights over `model`, detached."""
+        raise NotImplementedError
+
+    def attach(self, model: Any) -> TunedModel:
+        """The base with fresh weights."""
+        from domainkit.adapters.tuned_model import TunedConfig, TunedModel
+
+        return TunedModel(model, self.build(model), TunedConfig(self))
+
+
+def wrap(model: Any, config: PeftConfig) -> Any:
     """The base inside PEFT. Raises ConfigError when the config names no layer of it."""
     from peft import get_peft_model
 
@@ -89,7 +229,7 @@ def wrap(model: Any, config: Any) -> Any:
         ) from e
 
 
-def modules(target: Target) -> Any:
+def target_modules(target: Target) -> str | list[str] | None:
     """PEFT's target_modules: a list is one of names' ends, a string all-linear or a pattern, None PEFT's own choice."""
     return list(target) if isinstance(target, tuple) else target
 
@@ -114,13 +254,17 @@ def quantization_of(model: Any) -> str:
 
 __all__ = [
     "SMALL",
+    "Abilities",
     "Adaptation",
-    "Hooks",
+    "PeftConfigDict",
+    "ForwardPass",
+    "MethodHooks",
+    "NativeAdaptation",
     "Target",
     "hooks",
     "linear_layers",
-    "modules",
     "packing_of",
     "quantization_of",
+    "target_modules",
     "wrap",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from domainkit.errors import AdapterError
+from domainkit.errors import AdapterError, ConfigError
 from domainkit.storage import sha256_file, write_text
 
 CARD = "card.json"
@@ -116,6 +116,14 @@ def split_task(adapter: str) -> tuple[str, str | None]:
     """(folder, task) of `folder#task`, which names a task of an adapter that holds several; task None for a plain folder."""
     folder, mark, task = adapter.rpartition("#")
     return (folder, task) if mark and folder and not Path(adapter).is_dir() else (adapter, None)
+
+
+def check_replaceable(out: Path) -> None:
+    """Raises ConfigError for a folder that exists and holds anything but an adapter: nothing else is ever overwritten."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / PEFT_CONFIG).is_file()):
+        raise ConfigError(
+            "exists and is not an adapter, so it is not replaced", where=f"out={out}", next_step="choose a new folder"
+        )
 
 
 def write_card(folder: Path, card: Card) -> None:

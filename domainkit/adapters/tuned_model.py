@@ -42,10 +42,9 @@ class RowPositions:
 class Tuning(torch.nn.Module):
     """The weights of one adapter and where in a base they act.
 
-    `by_rows`: rows of different adapters may share a pass. `positional`: what a pass changes depends on where its prompts lie.
+    `positional`: what a pass changes depends on where its prompts lie.
     """
 
-    by_rows: ClassVar[bool] = True
     positional: ClassVar[bool] = False
 
     def switch(self, on: bool) -> None:
@@ -68,7 +67,7 @@ class Tuning(torch.nn.Module):
         """The weights will not change any more: compute once what passes would compute anew."""
 
     def merge(self) -> None:
-        """Make the changes the base's own. Raises ConfigError when they are no change of its weights."""
+        """Make the changes the base's own, where the method is mergeable."""
         raise NotImplementedError
 
 
@@ -191,7 +190,13 @@ class TunedModel(torch.nn.Module):
         return self.base_model
 
     def merge_and_unload(self, *args: Any, **kwargs: Any) -> Any:
-        """The base with the adapter as part of its weights. Raises ConfigError where the method is no change of weights."""
+        """The base with the adapter as part of its weights. Raises ConfigError where no change of weights does what the method does."""
+        method = self.active_peft_config.method
+        if method.why_not_mergeable:
+            raise ConfigError(
+                f"{method.kind} cannot be merged: it {method.why_not_mergeable}",
+                next_step="serve the adapter beside the base, or train with method=lora",
+            )
         self.tuning.merge()
         return self.base_model
 

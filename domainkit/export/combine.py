@@ -16,8 +16,9 @@ from typing import Any, Literal, get_args
 
 import torch
 
-from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, Card, write_card
-from domainkit.adapters.methods import peft_warnings_muted
+from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, Card, check_replaceable, write_card
+from domainkit.adapters.methods import abilities_of, peft_warnings_muted, read_adapter_config
+from domainkit.adapters.methods.low_rank.lora import PLAIN_STARTS, Lora, is_plain_lora, special_features, start_of
 from domainkit.corpus.example import Example
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.export.merge import render_held_out
@@ -32,14 +33,6 @@ from domainkit.training.heldout import HeldOutComparison, compare_held_out, meas
 Combination = Literal["cat", "svd", "linear", "ties", "dare_linear", "dare_ties"]
 KEEP = 0.5
 """Least share of the best parent's gain that a combination must keep: it serves several domains, so it gives some up."""
-NOT_PLAIN = (
-    "use_dora",
-    "modules_to_save",
-    "trainable_token_indices",
-    "target_parameters",
-    "layer_replication",
-    "lora_bias",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +70,7 @@ def combine(
         refuse_method(origin.adapter)
         _refuse_special(origin.adapter)
         check_held_out(held_out, origin.adapter)
-    if out.exists() and any(out.iterdir()) and not (out / PEFT_CONFIG).is_file():
-        raise ConfigError("exists and is no adapter", where=f"out={out}", next_step="choose a new folder")
+    check_replaceable(out)
     # 2. The parents, over one base.
     first = origins[0]
     loaded = load_base(first.base, revision=first.revision, quantization=first.quantization, purpose="infer")
@@ -130,12 +122,12 @@ def _check_options(
 
 def _refuse_special(adapter: Adapter) -> None:
     """Raises MergeError for what add_weighted_adapter would pass over in silence."""
-    config = json.loads((adapter.folder / PEFT_CONFIG).read_text(encoding="utf-8"))
-    kind, special = config.get("peft_type"), [name for name in NOT_PLAIN if config.get(name)]
-    start = config.get("init_lora_weights", True)
-    if kind == "LORA" and not special and (not isinstance(start, str) or start in ("gaussian", "eva", "orthogonal")):
+    config = read_adapter_config(adapter.folder)
+    start = start_of(config)
+    if is_plain_lora(config) and start in PLAIN_STARTS:
         return
-    what = f"{str(kind).lower()}" if kind != "LORA" else ", ".join(special) or f"init_lora_weights={start}"
+    special = ", ".join(special_features(config)) or f"init_lora_weights={start}"
+    what = special if abilities_of(config["peft_type"]) is Lora else config["peft_type"].lower()
     raise MergeError(
         f"only plain LoRA adapters combine by weights, and this one has {what}",
         where=str(adapter.folder),
@@ -218,7 +210,7 @@ def _card(
         base_fingerprint=base,
         revision=origins[0].revision,
         quantization=origins[0].quantization,
-        method="lora",
+        method=Lora.model_fields["kind"].default,
         config={"combination": combination, "weights": shares, "rank": written["r"]},
         learning_rate_source="not trained: combined from its parents",
         prompt_format=known[0].prompt_format if known else "",

@@ -7,22 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from domainkit.adapters.folder import CARD, PEFT_CONFIG, Adapter
+from domainkit.adapters.folder import CARD, Adapter
+from domainkit.adapters.methods import abilities_of, read_adapter_config
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DomainkitError
 from domainkit.models import Quantization
 from domainkit.storage import sha256_lines
 from domainkit.training.heldout import HeldOutComparison
-
-VIRTUAL = "puts learnt vectors before each prompt, which no weight of the base could hold"
-WHY_NOT = {
-    "PROMPT_TUNING": VIRTUAL, "P_TUNING": VIRTUAL, "PREFIX_TUNING": VIRTUAL, "MULTITASK_PROMPT_TUNING": VIRTUAL,
-    "CPT": VIRTUAL, "CARTRIDGE": VIRTUAL, "ADAPTION_PROMPT": VIRTUAL,
-    "LOREFT": "edits hidden states at some positions of the prompt only, which weights, the same for every position, cannot do",
-    "DIREFT": "edits hidden states at some positions of the prompt only, which weights, the same for every position, cannot do",
-    "REFT": "edits hidden states at some positions of the prompt only, which weights, the same for every position, cannot do",
-    "BOTTLENECK": "adds layers with a bend in them, which no weight of the base could hold",
-}  # fmt: skip
 
 
 class MergeError(DomainkitError):
@@ -57,12 +48,12 @@ def find_origin(adapter: str | Path, base: str | None = None, quantization: Quan
 
 
 def refuse_method(adapter: Adapter) -> None:
-    """Raises MergeError for an adapter that is no change of weights."""
-    config = json.loads((adapter.folder / PEFT_CONFIG).read_text(encoding="utf-8"))
-    method = str(config.get("peft_type", "")).upper()
-    if method in WHY_NOT:
+    """Raises MergeError for an adapter of a method that cannot become part of the base's weights."""
+    name = read_adapter_config(adapter.folder)["peft_type"].lower()
+    why_not = abilities_of(name).why_not_mergeable
+    if why_not:
         raise MergeError(
-            f"{method.lower()} cannot be merged: it {WHY_NOT[method]}",
+            f"{name} cannot be merged: it {why_not}",
             where=str(adapter.folder),
             next_step="serve it as an adapter (DomainLLM, domainkit ask), or train with lora",
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from domainkit.adapters.folder import PEFT_CONFIG, Adapter
+from domainkit.adapters.folder import Adapter
+from domainkit.adapters.methods import abilities_of, read_adapter_config
+from domainkit.adapters.methods.low_rank.lora import Lora
 from domainkit.errors import AdapterError, ConfigError
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -72,10 +72,10 @@ def _only(what: str, found: set[str], default: str | None = None) -> str:
 
 def _rank(adapter: Adapter) -> int:
     """The adapter's largest rank, once it is known that vLLM can serve it."""
-    config: dict[str, Any] = json.loads((adapter.folder / PEFT_CONFIG).read_text(encoding="utf-8"))
+    config = read_adapter_config(adapter.folder)
     unfit = None
-    if config.get("peft_type") != "LORA":
-        unfit = f"is {config.get('peft_type')}, and vLLM serves LoRA only"
+    if abilities_of(config["peft_type"]) is not Lora:
+        unfit = f"is {config['peft_type']}, and vLLM serves LoRA only"
     elif config.get("use_dora"):
         unfit = "is DoRA, which vLLM does not serve"
     elif config.get("modules_to_save"):
@@ -84,4 +84,4 @@ def _rank(adapter: Adapter) -> int:
         raise AdapterError(
             unfit, where=str(adapter.folder), next_step="merge it into its base and serve that, or use backend='local'"
         )
-    return max([int(config.get("r", 8)), *map(int, (config.get("rank_pattern") or {}).values())])
+    return Lora.lora_rank(config)

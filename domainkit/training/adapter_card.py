@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from domainkit.adapters.adaptation import Hooks
-from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Card, write_card
-from domainkit.errors import ConfigError
+from domainkit.adapters.adaptation import MethodHooks
+from domainkit.adapters.folder import WEIGHTS, Card, write_card
 from domainkit.machine import hardware, versions
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.load import LoadedBase
@@ -20,14 +19,6 @@ from domainkit.training.config import PreferenceConfig, TrainConfig
 
 if TYPE_CHECKING:
     from peft import PeftModel
-
-
-def check_replaceable(out: Path) -> None:
-    """A new adapter may replace an adapter or an empty folder, and nothing else. Raises ConfigError."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / PEFT_CONFIG).is_file()):
-        raise ConfigError(
-            "exists and is not an adapter, so it is not replaced", where=f"out={out}", next_step="choose a new folder"
-        )
 
 
 def make_card(
@@ -67,7 +58,7 @@ def prompt_format(template: ChatTemplate) -> str:
     return template.tokenizer.decode(template.encode_chat(question, add_generation_prompt=True))
 
 
-def save_adapter(model: PeftModel, card: Card, out: Path, hooks: Hooks, fresh: dict[str, torch.Tensor]) -> None:
+def save_adapter(model: PeftModel, card: Card, out: Path, hooks: MethodHooks, fresh: dict[str, torch.Tensor]) -> None:
     """Write PEFT's folder with the card, whole or not at all. `fresh` holds the trainable weights before the first step."""
     with staged_folder(out) as staged:
         for config in model.peft_config.values():
@@ -77,4 +68,4 @@ def save_adapter(model: PeftModel, card: Card, out: Path, hooks: Hooks, fresh: d
         write_card(staged, card.model_copy(update={"weights_sha256": sha256_file(staged / WEIGHTS)}))
 
 
-__all__ = ["check_replaceable", "make_card", "prompt_format", "save_adapter"]
+__all__ = ["make_card", "prompt_format", "save_adapter"]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch.optim import Optimizer
 from transformers.trainer_pt_utils import safe_globals
 
-from domainkit.adapters.adaptation import Hooks
+from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.folder import PEFT_CONFIG, Adapter
 from domainkit.errors import ConfigError, saving
 from domainkit.storage import write_text
@@ -164,7 +164,7 @@ def save_checkpoint(
     model: torch.nn.Module,
     trainable: Mapping[str, torch.nn.Parameter],
     optimizer: Optimizer,
-    hooks: Hooks,
+    hooks: MethodHooks,
     ledger: Ledger,
 ) -> None:
     """Write the state after `step` and remove old checkpoints. All processes call it; the main process writes most of it."""
@@ -186,7 +186,7 @@ def load_checkpoint(
     model: torch.nn.Module,
     trainable: Mapping[str, torch.nn.Parameter],
     optimizer: Optimizer,
-    hooks: Hooks,
+    hooks: MethodHooks,
 ) -> Ledger:
     """Restore weights, optimizer and random numbers; return the ledger."""
     load_weights(folder, model, trainable, hooks)
@@ -213,7 +213,7 @@ def _rng_file() -> str:
 
 
 def save_weights(
-    folder: Path, model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], hooks: Hooks
+    folder: Path, model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], hooks: MethodHooks
 ) -> None:
     """All trainable weights as they are: PEFT's own layout leaves out what only training needs."""
     save_file({name: p.detach().contiguous() for name, p in trainable.items()}, str(folder / CHECKPOINT_WEIGHTS))
@@ -222,7 +222,7 @@ def save_weights(
 
 
 def load_weights(
-    folder: Path, model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], hooks: Hooks
+    folder: Path, model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], hooks: MethodHooks
 ) -> None:
     weights = load_file(str(folder / CHECKPOINT_WEIGHTS))
     with torch.no_grad():

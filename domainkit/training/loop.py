@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from domainkit.adapters.adaptation import Hooks
+from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.errors import MachineError
 from domainkit.training.batches import Batch, Batches, MicroBatch, pack, pad, split
@@ -44,7 +44,7 @@ class Loop:
     model: torch.nn.Module
     batches: Batches
     config: TrainConfig
-    hooks: Hooks
+    hooks: MethodHooks
     work: Path
     """Folder of the run's checkpoints."""
     pad_id: int

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch.optim import SGD, AdamW, Optimizer
 
-from domainkit.adapters.adaptation import Hooks
+from domainkit.adapters.adaptation import MethodHooks
 from domainkit.errors import MachineError
 from domainkit.training.config import AdapterConfig
 
@@ -19,7 +19,7 @@ NO_DECAY = re.compile(r"bias|layernorm|rmsnorm|(?:^|\.)norm(?:$|\.)|_norm(?:$|\.
 
 
 def make_optimizer(
-    model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], config: AdapterConfig, hooks: Hooks
+    model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], config: AdapterConfig, hooks: MethodHooks
 ) -> Optimizer:
     """The optimizer that `config` names, over the method's own parameter groups or the two usual ones."""
     assert config.learning_rate is not None

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import torch
 
+from domainkit.adapters.adaptation import hooks
 from domainkit.adapters.methods import Method
 from domainkit.errors import ConfigError
 from domainkit.training.distributed import world_size
@@ -44,10 +45,10 @@ def sharding_requested() -> Iterator[bool]:
 
 def check_can_shard(method: Method, quantization: str) -> None:
     """Raises ConfigError where sharding would save nothing, or where torch cannot shard the weights."""
-    if method.kind == "full":
+    if not hooks(method).base_can_be_sharded:
         raise ConfigError(
             "trains every weight of the base, so no frozen weight is left to shard over processes",
-            where="method=full",
+            where=f"method={method.kind}",
             next_step="choose another method, or examples/accelerate/multi_gpu.yaml",
         )
     if quantization == "int8":

@@ -13,9 +13,8 @@ from typing import Any
 import torch
 
 from domainkit.adapters.adaptation import hooks
-from domainkit.adapters.folder import Adapter
-from domainkit.adapters.methods import Method, attach, parse_method
-from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
+from domainkit.adapters.folder import Adapter, check_replaceable
+from domainkit.adapters.methods import Method, attach, forward_arguments, parse_method
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError
@@ -23,7 +22,7 @@ from domainkit.models.load import LoadedBase, load_base, pick_device
 from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
-from domainkit.training.adapter_card import check_replaceable, make_card, save_adapter
+from domainkit.training.adapter_card import make_card, save_adapter
 from domainkit.training.batches import Batches, MicroBatch, pad, use_segments, why_not_pack
 from domainkit.training.checkpoints import RunIdentity, finished_adapter, open_work_folder, work_folder
 from domainkit.training.config import TrainConfig, parse_config
@@ -177,7 +176,7 @@ def _resolve(config: TrainConfig, method: Method, base: LoadedBase) -> Resolved:
             "learning_rate": rate,
             "quantization": base.quantization,
             "revision": base.source.revision,
-            "max_length": config.max_length or base.context_length - hooks(method).prepended(),
+            "max_length": config.max_length or base.context_length - hooks(method).virtual_tokens(),
             "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
         }
     )
@@ -196,7 +195,7 @@ FAR = 3.0
 
 def _far_rate(method: Method, rate: float | None) -> str | None:
     """What to tell about a given rate that is far from every rate known to work for the method."""
-    known = hooks(method).known_rates
+    known = hooks(method).published_rates
     if rate is None or known is None or known[0] / FAR <= rate <= known[1] * FAR:
         return None
     usual, source = method.default_learning_rate()
@@ -237,7 +236,7 @@ def _render(
     )
     if not sum(r.supervised for r in tokenized):
         raise ConfigError("nothing to learn: no token is supervised", next_step="look at the examples' targets")
-    return _number_tasks(tokenized, examples, documents, hooks(method).tasks_of_rows())
+    return _number_tasks(tokenized, examples, documents, hooks(method).task_names())
 
 
 def _first_epoch(batches: Batches, model: Any, pad_id: int) -> Iterator[MicroBatch]:
@@ -266,7 +265,7 @@ def _batches(tokenized: list[TokenizedExample], model: Any, resolved: Resolved) 
 def _answers(model: Any, row: TokenizedExample, pad_id: int) -> torch.Tensor:
     """Logits (n, vocabulary) at a row's supervised positions, without dropout."""
     one = pad([row], pad_id).to(model.device)
-    given, shift = arguments(model, one)
+    given, shift = forward_arguments(model, one)
     was_training = model.training
     model.eval()
     logits = model(**given).logits[one.rows, one.columns + shift].float().cpu()

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 
 from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import peft_warnings_muted
+from domainkit.adapters.methods.low_rank.lora import is_plain_lora
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError
 from domainkit.export.merge import attach_saved
 from domainkit.export.merge_plan import MergeError
 from domainkit.export.plain_lora import to_plain_lora
-from domainkit.inference.adapters.peft_layers import is_plain_lora, read_config
 from domainkit.models.load import load_base
 from domainkit.training.config import TrainConfig
 from domainkit.training.train import train
@@ -66,8 +66,8 @@ def configs() -> dict[str, Any]:
 def test_the_plain_lora_gives_the_same_logits(kind: str, rank: int, tiny_base: str, tmp_path: Path) -> None:
     folder = build(tiny_base, tmp_path / kind, configs()[kind])
     to_plain_lora(folder, tmp_path / "plain", base=tiny_base, quantization="none")
-    assert is_plain_lora(read_config(str(tmp_path / "plain")))
     settings = json.loads((tmp_path / "plain" / "adapter_config.json").read_text())
+    assert is_plain_lora(settings)
     assert (settings["peft_type"], settings["r"], settings["init_lora_weights"]) == ("LORA", rank, True)
     assert settings["base_model_name_or_path"] == tiny_base
     names = load_file(str(tmp_path / "plain" / "adapter_model.safetensors"))

@@ -248,7 +248,7 @@ def test_rotations_are_built_once(
     made = [save_adapter(tiny_base, tmp_path / str(seed), seed, config) for seed in (1, 2)]
     engine = LocalBackend(tiny_base, None, quantization, "cpu")
     with monkeypatch.context() as patch:
-        patch.setattr("domainkit.inference.adapters.pool.keep_rotations", lambda host: None)
+        patch.setattr("domainkit.adapters.methods.orthogonal.boft_layers.cache_rotations", lambda host: None)
         wanted = [engine.complete([ask("question", adapter=folder)])[0].text for folder in made]
     if quantization == "none":
         prompt = engine._prompt(ask("question"))

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from domainkit.adapters.adaptation import hooks
-from domainkit.adapters.methods import METHODS, attach, parse_method, peft_warnings_muted
-from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
+from domainkit.adapters.methods import METHODS, attach, forward_arguments, parse_method, peft_warnings_muted
 from domainkit.adapters.tuned_model import load_adapted, own_method
 from domainkit.errors import ConfigError
 from domainkit.inference.adapters.pool import MIXED
@@ -49,7 +48,7 @@ class Case:
 
     @property
     def many_tasks(self) -> bool:
-        return bool(hooks(self.method).tasks_of_rows())
+        return bool(hooks(self.method).task_names())
 
     @property
     def rows(self) -> list[TokenizedExample]:
@@ -79,7 +78,7 @@ def near(a: torch.Tensor, b: torch.Tensor, tolerance: float = 1e-4) -> bool:
 def logits(model: Any, rows: list[TokenizedExample]) -> torch.Tensor:
     """(n, vocabulary) at the rows' supervised positions, without dropout."""
     one = pad(rows, 0)
-    given, shift = arguments(model, one)
+    given, shift = forward_arguments(model, one)
     model.eval()
     return model(**given).logits[one.rows, one.columns + shift]
 
@@ -218,16 +217,13 @@ def server(tiny: str, precision: str) -> LocalBackend:
 
 def merge(case: Case, precision: str, tiny: str, folder: Path) -> str:
     """Merged into the base as it is when its numbers are unpacked, the adapter answers as beside it."""
-    if getattr(case.model.active_peft_config, "is_prompt_learning", False):
-        return "no: virtual tokens are no weights"
+    if case.method.why_not_mergeable:
+        return f"no: it {case.method.why_not_mergeable}"
     into = "none" if precision == "int8" else precision
     with peft_warnings_muted():
         model = load_adapted(load_base(tiny, quantization=into).model, folder)  # type: ignore[arg-type]
         beside = logits(model, case.rows)
-        try:
-            merged = model.merge_and_unload()
-        except ConfigError as e:
-            return f"no: {e.what}"
+        merged = model.merge_and_unload()
     held(near(base_logits(merged, case.rows), beside, 1e-3), "merged, it answers otherwise")
     if precision == "int8":
         return "no: int8 layers round what they are given too, so that only the plain base can hold it"

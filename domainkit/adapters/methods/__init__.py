@@ -1,19 +1,26 @@
 """The table of adaptation methods: one file each, one line each.
 
-A line names a frozen pydantic config that is a `Method`: its fields are the method's options, and its verb is `attach`.
+A line names a frozen pydantic config, a subclass of `Adaptation`: its fields are the method's options, its class variables and
+class methods declare what the method can do (`Abilities`), its verb is `attach`. The line's name is PEFT's type in small letters.
 """
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import ValidationError
 
+from domainkit.adapters.folder import PEFT_CONFIG
 from domainkit.errors import ConfigError, validation_error_text
 from domainkit.registry import Table
+
+if TYPE_CHECKING:
+    from domainkit.adapters.adaptation import Abilities, ForwardPass
 
 METHODS = Table(
     "method",
@@ -39,12 +46,25 @@ METHODS = Table(
     group="domainkit.methods",
 )
 
+FOREIGN = Table(
+    "adapter type",
+    {
+        "cpt": "domainkit.adapters.methods.foreign:VirtualTokens",
+        "cartridge": "domainkit.adapters.methods.foreign:VirtualTokens",
+        "adaption_prompt": "domainkit.adapters.methods.foreign:VirtualTokens",
+        "reft": "domainkit.adapters.methods.foreign:Interventions",
+        "miss": "domainkit.adapters.methods.foreign:Miss",
+    },
+)
+"""Types that domainkit does not train, but can meet in a folder that PEFT wrote."""
+
 
 class Method(Protocol):
-    """How a base is adapted. `packs`: several examples may share a row (false for methods that prepend virtual tokens)."""
+    """How a base is adapted."""
 
     kind: str
     packs: ClassVar[bool]
+    """Several examples may share a row: false for methods that put virtual tokens before each."""
 
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
@@ -71,6 +91,33 @@ def parse_method(name: str, options: dict[str, Any]) -> Method:
         raise ConfigError(faults, next_step="domainkit methods lists the options of every method") from e
 
 
+def read_adapter_config(folder: str | Path) -> dict[str, Any]:
+    """The values of the folder's adapter_config.json; `peft_type` is always there, empty when the file names none."""
+    values: dict[str, Any] = json.loads((Path(folder) / PEFT_CONFIG).read_text(encoding="utf-8"))
+    return {**values, "peft_type": str(values.get("peft_type") or "")}
+
+
+def abilities_of(peft_type: str) -> type[Abilities]:
+    """What the method behind the `peft_type` of an adapter_config.json declares; the defaults for an unknown type."""
+    from domainkit.adapters.adaptation import Abilities
+
+    name = peft_type.lower()
+    table = next((table for table in (METHODS, FOREIGN) if name in table), None)
+    declared = table.load(name) if table is not None else Abilities
+    return declared if issubclass(declared, Abilities) else Abilities
+
+
+def forward_arguments(model: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+    """(arguments of the model's forward for a pass, columns by which virtual tokens move its logits).
+
+    `model` is a base, or a base with an adapter of any method.
+    """
+    config = getattr(model, "active_peft_config", None)
+    if config is None:
+        return batch.inputs, 0
+    return abilities_of(config.peft_type.lower()).forward_arguments(config, batch)
+
+
 @contextmanager
 def peft_warnings_muted() -> Iterator[None]:
     """PEFT calls properties that transformers has renamed: their deprecation is nothing a user could act on."""
@@ -86,4 +133,14 @@ def attach(method: Method, model: Any) -> Any:
         return method.attach(model)
 
 
-__all__ = ["METHODS", "Method", "attach", "parse_method", "peft_warnings_muted"]
+__all__ = [
+    "FOREIGN",
+    "METHODS",
+    "Method",
+    "abilities_of",
+    "attach",
+    "forward_arguments",
+    "parse_method",
+    "peft_warnings_muted",
+    "read_adapter_config",
+]

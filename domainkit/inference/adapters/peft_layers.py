@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
+from domainkit.adapters.methods.low_rank.lora import BASE_CHANGING_STARTS
 from domainkit.errors import AdapterError
 from domainkit.inference.engine.acceleration.mixed_lora import LoraModule, MixedLora
 
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
     from peft.tuners.tuners_utils import BaseTuner
     from transformers import PreTrainedModel
 
+    from domainkit.adapters.adaptation import Abilities
     from domainkit.inference.engine.acceleration.row_index import RowIndex
 
-CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
-"""Initialisations that change the base's own weights while an adapter loads."""
 MIXABLE_LAYERS = ("Linear", "Linear4bit", "Linear8bitLt")
 """Classes of PEFT's LoRA layers to whose output each row can add its own BAx."""
 
@@ -64,13 +64,18 @@ class PeftLayers:
         self._host.requires_grad_(False)
         self._host.eval()
 
+    def cache_frozen_layers(self, method: type[Abilities]) -> None:
+        """Compute once what the method's layers would compute in every pass."""
+        assert self._host is not None
+        method.cache_frozen_layers(self._host)
+
     def mix(self, name: str) -> bool:
         """Let rows of this plain LoRA adapter share passes with others; False when it has layers that cannot."""
         from peft.tuners.lora.layer import LoraLayer
 
         assert self._host is not None
         layers = [m for m in self._host.modules() if isinstance(m, LoraLayer) and _has_adapter(m, name)]
-        if not all(type(layer).__name__ in MIXABLE_LAYERS for layer in layers):
+        if not layers or not all(type(layer).__name__ in MIXABLE_LAYERS for layer in layers):
             return False
         self._mixed_lora.add_layers(cast("list[LoraModule]", layers))
         return True
@@ -149,7 +154,7 @@ def check_removable(config: PeftConfig, folder: str) -> None:
     init = getattr(config, "init_lora_weights", True)
     if bias != "none":
         option = f"bias={bias}"
-    elif isinstance(init, str) and init.lower().startswith(CHANGES_BASE):
+    elif isinstance(init, str) and init.lower().startswith(BASE_CHANGING_STARTS):
         option = f"init_lora_weights={init}"
     else:
         return
@@ -158,42 +163,6 @@ def check_removable(config: PeftConfig, folder: str) -> None:
         where=folder,
         next_step="merge it into a base of its own, or save it converted to plain LoRA",
     )
-
-
-def keep_rotations(host: Any) -> None:
-    """BOFT's layers build their rotation, a product of dense matrices, at every pass; frozen, once is enough."""
-    from peft.tuners.boft.layer import Linear
-
-    for layer in host.modules():
-        if isinstance(layer, Linear) and "forward" not in vars(layer):
-            layer.forward = _rotated(layer, layer.forward)  # type: ignore[method-assign]
-
-
-def _rotated(layer: Any, own: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    kept: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def forward(x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        active = layer.active_adapters  # none, where an adapter that only other layers have is left
-        if layer.disable_adapters or len(active) != 1 or active[0] not in layer.boft_R:
-            return own(x, *args, **kwargs)
-        name = active[0]
-        if name not in kept:
-            for gone in set(kept) - set(layer.boft_R):
-                del kept[gone]
-            rotation, scale = layer.get_delta_weight(name)
-            kept[name] = rotation.to(x.dtype), scale.to(x.dtype).squeeze(-1)
-        rotation, scale = kept[name]
-        y, bias = layer.base_layer(x @ rotation, *args, **kwargs), layer.base_layer.bias
-        return y * scale if bias is None else (y - bias) * scale + bias
-
-    return forward
-
-
-def is_plain_lora(config: Any) -> bool:
-    """y = Wx + BAx · scale and nothing else."""
-    special = ("use_dora", "modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters",
-               "alora_invocation_tokens", "lora_bias", "use_qalora", "use_bdlora", "arrow_config", "monteclora_config")  # fmt: skip
-    return config.peft_type == "LORA" and not any(getattr(config, name, None) for name in special)
 
 
 def _has_adapter(layer: Any, name: str) -> bool:
@@ -230,8 +199,6 @@ __all__ = [
     "PeftLayers",
     "alias_renamed_property",
     "check_removable",
-    "is_plain_lora",
-    "keep_rotations",
     "read_config",
     "type_of",
 ]

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, split_task
+from domainkit.adapters.methods import abilities_of, read_adapter_config
 from domainkit.adapters.peft_patches import mend_peft
 from domainkit.adapters.tuned_model import RowPositions, Tuning, load_tuning, own_method
 from domainkit.errors import AdapterError
 from domainkit.inference.adapters.peft_layers import (
     PeftLayers,
     check_removable,
-    is_plain_lora,
-    keep_rotations,
     read_config,
     type_of,
 )
@@ -145,7 +144,7 @@ class AdapterPool:
         folder = split_task(spec)[0]
         method = own_method(folder)
         if method is not None:
-            return method.by_rows
+            return method.mixes_in_batch(read_adapter_config(folder))
         config = read_config(folder)
         return config.is_prompt_learning or type_of(config) == self._peft.peft_type
 
@@ -181,29 +180,33 @@ class AdapterPool:
         folder = str(adapter.folder)
         method = own_method(folder)
         config = None if method is not None else read_config(folder)
-        if task is not None and (config is None or config.peft_type != "MULTITASK_PROMPT_TUNING"):
+        values = read_adapter_config(folder)
+        abilities = abilities_of(values["peft_type"])
+        if task is not None and not abilities.n_tasks(values):
             raise AdapterError(
                 f"holds no tasks, and the task '{task}' is asked for", where=folder, next_step=f"use {folder}"
             )
         # No other adapter may change the base while this one is read.
         self.enter([PassRow()])
         if config is None:
-            return self._read_tuning(adapter, name, method)
+            return self._read_tuning(adapter, name, method, mixes=abilities.mixes_in_batch(values))
         if config.is_prompt_learning:
-            return self._read_virtual_tokens(adapter, name, config, task)
-        return self._read_peft_layers(adapter, name, config)
+            n_tasks = abilities.n_tasks(values)
+            number = task_number(adapter, task, n_tasks) if n_tasks else None
+            return self._read_virtual_tokens(adapter, name, config, number)
+        return self._read_peft_layers(adapter, name, config, mixes=abilities.mixes_in_batch(values))
 
-    def _read_tuning(self, adapter: Adapter, name: str, method: Any) -> LoadedAdapter:
+    def _read_tuning(self, adapter: Adapter, name: str, method: Any, *, mixes: bool) -> LoadedAdapter:
         """An adapter of a method that PEFT lacks."""
-        if not method.by_rows and self._peft.peft_type:  # it replaces weights that PEFT's layers would wrap
+        if not mixes and self._peft.peft_type:  # it replaces weights that PEFT's layers would wrap
             self._clear_peft_layers()
         tuning = load_tuning(self._model, adapter.folder, method)
         tuning.requires_grad_(False)
         tuning.settle()
-        batch_key = MIXED if method.by_rows else name
+        batch_key = MIXED if mixes else name
         return LoadedAdapter(name, batch_key, _size(adapter), tuning=tuning)
 
-    def _read_virtual_tokens(self, adapter: Adapter, name: str, config: PeftConfig, task: str | None) -> LoadedAdapter:
+    def _read_virtual_tokens(self, adapter: Adapter, name: str, config: PeftConfig, task: int | None) -> LoadedAdapter:
         folder = str(adapter.folder)
         if not self._takes_virtual_tokens:
             raise AdapterError(
@@ -211,16 +214,13 @@ class AdapterPool:
                 where=folder,
                 next_step="train with a method that changes layers (domainkit methods lists them)",
             )
-        number = None
-        if config.peft_type == "MULTITASK_PROMPT_TUNING":
-            number = task_number(adapter, task, getattr(config, "num_tasks", 1))
         try:
-            virtual_tokens = read_virtual_tokens(self._model, folder, number)
+            virtual_tokens = read_virtual_tokens(self._model, folder, task)
         except LOAD_ERRORS as e:
             raise self._misfit(e, folder) from e
         return LoadedAdapter(name, MIXED, _size(adapter), virtual_tokens=virtual_tokens)
 
-    def _read_peft_layers(self, adapter: Adapter, name: str, config: PeftConfig) -> LoadedAdapter:
+    def _read_peft_layers(self, adapter: Adapter, name: str, config: PeftConfig, *, mixes: bool) -> LoadedAdapter:
         folder = str(adapter.folder)
         check_removable(config, folder)
         mend_peft()
@@ -234,9 +234,8 @@ class AdapterPool:
         except LOAD_ERRORS as e:
             self._undo_failed_read(name)
             raise self._misfit(e, folder) from e
-        if type_of(config) == "BOFT":
-            keep_rotations(self._model)
-        mixes = self._mixes_lora and is_plain_lora(config) and self._peft.mix(name)
+        self._peft.cache_frozen_layers(abilities_of(type_of(config)))
+        mixes = mixes and self._mixes_lora and self._peft.mix(name)
         return LoadedAdapter(name, MIXED if mixes else name, _size(adapter), in_peft_layers=True)
 
     def _undo_failed_read(self, name: str) -> None:

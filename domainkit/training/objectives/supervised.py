@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
-from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments
+from domainkit.adapters.methods import forward_arguments
 from domainkit.training.batches import MicroBatch
 
 CHUNK = 512
@@ -24,7 +24,7 @@ def supervised_loss(model: Any, one: MicroBatch) -> torch.Tensor:
     if len(one.targets) <= CHUNK or one.decoder_ids is not None or not head_is_plain(model):
         return cross_entropy(supervised_logits(model, one), one.targets, reduction="sum")
     base = model.get_base_model()
-    hidden = _decoder(base)(**arguments(model, one)[0]).last_hidden_state[one.rows, one.columns]
+    hidden = _decoder(base)(**forward_arguments(model, one)[0]).last_hidden_state[one.rows, one.columns]
     total = hidden.new_zeros((), dtype=torch.float32)
     for states, targets in zip(hidden.split(CHUNK), one.targets.split(CHUNK), strict=True):
         total = total + checkpoint(_chunk_loss, base.get_output_embeddings(), states, targets, use_reentrant=False)
@@ -33,7 +33,7 @@ def supervised_loss(model: Any, one: MicroBatch) -> torch.Tensor:
 
 def supervised_logits(model: Any, one: MicroBatch) -> torch.Tensor:
     """float32 (n, vocabulary): the logits from which the pass's supervised tokens are predicted."""
-    given, shift = arguments(model, one)
+    given, shift = forward_arguments(model, one)
     if one.decoder_ids is not None:  # it holds answers only
         return model(**given).logits[one.rows, one.columns].float()
     columns, places = (one.columns + shift).unique(return_inverse=True)

@@ -17,7 +17,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl.trainer.utils import RepeatSampler
 
-from domainkit.adapters.adaptation import Hooks
+from domainkit.adapters.adaptation import MethodHooks
 from domainkit.errors import TrainingError, saving
 from domainkit.training.checkpoints import (
     KEPT,
@@ -87,10 +87,10 @@ class TrlOverrides:
         # The Trainer would write PEFT's folder, which leaves out what only training needs.
         folder = Path(output_dir or self.plan.work)
         folder.mkdir(parents=True, exist_ok=True)
-        save_weights(folder, self.model, self.trainable, Hooks())
+        save_weights(folder, self.model, self.trainable, MethodHooks())
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_weights(Path(resume_from_checkpoint), self.model, self.trainable, Hooks())
+        load_weights(Path(resume_from_checkpoint), self.model, self.trainable, MethodHooks())
 
     def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
         # The Trainer's checkpoint can be incomplete after a crash: the ledger, written last, marks it as whole.

@@ -9,21 +9,19 @@ from typing import Any
 
 import torch
 
-from domainkit.adapters.folder import Adapter
-from domainkit.adapters.methods import Method, parse_method
+from domainkit.adapters.adaptation import hooks
+from domainkit.adapters.folder import Adapter, check_replaceable
+from domainkit.adapters.methods import METHODS, Method, parse_method
 from domainkit.corpus.example import Example
 from domainkit.corpus.preferences import Marked, Pair
 from domainkit.errors import ConfigError
 from domainkit.models.load import LoadedBase
-from domainkit.training.adapter_card import check_replaceable
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.distributed import world_size
 from domainkit.training.objectives import Objective, Plan, Row
 
 log = logging.getLogger("domainkit")
 
-WORKS = ("lora", "ia3", "loha", "lokr", "oft", "boft", "vera")
-"""Methods whose adapter, switched off, leaves the base, and fresh, changes nothing; each is tested."""
 RATE_SHARE = 1 / 20
 """Of a method's rate for examples: LoRA's 2e-4 becomes 1e-5, which TRL's documentation of DPO advises for adapters."""
 ROW_TYPES: dict[str, type] = {"pairs": Pair, "marked": Marked, "examples": Example}
@@ -32,6 +30,11 @@ LAYOUTS = {
     "marked": 'marked answers, {"prompt", "completion", "label"}',
     "examples": 'examples, {"input", "target"}',
 }
+
+
+def works_for_preferences() -> list[str]:
+    """Names of the methods that can be held to a reference."""
+    return [name for name in METHODS if getattr(METHODS.load(name), "works_for_preferences", False)]
 
 
 def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
@@ -80,19 +83,14 @@ def check(rows: Sequence[Row], config: PreferenceConfig, objective: type[Objecti
             where="beta",
             next_step=f"leave it out (β = {objective.beta:g}), or lower it",
         )
-    if config.method not in WORKS:
+    if config.method not in works_for_preferences():
         raise ConfigError(
             f"{config.method} cannot be held to a reference: it is not tested with preference training",
             where="method",
-            next_step=f"one of: {', '.join(WORKS)}",
+            next_step=f"one of: {', '.join(works_for_preferences())}",
         )
     method = parse_method(config.method, config.method_options)
-    if getattr(method, "init", "default") != "default":
-        raise ConfigError(
-            "a start that changes the base leaves no reference when the adapter is switched off",
-            where="method.init",
-            next_step="leave method.init out",
-        )
+    hooks(method).check_for_preferences()
     if world_size() > 1:
         raise ConfigError(
             "preference training runs in one process", where="accelerate launch", next_step="run it without"
@@ -166,4 +164,4 @@ def example_of(row: Row) -> Example:
     return row.example if isinstance(row, Marked) else row
 
 
-__all__ = ["WORKS", "check", "example_of", "from_start", "make_plan", "settle"]
+__all__ = ["check", "example_of", "from_start", "make_plan", "settle", "works_for_preferences"]

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from domainkit.adapters.adaptation import Hooks
+from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import Method, attach, peft_warnings_muted
 from domainkit.adapters.tuned_model import load_adapted
@@ -127,7 +127,7 @@ def train_preference(
         learning_rate_source=next(n for n in notes if n.startswith("learning rate")).partition(": ")[2],
         preference=_told(config, objective, scorer, before, ledger, last),
     )
-    save_adapter(model, card, out, Hooks(), {})
+    save_adapter(model, card, out, MethodHooks(), {})
     shutil.rmtree(work, ignore_errors=True)
     return Adapter.load(out)
 

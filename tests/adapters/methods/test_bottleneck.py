@@ -73,7 +73,7 @@ def test_chosen_rows_only(tiny_base: str, placement: str) -> None:
 
 
 def test_it_cannot_be_merged(tiny_base: str) -> None:
-    with pytest.raises(ConfigError, match="not linear, so that it is no change of the base's weights"):
+    with pytest.raises(ConfigError, match="bottleneck cannot be merged: it adds non-linear layers"):
         adapted(tiny_base).merge_and_unload()
 
 

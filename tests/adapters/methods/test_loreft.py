@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from domainkit.adapters.methods import attach, parse_method
+from domainkit.adapters.methods import attach, forward_arguments, parse_method
+from domainkit.adapters.methods.activations.loreft import prompt_ends
 from domainkit.adapters.methods.activations.reft_layers import Interventions, Loreft, shares
-from domainkit.adapters.methods.virtual_tokens.prompt_learning import arguments, prompt_ends
 from domainkit.adapters.tuned_model import TunedModel, load_adapted
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import AdapterError, ConfigError
@@ -86,7 +86,7 @@ def test_a_training_pass_knows_where_each_prompt_ends(tiny_base: str) -> None:
     one = pad(rows, 0)
     assert prompt_ends(one).tolist() == [18, 5]
     model = adapted(tiny_base, layers=(0,), first=2, last=2)
-    given, _ = arguments(model, one)
+    given, _ = forward_arguments(model, one)
     ids = given.pop("input_ids")
     given.pop("use_cache")
     found: list[torch.Tensor] = []
@@ -186,7 +186,7 @@ def test_what_cannot_work_is_told(tiny_base: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="first and last are both 0"):
         parse_method("loreft", {"first": 0, "last": 0})
     model = attach(parse_method("loreft", {}), base)
-    with pytest.raises(ConfigError, match="depend on the position in the prompt"):
+    with pytest.raises(ConfigError, match="loreft cannot be merged: it changes hidden states at some positions"):
         model.merge_and_unload()
     model.save_pretrained(tmp_path, state_dict=dict(list(model.state_dict().items())[1:]))
     model.unload()

@@ -23,7 +23,7 @@ from domainkit.training.objectives import OBJECTIVES, load_objective, trl_overri
 from domainkit.training.objectives.kto import weights
 from domainkit.training.preference import train_preference as preference_module
 from domainkit.training.preference.drift import measure_drift
-from domainkit.training.preference.plan import WORKS
+from domainkit.training.preference.plan import works_for_preferences
 from domainkit.training.preference.train_preference import train_preference
 
 END = 2  # <|end|>, the tiny tokenizer's control token that closes a turn
@@ -168,7 +168,7 @@ def test_a_quantised_base_keeps_the_adapter_in_float32(
     assert {p.dtype for p in trained} == {torch.float32}
 
 
-@pytest.mark.parametrize("method", [m for m in WORKS if m != "lora"])
+@pytest.mark.parametrize("method", [m for m in works_for_preferences() if m != "lora"])
 def test_the_methods_that_are_said_to_work_do(method: str, tiny_base: str, tmp_path: Path) -> None:
     options: dict[str, Any] = {"method.rank": 4} if method in ("loha", "lokr", "vera") else {}
     values = {"base": tiny_base, "quantization": "none", "learning_rate": 1e-2, "batch_size": 3, "group": 4, "probe": 3}
@@ -503,7 +503,7 @@ def test_another_trl_is_told(found: str | None, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_method_is_allowed_or_refused_on_purpose() -> None:
-    assert set(WORKS) < set(METHODS)
+    assert set(works_for_preferences()) < set(METHODS)
 
 
 # ---- the law, on the packaged model

@@ -3,18 +3,18 @@ parallel, He et al., arXiv 2110.04366)."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import SMALL, Adaptation
+from domainkit.adapters.adaptation import SMALL, NativeAdaptation, PeftConfigDict
 
 
-class BottleneckAdapter(Adaptation):
+class BottleneckAdapter(NativeAdaptation):
     """Bottleneck adapters (arXiv 1902.00751): y + U f(Dx) behind attention and feed-forward, behind the latter only, or beside it."""
 
-    by_rows: ClassVar[bool] = True
-    known_rates: ClassVar[tuple[float, float] | None] = (3e-5, 3e-3)
+    why_not_mergeable = "adds non-linear layers, which no weight of the base can hold"
+    published_rates = (3e-5, 3e-3)
 
     kind: Literal["bottleneck"] = "bottleneck"
     placement: Literal["houlsby", "pfeiffer", "parallel"] = "pfeiffer"
@@ -34,14 +34,13 @@ class BottleneckAdapter(Adaptation):
             return 3e-4, "LLM-Adapters' rate for 6B and 7B (arXiv 2304.01933, its commands)"
         return 1e-3, "within Houlsby's sweep of 3e-5 to 3e-3 for BERT (arXiv 1902.00751, section 3.2)"
 
-    def attach(self, model: Any) -> Any:
-        """The base with bottlenecks that add nothing yet."""
-        from domainkit.adapters.tuned_model import TunedConfig, TunedModel
-
-        return TunedModel(model, self.build(model), TunedConfig(self))
+    @classmethod
+    def mixes_in_batch(cls, config: PeftConfigDict) -> bool:
+        """Hooks change the adapter's own rows only."""
+        return True
 
     def build(self, model: Any) -> Any:
-        """Fresh bottlenecks over `model`, switched off."""
+        """Bottlenecks that add nothing yet."""
         from domainkit.adapters.methods.activations.bottleneck_layers import Bottlenecks
 
         scale = self.scale or (4.0 if self.placement == "parallel" else 1.0)

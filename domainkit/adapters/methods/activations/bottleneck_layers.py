@@ -66,12 +66,6 @@ class Bottlenecks(Hooked):
 
         return hook
 
-    def merge(self) -> None:
-        raise ConfigError(
-            "a bottleneck adapter is not linear, so that it is no change of the base's weights: it cannot be merged",
-            next_step="serve the adapter beside the base, or train with method=lora",
-        )
-
 
 def _part(block: Any, known: tuple[str, ...]) -> torch.nn.Module:
     found = next((m for name, m in block.named_modules() if name.rpartition(".")[2] in known), None)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from domainkit.adapters.adaptation import Adaptation, modules, wrap
+from domainkit.adapters.adaptation import Adaptation, target_modules, wrap
 
 
 class Ia3(Adaptation):
     """(IA)³ (arXiv 2205.05638): one learnt factor per feature of keys, values and feed-forward activations; the fewest weights of all."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-3, 5e-3)
+    published_rates = (1e-3, 5e-3)
+    works_for_preferences = True
 
     kind: Literal["ia3"] = "ia3"
     target: tuple[str, ...] | None = None
@@ -28,4 +29,4 @@ class Ia3(Adaptation):
         from peft import IA3Config
 
         options: dict[str, Any] = {} if self.target is None else {"feedforward_modules": list(self.feedforward or ())}
-        return wrap(model, IA3Config(target_modules=modules(self.target), **options))
+        return wrap(model, IA3Config(target_modules=target_modules(self.target), **options))

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from domainkit.adapters.adaptation import Adaptation
+from domainkit.adapters.adaptation import ForwardPass, NativeAdaptation, PeftConfigDict
+
+if TYPE_CHECKING:
+    import torch
+
+AT_SOME_POSITIONS = (
+    "changes hidden states at some positions of the prompt only, and weights are the same for every position"
+)
 
 
-class Reft(Adaptation):
+class Reft(NativeAdaptation):
     """What LoReFT and DiReFT share: where they act."""
 
-    packs: ClassVar[bool] = False
+    packs = False
     """In a packed row one shared beginning would stand for prompts that end in different places."""
-    by_rows: ClassVar[bool] = True
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-4, 9e-4)
+    why_not_mergeable = AT_SOME_POSITIONS
+    published_rates = (1e-4, 9e-4)
 
     rank: int = Field(8, ge=1)
     """Rank of the change; 8 for the paper's reasoning tasks, 4 for instructions."""
@@ -39,14 +46,17 @@ class Reft(Adaptation):
         """The paper's for 7B and 13B, for want of a published one for small decoders; a sweep may well find more."""
         return 9e-4, "LoReFT's rate for LLaMA 7B and 13B (arXiv 2404.03592, appendix D)"
 
-    def attach(self, model: Any) -> Any:
-        """The base with changes of zero."""
-        from domainkit.adapters.tuned_model import TunedConfig, TunedModel
+    @classmethod
+    def mixes_in_batch(cls, config: PeftConfigDict) -> bool:
+        """Hooks change the adapter's own rows only."""
+        return True
 
-        return TunedModel(model, self.build(model), TunedConfig(self))
-
-    def build(self, model: Any) -> Any:
-        raise NotImplementedError
+    @classmethod
+    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+        """Where each prompt ends; an encoder-decoder's encoder reads nothing but the prompt."""
+        if batch.decoder_ids is not None:
+            return batch.inputs, 0
+        return {**batch.inputs, "prompt_ends": prompt_ends(batch)}, 0
 
 
 class LoReft(Reft):
@@ -60,3 +70,9 @@ class LoReft(Reft):
 
         options = {name: getattr(self, name) for name in ("rank", "first", "last", "tied", "layers")}
         return Interventions(model, Loreft, **options)
+
+
+def prompt_ends(batch: ForwardPass) -> torch.Tensor:
+    """(B) length of each padded row's prompt, whose last position predicts the row's first supervised token."""
+    rows, length = batch.input_ids.shape
+    return batch.columns.new_full((rows,), length - 1).scatter_reduce(0, batch.rows, batch.columns, "amin") + 1

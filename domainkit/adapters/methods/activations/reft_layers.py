@@ -104,12 +104,6 @@ class Interventions(Hooked):
             for one in parts.values():  # type: ignore[operator]
                 one.settle()
 
-    def merge(self) -> None:
-        raise ConfigError(
-            "interventions depend on the position in the prompt, which no weight of the base does: they cannot be merged",
-            next_step="serve the adapter beside the base, or train with method=lora",
-        )
-
     # ---- where
 
     def prepare_pass(self, rows: Sequence[int], positions: Sequence[RowPositions]) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from domainkit.adapters.adaptation import SMALL, Adaptation
+from domainkit.adapters.adaptation import SMALL, NativeAdaptation
 
 
-class Full(Adaptation):
+class Full(NativeAdaptation):
     """Full fine-tuning: every weight, at the price of a whole model per adapter. Needs quantization=none."""
 
-    precisions: ClassVar[tuple[str, ...]] = ("none",)
-    by_rows: ClassVar[bool] = False
-    known_rates: ClassVar[tuple[float, float] | None] = (5e-6, 5e-5)
+    precisions = ("none",)
+    base_can_be_sharded = False
+    published_rates = (5e-6, 5e-5)
 
     kind: Literal["full"] = "full"
 
@@ -26,10 +26,9 @@ class Full(Adaptation):
     def attach(self, model: Any) -> Any:
         """The base with trainable float32 copies of all its weights."""
         from domainkit.adapters.methods.base_weights.replaced_layers import refuse_quantised
-        from domainkit.adapters.tuned_model import TunedConfig, TunedModel
 
-        refuse_quantised(model, "full")
-        return TunedModel(model, self.build(model), TunedConfig(self))
+        refuse_quantised(model, self.kind)
+        return super().attach(model)
 
     def build(self, model: Any) -> Any:
         """Copies of all weights, switched off."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation
+from domainkit.adapters.adaptation import NativeAdaptation
 from domainkit.errors import ConfigError
 
 
-class LastLayers(Adaptation):
+class LastLayers(NativeAdaptation):
     """Fine-tuning of the last blocks only (arXiv 1911.03090): the lower ones run without gradients. Needs quantization=none."""
 
-    precisions: ClassVar[tuple[str, ...]] = ("none",)
-    by_rows: ClassVar[bool] = False
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-5, 5e-4)
+    precisions = ("none",)
+    published_rates = (1e-5, 5e-4)
 
     kind: Literal["last_layers"] = "last_layers"
     count: int | None = Field(None, ge=1)
@@ -32,10 +31,9 @@ class LastLayers(Adaptation):
     def attach(self, model: Any) -> Any:
         """The base with trainable float32 copies of its last blocks' weights."""
         from domainkit.adapters.methods.base_weights.replaced_layers import refuse_quantised
-        from domainkit.adapters.tuned_model import TunedConfig, TunedModel
 
-        refuse_quantised(model, "last_layers")
-        return TunedModel(model, self.build(model), TunedConfig(self))
+        refuse_quantised(model, self.kind)
+        return super().attach(model)
 
     def build(self, model: Any) -> Any:
         """Copies of the blocks' weights, switched off."""

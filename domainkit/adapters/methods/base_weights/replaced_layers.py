@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 
@@ -13,8 +13,6 @@ from domainkit.errors import ConfigError
 
 class Replacements(Tuning):
     """Trained weights for the base's parameters that `chosen` names; a tied one is one weight in all its places."""
-
-    by_rows: ClassVar[bool] = False
 
     def __init__(self, model: Any, chosen: Callable[[str], bool]) -> None:
         super().__init__()

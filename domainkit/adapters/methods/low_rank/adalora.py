@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from domainkit.adapters.adaptation import Adaptation, modules, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
 from domainkit.adapters.peft_patches import mend_peft
 from domainkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+    from peft import LoraConfig
 
 
 class AdaLora(Adaptation):
     """AdaLoRA (arXiv 2303.10512): y = Wx + (alpha / initial rank) B diag(e) Ax; unimportant e are cut until the mean rank is `rank`."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (5e-4, 2.2e-3)
+    published_rates = (5e-4, 2.2e-3)
 
     kind: Literal["adalora"] = "adalora"
     rank: int = Field(8, ge=1)
@@ -51,6 +55,33 @@ class AdaLora(Adaptation):
         """The paper's for question answering."""
         return 1e-3, "AdaLoRA's rate for SQuAD, within its 5e-4 to 2.2e-3 (arXiv 2303.10512, tables 8, 10 and 13)"
 
+    @classmethod
+    def lora_rank(cls, config: PeftConfigDict) -> int:
+        """The largest that a layer started with or kept."""
+        return max([config["init_r"], *map(sum, (config.get("rank_pattern") or {}).values())])
+
+    @classmethod
+    def convert_to_lora(
+        cls, model: Any, rank: int, config: PeftConfigDict
+    ) -> tuple[LoraConfig, dict[str, torch.Tensor]]:
+        """B diag(e) A exactly, where PEFT would decompose the product again; layers of fewer ranks are filled up with zeros."""
+        import torch
+        from peft import LoraConfig
+
+        weights = {}
+        for name, layer in model.named_modules():
+            if "default" not in getattr(layer, "lora_E", {}):
+                continue
+            a = (layer.lora_A["default"] * layer.lora_E["default"]).detach()
+            # PEFT's AdaLoRA divides by the layer's rank, and adds 1e-5 to it.
+            b = (
+                layer.lora_B["default"] * (layer.scaling["default"] / (float(layer.ranknum["default"]) + 1e-5))
+            ).detach()
+            missing = rank - len(a)
+            weights[f"{name}.lora_A.weight"] = torch.nn.functional.pad(a, (0, 0, 0, missing))
+            weights[f"{name}.lora_B.weight"] = torch.nn.functional.pad(b, (0, missing))
+        return LoraConfig(r=rank, lora_alpha=rank, target_modules=config["target_modules"]), weights
+
     def attach(self, model: Any) -> Any:
         """The base with fresh weights: singular values zero, so that nothing changes before the first step."""
         from peft import AdaLoraConfig
@@ -62,14 +93,14 @@ class AdaLora(Adaptation):
             target_r=self.rank,
             lora_alpha=self.alpha or 2 * start,  # type: ignore[arg-type]
             lora_dropout=self.dropout,
-            target_modules=modules(self.target),
+            target_modules=target_modules(self.target),
             orth_reg_weight=self.orthogonality,
             deltaT=self.every,
             total_step=1,  # known, and set, once the run is
         )
         return wrap(model, config)
 
-    # -- hooks
+    # ---- hooks
 
     def prepare(self, model: Any, steps: int, passes: Any) -> None:
         """Fit the schedule of ranks to the run. Raises ConfigError when it is too short for one."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation, modules, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
 from domainkit.adapters.peft_patches import mend_peft
 
 
 class Loha(Adaptation):
     """LoHa (arXiv 2108.06098): y = Wx + (alpha / rank) (B₁A₁ ⊙ B₂A₂) x, a difference of rank up to rank²."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-4, 1e-3)
+    published_rates = (1e-4, 1e-3)
+    works_for_preferences = True
 
     kind: Literal["loha"] = "loha"
     rank: int = Field(8, ge=1)
@@ -30,6 +31,11 @@ class Loha(Adaptation):
         """The highest that was tried: the product of two small matrices moves slowly."""
         return 1e-3, "the highest of LyCORIS's 1e-4, 5e-4 and 1e-3, for images (arXiv 2309.14859, section 5.3.2)"
 
+    @classmethod
+    def lora_rank(cls, config: PeftConfigDict) -> int:
+        """The element-wise product of two matrices of rank r has rank r² at most."""
+        return int(config["r"]) ** 2
+
     def attach(self, model: Any) -> Any:
         """The base with fresh weights, one of the four factors zero; works on packed 4-bit layers too."""
         from peft import LoHaConfig
@@ -39,6 +45,6 @@ class Loha(Adaptation):
             r=self.rank,
             alpha=self.alpha or self.rank,  # type: ignore[arg-type]
             module_dropout=self.module_dropout,
-            target_modules=modules(self.target),
+            target_modules=target_modules(self.target),
         )
         return wrap(model, config)

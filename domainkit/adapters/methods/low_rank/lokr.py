@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation, modules, wrap
+from domainkit.adapters.adaptation import Adaptation, target_modules, wrap
 from domainkit.adapters.peft_patches import mend_peft
 
 
 class Lokr(Adaptation):
     """LoKr (arXiv 2309.14859): y = Wx + (alpha / rank) (C ⊗ BA) x, of high rank from few weights."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-4, 3e-3)
+    published_rates = (1e-4, 3e-3)
+    works_for_preferences = True
 
     kind: Literal["lokr"] = "lokr"
     rank: int = Field(8, ge=1)
@@ -45,7 +46,7 @@ class Lokr(Adaptation):
             module_dropout=self.module_dropout,
             decompose_both=self.decompose_both,
             decompose_factor=self.decompose_factor,
-            target_modules=modules(self.target),
+            target_modules=target_modules(self.target),
             # A zero left factor that is low-rank on both sides would leave the right one without gradient for too long.
             init_weights="lycoris" if self.decompose_both else True,
         )

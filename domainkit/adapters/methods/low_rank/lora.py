@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
+import tempfile
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import SMALL, Adaptation, modules, quantization_of, wrap
+from domainkit.adapters.adaptation import SMALL, Adaptation, PeftConfigDict, quantization_of, target_modules, wrap
+from domainkit.adapters.folder import WEIGHTS
 from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import is_encoder_decoder
+
+if TYPE_CHECKING:
+    pass
+
+SPECIAL = (
+    "use_dora",
+    "modules_to_save",
+    "trainable_token_indices",
+    "target_parameters",
+    "layer_replication",
+    "lora_bias",
+    "alora_invocation_tokens",
+    "use_qalora",
+    "use_bdlora",
+    "arrow_config",
+    "monteclora_config",
+)
+"""Fields of PEFT's LoraConfig by which an adapter is more than y = Wx + scale · BAx."""
+PLAIN_STARTS = ("true", "false", "gaussian", "eva", "orthogonal")
+"""Values of `init_lora_weights` that leave the base as it is."""
+CONVERTIBLE_STARTS = ("pissa", "olora")
+"""Those that take a part of the base's weights out, and whose difference is a LoRA of twice the rank (PEFT's conversion)."""
+BASE_CHANGING_STARTS = (*CONVERTIBLE_STARTS, "corda", "loftq", "lora_ga")
+"""Those that change the base's own weights while an adapter loads."""
 
 
 class Lora(Adaptation):
     """LoRA (arXiv 2106.09685) and its variants rsLoRA, DoRA, LoRA+, PiSSA, OLoRA and EVA: y = Wx + (alpha / rank) BAx."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (6e-5, 5e-4)
+    published_rates = (6e-5, 5e-4)
+    works_for_preferences = True
 
     kind: Literal["lora"] = "lora"
     rank: int = Field(16, ge=1)
@@ -44,6 +71,47 @@ class Lora(Adaptation):
             return 2e-4, "QLoRA's rate for 7B to 13B (arXiv 2305.14314, its scripts)"
         return 5e-4, "the upper end of LoRA's 2e-4 to 5e-4 for bases under 1B (arXiv 2106.09685, tables 9 and 11)"
 
+    @classmethod
+    def lora_rank(cls, config: PeftConfigDict) -> int:
+        """The largest rank of a layer."""
+        return max([int(config.get("r", 8)), *map(int, (config.get("rank_pattern") or {}).values())])
+
+    @classmethod
+    def mixes_in_batch(cls, config: PeftConfigDict) -> bool:
+        """Plain LoRA: each row adds its own BAx."""
+        return is_plain_lora(config)
+
+    @classmethod
+    def why_not_plain_lora(cls, config: PeftConfigDict, quantization: str) -> str | None:
+        """DoRA changes the weights' magnitude too; a start in weights that were then quantised is not known exactly."""
+        start = start_of(config)
+        convertible = start.startswith(CONVERTIBLE_STARTS)
+        if config.get("use_dora") or not (convertible or start in PLAIN_STARTS):
+            name = "dora" if config.get("use_dora") else f"init_lora_weights={start}"
+            return f"{name} changes weights by more than a matrix of low rank, so that no plain LoRA is the same"
+        if convertible and quantization != "none":
+            return (
+                f"{start} took its part out of weights that were then quantised, so the exact difference is not known"
+            )
+        return None
+
+    @classmethod
+    def write_plain_lora(cls, base: Any, folder: Path, config: PeftConfigDict, out: Path) -> Any:
+        """What training added to the start that PiSSA or OLoRA made: BA − B₀A₀ (arXiv 2404.02948, appendix C)."""
+        from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        settings = PeftConfig.from_pretrained(str(folder))
+        settings.inference_mode = False
+        model = get_peft_model(base, settings)
+        with tempfile.TemporaryDirectory() as first:
+            model.peft_config["default"].init_lora_weights = True  # or PEFT would read the start as one more start
+            model.save_pretrained(first)
+            set_peft_model_state_dict(model, load_file(str(folder / WEIGHTS)))
+            model.eval().save_pretrained(str(out), path_initial_model_for_weight_conversion=first)
+        (out / "README.md").unlink(missing_ok=True)
+        return model
+
     def attach(self, model: Any) -> Any:
         """The base with fresh LoRA weights; the default start changes nothing before the first step."""
         from peft import LoraConfig
@@ -59,7 +127,7 @@ class Lora(Adaptation):
             r=self.rank,
             lora_alpha=self.alpha or 2 * self.rank,  # type: ignore[arg-type]
             lora_dropout=self.dropout,
-            target_modules=modules(self.target),
+            target_modules=target_modules(self.target),
             use_rslora=self.rslora,
             use_dora=self.dora,
             init_lora_weights=start,
@@ -73,7 +141,7 @@ class Lora(Adaptation):
             raise ConfigError(
                 "DoRA does not work on an int8 base on the CPU", where="method.dora", next_step="use nf4 or none"
             )
-        if self.init in ("pissa", "olora") and packed != "none":
+        if self.init in CONVERTIBLE_STARTS and packed != "none":
             raise ConfigError(
                 f"{self.init} takes part of each weight out of the base, and what is left is no longer {packed}",
                 where="method.init",
@@ -85,14 +153,23 @@ class Lora(Adaptation):
                 where="method.init",
                 next_step="use init=default, or pissa or olora with quantization=none",
             )
-        if self.init in ("pissa", "olora") and self.dora:
+        if self.init in CONVERTIBLE_STARTS and self.dora:
             raise ConfigError(
                 f"an adapter started with {self.init} is saved as plain LoRA, which DoRA's magnitudes are not",
                 where="method.init",
                 next_step="use init=default with dora, or dora=false",
             )
 
-    # -- hooks
+    # ---- hooks
+
+    def check_for_preferences(self) -> None:
+        """The reference is the base with the adapter switched off."""
+        if self.init != "default":
+            raise ConfigError(
+                "a start that changes the base leaves no reference when the adapter is switched off",
+                where="method.init",
+                next_step="leave method.init out",
+            )
 
     def prepare(self, model: Any, steps: int, passes: Any) -> None:
         """EVA's start: PEFT's incremental SVD of the layers' inputs over the first epoch."""
@@ -122,13 +199,28 @@ class Lora(Adaptation):
     def save(self, model: Any, folder: Path, fresh: dict[str, Any]) -> None:
         """Plain LoRA, whatever the start: PiSSA and OLoRA are saved as the difference that training made."""
         config = model.peft_config["default"]
-        if self.init in ("pissa", "olora"):
+        if self.init in CONVERTIBLE_STARTS:
             _save_difference(model, folder, fresh)
             return
         kept = config.init_lora_weights
         config.init_lora_weights, config.eva_config = True, None
         super().save(model, folder, fresh)
         config.init_lora_weights = kept
+
+
+def is_plain_lora(config: PeftConfigDict) -> bool:
+    """y = Wx + scale · BAx and nothing else. `config` are the values of an adapter_config.json."""
+    return config.get("peft_type") == "LORA" and not special_features(config)
+
+
+def special_features(config: PeftConfigDict) -> list[str]:
+    """The fields that make a LoRA more than plain."""
+    return [name for name in SPECIAL if config.get(name)]
+
+
+def start_of(config: PeftConfigDict) -> str:
+    """How the weights were initialised: PEFT's `init_lora_weights` in small letters."""
+    return str(config.get("init_lora_weights", True)).lower()
 
 
 def _save_difference(model: Any, folder: Path, fresh: dict[str, Any]) -> None:
@@ -149,7 +241,7 @@ def _save_difference(model: Any, folder: Path, fresh: dict[str, Any]) -> None:
     config.lora_alpha = config.lora_alpha * (2**0.5 if config.use_rslora else 2)
     config.r, config.init_lora_weights, config.inference_mode = 2 * config.r, True, True
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(weights, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
+    save_file(weights, str(folder / WEIGHTS), metadata={"format": "pt"})
     config.save_pretrained(str(folder))
 
 

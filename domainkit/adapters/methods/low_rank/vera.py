@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation, modules, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
 
 
 class Vera(Adaptation):
     """VeRA (arXiv 2310.11454): y = Wx + diag(b) B diag(d) Ax with A and B random, frozen and shared; a tenth of LoRA's weights."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-3, 1e-1)
+    published_rates = (1e-3, 1e-1)
+    works_for_preferences = True
 
     kind: Literal["vera"] = "vera"
     rank: int = Field(256, ge=1)
@@ -32,6 +33,11 @@ class Vera(Adaptation):
             "PEFT's method comparison; the paper takes 4e-3 for Llama and up to 1e-1 for GPT-2 (arXiv 2310.11454, appendix A)",
         )
 
+    @classmethod
+    def lora_rank(cls, config: PeftConfigDict) -> int:
+        """That of the shared matrices."""
+        return int(config["r"])
+
     def attach(self, model: Any) -> Any:
         """The base with b zero, so that nothing changes before the first step. The shared matrices are saved with the rest."""
         from peft import VeraConfig
@@ -40,7 +46,7 @@ class Vera(Adaptation):
             r=self.rank,
             vera_dropout=self.dropout,
             d_initial=self.initial_d,
-            target_modules=modules(self.target),
+            target_modules=target_modules(self.target),
             save_projection=True,
         )
         return wrap(model, config)

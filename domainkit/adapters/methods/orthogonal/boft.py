@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import SMALL, Adaptation, Target, modules, wrap
+from domainkit.adapters.adaptation import SMALL, Adaptation, Target, target_modules, wrap
 from domainkit.adapters.peft_patches import mend_peft
 
 
 class Boft(Adaptation):
     """BOFT (arXiv 2311.06243): y = W R x with R a product of butterfly factors; a dense rotation from few weights, slow to apply."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (5e-5, 8e-4)
+    published_rates = (5e-5, 8e-4)
+    works_for_preferences = True
 
     kind: Literal["boft"] = "boft"
     block_size: int = Field(8, ge=2)
@@ -32,6 +33,13 @@ class Boft(Adaptation):
             return 2e-4, "between BOFT's 1e-4 and 8e-4 for Llama 2 7B (arXiv 2311.06243, appendix A.3)"
         return 5e-4, "within BOFT's 5e-5 to 8e-4 for a base of 184M (arXiv 2311.06243, table 7)"
 
+    @classmethod
+    def cache_frozen_layers(cls, model: Any) -> None:
+        """Its layers build their rotation, a product of dense matrices, at every pass."""
+        from domainkit.adapters.methods.orthogonal.boft_layers import cache_rotations
+
+        cache_rotations(model)
+
     def attach(self, model: Any) -> Any:
         """The base with identity rotations, which change nothing."""
         from peft import BOFTConfig
@@ -41,7 +49,7 @@ class Boft(Adaptation):
             boft_block_size=self.block_size,
             boft_n_butterfly_factor=self.factors,
             boft_dropout=self.dropout,
-            target_modules=modules(self.target),
+            target_modules=target_modules(self.target),
         )
         wrapped = wrap(model, config)
         _share_permutations(wrapped)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import SMALL, Adaptation, modules, wrap
+from domainkit.adapters.adaptation import SMALL, Adaptation, target_modules, wrap
 
 
 class Oft(Adaptation):
     """OFT (arXiv 2306.07280): y = W R x with R block-diagonal and orthogonal, which keeps the angles between neurons."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (8e-5, 9e-4)
+    published_rates = (8e-5, 9e-4)
+    works_for_preferences = True
 
     kind: Literal["oft"] = "oft"
     block_size: int = Field(32, ge=2)
@@ -39,6 +40,6 @@ class Oft(Adaptation):
             oft_block_size=self.block_size,
             module_dropout=self.dropout,
             use_cayley_neumann=not self.exact,
-            target_modules=modules(self.target),
+            target_modules=target_modules(self.target),
         )
         return wrap(model, config)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from domainkit.adapters.adaptation import ForwardPass, PeftConfigDict
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import StartedFromWords, wrap_virtual
 
 
 class MultitaskPromptTuning(StartedFromWords):
     """Multitask prompt tuning (arXiv 2303.02861): prompt of task t = P ⊙ uₜvₜᵀ, P shared by all tasks; rows name theirs with "task"."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-3, 0.3)
+    published_rates = (1e-3, 0.3)
 
     kind: Literal["multitask_prompt_tuning"] = "multitask_prompt_tuning"
     tasks: tuple[str, ...] = Field(("default",), min_length=1)
@@ -24,6 +25,22 @@ class MultitaskPromptTuning(StartedFromWords):
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
         """Prompt tuning's: the factors start at one."""
         return 1e-3, "prompt tuning's in PEFT's method comparison; prompt tuning takes 0.3 on T5 (arXiv 2104.08691)"
+
+    @classmethod
+    def n_tasks(cls, config: PeftConfigDict) -> int:
+        """As many as were named in training."""
+        return int(config["num_tasks"])
+
+    @classmethod
+    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+        """Each row's task goes along."""
+        inputs, shift = super().forward_arguments(config, batch)
+        if batch.decoder_ids is not None:
+            # PEFT 0.21 drops the decoder's ids here; from labels the base makes the same ids again.
+            labels = inputs.pop("decoder_input_ids").new_full(batch.decoder_ids.shape, -100)
+            labels[batch.rows, batch.columns] = batch.targets
+            inputs["labels"] = labels
+        return {**inputs, "task_ids": batch.tasks}, shift
 
     def attach(self, model: Any) -> Any:
         """The base with virtual tokens before each prompt."""
@@ -45,6 +62,6 @@ class MultitaskPromptTuning(StartedFromWords):
             encoder.prefix_task_cols.add_(1.0)
             encoder.prefix_task_rows.add_(1.0 / self.rank)
 
-    def tasks_of_rows(self) -> tuple[str, ...]:
+    def task_names(self) -> tuple[str, ...]:
         """The tasks in the order of their ids."""
         return self.tasks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from domainkit.adapters.methods.virtual_tokens.prompt_learning import VirtualTok
 class PTuning(VirtualTokens):
     """P-tuning (arXiv 2103.10385): virtual tokens before the prompt, written by a small network that only training needs."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-5, 5e-3)
+    published_rates = (1e-5, 5e-3)
 
     kind: Literal["p_tuning"] = "p_tuning"
     encoder: Literal["mlp", "lstm"] = "mlp"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
+from domainkit.adapters.adaptation import ForwardPass
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import START, VirtualTokens, token_ids, wrap_virtual
 from domainkit.models.encoder_decoder import is_encoder_decoder
 
@@ -11,8 +12,8 @@ from domainkit.models.encoder_decoder import is_encoder_decoder
 class PrefixTuning(VirtualTokens):
     """Prefix tuning (arXiv 2101.00190): learnt keys and values in front of every layer's attention; the base's layers stay as they are."""
 
-    checkpoints: ClassVar[bool] = False  # recomputed layers get no cache, and so no prefix
-    known_rates: ClassVar[tuple[float, float] | None] = (5e-5, 3e-2)
+    checkpoints = False  # recomputed layers get no cache, and so no prefix
+    published_rates = (5e-5, 3e-2)
 
     kind: Literal["prefix_tuning"] = "prefix_tuning"
     init: Literal["text", "random"] = "text"
@@ -25,11 +26,19 @@ class PrefixTuning(VirtualTokens):
         """With the start from text, fewer tokens and this rate PEFT's comparison more than doubled the method's score."""
         return 5e-3, "PEFT's method comparison, with a start from text"
 
+    @classmethod
+    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+        """PEFT hands the prefix over as a cache, and moves the positions."""
+        inputs = {name: value for name, value in batch.inputs.items() if name != "segments"}
+        return {**inputs, "use_cache": True}, 0
+
     def attach(self, model: Any) -> Any:
         """The base with a prefix in every layer."""
         from peft import PrefixTuningConfig
 
-        wrapped = wrap_virtual(model, PrefixTuningConfig(num_virtual_tokens=self.tokens, **_shape(model)))
+        wrapped = wrap_virtual(
+            model, PrefixTuningConfig(num_virtual_tokens=self.tokens, **_shape(model)), in_layers=True
+        )
         if self.init == "text":
             _start_from_text(wrapped, token_ids(wrapped, self.text, self.tokens))
         return wrapped

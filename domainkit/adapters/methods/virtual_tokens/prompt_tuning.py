@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import StartedFromWords, wrap_virtual
 
@@ -10,7 +10,7 @@ from domainkit.adapters.methods.virtual_tokens.prompt_learning import StartedFro
 class PromptTuning(StartedFromWords):
     """Prompt tuning (arXiv 2104.08691): learnt embeddings before the prompt; a few kilobytes, weak on small bases."""
 
-    known_rates: ClassVar[tuple[float, float] | None] = (1e-3, 0.3)
+    published_rates = (1e-3, 0.3)
 
     kind: Literal["prompt_tuning"] = "prompt_tuning"
 
