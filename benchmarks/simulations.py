@@ -1,8 +1,8 @@
 """Simulations behind the statistics: python -m benchmarks.simulations [--data FOLDER] [--only NAME …]
 
-Each question of docs/statistics.md is answered by drawing comparisons whose truth is known and counting how often domainkit is
-wrong. Writes benchmarks/results/simulations.json and the page's tables; some minutes. With --data, the leakage levels are
-counted on public data sets as well (benchmarks/results/leakage.json, some minutes).
+Each question of docs/statistics.md is answered by drawing comparisons whose truth is known and counting how often
+domainkit is wrong. Writes benchmarks/results/simulations.json and the page's tables; some minutes. With --data, the
+leakage levels are counted on public data sets as well (benchmarks/results/leakage.json, some minutes).
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ def curves(runs: int, seed: int = 6) -> Rows:
 
 
 def seeds(runs: int, seed: int = 8) -> Rows:
-    """Coverage of a training recipe's mean when a few adapters, alike but for the seed, answer 200 questions: over questions and
-    seeds, and over questions alone."""
+    """Coverage of a training recipe's mean when a few adapters, alike but for the seed, answer 200 questions: over
+    questions and seeds, and over questions alone."""
     rng, rows = np.random.default_rng(seed), []
     for spread in (0.0, 0.03, 0.1):
         for drawn in (2, 3, 5):
@@ -284,7 +284,8 @@ def filled(page: str, results: Path = RESULTS) -> str:
 
 
 def leakage(data: Path) -> Rows:
-    """What each level finds in train for the test questions of public data sets, and how often pairs share their target."""
+    """What each level finds in train for the test questions of public data sets, and how often pairs share their
+    target."""
     from domainkit.corpus.read_files import read_examples
     from domainkit.evaluation.task import read_task
     from domainkit.retrieval.dense import sentence_cosines

@@ -1,6 +1,7 @@
 """Results to one self-contained HTML page: it loads nothing from the network, and no text in it is trusted.
 
-Static parts pass through Jinja2 with autoescape; the item explorer reads an escaped JSON block and writes text nodes only.
+Static parts pass through Jinja2 with autoescape; the item explorer reads an escaped JSON block and writes text nodes
+only.
 """
 
 from __future__ import annotations

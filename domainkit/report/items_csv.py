@@ -12,7 +12,8 @@ from domainkit.results.schema import Item, Results
 from domainkit.storage import write_text
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
-"""What makes a cell of text a formula, in full width too (OWASP, CSV injection); the quote itself, so that it can be removed."""
+"""What makes a cell of text a formula, in full width too (OWASP, CSV injection); the quote itself, so that it can be
+removed."""
 
 
 def cell(text: str | None) -> str:

@@ -1,14 +1,12 @@
-"""Results as Markdown for a README or a pull request; untrusted text cannot leave its cell or become markup."""
+"""Results as Markdown for a README or a pull request."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Iterable, Sequence
 
 from domainkit.report.charts.waterfall import waterfalls
 from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section
 from domainkit.report.wording import labels
-from domainkit.report.wording.text import one_line, shorten
+from domainkit.report.wording.markdown_text import bullets, escape, pairs, table
+from domainkit.report.wording.text import shorten
 from domainkit.results.lookups import flips, group_names, hit_names
 from domainkit.results.schema import CurvePoint, Estimate, Item, Portfolio, Results, Usage, VariantResult
 from domainkit.verdict import numbers
@@ -17,25 +15,13 @@ from domainkit.verdict.sentences import forgetting_sentence
 EXAMPLES = 3
 """Flipped questions shown in each direction."""
 
-_SPECIAL = re.compile(r"[\\`*_\[\]|~#!$>]|(?<=:)/|(?<=www)\.", re.IGNORECASE)
-_LIST_START = re.compile(r"^([-+=:]|\d+(?=[.)]))")
-
-
-def escape(text: object) -> str:
-    """Untrusted text as literal Markdown on one line (CommonMark and GitHub: no markup, HTML, autolink or mention)."""
-    line = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
-    line = _SPECIAL.sub(lambda m: "\\" + m[0], line)
-    # A number with a dot begins a list, as do a dash and a plus: escape the sign that makes it one.
-    line = _LIST_START.sub(lambda m: m[0] + "\\" if m[0].isdigit() else "\\" + m[0], line)
-    return line.replace("@", "@<!-- -->")
-
 
 def to_markdown(results: Results | Portfolio) -> str:
     """The verdict, the table of variants, and what stands behind them; for several comparisons, one after the other."""
     if isinstance(results, Portfolio):
         heads = ("Task", "Answer", "Recommended variant")
         rows = [[escape(t) for t in (r.task.name, r.verdict.answer, r.verdict.choice)] for r in results.comparisons]
-        top = [f"# {escape(results.title)}", _table(heads, rows, right_from=3)]
+        top = [f"# {escape(results.title)}", table(heads, rows, right_from=3)]
         return "\n\n".join(
             [*top, *(to_markdown(r).replace("\n## ", "\n### ").replace("# ", "## ", 1) for r in results.comparisons)]
         )
@@ -58,34 +44,20 @@ def to_markdown(results: Results | Portfolio) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, right_from: int = 1) -> str:
-    """A table of cells that are already Markdown; columns from `right_from` on are set flush right."""
-    rule = ["---" if k < right_from else "---:" for k in range(len(heads))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows))
-
-
-def _list(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _pairs(rows: Iterable[tuple[str, str]]) -> str:
-    return _list(f"{escape(label)}: {escape(shorten(value, 400))}" for label, value in rows)
-
-
 def _verdict(results: Results) -> list[str]:
     v = results.verdict
     blocks = [f"**{escape(v.headline)}**"]
     if v.choice:
         blocks.append(f"Recommended variant: **{escape(v.choice)}**.")
     if v.choice and v.tied:
-        blocks[-1] += f" Not told apart from it: {', '.join(escape(t) for t in v.tied)}."
+        blocks[-1] += f" Cannot be told apart from it: {', '.join(escape(t) for t in v.tied)}."
     if v.action:
         evidence = f" ({'; '.join(escape(text) for text in v.action.evidence)})" if v.action.evidence else ""
         blocks.append(f"**Next best action**: {escape(v.action.sentence)}{evidence}")
     steps = ("After that", v.next_steps[1:]) if v.action else ("Do next", v.next_steps)
     for title, lines in (("Why", v.reasons), ("What limits it", v.cautions), steps):
         if lines:
-            blocks += [f"**{title}**", _list(escape(text) for text in lines)]
+            blocks += [f"**{title}**", bullets(escape(text) for text in lines)]
     return blocks
 
 
@@ -111,19 +83,20 @@ def _variants(results: Results) -> list[str]:
         "Latency",
     )
     notes = labels.Notes()
-    blocks = ["## Variants", _table(heads, [_variant_row(results, v, notes) for v in results.variants])]
+    blocks = ["## Variants", table(heads, [_variant_row(results, v, notes) for v in results.variants])]
     lines = [f"[{k}] {escape(reason)}" for k, reason in enumerate(notes.reasons, 1)]
-    lines += [f"{escape(v.name)}: {v.failures:,} questions failed and score 0" for v in results.variants if v.failures]
+    lines += [f"{escape(v.name)}: {labels.failures(v)}" for v in results.variants if v.failures]
     if results.race:
         race = results.race
         lines.append(
-            f"a race: {race.questions:,} of {race.of:,} questions asked, {race.answers:,} of {race.of_answers:,} answers made; "
+            f"a race: {race.questions:,} of {race.of:,} questions asked, {race.answers:,} of {race.of_answers:,} "
+            "answers made; "
             "the intervals of the differences allow for a look after every block"
         )
     if labels.memory(results):
         lines.append(escape(labels.memory(results)))
     lines += [f"{escape(name)} was left out: {escape(reason)}" for name, reason in results.left_out.items()]
-    return [*blocks, _list(lines)] if lines else blocks
+    return [*blocks, bullets(lines)] if lines else blocks
 
 
 def _variant_row(results: Results, v: VariantResult, notes: labels.Notes) -> list[str]:
@@ -165,7 +138,7 @@ def _groups(results: Results) -> list[str]:
     heads = ["Group, %", *(escape(v.name) for v in results.variants)]
     empty = Estimate(value=None)
     rows = [[escape(g), *(numbers.percent(v.groups.get(g, empty).value) for v in results.variants)] for g in names]
-    return ["## Groups", _table(heads, rows)]
+    return ["## Groups", table(heads, rows)]
 
 
 def _wins(results: Results) -> list[str]:
@@ -180,19 +153,19 @@ def _wins(results: Results) -> list[str]:
         if (d := v.difference) is not None
     ]
     heads = (f"Against {escape(results.baseline)}", "Wins", "Ties", "Losses", "p", "p, Holm")
-    return ["## Wins and losses", _table(heads, rows)] if rows else []
+    return ["## Wins and losses", table(heads, rows)] if rows else []
 
 
 def _flips(results: Results) -> list[str]:
     blocks: list[str] = []
     for gains, word in ((True, "better"), (False, "worse")):
-        found = list(flips(results, gains=gains))
-        if not found:
+        flipped = list(flips(results, gains=gains))
+        if not flipped:
             continue
         choice, baseline = escape(results.verdict.choice), escape(results.baseline)
-        blocks.append(f"{choice} answers {len(found):,} of {len(results.items):,} questions {word} than {baseline}:")
+        blocks.append(f"{choice} answers {len(flipped):,} of {len(results.items):,} questions {word} than {baseline}:")
         heads = ("Question", "Expected", baseline, choice)
-        blocks.append(_table(heads, [_flip_row(results, item) for item in found[:EXAMPLES]], right_from=4))
+        blocks.append(table(heads, [_flip_row(results, item) for item in flipped[:EXAMPLES]], right_from=4))
     return ["## Flips", *blocks] if blocks else []
 
 
@@ -209,18 +182,18 @@ def _retrieval(results: Results) -> list[str]:
     rows = [
         [escape(v.name), *(_estimate(v.retrieval.get(h, empty)) for h in hits)] for v in results.variants if v.retrieval
     ]
-    return ["## Retrieval", _table(["Gold document among the passages, %", *(escape(h) for h in hits)], rows)]
+    return ["## Retrieval", table(["Gold document among the passages, %", *(escape(h) for h in hits)], rows)]
 
 
 def _curve(results: Results) -> list[str]:
     rows = [
-        [escape(c.variant), numbers.count(p.n), _share(p), "forecast" if ahead else "seen"]
+        [escape(c.variant), numbers.count(p.n), _share(p), "forecast" if ahead else "measured"]
         for c in results.curves
         for ahead, points in ((False, c.points), (True, c.forecast))
         for p in points
     ]
     title = escape(labels.metric_title(results.task.primary_metric))
-    return ["## Learning curve", _table(("Variant", "Training examples", f"{title}, %", ""), rows)] if rows else []
+    return ["## Learning curve", table(("Variant", "Training examples", f"{title}, %", ""), rows)] if rows else []
 
 
 def _recipes(results: Results) -> list[str]:
@@ -241,7 +214,7 @@ def _recipes(results: Results) -> list[str]:
         ]
         for r in results.recipes
     ]
-    return ["## The training recipe", labels.RECIPE, _table(heads, rows)]
+    return ["## The training recipe", labels.RECIPE, table(heads, rows)]
 
 
 def _share(point: CurvePoint) -> str:
@@ -271,11 +244,11 @@ def _cost(results: Results) -> list[str]:
         ]
         for v in c.variants
     ]
-    told = [cost_section.break_even_sentence(b) for b in c.break_even] or (
-        [f"No break-even: {c.reason}."] if c.reason else []
-    )
-    told += [f"{name}." for name in cost_section.unknown(c)] + cost_section.price_sentences(c)
-    return ["## Cost", _table(heads, rows), _list(escape(line) for line in told)]
+    lines = [cost_section.break_even_sentence(b) for b in c.break_even]
+    if not lines and c.reason:
+        lines.append(f"No break-even: {c.reason}.")
+    lines += [f"{name}." for name in cost_section.unknown(c)] + cost_section.price_sentences(c)
+    return ["## Cost", table(heads, rows), bullets(escape(line) for line in lines)]
 
 
 def _amount(e: Estimate, scale: float = 1.0) -> str:
@@ -291,15 +264,16 @@ def _forgetting(results: Results) -> list[str]:
         return []
     heads = ("General questions", "Base, %", "With the adapter, %", "Difference, points")
     rows = [[escape(name), *cells] for name, *cells in forgetting_section.group_rows(f)]
-    blocks = ["## Forgetting", f"**{escape(forgetting_sentence(f))}**", _table(heads, rows)]
+    blocks = ["## Forgetting", f"**{escape(forgetting_sentence(f))}**", table(heads, rows)]
     if f.text:
         blocks.append(
-            f"Bits per byte of general text: base {f.text.base:.3f}, with the adapter {f.text.tuned:.3f}; {forgetting_section.bits(f.text)}."
+            f"Bits per byte of general text: base {f.text.base:.3f}, with the adapter {f.text.tuned:.3f}; "
+            f"{forgetting_section.bits(f.text)}."
         )
     if f.lost:
         lost_heads = ("No longer right", "Right", "Now")
         lost = [[escape(shorten(t, 100)) for t in (q.question, q.right, q.now)] for q in f.lost[:EXAMPLES]]
-        blocks.append(_table(lost_heads, lost, right_from=3))
+        blocks.append(table(lost_heads, lost, right_from=3))
     return blocks
 
 
@@ -321,33 +295,37 @@ def _waterfall(results: Results) -> list[str]:
             ]
         )
     heads = ["Questions kept, %", *steps, "right otherwise", "right with the gold document"]
-    return ["## Where retrieval loses questions", _table(heads, rows)]
+    return ["## Where retrieval loses questions", table(heads, rows)]
 
 
 def _leakage(results: Results) -> list[str]:
-    found = leakage_section.matches(results)
-    if not found:
-        places = leakage_section.checked_sets(results)
-        blocks = [f"No test question also stands in {places}." if results.leaks else "No check is recorded."]
-    else:
-        lines = [
-            f"{f.leak.count:,} of {results.task.n:,} test questions in {escape(f.set)} {escape(f.how)}" for f in found
-        ]
-        blocks = [_list(lines)]
-        pairs = [(f, p) for f in found for p in f.pairs[:EXAMPLES] if p.text]
-        if pairs:
-            heads = ("Level", "Test question", "Found in", "Its text")
-            rows = [
-                [f.leak.level, *(escape(shorten(t, 100)) for t in (p.question, p.source, p.text))] for f, p in pairs
-            ]
-            blocks.append(_table(heads, rows, right_from=4))
     notes = [leakage_section.clean_sentence(results), *leakage_section.unchecked(results)]
     use = results.test_use
     if use is not None and not use.unknown:
         notes.append(
-            f"Different comparisons on these questions so far: {use.comparisons:,}; for choosing: {use.for_choosing:,}."
+            f"Different comparisons on these questions so far: {use.comparisons:,}; "
+            f"for choosing settings: {use.for_choosing:,}."
         )
-    return ["## Leakage", *blocks, *(escape(note) for note in notes if note)]
+    return ["## Leakage", *_leaks(results), *(escape(note) for note in notes if note)]
+
+
+def _leaks(results: Results) -> list[str]:
+    if not results.leaks:
+        return ["No check for leakage is in the results file."]
+    levels = leakage_section.matches(results)
+    if not levels:
+        return [f"No test question was found in {leakage_section.checked_sets(results)}."]
+    questions = f"of {results.task.n:,} test questions in"
+    blocks = [bullets(f"{level.leak.count:,} {questions} {escape(level.set)} {escape(level.how)}" for level in levels)]
+    shown = [(level, pair) for level in levels for pair in level.pairs[:EXAMPLES] if pair.text]
+    if shown:
+        heads = ("Level", "Test question", "Found in", "Its text")
+        rows = [
+            [level.leak.level, *(escape(shorten(t, 100)) for t in (pair.question, pair.source, pair.text))]
+            for level, pair in shown
+        ]
+        blocks.append(table(heads, rows, right_from=4))
+    return blocks
 
 
 def _origin(results: Results) -> list[str]:
@@ -357,5 +335,5 @@ def _origin(results: Results) -> list[str]:
         ("Model", facts.model_facts(results)),
         ("Environment", facts.json_facts({**results.environment, "made": results.created or None})),
     )
-    blocks = [block for title, rows in sections if rows for block in (f"**{title}**", _pairs(rows))]
+    blocks = [block for title, rows in sections if rows for block in (f"**{title}**", pairs(rows))]
     return ["## How it was made", *blocks]

@@ -17,10 +17,11 @@ _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 
 
 class Picture:
-    """The first drawing of a chart, which is the one for wide screens. A notebook shows it as the last value of a cell."""
+    """A chart's drawing for wide screens. A notebook shows it as the last value of a cell."""
 
     def __init__(self, chart: Markup) -> None:
-        """`chart` is what a function of the report draws: `forest(results)`, `curve_chart(results)`, `volume_chart(results)`."""
+        """`chart` is what a function of the report draws: `forest(results)`, `curve_chart(results)`,
+        `volume_chart(results)`."""
         self.svg = _standalone(str(chart))
 
     def save(self, path: str | Path) -> None:
@@ -36,15 +37,15 @@ class Picture:
 
 def _standalone(chart: str) -> str:
     """The chart's first <svg> with its size and the rules it needs; nothing where nothing was drawn."""
-    found = re.search(r"<svg(.*?)</svg>", chart, re.DOTALL)
+    drawing = re.search(r"<svg(.*?)</svg>", chart, re.DOTALL)
     size = re.search(r'viewBox="0 0 (\d+) (\d+)"', chart)
-    if found is None or size is None:
+    if drawing is None or size is None:
         return ""
     width, height = size.groups()
-    attributes, _, body = found[1].partition(">")
+    attributes, _, body = drawing[1].partition(">")
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"{attributes}>'
     ground = f'<rect width="{width}" height="{height}" fill="#ffffff"></rect>'
-    return f"{head}<style>{_rules(found[0])}</style>{ground}{body}</svg>"
+    return f"{head}<style>{_rules(drawing[0])}</style>{ground}{body}</svg>"
 
 
 def _rules(svg: str) -> str:

@@ -1,7 +1,7 @@
 """Two runs on the same questions side by side: one offline HTML page, and a table in the terminal.
 
-B - A for every variant of both runs, paired by question and Holm-adjusted over the variants; then the questions whose score changed,
-and what else differs.
+B - A for every variant of both runs, paired by question and Holm-adjusted over the variants; then the questions whose
+score changed, and what else differs.
 """
 
 from __future__ import annotations

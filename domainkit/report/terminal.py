@@ -1,4 +1,5 @@
-"""Results as a table and a verdict in the terminal, 80 columns wide and safe against control characters and rich's markup."""
+"""Results as a table and a verdict in the terminal, 80 columns wide and safe against control characters and rich's
+markup."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def print_table(results: Results | Portfolio, console: Console) -> None:
             print_table(one, console)
         return
     console.print(_table(results, console))
-    notes = [f"{v.name}: {v.failures:,} questions failed and score 0" for v in results.variants if v.failures]
+    notes = [f"{v.name}: {labels.failures(v)}" for v in results.variants if v.failures]
     if results.race:
         race = results.race
         notes += [
@@ -126,7 +127,7 @@ def _verdict(results: Results, console: Console) -> Panel:
     v = results.verdict
     parts: list[RenderableType] = [plain_text(v.headline, console, "bold")]
     if v.tied:
-        parts.append(plain_text(f"Not told apart from {v.choice}: {', '.join(v.tied)}.", console))
+        parts.append(plain_text(f"Cannot be told apart from {v.choice}: {', '.join(v.tied)}.", console))
     if v.action:
         parts += [Text(), plain_text("Next best action", console, "bold"), plain_text(v.action.sentence, console)]
     steps = ("After that", v.next_steps[1:]) if v.action else ("Do next", v.next_steps)

@@ -13,8 +13,8 @@ from domainkit.storage import write_text
 def write_report(run: Path | str) -> tuple[Path, Path]:
     """Write report.html and report.md beside results.json and return their paths.
 
-    `run` is the run folder or its results.json, of one comparison or of several (a Portfolio). Raises DataError where that is not a
-    results file, MachineError where the folder cannot be written.
+    `run` is the run folder or its results.json, of one comparison or of several (a Portfolio). Raises DataError where
+    that is not a results file, MachineError where the folder cannot be written.
     """
     run = Path(run)
     results = load_results(run)

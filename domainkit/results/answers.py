@@ -1,7 +1,7 @@
 """What every variant answered, how it scored, and what that took.
 
-Absence is None with a reason, never NaN and never a silent 0. Shares and scores are fractions in [0, 1], differences are fractions
-in [-1, 1], durations are seconds.
+Absence is None with a reason, never NaN and never a silent 0. Shares and scores are fractions in [0, 1], differences
+are fractions in [-1, 1], durations are seconds.
 """
 
 from __future__ import annotations
@@ -131,8 +131,9 @@ class VariantResult(Record):
     family: Family
     description: str
     settings: JsonObject = {}
-    """What a reader needs to rebuild it: max_tokens, decoding; shots and how they are `chosen`; passages, passage_words, retriever;
-    `trained_on` "passages". A setting that does not apply is absent; a classical or custom variant has none."""
+    """What a reader needs to rebuild it: max_tokens, decoding; shots and how they are `chosen`; passages,
+    passage_words, retriever; `trained_on` "passages". A setting that does not apply is absent; a classical or custom
+    variant has none."""
     metrics: dict[str, Estimate]
     """By metric name."""
     groups: dict[str, Estimate] = {}

@@ -56,7 +56,8 @@ class BreakEven(Record):
     variant: str
     rival: str
     state: Literal["from", "at once", "never", "unknown"]
-    """"from": from `questions` on. "at once": from the first question. "never": `reason` says why. "unknown": a cost is missing."""
+    """"from": from `questions` on. "at once": from the first question. "never": `reason` says why. "unknown": a cost
+    is missing."""
     questions: float | None = None
     low: float | None = None
     high: float | None = None
@@ -72,8 +73,8 @@ class Cost(Record):
     prices: Prices
     variants: tuple[VariantCost, ...]
     break_even: tuple[BreakEven, ...] = ()
-    """The recommended variant, or the best trained one, against each other variant. The first rival is the one that matters most:
-    the cheapest that is not shown to be worse, or else the best."""
+    """The recommended variant, or the best trained one, against each other variant. The first rival is the one that
+    matters most: the cheapest that is not shown to be worse, or else the best."""
     reason: str = ""
     """Why there is no break-even, where there is none."""
 
@@ -111,7 +112,7 @@ Gate = Literal["passed", "failed", "cannot tell yet"]
 
 
 class Forgetting(Record):
-    """What the adapter cost the base's general knowledge: multiple choice by log-likelihood, with and without the adapter."""
+    """What the adapter cost the base's general knowledge, by multiple choice with and without it."""
 
     base: Estimate
     tuned: Estimate

@@ -29,7 +29,7 @@ def hit_names(results: Results) -> list[str]:
 
 
 def score_of(item: Item, variant: str, metric: str) -> float | None:
-    """The answer's score; a failed answer without one scores 0, as in the variant's mean. None where nothing was asked."""
+    """The answer's score; a failed one scores 0, as in the variant's mean. None where the item was not asked."""
     answer = item.answers.get(variant)
     if answer is None:
         return None

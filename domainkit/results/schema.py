@@ -1,7 +1,7 @@
 """results.json: everything a report needs, in one versioned file.
 
-The report is made from this file alone. Absence is None with a reason, never NaN and never a silent 0. Shares and scores are
-fractions in [0, 1], differences are fractions in [-1, 1], durations are seconds.
+The report is made from this file alone. Absence is None with a reason, never NaN and never a silent 0. Shares and
+scores are fractions in [0, 1], differences are fractions in [-1, 1], durations are seconds.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class LearningCurve(Record):
 class Recipe(Record):
     """A variant with several adapters that differ in their training seed alone.
 
-    Items and seeds both count as drawn at random, so these figures are about the training recipe, where the variant's own are about
-    one adapter. 95 % intervals, not adjusted for several variants.
+    Items and seeds both count as drawn at random, so these figures are about the training recipe, where the variant's
+    own are about one adapter. 95 % intervals, not adjusted for several variants.
     """
 
     variant: str
@@ -124,7 +124,8 @@ class RacedOut(Record):
 
 
 class Race(Record):
-    """How a comparison was raced: after every block of questions, a variant clearly worse than another stopped being asked."""
+    """How a comparison was raced: after every block of questions, a variant clearly worse than another stopped being
+    asked."""
 
     alpha: float
     """Error probability over all pairs of variants and all looks."""
@@ -200,7 +201,8 @@ class Portfolio(Record):
 
 
 def load_results(path: Path) -> Results | Portfolio:
-    """Read results.json (`path` may be the run folder), of one comparison or of several. Raises DataError as `Results.load`."""
+    """Read results.json (`path` may be the run folder), of one comparison or of several. Raises DataError as
+    `Results.load`."""
     file, text = _read(path)
     try:
         schema = json.loads(text).get("schema_version")
@@ -211,7 +213,7 @@ def load_results(path: Path) -> Results | Portfolio:
     return _parse(Results, SCHEMA, file, text)
 
 
-NEXT_STEP = "give the folder a finished `domainkit compare --out` wrote"
+NEXT_STEP = "name the folder that a finished `domainkit compare --out` wrote"
 
 
 def _read(path: Path) -> tuple[Path, str]:

@@ -1,14 +1,16 @@
 """Evidence that holds whenever one looks: e-processes and confidence sequences for paired differences.
 
-A fixed-size test peeked at every 20 items is wrong three times as often as it says. Here a bettor starts with 1 and stakes a share
-λ of its capital on each difference d in [-1, 1]: capital Π(1 + λ·d). Without a true difference no bettor's capital grows on
-average, so it ever reaches 1/α with probability at most α (Ville 1939), at whatever item one stops (Ramdas, Grünwald, Vovk and
-Shafer 2023, Statistical Science 38:576). λ is spread over (-1, 1) as Beta(a, a), a = 2. For wins and losses the average is closed:
+A fixed-size test peeked at every 20 items is wrong three times as often as it says. Here a bettor starts with 1 and
+stakes a share λ of its capital on each difference d in [-1, 1]: capital Π(1 + λ·d). Without a true difference no
+bettor's capital grows on average, so it ever reaches 1/α with probability at most α (Ville 1939), at whatever item one
+stops (Ramdas, Grünwald, Vovk and Shafer 2023, Statistical Science 38:576). λ is spread over (-1, 1) as Beta(a, a),
+a = 2. For wins and losses the average is closed:
 
     E = B(a + wins, a + losses) / B(a, a) · 2^(wins + losses)
 
-For graded differences it is summed at nodes (Waudby-Smith and Ramdas 2024, JRSS B 86:1). The means m whose E(d - m) stays under
-1/α are a confidence sequence. The next item is asked first or last by chance alone, so items must come in a random order.
+For graded differences it is summed at nodes (Waudby-Smith and Ramdas 2024, JRSS B 86:1). The means m whose E(d - m)
+stays under 1/α are a confidence sequence. The next item is asked first or last by chance alone, so items must come in
+a random order.
 """
 
 from __future__ import annotations
@@ -54,8 +56,8 @@ def always_valid_p(differences: Array, codes: Array | None = None) -> float:
 def confidence_sequence(differences: Array, codes: Array | None, level: float) -> tuple[float, float]:
     """An interval for the mean difference that covers it at every item at once with probability `level`; n >= 1.
 
-    All means m in [-1, 1] whose E, of d - m, is under 1/(1 - level); found by bisection from the observed mean, whose own E
-    is at most 1, outwards.
+    All means m in [-1, 1] whose E, of d - m, is under 1/(1 - level); found by bisection from the observed mean, whose
+    own E is at most 1, outwards.
     """
     sums, sizes = _units(differences, codes)
     (values, shares), counts = np.unique(np.stack([sums, sizes]), axis=1, return_counts=True)
@@ -76,7 +78,7 @@ def confidence_sequence(differences: Array, codes: Array | None, level: float) -
 
 
 def _log_e_of_mean(values: Array, shares: Array, counts: Array, m: float) -> float:
-    """log E against a mean of m. A stake u becomes u/(1 + m) or u/(1 - m), so that no item takes more than the capital."""
+    """log E against a mean of m. A stake u becomes u/(1 ± m), so that no item takes more than the capital."""
     stakes, weights = _prior()
     scaled = np.where(stakes > 0, stakes / (1 + m) if m > -1 else 0.0, stakes / (1 - m) if m < 1 else 0.0)
     won = np.log1p(np.outer(scaled, values - m * shares))

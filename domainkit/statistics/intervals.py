@@ -5,14 +5,14 @@ items of one unit are alike, so the interval counts units, not items.
 
 Which interval, and why:
 - 0/1 scores: Wilson (1927). It keeps its level near 0 and 1, where mean ± z·SE does not.
-- graded scores: the outer ends of Student's t and of the bias-corrected accelerated bootstrap (BCa, Efron 1987; tails
-  widened for n - 1 degrees of freedom, Hesterberg 2015, The American Statistician 69:371). Each fails where the other
-  holds: simulated coverage of .95 at n = 15 to 50 falls to .88 for t (scores piled up at 0) and to .82 for BCa (mostly
-  ties, few differences of both signs); the two together stay at .93 to .98.
-- clustered: t with G - 1 degrees on sums per cluster, variance times G/(G - 1) (Miller 2024, arXiv 2411.00640), and never
-  narrower than for independent items: with few clusters their own variance is too noisy to claim more precision.
-- identical scores: no variance can be estimated, so the interval allows for the share of other items that n draws may
-  have missed; graded scores are never given less.
+- graded scores: the outer ends of Student's t and of the bias-corrected accelerated bootstrap (BCa, Efron 1987;
+  tails widened for n - 1 degrees of freedom, Hesterberg 2015, The American Statistician 69:371). Each fails where the
+  other holds: simulated coverage of .95 at n = 15 to 50 falls to .88 for t (scores piled up at 0) and to .82 for BCa
+  (mostly ties, few differences of both signs); the two together stay at .93 to .98.
+- clustered: t with G - 1 degrees on sums per cluster, variance times G/(G - 1) (Miller 2024, arXiv 2411.00640), and
+  never narrower than for independent items: with few clusters their own variance is too noisy to claim more precision.
+- identical scores: no variance can be estimated, so the interval allows for the share of other items that n draws
+  may have missed; graded scores are never given less.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def _independent_interval(x: Array, level: float) -> tuple[float, float, str]:
 
 
 def clustered_interval(x: Array, codes: Array, level: float, least: float, most: float) -> tuple[float, float]:
-    """t interval over clusters for the mean of `x`, clipped to [least, most]; clusters that do not vary, or a single one,
-    tell as much of other clusters as that many identical items would."""
+    """t interval over clusters for the mean of `x`, clipped to [least, most]; clusters that do not vary, or a single
+    one, tell as much of other clusters as that many identical items would."""
     groups, error = int(codes.max()) + 1, clustered_error(x, codes)
     if error == 0:
         return constant_interval(float(x.mean()), groups, level, least, most)

@@ -1,8 +1,9 @@
 """Learning curves: how a score grows with training examples, and what more of them would bring.
 
-The form is score(n) = c - a·n^-b (Cortes et al. 1993, NIPS 6; Hestness et al. 2017, arXiv 1712.00409). Three to five points cannot
-fix three numbers, so none is picked: every b and c of a grid is kept, weighted by how well it explains the points with their
-standard errors, and the forecast's band is what all of them say together. Few points give a wide band, not a bold line.
+The form is score(n) = c - a·n^-b (Cortes et al. 1993, NIPS 6; Hestness et al. 2017, arXiv 1712.00409). Three to five
+points cannot fix three numbers, so none is picked: every b and c of a grid is kept, weighted by how well it explains
+the points with their standard errors, and the forecast's band is what all of them say together. Few points give a wide
+band, not a bold line.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _C = np.linspace(0.01, 1.0, 100)
 
 
 def learning_curve(variant: str, points: Sequence[tuple[int, Estimate]], *, level: float = 0.95) -> LearningCurve:
-    """The curve through `points` (training examples, score with its interval) and its forecast at 2 and 4 times the most.
+    """The curve through `points` (training examples, score with its interval) and its forecast at AHEAD.
 
     Without at least three different sizes there is no forecast, and `reason` says so.
     """

@@ -1,14 +1,15 @@
 """Paired differences: the same items answered by two variants, and what may be concluded from them.
 
 Which test and interval, and why:
-- 0/1 scores: McNemar's mid-p test (Fagerland, Lydersen, Laake 2013, BMC Med Res Methodol 13:91; its size is .046-.049
-  where the exact test has .029-.037) and Tango's score interval (1998, Statistics in Medicine 17:891). By enumeration of
-  all tables, its coverage of .95 is at worst .943 for n = 20 to 500, where mean ± z·SE falls to .83; and at 0 it is
-  McNemar's own statistic, so interval and test agree.
-- graded scores: sign-flip permutation test, exact up to 2^14 flips, else 9,999 seeded ones; the interval of
-  one mean (stats).
+- 0/1 scores: McNemar's mid-p test (Fagerland, Lydersen, Laake 2013, BMC Med Res Methodol 13:91; its size is
+  .046-.049 where the exact test has .029-.037) and Tango's score interval (1998, Statistics in Medicine 17:891). By
+  enumeration of all tables, its coverage of .95 is at worst .943 for n = 20 to 500, where mean ± z·SE falls to .83;
+  and at 0 it is McNemar's own statistic, so interval and test agree.
+- graded scores: sign-flip permutation test, exact up to 2^14 flips, else 9,999 seeded ones; the interval of one mean
+  (stats).
 - clustered: t with G - 1 degrees, never more certain than independent items would be (stats).
-- raced: the size of the test was chosen by looking, so the p value and interval are those that allow it (always_valid).
+- raced: the size of the test was chosen by looking, so the p value and interval are those that allow it
+  (always_valid).
 
 Several variants: Holm over all of them, and each interval at the level of its own Holm step, so that it leaves out 0
 exactly where the adjusted p is below alpha; where two methods differ by a hair, the more cautious one decides.

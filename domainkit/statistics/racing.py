@@ -1,9 +1,11 @@
-"""Racing: all variants answer the same questions block by block, and one that is clearly worse than another stops being asked.
+"""Racing: all variants answer the same questions block by block, and one that is clearly worse than another stops
+being asked.
 
-Every pair of variants keeps an e-process (always_valid). After each block Holm over all pairs at α decides which differences are
-clear: with probability at least 1 - α no variant is ever called worse than one it equals, whenever the race stops. The declared
-baseline is always asked, since the report's differences are taken against it. So is the oracle: it is a bound that no user can
-reach, so it beats no variant. The race ends when every pair that is still running is decided.
+Every pair of variants keeps an e-process (always_valid). After each block Holm over all pairs at α decides which
+differences are clear: with probability at least 1 - α no variant is ever called worse than one it equals, whenever the
+race stops. The declared baseline is always asked, since the report's differences are taken against it. So is the
+oracle: it is a bound that no user can reach, so it beats no variant. The race ends when every pair that is still
+running is decided.
 """
 
 from __future__ import annotations
@@ -162,8 +164,9 @@ def run_race(
 ) -> tuple[list[int], dict[str, list[A | None]], Race]:
     """Ask block by block until the race is over or the questions are.
 
-    Returns the positions asked, in the order asked; each variant's rows in that order, None from where it dropped out; and the
-    race's record. The order is drawn from `seed` alone and every decision follows from the rows, so a killed race runs the same again.
+    Returns the positions asked, in the order asked; each variant's rows in that order, None from where it dropped out;
+    and the race's record. The order is drawn from `seed` alone and every decision follows from the rows, so a killed
+    race runs the same again.
     """
     order: list[int] = []
     rows: dict[str, list[A | None]] = {name: [] for name in race.names}

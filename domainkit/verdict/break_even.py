@@ -1,4 +1,4 @@
-"""From how many questions on a variant that costs more before the first one is the cheaper: F + V·c against a rival's."""
+"""From how many questions on a variant that costs more before the first one is cheaper than a rival."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 
 def break_even(variant: VariantCost, rival: VariantCost, saved: Sequence[float]) -> BreakEven:
-    """V* = (F_variant - F_rival) / (c_rival - c_variant); `saved` is c_rival - c_variant of each question both answered.
+    """V* = (F_variant - F_rival) / (c_rival - c_variant); `saved` is the denominator, question by question.
 
     V* falls as the saving grows, so the interval of V* is the saving's interval, with its ends exchanged.
     """

@@ -39,8 +39,8 @@ def about_the_test(e: Evidence, facts: TaskFacts) -> list[str]:
         # n = (z_.975 + z_.8)² · ψ / δ² for two variants that disagree on a share ψ of the items, here a fifth
         visible = (ndtri(0.975) + ndtri(0.8)) * sqrt(0.2 / max(facts.n, 1))
         sentences.append(
-            f"{facts.n} test questions are few: a true difference of less than about {100 * min(visible, 1):.0f} points "
-            "is likely to be missed."
+            f"{facts.n} test questions are few: a true difference of less than about {100 * min(visible, 1):.0f} "
+            "points is likely to be missed."
         )
     close = len(e.tied)
     if close > 1:
@@ -62,13 +62,14 @@ def about_earlier_use(use: SetUse, score: float | None, n: int) -> list[str]:
     elif use.for_choosing:
         times = "once" if use.for_choosing == 1 else f"{use.for_choosing} times"
         sentences.append(
-            f"These questions were used {times} to choose settings (purpose=dev): they are not an independent test any more."
+            f"These questions were used {times} to choose settings (purpose=dev): they are not an independent test any "
+            "more."
         )
     if use.purpose == "test" and use.comparisons >= OFTEN:
         luck = expected_luck(use.comparisons, score, n)
         sentences.append(
-            f"This is the {ordinal(use.comparisons)} different comparison on these questions: if all were equally good, the best "
-            f"would look about {100 * luck:.1f} points better than it is. "
+            f"This is the {ordinal(use.comparisons)} different comparison on these questions: if all were equally "
+            f"good, the best would look about {100 * luck:.1f} points better than it is. "
             "Choose on other questions (purpose=dev) and report on these."
         )
     return sentences
@@ -80,7 +81,8 @@ def about_the_race(race: Race | None) -> list[str]:
     sentences = []
     if race.questions < race.of:
         sentences.append(
-            f"The race ended after {race.questions} of {race.of} questions: the order is clear, but the scores are less precise."
+            f"The race ended after {race.questions} of {race.of} questions: the order is clear, but the scores are "
+            "less precise."
         )
     if race.out:
         dropped = ", ".join(f"{name} after {o.answered} (worse than {o.better})" for name, o in race.out.items())
@@ -125,8 +127,8 @@ def about_left_out(left_out: Mapping[str, str]) -> list[str]:
 def about_recipes(recipes: Sequence[Recipe], states: Mapping[str, State]) -> list[str]:
     """Where the training recipe shows less than its one adapter; `states` are the adapter's own."""
     return [
-        f"{r.variant}'s adapter is {states[r.variant]} than {r.baseline}, but {len(r.seeds)} training seeds do not show this of the "
-        "recipe: train with more seeds before you trust the recipe, or ship this one adapter."
+        f"{r.variant}'s adapter is {states[r.variant]} than {r.baseline}, but {len(r.seeds)} training seeds do not "
+        "show this of the recipe: train with more seeds before you trust the recipe, or ship this one adapter."
         for r in recipes
         if states.get(r.variant) in ("BETTER", "WORSE") and r.state == "CANNOT TELL YET"
     ]

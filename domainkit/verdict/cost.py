@@ -1,8 +1,9 @@
 """What each variant costs: C(V) = F + V·c for V questions.
 
-c is made from the tokens and the compute measured for every question, F from the training receipt and the labelled examples.
-Everything comes from the results alone, so other prices never need a model. Intervals are about the questions asked: other
-questions would be longer or shorter. They are not about prices, or about a machine with another load than this one had.
+c is made from the tokens and the compute measured for every question, F from the training receipt and the labelled
+examples. Everything comes from the results alone, so other prices never need a model. Intervals are about the
+questions asked: other questions would be longer or shorter. They are not about prices, or about a machine with another
+load than this one had.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ def _variant_cost(priced: _Priced, v: VariantResult) -> VariantCost:
 
 
 def _training(results: Results, v: VariantResult, table: PriceTable) -> tuple[float | None, str]:
-    """(cost of the training, or None with the reason). A classical model is fitted in seconds, which are not counted."""
+    """(cost of the training, or None with the reason). The seconds that fit a classical model are not counted."""
     if v.family not in TRAINED:
         return 0.0, ""
     receipt = v.training or results.training

@@ -96,8 +96,8 @@ class Evidence:
 def evidence_of(scored: ScoredVariants) -> Evidence | None:
     """Compare each variant with the one of the highest mean, and the pairs of CONTRASTS, under one Holm adjustment.
 
-    After a race, the best is one of those that answered to its end, and a variant that was dropped is worse. None when no variant
-    has a score.
+    After a race, the best is one of those that answered to its end, and a variant that was dropped is worse. None when
+    no variant has a score.
     """
     variants, scores = scored.variants, scored.scores
     means = {v.name: mean for v in variants if (mean := _mean(scores.get(v.name, ()))) is not None}
@@ -140,12 +140,12 @@ def _differences(scored: ScoredVariants, pairs: Sequence[tuple[str, str]]) -> di
 
 def contrasts(e: Evidence) -> list[tuple[str, str, str]]:
     """(what is added, the variant with it, the variant without), the best of each side, each pair once."""
-    found: dict[tuple[str, str], str] = {}
+    added_by_pair: dict[tuple[str, str], str] = {}
     for added, having, lacking in CONTRASTS:
         a, b = e.best_of(having), e.best_of(lacking)
         if a is not None and b is not None:
-            found.setdefault((a, b), added)
-    return [(added, a, b) for (a, b), added in found.items()]
+            added_by_pair.setdefault((a, b), added)
+    return [(added, a, b) for (a, b), added in added_by_pair.items()]
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:

@@ -1,8 +1,8 @@
 """Leakage: test questions that also stand in what a variant learns from, has in its prompt, or was chosen on.
 
-A model that has seen the question shows memory, not skill. Three sets are searched: the training rows (also the few-shot pool),
-the documents of the retrieval index, and the development questions. An article that holds the answer is retrieval doing its work;
-a passage that holds the question itself is a leak.
+A model that has seen the question shows memory, not skill. Three sets are searched: the training rows (also the
+few-shot pool), the documents of the retrieval index, and the development questions. An article that holds the answer
+is retrieval doing its work; a passage that holds the question itself is a leak.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def find_leaks(
     - ngram: a shared run of words, as long as fits the question's length
     - near: the cosine of their characters
     - answer: its answer stands in a solved example (answer tasks only)
-    - embedding: by `cosines`; reported but not counted, since a paraphrase is not a copy. `unchecked` says why there are none.
+    - embedding: by `cosines`; reported but not counted, since a paraphrase is not a copy. `unchecked` says why there
+      are none.
     """
     asked = [words(s.input) for s in samples]
     leaks: list[Leak] = []
@@ -140,7 +141,8 @@ def _exact(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]
 
 
 def _in_documents(samples: Sequence[Sample], asked: Sequence[list[str]], documents: Sequence[Document]) -> list[Leak]:
-    """The question whole (or 13 words of it in a row) in a passage, or nearly the same as a question that a passage asks."""
+    """The question whole (or 13 words of it in a row) in a passage, or nearly the same as a question that a passage
+    asks."""
     texts = [f"{d.title}\n{d.text}" if d.title else d.text for d in documents]
     pool = _Pool("index", [d.id for d in documents], texts, [words(t) for t in texts])
     matches = contained(asked, pool.words)

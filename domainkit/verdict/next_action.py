@@ -1,7 +1,8 @@
 """The next best action, from the evidence: what to do now, in order, each with the figures it rests on.
 
-The order: first what makes the figures untrue (errors, leaks that decide the verdict); then what leaves the question open (too few
-test questions); then what could raise the score, by how much it may bring at most; and at last to check, or to stop.
+The order: first what makes the figures untrue (errors, leaks that decide the verdict); then what leaves the question
+open (too few test questions); then what could raise the score, by how much it may bring at most; and at last to check,
+or to stop.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def next_actions(
     leaks_decide: bool = False,
     curves: Sequence[LearningCurve] = (),
 ) -> list[Action]:
-    """All that is worth doing, best first; never empty. `leaks_decide`: without the leaked questions the verdict is another."""
+    """All that is worth doing, best first; never empty. `leaks_decide`: without the leaks the verdict is another."""
     ranked = [
         *((_UNTRUE, a) for a in _errors(e, facts)),
         *((_UNTRUE if leaks_decide else _AFTER, a) for a in _leaks(leaks, leaks_decide)),
@@ -53,8 +54,8 @@ def _improve(e: Evidence, facts: TaskFacts, curves: Sequence[LearningCurve]) -> 
     if e.best_of(TRAINED) is None:
         yield Action(
             kind="train",
-            sentence="Train an adapter (domainkit train) and compare again: no trained variant took part, so the gain from "
-            "fine-tuning is not known.",
+            sentence="Train an adapter (domainkit train) and compare again: no trained variant took part, so the gain "
+            "from fine-tuning is not known.",
         )
     yield from _prompt_or_base(e, facts)
 
@@ -65,8 +66,8 @@ def _errors(e: Evidence, facts: TaskFacts) -> Iterator[Action]:
     if share > MANY_ERRORS:
         yield Action(
             kind="mend-errors",
-            sentence=f"Fix {name} first: {percent(share)} of its questions failed with an error and score 0. Then run the "
-            "comparison again: only the failed questions are asked again.",
+            sentence=f"Fix {name} first: {percent(share)} of its questions failed with an error and score 0. Then run "
+            "the comparison again: only the failed questions are asked again.",
             evidence=(f"{name}: {e.variants[name].failures} of {facts.n} questions failed",),
             gain=share,
         )
@@ -100,8 +101,8 @@ def _more_questions(e: Evidence) -> Iterator[Action]:
         return
     yield Action(
         kind="label-test",
-        sentence=f"Label about {rounded(gap.needed - gap.n)} more questions: if the true difference between {e.best} and "
-        f"{e.choice} is as large as here, that is enough to show it in four cases of five.",
+        sentence=f"Label about {rounded(gap.needed - gap.n)} more questions: if the true difference between {e.best} "
+        f"and {e.choice} is as large as here, that is enough to show it in four cases of five.",
         evidence=evidence,
         gain=gap.value,
     )
@@ -119,15 +120,16 @@ def _parsing(e: Evidence) -> Iterator[Action]:
     if gain > e.margin:
         yield Action(
             kind="mend-parsing",
-            sentence=f"Make {name}'s answers readable (decoding=closed, or a stricter prompt): {percent(share)} of them do not "
-            f"name a label. If these were right as often as the rest, it would reach {percent(gain + e.means[e.choice])}.",
+            sentence=f"Make {name}'s answers readable (decoding=closed, or a stricter prompt): {percent(share)} of "
+            f"them do not name a label. If these were right as often as the rest, it would reach "
+            f"{percent(gain + e.means[e.choice])}.",
             evidence=(f"{name}: parse failure {percent(share)}, score {percent(e.means[name])}",),
             gain=gain,
         )
 
 
 def _retrieval(e: Evidence) -> Iterator[Action]:
-    """Whether retrieval finds the gold document, and if so whether the model uses it. The oracle, which has it, is the bound."""
+    """Whether retrieval finds the gold document, and whether the model then uses it. The oracle is the bound."""
     retrieving = [name for name in e.variants if e.variants[name].retrieval]
     name = max(retrieving, key=e.means.__getitem__) if retrieving else e.best_of(("retrieve",))
     if name is None:
@@ -165,7 +167,8 @@ def _below_the_oracle(e: Evidence, name: str, gap: str) -> Action:
 def _few_hits(e: Evidence, name: str, k: int, hit: float) -> Action:
     return Action(
         kind="mend-retrieval",
-        sentence=f"Improve retrieval first (passage size, lexical and dense together), then compare again: {_found(k, hit)} only.",
+        sentence="Improve retrieval first (passage size, lexical and dense together), then compare again: "
+        f"{_found(k, hit)} only.",
         gain=min(e.means[name] / max(hit, 0.01), 1.0) - e.means[e.choice],
     )
 
@@ -186,9 +189,8 @@ def _unused_passages(e: Evidence, name: str, k: int, hit: float) -> Action:
 
 
 def _found(k: int, hit: float) -> str:
-    return (
-        f"the gold document is {f'among the {k} passages' if k > 1 else 'the passage'} for {percent(hit)} of questions"
-    )
+    where = f"among the {k} passages" if k > 1 else "the passage"
+    return f"the gold document is {where} for {percent(hit)} of questions"
 
 
 def _passages_hurt(e: Evidence) -> Iterator[Action]:
@@ -197,8 +199,8 @@ def _passages_hurt(e: Evidence) -> Iterator[Action]:
     if gap is not None and gap.state == "WORSE":
         yield Action(
             kind="train-with-context",
-            sentence="Passages make the tuned model worse: train it with passages in its prompts, gold and distracting ones "
-            "(RAFT).",
+            sentence="Passages make the tuned model worse: train it with passages in its prompts, gold and distracting "
+            "ones (RAFT).",
             evidence=(f"{combined} − {tuned}: {points(gap)}",),
         )
 
@@ -212,8 +214,9 @@ def _train_rows(e: Evidence, facts: TaskFacts, curves: Sequence[LearningCurve]) 
         if ahead.value - last.value > e.margin and gain > 0 and ahead.low is not None and ahead.high is not None:
             yield Action(
                 kind="label-train",
-                sentence=f"Label about {rounded(ahead.n - last.n)} more training examples: with {ahead.n:,} the learning curve "
-                f"forecasts {percent(ahead.value)} ({100 * ahead.low:.1f} to {100 * ahead.high:.1f}) for {curve.variant}.",
+                sentence=f"Label about {rounded(ahead.n - last.n)} more training examples: with {ahead.n:,} the "
+                f"learning curve forecasts {percent(ahead.value)} ({100 * ahead.low:.1f} to {100 * ahead.high:.1f}) "
+                f"for {curve.variant}.",
                 evidence=tuple(f"{p.n:,} examples: {percent(p.value)}" for p in curve.points),
                 gain=gain,
             )
@@ -221,7 +224,8 @@ def _train_rows(e: Evidence, facts: TaskFacts, curves: Sequence[LearningCurve]) 
     if trained and not forecasts and e.family(e.choice) in UNTRAINED and 0 < facts.train_rows < ENOUGH_TRAIN:
         yield Action(
             kind="label-train",
-            sentence=f"Add training examples: fine-tuning had {facts.train_rows}. Often 200 to 500 are enough, and fewer are not.",
+            sentence=f"Add training examples: fine-tuning had {facts.train_rows}. Often 200 to 500 are enough, and "
+            "fewer are not.",
             evidence=(f"{trained}: {percent(e.means[trained])} with {facts.train_rows} examples",),
         )
 
@@ -231,7 +235,7 @@ def _forecasts(e: Evidence, curves: Sequence[LearningCurve]) -> list[LearningCur
 
 
 def _prompt_or_base(e: Evidence, facts: TaskFacts) -> Iterator[Action]:
-    """A prompt hardly above chance shows the base's limit; one above chance but below the classical model, the prompt's."""
+    """A prompt hardly above chance shows the base's limit; one above it but below the classical model, its own."""
     prompted, classical = e.best_of(("prompt",)), e.best_of(("classical",))
     if prompted is None or e.family(e.choice) in TRAINED:
         return

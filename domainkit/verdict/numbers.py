@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: percent and points with one decimal, durations in their natural unit, None as a dash."""
+"""Numbers for a reader: percent and points with one decimal, durations in their natural unit, None as a dash."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The ledger of test sets: how often the same questions were used for a comparison, on this machine.
 
-Each look at a test set spends a little of it: the best of 12 equal configurations looks 5 points better than it is at 200 questions.
-A set is identified by its questions and answers, not by its file or their order. Each look is one line of a file in the user's
-state folder, which holds no text of a question.
+Each look at a test set spends a little of it: the best of 12 equal configurations looks 5 points better than it is at
+200 questions. A set is identified by its questions and answers, not by its file or their order. Each look is one line
+of a file in the user's state folder, which holds no text of a question.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def content_of(samples: Iterable[Sample]) -> str:
 
 
 def settings_of_run(keys: Iterable[str], baseline: str, options: Mapping[str, object]) -> str:
-    """What makes two looks different: the variants' content keys, the baseline and the options. A resumed run is the same look."""
+    """SHA-256 of what makes two looks different; a resumed run is the same look. `keys` are content keys."""
     return sha256_json([sorted(keys), baseline, dict(options)])
 
 
 def record_use(content: str, settings: str, purpose: Purpose, name: str, folder: Path | None = None) -> SetUse:
-    """Add this look, unless the ledger has it, and count. A ledger that cannot be written is reported; it is not an error."""
+    """Add this look, unless the ledger has it, and count. A ledger that cannot be written is reported, not raised."""
     file = (folder or state_dir()) / FILE
     now = datetime.now(UTC).isoformat(timespec="seconds")
     entry = Look(set=content, settings=settings, purpose=purpose, task=name, at=now)

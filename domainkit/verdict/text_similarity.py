@@ -1,7 +1,7 @@
 """How alike two texts are: shared runs of words, characters, an answer that is given away.
 
-Each function returns (test position, pool position, similarity) once per test text that has a match. Thresholds, and where they
-come from, stand beside their names; docs/statistics.md has what they find on public data.
+Each function returns (test position, pool position, similarity) once per test text that has a match. Thresholds, and
+where they come from, stand beside their names; docs/statistics.md has what they find on public data.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ NEAR = 0.9
 ALIKE = 0.95
 """Embedding cosine. Reported, never counted: on medquad_ghr half of the pairs above it ask about another condition."""
 LONGEST_RUN, SHORTEST_RUN, SHARE_OF_RUN = 13, 5, 0.8
-"""Words in a row that count: 13 (Brown et al. 2020, arXiv 2005.14165, app. C), for a shorter text four fifths of it, at least 5."""
+"""Words in a row that count: 13 (Brown et al. 2020, arXiv 2005.14165, app. C), for a shorter text four fifths of it,
+at least 5."""
 RARE = 2
 """A run, or an answer, in more rows than this is a turn of phrase, not a copy."""
 LONG_ANSWER, SAME_SUBJECT = 5, 0.5
-"""A rare answer of so many words gives itself away; a shorter one only in a row whose question is this near in characters."""
+"""A rare answer of so many words gives itself away; a shorter one only in a row whose question is this near in
+characters."""
 _BLOCK = 256
 
 # Scripts written without spaces: each character stands for a word.
@@ -53,8 +55,8 @@ def fitted_run(length: int) -> int:
 
 
 def shared_runs(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]:
-    """Test texts that share a run fitted to their length, and all numbers, with one of the pool; similarity: words shared in
-    a row as a share of the test's."""
+    """Test texts that share a run fitted to their length, and all numbers, with one of the pool; similarity: words
+    shared in a row as a share of the test's."""
     by_run: dict[int, list[int]] = defaultdict(list)
     for i, text in enumerate(tests):
         by_run[fitted_run(len(text))].append(i)
@@ -79,7 +81,8 @@ def _runs(text: Sequence[str], n: int) -> set[tuple[str, ...]]:
 
 
 def contained(tests: Sequence[list[str]], passages: Sequence[list[str]]) -> list[Match]:
-    """Test texts of at least `SHORTEST_RUN` words that stand whole in a passage; longer ones also match by a run of 13 words."""
+    """Test texts of at least `SHORTEST_RUN` words that stand whole in a passage; longer ones also match by a run of 13
+    words."""
     long_enough = [i for i, text in enumerate(tests) if len(text) >= SHORTEST_RUN]
     wanted = {run for i in long_enough for run in _runs(tests[i], min(len(tests[i]), LONGEST_RUN))}
     starting: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
@@ -143,8 +146,9 @@ def given_away(
 ) -> list[Match]:
     """Test questions whose answer stands word for word in a solved example that is not the same question.
 
-    `pool` are the examples' questions, `texts` question and answer together. Only an answer found in at most `RARE` examples
-    counts, and of fewer than `LONG_ANSWER` words only where the two questions are alike (`SAME_SUBJECT`); similarity: theirs.
+    `pool` are the examples' questions, `texts` question and answer together. Only an answer found in at most `RARE`
+    examples counts, and of fewer than `LONG_ANSWER` words only where the two questions are alike (`SAME_SUBJECT`);
+    similarity: theirs.
     """
     inside = [f" {' '.join(t)} " for t in texts]
     first: dict[str, list[int]] = defaultdict(list)

@@ -54,8 +54,8 @@ def decide(
 ) -> Verdict:
     """The verdict on a finished comparison.
 
-    `clean` is False for items that leaked, in the order of the scores: the verdict is then drawn again without them, and a changed
-    answer is reported. `left_out` is variant to the reason it did not run; `use` is the ledger's count.
+    `clean` is False for items that leaked, in the order of the scores: the verdict is then drawn again without them,
+    and a changed answer is reported. `left_out` is variant to the reason it did not run; `use` is the ledger's count.
     """
     left_out = left_out or {}
     e = evidence_of(scored)
@@ -114,7 +114,8 @@ def headline(e: Evidence, facts: TaskFacts) -> str:
         by = f" by {points(gap)}" if gap else ""
         return (
             f"Cannot tell yet: {e.best} ({percent(e.means[e.best])}) is ahead of the simpler {choice} "
-            f"({percent(e.means[choice])}){by}, but {facts.n} questions are too few to be sure. Until then, use {choice}."
+            f"({percent(e.means[choice])}){by}, but {facts.n} questions are too few to be sure. "
+            f"Until then, use {choice}."
         )
     without = " without a language model" if e.family(choice) == "classical" else ""
     return f"{_advice(e)}: {choice} reaches {_score(e, choice, facts)}{without}.{_against_rival(e)}"

@@ -24,7 +24,8 @@ def load(tmp_path: Path) -> Load:
     def load(results: Results | Portfolio, fragment: str = "", after: str = "", frame: int = 0) -> str:
         """The page's elements after its script ran; fails on anything the browser's console says.
 
-        `frame` shows it in a frame of that width, since the browser's window has a least width; the frame's message is returned.
+        `frame` shows it in a frame of that width, since the browser's window has a least width; the frame's message is
+        returned.
         """
         page = tmp_path / "report.html"
         page.write_text(render(results).replace("</body>", f"{after}</body>"), encoding="utf-8")

@@ -2,41 +2,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from domainkit.report import to_markdown
-from domainkit.report.markdown import escape
 from domainkit.results.schema import Portfolio, Results
-
-
-@pytest.mark.parametrize(
-    ("text", "escaped"),
-    [
-        ("a | b", r"a \| b"),
-        ("`rm -rf`", r"\`rm -rf\`"),
-        ("<b>bold</b> &amp;", r"&lt;b\>bold&lt;/b\> &amp;amp;"),
-        ("two\nlines", "two lines"),
-        ("- item", r"\- item"),
-        ("1. first", r"1\. first"),
-        ("[x](http://evil)", r"\[x\](http:\//evil)"),
-        ("ping @someone", "ping @<!-- -->someone"),
-        ("# head", r"\# head"),
-        ("www.evil.example", r"www\.evil.example"),
-        ("esc\x1b[0m", r"esc⟨U+001B⟩\[0m"),
-    ],
-)
-def test_untrusted_text_is_literal(text: str, escaped: str) -> None:
-    assert escape(text) == escaped
-
-
-@given(st.text())
-def test_escaped_text_stays_in_its_cell(text: str) -> None:
-    escaped = escape(text)
-    assert "\n" not in escaped
-    plain = re.sub(r"\\[\\`*_\[\]|~#!$>]", "", escaped).replace("@<!-- -->", "")
-    assert not set("`*_[]|<") & set(plain)
 
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_head(label_results: Results) -> None:

@@ -36,7 +36,7 @@ def test_several_comparisons_are_one_report(tmp_path: Path, label_results: Resul
 def test_a_missing_file_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read") as caught:
         write_report(tmp_path)
-    assert "next: give the folder a finished `domainkit compare --out` wrote" in str(caught.value)
+    assert "next: name the folder that a finished `domainkit compare --out` wrote" in str(caught.value)
 
 
 @pytest.mark.parametrize(

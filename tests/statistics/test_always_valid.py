@@ -1,4 +1,5 @@
-"""The promise: whenever one looks, false alarms stay under α and the interval covers; and it agrees with its closed form."""
+"""The promise: whenever one looks, false alarms stay under α and the interval covers; and it agrees with its closed
+form."""
 
 from __future__ import annotations
 
@@ -51,8 +52,8 @@ def test_zero_is_outside_exactly_when_e_is_over_its_limit(graded: bool) -> None:
 
 
 def test_false_alarms_at_every_look_stay_under_alpha() -> None:
-    """3,000 comparisons of equals, 600 questions, a look after each: 5 % may be called different, a fixed test at every 20th
-    question calls many more."""
+    """3,000 comparisons of equals, 600 questions, a look after each: 5 % may be called different, a fixed test at
+    every 20th question calls many more."""
     rng = np.random.default_rng(0)
     d = rng.choice([-1, 0, 1], (3000, 600), p=[0.1, 0.8, 0.1])
     alarms = (log_e(np.cumsum(d > 0, 1), np.cumsum(d < 0, 1)) >= log(20)).any(1).mean()

@@ -50,7 +50,8 @@ def test_midp_keeps_its_size() -> None:
 
 @pytest.mark.parametrize("n", [50, 200, 500])
 def test_tango_covers_94_percent_exactly(n: int) -> None:
-    """No simulation: the probability of every table (wins, losses) of n items, summed where the interval holds the truth."""
+    """No simulation: the probability of every table (wins, losses) of n items, summed where the interval holds the
+    truth."""
     b, c = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
     b, c = b[b + c <= n], c[b + c <= n]
     low, high = tango_interval(b, c, n)
@@ -84,7 +85,8 @@ def test_sign_flip_is_exact_for_few_and_close_to_exact_for_many() -> None:
 
 
 def test_equal_variants_give_no_winner_too_often() -> None:
-    """1,000 A/A comparisons of 0/1 scores: at a true rate of .05 more than 71 false winners have a chance below 1 in 700."""
+    """1,000 A/A comparisons of 0/1 scores: at a true rate of .05 more than 71 false winners have a chance below 1 in
+    700."""
     rng = np.random.default_rng(1)
     winners = 0
     for _ in range(1_000):
@@ -95,7 +97,8 @@ def test_equal_variants_give_no_winner_too_often() -> None:
 
 
 def test_equal_variants_in_a_family_give_no_winner_too_often() -> None:
-    """200 families of five equal variants with graded scores: at a rate of .05 more than 20 have a chance below 1 in 700."""
+    """200 families of five equal variants with graded scores: at a rate of .05 more than 20 have a chance below 1 in
+    700."""
     rng = np.random.default_rng(2)
     families = 0
     for _ in range(200):

@@ -1,4 +1,5 @@
-"""The forest plot: each variant's paired difference to the baseline, with the band in which a difference does not matter."""
+"""The forest plot: each variant's paired difference to the baseline, with the band in which a difference does not
+matter."""
 
 from __future__ import annotations
 
@@ -44,7 +45,7 @@ def _layouts(rows: int) -> tuple[Layout, Layout]:
 
 
 def forest(results: Results, prefix: str = "") -> Markup:
-    """Both drawings, one for wide and one for narrow screens, with ids that begin with `prefix`; nothing without differences."""
+    """Both drawings, for wide and for narrow screens; nothing without differences. Ids begin with `prefix`."""
     rows = [(v.name, v.difference) for v in results.variants if v.difference is not None]
     if not rows:
         return Markup("")
@@ -67,9 +68,10 @@ def _draw(results: Results, rows: list[Row], layout: Layout, prefix: str) -> Mar
     for k, (name, difference) in enumerate(rows):
         css = "label ground" if name == results.verdict.choice else "label"
         body += _row(name, difference, layout, x, layout.top + k * _STEP[layout.fit], css)
+    level = 100 * confidence_level(results)
     title = f"Difference to {results.baseline}, in points"
     description = ". ".join(
-        f"{shorten(name, 60)}: {points(d.value)}, {100 * confidence_level(results):.0f} % interval {difference_interval(d)}, "
+        f"{shorten(name, 60)}: {points(d.value)}, {level:.0f} % interval {difference_interval(d)}, "
         f"{state_text(d.state, d.needed)}"
         for name, d in rows
     )

@@ -38,7 +38,7 @@ class Cell:
 
 
 def wins_matrix(results: Results) -> list[tuple[str, list[Cell | None]]]:
-    """One row per variant, one cell per column, None on the diagonal; nothing with fewer than three variants or no items."""
+    """(variant, one cell per column, None on the diagonal); nothing with fewer than three variants or no items."""
     names = [v.name for v in results.variants]
     if len(names) < LEAST or not results.items:
         return []

@@ -113,7 +113,7 @@ def pareto(points: list[Point]) -> list[Point]:
 
 
 def scatter(results: Results, prefix: str = "", axis: Axis = TIME) -> Markup:
-    """Both drawings, one for wide and one for narrow screens, with ids that begin with `prefix`; nothing with fewer than two points."""
+    """Both drawings, for wide and for narrow screens; nothing with fewer than two points. Ids begin with `prefix`."""
     points = scatter_points(results, axis)
     if len(points) < 2:
         return Markup("")

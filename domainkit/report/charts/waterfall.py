@@ -1,4 +1,4 @@
-"""At which step retrieval loses questions: document found, answer in the passages, answer taken from them, right; and the oracle."""
+"""At which step retrieval loses questions, and the oracle's bar."""
 
 from __future__ import annotations
 

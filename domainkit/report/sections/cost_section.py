@@ -42,8 +42,8 @@ def _break_even(b: BreakEven) -> str:
         return f"{b.variant} is cheaper than {b.rival} from the first question."
     if b.high is None:
         return (
-            f"{b.variant} becomes cheaper than {b.rival} from about {volume(b.questions)} questions (at least {volume(b.low)}, "
-            f"no upper end): {b.reason}."
+            f"{b.variant} becomes cheaper than {b.rival} from about {volume(b.questions)} questions "
+            f"(at least {volume(b.low)}, no upper end): {b.reason}."
         )
     return (
         f"{b.variant} becomes cheaper than {b.rival} from about {volume(b.questions)} questions "

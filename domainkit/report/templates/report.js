@@ -157,7 +157,7 @@ function explore(root, order) {
     root.querySelector(".status").textContent = found.length === items.length
       ? `${count(items.length)} questions` : `${count(found.length)} of ${count(items.length)} questions`;
     root.querySelector(".pair").textContent =
-      `B against A among them: ${count(signs[1])} better, ${count(signs[0])} equal, ${count(signs["-1"])} worse`;
+      `B against A in these: ${count(signs[1])} better, ${count(signs[0])} equal, ${count(signs["-1"])} worse`;
   }
 
   function draw() {

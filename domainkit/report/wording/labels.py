@@ -16,8 +16,8 @@ NO_SECONDS = "the variant reports no compute time"
 NO_LATENCY = "latency was not timed"
 NO_VALUE = "no value in the results file"
 RECIPE = (
-    "Adapters that differ in their training seed alone answered the same questions. The interval is over questions and seeds: it "
-    "is about the recipe, where every other figure is about one adapter."
+    "Adapters that differ in their training seed alone answered the same questions. The interval is over questions and "
+    "seeds: it is about the recipe, while every other figure is about one adapter."
 )
 
 

@@ -1,0 +1,83 @@
+"""Who is best, who is tied with it, and which pairs are compared."""
+
+from __future__ import annotations
+
+from domainkit.evaluation.variant import Family
+from domainkit.results.schema import Race, RacedOut, VariantResult
+from domainkit.verdict.evidence import Evidence, ScoredVariants, contrasts, evidence_of
+
+FAMILY: dict[str, Family] = {
+    "classical": "classical",
+    "few-shot": "prompt",
+    "rag": "retrieve",
+    "oracle-rag": "oracle",
+    "tuned": "tune",
+    "tuned-rag": "combine",
+}
+
+
+def scored(right: dict[str, int], n: int = 100, race: Race | None = None) -> ScoredVariants:
+    """`right` of `n` answers of each variant are right: the first ones."""
+    variants = [VariantResult(name=name, family=FAMILY[name], description="", metrics={}) for name in right]
+    scores = {name: [1.0] * k + [0.0] * (n - k) for name, k in right.items()}
+    return ScoredVariants(variants, scores, race=race)
+
+
+def evidence(right: dict[str, int], race: Race | None = None) -> Evidence:
+    e = evidence_of(scored(right, race=race))
+    assert e is not None
+    return e
+
+
+def test_the_choice_is_the_simplest_that_is_not_shown_to_be_worse() -> None:
+    e = evidence({"tuned": 82, "rag": 80, "few-shot": 20})
+    assert (e.best, e.choice, e.tied) == ("tuned", "rag", ("rag", "tuned"))
+    assert not e.settled
+    assert evidence({"few-shot": 20, "tuned": 90}).settled
+
+
+def test_of_equal_means_the_simplest_is_best() -> None:
+    assert evidence({"tuned-rag": 50, "tuned": 50, "classical": 50}).best == "classical"
+
+
+def test_the_oracle_is_compared_with_retrieval_and_never_chosen() -> None:
+    e = evidence({"oracle-rag": 99, "rag": 40, "few-shot": 30})
+    assert (e.oracle, e.best) == ("oracle-rag", "rag")
+    assert "oracle-rag" not in e.variants
+    gap = e.difference("oracle-rag", "rag")
+    assert gap is not None
+    assert gap.state == "BETTER"
+
+
+def test_a_difference_turns_with_its_pair() -> None:
+    e = evidence({"few-shot": 20, "tuned": 80})
+    one, other = e.difference("tuned", "few-shot"), e.difference("few-shot", "tuned")
+    assert one is not None
+    assert other is not None
+    assert (one.value, one.low, one.wins, one.state) == (-other.value, -other.high, other.losses, "BETTER")
+    assert other.state == "WORSE"
+    assert e.difference("tuned", "rag") is None
+
+
+def test_a_variant_that_a_race_dropped_is_worse_whatever_its_mean() -> None:
+    race = Race(alpha=0.05, block=20, seed=0, questions=100, of=100, answers=200, of_answers=200,
+                out={"few-shot": RacedOut(answered=20, better="tuned")})  # fmt: skip
+    e = evidence({"few-shot": 90, "tuned": 60}, race)
+    assert (e.best, e.tied) == ("tuned", ("tuned",))
+
+
+def test_each_pair_of_a_contrast_is_named_once_by_the_first_question_it_answers() -> None:
+    added = [words for words, _, _ in contrasts(evidence({"rag": 40, "tuned": 50, "tuned-rag": 60}))]
+    assert added == ["fine-tuning adds to the best without training", "retrieval adds to fine-tuning"]
+
+
+def test_a_subset_keeps_the_items_of_its_mask_and_drops_who_was_not_asked_all() -> None:
+    s = scored({"few-shot": 2, "tuned": 3}, n=4)
+    shorter = ScoredVariants(s.variants, {**s.scores, "tuned": [1.0]}, clusters=["a", "b", "c", "d"])
+    subset = shorter.subset([True, False, False, True])
+    assert subset.scores == {"few-shot": [1.0, 0.0]}
+    assert subset.clusters == ["a", "d"]
+
+
+def test_without_a_score_there_is_no_evidence() -> None:
+    assert evidence_of(ScoredVariants(scored({"rag": 1}).variants, {"rag": [None, None]})) is None
