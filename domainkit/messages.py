@@ -67,7 +67,7 @@ class ParsedAnswer(NamedTuple):
     invalid: tuple[InvalidToolCall, ...]
 
 
-# ---- tools -------------------------------------------------------------------------------------------------------------
+# ---- tools -----------------------------------------------------------------------------------------------------------
 
 
 def function_of(tool: JsonObject) -> JsonObject:
@@ -100,7 +100,7 @@ def chosen_tools(tools: Sequence[JsonObject], tool_choice: str) -> tuple[JsonObj
     return named
 
 
-# ---- calls in a text ---------------------------------------------------------------------------------------------------
+# ---- calls in a text -------------------------------------------------------------------------------------------------
 
 
 def new_call_id() -> str:
@@ -157,7 +157,8 @@ def shown_length(text: str) -> int:
 def check_call(
     value: object, tools: Sequence[JsonObject], *, text: str, call_id: str | None = None
 ) -> ToolCall | InvalidToolCall:
-    """The call in a {"name", "arguments"} object that was written as `text`. Without a `call_id` it gets a fresh one."""
+    """The call in a {"name", "arguments"} object that was written as `text`. Without a `call_id` it gets a fresh
+    one."""
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         return InvalidToolCall("not an object with a name", text)
     if value["name"] not in map(tool_name, tools):

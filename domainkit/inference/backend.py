@@ -1,7 +1,7 @@
 """Backend: the protocol between a chat model and whatever computes its text. No torch, no LangChain.
 
-Laws: at temperature 0, the joined pieces of `stream(request)` are the text of `complete([request])[0]`. Requests that are
-computed together do not change each other's answers.
+Laws: at temperature 0, the joined pieces of `stream(request)` are the text of `complete([request])[0]`. Requests that
+are computed together do not change each other's answers.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class Backend(Protocol):
     """Answers requests. Safe to call from many threads at once; requests that arrive together share batches."""
 
     def complete(self, requests: Sequence[Request], *, return_errors: bool = False) -> list[Completion]:
-        """All answers in order. The first error is raised after the others are done. With `return_errors`, the exception
-        of each failed request is returned in its place."""
+        """All answers in order. The first error is raised after the others are done. With `return_errors`, the
+        exception of each failed request is returned in its place."""
         ...
 
     def stream(self, request: Request) -> Iterator[Piece]:
@@ -112,6 +112,6 @@ class Backend(Protocol):
         ...
 
     def identity(self, adapter: str | None = None) -> JsonObject:
-        """What makes this model's answers its own, for cache keys and records: base, revision, quantisation, template hash,
-        and the hash of the adapter's weights. Must not load weights."""
+        """What makes this model's answers its own, for cache keys and records: base, revision, quantisation, template
+        hash, and the hash of the adapter's weights. Must not load weights."""
         ...

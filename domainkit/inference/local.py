@@ -1,4 +1,4 @@
-"""Local backend: base and adapters in this process. One engine per base, revision, quantisation and device, shared by all callers."""
+"""Local backend: base and adapters in this process, one engine for all who ask for the same base."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from domainkit.errors import RequestError
 from domainkit.inference.adapters.pool import read_adapter
@@ -47,7 +47,7 @@ def local_backend(
     quantization: Quantization = "auto",
     device: str = "auto",
 ) -> LocalBackend:
-    """The backend of this base, shared by everyone in the process who asks for the same; nothing is loaded yet."""
+    """The backend of this base, shared by all callers in the process with the same arguments. Nothing is loaded yet."""
     key = (base, revision, quantization, device)
     with _lock:
         if key not in _backends:
@@ -67,7 +67,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class LocalBackend:
-    """Answers with a base and its adapters; a Backend. Loads the tokenizer, and the weights, when first needed."""
+    """A Backend with a base and its adapters. Tokenizer and weights are loaded when they are first needed."""
 
     def __init__(
         self,
@@ -103,12 +103,12 @@ class LocalBackend:
                 outlet.fail(e)
         if rows:
             self.engine().submit(rows)
-        results: list[Any] = []
+        results: list[Completion | BaseException] = []
         try:
             for outlet in outlets:
                 error = outlet.future.exception()
                 results.append(outlet.future.result() if error is None else error)
-        except BaseException:  # the caller was interrupted: its rows must not go on
+        except BaseException:  # the caller was interrupted: do not compute for nobody
             for outlet in outlets:
                 outlet.cancel()
             raise
@@ -116,11 +116,11 @@ class LocalBackend:
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
-        return results
+        return cast(list[Completion], results)  # with return_errors, exceptions are among them
 
     def submit(self, request: Request) -> Future[Completion]:
-        """The answer to come; cancelling the Future frees its slot. Its done-callbacks run on the model's thread: there, ask
-        only by `submit`."""
+        """The answer as a Future; cancelling it frees its slot. Its done-callbacks run on the model's thread, where only
+        `submit` may be called."""
         outlet = ResultStream[Completion]()
         self.engine().submit([self._row(request, outlet)])
         return outlet.future
@@ -152,22 +152,22 @@ class LocalBackend:
         return self.chat_template.encode_text(text)
 
     def identity(self, adapter: str | None = None) -> JsonObject:
-        facts: JsonObject = {
+        identity: JsonObject = {
             "base": self.source.name,
             "base_fingerprint": self.source.fingerprint,
             "revision": self.source.revision,
-            "quantization": self.settled_quantization(),
+            "quantization": self.resolved_quantization(),
             "device": self.device,
             "template_sha256": _template_sha256(self.source),
             "adapter": None,
         }
         if adapter is not None:
             loaded, name = read_adapter(adapter)
-            facts |= {"adapter": name, "adapter_sha256": loaded.weights_sha256}
-        return facts
+            identity |= {"adapter": name, "adapter_sha256": loaded.weights_sha256}
+        return identity
 
-    def settled_quantization(self) -> str:
-        """What "auto" comes to, decided once by the memory free then: a name in cache keys that means one set of weights."""
+    def resolved_quantization(self) -> str:
+        """What "auto" became. It is decided once, by the memory that is free then: a cache key must name one set of weights."""
         with self._loading:
             if self.quantization == "auto":
                 self.quantization = plan_quantization(self.base, revision=self.revision, device=self.device)
@@ -211,11 +211,12 @@ class LocalBackend:
             self.base, revision=self.revision, quantization=self.quantization, device=self.device, purpose="infer"
         )
         self.quantization = loaded.quantization
+        self._chat_template = self._chat_template or loaded.chat_template
         self._stop_ids = loaded.stop_token_ids
         return Scheduler(loaded, self.source.fingerprint, self._acceleration)
 
     def close(self) -> None:
-        """End the engine and give its memory back; the next request loads it anew."""
+        """End the engine and free its memory. The next request loads the base again."""
         with self._loading:
             if self._engine is not None:
                 self._engine.close()
@@ -224,8 +225,8 @@ class LocalBackend:
     def _check_thread(self) -> None:
         if self._engine is not None and self._engine.is_here:
             raise RequestError(
-                "asked, and would wait, on the model's own thread, where a Future's done-callbacks run",
-                next_step="call submit there, or hand the call to another thread",
+                "called on the model's own thread (a Future's done-callbacks run there), which would wait for itself",
+                next_step="call submit there, or make the call from another thread",
             )
 
     # ---- requests to rows ----
@@ -234,7 +235,7 @@ class LocalBackend:
         engine = self.engine()
         _check_numbers(request)
         if request.adapter is not None:
-            read_adapter(request.adapter)  # its faults belong to the caller, at once
+            read_adapter(request.adapter)  # raise its errors in the caller's thread
         prompt = self._prompt(request)
         self._check_length(len(prompt) + 1, engine)
         constraint = None
@@ -257,7 +258,7 @@ class LocalBackend:
         if tokens > engine.context:
             raise RequestError(
                 f"the prompt and the shortest answer need {tokens} tokens; {self.base} reads at most {engine.context}",
-                next_step="shorten the prompt: fewer passages, fewer examples, earlier turns left out",
+                next_step="shorten the prompt: use fewer passages or examples, or leave out earlier turns",
             )
 
 

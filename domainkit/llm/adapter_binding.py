@@ -1,98 +1,150 @@
-"""Every road by which LangChain users pass an adapter, so that it reaches the call on each of them.
+"""Runnable wrappers that keep bound arguments: however LangChain users pass an adapter, it reaches the call.
 
-LangChain's own wrappers forward `bind_tools` to the bare model underneath: what was bound or configured before, an adapter above
-all, is silently gone. (`create_agent` calls `bind_tools` on whatever it is given.) The classes here hand it on, and every wrapping
-of theirs is one of them again.
+LangChain's own wrappers forward `bind_tools` to the bare model inside them. What was bound or configured before, an
+adapter above all, is then silently lost (`create_agent` calls `bind_tools` on whatever it is given). The classes here
+pass it on, and each of their wrappers is again one of these classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableWithFallbacks
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import (
+    ConfigurableField,
+    Runnable,
+    RunnableBinding,
+    RunnableConfig,
+    RunnableSerializable,
+    RunnableWithFallbacks,
+)
 from langchain_core.runnables.config import get_config_list
 from langchain_core.runnables.configurable import RunnableConfigurableAlternatives, RunnableConfigurableFields
 from langchain_core.runnables.retry import RunnableRetry
+from langchain_core.runnables.utils import AnyConfigurableField
 from pydantic import model_validator
 
 from domainkit.errors import ConfigError
-from domainkit.llm.calls import check_options, structured
+from domainkit.llm.calls import LLMRunnable, Schema, StructuredAnswer, Tool, check_options, structured
 
-MOST_TOGETHER = 256
-"""Requests of one `batch` that are under way together unless `max_concurrency` says otherwise."""
+MAX_CONCURRENCY = 256
+"""Requests of one `batch` that are computed at the same time, unless `max_concurrency` says otherwise."""
+BatchConfig = RunnableConfig | Sequence[RunnableConfig] | None
 
 
-def together(inputs: Sequence[Any], config: Any) -> list[RunnableConfig]:
-    """One config per input, with room for all of them at once: LangChain's own is a few threads, so small batches."""
+def batch_configs(inputs: Sequence[LanguageModelInput], config: BatchConfig) -> list[RunnableConfig]:
+    """One config per input, with threads for all inputs: LangChain's default is a few threads, which makes small
+    batches."""
     configs = get_config_list(config, len(inputs))
-    room = min(max(1, len(inputs)), MOST_TOGETHER)
-    return [c if c.get("max_concurrency") else {**c, "max_concurrency": room} for c in configs]
+    threads = min(max(1, len(inputs)), MAX_CONCURRENCY)
+    return [c if c.get("max_concurrency") else {**c, "max_concurrency": threads} for c in configs]
 
 
-class Forks:
-    """What turns a model into several, or its answer into a value."""
+# ---- what every wrapper can do ---------------------------------------------------------------------------------------
 
-    def with_fallbacks(self: Any, fallbacks: Sequence[Any], **kwargs: Any) -> FallbackLLMs:
-        return FallbackLLMs(runnable=self, fallbacks=list(fallbacks), **kwargs)
 
-    def configurable_alternatives(
-        self: Any, which: Any, *, default_key: str = "default", prefix_keys: bool = False, **kwargs: Any
-    ) -> AlternativeLLMs:
-        return AlternativeLLMs(
-            which=which, default=self, alternatives=kwargs, default_key=default_key, prefix_keys=prefix_keys
+class Composable(LLMRunnable):
+    """Fallbacks, alternatives and structured output, without losing what is bound."""
+
+    @abstractmethod
+    def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> LLMRunnable:
+        """The model with tools and other options of its calls set in advance."""
+
+    def with_fallbacks(
+        self,
+        fallbacks: Sequence[LLMRunnable],
+        *,
+        exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
+        exception_key: str | None = None,
+    ) -> FallbackLLMs:
+        return FallbackLLMs(
+            runnable=self,
+            fallbacks=list(fallbacks),
+            exceptions_to_handle=exceptions_to_handle,
+            exception_key=exception_key,
         )
 
-    def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[Any, Any]:
-        return structured(self, schema, **kwargs)
+    def configurable_alternatives(
+        self,
+        which: ConfigurableField,
+        *,
+        default_key: str = "default",
+        prefix_keys: bool = False,
+        **alternatives: LLMRunnable | Callable[[], LLMRunnable],
+    ) -> AlternativeLLMs:
+        return AlternativeLLMs(
+            which=which,
+            default=cast(RunnableSerializable[LanguageModelInput, AIMessage], self),
+            alternatives=alternatives,
+            default_key=default_key,
+            prefix_keys=prefix_keys,
+        )
+
+    def with_structured_output(
+        self, schema: Schema, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, StructuredAnswer]:
+        return structured(self, schema, include_raw=include_raw, **kwargs)
 
 
-class Roads(Forks):
-    """A model, or a choice of models, that keeps what is bound to it."""
+class Bindable(Composable):
+    """A model, or a choice of models, on which options of calls can be bound."""
 
-    def bind(self: Any, **kwargs: Any) -> Bound:
-        """The model with call options set in advance; an unknown one is refused here."""
+    def bind(self, **kwargs: Any) -> Bound:
+        """The model with options of its calls set in advance. Raises ConfigError for an unknown one."""
         check_options(list(kwargs))
         return Bound(bound=self, kwargs=kwargs, config={})
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
-        return self.bind(**_core(self).bind_tools(tools, **kwargs).kwargs)
+    def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> LLMRunnable:
+        model = _chat_model(self)
+        assert isinstance(model, Bindable), "only a DomainLLM is wrapped by these classes"
+        bound = model.bind_tools(tools, **kwargs)
+        assert isinstance(bound, Bound)
+        return self.bind(**bound.kwargs)
 
-    def with_config(self: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Bound:
-        merged: Any = {**(config or {}), **kwargs}
-        return Bound(bound=self, kwargs={}, config=merged)
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> Bound:
+        return Bound(bound=self, kwargs={}, config=cast(RunnableConfig, {**(config or {}), **kwargs}))
 
-    def with_listeners(self, **kwargs: Any) -> Any:
+    def with_listeners(self, **kwargs: Any) -> LLMRunnable:
         return self.bind().with_listeners(**kwargs)
 
-    def with_alisteners(self, **kwargs: Any) -> Any:
+    def with_alisteners(self, **kwargs: Any) -> LLMRunnable:
         return self.bind().with_alisteners(**kwargs)
 
-    def with_types(self, **kwargs: Any) -> Any:
+    def with_types(self, **kwargs: Any) -> LLMRunnable:
         return self.bind().with_types(**kwargs)
 
     def with_retry(self, **kwargs: Any) -> RetriedLLM:
-        plain: Any = Runnable.with_retry(self, **kwargs)  # type: ignore[arg-type]
+        plain = Runnable.with_retry(self, **kwargs)
         return RetriedLLM(**{name: getattr(plain, name) for name in RunnableRetry.model_fields})
 
 
-class Bound(Forks, RunnableBinding[Any, Any]):
+# ---- the wrappers ----------------------------------------------------------------------------------------------------
+
+
+class Bound(Composable, RunnableBinding[Any, Any]):  # Any: `with_types` may declare other input and output types
     """A DomainLLM with options of its calls set in advance."""
 
     @model_validator(mode="after")
-    def _config_means_something(self) -> Bound:
-        """A config for this very model that it would not heed is an error; one that comes down a chain may be for others."""
-        core: Any = self.bound
-        while isinstance(core, (Bound, RetriedLLM)):
-            core = core.bound
-        if isinstance(core, BaseChatModel):
-            idle = [k for k in (self.config or {}).get("configurable", {}) if k in ("model", *type(core).model_fields)]
-            if idle:
-                name = "adapter" if idle[0] == "model" else idle[0]
+    def _config_has_an_effect(self) -> Bound:
+        """Refuse a config for this very model that it would ignore. One that comes down a chain may be for other
+        models."""
+        inner: object = self.bound
+        while isinstance(inner, (Bound, RetriedLLM)):
+            inner = inner.bound
+        if isinstance(inner, BaseChatModel):
+            fields = ("model", *type(inner).model_fields)
+            ignored = [k for k in (self.config or {}).get("configurable", {}) if k in fields]
+            if ignored:
+                name = "adapter" if ignored[0] == "model" else ignored[0]
                 raise ConfigError(
-                    f"'{idle[0]}' is set as configurable, but no field of this model was made so: it would have no effect",
-                    next_step=f"bind({idle[0]}=...), or first configurable_fields({name}=ConfigurableField(id='{idle[0]}'))",
+                    f"'{ignored[0]}' is set as configurable, but this field of the model was not made configurable: "
+                    "it would have no effect",
+                    next_step=f"bind({ignored[0]}=...), "
+                    f"or first configurable_fields({name}=ConfigurableField(id='{ignored[0]}'))",
                 )
         return self
 
@@ -100,80 +152,87 @@ class Bound(Forks, RunnableBinding[Any, Any]):
         check_options(list(kwargs))
         return self.model_copy(update={"kwargs": {**self.kwargs, **kwargs}})
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Bound:
-        again: Any = self.bound.bind_tools(tools, **{**self.kwargs, **kwargs})  # type: ignore[attr-defined]
-        if not isinstance(again, Bound):  # fallbacks bind each of theirs
-            return self.model_copy(update={"bound": again, "kwargs": {}})
-        config = {**self.config, **again.config}
-        return self.model_copy(update={"bound": again.bound, "kwargs": again.kwargs, "config": config})
+    def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> Bound:
+        assert isinstance(self.bound, Composable)
+        rebound = self.bound.bind_tools(tools, **{**self.kwargs, **kwargs})
+        if not isinstance(rebound, Bound):  # fallbacks bind the options to each of their models
+            return self.model_copy(update={"bound": rebound, "kwargs": {}})
+        config = {**self.config, **rebound.config}
+        return self.model_copy(update={"bound": rebound.bound, "kwargs": rebound.kwargs, "config": config})
 
-    def configurable_fields(self, **kwargs: Any) -> Any:
-        fixed = sorted(set(kwargs) & set(self.kwargs)) or (
-            ["model"] if "adapter" in kwargs and "model" in self.kwargs else []
-        )
-        if fixed:
+    def configurable_fields(self, **kwargs: AnyConfigurableField) -> Bound:
+        bound = sorted(set(kwargs) & set(self.kwargs))
+        if not bound and "adapter" in kwargs and "model" in self.kwargs:
+            bound = ["model"]
+        if bound:
             raise ConfigError(
-                f"'{fixed[0]}' is bound already, so a config could not change it",
+                f"'{bound[0]}' is bound already, so a config could not change it",
                 next_step="call configurable_fields on the model first, and give the bound value as the field",
             )
-        return self.model_copy(update={"bound": self.bound.configurable_fields(**kwargs)})  # type: ignore[attr-defined]
+        assert isinstance(self.bound, RunnableSerializable)
+        return self.model_copy(update={"bound": self.bound.configurable_fields(**kwargs)})
 
 
-class ConfigurableLLM(Roads, RunnableConfigurableFields):
-    """A DomainLLM some of whose fields a call's config may set."""
+class ConfigurableLLM(Bindable, RunnableConfigurableFields):
+    """A DomainLLM with fields that a call's config may set."""
 
-    def batch(self, inputs: list[Any], config: Any = None, **kwargs: Any) -> list[Any]:
-        return super().batch(inputs, together(inputs, config), **kwargs)
+    def batch(self, inputs: list[LanguageModelInput], config: BatchConfig = None, **kwargs: Any) -> list[AIMessage]:
+        return super().batch(inputs, batch_configs(inputs, config), **kwargs)
 
 
-class AlternativeLLMs(Roads, RunnableConfigurableAlternatives):
-    """DomainLLMs of which a call's config picks one."""
+class AlternativeLLMs(Bindable, RunnableConfigurableAlternatives):
+    """DomainLLMs from which a call's config chooses one."""
 
-    def batch(self, inputs: list[Any], config: Any = None, **kwargs: Any) -> list[Any]:
-        return super().batch(inputs, together(inputs, config), **kwargs)
+    def batch(self, inputs: list[LanguageModelInput], config: BatchConfig = None, **kwargs: Any) -> list[AIMessage]:
+        return super().batch(inputs, batch_configs(inputs, config), **kwargs)
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Bound:
-        self._only_ours("bind_tools")
+    def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> LLMRunnable:
+        self._check_alternatives("bind_tools")
         return super().bind_tools(tools, **kwargs)
 
-    def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[Any, Any]:
-        self._only_ours("with_structured_output")
-        return super().with_structured_output(schema, **kwargs)
+    def with_structured_output(
+        self, schema: Schema, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, StructuredAnswer]:
+        self._check_alternatives("with_structured_output")
+        return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
 
-    def _only_ours(self, verb: str) -> None:
+    def _check_alternatives(self, verb: str) -> None:
         """Tools bound in our form may mean nothing, or something else, to another library's model."""
-        for name, other in self.alternatives.items():
-            model = other if isinstance(other, Runnable) else other()
-            if getattr(_core(model), "_llm_type", None) != "domainkit":
+        for name, alternative in self.alternatives.items():
+            model = _chat_model(alternative if isinstance(alternative, Runnable) else alternative())
+            if getattr(model, "_llm_type", None) != "domainkit":
                 raise ConfigError(
-                    f"the alternative '{name}' is no DomainLLM, so {verb} cannot be set for all",
+                    f"the alternative '{name}' is not a DomainLLM, so {verb} cannot be set for all",
                     next_step=f"call {verb} on each model first, then list the results as alternatives",
                 )
 
 
-class RetriedLLM(Roads, RunnableRetry[Any, Any]):
-    """A DomainLLM that is asked again when it fails."""
+class RetriedLLM(Bindable, RunnableRetry[Any, Any]):
+    """A DomainLLM whose failed calls are repeated."""
 
 
-class FallbackLLMs(Roads, RunnableWithFallbacks[Any, Any]):
-    """A DomainLLM with models that take over when it fails; those may be another library's."""
+class FallbackLLMs(Bindable, RunnableWithFallbacks[Any, Any]):
+    """A DomainLLM with models that answer when it fails. They may be another library's."""
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> FallbackLLMs:
-        return self._each("bind_tools", tools, **kwargs)
+    def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> LLMRunnable:
+        return self._on_each("bind_tools", tools, **kwargs)
 
-    def with_structured_output(self, schema: Any, **kwargs: Any) -> FallbackLLMs:
-        return self._each("with_structured_output", schema, **kwargs)
+    def with_structured_output(
+        self, schema: Schema, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, StructuredAnswer]:
+        return self._on_each("with_structured_output", schema, include_raw=include_raw, **kwargs)
 
-    def _each(self, verb: str, *args: Any, **kwargs: Any) -> FallbackLLMs:
-        made = [getattr(model, verb)(*args, **kwargs) for model in (self.runnable, *self.fallbacks)]
-        return self.model_copy(update={"runnable": made[0], "fallbacks": made[1:]})
+    def _on_each(self, verb: str, *args: Any, **kwargs: Any) -> FallbackLLMs:
+        models = [getattr(model, verb)(*args, **kwargs) for model in (self.runnable, *self.fallbacks)]
+        return self.model_copy(update={"runnable": models[0], "fallbacks": models[1:]})
 
 
-def _core(model: Any) -> Any:
-    """The chat model under all that was wrapped around it."""
-    while not isinstance(model, BaseChatModel):
-        inner = next((i for n in ("bound", "default", "runnable") if (i := getattr(model, n, None)) is not None), None)
-        if inner is None:
+def _chat_model(wrapped: object) -> object:
+    """The chat model inside all wrappers."""
+    while not isinstance(wrapped, BaseChatModel):
+        inner = [getattr(wrapped, name, None) for name in ("bound", "default", "runnable")]
+        model = next((i for i in inner if i is not None), None)
+        if model is None:
             break
-        model = inner
-    return model
+        wrapped = model
+    return wrapped

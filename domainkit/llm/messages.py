@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ChatMessage, ToolMessage
 from langchain_core.messages.ai import UsageMetadata
@@ -13,11 +12,19 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, Piece
-from domainkit.messages import Message, ToolCall
+from domainkit.messages import JsonObject, Message, Role, ToolCall
 
-ROLES = {"system": "system", "developer": "system", "human": "user", "user": "user", "ai": "assistant",
-         "AIMessageChunk": "assistant", "assistant": "assistant", "tool": "tool"}  # fmt: skip
-SILENT_BLOCKS = {
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "human": "user",
+    "user": "user",
+    "ai": "assistant",
+    "AIMessageChunk": "assistant",
+    "assistant": "assistant",
+    "tool": "tool",
+}
+SKIPPED_BLOCKS = {
     "tool_use",
     "tool_call",
     "tool_call_chunk",
@@ -26,28 +33,29 @@ SILENT_BLOCKS = {
     "thinking",
     "non_standard",
 }
-"""Blocks that repeat what stands elsewhere in the message, or are no part of the conversation's text."""
+"""Content blocks that repeat what another field of the message has, or are not part of the conversation's text."""
 
 
 def to_backend(messages: Sequence[BaseMessage]) -> tuple[Message, ...]:
-    """The conversation for a Backend. Raises RequestError for a role or a kind of content that text models have none for."""
+    """The conversation for a Backend. Raises RequestError for roles and content that a text model cannot read."""
     return tuple(_message(m) for m in messages)
 
 
 def _message(message: BaseMessage) -> Message:
     kind = message.role if isinstance(message, ChatMessage) else message.type
-    role: Any = ROLES.get(kind)
+    role = ROLES.get(kind)
     if role is None:
         raise RequestError(
-            f"no role for a message of type '{kind}'", next_step="use system, human, ai or tool messages"
+            f"a message of type '{kind}' has no role in a conversation",
+            next_step="use system, human, ai or tool messages",
         )
     calls = message.tool_calls if isinstance(message, AIMessage) else ()
     return Message(
         role,
         _text(message),
-        tuple(ToolCall(c["id"] or f"call_{i}", c["name"], c["args"]) for i, c in enumerate(calls)),
-        message.tool_call_id if isinstance(message, ToolMessage) else None,
-        message.name,
+        tool_calls=tuple(ToolCall(c["id"] or f"call_{i}", c["name"], c["args"]) for i, c in enumerate(calls)),
+        tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
+        name=message.name,
     )
 
 
@@ -60,9 +68,9 @@ def _text(message: BaseMessage) -> str:
             parts.append(block)
         elif block.get("type") in ("text", "plaintext", "text-plain"):
             parts.append(str(block.get("text", "")))
-        elif block.get("type") not in SILENT_BLOCKS:
+        elif block.get("type") not in SKIPPED_BLOCKS:
             raise RequestError(
-                f"a {message.type} message holds a block of type '{block.get('type')}', and the model reads text only",
+                f"a {message.type} message contains a block of type '{block.get('type')}'; the model reads text only",
                 next_step="send its text, or a description of it",
             )
     return "".join(parts)
@@ -83,31 +91,31 @@ def to_result(completion: Completion, model_name: str) -> ChatResult:
 
 
 def to_chunk(piece: Piece, model_name: str) -> ChatGenerationChunk:
-    """A piece as LangChain's chunk; the last one carries calls, usage and metadata."""
-    done = piece.completion
-    if done is None:
+    """A piece as LangChain's chunk. The last one carries calls, usage and metadata."""
+    completion = piece.completion
+    if completion is None:
         return ChatGenerationChunk(message=AIMessageChunk(content=piece.text))
     calls = [
         tool_call_chunk(name=c.name, args=json.dumps(c.arguments, ensure_ascii=False), id=c.id, index=i)
-        for i, c in enumerate(done.tool_calls)
+        for i, c in enumerate(completion.tool_calls)
     ]
-    broken = [
+    invalid = [
         tool_call_chunk(name=None, args=c.text, id=None, index=len(calls) + i)
-        for i, c in enumerate(done.invalid_tool_calls)
+        for i, c in enumerate(completion.invalid_tool_calls)
     ]
     message = AIMessageChunk(
         content=piece.text,
-        tool_call_chunks=[*calls, *broken],
-        usage_metadata=_usage(done),
-        response_metadata=metadata(done, model_name),
+        tool_call_chunks=[*calls, *invalid],
+        usage_metadata=_usage(completion),
+        response_metadata=metadata(completion, model_name),
         chunk_position="last",
     )
     return ChatGenerationChunk(message=message)
 
 
-def metadata(completion: Completion, model_name: str) -> dict[str, Any]:
-    """What `response_metadata` says of an answer."""
-    facts: dict[str, Any] = {
+def metadata(completion: Completion, model_name: str) -> JsonObject:
+    """The `response_metadata` of an answer."""
+    values: JsonObject = {
         "model_name": model_name,
         "model_provider": "domainkit",
         "finish_reason": completion.finish_reason,
@@ -115,12 +123,12 @@ def metadata(completion: Completion, model_name: str) -> dict[str, Any]:
         "decode_seconds": completion.decode_seconds,
     }
     if completion.choice_probabilities:
-        facts["choice_probabilities"] = completion.choice_probabilities
+        values["choice_probabilities"] = completion.choice_probabilities
     if completion.logprobs:
-        facts["logprobs"] = {"content": [{"token": t.token, "logprob": t.logprob} for t in completion.logprobs]}
-    return facts
+        values["logprobs"] = {"content": [{"token": t.token, "logprob": t.logprob} for t in completion.logprobs]}
+    return values
 
 
 def _usage(completion: Completion) -> UsageMetadata:
-    read, written = completion.prompt_tokens, completion.completion_tokens
-    return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+    prompt, answer = completion.prompt_tokens, completion.completion_tokens
+    return UsageMetadata(input_tokens=prompt, output_tokens=answer, total_tokens=prompt + answer)

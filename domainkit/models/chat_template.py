@@ -44,7 +44,8 @@ class ChatTemplate:
     # ---- text and conversations to ids ----
 
     def encode_text(self, text: str) -> list[int]:
-        """Ids of plain text: the tokenizer's own, except that the spelling of a control token is encoded as characters."""
+        """Ids of plain text: the tokenizer's own, except that the spelling of a control token is encoded as
+        characters."""
         guard = _ControlGuard(self.tokenizer, self._controls)
         return guard.encode(guard.hide(text))
 
@@ -75,7 +76,8 @@ class ChatTemplate:
         conversation: Sequence[MessageLike | Mapping[str, Any]],
         tools: Sequence[JsonObject] | None = None,
     ) -> tuple[list[int], list[int]]:
-        """(ids of the prompt, ids of what follows it in `conversation`). The answer's ids follow as generated ones would.
+        """(ids of the prompt, ids of what follows it in `conversation`). The answer's ids follow as generated ones
+        would.
 
         Raises RequestError when the template refuses the turns, or writes the prompt differently before an answer.
         """
@@ -126,7 +128,8 @@ class ChatTemplate:
     def with_tools(
         self, messages: Sequence[Message], tools: Sequence[JsonObject], tool_choice: str = "auto"
     ) -> tuple[list[Turn], list[JsonObject] | None]:
-        """(turns, tools) to render. Tools are None where the template does not know them: then they are text in the turns.
+        """(turns, tools) to render. Tools are None where the template does not know them: then they are text in the
+        turns.
 
         The system turn's own text comes first, or the template's default text where there is no system turn.
         """
@@ -172,7 +175,7 @@ def _as_dict(turn: MessageLike | Mapping[str, Any]) -> Turn:
     return fields
 
 
-# ---- text that cannot turn into control tokens -------------------------------------------------------------------------
+# ---- text that cannot turn into control tokens -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,8 @@ def _read_controls(tokenizer: PreTrainedTokenizerBase) -> _Controls:
 
 
 class _ControlGuard:
-    """Puts a nonce in place of each control spelling in a text. `encode` puts the spelling back, split so that it is text.
+    """Puts a nonce in place of each control spelling in a text. `encode` puts the spelling back, split so that it is
+    text.
 
     The template then writes its own control tokens around nonces, and only those are tokenized as control tokens.
     """
@@ -238,7 +242,7 @@ class _ControlGuard:
             if self._count_controls(ids) == expected:
                 return ids
         raise BaseModelError(
-            f"the tokenizer turns the plain text {self._spellings[0]!r} into a control token, however the text is split",
+            f"the tokenizer turns the plain text {self._spellings[0]!r} into a control token, however it is split",
             next_step="use a base whose tokenizer keeps text and control tokens apart",
         )
 

@@ -1,7 +1,8 @@
-"""What differs between decoder-only bases and encoder-decoders of the T5 type: one `Architecture` object answers for both.
+"""What differs between decoder-only bases and encoder-decoders of the T5 type: one `Architecture` object answers for
+both.
 
-In an encoder-decoder the encoder reads the prompt and the decoder writes the answer. A decoder-only base reads and writes
-one sequence.
+In an encoder-decoder the encoder reads the prompt and the decoder writes the answer. A decoder-only base reads and
+writes one sequence.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ PAIR_TEMPLATE = (
     "{{- 'Assistant:' if talk | length > 1 else '' -}}{{ eos_token }}"
     "{%- if answered -%}{{ messages[-1]['content'] + eos_token }}{%- endif -%}"
 )
-"""The prompt as T5 reads it, then the answer, each closed by EOS. One question stands as it is, after the system text and an
-empty line. Each of several turns follows the name of its role."""
+"""The prompt as T5 reads it, then the answer, each closed by EOS. One question stands as it is, after the system text
+and an empty line. Each of several turns follows the name of its role."""
 
 
 class Architecture(ABC):

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import torch
 
 EXACT_BYTES = 2 * 2**30
-"""Models up to this size in float32 are unpacked bit for bit; beyond it, disk space counts for more than the last bits."""
+"""Models up to this size in float32 are unpacked bit for bit; beyond it, disk space counts for more than the last
+bits."""
 LAYOUT = 1
 """Part of the folder's name: raised when what is written changes, so that an old folder is not read as a new one."""
 
@@ -78,8 +79,8 @@ def _without_tied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 def _compact(tensor: torch.Tensor, *, exact: bool) -> torch.Tensor:
     """The tensor in 16 bits unless that loses something: bfloat16 when lossless (the GGUF held bfloat16), else float16.
 
-    float16 rounds a value by at most 2^-11 of it, below a hundredth of a 4-bit step and a tenth of an 8-bit step. `exact`
-    tensors, vectors (norms, biases) and values beyond float16 stay float32.
+    float16 rounds a value by at most 2^-11 of it, below a hundredth of a 4-bit step and a tenth of an 8-bit step.
+    `exact` tensors, vectors (norms, biases) and values beyond float16 stay float32.
     """
     import torch
 

@@ -73,9 +73,10 @@ def load_base(
 ) -> LoadedBase:
     """Load `base` with frozen weights: float32 on a CPU, bfloat16 on a GPU that has it.
 
-    On a CPU, NF4 weights are rounded to NF4 and kept unpacked when memory allows: the same numbers as packed ones, without
-    unpacking them in every step. `keep_packed` keeps them packed. With several `shards` the weights stay in main memory, and
-    each process takes its shard from there. Raises BaseModelError, or MachineError for what this machine cannot do.
+    On a CPU, NF4 weights are rounded to NF4 and kept unpacked when memory allows: the same numbers as packed ones,
+    without unpacking them in every step. `keep_packed` keeps them packed. With several `shards` the weights stay in
+    main memory, and each process takes its shard from there. Raises BaseModelError, or MachineError for what this
+    machine cannot do.
     """
     source = resolve_base(base, revision)
     folder = model_folder(source)
@@ -157,8 +158,9 @@ def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantiza
 def _keep_differentiable(model: Any) -> None:
     """Keep bitsandbytes from repacking 4-bit layers on CPUs with AVX512-BF16.
 
-    bitsandbytes 0.50 repacks such a layer at its first pass in eval mode. Every later pass then runs through gemv_4bit, which
-    computes in bfloat16 and has no backward: training would lose its gradients, and packed and unpacked NF4 would differ.
+    bitsandbytes 0.50 repacks such a layer at its first pass in eval mode. Every later pass then runs through gemv_4bit,
+    which computes in bfloat16 and has no backward: training would lose its gradients, and packed and unpacked NF4 would
+    differ.
     """
     for layer in model.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):

@@ -79,7 +79,8 @@ def bitsandbytes_config(name: Literal["nf4", "int8"], dtype: torch.dtype) -> Bit
 
 
 def quantised_layers(model: Any) -> dict[str, torch.nn.Linear]:
-    """The linear layers that bitsandbytes quantises: all but the head, and those that transformers keeps exact (T5's `wo`)."""
+    """The linear layers that bitsandbytes quantises: all but the head, and those that transformers keeps exact (T5's
+    `wo`)."""
     head, exact = model.get_output_embeddings(), set(getattr(model, "_keep_in_fp32_modules", None) or ())
     layers = {name: m for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head}
     return {name: m for name, m in layers.items() if not exact & set(name.split("."))}
@@ -87,7 +88,8 @@ def quantised_layers(model: Any) -> dict[str, torch.nn.Linear]:
 
 @torch.no_grad()
 def round_to_nf4(model: torch.nn.Module) -> None:
-    """Replace every quantised layer's weights by their NF4 values (double quantisation), in place, in their own dtype."""
+    """Replace every quantised layer's weights by their NF4 values (double quantisation), in place, in their own
+    dtype."""
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
     for layer in quantised_layers(model).values():

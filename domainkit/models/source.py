@@ -1,9 +1,10 @@
-"""Where a base model's files are, and the fingerprint that tells it from any other. No torch, no weights in memory."""
+"""Where a base model's files are, and a fingerprint of its content. No torch, no weights in memory."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,11 +19,12 @@ Kind = Literal["builtin", "folder", "gguf", "hub"]
 
 SAMPLES = 64
 SAMPLE_BYTES = 4096
+"""A fingerprint reads so many pieces of each file, of so many bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """A model that an installed Python package carries as a GGUF file."""
+    """A model that an installed Python package contains as a GGUF file."""
 
     package: str
     file: str
@@ -38,19 +40,23 @@ BUILTIN = {
 
 @dataclass(frozen=True, slots=True)
 class BaseSource:
-    """A base model's files: `path` is a folder of safetensors or a GGUF file; `fingerprint` is hex SHA-256 of what makes it itself."""
+    """A base model's files."""
 
     name: str
+    """As the user gave it."""
     kind: Kind
     path: Path
+    """A folder of safetensors, or a GGUF file."""
     revision: str | None
+    """The commit of a hub base."""
     fingerprint: str
+    """Hex SHA-256 of the configuration and of samples of the weights."""
 
 
 def resolve_base(base: str, revision: str | None = None) -> BaseSource:
     """Find `base`: builtin:<name>, a folder, a GGUF file, or a hub id (downloaded on first use, safetensors only).
 
-    Raises BaseModelError when there is no such model, or none that can be read safely.
+    Raises BaseModelError for a base that is not there, or that cannot be read safely.
     """
     if base.startswith("builtin:"):
         path = _packaged_file(base)
@@ -80,8 +86,8 @@ def _packaged_file(base: str) -> Path:
     if name not in BUILTIN:
         raise BaseModelError(f"unknown packaged model '{name}'", where="base", next_step=suggestion(name, BUILTIN))
     packaged = BUILTIN[name]
-    found = find_spec(packaged.package)
-    for folder in (found.submodule_search_locations or []) if found else []:
+    spec = find_spec(packaged.package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
         if (Path(folder) / packaged.file).is_file():
             return Path(folder) / packaged.file
     raise BaseModelError(f"the package '{packaged.package}' is not installed", where=base, next_step=packaged.install)
@@ -98,11 +104,12 @@ def _download(name: str, revision: str | None) -> Path:
         pass  # not in the hub's local cache, or not whole: ask the hub
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except Exception as e:  # the hub's client raises a score of unrelated types
+    except Exception as e:  # the hub's client raises many unrelated types
         raise BaseModelError(
             f"neither a local file or folder nor reachable on the hub ({type(e).__name__})",
             where=name,
-            next_step="check the name, the network and the access rights, or use a local folder or builtin:smollm2-135m",
+            next_step="check the name, the network and the access rights, "
+            "or use a local folder or builtin:smollm2-135m",
         ) from e
 
 
@@ -114,14 +121,16 @@ def _folder_fingerprint(folder: Path) -> str:
                 where=str(folder),
                 next_step="give it as the adapter, and its base as the base",
             )
-        raise BaseModelError("has no config.json", where=str(folder), next_step="give the folder save_pretrained wrote")
+        raise BaseModelError(
+            "has no config.json", where=str(folder), next_step="give the folder that save_pretrained wrote"
+        )
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickled = any(folder.glob("*.bin"))
         raise BaseModelError(
             "has pickled weights only, which can run code when loaded" if pickled else "has no *.safetensors weights",
             where=str(folder),
-            next_step="convert it once, where you trust it: model.save_pretrained(folder)",
+            next_step="convert it once, where you trust its code: model.save_pretrained(folder)",
         )
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     for file in weights:
@@ -135,11 +144,11 @@ def _file_fingerprint(file: Path) -> str:
 
 
 @lru_cache(maxsize=256)
-def _sampled_sha256(path: str, size: int, changed: int) -> str:
-    """Size, and the bytes at the head and at 64 places: milliseconds for any size.
+def _sampled_sha256(path: str, size: int, modified: int) -> str:
+    """Hash of the size, the head and samples of the file: milliseconds for any size.
 
-    The header alone would not do: two fine-tunes of one architecture have the same header. Any real training changes nearly
-    every weight, so it shows in the samples. This names a model; it is no proof against a forger.
+    The head alone is not enough: two fine-tunes of one architecture have the same header. Training changes nearly every
+    weight, so it shows in the samples. This identifies a model; it does not detect forgery.
     """
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as f:
@@ -157,12 +166,5 @@ def count_parameters(folder: Path) -> int:
             header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
         for name, tensor in header.items():
             if name != "__metadata__":
-                total += _product(tensor["shape"])
+                total += math.prod(tensor["shape"])
     return total
-
-
-def _product(shape: list[int]) -> int:
-    result = 1
-    for n in shape:
-        result *= n
-    return result

@@ -31,8 +31,8 @@ as follows:
 <tool_call>
 {{"name": <function-name>, "arguments": <args-dict>}}
 </tool_call>"""
-"""The wording of NousResearch/Hermes-Function-Calling. Of three wordings tried, SmolLM2-135M picked the right tool of several
-most often with this one."""
+"""The wording of NousResearch/Hermes-Function-Calling. Of three wordings tried, SmolLM2-135M picked the right tool of
+several most often with this one."""
 
 Turn = dict[str, Any]
 """A message as chat templates read it: role, content, and maybe tool_calls, tool_call_id, name."""
@@ -52,7 +52,7 @@ _PROBE = (
 )
 
 
-# ---- what a template can do --------------------------------------------------------------------------------------------
+# ---- what a template can do ------------------------------------------------------------------------------------------
 
 
 def knows_tools(tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -98,7 +98,7 @@ def _rendered(
         return None
 
 
-# ---- for a template that knows tools -----------------------------------------------------------------------------------
+# ---- for a template that knows tools ---------------------------------------------------------------------------------
 
 
 def native_turns(messages: Sequence[Message]) -> list[Turn]:
@@ -116,7 +116,7 @@ def _native_turn(message: Message, messages: Sequence[Message]) -> Turn:
     return turn
 
 
-# ---- for any other template --------------------------------------------------------------------------------------------
+# ---- for any other template ------------------------------------------------------------------------------------------
 
 
 def text_turns(
@@ -131,7 +131,8 @@ def text_turns(
 
 
 def _merge_user_turns(messages: Sequence[Message]) -> list[Turn]:
-    """Results, and what the user says right after them, become one user turn: many templates demand that roles alternate."""
+    """Results, and what the user says right after them, become one user turn: many templates demand that roles
+    alternate."""
     turns: list[Turn] = []
     after_result = False
     for message in messages:
@@ -155,7 +156,8 @@ def _text_turn(message: Message, messages: Sequence[Message]) -> Turn:
 
 
 def _add_system_text(turns: list[Turn], text: str, tokenizer: PreTrainedTokenizerBase) -> list[Turn]:
-    """`turns` with `text` after the system turn's own text; in the first user turn where the template takes no system turn."""
+    """`turns` with `text` after the system turn's own text; in the first user turn where the template takes no system
+    turn."""
     if turns and turns[0]["role"] == "system":
         return [{**turns[0], "content": f"{turns[0]['content']}\n\n{text}".strip()}, *turns[1:]]
     default = default_system(tokenizer)
@@ -167,7 +169,7 @@ def _add_system_text(turns: list[Turn], text: str, tokenizer: PreTrainedTokenize
     return [*turns[:first], {**turns[first], "content": f"{text}\n\n{turns[first]['content']}"}, *turns[first + 1 :]]
 
 
-# ---- results -----------------------------------------------------------------------------------------------------------
+# ---- results ---------------------------------------------------------------------------------------------------------
 
 
 def _called_name(message: Message, messages: Sequence[Message]) -> str:

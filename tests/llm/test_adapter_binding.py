@@ -308,7 +308,7 @@ def test_contradictions_are_refused(llm: DomainLLM) -> None:
 
 def test_tools_over_a_strangers_alternative_are_refused(llm: DomainLLM) -> None:
     mixed = llm.configurable_alternatives(ConfigurableField(id="m"), other=FakeListChatModel(responses=["hi"]))
-    with pytest.raises(ConfigError, match="the alternative 'other' is no DomainLLM"):
+    with pytest.raises(ConfigError, match="the alternative 'other' is not a DomainLLM"):
         mixed.bind_tools([look])
     assert (mixed | StrOutputParser()).invoke("x", {"configurable": {"m": "other"}}) == "hi"
 
@@ -332,7 +332,8 @@ def test_fallbacks_keep_their_own(llm: DomainLLM, folders: dict[str, str]) -> No
 def test_a_config_that_would_have_no_effect_is_refused(llm: DomainLLM, named: str) -> None:
     for model in (llm, llm.bind(seed=1), llm.with_retry()):
         with pytest.raises(
-            ConfigError, match=rf"'{named}' is set as configurable, but no field of this model was made so"
+            ConfigError,
+            match=rf"'{named}' is set as configurable, but this field of the model was not made configurable",
         ):
             model.with_config(configurable={named: "red"})
     llm.with_config(configurable={"thread_id": "1"}, tags=["t"]).invoke("x")

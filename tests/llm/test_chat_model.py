@@ -62,7 +62,7 @@ def test_construction_loads_nothing_and_a_missing_adapter_is_found_at_once(tmp_p
     assert time.perf_counter() - start < 0.5
     with pytest.raises(AdapterError, match="no such adapter folder"):
         DomainLLM(adapter=tmp_path / "none")
-    with pytest.raises(AdapterError, match=r"adapter_config\.json missing"):
+    with pytest.raises(AdapterError, match=r"adapter_config\.json is missing"):
         DomainLLM(adapter=tmp_path)
 
 
@@ -209,11 +209,11 @@ def test_a_cancelled_call_frees_its_slot(llm: DomainLLM, tiny_base: str) -> None
 
 
 def test_images_and_unknown_roles_are_refused(llm: DomainLLM) -> None:
-    with pytest.raises(RequestError, match="block of type 'image_url', and the model reads text only"):
+    with pytest.raises(RequestError, match="block of type 'image_url'; the model reads text only"):
         llm.invoke([HumanMessage([{"type": "text", "text": "x"}, {"type": "image_url", "image_url": "data:"}])])
     from langchain_core.messages import ChatMessage
 
-    with pytest.raises(RequestError, match="no role for a message of type 'critic'"):
+    with pytest.raises(RequestError, match="a message of type 'critic' has no role"):
         llm.invoke([ChatMessage("x", role="critic")])
 
 
@@ -244,7 +244,7 @@ def test_a_forced_tool_is_called(llm: DomainLLM, choice: Any) -> None:
 
 def test_tool_choice_none_and_unknown(llm: DomainLLM) -> None:
     assert not llm.bind_tools([look], tool_choice="none").invoke("hi").tool_calls
-    with pytest.raises(ConfigError, match=r"'lok', which is no bound tool[\s\S]*did you mean 'look'"):
+    with pytest.raises(ConfigError, match=r"'lok', which is not a bound tool[\s\S]*did you mean 'look'"):
         llm.bind_tools([look], tool_choice="lok")
 
 

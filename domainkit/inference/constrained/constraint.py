@@ -1,8 +1,8 @@
 """Constraints: which tokens an answer may take next, so that text outside the request's form cannot be generated.
 
 Choices walk a trie of the tokenizer's own spellings. JSON schemas, regular expressions and tool calls run llguidance's
-parser. A control token (end of turn, start of a role) is never part of constrained text: where a choice or a schema spells
-one, it is generated as plain characters.
+parser. A control token (end of turn, start of a role) is never part of constrained text: where a choice or a schema
+spells one, it is generated as plain characters.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def compile_constraint(
 ) -> Constraint:
     """The constraint of one answer to a request for which `is_constrained`.
 
-    `width` is the width of the logits (default: the tokenizer's size); `ends` are end tokens besides the tokenizer's own.
-    Raises RequestError for what cannot be enforced. `spelling` keeps compiled grammars: the next request is cheap.
+    `width` is the width of the logits (default: the tokenizer's size); `ends` are end tokens besides the tokenizer's
+    own. Raises RequestError for what cannot be enforced. `spelling` keeps compiled grammars: the next request is cheap.
     """
     width = spelling.size if width is None else width
     end_ids = sorted(e for e in {spelling.end, *ends} if e < width)
@@ -99,7 +99,7 @@ def compile_constraint(
     return GrammarConstraint(compiled, spelling, width, end_ids, free_text=free_text)
 
 
-# ---- choices -----------------------------------------------------------------------------------------------------------
+# ---- choices ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -161,7 +161,7 @@ class ChoiceConstraint(Constraint):
         return ids
 
 
-# ---- grammars ----------------------------------------------------------------------------------------------------------
+# ---- grammars --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

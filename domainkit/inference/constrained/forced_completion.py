@@ -1,4 +1,5 @@
-"""Forced completion: the tokens that close a constrained answer when its token limit is near, so that it fits its schema.
+"""Forced completion: the tokens that close a constrained answer when its token limit is near, so that it fits its
+schema.
 
 A small model fills a string until it is stopped. An answer cut off there is not JSON. The last tokens of the limit are
 therefore reserved: strings are closed, required properties get their least value, lists are ended.
@@ -16,13 +17,15 @@ CLOSERS = '}]"\n01nft, [{-.'
 CLOSERS_IN_STRING = '"a0 -'
 """The same inside a string, where brackets are only text."""
 NO_VALUE_STARTS = "bcghijkmopqsuvwxyz"
-"""Letters that start no JSON value. Where one of them may follow as well as a bracket, the parser is inside a string."""
+"""Letters that start no JSON value. Where one of them may follow as well as a bracket, the parser is inside a
+string."""
 
 
 def closing_suffix(
     matcher: LLMatcher, allowed: Callable[[LLMatcher], np.ndarray], token_of: Callable[[str], int | None], limit: int
 ) -> list[int] | None:
-    """At most `limit` tokens that take `matcher`, inside JSON, to an acceptable end; None if there are none. Moves `matcher`.
+    """At most `limit` tokens that take `matcher`, inside JSON, to an acceptable end; None if there are none. Moves
+    `matcher`.
 
     `allowed(matcher)` is bool [vocabulary]; `token_of(character)` is the token of that character alone. The search is
     greedy: in JSON, closing is always the shorter path.

@@ -1,11 +1,7 @@
 """A request's constraint as grammar text for llguidance: JSON schema, regular expression, tool calls. Pure strings.
 
-Syntax: llguidance's Lark dialect (guidance-ai/llguidance, docs/syntax.md); a `%json` rule holds a JSON schema.
-Tool calls are in the Hermes form, the one most open models were trained on:
-
-    <tool_call>
-    {"name": "weather", "arguments": {"city": "Ulm"}}
-    </tool_call>
+Syntax: llguidance's Lark dialect (guidance-ai/llguidance, docs/syntax.md). A `%json` rule holds a JSON schema. Tool calls
+are written as `domainkit.messages` reads them.
 """
 
 from __future__ import annotations
@@ -16,41 +12,41 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from domainkit.errors import RequestError
-from domainkit.messages import CALL_CLOSE, CALL_OPEN, function_of, tool_name
+from domainkit.messages import CALL_CLOSE, CALL_OPEN, JsonObject, function_of, tool_name
 
-# One fixed spacing, that of json.dumps: models write it most, and a small one cannot fill its budget with blanks.
+# One fixed spacing, that of json.dumps: models write it most often, and a small model cannot fill its tokens with blanks.
 SPACING = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 _SCHEMA_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _SCHEMAS = ("items", "prefixItems", "additionalProperties", "anyOf", "oneOf", "allOf", "not", "if", "then", "else")
 
 
-def schema_grammar(schema: dict[str, Any]) -> str:
+def schema_grammar(schema: JsonObject) -> str:
     """Exactly one JSON value of `schema`."""
     return f"start: {_json_rule(schema)}\n"
 
 
-def call_grammar(tools: Sequence[dict[str, Any]]) -> str:
+def call_grammar(tools: Sequence[JsonObject]) -> str:
     """Exactly one call, of one of `tools`, and nothing else."""
     return f"start: {_quoted(CALL_OPEN)} call\n{_call_rules(tools)}"
 
 
-def auto_grammar(tools: Sequence[dict[str, Any]], schema: dict[str, Any] | None = None) -> str:
-    """Free text, or free text and then calls. With `schema`, one JSON value of it takes the place of the free text."""
+def auto_grammar(tools: Sequence[JsonObject], schema: JsonObject | None = None) -> str:
+    """Free text, or free text and then calls. With `schema`, one JSON value of it is written in place of the free text."""
     more = f"({_quoted(chr(10) + CALL_OPEN)} call)*"
     if schema is not None:
         return f"start: answer | {_quoted(CALL_OPEN)} call {more}\nanswer: {_json_rule(schema)}\n{_call_rules(tools)}"
-    # `head` ends at the first marker; without the exclusion in TEXT, free text could run on over it.
+    # `head` ends at the first marker. TEXT excludes the marker, else free text could continue past it.
     head = f"head[lazy]: /(?s:.*){CALL_OPEN}/\nTEXT: /(?s:.*)/ & ~/(?s:.*){CALL_OPEN}(?s:.*)/\n"
     return f"start: TEXT | head call {more}\n{head}{_call_rules(tools)}"
 
 
-def schema_error(schemas: Sequence[tuple[str, Any]], reason: str) -> RequestError:
-    """What to say when llguidance refuses: the keyword, the place in the named schema, the next step."""
+def schema_error(schemas: Sequence[tuple[str, JsonObject]], reason: str) -> RequestError:
+    """The error for a schema that llguidance refuses: it names the keyword and its place in the schema."""
     first = reason.strip().splitlines()[0] if reason.strip() else "unknown reason"
     for word in _refused_words(reason):
         for label, schema in schemas:
-            for pointer in _places(schema, word):
+            for pointer in _pointers(schema, word):
                 return RequestError(
                     f"the JSON schema uses '{word}', which cannot be enforced while generating ({first})",
                     where=f"{label} at {pointer}",
@@ -64,22 +60,22 @@ def schema_error(schemas: Sequence[tuple[str, Any]], reason: str) -> RequestErro
 
 
 def regex_error(regex: str, reason: str) -> RequestError:
-    """What to say when llguidance refuses a regular expression: the fault and its position, counted from 0."""
-    fault = re.search(r"error: (.+)", reason) or re.search(r"\(in regex\): (.+?)(?: in regex|\n|$)", reason)
+    """The error for a regular expression that llguidance refuses: it names the position, counted from 0."""
+    error = re.search(r"error: (.+)", reason) or re.search(r"\(in regex\): (.+?)(?: in regex|\n|$)", reason)
     caret = re.search(r"^    ( *)\^", reason, re.MULTILINE)
     where = f"regex at position {len(caret[1])}" if caret and "error:" in reason else "regex"
-    shown = regex if len(regex) <= 80 else regex[:77] + "…"
+    excerpt = regex if len(regex) <= 80 else regex[:77] + "…"
     return RequestError(
-        f"{shown!r} cannot be enforced: {fault[1] if fault else reason.strip().splitlines()[0]}",
+        f"{excerpt!r} cannot be enforced: {error[1] if error else reason.strip().splitlines()[0]}",
         where=where,
         next_step="write it without look-around, back-references and word boundaries; it always matches the whole text",
     )
 
 
-def _call_rules(tools: Sequence[dict[str, Any]]) -> str:
+def _call_rules(tools: Sequence[JsonObject]) -> str:
     """Rules for `call`: what follows the opening marker."""
     if not tools:
-        raise RequestError("a tool call is required but the request has no tools", next_step="bind at least one tool")
+        raise RequestError("a tool call is required, but the request has no tools", next_step="bind at least one tool")
     either = " | ".join(f"call_{i}" for i in range(len(tools)))
     rules = [f"call: {_quoted(chr(10))} ({either}) {_quoted(chr(10) + CALL_CLOSE)}"]
     for i, tool in enumerate(tools):
@@ -89,30 +85,30 @@ def _call_rules(tools: Sequence[dict[str, Any]]) -> str:
     return "\n".join(rules) + "\n"
 
 
-def arguments_schema(tool: dict[str, Any]) -> dict[str, Any]:
-    """The JSON schema of a tool's arguments; a tool without one takes none."""
-    given = function_of(tool).get("parameters") or {"properties": {}}
-    return {**given, "type": "object"}
+def arguments_schema(tool: JsonObject) -> JsonObject:
+    """The JSON schema of a tool's arguments; a tool without a schema takes no arguments."""
+    parameters = function_of(tool).get("parameters") or {"properties": {}}
+    return {**parameters, "type": "object"}
 
 
-def _json_rule(schema: dict[str, Any]) -> str:
+def _json_rule(schema: JsonObject) -> str:
     guided = {**_closed(schema), "x-guidance": {**SPACING, **schema.get("x-guidance", {})}}
     return f"%json {json.dumps(guided)}"
 
 
-def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+def _closed(schema: JsonObject) -> JsonObject:
     """`schema` with its objects limited to the properties they list.
 
-    JSON schema allows any further property by default, and a small model goes on inventing them. What is left is a
-    subset, so every answer still fits the schema as given. Not where schemas intersect: each would then forbid the
-    other's properties.
+    By default JSON schema allows any further property, and a small model continues to invent them. The limited schema
+    allows a subset, so every answer fits the original schema too. Schemas that intersect are left as they are: each would
+    forbid the other's properties.
     """
     if any(_intersects(s) for s in _subschemas(schema)):
         return schema
     return _close(schema)
 
 
-def _close(schema: Any) -> Any:
+def _close(schema: Any) -> Any:  # any JSON value
     if isinstance(schema, list):
         return [_close(s) for s in schema]
     if not isinstance(schema, dict):
@@ -129,12 +125,12 @@ def _close(schema: Any) -> Any:
     return closed
 
 
-def _intersects(schema: dict[str, Any]) -> bool:
+def _intersects(schema: JsonObject) -> bool:
     combined = [k for k in ("allOf", "anyOf", "oneOf", "$ref") if k in schema]
     return bool(combined) and ("properties" in schema or len(combined) > 1 or len(schema.get("allOf", ())) > 1)
 
 
-def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
+def _subschemas(schema: object) -> Iterator[JsonObject]:
     if isinstance(schema, list):
         for s in schema:
             yield from _subschemas(s)
@@ -147,7 +143,7 @@ def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def _refused_words(reason: str) -> list[str]:
-    """The keywords or values that llguidance's refusal names, the most telling first."""
+    """The keywords or values that llguidance's message names, the most specific first."""
     listed = re.search(r"Unimplemented keys: (\[.*?\])", reason)
     if listed:
         return [str(w) for w in json.loads(listed[1])]
@@ -160,17 +156,17 @@ def _refused_words(reason: str) -> list[str]:
     return [w for w in ("$ref", "enum", "const") if w in reason]
 
 
-def _places(schema: Any, word: str, pointer: str = "#") -> Iterator[str]:
+def _pointers(schema: object, word: str, pointer: str = "#") -> Iterator[str]:
     """JSON pointers to every key `word` in `schema`."""
     if isinstance(schema, dict):
         for key, value in schema.items():
             here = f"{pointer}/{key}"
             if key == word:
                 yield here
-            yield from _places(value, word, here)
+            yield from _pointers(value, word, here)
     elif isinstance(schema, list):
         for i, value in enumerate(schema):
-            yield from _places(value, word, f"{pointer}/{i}")
+            yield from _pointers(value, word, f"{pointer}/{i}")
 
 
 def _quoted(text: str) -> str:

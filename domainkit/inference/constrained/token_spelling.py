@@ -26,8 +26,8 @@ COMPILED_LIMIT = 128
 class Spelling:
     """A tokenizer as constraints need it: the bytes of tokens, and text to tokens with control tokens out of reach.
 
-    Make one for each tokenizer: it takes 0.6 s for a vocabulary of 49,000, and it keeps compiled constraints. Safe to use
-    from several threads.
+    Make one for each tokenizer: it takes 0.6 s for a vocabulary of 49,000, and it keeps compiled constraints. Safe to
+    use from several threads.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -129,7 +129,8 @@ def _hide_control_tokens(core: Tokenizer, special: set[str]) -> str:
 
 
 def _llama_decoder(metaspace: JsonObject) -> JsonObject:
-    """T5's decoder in the form of Llama's, which llguidance knows: ▁ is a blank, and a text's first blank is removed."""
+    """T5's decoder in the form of Llama's, which llguidance knows: ▁ is a blank, and a text's first blank is
+    removed."""
     blank = {"type": "Strip", "content": " ", "start": int(metaspace.get("prepend_scheme") != "never"), "stop": 0}
     mark = {"type": "Replace", "pattern": {"String": metaspace["replacement"]}, "content": " "}
     return {"type": "Sequence", "decoders": [mark, {"type": "ByteFallback"}, {"type": "Fuse"}, blank]}

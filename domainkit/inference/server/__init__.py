@@ -1,1 +1,1 @@
-"""A backend that asks an OpenAI-compatible server."""
+"""A backend that gets its answers from an OpenAI-compatible server."""

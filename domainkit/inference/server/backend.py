@@ -1,7 +1,8 @@
-"""ServerBackend: answers from an OpenAI-compatible server, vLLM above all. The road past one machine.
+"""Server backend: answers from an OpenAI-compatible server, vLLM above all.
 
-An adapter is the server's `model=` name (vLLM's convention). The chat template and the tokeniser are the server's own: text
-that spells a control token is what the server makes of it. Loading adapters at runtime and scoring are vLLM's extensions.
+An adapter is the server's `model=` name (vLLM's convention). The chat template and the tokenizer are the server's own: so a
+text that spells a control token is encoded as the server decides. Loading adapters at runtime and scoring are extensions
+of vLLM.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
 from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.export.vllm import adapter_name
 from domainkit.inference.backend import Completion, Piece, Request
 from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, Transport
-from domainkit.inference.server.wire import Answer, messages_body, request_body
-from domainkit.messages import Message
+from domainkit.inference.server.wire import ServerAnswer, messages_body, request_body
+from domainkit.messages import JsonObject, Message
 from domainkit.registry import suggestion
 
 
@@ -37,12 +38,12 @@ class ServerBackend:
         max_retries: int = 4,
         connections: int = 64,
     ) -> None:
-        """Nothing is asked of the server yet.
+        """No request is sent yet.
 
         `base` is the base's name at the server (default: its first model), `url` ends before /v1 or with it (default:
         $DOMAINKIT_SERVER_URL, else http://127.0.0.1:8000), `api_key` defaults to $DOMAINKIT_SERVER_KEY. `timeout` is in
-        seconds for an answer; a refused or overloaded attempt is repeated `max_retries` times. `connections` bounds what
-        is asked at once: the server batches it.
+        seconds for an answer; a refused or overloaded attempt is repeated `max_retries` times. `connections` bounds
+        what is asked at once: the server batches it.
         """
         self._transport = Transport(
             url or os.environ.get(URL_VARIABLE) or "http://127.0.0.1:8000",
@@ -76,21 +77,21 @@ class ServerBackend:
         failed = next((a for a in answers if isinstance(a, Exception)), None)
         if failed is not None and not return_errors:
             raise failed
-        return answers  # type: ignore[return-value]  # with return_errors an exception stands in an answer's place
+        return cast(list[Completion], answers)  # with return_errors, exceptions are among them
 
     def stream(self, request: Request) -> Iterator[Piece]:
         """The answer as it grows; closing the iterator ends the generation at the server."""
         begin = time.monotonic()
-        answer, shown = Answer(request), 0
+        answer, sent = ServerAnswer(request), 0
         body = request_body(request, self._model(request.adapter), stream=True)
         for payload in self._transport.events(body, begin, request.timeout):
-            answer.take(payload)
-            now = answer.shown
-            if len(now) > shown:
-                yield Piece(now[shown:])
-                shown = len(now)
+            answer.add(payload)
+            text = answer.shown_text
+            if len(text) > sent:
+                yield Piece(text[sent:])
+                sent = len(text)
         completion = answer.completion(time.monotonic() - begin)
-        yield Piece(completion.text[shown:], completion)
+        yield Piece(completion.text[sent:], completion)
 
     def score(
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None
@@ -105,7 +106,7 @@ class ServerBackend:
             reply = self._transport.send("POST", "/v1/completions", body)
             steps = (reply.get("choices") or [{}])[0].get("prompt_logprobs")
             if not isinstance(steps, list) or len(steps) != len(prompt) + len(ids):
-                raise self._lacks("prompt_logprobs", "score continuations")
+                raise self._missing_extension("prompt_logprobs", "score continuations")
             pairs = zip(steps[len(prompt) :], ids, strict=True)
             scores.append(sum((float(step[str(token)]["logprob"]) for step, token in pairs), 0.0))
         return scores
@@ -116,25 +117,26 @@ class ServerBackend:
         return len(self._tokens(body))
 
     def token_ids(self, text: str) -> list[int]:
-        """The ids of `text` as the server's tokeniser has them (vLLM: /tokenize)."""
+        """The ids of `text` by the server's tokenizer (vLLM: /tokenize)."""
         return self._tokens({"model": self._model(None), "prompt": text, "add_special_tokens": False})
 
-    def identity(self, adapter: str | None = None) -> dict[str, Any]:
-        """The server's address, the base's name there, and the adapter's: for a folder that name holds its weights' hash."""
+    def identity(self, adapter: str | None = None) -> JsonObject:
+        """The server's address, the base's name there, and the adapter's: for a folder that name holds its weights'
+        hash."""
         return {"backend": "server", "url": self._root, "base": self._model(None), "adapter": self._name(adapter)}
 
     # --- adapters -------------------------------------------------------------
 
     def models(self, *, fresh: bool = False) -> list[str]:
-        """The names the server answers to: its base and its adapters."""
+        """The names of the server's models: its base and its adapters."""
         with self._lock:
             if self._models is None or fresh:
-                found = self._transport.send("GET", "/v1/models").get("data") or []
-                self._models = [str(m["id"]) for m in found]
+                models = self._transport.send("GET", "/v1/models").get("data") or []
+                self._models = [str(m["id"]) for m in models]
             return list(self._models)
 
     def load_adapter(self, folder: str | Path) -> str:
-        """Have the server load an adapter folder, by the same path on its machine; the name it answers to."""
+        """Have the server load an adapter folder, by the same path on its machine. Returns the adapter's name there."""
         name = adapter_name(folder)
         body = {"lora_name": name, "lora_path": str(Path(folder).resolve())}
         try:
@@ -150,11 +152,6 @@ class ServerBackend:
         self.models(fresh=True)
         return name
 
-    def unload_adapter(self, folder: str | Path) -> None:
-        """Have the server forget an adapter that was loaded."""
-        self._transport.send("POST", "/v1/unload_lora_adapter", {"lora_name": adapter_name(folder)})
-        self.models(fresh=True)
-
     def _name(self, adapter: str | None) -> str | None:
         """A folder's name at the server, or the name as given."""
         if adapter is None or not _is_folder(adapter):
@@ -165,41 +162,41 @@ class ServerBackend:
         return self._names[key]
 
     def _model(self, adapter: str | None) -> str:
-        """The `model=` for a request; an adapter folder the server does not know yet is loaded."""
+        """The `model=` for a request. An adapter folder that the server does not have yet is loaded."""
         name = self._name(adapter)
         if name is None:
             if self._base is None:
                 self._base = next(iter(self.models()), None)
             if self._base is None:
-                raise MachineError("the server offers no model", where=self._root, next_step="look at its log")
+                raise MachineError("the server has no model", where=self._root, next_step="look at its log")
             return self._base
         if name in self.models() or name in self.models(fresh=True):
             return name
         if adapter is not None and _is_folder(adapter):
             return self.load_adapter(adapter)
         raise RequestError(
-            f"the server knows no adapter '{name}'", where=self._root, next_step=suggestion(name, self.models())
+            f"the server has no adapter '{name}'", where=self._root, next_step=suggestion(name, self.models())
         )
 
     def _complete_one(self, request: Request) -> Completion | Exception:
         begin = time.monotonic()
-        answer = Answer(request)
+        answer = ServerAnswer(request)
         try:
             body = request_body(request, self._model(request.adapter))
-            answer.take(self._transport.send("POST", "/v1/chat/completions", body, timeout=request.timeout))
+            answer.add(self._transport.send("POST", "/v1/chat/completions", body, timeout=request.timeout))
             return answer.completion(time.monotonic() - begin)
         except DomainkitError as e:
             return e
 
-    def _tokens(self, body: Mapping[str, Any]) -> list[int]:
+    def _tokens(self, body: JsonObject) -> list[int]:
         try:
             return list(self._transport.send("POST", "/tokenize", body)["tokens"])
         except (RequestError, KeyError) as e:
-            raise self._lacks("/tokenize", "count or score tokens") from e
+            raise self._missing_extension("/tokenize", "count or score tokens") from e
 
-    def _lacks(self, what: str, purpose: str) -> RequestError:
+    def _missing_extension(self, what: str, purpose: str) -> RequestError:
         return RequestError(
-            f"this server offers no {what}, which is needed to {purpose}",
+            f"this server does not offer {what}, which is needed to {purpose}",
             where=self._root,
             next_step="use vLLM, or backend='local' for this step",
         )

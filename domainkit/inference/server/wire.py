@@ -1,11 +1,11 @@
-"""Wire: a Request and its answer in OpenAI's chat format, with vLLM's extensions (docs.vllm.ai, v0.12 and later). Pure."""
+"""Wire format: a Request and its answer in OpenAI's chat format, with vLLM's extensions (docs.vllm.ai, v0.12 and later).
+Pure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
@@ -16,6 +16,7 @@ from domainkit.messages import (
     ParsedAnswer,
     ToolCall,
     check_call,
+    openai_call,
     parse_calls,
     shown_length,
 )
@@ -23,9 +24,9 @@ from domainkit.messages import (
 _FINISHES: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 
 
-def request_body(request: Request, model: str, *, stream: bool = False) -> dict[str, Any]:
+def request_body(request: Request, model: str, *, stream: bool = False) -> JsonObject:
     """The JSON body of POST /v1/chat/completions; `model` is the base's or an adapter's name at the server."""
-    body: dict[str, Any] = {
+    body: JsonObject = {
         "model": model,
         "messages": messages_body(request.messages),
         "max_tokens": request.max_tokens,
@@ -43,35 +44,36 @@ def request_body(request: Request, model: str, *, stream: bool = False) -> dict[
     return body | _tools_body(request) | _structure_body(request)
 
 
-def messages_body(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def messages_body(messages: Sequence[Message]) -> list[JsonObject]:
     """Messages in OpenAI's form."""
     return [_message_body(m) for m in messages]
 
 
 @dataclass
-class Answer:
-    """An answer as its parts arrive, whole or streamed; `completion` when all have."""
+class ServerAnswer:
+    """An answer, put together from its parts, whole or streamed."""
 
     request: Request
     text: str = ""
     finish: str | None = None
-    usage: Mapping[str, Any] = field(default_factory=dict)
+    usage: JsonObject = field(default_factory=dict)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     calls: dict[int, dict[str, str]] = field(default_factory=dict)
+    """id, name and arguments of the calls that the server has separated from the text, by index."""
 
-    def take(self, payload: Mapping[str, Any]) -> None:
+    def add(self, payload: JsonObject) -> None:
         """Read one response object or one streamed chunk."""
         try:
-            self._take(payload)
+            self._add(payload)
         except (KeyError, TypeError, AttributeError, ValueError) as e:
             raise RequestError(
                 f"the server's answer is not in OpenAI's chat format: {str(payload)[:200]}",
                 next_step="check that the URL is an OpenAI-compatible server's",
             ) from e
 
-    def _take(self, payload: Mapping[str, Any]) -> None:
+    def _add(self, payload: JsonObject) -> None:
         if payload.get("error"):
-            raise RequestError(f"the server broke the answer off: {error_text(payload)}")
+            raise RequestError(f"the server broke the answer off: {error_text(payload)}", next_step="call it again")
         self.usage = payload.get("usage") or self.usage
         for choice in payload.get("choices") or ():
             part = choice.get("message") or choice.get("delta") or {}
@@ -80,20 +82,20 @@ class Answer:
             for token in (choice.get("logprobs") or {}).get("content") or ():
                 self.logprobs.append(TokenLogprob(token["token"], token["logprob"]))
             for position, call in enumerate(part.get("tool_calls") or ()):
-                self._take_call(call.get("index", position), call)
+                self._add_call(call.get("index", position), call)
 
     @property
-    def shown(self) -> str:
-        """What of the text may be shown before the answer is whole."""
+    def shown_text(self) -> str:
+        """The part of the text that may be shown before the answer is whole."""
         return self.text[: shown_length(self.text)] if self.request.tools else self.text
 
     def completion(self, seconds: float) -> Completion:
-        """The whole answer; a server that ignored what the request demands is a RequestError."""
+        """The whole answer. Raises RequestError when the server ignored what the request demands."""
         finish = _FINISHES.get(self.finish or "")
         if finish is None:
             raise RequestError(
                 f"the server ended the answer with finish_reason {self.finish!r}",
-                next_step="look at the server's log; ask again if it was restarting",
+                next_step="look at the server's log; call it again if it was restarting",
             )
         text, calls, invalid = self._parse_calls()
         completion = Completion(
@@ -109,13 +111,13 @@ class Answer:
         _check_obeyed(self.request, completion)
         return completion
 
-    def _take_call(self, index: int, call: Mapping[str, Any]) -> None:
-        known = self.calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
+    def _add_call(self, index: int, call: JsonObject) -> None:
+        whole = self.calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
         function = call.get("function") or {}
-        known["id"] = known["id"] or call.get("id") or ""
-        known["name"] += function.get("name") or ""
+        whole["id"] = whole["id"] or call.get("id") or ""
+        whole["name"] += function.get("name") or ""
         arguments = function.get("arguments") or ""
-        known["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
+        whole["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
 
     def _parse_calls(self) -> ParsedAnswer:
         """The calls that stand in the text, then those that the server has separated from it."""
@@ -128,8 +130,8 @@ class Answer:
         return ParsedAnswer(parsed.text, parsed.calls + calls, parsed.invalid + invalid)
 
 
-def error_text(payload: Any) -> str:
-    """The message in a server's error body, whichever of the usual forms it has."""
+def error_text(payload: object) -> str:
+    """The message in a server's error body, in any of the usual forms."""
     if isinstance(payload, Mapping):
         for key in ("error", "detail", "message"):
             if payload.get(key):
@@ -139,17 +141,10 @@ def error_text(payload: Any) -> str:
     return str(payload)[:500]
 
 
-def _message_body(message: Message) -> dict[str, Any]:
-    body: dict[str, Any] = {"role": message.role, "content": message.content}
+def _message_body(message: Message) -> JsonObject:
+    body: JsonObject = {"role": message.role, "content": message.content}
     if message.tool_calls:
-        body["tool_calls"] = [
-            {
-                "id": c.id,
-                "type": "function",
-                "function": {"name": c.name, "arguments": json.dumps(c.arguments, ensure_ascii=False)},
-            }
-            for c in message.tool_calls
-        ]
+        body["tool_calls"] = [_call_body(c) for c in message.tool_calls]
     if message.tool_call_id is not None:
         body["tool_call_id"] = message.tool_call_id
     if message.name is not None:
@@ -157,21 +152,28 @@ def _message_body(message: Message) -> dict[str, Any]:
     return body
 
 
-def _tools_body(request: Request) -> dict[str, Any]:
+def _call_body(call: ToolCall) -> JsonObject:
+    """As `openai_call`, with the arguments as JSON text: the API's form, where templates take an object."""
+    body = openai_call(call)
+    body["function"]["arguments"] = json.dumps(call.arguments, ensure_ascii=False)
+    return body
+
+
+def _tools_body(request: Request) -> JsonObject:
     if not request.tools:
         return {}
     tools = [t if "function" in t else {"type": "function", "function": t} for t in request.tools]
-    choices: dict[str, Any] = {"auto": "auto", "any": "required"}
+    choices: JsonObject = {"auto": "auto", "any": "required"}
     named = {"type": "function", "function": {"name": request.tool_choice}}
     return {"tools": tools, "tool_choice": choices.get(request.tool_choice, named)}
 
 
-def _structure_body(request: Request) -> dict[str, Any]:
+def _structure_body(request: Request) -> JsonObject:
     if request.choices:
         return {"structured_outputs": {"choice": list(request.choices)}}
     if request.regex is not None:
         return {"structured_outputs": {"regex": request.regex}}
-    # A forced call has its own grammar, and vLLM takes only one.
+    # A forced call has a grammar of its own, and vLLM takes only one grammar.
     if request.json_schema is not None and not (request.tools and request.tool_choice != "auto"):
         # OpenAI's own field, which vLLM, SGLang and llama.cpp all take.
         schema = {"name": "answer", "schema": request.json_schema, "strict": True}
@@ -189,7 +191,7 @@ def _check_server_call(call: Mapping[str, str], tools: Sequence[JsonObject]) -> 
 
 
 def _check_obeyed(request: Request, completion: Completion) -> None:
-    """A server without vLLM's extensions ignores them silently; the answer must not pass for a constrained one."""
+    """A server without vLLM's extensions ignores them silently. Its answer must not count as a constrained one."""
     ignored = None
     if request.choices and completion.text not in request.choices and completion.finish_reason != "length":
         ignored = f"the choices: it answered {completion.text[:80]!r}"

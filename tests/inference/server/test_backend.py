@@ -23,7 +23,7 @@ from domainkit.export.vllm import adapter_name, serve_command
 from domainkit.inference import BACKENDS
 from domainkit.inference.backend import Backend, Request
 from domainkit.inference.server.backend import ServerBackend
-from domainkit.inference.server.wire import Answer, request_body
+from domainkit.inference.server.wire import ServerAnswer, request_body
 from domainkit.messages import Message, ToolCall
 
 KEY = "s3cret-key"
@@ -184,7 +184,7 @@ def test_adapters_are_told_apart_named_by_hash_and_loaded_when_missing(
 
 def test_an_unknown_adapter_answers_with_the_near_one(backend: ServerBackend, adapters: list[Path]) -> None:
     name = adapter_name(adapters[0])
-    with pytest.raises(RequestError, match=rf"knows no adapter '{name}x'(.|\n)*did you mean '{name}'"):
+    with pytest.raises(RequestError, match=rf"has no adapter '{name}x'(.|\n)*did you mean '{name}'"):
         backend.complete([Request(ASK, adapter=f"{name}x")])
 
 
@@ -230,7 +230,7 @@ def test_a_refused_request_is_not_repeated_and_others_go_on(address: str, backen
     good, bad = Request(ASK, max_tokens=2), Request(ASK, adapter="nobody")
     answers = backend.complete([bad, good], return_errors=True)
     assert isinstance(answers[0], RequestError)
-    with pytest.raises(RequestError, match="knows no adapter 'nobody'"):
+    with pytest.raises(RequestError, match="has no adapter 'nobody'"):
         backend.complete([good, bad])
     fault(address, {"status": 400})
     with pytest.raises(RequestError, match=r"refuses the request \(HTTP 400\)"):
@@ -250,7 +250,7 @@ def test_no_server_says_how_to_start_one() -> None:
     with pytest.raises(MachineError) as e:
         backend.complete([Request(ASK)])
     assert "no answer from the server" in str(e.value)
-    assert "serve_command() prints how" in str(e.value)
+    assert "serve_command() prints the command" in str(e.value)
     assert str(e.value).startswith("http://127.0.0.1:9: ")
     assert "pass@" not in str(e.value)
 
@@ -314,13 +314,13 @@ def test_a_conversation_with_tools_is_written_as_openai_does() -> None:
 
 
 def test_streamed_calls_are_put_together_and_broken_ones_kept() -> None:
-    answer = Answer(Request(ASK, tools=(ADD,)))
+    answer = ServerAnswer(Request(ASK, tools=(ADD,)))
     for index, function in [(0, {"name": "add", "arguments": ""}), (1, {"name": "sub", "arguments": "{}"}),
                             (0, {"arguments": '{"a": '}), (0, {"arguments": "true}"}), (2, {"name": "add", "arguments": "{"})]:  # fmt: skip
-        answer.take(
+        answer.add(
             {"choices": [{"delta": {"tool_calls": [{"index": index, "id": f"c{index}", "function": function}]}}]}
         )
-    answer.take({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
+    answer.add({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
     completion = answer.completion(0.5)
     assert completion.tool_calls == (ToolCall("c0", "add", {"a": True}),)
     assert completion.invalid_tool_calls[0].reason == "no tool is named 'sub'"
@@ -330,9 +330,9 @@ def test_streamed_calls_are_put_together_and_broken_ones_kept() -> None:
 
 def test_an_error_in_the_stream_and_an_odd_end_are_errors() -> None:
     with pytest.raises(RequestError, match="broke the answer off: out of memory"):
-        Answer(Request(ASK)).take({"error": {"message": "out of memory"}})
+        ServerAnswer(Request(ASK)).add({"error": {"message": "out of memory"}})
     with pytest.raises(RequestError, match="finish_reason None"):
-        Answer(Request(ASK)).completion(0)
+        ServerAnswer(Request(ASK)).completion(0)
 
 
 # --- the vLLM command ---------------------------------------------------------

@@ -81,5 +81,5 @@ def test_what_it_cannot_do_is_said_not_swallowed(backend: ServerBackend) -> None
         backend.complete([Request(ASK, choices=("a", "b"), max_tokens=4)])
     with pytest.raises(RequestError, match="the server ignored logprobs"):
         backend.complete([Request(ASK, logprobs=True, max_tokens=4)])
-    with pytest.raises(RequestError, match="this server offers no /tokenize"):
+    with pytest.raises(RequestError, match="this server does not offer /tokenize"):
         backend.count_tokens(ASK)
