@@ -1,8 +1,8 @@
-"""Errors that name the thing, the place and the next step.
+"""Errors: each names the thing, where it is, and the next step.
 
-Every error a user can cause is a `DomainkitError`; it stores its facts as attributes, so a program can act on them, and prints
-them as one short message. The command line turns it into exit code `exit_code` (2: the input or the command was wrong; 1: the
-machine could not do it).
+Every error a user can cause is a `DomainkitError`; it stores its facts as attributes, so a program can act on them, and
+prints them as one short message. The command line turns it into exit code `exit_code` (2: the input or the command was
+wrong; 1: the machine could not do it).
 """
 
 from __future__ import annotations
@@ -13,22 +13,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
 
 class DomainkitError(Exception):
-    """What went wrong, where, and what to do next.
-
-    `what` says the fault in one sentence, `where` names the file (`path:line`), option or model, `next_step` the cure.
-    """
+    """What went wrong, where, and what to do next."""
 
     exit_code = 2
+    """Of the command line."""
 
     def __init__(self, what: str, *, where: str | None = None, next_step: str | None = None) -> None:
         super().__init__(what)
         self.what = what
+        """The error in one sentence."""
         self.where = where
+        """The file (`path:line`), option or model."""
         self.next_step = next_step
+        """What to do about it."""
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
@@ -46,10 +51,11 @@ class DomainkitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault in a data file: `line` counts from 1, None when the fault is of the whole file."""
+    """One error or warning in a data file."""
 
     path: str
     line: int | None
+    """From 1; None when the whole file is meant."""
     what: str
     next_step: str | None = None
     severity: Literal["error", "warning"] = "error"
@@ -64,16 +70,17 @@ class Problem:
 
 
 class DataError(DomainkitError):
-    """A data file is unusable. `problems` holds every fault found, not only the first."""
+    """A data file cannot be used."""
 
-    SHOWN = 20
+    MAX_LISTED = 20
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        shown = [str(p) for p in self.problems[: self.SHOWN]]
-        if len(self.problems) > self.SHOWN:
-            shown.append(f"… and {len(self.problems) - self.SHOWN} more (domainkit check lists all)")
-        super().__init__("\n".join(shown))
+        """Every problem of the file, not only those that the message lists."""
+        lines = [str(p) for p in self.problems[: self.MAX_LISTED]]
+        if len(self.problems) > self.MAX_LISTED:
+            lines.append(f"… and {len(self.problems) - self.MAX_LISTED} more (domainkit check lists all)")
+        super().__init__("\n".join(lines))
 
 
 class ConfigError(DomainkitError):
@@ -81,26 +88,32 @@ class ConfigError(DomainkitError):
 
 
 class BaseModelError(DomainkitError):
-    """The base model is missing, unreadable or unfit."""
+    """The base model is missing, unreadable or unsuitable."""
 
 
 class AdapterError(DomainkitError):
     """An adapter folder is missing, damaged, or belongs to another base."""
 
 
+class TrainingError(DomainkitError):
+    """Training went wrong: it diverged, or the adapter cannot learn."""
+
+    exit_code = 1
+
+
 class RequestError(DomainkitError):
-    """One request to a model cannot be answered; other requests go on."""
+    """One request to a model cannot be answered; other requests continue."""
 
 
 class MachineError(DomainkitError):
-    """This machine cannot do it: no disk space, no memory, a package or device missing."""
+    """This machine cannot do it: disk space, memory, a package or a device is missing."""
 
     exit_code = 1
 
 
 @contextmanager
 def saving(path: Path | str) -> Iterator[None]:
-    """Turn the operating system's refusals to write `path` into a `MachineError` that says what to do."""
+    """Turn the operating system's refusal to write `path` into a MachineError that says what to do."""
     try:
         yield
     except OSError as e:
@@ -118,16 +131,11 @@ def saving(path: Path | str) -> Iterator[None]:
         raise
 
 
-def validation_error_text(error: Any, model: Any) -> str:
-    """One pydantic error as one clause: the field, the value, the rule or the near name."""
+def validation_error_text(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """One error of pydantic's `ValidationError.errors()` as a clause: the field, its value, and the rule or the nearest
+    name."""
     field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(field, model.model_fields, n=1)
-        return f"unknown option '{field}'" + (f" (did you mean '{close[0]}'?)" if close else "")
+        similar = difflib.get_close_matches(field, model.model_fields, n=1)
+        return f"unknown option '{field}'" + (f" (did you mean '{similar[0]}'?)" if similar else "")
     return f"{field}={error['input']!r}: {error['msg'].lower()}"
-
-
-class TrainingError(DomainkitError):
-    """Training went wrong: it diverged, or the adapter cannot learn."""
-
-    exit_code = 1

@@ -11,25 +11,39 @@ from typing import Any
 from domainkit import __version__
 
 PACKAGES = (
-    "torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate", "tokenizers", "safetensors",
-    "langchain-core", "llguidance", "bm25s", "sentence-transformers", "scikit-learn", "numpy", "scipy",
-)  # fmt: skip
+    "torch",
+    "transformers",
+    "peft",
+    "trl",
+    "bitsandbytes",
+    "accelerate",
+    "tokenizers",
+    "safetensors",
+    "langchain-core",
+    "llguidance",
+    "bm25s",
+    "sentence-transformers",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+)
+"""Packages whose versions may change a number."""
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """Versions of domainkit and of the installed packages, by name; one that is missing is left out."""
-    found = {"domainkit": __version__}
+    installed = {"domainkit": __version__}
     for name in packages:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores, memory in GiB; the GPUs only when torch is already imported, since asking would import it."""
-    facts: dict[str, Any] = {"processor": _processor(), "cores": len(_affinity()), "memory_gib": _memory_gib()}
+    """Processor, cores and memory in GiB; the GPUs only when torch is already imported: asking it would import it."""
+    facts: dict[str, Any] = {"processor": _processor(), "cores": _usable_cores(), "memory_gib": _memory_gib()}
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         facts["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -37,7 +51,7 @@ def hardware() -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Python, platform, hardware and versions: what a stranger needs to judge a number."""
+    """Python, platform, hardware and versions: what a reader needs to judge a number."""
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -47,7 +61,7 @@ def environment() -> dict[str, Any]:
 
 
 def memory_in_use() -> int:
-    """Bytes this process holds now: on a GPU the most that torch has had allocated there, else resident memory."""
+    """Bytes of memory of this process: on a GPU the peak that torch has allocated, else the resident memory now."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         return sum(torch.cuda.max_memory_allocated(i) for i in range(torch.cuda.device_count()))
@@ -56,8 +70,8 @@ def memory_in_use() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def _affinity() -> set[int]:
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

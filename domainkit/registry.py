@@ -1,7 +1,7 @@
 """Table: a name to a "module:attribute", imported on demand.
 
-Each extension point of domainkit is one table, a literal dict of strings: greppable, complete at a glance, and free until used.
-Other packages add lines through entry points of the table's group.
+Each extension point of domainkit is one table, a literal dict of strings: greppable, complete at a glance, and free
+until used. Other packages add lines through entry points of the table's group.
 """
 
 from __future__ import annotations

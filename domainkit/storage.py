@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the hashes that name their content."""
+"""Files and folders written whole or not at all, and hashes of their content."""
 
 from __future__ import annotations
 
@@ -17,18 +17,16 @@ from domainkit.errors import ConfigError, saving
 
 
 def cache_dir() -> Path:
-    """Where unpacked models and indexes live: $DOMAINKIT_CACHE, else $XDG_CACHE_HOME/domainkit, else ~/.cache/domainkit."""
-    own = os.environ.get("DOMAINKIT_CACHE")
-    if own:
-        return Path(own)
+    """The folder of unpacked models and indexes: $DOMAINKIT_CACHE, else domainkit in $XDG_CACHE_HOME or ~/.cache."""
+    if folder := os.environ.get("DOMAINKIT_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "domainkit"
 
 
 def state_dir() -> Path:
-    """Where what must outlive a run is kept: $DOMAINKIT_STATE, else $XDG_STATE_HOME/domainkit, else ~/.local/state/domainkit."""
-    own = os.environ.get("DOMAINKIT_STATE")
-    if own:
-        return Path(own)
+    """The folder of what outlives a run: $DOMAINKIT_STATE, else domainkit in $XDG_STATE_HOME or ~/.local/state."""
+    if folder := os.environ.get("DOMAINKIT_STATE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "domainkit"
 
 
@@ -39,7 +37,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as e:
         raise ConfigError(f"cannot be read: {e.strerror or e}", where=str(path), next_step="check the path") from e
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"is not valid TOML: {e}", where=str(path), next_step="mend that line") from e
+        raise ConfigError(f"is not valid TOML: {e}", where=str(path), next_step="correct that line") from e
 
 
 def write_text(path: Path, text: str) -> None:
@@ -61,9 +59,9 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def staged_folder(final: Path) -> Iterator[Path]:
-    """A sibling folder to fill; it becomes `final` when the block ends well, and vanishes when it does not.
+    """A sibling folder to fill. It becomes `final` when the block succeeds, and is deleted when it raises.
 
-    An existing `final` is replaced only at the very end, so the old artifact survives a failed write.
+    An existing `final` is replaced at the very end, so it survives a failed write.
     """
     with saving(final):
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +94,7 @@ def sha256_json(value: Any) -> str:
 
 
 def sha256_lines(lines: Iterable[str]) -> str:
-    """Hex SHA-256 of strings in order, each closed by a newline: the fingerprint of a data set."""
+    """Hex SHA-256 of strings in order, each ended by a newline: the fingerprint of a data set."""
     digest = hashlib.sha256()
     for line in lines:
         digest.update(line.encode() + b"\n")

@@ -163,7 +163,7 @@ def _why_not_embedded(plan: ComparisonPlan, task: Task, model: MiniLMEmbeddings)
     if texts > EMBEDDED_AT_MOST:
         return f"{texts:,} questions are more than the {EMBEDDED_AT_MOST:,} that are embedded for this"
     try:
-        model.place()
+        model.resolve()
     except MachineError as e:
         return str(e).partition("\n")[0]
     return ""

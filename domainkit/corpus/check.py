@@ -146,7 +146,8 @@ def _check_leak(examples: Sequence[Example], task: Path) -> list[Problem]:
 def _check_repeats(examples: Sequence[Example]) -> list[Problem]:
     """Rows that repeat an earlier one, and inputs with two targets.
 
-    For label tasks each input with two targets is named. A question with a free answer may have several: they are counted only.
+    For label tasks each input with two targets is named. A question with a free answer may have several: they are
+    counted only.
     """
     problems, other_answers = [], []
     first: dict[str, Example] = {}

@@ -1,4 +1,4 @@
-"""Long documents to passages, cut between paragraphs, else between sentences, else between words."""
+"""Split long documents into passages: between paragraphs, else between sentences, else between words."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from domainkit.corpus.document import Document
+from domainkit.corpus.scripts import UNSPACED
 from domainkit.errors import ConfigError
 
 CHUNK_WORDS = 160
 """About 220 word pieces of English: within the 256 that all-MiniLM-L6-v2 reads, title included."""
 
-# Chinese and Japanese have no spaces between words: there a character counts as a word.
-_UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+# Where a script has no spaces a character counts as a word: encoders read about one word piece per character there.
+_WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
 _SENTENCE = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[^\sa-z])|(?<=[。！？])(?=\S)|\n(?=[ \t]*(?:[-*+•|#>]|\d+[.)]))")
 _HEADING = re.compile(r"\s*#{1,6}[ \t][^\n]*")
@@ -22,33 +22,35 @@ _HEADING = re.compile(r"\s*#{1,6}[ \t][^\n]*")
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """text[start:end] holds `words` words; `opens` when it is the first of its paragraph."""
+    """A sentence, or a part of a long one: text[start:end]."""
 
     start: int
     end: int
     words: int
-    opens: bool
+    starts_paragraph: bool
 
 
 def chunk(documents: Iterable[Document], size: int = CHUNK_WORDS, overlap: int = 0) -> list[Document]:
-    """Passages of at most `size` words; whole sentences of up to `overlap` words are repeated from the passage before.
+    """Passages of at most `size` words. Each repeats the last whole sentences, up to `overlap` words, of the one
+    before.
 
-    A document within `size` stays as it is. The passages of a longer one are `id#1`, `id#2`, … with its title, source,
-    and its id in `meta["parent"]`. Every word is kept, in order.
+    A document of at most `size` words stays as it is. The passages of a longer one have the ids `id#1`, `id#2`, …, the
+    document's title and source, and the document's id in `meta["parent"]`. Every word is kept, in order.
+    Raises ConfigError for a size below 1, or an overlap outside [0, size).
     """
     if size < 1:
         raise ConfigError(f"size={size}: a passage needs at least one word", next_step="size=160 suits most encoders")
     if not 0 <= overlap < size:
         raise ConfigError(f"overlap={overlap} is not between 0 and size={size}", next_step=f"try overlap={size // 8}")
-    return [passage for document in documents for passage in _cut(document, size, overlap)]
+    return [passage for document in documents for passage in _split(document, size, overlap)]
 
 
 def count_words(text: str) -> int:
-    """Words as `chunk` counts them: runs without space, and single characters of Chinese and Japanese."""
+    """Words as `chunk` counts them: runs without space, and single characters of scripts without spaces."""
     return sum(1 for _ in _WORD.finditer(text))
 
 
-def _cut(document: Document, size: int, overlap: int) -> Iterator[Document]:
+def _split(document: Document, size: int, overlap: int) -> Iterator[Document]:
     text = document.text
     if count_words(text) <= size:
         yield document
@@ -61,17 +63,17 @@ def _cut(document: Document, size: int, overlap: int) -> Iterator[Document]:
 
 
 def _pieces(text: str, size: int) -> Iterator[_Piece]:
-    """Sentences, or parts of at most `size` words where a sentence is longer; together they hold every word."""
+    """Sentences in order, those of more than `size` words in parts. Together they hold every word."""
     after_heading = False
     for start, end in _between(_PARAGRAPH, text, 0, len(text)):
-        opens = not after_heading  # a heading is not parted from what it heads
+        starts_paragraph = not after_heading  # a heading stays with the paragraph below it
         after_heading = _HEADING.fullmatch(text, start, end) is not None
         for a, b in _between(_SENTENCE, text, start, end):
             words = list(_WORD.finditer(text, a, b))
             for i in range(0, len(words), size):
                 part = words[i : i + size]
-                yield _Piece(part[0].start(), part[-1].end(), len(part), opens)
-                opens = False
+                yield _Piece(part[0].start(), part[-1].end(), len(part), starts_paragraph)
+                starts_paragraph = False
 
 
 def _between(border: re.Pattern[str], text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -85,14 +87,15 @@ def _between(border: re.Pattern[str], text: str, start: int, end: int) -> Iterat
 
 
 def _pack(pieces: list[_Piece], size: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Ranges (first, last exclusive) of pieces: as many as fit, back to a paragraph's border in its second half."""
+    """Ranges (first, last exclusive) of pieces: as many as fit, but ended at a paragraph's border in the second
+    half."""
     first, done = 0, 0
     while done < len(pieces):
         last, words = first, 0
         while last < len(pieces) and words + pieces[last].words <= size:
             words += pieces[last].words
             last += 1
-        if last < len(pieces) and not pieces[last].opens:
+        if last < len(pieces) and not pieces[last].starts_paragraph:
             last = _paragraph_border(pieces, first, done, last, words)
         yield first, last
         first, done = _step_back(pieces, first, last, size, overlap), last
@@ -104,7 +107,7 @@ def _paragraph_border(pieces: list[_Piece], first: int, done: int, last: int, wo
         kept -= pieces[border].words
         if kept * 2 < words:
             break
-        if pieces[border].opens:
+        if pieces[border].starts_paragraph:
             return border
     return last
 

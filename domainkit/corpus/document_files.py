@@ -13,7 +13,8 @@ from domainkit.errors import DataError, DomainkitError, Problem
 
 
 def scan_documents(path: Path) -> tuple[list[Document], list[Problem]]:
-    """Every document under `path` and every problem; ids are unique. A file of a folder that is not read is a warning."""
+    """Every document under `path` and every problem; ids are unique. A file of a folder that is not read is a
+    warning."""
     if not path.exists():
         return [], [missing_path(path)]
     if path.is_dir():

@@ -1,13 +1,14 @@
-"""Rows of a data file as examples. Three layouts are known:
+"""Examples from the rows of a JSON Lines file. Three layouts are read:
 
     {"input": ..., "target": ..., "system": ...}
     {"prompt": text or messages, "completion": text or messages}
     {"messages": [{"role": ..., "content": ...}, ...]}          # the last is the assistant's
 
 Messages may call tools, in the chat format of OpenAI's API: the row's "tools" describe them, an assistant's message has
-"tool_calls", and a message of the role "tool" what a call gave.
+"tool_calls", and a message of the role "tool" has the result of a call.
 
-A row may name "doc_ids", the documents that hold its answer. Other fields are left alone; "id", where present, is unique.
+A row may have "system" (a system turn), "id" (unique in the file), "doc_ids" (the documents that hold its answer) and
+"task". Other fields are ignored.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from domainkit.errors import DataError, Problem
 from domainkit.registry import suggestion
 
 LAYOUTS: tuple[tuple[str, ...], ...] = (("messages",), ("prompt", "completion"), ("input", "target"))
-# What other tools call the same field: a row in their layout is told what to rename.
-_ELSEWHERE = {
+# What other tools call the same field: for a row in their layout the error says what to rename.
+_OTHER_NAMES = {
     "input": ("instruction", "question", "query", "text", "source"),
     "target": ("output", "answer", "label", "response", "expected"),
     "prompt": ("instruction", "question", "input"),
@@ -33,17 +34,19 @@ _ELSEWHERE = {
     "messages": ("conversations", "conversation", "dialog", "turns"),
 }
 _OTHER_ROLES = {
-    "human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "ai": "assistant", "function": "tool",
-}  # fmt: skip
+    "human": "user",
+    "function": "tool",
+    **dict.fromkeys(("gpt", "bot", "model", "ai"), "assistant"),
+}
 _TOOL = '{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}'
 
 
 def scan_examples(path: Path) -> tuple[list[Example], list[Problem]]:
-    """The sound examples of a JSON Lines file, and every fault of the others."""
+    """The well-formed examples of a JSON Lines file, and a Problem for each other row."""
     rows, problems = scan_rows(path)
     if not rows and not problems:
-        cure = 'write one {"input": ..., "target": ...} object per line'
-        problems.append(Problem(str(path), None, "holds no rows", cure))
+        next_step = 'write one {"input": ..., "target": ...} object per line'
+        problems.append(Problem(str(path), None, "holds no rows", next_step))
     examples: list[Example] = []
     first_line: dict[str, int] = {}
     for line, fields in rows:
@@ -61,9 +64,9 @@ def scan_examples(path: Path) -> tuple[list[Example], list[Problem]]:
 
 
 def looks_like_examples(rows: Sequence[NumberedRow]) -> bool:
-    """Rows of examples rather than of documents: fewer than half have a "text" and no field of an example."""
-    solved = {*(f for layout in LAYOUTS for f in layout), *_ELSEWHERE["target"]}
-    documents = sum("text" in row and solved.isdisjoint(row) for _, row in rows)
+    """Whether rows are examples rather than documents: at most half have a "text" and no field of an example."""
+    example_fields = {*(f for layout in LAYOUTS for f in layout), *_OTHER_NAMES["target"]}
+    documents = sum("text" in row and example_fields.isdisjoint(row) for _, row in rows)
     return 2 * documents <= len(rows)
 
 
@@ -104,31 +107,32 @@ def _finished(row: dict[str, Any], turns: list[Turn], path: Path, line: int) -> 
 
 
 def _layout(row: dict[str, Any]) -> tuple[str, ...]:
-    """The first layout whose fields are all there; a row of none is told the field it lacks and the near one it has."""
+    """The first layout whose fields are all there. Raises RowError that names the missing field and the one to
+    rename."""
     for layout in LAYOUTS:
         if all(field in row for field in layout):
             return layout
-    begun = next((layout for layout in LAYOUTS if any(f in row for f in layout)), None)
-    if begun is None:
-        by_alias = [sum(any(a in row for a in _ELSEWHERE[f]) for f in layout) for layout in reversed(LAYOUTS)]
-        begun = LAYOUTS[-1 - by_alias.index(max(by_alias))]
-    missing = [f for f in begun if f not in row]
-    renames = [f"rename '{meant}' to '{f}'" for f in missing if (meant := _meant(f, row))]
+    partial = next((layout for layout in LAYOUTS if any(f in row for f in layout)), None)
+    if partial is None:
+        by_alias = [sum(any(a in row for a in _OTHER_NAMES[f]) for f in layout) for layout in reversed(LAYOUTS)]
+        partial = LAYOUTS[-1 - by_alias.index(max(by_alias))]
+    missing = [f for f in partial if f not in row]
+    renames = [f"rename '{meant}' to '{f}'" for f in missing if (meant := _renamed(f, row))]
     fields = ", ".join(f"'{f}'" for f in row) or "none"
     what = f"missing field{'s' if len(missing) > 1 else ''} {' and '.join(repr(f) for f in missing)} (found: {fields})"
-    raise RowError(what, "; ".join(renames) or _known_layouts())
+    raise RowError(what, "; ".join(renames) or _layouts_text())
 
 
-def _meant(missing: str, row: dict[str, Any]) -> str | None:
+def _renamed(missing: str, row: dict[str, Any]) -> str | None:
     """The row's field that was probably meant: a near spelling, or another tool's name for it."""
-    own = {f for layout in LAYOUTS for f in layout} | {"id", "system"}
-    others = [f for f in row if f not in own]
-    known = (missing, *_ELSEWHERE[missing])
-    exact = next((f for name in known for f in others if f.strip().lower() == name), None)
+    ours = {f for layout in LAYOUTS for f in layout} | {"id", "system"}
+    others = [f for f in row if f not in ours]
+    names = (missing, *_OTHER_NAMES[missing])
+    exact = next((f for name in names for f in others if f.strip().lower() == name), None)
     return exact or next(iter(difflib.get_close_matches(missing, others, n=1)), None)
 
 
-def _known_layouts() -> str:
+def _layouts_text() -> str:
     return "a row has " + ", or ".join(" and ".join(f"'{f}'" for f in layout) for layout in reversed(LAYOUTS))
 
 
@@ -146,55 +150,55 @@ def _messages(value: Any, field: str) -> list[Turn]:
     return [_message(message, f"{field}[{i}]") for i, message in enumerate(value)]
 
 
-def _message(message: Any, place: str) -> Turn:
+def _message(message: Any, where: str) -> Turn:
     if not isinstance(message, dict):
-        raise RowError(f"{place} is {json_type(message)}, not an object", 'write {"role": ..., "content": ...}')
+        raise RowError(f"{where} is {json_type(message)}, not an object", 'write {"role": ..., "content": ...}')
     for field, alias in (("role", "from"), ("content", "value")):
         if field not in message and not (field == "content" and message.get("tool_calls")):
-            found = next((f for f in message if f == alias or f.strip().lower() == field), None)
-            cure = f"rename '{found}' to '{field}'" if found else 'a message has "role" and "content"'
-            raise RowError(f"{place}: missing field '{field}'", cure)
+            other = next((f for f in message if f == alias or f.strip().lower() == field), None)
+            next_step = f"rename '{other}' to '{field}'" if other else 'a message has "role" and "content"'
+            raise RowError(f"{where}: missing field '{field}'", next_step)
     roles = get_args(Role)
     role = message["role"]
     if role not in roles:
         meant = _OTHER_ROLES.get(str(role).strip().lower())
-        cure = f"did you mean '{meant}'?" if meant else suggestion(str(role), roles)
-        raise RowError(f"{place}: unknown role {role!r}", cure)
-    calls = _calls(message.get("tool_calls"), f"{place}.tool_calls") if role == "assistant" else ()
+        next_step = f"did you mean '{meant}'?" if meant else suggestion(str(role), roles)
+        raise RowError(f"{where}: unknown role {role!r}", next_step)
+    calls = _calls(message.get("tool_calls"), f"{where}.tool_calls") if role == "assistant" else ()
     if calls and message.get("content") in (None, ""):
         return Turn(role="assistant", content="", tool_calls=calls)
-    content = _text(message["content"], f"{place}.content")
+    content = _text(message["content"], f"{where}.content")
     if role != "tool":
         return Turn(role=cast(Role, role), content=content, tool_calls=calls)
     call, name = (
-        None if message.get(f) is None else _text(message[f], f"{place}.{f}") for f in ("tool_call_id", "name")
+        None if message.get(f) is None else _text(message[f], f"{where}.{f}") for f in ("tool_call_id", "name")
     )
     return Turn(role="tool", content=content, tool_call_id=call, name=name)
 
 
-def _calls(value: Any, place: str) -> tuple[Call, ...]:
+def _calls(value: Any, where: str) -> tuple[Call, ...]:
     """An assistant's `tool_calls`; their arguments are an object, or the JSON text of one, as the API has it."""
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise RowError(f"{place} is {json_type(value)}, not a list of calls", "write a list, or leave it out")
-    return tuple(_call(call, f"{place}[{i}]") for i, call in enumerate(value))
+        raise RowError(f"{where} is {json_type(value)}, not a list of calls", "write a list, or leave it out")
+    return tuple(_call(call, f"{where}[{i}]") for i, call in enumerate(value))
 
 
-def _call(call: Any, place: str) -> Call:
+def _call(call: Any, where: str) -> Call:
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        cure = 'write {"id": ..., "type": "function", "function": {"name": ..., "arguments": {...}}}'
-        raise RowError(f"{place} names no function", cure)
+        next_step = 'write {"id": ..., "type": "function", "function": {"name": ..., "arguments": {...}}}'
+        raise RowError(f"{where} does not name a function", next_step)
     arguments = function.get("arguments", {})
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)
         except ValueError as e:
-            raise RowError(f"{place}: the arguments are not JSON ({e})", "write a JSON object") from None
+            raise RowError(f"{where}: the arguments are not JSON ({e})", "write a JSON object") from None
     if not isinstance(arguments, dict):
-        raise RowError(f"{place}: the arguments are {json_type(arguments)}, not an object", "write a JSON object")
-    return Call(name=function["name"], arguments=arguments, id=str(call.get("id") or place))
+        raise RowError(f"{where}: the arguments are {json_type(arguments)}, not an object", "write a JSON object")
+    return Call(name=function["name"], arguments=arguments, id=str(call.get("id") or where))
 
 
 def _tools(value: Any) -> tuple[dict[str, Any], ...]:
@@ -214,24 +218,27 @@ def _check_calls(turns: Sequence[Turn], tools: Sequence[dict[str, Any]]) -> None
     for before, turn in zip([None, *turns], turns, strict=False):
         for call in turn.tool_calls:
             if call.name not in names:
-                cure = suggestion(call.name, names) if names else f'describe it: "tools": [{_TOOL}]'
-                raise RowError(f"a turn calls '{call.name}', which is not among the row's tools", cure)
+                next_step = suggestion(call.name, names) if names else f'describe it: "tools": [{_TOOL}]'
+                raise RowError(f"a turn calls '{call.name}', which is not among the row's tools", next_step)
         if turn.role == "tool" and not (before and (before.tool_calls or before.role == "tool")):
-            raise RowError("a tool's turn follows no call", "put the assistant's turn with its 'tool_calls' before it")
+            raise RowError(
+                "a tool's turn does not follow a call", "put the assistant's turn with its 'tool_calls' before it"
+            )
 
 
 def refuse_tools(examples: Iterable[Example], use: str) -> None:
-    """Raises DataError for the first example that uses tools; `use` is what cannot be done with it, as "a comparison"."""
+    """Raises DataError for the first example that uses tools; `use` is what cannot be done with it, as "a
+    comparison"."""
     for example in examples:
         if example.uses_tools:
-            cure = "leave such rows to `domainkit train`, or drop their tools and calls"
-            raise DataError([example.problem(f"uses tools, and {use} asks plain questions", cure)])
+            next_step = "leave such rows to `domainkit train`, or drop their tools and calls"
+            raise DataError([example.problem(f"uses tools, and {use} asks plain questions", next_step)])
 
 
 def _text(value: Any, field: str) -> str:
     if not isinstance(value, str):
-        cure = f'write it as a string, "{value}"' if isinstance(value, int | float) else "write it as a string"
-        raise RowError(f"'{field}' is {json_type(value)}, not text", cure)
+        next_step = f'write it as a string, "{value}"' if isinstance(value, int | float) else "write it as a string"
+        raise RowError(f"'{field}' is {json_type(value)}, not text", next_step)
     if not value.strip():
         raise RowError(f"'{field}' is empty", "fill it in, or delete the row")
     return value

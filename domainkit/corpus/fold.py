@@ -1,15 +1,18 @@
-"""One text, however it is spelt: the key under which inputs, answers and labels count as the same."""
+"""fold: the form in which two spellings of the same text are equal."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# An underscore joins the words of a label (card_arrival) as a space does in a sentence: it is no letter here.
+# A label's underscores (card_arrival) separate words, as spaces do in a sentence.
 _WORD = re.compile(r"[^\W_]+")
 
 
 def fold(text: str) -> str:
-    """The text's words in lower case, NFKC, one space between; a text without words is only stripped."""
+    """The words of `text` after NFKC and case folding, joined by single spaces; a text without words is only stripped.
+
+    Inputs, answers and labels count as the same when their folded forms are equal.
+    """
     plain = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(_WORD.findall(plain)) or plain.strip()

@@ -1,4 +1,4 @@
-"""Rows that say which answer is the better one. Two layouts are known:
+"""Rows that say which answer is better. Two layouts are read:
 
     {"prompt": text or messages, "chosen": text or messages, "rejected": text or messages}
     {"prompt": text or messages, "completion": text or messages, "label": true or false}     # true: a good answer
@@ -26,7 +26,7 @@ MARKED = '{"prompt": ..., "completion": ..., "label": true or false}'
 
 
 class Pair(BaseModel):
-    """Two answers to one prompt, of which `chosen` is the better."""
+    """Two answers to one prompt; `chosen` is the better one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class Pair(BaseModel):
 
 
 class Marked(BaseModel):
-    """An answer that somebody found good, or did not."""
+    """An answer that is marked good or bad."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,10 +52,11 @@ def read_pairs(path: str | Path) -> list[Pair]:
 
 
 def read_marked(path: str | Path) -> list[Marked]:
-    """The marked answers of a JSON Lines file. Raises DataError that lists every faulty row, or when all are marked alike."""
+    """The marked answers of a JSON Lines file. Raises DataError that lists every faulty row, or when all are marked
+    alike."""
     rows = _read(Path(path), _marked, MARKED)
     if len({row.good for row in rows}) < 2:
-        what = f"every answer is marked {'true' if rows[0].good else 'false'}, so nothing tells good from bad"
+        what = f"every answer is marked {'true' if rows[0].good else 'false'}, so good and bad cannot be compared"
         raise DataError([Problem(str(path), None, what, "add rows of the other kind")])
     return rows
 
@@ -96,17 +97,17 @@ def _marked(row: dict[str, Any], path: Path, line: int) -> Marked:
     return Marked(example=answered(row, prompt, completion, path, line), good=label)
 
 
-def _fields(row: dict[str, Any], wanted: Sequence[tuple[str, ...]], layout: str) -> list[str]:
-    """Of each wanted field the name it has in the row; a row without one is told the near name it has instead."""
-    found = [next((name for name in names if name in row), None) for names in wanted]
-    missing = [names[0] for names, name in zip(wanted, found, strict=True) if name is None]
+def _fields(row: dict[str, Any], spellings: Sequence[tuple[str, ...]], layout: str) -> list[str]:
+    """The name that each field has in the row; a missing one is a RowError that names the field to rename."""
+    names_in_row = [next((name for name in names if name in row), None) for names in spellings]
+    missing = [names[0] for names, name in zip(spellings, names_in_row, strict=True) if name is None]
     if missing:
-        others = [f for f in row if f not in found]
+        others = [f for f in row if f not in names_in_row]
         renames = [f"rename '{close}' to '{m}'" for m in missing for close in difflib.get_close_matches(m, others, n=1)]
         fields = ", ".join(f"'{f}'" for f in row) or "none"
         what = f"missing field{'s' if len(missing) > 1 else ''} {' and '.join(map(repr, missing))} (found: {fields})"
         raise RowError(what, "; ".join(renames) or f"a row is {layout}")
-    return [name for name in found if name is not None]
+    return [name for name in names_in_row if name is not None]
 
 
 __all__ = ["Marked", "Pair", "read_marked", "read_pairs"]

@@ -1,4 +1,5 @@
-"""Files to rows, examples and documents. Each function reads all before it returns, so every fault is known at once."""
+"""Read rows, examples and documents from files. Each function reads everything before it returns, so one error lists
+all."""
 
 from __future__ import annotations
 
@@ -35,10 +36,10 @@ def read_examples(path: str | Path) -> list[Example]:
 
 
 def read_documents(path: str | Path) -> Iterator[Document]:
-    """The documents of a .txt, .md or .jsonl file, or of all such files under a folder, in order of their names.
+    """The documents of a file, or of all files under a folder, in order of their names. `READERS` has the formats.
 
-    Raises DataError, at the call, that lists every unreadable file, faulty row and repeated id. Left out are
-    hidden files, other formats and links that leave the folder; `domainkit check` names what is not hidden.
+    Raises DataError, at the call, that lists every unreadable file, faulty row and repeated id. Hidden files, other
+    formats and links that leave the folder are left out; `domainkit check` lists them, except hidden ones.
     """
     documents, problems = scan_documents(Path(path))
     _raise(problems)

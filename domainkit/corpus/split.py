@@ -1,4 +1,4 @@
-"""Examples to a training and a development part that share no input."""
+"""Split examples into a training and a development part without a common input."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def split(
     *,
     group: Callable[[Example], str] | None = None,
 ) -> tuple[list[Example], list[Example]]:
-    """(train, dev), each in the order given. Examples with the same folded prompt, or the same `group`, stay together.
+    """(train, dev), each in the given order. Examples with the same folded prompt, or the same `group`, stay together.
 
-    When targets repeat (labels), each target has its share in both parts, and none is in dev alone if that can be. The
-    choice depends on the seed and the texts, not on the order of the rows. ConfigError for a share outside (0, 1)
-    or fewer than two groups.
+    When targets repeat (labels), the split is stratified by target, and where possible each target of dev is in train
+    too. The split depends on the seed and the texts, not on the order of the rows. Raises ConfigError for a share
+    outside (0, 1) or fewer than two groups.
     """
     if not 0 < dev_share < 1:
         raise ConfigError(f"dev_share={dev_share} is not between 0 and 1", next_step="0.1 keeps a tenth for dev")
@@ -32,9 +32,9 @@ def split(
         raise ConfigError(what, next_step="at least two different inputs are needed")
     by_target: dict[str, list[list[int]]] = defaultdict(list)
     labels = targets_repeat(examples)
-    for members in sorted(groups, key=lambda m: _draw(examples, m, seed)):
+    for members in sorted(groups, key=lambda m: _random_rank(examples, m, seed)):
         by_target[min(fold(examples[i].target) for i in members) if labels else ""].append(members)
-    dev = set(_take(by_target, dev_share))
+    dev = set(_systematic_sample(by_target, dev_share))
     train = [e for i, e in enumerate(examples) if i not in dev]
     return train, [e for i, e in enumerate(examples) if i in dev]
 
@@ -72,25 +72,25 @@ def _prompt_key(example: Example) -> str:
     return "\n".join(fold(t.content) for t in example.prompt if t.role != "system")
 
 
-def _draw(examples: Sequence[Example], members: list[int], seed: int) -> str:
+def _random_rank(examples: Sequence[Example], members: list[int], seed: int) -> str:
     key = min(_prompt_key(examples[i]) for i in members)
     return hashlib.sha256(f"{seed}\n{key}".encode()).hexdigest()
 
 
-def _take(strata: dict[str, list[list[int]]], share: float) -> list[int]:
-    """Systematic sampling over the strata in a row: the total and each stratum come within one group of their share."""
-    taken: list[int] = []
-    owed = 0.5  # rounds each step to the nearest count
+def _systematic_sample(strata: dict[str, list[list[int]]], share: float) -> list[int]:
+    """Systematic sampling over the strata in turn: the total and each stratum are within one group of their share."""
+    chosen: list[int] = []
+    quota = 0.5  # the next group is taken when it reaches the group's size; 0.5 rounds to the nearest count
     for name in sorted(strata):
         groups = strata[name]
-        for members in groups[:-1]:  # the last stays: no target is in dev alone
-            owed += len(members) * share
-            if owed >= len(members):
-                taken += members
-                owed -= len(members)
-        owed += len(groups[-1]) * share
-    if not taken:
+        for members in groups[:-1]:  # the last stays in train: no target is only in dev
+            quota += len(members) * share
+            if quota >= len(members):
+                chosen += members
+                quota -= len(members)
+        quota += len(groups[-1]) * share
+    if not chosen:
         largest = max(strata, key=lambda name: (len(strata[name]), name))
-        # Every stratum may hold a single group; then one whole stratum has to go.
-        taken = list(strata[largest][0])
-    return taken
+        # Every stratum holds a single group: one whole stratum becomes dev.
+        chosen = list(strata[largest][0])
+    return chosen

@@ -18,7 +18,8 @@ _OTHER_ENCODINGS = {
 
 
 def read_text(path: Path) -> str:
-    """A whole UTF-8 text file with `\\n` line ends. Raises DataError with the line of the first byte that is not text."""
+    """A whole UTF-8 text file with `\\n` line ends. Raises DataError with the line of the first byte that is not
+    text."""
     data, problem = read_bytes(path)
     if problem:
         raise DataError([problem])
@@ -52,7 +53,8 @@ def read_bytes(path: Path) -> tuple[bytes, Problem | None]:
 
 
 def missing_path(path: Path) -> Problem:
-    """The Problem of a path that does not exist. It names a similar path that does, but never lists the whole folder."""
+    """The Problem of a path that does not exist. It names a similar path that does, but never lists the whole
+    folder."""
     names = [p.name for p in path.parent.iterdir() if not p.name.startswith(".")] if path.parent.is_dir() else []
     similar = nearest(path.name, names)
     return Problem(

@@ -1,6 +1,8 @@
 """Passages for a question: lexical (BM25), dense (MiniLM) and fused retrievers, and the nearest solved examples.
 
-Importing this package loads neither LangChain nor a model; the names below are looked up on first use.
+Names are imported on first use: importing this package loads neither LangChain nor a model.
+Another package adds a retriever with an entry point of the group `domainkit.retrievers`, a subclass of
+`PassageRetriever`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from domainkit.retrieval.passages import PassageRetriever
     from domainkit.retrieval.training_passages import training_passages
 
-RETRIEVERS = Table(
+RETRIEVERS = Table["type[PassageRetriever]"](
     "retriever",
     {
         "dense": "domainkit.retrieval.dense:DenseRetriever",

@@ -1,4 +1,4 @@
-"""build_retriever: from documents, a file or a folder to a ready retriever."""
+"""build_retriever: documents, a file or a folder to a retriever whose index is built."""
 
 from __future__ import annotations
 
@@ -25,20 +25,23 @@ def build_retriever(
     embeddings: Embeddings | None = None,
     chunk_words: int | None = CHUNK_WORDS,
 ) -> PassageRetriever:
-    """A retriever of `kind` (lexical, dense or fused) whose index is built here and, with `cache`, kept between runs.
+    """A retriever of `kind`: lexical, dense, fused, or one that another package adds. With `cache` its index is kept
+    between runs.
 
-    Documents beyond `chunk_words` become passages `id#1`, `id#2`, … whose metadata names the document as `parent`; None
-    leaves all whole (an encoder then cuts what it cannot read). `embeddings` replaces MiniLM.
-    Raises ConfigError for an unknown kind or k < 1, DataError for faulty documents, MachineError without MiniLM.
+    A document of more than `chunk_words` words becomes passages `id#1`, `id#2`, … whose metadata names the document as
+    `parent`. None leaves documents whole: an encoder then reads only the start of a long one. `embeddings` replaces
+    MiniLM. Raises ConfigError for an unknown kind or k < 1, DataError for faulty documents, MachineError when MiniLM is
+    not installed.
     """
     retriever_class = RETRIEVERS.load(kind)
     if k < 1:
         raise ConfigError(f"k={k}: at least one passage must be asked for", next_step="k=4 is the default")
-    found = read_documents(documents) if isinstance(documents, str | Path) else documents
-    passages = list(found) if chunk_words is None else chunk(found, chunk_words, overlap=chunk_words // 8)
+    if isinstance(documents, str | Path):
+        documents = read_documents(documents)
+    passages = list(documents) if chunk_words is None else chunk(documents, chunk_words, overlap=chunk_words // 8)
     options: dict[str, Any] = {"documents": tuple(passages), "k": k, "cache": cache}
     if embeddings is not None and "embeddings" in retriever_class.model_fields:
         options["embeddings"] = embeddings
-    retriever: PassageRetriever = retriever_class(**options)
+    retriever = retriever_class(**options)
     retriever.prepare([])
     return retriever

@@ -1,4 +1,4 @@
-"""DenseRetriever: nearest sentence vectors by cosine, searched exactly."""
+"""DenseRetriever: the documents whose sentence vectors have the largest cosine with the question's; exact search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -16,7 +15,7 @@ from domainkit.retrieval.embeddings import MiniLMEmbeddings
 from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text
 from domainkit.retrieval.saved import saved
 
-KNOWN_QUESTIONS = 4096
+CACHED_QUESTIONS = 4096
 """Question vectors kept in memory: 6 MB at 384 values."""
 
 
@@ -35,17 +34,17 @@ class Vectors:
 
 
 class DenseIndex:
-    """The vectors of texts, and those of the questions asked lately. Safe to use from many threads."""
+    """The vectors of texts, and those of the latest questions. Safe to use from many threads."""
 
     def __init__(self, vectors: Vectors, embeddings: Embeddings) -> None:
         self._vectors = vectors
         self._embeddings = embeddings
-        self._known: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._questions: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
     def make(cls, texts: Sequence[str], embeddings: Embeddings, *, cache: bool) -> DenseIndex:
-        """Embed `texts`, or read their vectors from the cache where the model can say what it is (`identity()`)."""
+        """Embed `texts`, or read their vectors from the cache. Only a model with an `identity()` is cached."""
         identity: Callable[[], str] | None = getattr(embeddings, "identity", None)
 
         def build() -> Vectors:
@@ -60,23 +59,23 @@ class DenseIndex:
         """Cosine of each text with the question, float32 (texts,)."""
         self.prepare([question])
         with self._lock:
-            vector = self._known.get(question)
-        if vector is None:  # pushed out by other threads' questions in between
+            vector = self._questions.get(question)
+        if vector is None:  # the questions of other threads evicted it
             vector = self._embed([question])[0]
-        # A vector's last bits depend on the batch it was made in: rounding keeps ties ties.
+        # The last bits of a vector depend on the batch it was made in. Rounding keeps equal texts equal.
         return np.round(self._vectors.rows @ vector, 5)
 
     def prepare(self, questions: Sequence[str]) -> None:
-        """Embed the questions not yet known in one go."""
+        """Embed the questions without a vector, in one batch."""
         with self._lock:
-            new = list(dict.fromkeys(q for q in questions if q not in self._known))
+            new = list(dict.fromkeys(q for q in questions if q not in self._questions))
         if not new:
             return
         vectors = self._embed(new)
         with self._lock:
-            self._known.update(zip(new, vectors, strict=True))
-            while len(self._known) > max(KNOWN_QUESTIONS, len(new)):
-                self._known.popitem(last=False)
+            self._questions.update(zip(new, vectors, strict=True))
+            while len(self._questions) > max(CACHED_QUESTIONS, len(new)):
+                self._questions.popitem(last=False)
 
     def _embed(self, questions: list[str]) -> np.ndarray:
         if isinstance(self._embeddings, MiniLMEmbeddings):
@@ -85,21 +84,21 @@ class DenseIndex:
         return _unit([self._embeddings.embed_query(q) for q in questions], len(questions))
 
 
-def sentence_cosines(asked: Sequence[str], known: Sequence[str], model: Embeddings) -> Iterator[np.ndarray]:
-    """For each of `asked` its cosine with every one of `known`, float32 (known,); vectors of `known` are cached as an index's."""
-    index = DenseIndex.make(known, model, cache=True)
-    index.prepare(asked)
-    yield from (index.scores(text) for text in asked)
+def sentence_cosines(questions: Sequence[str], texts: Sequence[str], model: Embeddings) -> Iterator[np.ndarray]:
+    """For each question, its cosine with each of `texts`, float32 (texts,). The vectors of `texts` are cached."""
+    index = DenseIndex.make(texts, model, cache=True)
+    index.prepare(questions)
+    yield from (index.scores(question) for question in questions)
 
 
 class DenseRetriever(PassageRetriever):
-    """Finds documents whose meaning is near the question's."""
+    """Finds documents whose meaning is similar to the question's."""
 
     embeddings: Embeddings = Field(default_factory=lambda: MiniLMEmbeddings())
     """Any LangChain embeddings; one without `identity()` is never cached."""
 
     _index: DenseIndex | None = PrivateAttr(default=None)
-    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def rank(self, question: str, k: int) -> Ranking:
         return best(self.index().scores(question), k)
@@ -108,7 +107,7 @@ class DenseRetriever(PassageRetriever):
         self.index().prepare(questions)
 
     def index(self) -> DenseIndex:
-        """The index, made or read on first use."""
+        """The index. It is built, or read from the cache, on first use."""
         with self._lock:
             if self._index is None:
                 texts = [indexed_text(d) for d in self.documents]

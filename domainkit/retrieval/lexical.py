@@ -7,29 +7,28 @@ import threading
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import bm25s
 import numpy as np
 from pydantic import PrivateAttr
 
+from domainkit.corpus.scripts import UNSPACED
 from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text
 from domainkit.retrieval.saved import saved
 
 K1, B = 1.2, 0.75
-TOKENIZER = "words/1"
-"""Part of the saved index's name: changes with `tokenize`."""
+TOKENIZER = "words/2"
+"""Part of the saved index's name. Change it whenever `tokenize` changes."""
 
-# Chinese and Japanese have no spaces between words: there pairs of characters stand for them.
-_UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
+_TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
 
 
 def tokenize(text: str) -> list[str]:
-    """Lower-case words of NFKC text, no stemming and no stop words; overlapping pairs where a script has no spaces."""
+    """Lower-case words of NFKC text, without stemming or stop words; in scripts without spaces, overlapping pairs of
+    characters."""
     tokens: list[str] = []
     for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower()):
-        if len(token) > 1 and re.match(f"[{_UNSPACED}]", token):
+        if len(token) > 1 and re.match(f"[{UNSPACED}]", token):
             tokens += [token[i : i + 2] for i in range(len(token) - 1)]
         else:
             tokens.append(token)
@@ -37,10 +36,10 @@ def tokenize(text: str) -> list[str]:
 
 
 class LexicalIndex:
-    """BM25 scores of words in texts, in memory; `scorer` is None when the texts have no words at all."""
+    """The BM25 index of texts, in memory."""
 
     def __init__(self, scorer: bm25s.BM25 | None, size: int) -> None:
-        self._scorer = scorer
+        self._scorer = scorer  # None when no text has a word: bm25s cannot index that
         self._size = size
 
     @classmethod
@@ -54,10 +53,10 @@ class LexicalIndex:
 
     def scores(self, question: str) -> np.ndarray:
         """BM25 of each text, float32 (texts,); 0 where no word is shared."""
-        known = [] if self._scorer is None else [t for t in tokenize(question) if t in self._scorer.vocab_dict]
-        if self._scorer is None or not known:
+        tokens = [] if self._scorer is None else [t for t in tokenize(question) if t in self._scorer.vocab_dict]
+        if self._scorer is None or not tokens:
             return np.zeros(self._size, np.float32)
-        return np.asarray(self._scorer.get_scores(known), np.float32)
+        return np.asarray(self._scorer.get_scores(tokens), np.float32)
 
     def save(self, folder: Path) -> None:
         np.save(folder / "size.npy", np.array(self._size), allow_pickle=False)
@@ -72,10 +71,10 @@ class LexicalIndex:
 
 
 class LexicalRetriever(PassageRetriever):
-    """Finds documents that share the question's words; one that shares none is not returned."""
+    """Finds documents that share words with the question. A document that shares none is not returned."""
 
     _index: LexicalIndex | None = PrivateAttr(default=None)
-    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def rank(self, question: str, k: int) -> Ranking:
         return [(row, score) for row, score in best(self.index().scores(question), k) if score > 0]
@@ -84,13 +83,13 @@ class LexicalRetriever(PassageRetriever):
         self.index()
 
     def index(self) -> LexicalIndex:
-        """The index, made or read on first use."""
+        """The index. It is built, or read from the cache, on first use."""
         with self._lock:
             if self._index is None:
-                self._index = self._make()
+                self._index = self._build()
             return self._index
 
-    def _make(self) -> LexicalIndex:
+    def _build(self) -> LexicalIndex:
         texts = [indexed_text(d) for d in self.documents]
         if not self.cache:
             return LexicalIndex.build(texts)

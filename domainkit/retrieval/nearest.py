@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -17,14 +18,15 @@ from domainkit.retrieval.embeddings import MiniLMEmbeddings
 def nearest_examples(
     examples: Sequence[Example], k: int = 4, embeddings: Embeddings | None = None, *, cache: bool = True
 ) -> NearestExamples:
-    """The finder of the k solved examples nearest to a question, by MiniLM unless other `embeddings` are given."""
+    """A finder of the k solved examples most similar to a question, by MiniLM or other `embeddings`."""
     return NearestExamples(examples, k, embeddings, cache=cache)
 
 
 class NearestExamples:
-    """Picks the `k` examples whose question is nearest by cosine, nearest first; ties stand in the order given.
+    """Picks the `k` examples whose questions have the largest cosine with a question, best first; ties keep the given
+    order.
 
-    Vectors are made at construction, or read from the cache. Safe to use from many threads.
+    Vectors are computed at construction, or read from the cache. Safe to use from many threads.
     """
 
     def __init__(
@@ -41,13 +43,13 @@ class NearestExamples:
         self._index = DenseIndex.make(questions, embeddings or MiniLMEmbeddings(), cache=cache)
 
     def nearest(self, question: str, *, exclude_same: bool = False) -> list[Example]:
-        """At most k examples; with `exclude_same` none that asks this very question."""
+        """At most k examples; with `exclude_same` none with the same question."""
         order = np.argsort(-self._index.scores(question), kind="stable")
         same = fold(question) if exclude_same else None
-        wanted = (int(row) for row in order if same is None or self._folded[row] != same)
-        return [self.examples[row] for _, row in zip(range(self.k), wanted, strict=False)]
+        rows = (int(row) for row in order if same is None or self._folded[row] != same)
+        return [self.examples[row] for row in islice(rows, self.k)]
 
     def nearest_many(self, questions: Sequence[str], *, exclude_same: bool = False) -> list[list[Example]]:
-        """`nearest` for each question, embedded in one go."""
+        """`nearest` for each question, all embedded in one batch."""
         self._index.prepare(questions)
         return [self.nearest(question, exclude_same=exclude_same) for question in questions]

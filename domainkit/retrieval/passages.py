@@ -1,4 +1,5 @@
-"""PassageRetriever: what the retrievers share: documents, k, and rankings turned into LangChain documents."""
+"""PassageRetriever: the base class of retrievers. It has the documents and k, and turns a ranking into LangChain
+documents."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from langchain_core.runnables.config import run_in_executor
 from pydantic import Field, field_validator
 
 from domainkit.corpus.document import Document
-from domainkit.errors import ConfigError, DataError, Problem
+from domainkit.errors import ConfigError, DataError
 
 Ranking = list[tuple[int, float]]
 """(row of the document, score), best first."""
@@ -25,14 +26,14 @@ Ranking = list[tuple[int, float]]
 class PassageRetriever(BaseRetriever):
     """Retrieves the `k` best of `documents`. Each passage's metadata has id, title, source, parent and score.
 
-    `invoke(question, k=…)` changes k for one call; `batch` prepares all questions in one go. The index is made once, at
-    the first question, and calls from many threads are safe.
+    `invoke(question, k=…)` changes k for one call; `batch` prepares all its questions together. The index is built
+    once, at the first question. Calls from many threads are safe.
     """
 
     documents: tuple[Document, ...]
-    """What is searched; ids are unique."""
+    """What is searched. Ids are unique."""
     k: int = Field(default=4, ge=1)
-    """Passages to return; fewer when the documents, or those that fit at all, are fewer."""
+    """Passages to return; fewer when there are fewer documents, or fewer that match at all."""
     cache: bool = False
     """Keep the index between runs, under the cache folder."""
 
@@ -42,24 +43,21 @@ class PassageRetriever(BaseRetriever):
         if not documents:
             raise ConfigError("no documents to search", next_step="give at least one, or leave retrieval out")
         first: dict[str, Document] = {}
-        twins = [d for d in documents if first.setdefault(d.id, d) is not d]
-        if twins:
-            cure = "give each document an id of its own"
+        repeated = [d for d in documents if first.setdefault(d.id, d) is not d]
+        if repeated:
+            next_step = "give each document an id of its own"
             raise DataError(
-                [
-                    Problem(d.source, None, f"the id '{d.id}' is already that of {first[d.id].source}", cure)
-                    for d in twins
-                ]
+                [d.problem(f"the id '{d.id}' is already that of {first[d.id].source}", next_step) for d in repeated]
             )
         return documents
 
     @abstractmethod
     def rank(self, question: str, k: int) -> Ranking:
-        """The k best rows; ties stand in the order of the documents."""
+        """The k best rows; ties keep the order of the documents."""
 
     @abstractmethod
     def prepare(self, questions: Sequence[str]) -> None:
-        """Make the index, and do at once what is cheaper for many questions."""
+        """Build the index, and do together what is cheaper for many questions."""
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
@@ -76,7 +74,7 @@ class PassageRetriever(BaseRetriever):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[list[Passage]]:
-        # Without preparation each call meets, and returns, the same error.
+        # When preparation fails, each call fails with the same error and returns it.
         with suppress(Exception) if return_exceptions else nullcontext():
             self.prepare(inputs)
         return super().batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
@@ -95,13 +93,13 @@ class PassageRetriever(BaseRetriever):
 
     def _passage(self, row: int, score: float) -> Passage:
         document = self.documents[row]
-        own = {"id": document.id, "title": document.title, "source": document.source, "score": score}
-        metadata = {"parent": document.id, **document.meta, **own}
+        fields = {"id": document.id, "title": document.title, "source": document.source, "score": score}
+        metadata = {"parent": document.id, **document.meta, **fields}
         return Passage(id=document.id, page_content=document.text, metadata=metadata)
 
 
 def indexed_text(document: Document) -> str:
-    """What is searched of a document: its title is often the only place that names its subject."""
+    """The text that is searched. The title belongs to it: often only the title names the subject."""
     return f"{document.title}\n{document.text}" if document.title else document.text
 
 

@@ -1,4 +1,4 @@
-"""Indexes kept between runs: a folder per content, verified when read, rebuilt when damaged. No pickle anywhere."""
+"""Indexes on disk: one folder per content, verified when read, rebuilt when damaged. Never pickle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Index(Protocol):
-    """What can be saved: `save` fills an empty folder; its class's `load` reads one."""
+    """An index that can be saved: `save` fills an empty folder."""
 
     def save(self, folder: Path) -> None: ...
 
@@ -25,12 +25,12 @@ Built = TypeVar("Built", bound=Index)
 
 
 def saved(contents: dict[str, Any], build: Callable[[], Built], load: Callable[[Path], Built]) -> Built:
-    """The index of `contents`, a JSON value that decides it: read from the cache if whole, else built and saved.
+    """The index that the JSON value `contents` determines: read from the cache when undamaged, else built and saved.
 
-    A cache that cannot be written costs time, never the answer.
+    When the cache cannot be written, a warning is logged and the index is still returned.
     """
     folder = index_folder(contents)
-    if _whole(folder):
+    if _undamaged(folder):
         try:
             return load(folder)
         except (OSError, ValueError, KeyError) as e:
@@ -44,7 +44,7 @@ def saved(contents: dict[str, Any], build: Callable[[], Built], load: Callable[[
                 json.dumps({"format": FORMAT, "files": files}, indent=1), encoding="utf-8"
             )
     except (MachineError, OSError) as e:
-        # Also when another process saved the same index in the same moment.
+        # Also when another process saves the same index at the same moment.
         log.warning("index not saved: %s", e)
     return index
 
@@ -54,8 +54,8 @@ def index_folder(contents: dict[str, Any]) -> Path:
     return cache_dir() / "indexes" / sha256_json({"format": FORMAT, **contents})[:32]
 
 
-def _whole(folder: Path) -> bool:
-    """Whether the folder is an index whose every file has the bytes it was saved with."""
+def _undamaged(folder: Path) -> bool:
+    """Whether every file of the folder has the bytes it was saved with."""
     card = folder / "index.json"
     if not card.is_file():
         return False

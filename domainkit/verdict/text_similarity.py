@@ -14,6 +14,7 @@ from math import ceil
 import numpy as np
 
 from domainkit.corpus.fold import fold
+from domainkit.corpus.scripts import UNSPACED
 from domainkit.statistics.intervals import Array
 
 Match = tuple[int, int, float]
@@ -34,9 +35,7 @@ LONG_ANSWER, SAME_SUBJECT = 5, 0.5
 characters."""
 _BLOCK = 256
 
-# Scripts written without spaces: each character stands for a word.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
+_TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
 def words(text: str) -> list[str]:

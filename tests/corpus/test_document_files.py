@@ -1,4 +1,4 @@
-"""Files and folders to documents: titles, ids, order, and what an untrusted folder may not do."""
+"""Folders to documents: which files are read, ids, order, and what an untrusted folder may not do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.corpus.document_files import READERS, scan_documents
+from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.read_files import read_documents
 from domainkit.errors import DataError
 
@@ -38,26 +38,6 @@ def test_files_of_one_stem_keep_their_suffix(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("one")
     (tmp_path / "a.txt").write_text("two")
     assert [d.id for d in read_documents(tmp_path)] == ["a.md", "a.txt"]
-
-
-@pytest.mark.parametrize(
-    "text, title, body",
-    [
-        ("---\ntags: [a]\n---\n# T\nBody", "T", "Body"),
-        ("Intro\n# T\nBody", "T", "Intro\nBody"),
-        ("## Sub\nBody", "", "## Sub\nBody"),
-        ("```\n# code\n```\n# T\nBody", "T", "```\n# code\n```\nBody"),
-        ("~~~\n```\n# code\n~~~\ntext", "", "~~~\n```\n# code\n~~~\ntext"),
-        ("#hashtag", "", "#hashtag"),
-        ("# Only", "Only", "Only"),
-        ("--- not front matter\n# T\nBody", "T", "--- not front matter\nBody"),
-    ],
-)
-def test_markdown_titles(tmp_path: Path, text: str, title: str, body: str) -> None:
-    path = tmp_path / "a.md"
-    path.write_text(text)
-    [document] = read_documents(path)
-    assert (document.id, document.title, document.text) == ("a", title, body)
 
 
 def test_links_out_of_the_folder_are_not_followed_but_named(tmp_path: Path) -> None:
@@ -97,7 +77,7 @@ def test_an_unreadable_file_is_an_error(tmp_path: Path, monkeypatch: pytest.Monk
         read_documents(tmp_path)
 
 
-def test_every_fault_of_a_folder_is_listed(tmp_path: Path) -> None:
+def test_every_error_of_a_folder_is_listed(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\ntw\xffo")
     (tmp_path / "b.txt").write_bytes(b"one\n\0")
     rows = [
@@ -121,7 +101,7 @@ def test_every_fault_of_a_folder_is_listed(tmp_path: Path) -> None:
         assert part in text
 
 
-def test_repeated_ids_name_both_places(tmp_path: Path) -> None:
+def test_a_repeated_id_names_both_files(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": "x", "text": "one"}\n{"id": "x", "text": "two"}')
     with pytest.raises(DataError, match=r"a\.jsonl:2: the id 'x' is already that of .*a\.jsonl:1"):
         read_documents(tmp_path)
@@ -131,7 +111,7 @@ def test_repeated_ids_name_both_places(tmp_path: Path) -> None:
     "name, what",
     [("a.pdf", "the format '.pdf' is not read"), ("README", "has no suffix to tell its format")],
 )
-def test_an_unknown_format_lists_the_known(tmp_path: Path, name: str, what: str) -> None:
+def test_an_unknown_format_lists_the_known_ones(tmp_path: Path, name: str, what: str) -> None:
     (tmp_path / name).write_text("x")
     with pytest.raises(DataError, match=what) as caught:
         read_documents(tmp_path / name)
@@ -143,12 +123,3 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
         read_documents(tmp_path)
     with pytest.raises(DataError, match="no such file or folder"):
         read_documents(tmp_path / "nowhere")
-
-
-@pytest.mark.parametrize("suffix", READERS)
-def test_each_reader_yields_documents_named_after_the_file(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"a{suffix}"
-    path.write_text('{"text": "A sentence."}')
-    [document] = READERS.load(suffix)(path, "name")
-    assert document.id.startswith("name")
-    assert document.source.startswith(str(path))

@@ -123,14 +123,14 @@ def test_what_has_no_use_for_tools_says_so(tmp_path: Path) -> None:
         ({"input": "a", "target": "b", "system": 1}, "'system' is a number", "as a string"),
         ({"input": "a", "target": "b", "id": []}, "'id' is a list, not text", "leave it out"),
         ({"messages": [ASK, {**CALLS, "tool_calls": "x"}]}, "messages[1].tool_calls is a string, not a list", "write a list"),
-        ({"messages": [ASK, {**CALLS, "tool_calls": [{}]}]}, "messages[1].tool_calls[0] names no function", '"function": {"name"'),
+        ({"messages": [ASK, {**CALLS, "tool_calls": [{}]}]}, "messages[1].tool_calls[0] does not name a function", '"function": {"name"'),
         (call("add", "{a}"), "tool_calls[0]: the arguments are not JSON", "write a JSON object"),
         (call("add", "[1]"), "tool_calls[0]: the arguments are a list, not an object", "write a JSON object"),
         (call("ad", "{}"), "a turn calls 'ad', which is not among the row's tools", "did you mean 'add'?"),
         ({**call("add", "{}"), "tools": None}, "a turn calls 'add', which is not among the row's tools", '"tools": [{"type"'),
         ({**call("add", "{}"), "tools": "add"}, "'tools' is a string, not a list", "write a list of"),
         ({**call("add", "{}"), "tools": [{"name": ""}]}, "tools[0] has no name", "write it as"),
-        ({"messages": [ASK, GAVE, REPLY]}, "a tool's turn follows no call", "put the assistant's turn with its 'tool_calls'"),
+        ({"messages": [ASK, GAVE, REPLY]}, "a tool's turn does not follow a call", "put the assistant's turn with its 'tool_calls'"),
         ({"messages": [ASK, {**GAVE, "content": None}, REPLY]}, "'messages[1].content' is null, not text", "as a string"),
         ({"messages": [ASK, {"role": "function", "content": "3"}]}, "unknown role 'function'", "did you mean 'tool'?"),
         ({"messages": [ASK, {"role": "assistant", "tool_calls": []}]}, "messages[1]: missing field 'content'", "has \"role\""),
@@ -147,7 +147,9 @@ def test_what_has_no_use_for_tools_says_so(tmp_path: Path) -> None:
         ({"messages": [ASK, {"role": "system", "content": "s"}, REPLY]}, "a system turn is not the first", "to the front"),
     ],
 )  # fmt: skip
-def test_refusals_say_what_where_and_the_cure(tmp_path: Path, row: Any, what: str, cure: str) -> None:
+def test_a_refused_row_names_the_error_the_line_and_the_next_step(
+    tmp_path: Path, row: Any, what: str, cure: str
+) -> None:
     path = write(tmp_path, {"input": "sound", "target": "row"}, row)
     with pytest.raises(DataError) as caught:
         read_examples(path)

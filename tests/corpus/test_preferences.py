@@ -1,4 +1,4 @@
-"""Pairs and marked answers: both spellings are read, every faulty row is told with its line and the cure."""
+"""Pairs and marked answers: both spellings are read, every faulty row is an error with its line and the next step."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_marked_answers_are_read_in_both_spellings(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_faulty_pair_is_told_with_its_line(row: dict[str, Any], said: str, cure: str, tmp_path: Path) -> None:
+def test_a_faulty_pair_is_an_error_with_its_line(row: dict[str, Any], said: str, cure: str, tmp_path: Path) -> None:
     path = write(tmp_path / "p.jsonl", PAIR, row)
     with pytest.raises(DataError) as caught:
         read_pairs(path)
@@ -68,11 +68,11 @@ def test_a_faulty_pair_is_told_with_its_line(row: dict[str, Any], said: str, cur
     [
         ((GOOD, {**GOOD, "label": 1}), "m.jsonl:2: 'label' is a number, not true or false"),
         ((GOOD, {"prompt": "q", "completion": "a", "lable": True}), "rename 'lable' to 'label'"),
-        ((GOOD, GOOD), "every answer is marked true, so nothing tells good from bad"),
+        ((GOOD, GOOD), "every answer is marked true, so good and bad cannot be compared"),
         ((), "holds no rows"),
     ],
 )
-def test_faulty_marked_answers_are_told(rows: tuple[dict[str, Any], ...], said: str, tmp_path: Path) -> None:
+def test_faulty_marked_answers_are_errors(rows: tuple[dict[str, Any], ...], said: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_marked(write(tmp_path / "m.jsonl", *rows))
     assert said in str(caught.value)

@@ -1,117 +1,25 @@
-"""Rows from disk: what is read, and that every fault is listed with its line and its cure."""
+"""Reading raises every error at once, at the call."""
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from domainkit.corpus.read_files import read_rows
+from domainkit.corpus.read_files import read_documents, read_examples, read_rows
 from domainkit.errors import DataError
 
 
-def write(folder: Path, data: bytes | str, name: str = "rows.jsonl") -> Path:
-    path = folder / name
-    path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return path
-
-
-def faults(path: Path) -> list[str]:
+@pytest.mark.parametrize("read", [read_rows, read_examples, read_documents])
+def test_all_errors_are_raised_at_the_call_before_any_item_is_used(read: object, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"input": "a", "target": "b", "text": "c"}\nbroken\n[]\n')
     with pytest.raises(DataError) as caught:
-        read_rows(path)
-    return [str(p) for p in caught.value.problems]
+        read(path)  # type: ignore[operator]
+    assert [p.line for p in caught.value.problems] == [2, 3]
 
 
-def test_lines_are_numbered_from_one_and_blank_ones_skipped(tmp_path: Path) -> None:
-    path = write(tmp_path, '\ufeff{"a": 1}\r\n\r\n  \n{"a": "Übung\u2028zwei"}')
-    assert list(read_rows(path)) == [(1, {"a": 1}), (4, {"a": "Übung\u2028zwei"})]
-
-
-def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
-    assert list(read_rows(write(tmp_path, ""))) == []
-
-
-def test_every_malformed_line_is_listed(tmp_path: Path) -> None:
-    path = write(tmp_path, b'{"a": 1}\n{"a": 1,}\n[1]\n{"a": "\xe4"}\n{"a": "\0"}\n{"a": 1, "a": 2}\n{"a": NaN}\n"x"\n')
-    found = faults(path)
-    assert [f.split(":")[1] for f in found] == ["2", "3", "4", "5", "6", "7", "8"]
-    assert "not JSON at column 9: " in found[0]
-    assert "is a list, not an object" in found[1]
-    assert "not UTF-8: byte 0xe4 at position 8 of the line" in found[2]
-    assert "NUL byte" in found[3]
-    assert "the field 'a' appears twice" in found[4]
-    assert "NaN is not a JSON value" in found[5]
-    assert "is a string, not an object" in found[6]
-    assert all("\n  next: " in f for f in found)
-
-
-@pytest.mark.parametrize(
-    "line, what",
-    [
-        ('{"a": "\\ud83d"}', "half of a \\u surrogate pair"),
-        ("[" * 100_000, "nested too deeply"),
-        ('{"a": ' + "9" * 5000 + "}", "not JSON: "),
-        ("12", "is a number, not an object"),
-        ("null", "is null, not an object"),
-    ],
-)
-def test_hostile_lines_are_problems_not_crashes(tmp_path: Path, line: str, what: str) -> None:
-    [found] = faults(write(tmp_path, line))
-    assert what in found
-
-
-@pytest.mark.parametrize("codec, name", [("utf-16", "UTF-16"), ("utf-32", "UTF-32")])
-def test_another_encoding_is_named(tmp_path: Path, codec: str, name: str) -> None:
-    assert f"is {name} text, not UTF-8" in faults(write(tmp_path, '{"a": 1}'.encode(codec)))[0]
-
-
-def test_one_json_value_over_many_lines_is_recognised(tmp_path: Path) -> None:
-    found = faults(write(tmp_path, json.dumps([{"a": 1}], indent=1)))
-    assert "one JSON value over many lines; write JSON Lines" in found[0]
-
-
-def test_a_missing_file_names_the_near_one(tmp_path: Path) -> None:
-    write(tmp_path, "{}", "train.jsonl")
-    assert "no such file or folder\n  next: did you mean 'train.jsonl'?" in faults(tmp_path / "trian.jsonl")[0]
-    assert "next: check the path" in faults(tmp_path / "nowhere" / "x.jsonl")[0]
-
-
-def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
-    assert "is a folder, not a file" in faults(tmp_path)[0]
-
-
-def test_faults_are_raised_at_the_call_before_any_row_is_used(tmp_path: Path) -> None:
-    path = write(tmp_path, '{"a": 1}\nbroken\n')
-    with pytest.raises(DataError):
-        read_rows(path)
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-
-
-@given(
-    rows=st.lists(st.dictionaries(st.text(st.characters(codec="utf-8")), json_values, max_size=4), max_size=5),
-    ascii=st.booleans(),
-)
-def test_what_json_writes_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[dict], ascii: bool) -> None:
-    path = tmp_path_factory.mktemp("r") / "rows.jsonl"
-    path.write_bytes("\n".join(json.dumps(r, ensure_ascii=ascii) for r in rows).encode())
-    assert [row for _, row in read_rows(path)] == rows
-
-
-@given(data=st.binary(max_size=200))
-def test_any_bytes_are_rows_or_a_data_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    path = tmp_path_factory.mktemp("b") / "rows.jsonl"
-    path.write_bytes(data)
-    with suppress(DataError):
-        assert all(isinstance(row, dict) for _, row in read_rows(path))
+def test_a_warning_alone_is_not_raised(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "b.pdf").write_text("x")
+    assert [d.id for d in read_documents(tmp_path)] == ["a"]

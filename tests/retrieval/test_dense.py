@@ -31,7 +31,7 @@ def test_each_question_is_embedded_once(documents: Any, embeddings: Any) -> None
 
 
 def test_only_so_many_questions_are_remembered(embeddings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense, "KNOWN_QUESTIONS", 2)
+    monkeypatch.setattr(dense, "CACHED_QUESTIONS", 2)
     index = DenseIndex.make(["alpha", "beta"], embeddings, cache=False)
     first = index.scores("alpha").tolist()
     for question in ("b", "c", "d"):

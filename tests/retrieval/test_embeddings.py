@@ -62,7 +62,7 @@ def test_identity_is_of_the_weights(tmp_path: Path) -> None:
     import shutil
 
     copy = tmp_path / "copy"
-    shutil.copytree(MiniLMEmbeddings().place(), copy)
+    shutil.copytree(MiniLMEmbeddings().resolve(), copy)
     assert MiniLMEmbeddings(model=str(copy)).identity() == MiniLMEmbeddings().identity()
     other = tmp_path / "other"
     shutil.copytree(copy, other)

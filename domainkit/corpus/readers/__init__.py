@@ -1,8 +1,9 @@
 """Document formats: one file per format, one line each.
 
-A reader takes (file, name) and yields the file's documents. `name` is the relative path without its suffix: it is the id of a file
-that is one document, and the start of the ids of a file that holds many. A reader raises DataError for what it cannot read.
-Another package adds a format with an entry point of the group `domainkit.readers`, whose name is the suffix.
+A reader takes (file, name) and yields the file's documents. `name` is the relative path without its suffix: it is the
+id of a file that is one document, and the start of the ids of a file that holds many. A reader raises DataError for
+what it cannot read. Another package adds a format with an entry point of the group `domainkit.readers`, whose name is
+the suffix.
 """
 
 from __future__ import annotations

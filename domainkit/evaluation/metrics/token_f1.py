@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
+from domainkit.corpus.scripts import UNSPACED
 from domainkit.evaluation.metrics import ItemMetric, Score, metric
 from domainkit.evaluation.metrics.exact_match import normalise
 from domainkit.evaluation.task import Sample, Task
+
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def tokens(text: str) -> list[str]:
@@ -15,18 +19,7 @@ def tokens(text: str) -> list[str]:
     SQuAD's split at white space would make a whole Japanese or Chinese sentence one token, and F1 an exact match.
     """
     words = normalise(text).split()
-    return [piece for word in words for piece in (list(word) if any(map(_unspaced, word)) else [word])]
-
-
-def _unspaced(character: str) -> bool:
-    """Han, Hiragana, Katakana, Thai, Lao, Khmer or Myanmar."""
-    return (
-        "\u3040" <= character <= "\u30ff"
-        or "\u3400" <= character <= "\u9fff"
-        or "\u0e00" <= character <= "\u0eff"
-        or "\u1000" <= character <= "\u109f"
-        or "\u1780" <= character <= "\u17ff"
-    )
+    return [piece for word in words for piece in (list(word) if _UNSPACED.search(word) else [word])]
 
 
 def overlap_f1(answer: list[str], reference: list[str]) -> float:
