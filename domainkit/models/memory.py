@@ -1,23 +1,27 @@
-"""Memory: how much states may take, and what running out of it looks like."""
+"""Memory of a device: how much KV caches may take, and what running out of it looks like."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
-OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)
-"""What may be raised without the memory; `out_of_memory` tells which of them is meant."""
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
+OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)
+"""What may be raised for want of memory. RuntimeError has other reasons too; `out_of_memory` tells them apart."""
 
 KVState = list[tuple[torch.Tensor, torch.Tensor]]
-"""Keys and values of each layer, [heads, tokens, width]."""
+"""Keys and values of one sequence: for each layer two tensors [heads, tokens, width]."""
 
 
 def out_of_memory(error: BaseException) -> bool:
+    """Whether the error means that memory was not enough."""
+    # torch raises a plain RuntimeError for the memory of the CPU.
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
@@ -31,12 +35,12 @@ def free_bytes(device: torch.device) -> int:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that states may take."""
+    """Bytes that KV caches may take. On a CPU other programs share the memory, so more of it is left free."""
     return int(free_bytes(device) * (0.8 if device.type == "cuda" else 0.5))
 
 
-def state_bytes(model: Any) -> int:
-    """Bytes of keys and values per token."""
+def state_bytes(model: PreTrainedModel) -> int:
+    """Bytes of the keys and values of one token in all layers."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -44,7 +48,7 @@ def state_bytes(model: Any) -> int:
 
 
 def return_freed_memory() -> None:
-    """To the system what glibc keeps for itself once it is freed, in the heap of each thread."""
+    """Return to the system the freed memory that glibc keeps in the heap of each thread."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)

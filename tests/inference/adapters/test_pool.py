@@ -97,43 +97,6 @@ def test_an_adapter_of_another_shape_is_refused_and_leaves_no_trace(
     assert [a.text for a in before] == [a.text for a in after]
 
 
-def test_adapters_that_change_the_base_are_refused(backend: LocalBackend, tiny_base: str, tmp_path: Path) -> None:
-    from peft import LoraConfig
-
-    task = "CAUSAL_LM"
-    bias = save_adapter(
-        tiny_base, tmp_path / "bias", 0, LoraConfig(target_modules=["q_proj"], bias="all", task_type=task)
-    )
-    with pytest.raises(AdapterError, match="bias=all changes the base's own weights"):
-        backend.complete([ask("x", adapter=bias)])
-
-
-def test_missing_weights_are_no_adapter(backend: LocalBackend, adapters: dict[str, str], tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    folder = tmp_path / "half"
-    shutil.copytree(adapters["red"], folder)
-    weights = load_file(folder / "adapter_model.safetensors")
-    gone = sorted(weights)[0]
-    save_file({k: v for k, v in weights.items() if k != gone}, folder / "adapter_model.safetensors")
-    with pytest.raises(AdapterError, match="its weights are incomplete"):
-        backend.complete([ask("x", adapter=str(folder))])
-
-
-def test_loading_leaves_the_process_warnings_filters_alone(
-    tiny_base: str, adapters: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import warnings
-
-    before = list(warnings.filters)
-    fresh = LocalBackend(tiny_base, None, "none", "cpu")
-    fresh.engine()
-    monkeypatch.setattr(warnings, "catch_warnings", None)
-    fresh.complete([ask("x", adapter=adapters["red"], max_tokens=1)])
-    fresh.close()
-    assert warnings.filters == before
-
-
 def test_a_retrained_folder_is_read_again(backend: LocalBackend, adapters: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(adapters["red"], folder)

@@ -12,7 +12,6 @@ from domainkit.inference.engine.acceleration import ALL_OFF, Acceleration
 from domainkit.inference.engine.acceleration.shared_prefix_attention import (
     SharedPrefix,
     SharedPrefixAttention,
-    row_index,
 )
 from domainkit.inference.local import LocalBackend
 from tests.inference.tiny_adapters import ask
@@ -45,13 +44,6 @@ def test_same_numbers_as_attention_over_prefix_and_rest(length: int) -> None:
             row_mask = torch.cat([torch.zeros(1, length, shared.columns), row_mask], 2)
         expected = scaled_dot_product_attention(query[i], keys, values, attn_mask=row_mask, scale=0.3)
         torch.testing.assert_close(output[i], expected, rtol=1e-4, atol=1e-5)
-
-
-def test_adjacent_rows_are_a_slice() -> None:
-    assert row_index([2, 3, 4], CPU) == slice(2, 5)
-    apart = row_index([0, 3], CPU)
-    assert isinstance(apart, torch.Tensor)
-    assert apart.tolist() == [0, 3]
 
 
 @pytest.fixture(params=["all", "shared_prefix_attention", "grouped_attention", "none"])
