@@ -30,15 +30,16 @@ def test_tables_are_made_from_the_results(page: Path) -> None:
 def test_the_tree_is_the_tree() -> None:
     block = re.search(r"```text\n(pyproject\.toml.*?)```", README, re.DOTALL)
     assert block, "README has no tree"
-    folder, missing = "", []
+    folders: list[tuple[int, str]] = []  # (indentation, path) of the folders that enclose the line
+    missing = []
     for line in block[1].splitlines():
         match = re.match(r"( *)([\w./-]+)", line)
         if not match:
             continue
-        name = match[2]
-        if not match[1]:
-            folder = name if name.endswith("/") else ""
-        path = name if not match[1] else folder + name
+        folders = [f for f in folders if f[0] < len(match[1])]
+        path = (folders[-1][1] if folders else "") + match[2]
+        if path.endswith("/"):
+            folders.append((len(match[1]), path))
         if not (ROOT / path).exists():
             missing.append(path)
     assert not missing
@@ -63,3 +64,29 @@ def test_python_blocks_run(block: str, tmp_path: Path) -> None:
     assert "runs/" not in small
     run = subprocess.run([sys.executable, "-c", small], capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr[-3000:]
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+STEPS = re.findall(r"^\| \d+ \| `([\w/.]+)` \| `(\w+)` \|", ARCHITECTURE, re.M)
+
+
+@pytest.mark.parametrize(("file", "name"), STEPS, ids=lambda value: value)
+def test_a_step_of_the_walks_is_defined_in_its_file(file: str, name: str) -> None:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    assert name in {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+
+
+def test_the_rooms_are_the_folders_with_code() -> None:
+    rooms = {room for room in re.findall(r"^\| `([\w/]+)/`", ARCHITECTURE, re.M) if room != "chains"}
+    folders = {f.parent.relative_to(ROOT / "domainkit").as_posix() for f in (ROOT / "domainkit").rglob("__init__.py")}
+    inside = ("corpus/", "adapters/", "training/", "evaluation/", "report/")  # parts of one room
+    assert rooms == {f for f in folders if f != "." and not f.startswith(inside)}
+
+
+def test_the_glossary_is_about_words_in_use() -> None:
+    words = re.findall(r"^\| ([a-z ]+) \|", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8"), re.M)[1:]
+    code = "\n".join(
+        f.read_text(encoding="utf-8").lower() for top in ("domainkit", "chains") for f in (ROOT / top).rglob("*.py")
+    )
+    assert words
+    assert not [word for word in words if word not in code]
