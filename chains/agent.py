@@ -7,21 +7,29 @@ last turn is written as `answer_chain` writes it: an agent and a chain differ on
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
 from uuid import uuid4
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import get_config_list
 from langchain_core.tools import StructuredTool
+from langgraph.types import Command
 
-from chains.answer import answer_chain, passage_rows, question_in_context
+from chains.answer import Question, answer_chain, passage_rows, question_in_context
 
+Model = Runnable[LanguageModelInput, AIMessage]
+"""A chat model, or one with settings bound."""
+ToolResult = ToolMessage | Command[Any]
+Request = ModelRequest[Any]
+Response = ModelResponse[Any]
+"""Of an agent without a context or a structured answer."""
 SEARCH = "search"
 SEARCH_TOKENS = 64
 """Room for one call of the tool: its form takes about 25 tokens."""
@@ -44,16 +52,16 @@ TOOL: dict[str, Any] = {
 
 
 def answer_agent(
-    llm: Any,
+    llm: Model,
     retriever: BaseRetriever,
     *,
     instruction: str = "",
     searches: int = 1,
     force_first: bool = True,
     keep_question: bool = True,
-    search_llm: Any = None,
+    search_llm: Model | None = None,
     context_prompt: str = "",
-) -> Runnable[Any, AIMessage]:
+) -> Runnable[Question, AIMessage]:
     """A question (or {"question": …, "system": …}) to the agent's final AIMessage.
 
     Its `response_metadata` holds the `passages` found and the model's own `queries`. Usage and seconds are sums over
@@ -66,27 +74,37 @@ def answer_agent(
     `answer_chain`.
     """
     rules = _TurnRules(searches, force_first, keep_question, search_llm, context_prompt)
-    agent = create_agent(llm, tools=[_search_tool(retriever)], middleware=[rules])
+    agent = create_agent(_chat_model(llm), tools=[_search_tool(retriever)], middleware=[rules])
     opening = answer_chain(llm, instruction=instruction)
     # A step is a model or a tool turn. `searches` ends the run well before this limit does.
     limit: RunnableConfig = {"recursion_limit": 4 * searches + 10}
 
-    def answer(question: Any) -> AIMessage:
+    def answer(question: Question) -> AIMessage:
         messages: Any = {"messages": opening.messages(question)}
         return _with_usage(agent.invoke(messages, limit)["messages"])
 
-    async def aanswer(question: Any) -> AIMessage:
+    async def aanswer(question: Question) -> AIMessage:
         messages: Any = {"messages": opening.messages(question)}
         return _with_usage((await agent.ainvoke(messages, limit))["messages"])
 
     return _Agents(answer, aanswer, name="answer_agent")
 
 
-class _Agents(RunnableLambda[Any, AIMessage]):
+def _chat_model(llm: Model) -> BaseChatModel:
+    """LangChain's agents also take a chat model with settings bound, which their types leave out."""
+    return cast("BaseChatModel", llm)
+
+
+class _Agents(RunnableLambda[Question, AIMessage]):
     """A batch runs its agents at the same time, so that their turns share the model's batches."""
 
     def batch(
-        self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+        self,
+        inputs: list[Question],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
     ) -> list[AIMessage]:
         concurrency = min(max(1, len(inputs)), MAX_CONCURRENCY)
         configs = get_config_list(config, len(inputs))
@@ -114,37 +132,33 @@ class _TurnRules(AgentMiddleware):
     """What each turn may do: search first, answer last."""
 
     def __init__(
-        self, searches: int, force_first: bool, keep_question: bool, search_llm: Any, context_prompt: str
+        self, searches: int, force_first: bool, keep_question: bool, search_llm: Model | None, context_prompt: str
     ) -> None:
         super().__init__()
         self.searches = searches
         self.force_first = force_first
         self.keep_question = keep_question
-        self.search_llm = search_llm
+        self.search_llm = _chat_model(search_llm) if search_llm is not None else None
         self.context_prompt = context_prompt
 
-    def wrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
-    ) -> ModelResponse[Any]:
+    def wrap_model_call(self, request: Request, handler: Callable[[Request], Response]) -> Response:
         return self._with_forced_search(request, handler(self._turn(request)))
 
-    async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
-    ) -> ModelResponse[Any]:
+    async def awrap_model_call(self, request: Request, handler: Callable[[Request], Awaitable[Response]]) -> Response:
         return self._with_forced_search(request, await handler(self._turn(request)))
 
-    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> Any:
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolResult]) -> ToolResult:
         return handler(self._search(request))
 
     async def awrap_tool_call(
-        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
-    ) -> Any:
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolResult]]
+    ) -> ToolResult:
         return await handler(self._search(request))
 
     def _forced(self, messages: list[AnyMessage]) -> bool:
         return self.force_first and self.searches > 0 and _n_searches(messages) == 0
 
-    def _turn(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+    def _turn(self, request: Request) -> Request:
         if _n_searches(request.messages) >= self.searches:
             return request.override(messages=self._answering(request.messages), tools=[], tool_choice=None)
         if self._forced(request.messages):
@@ -153,7 +167,7 @@ class _TurnRules(AgentMiddleware):
             request = request.override(messages=messages, tool_choice=SEARCH)
         return request.override(model=self.search_llm) if self.search_llm is not None else request
 
-    def _with_forced_search(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> ModelResponse[Any]:
+    def _with_forced_search(self, request: Request, response: Response) -> Response:
         """A forced search whose call is incomplete (too few tokens) becomes a search for the question itself: without a
         call the agent would end."""
         message: Any = response.result[-1]
@@ -185,13 +199,13 @@ def _question(messages: list[AnyMessage]) -> str:
     return next(m.text for m in reversed(messages) if isinstance(m, HumanMessage))
 
 
-def _passages_of(messages: list[Any]) -> list[Document]:
+def _passages_of(messages: Sequence[BaseMessage]) -> list[Document]:
     """The passages of every search, each once."""
     passages = [d for m in messages if isinstance(m, ToolMessage) for d in m.artifact or ()]
     return list({(d.metadata.get("id"), d.page_content): d for d in passages}.values())
 
 
-def _with_usage(messages: list[Any]) -> AIMessage:
+def _with_usage(messages: Sequence[BaseMessage]) -> AIMessage:
     """The last AIMessage, with the tokens and seconds of all turns, the queries and the passages."""
     turns = [m for m in messages if isinstance(m, AIMessage)]
     meta = dict(turns[-1].response_metadata)

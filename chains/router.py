@@ -9,7 +9,7 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from chains.answer import Question, text_of
 
@@ -17,7 +17,7 @@ Pick = Callable[[Sequence[str]], list[str]]
 """Questions to the name of each one's route."""
 
 
-def route(chains: Mapping[str, Runnable[Any, Any]], pick: Pick) -> Runnable[Any, Any]:
+def route(chains: Mapping[str, Runnable[Question, Any]], pick: Pick) -> Runnable[Question, Any]:
     """A Runnable that sends each question to the chain that `pick` names. The questions of a chain are one batch.
 
     `response_metadata["route"]` holds the chain's name. Raises ValueError for a name without a chain.
@@ -44,15 +44,20 @@ def route(chains: Mapping[str, Runnable[Any, Any]], pick: Pick) -> Runnable[Any,
     return _Route(one, many)
 
 
-class _Route(RunnableLambda[Any, Any]):
+class _Route(RunnableLambda[Question, Any]):
     """`invoke` sends one question, `batch` all at once."""
 
-    def __init__(self, one: Callable[[Any], Any], many: Callable[[Sequence[Any]], list[Any]]) -> None:
+    def __init__(self, one: Callable[[Question], Any], many: Callable[[Sequence[Question]], list[Any]]) -> None:
         super().__init__(one, name="route")
         self._many = many
 
     def batch(
-        self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False, **kwargs: Any
+        self,
+        inputs: list[Question],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
     ) -> list[Any]:
         try:
             return self._many(inputs) if inputs else []
