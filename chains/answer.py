@@ -26,7 +26,7 @@ ChooseShots = Callable[[Sequence[str]], list[list[Example]]]
 class AnswerChain(RunnableSerializable[Question, AIMessage]):
     """A question string, or {"question": …, "system": …}, to an AIMessage.
 
-    The ids, titles and texts of the passages shown to the model stand in `response_metadata["passages"]`.
+    `response_metadata["passages"]` holds the ids, titles and texts of the passages in the prompt.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -36,9 +36,9 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
     instruction: str = ""
     """Opens the system turn; "" keeps the system turn of the question, or none."""
     shots: tuple[Example, ...] = ()
-    """Solved examples shown as earlier turns, the same for every question."""
+    """Solved examples as earlier turns, the same for every question."""
     choose_shots: ChooseShots | None = None
-    """Questions to each one's own solved examples; replaces `shots`."""
+    """Chooses solved examples for each question; replaces `shots`."""
     retriever: BaseRetriever | None = None
     """Finds the passages put before the question."""
     context_prompt: str = ""

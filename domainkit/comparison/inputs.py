@@ -16,7 +16,7 @@ from domainkit.corpus.example import Example
 from domainkit.corpus.example_layouts import refuse_tools
 from domainkit.corpus.read_files import read_documents, read_examples
 from domainkit.errors import ConfigError, DataError, Problem, validation_error_text
-from domainkit.evaluation.general_questions import General, read_general
+from domainkit.evaluation.general_questions import GeneralQuestions, read_general
 from domainkit.evaluation.metrics import MetricSet, metric_set
 from domainkit.evaluation.task import Task, read_task
 from domainkit.verdict.prices import PriceTable, read_prices
@@ -36,7 +36,7 @@ class Inputs:
     dev: tuple[Example, ...]
     """Questions that settings were chosen on."""
     prices: PriceTable
-    general: General | None
+    general: GeneralQuestions | None
     """General questions, to measure what the adapter forgot."""
     adapter: Path | None = None
     context_adapter: Path | None = None
@@ -97,7 +97,7 @@ def _examples(source: Path | str | Sequence[Example] | None) -> list[Example]:
     return read_examples(Path(source)) if isinstance(source, str | Path) else list(source or ())
 
 
-def _general_questions(config: CompareConfig, has_adapter: bool) -> General | None:
+def _general_questions(config: CompareConfig, has_adapter: bool) -> GeneralQuestions | None:
     if config.general_text and not config.general:
         raise ConfigError("general_text is given without general", next_step="give --general a file of questions, too")
     if config.general and not has_adapter:

@@ -217,8 +217,8 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
     names = [v.name for v in named]
     if len(set(names)) < len(names):
         raise ConfigError(f"a variant is named twice: {', '.join(names)}", next_step="name each variant once")
-    given = _given(inputs)
-    left_out = {v.name: MISSING[n] for v in named for n in v.needs if not given[n]}
+    available = _available(inputs)
+    left_out = {v.name: MISSING[n] for v in named for n in v.needs if not available[n]}
     if variants and left_out:
         name, reason = next(iter(left_out.items()))
         raise ConfigError(f"variant '{name}' cannot run: {reason}", next_step="give it, or leave the variant out")
@@ -249,7 +249,7 @@ def _load(folder: Path | None, config: CompareConfig) -> Adapter | None:
     return None if folder is None else load_adapter(folder, config, need_card=config.base is None)
 
 
-def _given(inputs: Inputs) -> dict[Need, bool]:
+def _available(inputs: Inputs) -> dict[Need, bool]:
     return {
         "train": bool(inputs.examples),
         "adapter": bool(inputs.adapter),

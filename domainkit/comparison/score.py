@@ -23,15 +23,15 @@ Rows = Sequence[Row | None]
 
 def score_rows(metrics: MetricSet, samples: Sequence[Sample], rows: Rows) -> Scores:
     """Every metric that scores each answer. An answer that is an error scores 0: it helped nobody."""
-    asked = [i for i, row in enumerate(rows) if row is not None]
-    questions, texts = [samples[i] for i in asked], [_text_of(rows[i]) for i in asked]
+    answered = [i for i, row in enumerate(rows) if row is not None]
+    questions, texts = [samples[i] for i in answered], [_text_of(rows[i]) for i in answered]
     scores: Scores = {}
     for name, metric in metrics.item.items():
         if isinstance(metric, BatchMetric):
             values = metric.many(questions, texts)
         else:
             values = [metric(s, text).value for s, text in zip(questions, texts, strict=True)]
-        by_item = dict(zip(asked, values, strict=True))
+        by_item = dict(zip(answered, values, strict=True))
         scores[name] = [by_item.get(i) for i in range(len(samples))]
     return scores
 
@@ -99,8 +99,8 @@ def items_of(task: Task, rows: Mapping[str, Rows], scores: Mapping[str, Scores])
             doc_ids=sample.doc_ids,
             answers={
                 name: _answer(row, {m: s[i] for m, s in scores[name].items()})
-                for name, answered in rows.items()
-                if (row := answered[i]) is not None
+                for name, column in rows.items()
+                if (row := column[i]) is not None
             },
         )
         for i, sample in enumerate(task.samples)
@@ -111,8 +111,8 @@ def passages_of(rows: Mapping[str, Rows]) -> dict[str, Passage]:
     """The text of every passage any answer was given, once."""
     return {
         p.id: Passage(title=p.title, text=p.text)
-        for answered in rows.values()
-        for row in answered
+        for column in rows.values()
+        for row in column
         if row is not None
         for p in row.passages
     }
@@ -131,9 +131,9 @@ def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
 
 
 def _estimate_of_set(task: Task, metric: CorpusMetric, rows: Rows, clusters: Sequence[str] | None) -> Estimate:
-    asked = [i for i, row in enumerate(rows) if row is not None]
-    counts = [metric.counts(task.samples[i], _text_of(rows[i])) for i in asked]
-    return estimate_corpus(counts, metric.value, clusters=[clusters[i] for i in asked] if clusters else None)
+    answered = [i for i, row in enumerate(rows) if row is not None]
+    counts = [metric.counts(task.samples[i], _text_of(rows[i])) for i in answered]
+    return estimate_corpus(counts, metric.value, clusters=[clusters[i] for i in answered] if clusters else None)
 
 
 def _text_of(row: Row | None) -> str:

@@ -38,7 +38,7 @@ class LikelihoodModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MultipleChoice:
     """A multiple-choice question."""
 
     id: str
@@ -60,10 +60,10 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class General:
+class GeneralQuestions:
     """Everything that is asked."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[MultipleChoice, ...]
     source: str
     """The file of the questions."""
     texts: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class Likelihoods:
     """Compute of all answers."""
 
 
-def read_general(path: str | Path, text: str | Path | None = None) -> General:
+def read_general(path: str | Path, text: str | Path | None = None) -> GeneralQuestions:
     """The questions of a JSON Lines file, and the passages of a text, Markdown or JSON Lines file or folder.
 
     Raises DataError that lists every faulty row.
@@ -100,10 +100,10 @@ def read_general(path: str | Path, text: str | Path | None = None) -> General:
     passages = [d.text for d in chunk(list(read_documents(text)))] if text else []
     if text and not passages:
         raise DataError([Problem(str(text), None, "has no text", "give a file with some, or leave it out")])
-    return General(tuple(choices), str(path), tuple(p for p in passages if p.strip()), str(text or ""))
+    return GeneralQuestions(tuple(choices), str(path), tuple(p for p in passages if p.strip()), str(text or ""))
 
 
-def _read_choices(path: Path) -> tuple[list[Choice], list[Problem]]:
+def _read_choices(path: Path) -> tuple[list[MultipleChoice], list[Problem]]:
     choices, problems = [], []
     first_line: dict[str, int] = {}
     for line, row in read_rows(path):
@@ -119,7 +119,7 @@ def _read_choices(path: Path) -> tuple[list[Choice], list[Problem]]:
     return choices, problems
 
 
-def _choice(row: dict[str, Any], default_id: str) -> Choice:
+def _choice(row: dict[str, Any], default_id: str) -> MultipleChoice:
     question, choices, answer = row.get("question"), row.get("choices"), row.get("answer")
     if not isinstance(question, str) or not question.strip():
         raise ValueError("has no question")
@@ -127,17 +127,19 @@ def _choice(row: dict[str, Any], default_id: str) -> Choice:
         raise ValueError("has no list of two or more choices")
     if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < len(choices):
         raise ValueError(f"'answer' is {json.dumps(answer)}, not an index from 0 to {len(choices) - 1}")
-    return Choice(str(row.get("id", default_id)), question, tuple(choices), answer, str(row.get("source") or ""))
+    return MultipleChoice(
+        str(row.get("id", default_id)), question, tuple(choices), answer, str(row.get("source") or "")
+    )
 
 
-def picked(question: Choice, likelihoods: Sequence[float]) -> int:
+def picked_choice(question: MultipleChoice, likelihoods: Sequence[float]) -> int:
     """Index of the choice with the highest log-likelihood per byte: a long choice has no disadvantage."""
     rates = [value / len(text.encode()) for value, text in zip(likelihoods, question.choices, strict=True)]
     return rates.index(max(rates))
 
 
 def ask(
-    general: General, model: LikelihoodModel, name: str, store: RowStore, on_progress: Progress | None = None
+    general: GeneralQuestions, model: LikelihoodModel, name: str, store: RowStore, on_progress: Progress | None = None
 ) -> Likelihoods:
     """The likelihoods of every question and passage; what `store` has under the same content is not asked again."""
     key = sha256_json({"general": model.identity()})
@@ -172,7 +174,7 @@ def _score(model: LikelihoodModel, prompt: str, continuations: Sequence[str]) ->
     return json.dumps(values), None
 
 
-def _likelihoods(general: General, rows: dict[str, Row]) -> Likelihoods:
+def _likelihoods(general: GeneralQuestions, rows: dict[str, Row]) -> Likelihoods:
     def of(key: str) -> tuple[float, ...] | None:
         row = rows[key]
         return tuple(json.loads(row.text)) if row.error is None else None

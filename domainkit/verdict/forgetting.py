@@ -13,7 +13,7 @@ from math import ceil, log
 import numpy as np
 from scipy.special import ndtri
 
-from domainkit.evaluation.general_questions import Choice, General, Likelihoods, picked
+from domainkit.evaluation.general_questions import GeneralQuestions, Likelihoods, MultipleChoice, picked_choice
 from domainkit.results.schema import Difference, Estimate, Forgetting, Gate, GeneralText, LostQuestion, Results
 from domainkit.statistics.intervals import estimate, estimate_corpus
 from domainkit.statistics.paired import POWER, Paired, adjust, compare_paired
@@ -24,7 +24,7 @@ from domainkit.verdict.sentences import forgetting_sentence
 class _Answered:
     """A question both models answered, and the index of the choice each picked."""
 
-    question: Choice
+    question: MultipleChoice
     base: int
     tuned: int
 
@@ -37,10 +37,10 @@ class _Answered:
         return float(self.tuned == self.question.answer)
 
 
-def forgetting_of(general: General, base: Likelihoods, tuned: Likelihoods, margin: float) -> Forgetting | None:
+def forgetting_of(general: GeneralQuestions, base: Likelihoods, tuned: Likelihoods, margin: float) -> Forgetting | None:
     """The comparison of the two models' likelihoods; None where no question has both."""
     both = [
-        _Answered(q, picked(q, b), picked(q, t))
+        _Answered(q, picked_choice(q, b), picked_choice(q, t))
         for q, b, t in zip(general.choices, base.choices, tuned.choices, strict=True)
         if b is not None and t is not None
     ]
@@ -87,7 +87,9 @@ def needed_to_pass(pair: Paired, margin: float) -> int | None:
     return max(ceil(((ndtri(0.975) + ndtri(POWER)) / room) ** 2 * variance), pair.n + 1)
 
 
-def text_change(general: General, base: Sequence[float | None], tuned: Sequence[float | None]) -> GeneralText | None:
+def text_change(
+    general: GeneralQuestions, base: Sequence[float | None], tuned: Sequence[float | None]
+) -> GeneralText | None:
     """Bits per byte with and without the adapter, the passages weighted by their length."""
     rows = [
         (-b / log(2), -t / log(2), float(len(text.encode())))

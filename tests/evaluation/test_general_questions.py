@@ -11,7 +11,7 @@ import pytest
 
 from domainkit.errors import DataError, RequestError
 from domainkit.evaluation.answers_on_disk import RowStore
-from domainkit.evaluation.general_questions import Choice, General, ask, picked, read_general
+from domainkit.evaluation.general_questions import GeneralQuestions, MultipleChoice, ask, picked_choice, read_general
 from tests.evaluation.general_model import COLOURS, Model, questions
 
 
@@ -34,7 +34,9 @@ def test_a_killed_measurement_continues_and_repeats_nothing(tmp_path: Path) -> N
 
 def test_another_adapter_or_question_is_asked_again(tmp_path: Path) -> None:
     general = read_general(questions(tmp_path / "g.jsonl", 6))
-    changed = General((Choice("g0", "Colour of number 0? Think.", COLOURS, 0), *general.choices[1:]), "g")
+    changed = GeneralQuestions(
+        (MultipleChoice("g0", "Colour of number 0? Think.", COLOURS, 0), *general.choices[1:]), "g"
+    )
     with RowStore(tmp_path / "r.jsonl") as store:
         ask(general, Model("adapter, first bytes", [True] * 6), "tuned", store)
         other = Model("adapter, other bytes", [True] * 6)
@@ -63,7 +65,7 @@ def test_a_question_that_fails_has_no_likelihoods_and_is_asked_again(tmp_path: P
 
 
 def test_a_long_choice_has_no_disadvantage() -> None:
-    assert picked(Choice("q", "?", ("no", "a much longer answer"), 1), [-4.0, -10.0]) == 1
+    assert picked_choice(MultipleChoice("q", "?", ("no", "a much longer answer"), 1), [-4.0, -10.0]) == 1
 
 
 @pytest.mark.parametrize(

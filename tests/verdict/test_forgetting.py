@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domainkit.evaluation.answers_on_disk import RowStore
-from domainkit.evaluation.general_questions import Choice, General, Likelihoods, ask, read_general
+from domainkit.evaluation.general_questions import GeneralQuestions, Likelihoods, MultipleChoice, ask, read_general
 from domainkit.results.schema import Difference, Results
 from domainkit.verdict.forgetting import forgetting_of, gate, with_forgetting
 from domainkit.verdict.sentences import forgetting_sentence
@@ -58,7 +58,7 @@ def test_the_gate_is_a_test_of_non_inferiority(low: float, high: float, wanted: 
 
 
 def test_a_question_without_an_answer_is_left_out(tmp_path: Path) -> None:
-    general = General(tuple(Choice(f"q{i}", "?", ("a", "b"), 0) for i in range(3)), "g")
+    general = GeneralQuestions(tuple(MultipleChoice(f"q{i}", "?", ("a", "b"), 0) for i in range(3)), "g")
     likelihoods = Likelihoods(((-1.0, -9.0), (-1.0, -9.0), None), (), 0.0)
     found = forgetting_of(general, likelihoods, likelihoods, 0.02)
     assert found is not None
@@ -81,7 +81,7 @@ def test_bits_per_byte_is_surprise_over_length(tmp_path: Path) -> None:
 
 
 def test_nothing_in_common_is_none() -> None:
-    general = General((Choice("q", "?", ("a", "b"), 0),), "g")
+    general = GeneralQuestions((MultipleChoice("q", "?", ("a", "b"), 0),), "g")
     assert forgetting_of(general, Likelihoods((None,), (), 0.0), Likelihoods((None,), (), 0.0), 0.02) is None
 
 

@@ -132,16 +132,16 @@ def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -
     item: dict[str, ItemMetric | BatchMetric] = {}
     corpus: dict[str, CorpusMetric] = {}
     names = []
-    for given in metrics or default_metrics(task.kind):
-        name = given if isinstance(given, str) else given.name
+    for metric in metrics or default_metrics(task.kind):
+        name = metric if isinstance(metric, str) else metric.name
         if name in names:
             raise ConfigError(f"the metric '{name}' is named twice", where="metrics", next_step="name each metric once")
         names.append(name)
-        made = _made(given, task)
-        if isinstance(made, CorpusMetric):
-            corpus[name] = made
+        ready = _ready(metric, task)
+        if isinstance(ready, CorpusMetric):
+            corpus[name] = ready
         else:
-            item[name] = made
+            item[name] = ready
     if names[0] in corpus:
         raise ConfigError(
             f"the metric '{names[0]}' scores a whole set of answers, and the verdict needs a score of each answer",
@@ -151,7 +151,7 @@ def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -
     return MetricSet(names[0], item, corpus)
 
 
-class _Remembered:
+class _CachedMetric:
     """A batch metric that scores the same answer to the same question once: a race and the learning curves score
     again."""
 
@@ -168,23 +168,23 @@ class _Remembered:
         return [self._scores[key] for key in keys]
 
 
-def _made(given: str | BatchMetric, task: Task) -> ItemMetric | BatchMetric | CorpusMetric:
-    if not isinstance(given, str):
-        return _Remembered(given)
-    kinds = declared(given).kinds
+def _ready(metric: str | BatchMetric, task: Task) -> ItemMetric | BatchMetric | CorpusMetric:
+    if not isinstance(metric, str):
+        return _CachedMetric(metric)
+    kinds = declared(metric).kinds
     if task.kind not in kinds:
         raise ConfigError(
-            f"the metric '{given}' is for {' and '.join(kinds)} tasks, and this is a task of kind '{task.kind}'",
+            f"the metric '{metric}' is for {' and '.join(kinds)} tasks, and this is a task of kind '{task.kind}'",
             where="metrics",
             next_step=f"one of: {', '.join(default_metrics(task.kind))}",
         )
-    return declared(given)(task)
+    return declared(metric)(task)
 
 
 def item_metrics(task: Task, names: Sequence[str] | None = None) -> dict[str, ItemMetric]:
     """The metrics of `names` (else those of the task's kind) that score one answer at a time, ready for `task`."""
-    made = {name: declared(name)(task) for name in names or default_metrics(task.kind)}
-    return {name: one for name, one in made.items() if not isinstance(one, CorpusMetric)}
+    ready = {name: declared(name)(task) for name in names or default_metrics(task.kind)}
+    return {name: one for name, one in ready.items() if not isinstance(one, CorpusMetric)}
 
 
 __all__ = [

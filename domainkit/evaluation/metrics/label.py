@@ -58,7 +58,7 @@ def parse_failure(task: Task) -> ItemMetric:
 def macro_f1(task: Task) -> CorpusMetric:
     """Mean of the labels' F1 = 2·TP / (2·TP + FP + FN), over the labels that are a target or an answer in the set.
 
-    An answer that names no label misses its target and is counted against no label.
+    An answer without a label is a false negative of its target, and a false positive of no label.
     """
     parse = label_parser(task.labels)
     index = {label: i for i, label in enumerate(task.labels)}

@@ -14,7 +14,7 @@ _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def tokens(text: str) -> list[str]:
-    """Normalised words; a word in a script written without spaces is taken apart into its characters.
+    """Normalised words; a word in a script without spaces is split into its characters.
 
     SQuAD's split at white space would make a whole Japanese or Chinese sentence one token, and F1 an exact match.
     """
