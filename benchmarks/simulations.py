@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -32,7 +31,8 @@ from domainkit.statistics.seeds import crossed_interval
 
 PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
 ALPHA, BLOCK, QUESTIONS = 0.05, 20, 600
-Rows = list[dict[str, Any]]
+Cell = str | float | None
+Rows = list[dict[str, Cell]]
 
 
 def signs(rng: np.random.Generator, shape: tuple[int, int], discordant: float, difference: float = 0.0) -> np.ndarray:
@@ -43,7 +43,8 @@ def signs(rng: np.random.Generator, shape: tuple[int, int], discordant: float, d
 
 def intervals(runs: int, seed: int = 0) -> Rows:
     """Coverage of 95 % intervals for a paired 0/1 difference, and rejections of two equal variants, looked at once."""
-    rng, rows = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    rows: Rows = []
     for n in (20, 50, 200, 500):
         d = signs(rng, (runs, n), 0.2, 0.04)
         wins, losses = (d > 0).sum(1), (d < 0).sum(1)
@@ -51,32 +52,42 @@ def intervals(runs: int, seed: int = 0) -> Rows:
         mean, se = d.mean(1), d.std(1, ddof=1) / np.sqrt(n)
         equal = signs(rng, (runs, n), 0.2)
         p = mcnemar_midp((equal > 0).sum(1), (equal < 0).sum(1))
-        rows.append({
-            "questions": n, "tango": float(((low <= 0.04) & (high >= 0.04)).mean()),
-            "normal": float((np.abs(mean - 0.04) <= 1.96 * se).mean()), "mcnemar": float((p < ALPHA).mean()),
-        })  # fmt: skip
+        rows.append(
+            {
+                "questions": n,
+                "tango": float(((low <= 0.04) & (high >= 0.04)).mean()),
+                "normal": float((np.abs(mean - 0.04) <= 1.96 * se).mean()),
+                "mcnemar": float((p < ALPHA).mean()),
+            }
+        )
     return rows
 
 
 def peeking(runs: int, seed: int = 1) -> Rows:
     """Two equal variants, a look after every 20 of 600 questions: how often each rule ever calls them different."""
-    rng, rows = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    rows: Rows = []
     for discordant in (0.1, 0.2, 0.4):
         d = signs(rng, (runs, QUESTIONS), discordant)
         wins, losses = np.cumsum(d > 0, 1), np.cumsum(d < 0, 1)
         looks = slice(BLOCK - 1, None, BLOCK)
         fixed = mcnemar_midp(wins[:, looks], losses[:, looks]) < ALPHA
         valid = log_e(wins, losses) >= -np.log(ALPHA)
-        rows.append({
-            "discordant": discordant, "fixed": float(fixed.any(1).mean()), "e_at_looks": float(valid[:, looks].any(1).mean()),
-            "e_at_every": float(valid.any(1).mean()),
-        })  # fmt: skip
+        rows.append(
+            {
+                "discordant": discordant,
+                "fixed": float(fixed.any(1).mean()),
+                "e_at_looks": float(valid[:, looks].any(1).mean()),
+                "e_at_every": float(valid.any(1).mean()),
+            }
+        )
     return rows
 
 
 def savings(runs: int, seed: int = 2) -> Rows:
     """How soon the e-process settles a true difference, beside the test size a fixed plan needs for it (80 % power)."""
-    rng, rows = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    rows: Rows = []
     for discordant, difference in ((0.2, 0.05), (0.2, 0.1), (0.3, 0.2), (0.5, 0.4)):
         d = signs(rng, (runs, 2 * QUESTIONS), discordant, difference)
         clear = log_e(np.cumsum(d > 0, 1), np.cumsum(d < 0, 1))[:, BLOCK - 1 :: BLOCK] >= -np.log(ALPHA)
@@ -84,10 +95,16 @@ def savings(runs: int, seed: int = 2) -> Rows:
         when = np.where(settled, (clear.argmax(1) + 1) * BLOCK, 2 * QUESTIONS)
         z, power = -ndtri(ALPHA / 2), ndtri(0.8)
         fixed = (z * np.sqrt(discordant) + power * np.sqrt(discordant - difference**2)) ** 2 / difference**2
-        rows.append({
-            "difference": difference, "discordant": discordant, "median": float(np.median(when)),
-            "ninth": float(np.quantile(when, 0.9)), "settled": float(settled.mean()), "fixed": int(np.ceil(fixed)),
-        })  # fmt: skip
+        rows.append(
+            {
+                "difference": difference,
+                "discordant": discordant,
+                "median": float(np.median(when)),
+                "ninth": float(np.quantile(when, 0.9)),
+                "settled": float(settled.mean()),
+                "fixed": int(np.ceil(fixed)),
+            }
+        )
     return rows
 
 
@@ -117,7 +134,8 @@ LADDERS: dict[str, list[float]] = {
 
 def races(runs: int, seed: int = 3) -> Rows:
     """Whole races over 600 questions: how often the truly best is dropped or any of equals, and the answers saved."""
-    rng, rows = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    rows: Rows = []
     for name, rates in LADDERS.items():
         wrong, saved, asked = 0, [], []
         for _ in range(runs):
@@ -126,15 +144,21 @@ def races(runs: int, seed: int = 3) -> Rows:
             facts = race.record(0, QUESTIONS, BLOCK)
             saved.append(1 - facts.answers / facts.of_answers)
             asked.append(facts.questions)
-        rows.append({
-            "ladder": name, "wrong": wrong / runs, "saved": float(np.mean(saved)), "questions": float(np.median(asked)),
-        })  # fmt: skip
+        rows.append(
+            {
+                "ladder": name,
+                "wrong": wrong / runs,
+                "saved": float(np.mean(saved)),
+                "questions": float(np.median(asked)),
+            }
+        )
     return rows
 
 
 def sequences(runs: int, seed: int = 4) -> Rows:
-    """Confidence sequences that missed the true mean at any of 12 looks, and their width beside the fixed interval's."""
-    rng, rows = np.random.default_rng(seed), []
+    """Confidence sequences that missed the true mean at any of 12 looks, and their width against a fixed interval's."""
+    rng = np.random.default_rng(seed)
+    rows: Rows = []
     for kind in ("0/1", "graded"):
         missed, width = 0, []
         for _ in range(runs):
@@ -151,9 +175,10 @@ def sequences(runs: int, seed: int = 4) -> Rows:
 
 def winners(runs: int, seed: int = 5) -> Rows:
     """By how much the best of k equal configurations (60 % right) looks better than it is, and what the report says."""
-    rng, rows = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    rows: Rows = []
     for n in (100, 200, 1000):
-        row: dict[str, Any] = {"questions": n}
+        row: dict[str, Cell] = {"questions": n}
         for k in (3, 12):
             best = rng.binomial(n, 0.6, (runs, k)).max(1) / n
             row |= {f"best_of_{k}": float(best.mean() - 0.6), f"told_{k}": expected_luck(k, 0.6, n)}
@@ -163,7 +188,8 @@ def winners(runs: int, seed: int = 5) -> Rows:
 
 def curves(runs: int, seed: int = 6) -> Rows:
     """How often the learning curve's 95 % band holds the true score at twice and four times the examples."""
-    rng, rows = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    rows: Rows = []
     sizes = np.array([100, 200, 400, 800])
     for c, a, b in ((0.95, 2.0, 0.4), (0.8, 5.0, 0.7), (0.6, 0.5, 0.2)):
         held, width = np.zeros(2), np.zeros(2)
@@ -190,7 +216,8 @@ def curves(runs: int, seed: int = 6) -> Rows:
 def seeds(runs: int, seed: int = 8) -> Rows:
     """Coverage of a training recipe's mean when a few adapters, alike but for the seed, answer 200 questions: over
     questions and seeds, and over questions alone."""
-    rng, rows = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    rows: Rows = []
     for spread in (0.0, 0.03, 0.1):
         for drawn in (2, 3, 5):
             kept = alone = 0
@@ -230,34 +257,100 @@ SIMULATIONS: dict[str, tuple[Callable[[int], Rows], int]] = {
 
 Columns = dict[str, str]
 TABLES: dict[str, tuple[Columns, set[str]]] = {
-    "intervals": ({"questions": "questions", "tango": "Tango covers, %", "normal": "mean ± 1.96 SE covers, %",
-                   "mcnemar": "mid-p calls equals different, %"}, {"tango", "normal", "mcnemar"}),
-    "peeking": ({"discordant": "questions they differ on, %", "fixed": "mid-p at every 20th, %",
-                 "e_at_looks": "E at every 20th, %", "e_at_every": "E at every question, %"},
-                {"discordant", "fixed", "e_at_looks", "e_at_every"}),
-    "savings": ({"difference": "true difference, points", "discordant": "questions they differ on, %",
-                 "median": "questions until clear, median", "ninth": "nine of ten by", "settled": "clear by 1,200, %",
-                 "fixed": "a fixed plan needs"}, {"difference", "discordant", "settled"}),
-    "races": ({"ladder": "variants", "wrong": "an equal or better one dropped, %", "saved": "answers saved, %",
-               "questions": "questions asked, median"}, {"wrong", "saved"}),
-    "sequences": ({"scores": "scores", "missed": "missed the truth at any of 12 looks, %",
-                   "width": "width, times a fixed interval’s"}, {"missed"}),
-    "winners": ({"questions": "questions", "best_of_3": "best of 3, points too high", "told_3": "told",
-                 "best_of_12": "best of 12, points too high", "told_12": "told"},
-                {"best_of_3", "told_3", "best_of_12", "told_12"}),
-    "curves": ({"curve": "true curve", "twice": "band holds at 2 ×, %", "width_twice": "its width, points",
-                "four": "band holds at 4 ×, %", "width_four": "its width, points "},
-               {"twice", "width_twice", "four", "width_four"}),
-    "seeds": ({"between": "spread between seeds, points", "seeds": "seeds", "crossed": "questions and seeds cover, %",
-               "items": "questions alone cover, %", "width": "width, points"}, {"between", "crossed", "items", "width"}),
-    "leakage": ({"data": "data set", "questions": "test questions", "exact": "exact, %", "ngram": "ngram, %", "near": "near, %",
-                 "answer": "answer, %", "embedding": "embedding, %", "same_near": "near: same target, %",
-                 "same_embedding": "embedding: same target, %"},
-                {"exact", "ngram", "near", "answer", "embedding", "same_near", "same_embedding"}),
-}  # fmt: skip
+    "intervals": (
+        {
+            "questions": "questions",
+            "tango": "Tango covers, %",
+            "normal": "mean ± 1.96 SE covers, %",
+            "mcnemar": "mid-p calls equals different, %",
+        },
+        {"tango", "normal", "mcnemar"},
+    ),
+    "peeking": (
+        {
+            "discordant": "questions they differ on, %",
+            "fixed": "mid-p at every 20th, %",
+            "e_at_looks": "E at every 20th, %",
+            "e_at_every": "E at every question, %",
+        },
+        {"discordant", "fixed", "e_at_looks", "e_at_every"},
+    ),
+    "savings": (
+        {
+            "difference": "true difference, points",
+            "discordant": "questions they differ on, %",
+            "median": "questions until clear, median",
+            "ninth": "nine of ten by",
+            "settled": "clear by 1,200, %",
+            "fixed": "a fixed plan needs",
+        },
+        {"difference", "discordant", "settled"},
+    ),
+    "races": (
+        {
+            "ladder": "variants",
+            "wrong": "an equal or better one dropped, %",
+            "saved": "answers saved, %",
+            "questions": "questions asked, median",
+        },
+        {"wrong", "saved"},
+    ),
+    "sequences": (
+        {
+            "scores": "scores",
+            "missed": "missed the truth at any of 12 looks, %",
+            "width": "width, times a fixed interval’s",
+        },
+        {"missed"},
+    ),
+    "winners": (
+        {
+            "questions": "questions",
+            "best_of_3": "best of 3, points too high",
+            "told_3": "the report says",
+            "best_of_12": "best of 12, points too high",
+            "told_12": "the report says",
+        },
+        {"best_of_3", "told_3", "best_of_12", "told_12"},
+    ),
+    "curves": (
+        {
+            "curve": "true curve",
+            "twice": "band holds at 2 ×, %",
+            "width_twice": "its width, points",
+            "four": "band holds at 4 ×, %",
+            "width_four": "its width, points ",
+        },
+        {"twice", "width_twice", "four", "width_four"},
+    ),
+    "seeds": (
+        {
+            "between": "spread between seeds, points",
+            "seeds": "seeds",
+            "crossed": "questions and seeds cover, %",
+            "items": "questions alone cover, %",
+            "width": "width, points",
+        },
+        {"between", "crossed", "items", "width"},
+    ),
+    "leakage": (
+        {
+            "data": "data set",
+            "questions": "test questions",
+            "exact": "exact, %",
+            "ngram": "ngram, %",
+            "near": "near, %",
+            "answer": "answer, %",
+            "embedding": "embedding, %",
+            "same_near": "near: same target, %",
+            "same_embedding": "embedding: same target, %",
+        },
+        {"exact", "ngram", "near", "answer", "embedding", "same_near", "same_embedding"},
+    ),
+}
 
 
-def shown(value: Any, share: bool) -> str:
+def shown(value: Cell, share: bool) -> str:
     if value is None:
         return "—"
     if isinstance(value, str):
@@ -309,7 +402,7 @@ def leakage(data: Path) -> Rows:
             pairs=None,
         )
         targets = {e.source: e.target for e in examples} | {s.id: s.target for s in task.samples}
-        row: dict[str, Any] = {"data": name, "questions": len(task.samples)}
+        row: dict[str, Cell] = {"data": name, "questions": len(task.samples)}
         for leak in leaks:
             row[leak.level] = leak.count / len(task.samples)
             same = [targets[p.test] == targets[p.source] for p in leak.pairs]

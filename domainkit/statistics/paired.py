@@ -236,12 +236,20 @@ def judge(pair: Paired, p_adjusted: float, step: int, family: int, margin: float
     elif p_adjusted < alpha and high < 0:
         state = "WORSE"
     return Difference(
-        value=pair.value, low=low, high=high, n=pair.n,
-        wins=pair.wins, ties=pair.n - pair.wins - pair.losses, losses=pair.losses,
-        p=pair.p, p_adjusted=p_adjusted, state=state, margin=margin,
+        value=pair.value,
+        low=low,
+        high=high,
+        n=pair.n,
+        wins=pair.wins,
+        ties=pair.n - pair.wins - pair.losses,
+        losses=pair.losses,
+        p=pair.p,
+        p_adjusted=p_adjusted,
+        state=state,
+        margin=margin,
         needed=items_needed(pair, margin, alpha / step) if state == "CANNOT TELL YET" else None,
         method=_method(pair, method, step, family, alpha),
-    )  # fmt: skip
+    )
 
 
 def _equivalent(pair: Paired, margin: float, alpha: float) -> bool:

@@ -61,7 +61,7 @@ def test_two_runs_make_one_page(run_folder: Path, tmp_path: Path) -> None:
         (["RUN", "--prices", "none.toml"], "cannot be read"),
     ],
 )
-def test_what_does_not_go_together_is_said(run_folder: Path, words: list[str], message: str) -> None:
+def test_options_that_do_not_go_together_are_refused(run_folder: Path, words: list[str], message: str) -> None:
     code, _, err = report(*(run_folder if w == "RUN" else w for w in words))
     assert code == 2
     assert message in err

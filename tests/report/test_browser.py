@@ -37,10 +37,22 @@ def load(tmp_path: Path) -> Load:
             )
         quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
         done = subprocess.run(
-            [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", *quiet, f"--user-data-dir={tmp_path / 'profile'}",
-             "--enable-logging=stderr", "--dump-dom", page.as_uri() + fragment],
-            capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
+            [
+                str(CHROMIUM),
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                *quiet,
+                f"--user-data-dir={tmp_path / 'profile'}",
+                "--enable-logging=stderr",
+                "--dump-dom",
+                page.as_uri() + fragment,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
         console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
         assert not console
         assert frame or 'data-ready="yes"' in done.stdout
@@ -82,7 +94,8 @@ def test_a_shared_link_combines_group_search_and_page(load: Load, label_results:
 
 def test_a_person_at_the_controls_gets_what_they_ask_for(load: Load, label_results: Results) -> None:
     clicks = """<script>
-      const form = document.querySelector(".filters"), change = () => form.show.dispatchEvent(new Event("change", { bubbles: true }));
+      const form = document.querySelector(".filters");
+      const change = () => form.show.dispatchEvent(new Event("change", { bubbles: true }));
       form.show.value = "errors"; change();
       const failed = document.querySelector(".status").textContent;
       form.show.value = "all"; change();
@@ -132,7 +145,8 @@ def test_the_page_itself_never_scrolls_sideways(load: Load, rich: Results, width
 def test_the_slider_tells_the_cost_at_any_volume(load: Load, label_results: Results) -> None:
     priced = label_results.model_copy(update={"cost": a_cost()})
     move = """<script>
-      const slider = document.querySelector(".volume-control input"), list = () => document.querySelector(".volume-list").textContent;
+      const slider = document.querySelector(".volume-control input");
+      const list = () => document.querySelector(".volume-list").textContent;
       const first = slider.getAttribute("aria-valuetext");
       slider.value = 3; slider.dispatchEvent(new Event("input", { bubbles: true }));
       const views = [...document.querySelectorAll(".view")].map((v) => getComputedStyle(v).display).join();
@@ -144,8 +158,12 @@ def test_the_slider_tells_the_cost_at_any_volume(load: Load, label_results: Resu
     title = re.search(r"<title>(.*?)</title>", dom)
     assert title
     assert title[1].split(" / ") == [
-        "5,000 questions", "1,000 questions", "few-shotUSD 0.02tunedUSD 0.09", "block,none,none", "none,none,block",
-    ]  # fmt: skip
+        "5,000 questions",
+        "1,000 questions",
+        "few-shotUSD 0.02tunedUSD 0.09",
+        "block,none,none",
+        "none,none,block",
+    ]
 
 
 def test_the_cost_section_fits_a_phone(load: Load, label_results: Results) -> None:
@@ -157,8 +175,13 @@ def test_the_cost_section_fits_a_phone(load: Load, label_results: Results) -> No
 
 def a_cost() -> Cost:
     def priced(name: str, each: float, training: float) -> VariantCost:
-        return VariantCost(name=name, paid_by="machine time", per_thousand=Estimate(value=1000 * each),
-                           per_correct=Estimate(value=2 * each), training=training)  # fmt: skip
+        return VariantCost(
+            name=name,
+            paid_by="machine time",
+            per_thousand=Estimate(value=1000 * each),
+            per_correct=Estimate(value=2 * each),
+            training=training,
+        )
 
     return Cost(
         prices=Prices(machine_hour=0.1, training_hour=0.1),

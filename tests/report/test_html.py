@@ -135,7 +135,7 @@ def test_several_comparisons_share_one_page_without_sharing_ids(
     assert "Pump manual questions" in both.text
 
 
-def test_a_person_finds_the_verdict_first(label_results: Results, page: Page) -> None:
+def test_the_verdict_comes_first(label_results: Results, page: Page) -> None:
     heads = re.findall(r"<h2[^>]*>(.*?)</h2>", render(label_results))
     first = ["Prompt, retrieve or fine-tune?", "Variants", "Quality and time", "Groups", "Wins and losses"]
     assert heads == [*first, "Every answer", "Retrieval", "Leakage", "How it was made"]
@@ -173,14 +173,36 @@ def test_hostile_text_stays_text(label_results: Results, page: Page, words: str)
 
 
 def test_a_bare_comparison_still_makes_a_page(label_results: Results) -> None:
-    bare = [v.model_copy(update={"metrics": {"label_accuracy": Estimate(value=None, reason="no item was answered")}, "groups": {},
-                                 "usage": Usage(), "difference": None, "retrieval": {}})
-            for v in label_results.variants[:2]]  # fmt: skip
+    bare = [
+        v.model_copy(
+            update={
+                "metrics": {"label_accuracy": Estimate(value=None, reason="no item was answered")},
+                "groups": {},
+                "usage": Usage(),
+                "difference": None,
+                "retrieval": {},
+            }
+        )
+        for v in label_results.variants[:2]
+    ]
     verdict = label_results.verdict.model_copy(update={"answer": "cannot tell yet", "choice": "", "tied": ()})
-    made = Page(render(label_results.model_copy(update={
-        "variants": tuple(bare), "items": (), "training": None, "leaks": (), "model": {}, "environment": {}, "passages": {},
-        "verdict": verdict, "left_out": {},
-    })))  # fmt: skip
+    made = Page(
+        render(
+            label_results.model_copy(
+                update={
+                    "variants": tuple(bare),
+                    "items": (),
+                    "training": None,
+                    "leaks": (),
+                    "model": {},
+                    "environment": {},
+                    "passages": {},
+                    "verdict": verdict,
+                    "left_out": {},
+                }
+            )
+        )
+    )
     assert "no item was answered" in made.text
     assert "No check for leakage is in the results file." in made.text
     assert "Recommended variant" not in made.text
@@ -205,19 +227,30 @@ def test_many_groups_are_all_in_the_table_and_the_largest_drawn(build_results: C
 def test_the_page_has_every_element(rich: Results) -> None:
     page = render(rich)
     for said in (
-        "Next best action", "After that", "dropped after 60", "Every variant against every other", "Learning curve",
-        "Where questions are lost", "side by side", "Without the leaked questions the verdict stays the same.",
+        "Next best action",
+        "After that",
+        "dropped after 60",
+        "Every variant against every other",
+        "Learning curve",
+        "Where questions are lost",
+        "side by side",
+        "Without the leaked questions the verdict stays the same.",
         "not checked against the training rows: the MiniLM package is not installed",
-        "used for 7 different comparisons and 1 for choosing settings", "first on 2026-02-01", "A race: after every 20 questions",
-        "The training recipe", "86.0 <small class=\"quiet\">seed 1</small>", "reading 0.40 s, writing 0.20 s",
-        "Memory of the process while answering, MiB: ", "tuned 1,200",
-    ):  # fmt: skip
+        "used for 7 different comparisons and 1 for choosing settings",
+        "first on 2026-02-01",
+        "A race: after every 20 questions",
+        "The training recipe",
+        '86.0 <small class="quiet">seed 1</small>',
+        "reading 0.40 s, writing 0.20 s",
+        "Memory of the process while answering, MiB: ",
+        "tuned 1,200",
+    ):
         assert said in page, said
     assert "&lt;b&gt;How do I&lt;/b&gt; add my daughter?" in page
     assert "<b>How do I" not in page
 
 
-def test_an_older_file_has_none_of_them(label_results: Results) -> None:
+def test_an_older_file_has_no_newer_sections(label_results: Results) -> None:
     page = render(label_results.model_copy(update={"items": ()}))
     for said in (
         "Next best action",

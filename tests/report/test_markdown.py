@@ -17,7 +17,7 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head(label_results: Resul
             assert len({len(re.findall(r"(?<!\\)\|", row)) for row in block.splitlines()}) == 1
 
 
-def test_the_story_is_told_in_order(label_results: Results) -> None:
+def test_the_sections_stand_in_order(label_results: Results) -> None:
     text = to_markdown(label_results)
     assert text.startswith("# Bank support routing: fine-tune\n")
     places = [
@@ -40,10 +40,18 @@ def test_several_comparisons_keep_one_title(label_results: Results, answer_resul
 
 def test_markdown_has_every_element(rich: Results) -> None:
     text = to_markdown(rich)
-    for said in ("**Next best action**", "(dropped after 60)", "## Learning curve", "| forecast |", "## Where retrieval loses questions",
-                 "Different comparisons on these questions so far: 7", "a race: 240 of 300 questions asked",
-                 "| tuned | 0, 1, 2 | 88.0, 86.0, 90.0 | 88.0 (82.0 to 94.0) | +30.0 (+22.0 to +38.0) |", "(reading 0.40 s)",
-                 "tuned 1,200"):  # fmt: skip
+    for said in (
+        "**Next best action**",
+        "(dropped after 60)",
+        "## Learning curve",
+        "| forecast |",
+        "## Where retrieval loses questions",
+        "Different comparisons on these questions so far: 7",
+        "a race: 240 of 300 questions asked",
+        "| tuned | 0, 1, 2 | 88.0, 86.0, 90.0 | 88.0 (82.0 to 94.0) | +30.0 (+22.0 to +38.0) |",
+        "(reading 0.40 s)",
+        "tuned 1,200",
+    ):
         assert said in text, said
 
 

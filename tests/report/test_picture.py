@@ -45,6 +45,6 @@ def test_the_title_is_what_a_terminal_shows(rich: Results, tmp_path: Path) -> No
     assert (tmp_path / "forest.svg").read_text(encoding="utf-8") == picture.svg + "\n"
 
 
-def test_nothing_drawn_is_no_picture() -> None:
+def test_an_empty_chart_is_an_empty_picture() -> None:
     assert Picture(Markup(""))._repr_svg_() is None
     assert "too little" in repr(Picture(Markup("")))

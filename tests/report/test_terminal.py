@@ -41,9 +41,16 @@ def test_markup_and_control_characters_are_printed_not_obeyed(label_results: Res
         update={"answer": words, "headline": words, "reasons": (words,), "choice": words}
     )
     first = label_results.variants[0].model_copy(update={"name": words})
-    text = printed(label_results.model_copy(update={
-        "verdict": verdict, "variants": (first, *label_results.variants[1:]), "left_out": {words: words},
-    }), width=200)  # fmt: skip
+    text = printed(
+        label_results.model_copy(
+            update={
+                "verdict": verdict,
+                "variants": (first, *label_results.variants[1:]),
+                "left_out": {words: words},
+            }
+        ),
+        width=200,
+    )
     assert "\x1b" not in text
     assert text.count("[bold red]x[/bold red] [/] ⟨U+001B⟩[2J") >= 3
 

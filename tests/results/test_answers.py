@@ -1,4 +1,4 @@
-"""What a variant's record says of its settings, its hits and its training machine, in today's files and in older ones."""
+"""A variant's settings, its hit rates and its training machine, in today's files and in older ones."""
 
 from __future__ import annotations
 

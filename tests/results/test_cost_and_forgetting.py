@@ -17,7 +17,7 @@ def variant_cost(training: float | None) -> VariantCost:
     )
 
 
-def test_training_and_labels_are_paid_first_and_an_unknown_training_leaves_both_unknown() -> None:
+def test_training_and_labels_are_paid_before_the_first_question() -> None:
     assert variant_cost(3.0).fixed == 5.0
     assert variant_cost(None).fixed is None
 

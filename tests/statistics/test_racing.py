@@ -37,7 +37,7 @@ def _erfinv(y: float) -> float:
     return float(-erfinv(y))
 
 
-def test_equals_are_told_apart_in_at_most_one_race_of_twenty() -> None:
+def test_equal_variants_differ_in_at_most_one_race_of_twenty() -> None:
     rng = np.random.default_rng(0)
     alarms = [bool(raced(answers(rng, [0.6] * 3, 200)).out) for _ in range(120)]
     assert np.mean(alarms) <= 0.05

@@ -31,8 +31,16 @@ def test_uses_that_could_not_be_counted_say_why() -> None:
 
 
 def test_a_race_that_ended_early_and_dropped_a_variant_says_so() -> None:
-    race = Race(alpha=0.05, block=20, seed=0, questions=100, of=300, answers=260, of_answers=900,
-                out={"rag": RacedOut(answered=60, better="tuned")})  # fmt: skip
+    race = Race(
+        alpha=0.05,
+        block=20,
+        seed=0,
+        questions=100,
+        of=300,
+        answers=260,
+        of_answers=900,
+        out={"rag": RacedOut(answered=60, better="tuned")},
+    )
     assert about_the_race(None) == []
     assert about_the_race(race) == [
         "The race ended after 100 of 300 questions: the order is clear, but the scores are less precise.",
@@ -48,13 +56,20 @@ def test_counted_leaks_say_where_they_are_and_what_looks_better() -> None:
     ]
     assert about_leaks(leaks) == [
         "1 test question also stands in the retrieved documents, nearly word for word: retrieval looks better there.",
-        "2 test questions also stand in the development questions, word for word: settings chosen on them look better there.",
+        "2 test questions also stand in the development questions, word for word: "
+        "settings chosen on them look better there.",
     ]
 
 
 def test_a_recipe_that_seeds_leave_open_limits_an_adapter_that_is_better() -> None:
-    recipe = Recipe(variant="tuned", baseline="zero-shot", seeds=(0, 1), by_seed=(0.6, 0.1), score=Estimate(value=0.35),
-                    state="CANNOT TELL YET")  # fmt: skip
+    recipe = Recipe(
+        variant="tuned",
+        baseline="zero-shot",
+        seeds=(0, 1),
+        by_seed=(0.6, 0.1),
+        score=Estimate(value=0.35),
+        state="CANNOT TELL YET",
+    )
     [sentence] = about_recipes([recipe], {"tuned": "BETTER"})
     assert sentence.startswith("tuned's adapter is BETTER than zero-shot, but 2 training seeds do not show this")
     assert about_recipes([recipe], {"tuned": "CANNOT TELL YET"}) == []

@@ -97,24 +97,42 @@ def comparison(*, seconds: dict[str, float | None] | None = None, receipt: bool 
     spent: dict[str, Any] = {**SECONDS, **(seconds or {})}
     families: dict[str, Any] = {"zero-shot": "prompt", "few-shot": "prompt", "tuned": "tune"}
     items = tuple(
-        Item(id=str(i), input="?", target="x", answers={
-            name: AnswerRow(text="x", scores={"label_accuracy": float(i % 10 < 10 * RIGHT[name])}, prompt_tokens=100, completion_tokens=5,
-                            seconds=None if spent[name] is None else spent[name] * (0.9 + 0.02 * (i % 11)))
-            for name in SECONDS})
+        Item(
+            id=str(i),
+            input="?",
+            target="x",
+            answers={
+                name: AnswerRow(
+                    text="x",
+                    scores={"label_accuracy": float(i % 10 < 10 * RIGHT[name])},
+                    prompt_tokens=100,
+                    completion_tokens=5,
+                    seconds=None if spent[name] is None else spent[name] * (0.9 + 0.02 * (i % 11)),
+                )
+                for name in SECONDS
+            },
+        )
         for i in range(100)
-    )  # fmt: skip
+    )
     few = {"shots": 8, "chosen": "fixed"}
     return Results(
         task=TaskFacts(name="t", kind="label", n=100, primary_metric="label_accuracy", fingerprint="f", train_rows=400),
         baseline="few-shot",
         variants=tuple(
-            VariantResult(name=n, family=families[n], description="", metrics={}, settings=few if n == "few-shot" else {}) for n in SECONDS
+            VariantResult(
+                name=n, family=families[n], description="", metrics={}, settings=few if n == "few-shot" else {}
+            )
+            for n in SECONDS
         ),
         verdict=Verdict(answer="fine-tune", choice="tuned", headline=""),
         items=items,
-        training=TrainingReceipt(method="lora", examples=400, tokens=1, seconds=7200, trainable_parameters=1, adapter_bytes=1) if receipt else None,
+        training=TrainingReceipt(
+            method="lora", examples=400, tokens=1, seconds=7200, trainable_parameters=1, adapter_bytes=1
+        )
+        if receipt
+        else None,
         environment={"hardware": {"cores": 2}},
-    )  # fmt: skip
+    )
 
 
 def of(cost: Cost, name: str) -> VariantCost:
@@ -139,7 +157,8 @@ def test_a_comparison_is_priced_from_what_was_measured() -> None:
 def test_prices_of_your_own_change_who_pays_what(tmp_path: Any) -> None:
     file = tmp_path / "my.toml"
     file.write_text(
-        '[labels]\nexample = 0.5\n[machine]\ncpu_hour = 1\n[variants.few-shot]\npaid_by = "tokens"\ninput = 10\noutput = 0\n'
+        "[labels]\nexample = 0.5\n[machine]\ncpu_hour = 1\n"
+        '[variants.few-shot]\npaid_by = "tokens"\ninput = 10\noutput = 0\n'
     )
     cost = cost_of(comparison(), read_prices(file))
     assert of(cost, "few-shot").paid_by == "tokens"

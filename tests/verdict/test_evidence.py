@@ -60,8 +60,16 @@ def test_a_difference_turns_with_its_pair() -> None:
 
 
 def test_a_variant_that_a_race_dropped_is_worse_whatever_its_mean() -> None:
-    race = Race(alpha=0.05, block=20, seed=0, questions=100, of=100, answers=200, of_answers=200,
-                out={"few-shot": RacedOut(answered=20, better="tuned")})  # fmt: skip
+    race = Race(
+        alpha=0.05,
+        block=20,
+        seed=0,
+        questions=100,
+        of=100,
+        answers=200,
+        of_answers=200,
+        out={"few-shot": RacedOut(answered=20, better="tuned")},
+    )
     e = evidence({"few-shot": 90, "tuned": 60}, race)
     assert (e.best, e.tied) == ("tuned", ("tuned",))
 

@@ -49,11 +49,28 @@ def test_no_change_passes_only_with_enough_questions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "wanted"),
-    [(-0.019, 0.01, "passed"), (-0.02, 0.01, "cannot tell yet"), (-0.05, -0.01, "cannot tell yet"), (-0.05, -0.021, "failed"), (0.01, 0.05, "passed")],
-)  # fmt: skip
+    [
+        (-0.019, 0.01, "passed"),
+        (-0.02, 0.01, "cannot tell yet"),
+        (-0.05, -0.01, "cannot tell yet"),
+        (-0.05, -0.021, "failed"),
+        (0.01, 0.05, "passed"),
+    ],
+)
 def test_the_gate_is_a_test_of_non_inferiority(low: float, high: float, wanted: str) -> None:
-    d = Difference(value=(low + high) / 2, low=low, high=high, n=9, wins=1, ties=1, losses=1, p=0.5, p_adjusted=0.5,
-                   state="CANNOT TELL YET", margin=0.02)  # fmt: skip
+    d = Difference(
+        value=(low + high) / 2,
+        low=low,
+        high=high,
+        n=9,
+        wins=1,
+        ties=1,
+        losses=1,
+        p=0.5,
+        p_adjusted=0.5,
+        state="CANNOT TELL YET",
+        margin=0.02,
+    )
     assert gate(d, 0.02) == wanted
 
 
@@ -90,9 +107,12 @@ def test_the_gate_stands_among_the_cautions(tmp_path: Path) -> None:
     from domainkit.results.schema import TaskFacts, Verdict
 
     bare = Results(
-        task=TaskFacts(name="t", kind="label", n=0, primary_metric="label_accuracy", fingerprint=""), baseline="",
-        variants=(), verdict=Verdict(answer="fine-tune", choice="tuned", headline="", cautions=("Mind the gap.",)), items=(),
-    )  # fmt: skip
+        task=TaskFacts(name="t", kind="label", n=0, primary_metric="label_accuracy", fingerprint=""),
+        baseline="",
+        variants=(),
+        verdict=Verdict(answer="fine-tune", choice="tuned", headline="", cautions=("Mind the gap.",)),
+        items=(),
+    )
     told = with_forgetting(bare, found)
     assert told.verdict.cautions == ("Mind the gap.", forgetting_sentence(found))
     told.save(tmp_path / "results.json")

@@ -40,7 +40,7 @@ TRAIN = examples(
 )
 
 
-def test_case_punctuation_and_space_hide_no_exact_leak() -> None:
+def test_an_exact_leak_is_found_whatever_its_case_punctuation_and_space() -> None:
     leaks, clean = find_leaks(TRAIN, samples("how do I  ACTIVATE my card", "Something else entirely"))
     assert found(leaks) == {"exact": ["t1"]}
     assert leaks[0].pairs == (
@@ -61,7 +61,7 @@ def test_words_in_a_row_are_an_ngram_leak() -> None:
     assert clean == (False,)
 
 
-def test_a_turn_of_phrase_is_no_leak() -> None:
+def test_a_common_phrase_is_not_a_leak() -> None:
     train = examples(*(f"What is the inheritance pattern of {name}?" for name in ("cystinuria", "albinism", "gout")))
     leaks, clean = find_leaks(train, samples("What is the inheritance pattern of cherubism?"))
     assert found(leaks) == {}
@@ -73,7 +73,7 @@ def test_another_number_is_another_question() -> None:
     assert found(leaks) == {}
 
 
-def test_the_same_topic_is_no_leak() -> None:
+def test_the_same_topic_is_not_a_leak() -> None:
     leaks, clean = find_leaks(TRAIN, samples("Can you activate a card for my son?", "What are the cash fees?"))
     assert (found(leaks), clean) == ({}, (True, True))
 

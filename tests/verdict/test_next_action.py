@@ -13,9 +13,15 @@ from domainkit.verdict.evidence import ScoredVariants, evidence_of
 from domainkit.verdict.next_action import next_actions
 
 FAMILY: dict[str, Family] = {
-    "classical": "classical", "zero-shot": "prompt", "few-shot": "prompt", "rag": "retrieve", "oracle-rag": "oracle",
-    "tuned": "tune", "tuned-rag": "combine", "tuned-context": "combine",
-}  # fmt: skip
+    "classical": "classical",
+    "zero-shot": "prompt",
+    "few-shot": "prompt",
+    "rag": "retrieve",
+    "oracle-rag": "oracle",
+    "tuned": "tune",
+    "tuned-rag": "combine",
+    "tuned-context": "combine",
+}
 
 
 def actions(
@@ -33,11 +39,13 @@ def actions(
         scores[name] = [float(v) for v in right]
     results = [
         VariantResult(
-            name=name, family=FAMILY[name], description="",
+            name=name,
+            family=FAMILY[name],
+            description="",
             **{"metrics": {"label_accuracy": estimate(values)}, **(changes or {}).get(name, {})},
         )
         for name, values in scores.items()
-    ]  # fmt: skip
+    ]
     facts = TaskFacts(
         name="t", kind="label", n=n, labels=10, primary_metric="label_accuracy", fingerprint="", train_rows=500
     )
@@ -69,7 +77,8 @@ def test_a_flat_curve_is_evidence_to_stop_and_a_rising_one_to_label() -> None:
     rising = actions(rates={"zero-shot": 0.4, "tuned": 0.7}, curves=[curve(0.5, 0.6, 0.7, ahead=0.78)])
     assert kinds(rising) == ["label-train"]
     assert rising[0].sentence == (
-        "Label about 500 more training examples: with 1,000 the learning curve forecasts 78.0 % (74.0 to 82.0) for tuned."
+        "Label about 500 more training examples: with 1,000 the learning curve forecasts 78.0 % (74.0 to 82.0) "
+        "for tuned."
     )
     assert rising[0].evidence == ("125 examples: 50.0 %", "250 examples: 60.0 %", "500 examples: 70.0 %")
 
@@ -98,7 +107,8 @@ def test_the_oracle_says_whether_retrieval_is_the_bottleneck_and_is_never_the_ch
     found = actions(rates={"zero-shot": 0.3, "rag": 0.5, "oracle-rag": 0.9, "tuned": 0.45})
     assert found[0].kind == "mend-retrieval"
     assert found[0].sentence.startswith(
-        "Improve retrieval: with the gold document in its prompt the same model reaches 90.0 % (oracle-rag), +40.0 points ("
+        "Improve retrieval: with the gold document in its prompt the same model reaches 90.0 % (oracle-rag), "
+        "+40.0 points ("
     )
     assert found[0].gain == 0.4
     hits = {"rag": {"retrieval": {"hit@3": Estimate(value=0.95)}}}

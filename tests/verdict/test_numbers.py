@@ -12,10 +12,22 @@ from domainkit.verdict import numbers
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "—"), (math.nan, "—"), (0, "0 ms"), (0.0021, "2 ms"), (0.0996, "0.10 s"), (0.42, "0.42 s"), (4.26, "4.3 s"),
-     (9.96, "10 s"), (59.4, "59 s"), (59.7, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
-)  # fmt: skip
-def test_durations_are_told_in_their_natural_unit(value: float | None, shown: str) -> None:
+    [
+        (None, "—"),
+        (math.nan, "—"),
+        (0, "0 ms"),
+        (0.0021, "2 ms"),
+        (0.0996, "0.10 s"),
+        (0.42, "0.42 s"),
+        (4.26, "4.3 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.7, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_durations_have_their_natural_unit(value: float | None, shown: str) -> None:
     assert numbers.seconds(value) == shown
 
 
@@ -46,8 +58,17 @@ def test_small_p_values_and_sizes() -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "—"), (float("nan"), "—"), (0.0, "0"), (0.000012, "<0.0001"), (0.00012, "0.00012"), (0.0047, "0.0047"), (12.345, "12.35"), (1234.5, "1,234")],
-)  # fmt: skip
+    [
+        (None, "—"),
+        (float("nan"), "—"),
+        (0.0, "0"),
+        (0.000012, "<0.0001"),
+        (0.00012, "0.00012"),
+        (0.0047, "0.0047"),
+        (12.345, "12.35"),
+        (1234.5, "1,234"),
+    ],
+)
 def test_money_is_short(value: float | None, shown: str) -> None:
     assert numbers.money(value) == shown
 

@@ -11,14 +11,14 @@ from domainkit.results.schema import Hardware
 from domainkit.verdict.prices import has_gpu, read_prices
 
 
-def test_the_defaults_say_that_they_are() -> None:
+def test_defaults_are_named_as_defaults() -> None:
     table = read_prices()
     assert table.source == "the defaults of domainkit"
     assert "tokens.input" in table.defaults
     assert "currency" in table.defaults
 
 
-def test_what_is_given_is_no_default(tmp_path: Path) -> None:
+def test_a_price_in_the_file_is_not_a_default(tmp_path: Path) -> None:
     file = tmp_path / "my.toml"
     file.write_text('currency = "EUR"\n[machine]\ngpu_hour = 2.5\n')
     table = read_prices(file)

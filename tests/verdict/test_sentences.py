@@ -9,8 +9,19 @@ from domainkit.verdict.sentences import listed, percent, points, rounded, withou
 
 
 def test_figures_have_one_decimal_and_a_true_minus_sign() -> None:
-    d = Difference(value=-0.04, low=-0.069, high=0.011, n=9, wins=1, ties=1, losses=1, p=0.5, p_adjusted=0.5,
-                   state="CANNOT TELL YET", margin=0.02)  # fmt: skip
+    d = Difference(
+        value=-0.04,
+        low=-0.069,
+        high=0.011,
+        n=9,
+        wins=1,
+        ties=1,
+        losses=1,
+        p=0.5,
+        p_adjusted=0.5,
+        state="CANNOT TELL YET",
+        margin=0.02,
+    )
     assert points(d) == "−4.0 points (−6.9 to 1.1)"
     assert percent(0.8312) == "83.1 %"
 

@@ -16,7 +16,7 @@ def split(*texts: str) -> list[list[str]]:
     return [words(text) for text in texts]
 
 
-def test_case_and_punctuation_make_no_word_and_a_script_without_spaces_one_a_character() -> None:
+def test_scripts_without_spaces_have_one_word_a_character() -> None:
     assert words("How do I, e.g. PAY?") == words("how do i e g pay")
     assert words("朝ごはん, ok") == [*"朝ごはん", "ok"]
 

@@ -14,9 +14,14 @@ from domainkit.verdict.evidence import ScoredVariants
 from domainkit.verdict.verdict import decide
 
 FAMILY: dict[str, Family] = {
-    "classical": "classical", "zero_shot": "prompt", "few_shot": "prompt", "rag": "retrieve",
-    "tuned": "tune", "tuned_rag": "combine", "mine": "custom",
-}  # fmt: skip
+    "classical": "classical",
+    "zero_shot": "prompt",
+    "few_shot": "prompt",
+    "rag": "retrieve",
+    "tuned": "tune",
+    "tuned_rag": "combine",
+    "mine": "custom",
+}
 
 
 def scored(n: int = 400, seed: int = 0, **rates: float) -> dict[str, list[float | None]]:
@@ -38,11 +43,13 @@ def verdict(
     n = len(next(iter(scores.values())))
     results = [
         VariantResult(
-            name=name, family=FAMILY[name], description="",
+            name=name,
+            family=FAMILY[name],
+            description="",
             **{"metrics": {"label_accuracy": estimate(values)}, **(changes or {}).get(name, {})},
         )
         for name, values in scores.items()
-    ]  # fmt: skip
+    ]
     facts = TaskFacts(
         name="t", kind="label", n=n, labels=10, primary_metric="label_accuracy", fingerprint="", train_rows=500
     )
@@ -131,13 +138,13 @@ def test_too_close_to_be_worth_labelling() -> None:
     assert "tuned and rag are too close to be told apart with more questions: use the simpler one." in v.next_steps
 
 
-def test_a_tie_inside_one_family_is_no_open_question() -> None:
+def test_a_tie_inside_one_family_is_settled() -> None:
     v = verdict(scored(100, zero_shot=0.70, few_shot=0.73, tuned=0.3))
     assert (v.answer, v.choice, v.tied) == ("prompt", "zero_shot", ("few_shot",))
     assert "It cannot be told apart from few_shot" in v.headline
 
 
-def test_a_tuned_variant_not_told_apart_is_not_ruled_out() -> None:
+def test_a_tuned_variant_that_cannot_be_told_apart_is_not_ruled_out() -> None:
     v = verdict(scored(80, zero_shot=0.75, tuned=0.72))
     assert v.answer == "prompt"
     assert v.headline.startswith("Do not fine-tune yet, prompt")
@@ -150,7 +157,7 @@ def test_clusters_make_the_verdict_more_careful() -> None:
     assert verdict(scores, clusters=[i // 10 for i in range(40)]).answer == "cannot tell yet"
 
 
-def test_leaks_are_told_and_the_clean_questions_judged_alone() -> None:
+def test_leaks_are_reported_and_the_clean_questions_judged_alone() -> None:
     rag = [0.0] * 50 + [1.0] * 150
     tuned = [1.0] * 50 + [1.0] * 150
     leaks = (Leak(level="exact", count=40), Leak(level="near", count=10))

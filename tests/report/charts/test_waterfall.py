@@ -22,10 +22,16 @@ def test_the_waterfall_keeps_what_came_through_every_step(build_results: Callabl
     ]
     oracle = [answer("90 days", 1.0, "pause#0")] * 4
     items = tuple(
-        Item(id=f"q{i}", input="How long?", target="90 days", references=("90 days",), doc_ids=("pause",),
-             answers={"rag": row, "oracle-rag": best})
+        Item(
+            id=f"q{i}",
+            input="How long?",
+            target="90 days",
+            references=("90 days",),
+            doc_ids=("pause",),
+            answers={"rag": row, "oracle-rag": best},
+        )
         for i, (row, best) in enumerate(zip(rows, oracle, strict=True))
-    )  # fmt: skip
+    )
     rag = next(v for v in results.variants if v.name == "rag")
     passages = {
         "pause#0": Passage(text="A plan pauses 90 days."),
@@ -41,6 +47,9 @@ def test_the_waterfall_keeps_what_came_through_every_step(build_results: Callabl
     )
     (fall,) = waterfalls(results)
     assert [(s.name, s.share) for s in fall.steps] == [
-        ("document found", 0.75), ("answer in the passages", 0.5), ("answer taken from them", 0.25), ("right", 0.25),
-    ]  # fmt: skip
+        ("document found", 0.75),
+        ("answer in the passages", 0.5),
+        ("answer taken from them", 0.25),
+        ("right", 0.25),
+    ]
     assert (fall.variant, fall.asked, fall.otherwise, fall.oracle) == ("rag", 4, 0.25, ("oracle-rag", 1.0))
