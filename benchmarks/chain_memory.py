@@ -1,11 +1,12 @@
-"""What adapters cost in memory: DomainLLM's peak over three of them, beside its peak for the same prompts on the base alone.
+"""What adapters cost in memory: the peak of DomainLLM over three adapters, and for the same prompts on the base alone.
 
 python -m benchmarks.chain_memory [--ranks 16 64] [--prompts 64] [--processes 3] [--repeats 4]
 
-Each in processes of its own, in turn, that have loaded an adapter of rank 1 before, for what PEFT imports is no memory of the three.
-glibc gives every freed block of a mebibyte back at once there, so that what is held counts, not what it keeps for later. Of a process's
-repeats the lowest peak counts, of the processes the median: they differ by some mebibytes of their own. Two ranks tell what an adapter
-takes besides its weights (PEFT's modules, the beginnings of prompts that are read once for each adapter) from what grows with them.
+Both run in processes of their own, in turn. These have loaded an adapter of rank 1 before, because the memory of what
+PEFT imports is not that of the adapters. glibc is set to give freed blocks of a mebibyte or more back at once, so
+that the memory in use counts, not what glibc keeps for later. The lowest peak of a process's repeats counts, and the
+median of the processes. Two ranks tell what grows with an adapter's weights from what it takes besides (PEFT's
+modules, prefixes that are read once for each adapter).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from benchmarks.chain_throughput import RANK, child, prompts_of, warm_up
 from benchmarks.runs import save
 
 CASE = "three adapters"
-AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
+RETURN_AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 
 
 def main() -> None:
@@ -54,25 +55,32 @@ def over_adapters(
     adapters = make_adapters(folder, work, rank, n=3)
     cases = prompts_of(args.prompts, adapters)
     over, spare = cases[CASE], cases["own: eight examples, kept"][:2]
-    plan = {"side": "DomainLLM (one submission)", "base": base, "folder": folder, "adapters": adapters, "quantization": "none",
-            "new_tokens": 16, "repeats": args.repeats}  # fmt: skip
-    found: dict[str, list[list[int]]] = {"base": [], CASE: []}
-    asked = {"base": [{**p, "adapter": None} for p in over], CASE: over}
+    plan = {
+        "side": "DomainLLM (one submission)",
+        "base": base,
+        "folder": folder,
+        "adapters": adapters,
+        "quantization": "none",
+        "new_tokens": 16,
+        "repeats": args.repeats,
+    }
+    peaks: dict[str, list[list[int]]] = {"base": [], CASE: []}
+    cases_of = {"base": [{**p, "adapter": None} for p in over], CASE: over}
     for _ in range(args.processes):
-        for name, prompts in asked.items():
+        for name, prompts in cases_of.items():
             before = [*warm_up([{"adapter": first}], spare), *warm_up(prompts, spare)]
-            run = child(work, name, {**plan, "cases": {CASE: prompts}, "warm_up": {CASE: before}}, AT_ONCE)
-            found[name].append(run["cases"][CASE]["peaks"])
-    return {"how": run["memory"]["how"], **compared(found, adapters)}
+            run = child(work, name, {**plan, "cases": {CASE: prompts}, "warm_up": {CASE: before}}, RETURN_AT_ONCE)
+            peaks[name].append(run["cases"][CASE]["peaks"])
+    return {"how": run["memory"]["how"], **compared(peaks, adapters)}
 
 
-def compared(found: dict[str, list[list[int]]], adapters: Sequence[str]) -> dict[str, Any]:
+def compared(peaks: dict[str, list[list[int]]], adapters: Sequence[str]) -> dict[str, Any]:
     """Bytes: the peak of each, and what the adapters add for each byte of their files."""
     size = sum((Path(a) / "adapter_model.safetensors").stat().st_size for a in adapters)
-    without, over = ([min(peaks) for peaks in found[name]] for name in ("base", CASE))
+    without, over = ([min(repeats) for repeats in peaks[name]] for name in ("base", CASE))
     low, high = statistics.median(without), statistics.median(over)
     return {
-        "peaks": found,
+        "peaks": peaks,
         "adapter_bytes": size,
         "peak_on_base": low,
         "peak_over_three_adapters": high,

@@ -1,4 +1,4 @@
-"""Peak memory of this process: on a GPU what torch has allocated there, else the resident set as the kernel counts it."""
+"""Peak memory of this process: on a GPU what torch has allocated, on a CPU the resident set as the kernel counts it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ STATUS = Path("/proc/self/status")
 
 
 class Peak:
-    """`most()` is the peak in bytes since the last `reset()`; `how` says what is counted."""
+    """The peak since the last `reset()`."""
 
     def __init__(self) -> None:
         self._gpu = torch.cuda.is_available()
-        self._resets = self._gpu or self._forgets()
-        self.how = (
+        self._can_reset = self._gpu or self._reset_kernel_peak()
+        self.how = (  # what is counted
             "bytes allocated by torch on the GPU (torch.cuda.max_memory_allocated)"
             if self._gpu
             else "resident set of the process: kernel's high-water mark (VmHWM), set back before each timing"
-            if self._resets
+            if self._can_reset
             else "resident set of the process: high-water mark since its start (it cannot be set back here)"
         )
 
@@ -32,21 +32,23 @@ class Peak:
     def reset(self) -> None:
         if self._gpu:
             torch.cuda.reset_peak_memory_stats()
-        elif self._resets:
-            CLEAR.write_text("5")
+        elif self._can_reset:
+            self._reset_kernel_peak()
 
     def most(self) -> int:
+        """Bytes."""
         if self._gpu:
             return torch.cuda.max_memory_allocated()
-        if not self._resets:
+        if not self._can_reset:
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         line = next(x for x in STATUS.read_text().splitlines() if x.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
 
     @staticmethod
-    def _forgets() -> bool:
+    def _reset_kernel_peak() -> bool:
+        """Whether the kernel allows it: not in some containers."""
         try:
-            CLEAR.write_text("5")
+            CLEAR.write_text("5")  # proc(5): resets VmHWM
         except OSError:
             return False
         return True
