@@ -90,10 +90,9 @@ class PassRow:
 
 
 class AdapterPool:
-    """Adapters over one base, at most `limit` and `max_bytes` of their files in memory, but always one. For one thread.
+    """Adapters over one base, at most `limit` of them and `max_bytes` of their files in memory, but always one.
 
-    `one_by_one`: passes have one row, whose state is in the model's own cache. `takes_virtual_tokens`: a row can begin
-    with virtual tokens.
+    Only the thread that runs the model may use it.
     """
 
     def __init__(
@@ -114,8 +113,8 @@ class AdapterPool:
         self._base = base
         self._limit = limit
         self._max_bytes = max_bytes
-        self._one_by_one = one_by_one
-        self._takes_virtual_tokens = takes_virtual_tokens
+        self._one_by_one = one_by_one  # passes have one row, whose state is in a cache of the model's own
+        self._takes_virtual_tokens = takes_virtual_tokens  # a row's state can begin with theirs
         self._mixes_lora = acceleration.mixed_lora
         self._loaded: OrderedDict[str, LoadedAdapter] = OrderedDict()  # least recently used first
         self._peft = PeftLayers(model)
