@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from peft import LoraConfig, PeftConfig, PeftModel
 
-    from domainkit.adapters.tuned_model import TunedModel, Tuning
+    from domainkit.adapters.tuned_model import AdapterModule, TunedModel
 
 Target = str | tuple[str, ...] | None
 PeftConfigDict = Mapping[str, Any]
@@ -203,7 +203,7 @@ class Adaptation(BaseModel, MethodHooks):
 class NativeAdaptation(Adaptation):
     """Base of the methods that PEFT lacks: `build` makes the module that changes the base."""
 
-    def build(self, model: Any) -> Tuning:
+    def build(self, model: Any) -> AdapterModule:
         """The method's fresh weights over `model`, detached."""
         raise NotImplementedError
 

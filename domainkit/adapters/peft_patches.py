@@ -1,36 +1,39 @@
-"""Places in PEFT 0.21 that keep a method from bases it works on, or warn of nothing; mended when such a method is attached or loaded."""
+"""Monkey-patches for PEFT 0.21. Each says which bug it is for, how the bug shows, and when the patch can go."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def mend_peft() -> None:
-    """Make LoHa and LoKr work on packed 4-bit layers, BOFT without a compiler, and AdaLoRA load without a warning. Idempotent;
-    other layers stay PEFT's own."""
-    _mend_shapes()
-    _mend_butterfly()
-    _mend_ranks()
+def apply_peft_patches() -> None:
+    """Patch PEFT, once per process; call it before an adapter of a patched method is attached or loaded."""
+    _patch_packed_shapes()
+    _patch_boft_kernel()
+    _patch_adalora_ranks()
 
 
-# ---- LoHa, LoKr: PEFT gives their difference the shape of the stored bytes instead of the layer's ------------------------
+# ---- LoHa, LoKr on packed 4-bit layers ---------------------------------------------------------------------------------
+#
+# Bug: the difference gets the shape of the stored bytes, (n, 1), instead of the layer's (out, in).
+# Symptom: attaching LoHa or LoKr to an NF4 base fails, or its difference cannot be added.
+# It can go when PEFT takes the shape from `out_features` and `in_features`.
 
 
-def _mend_shapes() -> None:
+def _patch_packed_shapes() -> None:
     from peft.tuners.loha.layer import Linear as LohaLinear
     from peft.tuners.lokr.layer import Linear as LokrLinear
 
-    if getattr(LohaLinear, "_domainkit_mended", False):
+    if getattr(LohaLinear, "_domainkit_patched", False):
         return
-    made = LohaLinear.create_adapter_parameters
+    original = LohaLinear.create_adapter_parameters
 
     def create_adapter_parameters(self: Any, adapter_name: str, r: int, shape: tuple[int, ...]) -> None:
-        made(self, adapter_name, r, _shape(self) if len(shape) == 2 else shape)
+        original(self, adapter_name, r, _shape(self) if len(shape) == 2 else shape)
 
     LohaLinear.create_adapter_parameters = create_adapter_parameters  # type: ignore[method-assign]
     LohaLinear.get_delta_weight = _unpacked(LohaLinear.get_delta_weight, _loha)  # type: ignore[method-assign]
     LokrLinear.get_delta_weight = _unpacked(LokrLinear.get_delta_weight, _lokr)  # type: ignore[method-assign]
-    LohaLinear._domainkit_mended = True  # type: ignore[attr-defined]
+    LohaLinear._domainkit_patched = True  # type: ignore[attr-defined]
 
 
 def _shape(layer: Any) -> tuple[int, int]:
@@ -38,12 +41,12 @@ def _shape(layer: Any) -> tuple[int, int]:
     return base.out_features, base.in_features
 
 
-def _unpacked(own: Any, delta: Any) -> Any:
+def _unpacked(original: Any, delta: Any) -> Any:
     """PEFT's `get_delta_weight`, and `delta` for packed layers."""
 
     def get_delta_weight(self: Any, adapter_name: str, *, apply_rank_dropout: bool = False) -> Any:
         if tuple(self.get_base_layer().weight.shape) == _shape(self):
-            return own(self, adapter_name, apply_rank_dropout=apply_rank_dropout)
+            return original(self, adapter_name, apply_rank_dropout=apply_rank_dropout)
         return delta(self, adapter_name)
 
     return get_delta_weight
@@ -65,7 +68,11 @@ def _lokr(layer: Any, name: str) -> Any:
     return make_kron(left, right, layer.scaling[name])
 
 
-# ---- BOFT: PEFT compiles a CUDA extension, and without one drops all butterfly factors but the first ----------------------
+# ---- BOFT without a CUDA compiler --------------------------------------------------------------------------------------
+#
+# Bug: PEFT compiles a CUDA extension, and without one drops all butterfly factors but the first.
+# Symptom: a warning, and an adapter that is weaker than its options say.
+# It can go when PEFT has a version in plain torch.
 
 
 class _BlockDiagonal:
@@ -83,29 +90,34 @@ class _BlockDiagonal:
         return (whole.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2).contiguous(),)
 
 
-def _mend_butterfly() -> None:
+def _patch_boft_kernel() -> None:
     from peft.tuners.boft import layer
 
     if layer._FBD_CUDA is None:
         layer._FBD_CUDA = _BlockDiagonal()  # type: ignore[assignment]
 
 
-# ---- AdaLoRA: PEFT takes its table of ranks for LoRA's, and layers that lost every rank for a torn file, and warns of both --
+# ---- AdaLoRA adapters that lost ranks ----------------------------------------------------------------------------------
+#
+# Bug: PEFT reads AdaLoRA's `rank_pattern` (which ranks are left) as LoRA's (a rank per layer), and takes a layer that lost every
+# rank for a damaged file.
+# Symptom: warnings while a sound adapter loads.
+# It can go when both checks know AdaLoRA.
 
 
-def _mend_ranks() -> None:
+def _patch_adalora_ranks() -> None:
     from peft.tuners.adalora import AdaLoraModel
     from peft.utils import save_and_load
 
-    if getattr(AdaLoraModel, "_domainkit_mended", False):
+    if getattr(AdaLoraModel, "_domainkit_patched", False):
         return
-    made = AdaLoraModel.inject_adapter
+    original = AdaLoraModel.inject_adapter
 
     def inject_adapter(self: Any, model: Any, adapter_name: str, *args: Any, **kwargs: Any) -> None:
         config = self.peft_config[adapter_name]
         ranks, config.rank_pattern = config.rank_pattern, None
         try:
-            made(self, model, adapter_name, *args, **kwargs)
+            original(self, model, adapter_name, *args, **kwargs)
         finally:
             config.rank_pattern = ranks
 
@@ -117,7 +129,7 @@ def _mend_ranks() -> None:
 
     save_and_load._validate_lora_adapter_state_dict = without_singular_values  # type: ignore[assignment]
     AdaLoraModel.inject_adapter = inject_adapter  # type: ignore[method-assign]
-    AdaLoraModel._domainkit_mended = True  # type: ignore[attr-defined]
+    AdaLoraModel._domainkit_patched = True  # type: ignore[attr-defined]
 
 
-__all__ = ["mend_peft"]
+__all__ = ["apply_peft_patches"]

@@ -1,28 +1,33 @@
 """TunedModel: a base with an adaptation that PEFT lacks, in a wrapper that behaves as PEFT's does and writes PEFT's folder layout.
 
-A `Tuning` holds the adapter's weights and puts itself into the base, or takes itself out again, leaving no trace. Training wraps
-one in a TunedModel; serving switches many on one base.
+An `AdapterModule` holds the adapter's weights. It attaches itself to the base, and detaches without a trace. Training wraps one in
+a TunedModel; a server attaches many to one base.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch.utils.hooks import RemovableHandle
 
+from domainkit.adapters.adaptation import NativeAdaptation
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
-from domainkit.adapters.methods import METHODS, peft_warnings_muted
+from domainkit.adapters.methods import abilities_of, peft_warnings_muted, read_adapter_config
 from domainkit.errors import AdapterError, ConfigError
-from domainkit.models.encoder_decoder import is_encoder_decoder, task_type
+from domainkit.models.encoder_decoder import task_type
 from domainkit.storage import write_text
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 IDENTITY = ("peft_type", "base_model_name_or_path", "revision", "task_type", "inference_mode")
 """The fields of adapter_config.json that are not the method's options."""
@@ -39,16 +44,20 @@ class RowPositions:
     """Position behind the last token of the prompt."""
 
 
-class Tuning(torch.nn.Module):
-    """The weights of one adapter and where in a base they act.
-
-    `positional`: what a pass changes depends on where its prompts lie.
-    """
+class AdapterModule(torch.nn.Module):
+    """The weights of one adapter, and where in a base they act."""
 
     positional: ClassVar[bool] = False
+    """What a pass changes depends on the positions of its prompts."""
+    prompt_ends: torch.Tensor | None = None
+    """(B) of a positional module: ends of the next pass's prompts. None: what comes without a cache is prompt throughout."""
 
-    def switch(self, on: bool) -> None:
-        """Put the changes into the base, or take them out."""
+    def attach(self) -> None:
+        """Put the changes into the base; nothing happens when they are there."""
+        raise NotImplementedError
+
+    def detach(self) -> None:
+        """Take the changes out of the base again."""
         raise NotImplementedError
 
     def prepare_pass(self, rows: Sequence[int], positions: Sequence[RowPositions]) -> bool:
@@ -63,50 +72,49 @@ class Tuning(torch.nn.Module):
         """The trained tensors by the names they have in the adapter's file."""
         return dict(self.named_parameters())
 
-    def settle(self) -> None:
-        """The weights will not change any more: compute once what passes would compute anew."""
+    def prepare_for_inference(self) -> None:
+        """Compute once what passes would compute anew: the weights do not change any more."""
 
     def merge(self) -> None:
-        """Make the changes the base's own, where the method is mergeable."""
+        """Change the base's weights instead, where the method is mergeable."""
         raise NotImplementedError
 
 
-class Hooked(Tuning):
-    """A tuning that changes what modules take or give, by hooks; nothing of the base is replaced.
-
-    `rows` (long) are the rows of a pass that it changes, None all of them.
-    """
+class HookedModule(AdapterModule):
+    """Changes inputs or outputs of the base's modules by hooks; nothing of the base is replaced."""
 
     def __init__(self) -> None:
         super().__init__()
         self.rows: torch.Tensor | None = None
-        self._handles: list[Any] = []
+        """(n) rows of a pass that it changes; None: all."""
+        self._handles: list[RemovableHandle] = []
 
     def prepare_pass(self, rows: Sequence[int], positions: Sequence[RowPositions]) -> bool:
         device = next(self.parameters()).device
         self.rows = None if len(rows) == len(positions) else torch.tensor(rows, device=device)
         return True
 
-    def hooks(self) -> Iterator[Any]:
+    def register_hooks(self) -> Iterator[RemovableHandle]:
         """Register each hook, yielding its handle."""
         raise NotImplementedError
 
-    def switch(self, on: bool) -> None:
-        if on and not self._handles:
-            self._handles = list(self.hooks())
-        elif not on:
-            for handle in self._handles:
-                handle.remove()
-            self._handles = []
+    def attach(self) -> None:
+        if not self._handles:
+            self._handles = list(self.register_hooks())
+
+    def detach(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
 
 
 class TunedConfig:
-    """What adapter_config.json says: PEFT's own fields, and the method with its options."""
+    """The adapter_config.json of a method that PEFT lacks: PEFT's fields, and the method's options."""
 
     is_prompt_learning = False
     task_type = "CAUSAL_LM"
 
-    def __init__(self, method: Any) -> None:
+    def __init__(self, method: Any) -> None:  # a NativeAdaptation, each with a field `kind` of its own type
         self.method = method
         self.peft_type = method.kind.upper()
         self.base_model_name_or_path: str | None = None
@@ -114,31 +122,31 @@ class TunedConfig:
         self.inference_mode = False
 
     def to_dict(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in IDENTITY} | {"inference_mode": True}
-        return own | {k: v for k, v in self.method.model_dump(mode="json").items() if k != "kind"}
+        fields = {name: getattr(self, name) for name in IDENTITY} | {"inference_mode": True}
+        return fields | {k: v for k, v in self.method.model_dump(mode="json").items() if k != "kind"}
 
 
 class TunedModel(torch.nn.Module):
-    """`model` with `tuning` switched on; called, saved and switched off as a PeftModel is."""
+    """`model` with an adapter module attached; called, saved and disabled as a PeftModel is."""
 
     _hf_peft_config_loaded = True
-    """transformers' Trainer: quantised weights are not what is trained."""
+    """Tells transformers' Trainer that quantised weights are not what is trained."""
 
-    def __init__(self, model: Any, tuning: Tuning, config: TunedConfig) -> None:
+    def __init__(self, model: PreTrainedModel, tuning: AdapterModule, config: TunedConfig) -> None:
         super().__init__()
         self.dtype = model.dtype
-        self.base_model = model
+        self.base_model: Any = model  # also a GenerationMixin, which PreTrainedModel does not declare
         self.tuning = tuning
         config.task_type = task_type(model)
         self.peft_config = {"default": config}
         self.active_adapter = "default"
         self.train(model.training)
-        tuning.switch(True)
+        tuning.attach()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The base's forward; for a positional tuning also `prompt_ends` (B), the number of positions of each row's prompt."""
+        """The base's forward. A positional module also takes `prompt_ends` (B): positions of each row's prompt."""
         if self.tuning.positional and (ends := kwargs.pop("prompt_ends", None)) is not None:
-            self.tuning.told = ends
+            self.tuning.prompt_ends = ends
         with self._precision():
             return self.base_model(*args, **kwargs)
 
@@ -158,7 +166,7 @@ class TunedModel(torch.nn.Module):
                 raise
             return getattr(self.base_model, name)
 
-    # ---- what PEFT's wrapper offers
+    # ---- as PEFT's wrapper
 
     @property
     def positional(self) -> bool:
@@ -178,15 +186,15 @@ class TunedModel(torch.nn.Module):
     @contextmanager
     def disable_adapter(self) -> Iterator[None]:
         """The base alone."""
-        self.tuning.switch(False)
+        self.tuning.detach()
         try:
             yield
         finally:
-            self.tuning.switch(True)
+            self.tuning.attach()
 
     def unload(self) -> Any:
         """The base, as it was before."""
-        self.tuning.switch(False)
+        self.tuning.detach()
         return self.base_model
 
     def merge_and_unload(self, *args: Any, **kwargs: Any) -> Any:
@@ -219,15 +227,14 @@ class TunedModel(torch.nn.Module):
 # ---- from a folder -----------------------------------------------------------------------------------------------------
 
 
-def own_method(folder: str | Path) -> Any:
-    """The method of an adapter folder, with its options, when it is one of domainkit's own; None when it is PEFT's.
+def native_method(folder: str | Path) -> NativeAdaptation | None:
+    """The method of an adapter folder, with its options, when PEFT lacks it; None when PEFT has it.
 
     Raises AdapterError when its options cannot be read.
     """
-    values = json.loads((Path(folder) / PEFT_CONFIG).read_text(encoding="utf-8"))
-    kind = str(values.get("peft_type", "")).lower()
-    method: Any = METHODS.load(kind) if kind in METHODS else None
-    if method is None or not hasattr(method, "build"):
+    values = read_adapter_config(folder)
+    method = abilities_of(values["peft_type"])
+    if not issubclass(method, NativeAdaptation):
         return None
     try:
         return method(**{name: v for name, v in values.items() if name not in IDENTITY})
@@ -239,30 +246,33 @@ def own_method(folder: str | Path) -> Any:
         ) from e
 
 
-def load_tuning(model: Any, folder: str | Path, method: Any) -> Tuning:
-    """The folder's adapter over `model`, switched off. Raises AdapterError when its weights are not those of this base."""
+def load_adapter_module(model: Any, folder: str | Path, method: Any) -> AdapterModule:
+    """The folder's adapter over `model`, detached. Raises AdapterError when its weights are not those of this base."""
     try:
-        tuning: Tuning = method.build(model)
-        wanted, found = tuning.weights(), load_file(Path(folder) / WEIGHTS)
+        tuning: AdapterModule = method.build(model)
+        expected, stored = tuning.weights(), load_file(Path(folder) / WEIGHTS)
     except (ConfigError, SafetensorError) as e:
         raise AdapterError(f"does not fit this base: {e}", where=str(folder)) from e
-    for fault, names in (("are missing", wanted.keys() - found), ("belong to no layer", found.keys() - wanted.keys())):
+    for problem, names in (
+        ("are missing", expected.keys() - stored),
+        ("belong to no layer", stored.keys() - expected.keys()),
+    ):
         if names:
             raise AdapterError(
-                f"its weights are incomplete or foreign: {len(names)} {fault}, {min(names)} among them",
+                f"its weights are incomplete or foreign: {len(names)} {problem}, {min(names)} among them",
                 where=str(folder),
                 next_step="copy the folder again, or use the base it was trained on",
             )
-    wrong = next((name for name, w in wanted.items() if w.shape != found[name].shape), None)
+    wrong = next((name for name, w in expected.items() if w.shape != stored[name].shape), None)
     if wrong:
         raise AdapterError(
-            f"does not fit this base: {wrong} is {list(found[wrong].shape)} in the file and {list(wanted[wrong].shape)} here",
+            f"does not fit this base: {wrong} is {list(stored[wrong].shape)} in the file and {list(expected[wrong].shape)} here",
             where=str(folder),
             next_step="use the base it was trained on",
         )
     with torch.no_grad():
-        for name, weight in wanted.items():
-            weight.copy_(found[name])
+        for name, weight in expected.items():
+            weight.copy_(stored[name])
     return tuning
 
 
@@ -271,54 +281,62 @@ def load_adapted(model: Any, folder: str | Path, *, trainable: bool = False) -> 
 
     Raises AdapterError when the folder's weights do not fit the base.
     """
-    method = own_method(folder)
+    method = native_method(folder)
     if method is None:
         from peft import PeftModel
 
-        from domainkit.adapters.peft_patches import mend_peft
+        from domainkit.adapters.peft_patches import apply_peft_patches
 
-        mend_peft()
-        with peft_warnings_muted():
-            return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
-    tuning = load_tuning(model, folder, method)
+        apply_peft_patches()
+        try:
+            with peft_warnings_muted():
+                return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+        except (RuntimeError, ValueError, KeyError, TypeError) as e:
+            raise AdapterError(
+                f"does not fit its base: {str(e).strip().splitlines()[0]}",
+                where=str(folder),
+                next_step="use the base it was trained on",
+            ) from e
+    tuning = load_adapter_module(model, folder, method)
     tuning.requires_grad_(trainable)
     for weight in tuning.weights().values():
         weight.requires_grad_(trainable)
     if not trainable:
-        tuning.settle()
+        tuning.prepare_for_inference()
     return TunedModel(model, tuning, TunedConfig(method))
 
 
 # ---- where a base can be changed ---------------------------------------------------------------------------------------
 
 
-def stacks(model: Any) -> list[Any]:
-    """The base's stacks of blocks: its decoder, or encoder and decoder."""
-    if is_encoder_decoder(model):
-        return [model.get_encoder(), model.get_decoder()]
-    return [model.get_decoder()]
-
-
-def blocks(stack: Any) -> Sequence[Any]:
-    """The stack's blocks in order. Raises ConfigError for a stack of another build."""
+def transformer_blocks(stack: Any) -> Sequence[torch.nn.Module]:
+    """The blocks of an encoder or decoder in order. Raises ConfigError for a stack of another build."""
     lists = [m for m in stack.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    config = stack.config
-    depth = getattr(config, "num_hidden_layers", None) or getattr(config, "num_layers", None)
-    found = next((m for m in lists if len(m) == depth), None)
-    if found is None:
+    depth = getattr(stack.config, "num_hidden_layers", None) or getattr(stack.config, "num_layers", None)
+    blocks = next((m for m in lists if len(m) == depth), None)
+    if blocks is None:
         raise ConfigError(
             f"{type(stack).__name__} holds no list of {depth} blocks to adapt", next_step="use a LoRA-type method"
         )
-    return list(found)
+    return list(blocks)
 
 
-def first_of(out: Any) -> tuple[torch.Tensor, Any]:
-    """(the hidden states, how to put others in their place) of what a module gives: a tensor, or a tuple that starts with one."""
-    if isinstance(out, tuple):
-        return out[0], lambda new: (new, *out[1:])
-    return out, lambda new: new
+def hidden_states_of(output: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+    """(hidden states in a module's output, a function that puts others in their place): a tensor, or a tuple that starts with one."""
+    if isinstance(output, tuple):
+        return output[0], lambda hidden: (hidden, *output[1:])
+    return output, lambda hidden: hidden
 
 
 __all__ = [
-    "Hooked", "RowPositions", "TunedConfig", "TunedModel", "Tuning", "blocks", "first_of", "load_adapted", "load_tuning", "own_method", "stacks",
-]  # fmt: skip
+    "AdapterModule",
+    "HookedModule",
+    "RowPositions",
+    "TunedConfig",
+    "TunedModel",
+    "hidden_states_of",
+    "load_adapted",
+    "load_adapter_module",
+    "native_method",
+    "transformer_blocks",
+]

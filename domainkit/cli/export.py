@@ -12,6 +12,10 @@ from domainkit.errors import ConfigError
 
 def export(
     adapters: Annotated[list[Path], typer.Argument(help="Adapter folders, all of one base.")],
+    to: Annotated[
+        str | None, typer.Option(help="Target: vllm (its command), plain-lora or merged (a folder).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write, for targets that write one.")] = None,
     server: Annotated[
         bool, typer.Option("--server", help="Print the vLLM command that serves the base with these adapters.")
     ] = False,
@@ -19,25 +23,27 @@ def export(
         Path | None,
         typer.Option(help="Write the adapter (PiSSA, OLoRA, AdaLoRA, LoHa, VeRA, MiSS) as the same plain LoRA here."),
     ] = None,
-    base: Annotated[str | None, typer.Option(help="With --plain-lora: base of an adapter without a card.")] = None,
+    base: Annotated[str | None, typer.Option(help="Base of an adapter without a card.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="With --to merged: held-out examples on which the merge must keep the tune.")
+    ] = None,
 ) -> None:
     """Take adapters to a server: the exact command that serves them, or an adapter as the plain LoRA that servers load."""
     if plain_lora is not None:
-        _convert(adapters, plain_lora, base)
-        return
-    if not server:
+        to, out = "plain-lora", plain_lora
+    elif server:
+        to = "vllm"
+    if to is None:
         raise ConfigError(
             "nothing to export to", next_step="give --server for the vLLM command, or --plain-lora FOLDER to convert"
         )
-    from domainkit.export.vllm import serve_command
+    from domainkit.export import EXPORTS
 
-    typer.echo(serve_command(None, adapters))
+    target = EXPORTS.load(to)
 
+    from domainkit.corpus.read import read_examples
+    from domainkit.export.target import ExportJob
 
-def _convert(adapters: list[Path], out: Path, base: str | None) -> None:
-    if len(adapters) != 1:
-        raise ConfigError("takes one adapter at a time", where="--plain-lora", next_step="run it once for each")
-    from domainkit.export.plain_lora import to_plain_lora
-
-    made = to_plain_lora(adapters[0], out, base=base, quantization=None if base is None else "none")
-    typer.echo(f"Adapter: {made.folder} (plain LoRA, same logits)")
+    held_out = read_examples(data) if data is not None else ()
+    for line in target(ExportJob(tuple(adapters), out, base=base, held_out=held_out)).lines:
+        typer.echo(line)

@@ -25,7 +25,7 @@ from domainkit.adapters.folder import CARD, Adapter
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example
-from domainkit.errors import AdapterError, saving
+from domainkit.errors import saving
 from domainkit.export.merge_plan import (
     MergeError,
     Origin,
@@ -121,7 +121,7 @@ def merge(
     rendered = render_held_out(held_out, reference)
     pad_id = reference.tokenizer.pad_token_id
     before = measure_held_out(reference.model, rendered, pad_id)
-    model = attach_saved(reference.model, origin.adapter.folder)
+    model = load_adapted(reference.model, origin.adapter.folder).eval()
     trained = measure_held_out(model, rendered, pad_id)
     facts = _Facts(
         origin, reference.source, reference.folder, reference.tokenizer, rendered, before, trained, fingerprint
@@ -174,18 +174,6 @@ def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[Token
     return tokenize_examples(chosen, base.chat_template, base.context_length)
 
 
-def attach_saved(model: Any, folder: Path) -> Any:
-    """The base with the folder's adapter. Raises AdapterError when they do not fit."""
-    try:
-        return load_adapted(model, folder).eval()
-    except (RuntimeError, ValueError, KeyError, TypeError) as e:
-        raise AdapterError(
-            f"does not fit its base: {str(e).strip().splitlines()[0]}",
-            where=str(folder),
-            next_step="use the base it was trained on",
-        ) from e
-
-
 # ---- 3. candidates -----------------------------------------------------------------------------------------------------
 
 
@@ -231,7 +219,7 @@ def _plain_model(facts: _Facts, name: str) -> Any:
     loaded = _load(facts.origin, "none")
     if name == "dequantised":
         round_weights(loaded.model, facts.origin.quantization)
-    return attach_saved(loaded.model, facts.origin.adapter.folder)
+    return load_adapted(loaded.model, facts.origin.adapter.folder).eval()
 
 
 @torch.no_grad()
@@ -331,4 +319,4 @@ def _finish(folder: Path, out: Path, card: MergeCard) -> Merged:
     return Merged(out, card)
 
 
-__all__ = ["KEEP", "MergeCard", "MergeError", "Merged", "attach_saved", "merge"]
+__all__ = ["KEEP", "MergeCard", "MergeError", "Merged", "merge"]

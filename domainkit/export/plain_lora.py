@@ -15,8 +15,8 @@ from domainkit.adapters.adaptation import PeftConfigDict
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, check_replaceable, write_card
 from domainkit.adapters.methods import abilities_of, peft_warnings_muted, read_adapter_config
 from domainkit.adapters.methods.low_rank.lora import PLAIN_STARTS, Lora, start_of
+from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import ConfigError
-from domainkit.export.merge import attach_saved
 from domainkit.export.merge_plan import MergeError, Origin, find_origin, refuse_method
 from domainkit.models import Quantization
 from domainkit.models.load import load_base
@@ -42,7 +42,7 @@ def to_plain_lora(
     with staged_folder(out) as staged, peft_warnings_muted():
         expected = _logits(_convert(config, origin, staged))
         _name_base(staged, origin)
-        _check_same(expected, _logits(attach_saved(_base(origin), staged)), origin)
+        _check_same(expected, _logits(load_adapted(_base(origin), staged).eval()), origin)
         _write_card(origin, staged)
     return Adapter.load(out, need_card=origin.adapter.card is not None)
 

@@ -1,4 +1,4 @@
-"""What PEFT gets wrong about packed layers and butterflies is right after `mend_peft`."""
+"""What PEFT gets wrong about packed layers and butterflies is right after `apply_peft_patches`."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from peft import LoraConfig
 from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import attach, peft_warnings_muted
 from domainkit.adapters.methods.low_rank.lora import Lora
+from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError
 from domainkit.export.combine import combine
-from domainkit.export.merge import attach_saved
 from domainkit.export.merge_plan import MergeError
 from domainkit.models.load import load_base
 from domainkit.training.config import TrainConfig
@@ -53,7 +53,7 @@ def pair(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
 def deltas(base: str, folder: Path) -> dict[str, torch.Tensor]:
     from peft.tuners.lora.layer import LoraLayer
 
-    model: Any = attach_saved(load_base(base, quantization="nf4", purpose="infer").model, folder)
+    model: Any = load_adapted(load_base(base, quantization="nf4", purpose="infer").model, folder).eval()
     return {n: m.get_delta_weight("default") for n, m in model.named_modules() if isinstance(m, LoraLayer)}
 
 

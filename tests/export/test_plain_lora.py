@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.adapters.methods.low_rank.lora import is_plain_lora
+from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError
-from domainkit.export.merge import attach_saved
 from domainkit.export.merge_plan import MergeError
 from domainkit.export.plain_lora import to_plain_lora
 from domainkit.models.load import load_base
@@ -42,7 +42,7 @@ def build(base: str, folder: Path, config: Any) -> Path:
 
 def logits(base: str, folder: Path) -> torch.Tensor:
     with peft_warnings_muted(), torch.no_grad():
-        model = attach_saved(load_base(base, quantization="none", purpose="infer").model, folder)
+        model = load_adapted(load_base(base, quantization="none", purpose="infer").model, folder).eval()
         return model(input_ids=torch.arange(30)[None] + 70).logits
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from domainkit.adapters.peft_patches import mend_peft
+from domainkit.adapters.peft_patches import apply_peft_patches
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import AdapterError, RequestError
 from domainkit.inference.adapters.pool import MIXED
@@ -243,7 +243,7 @@ def test_rotations_are_built_once(
     from peft import BOFTConfig
     from peft.tuners.boft.layer import BOFTLayer
 
-    mend_peft()
+    apply_peft_patches()
     config = BOFTConfig(boft_block_size=4, boft_n_butterfly_factor=2, target_modules=["q_proj", "v_proj"])
     made = [save_adapter(tiny_base, tmp_path / str(seed), seed, config) for seed in (1, 2)]
     engine = LocalBackend(tiny_base, None, quantization, "cpu")

@@ -13,7 +13,7 @@ import torch
 
 from domainkit.adapters.adaptation import hooks
 from domainkit.adapters.methods import METHODS, attach, forward_arguments, parse_method, peft_warnings_muted
-from domainkit.adapters.tuned_model import load_adapted, own_method
+from domainkit.adapters.tuned_model import load_adapted, native_method
 from domainkit.errors import ConfigError
 from domainkit.inference.adapters.pool import MIXED
 from domainkit.inference.local import LocalBackend, local_backend
@@ -116,7 +116,7 @@ def measure(name: str, precision: str, tiny: str, folder: Path) -> dict[str, str
         )
     hooks(method).save(model, folder, start)
     loaded = load_adapted(load_base(tiny, quantization=precision, keep_packed=True).model, folder)  # type: ignore[arg-type]
-    whose = "" if own_method(folder) is None else ": through domainkit, whose own method it is"
+    whose = "" if native_method(folder) is None else ": through domainkit, whose own method it is"
     found["save, load"] = held(near(logits(loaded, rows), trained), "loaded, it answers otherwise") + whose
     found["left padding"] = left_padding(case)
     found["shared batch"] = shared_batch(case, precision, tiny, folder)

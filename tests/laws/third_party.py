@@ -9,7 +9,8 @@ import torch
 from pydantic import Field
 
 from domainkit.adapters.adaptation import Adaptation, NativeAdaptation, PeftConfigDict, wrap
-from domainkit.adapters.tuned_model import Hooked, blocks, stacks
+from domainkit.adapters.tuned_model import HookedModule, transformer_blocks
+from domainkit.models.encoder_decoder import architecture_of
 
 
 class RandLora(Adaptation):
@@ -48,14 +49,14 @@ class BlockScale(NativeAdaptation):
         return BlockScales(model)
 
 
-class BlockScales(Hooked):
+class BlockScales(HookedModule):
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self._blocks = list(blocks(stacks(model)[-1]))
+        self._blocks = list(transformer_blocks(architecture_of(model).stacks(model)[-1]))
         width = model.config.get_text_config().hidden_size
         self.factors = torch.nn.ParameterList([torch.ones(width, device=model.device) for _ in self._blocks])
 
-    def hooks(self) -> Iterator[Any]:
+    def register_hooks(self) -> Iterator[Any]:
         for factor, block in zip(self.factors, self._blocks, strict=True):
             yield block.register_forward_hook(self._scale(factor))
 

@@ -20,8 +20,8 @@ import torch
 
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, split_task
 from domainkit.adapters.methods import abilities_of, read_adapter_config
-from domainkit.adapters.peft_patches import mend_peft
-from domainkit.adapters.tuned_model import RowPositions, Tuning, load_tuning, own_method
+from domainkit.adapters.peft_patches import apply_peft_patches
+from domainkit.adapters.tuned_model import AdapterModule, RowPositions, load_adapter_module, native_method
 from domainkit.errors import AdapterError
 from domainkit.inference.adapters.peft_layers import (
     PeftLayers,
@@ -56,7 +56,7 @@ class LoadedAdapter:
     """Rows can share a forward pass if their adapters' keys are equal."""
     bytes: int = 0
     virtual_tokens: VirtualTokens | None = None
-    tuning: Tuning | None = None
+    tuning: AdapterModule | None = None
     """Of the methods that PEFT lacks."""
     in_peft_layers: bool = False
 
@@ -141,7 +141,7 @@ class AdapterPool:
         if self._peft.peft_type is None or read_adapter(spec)[1] in self._loaded:
             return True
         folder = split_task(spec)[0]
-        method = own_method(folder)
+        method = native_method(folder)
         if method is not None:
             return method.mixes_in_batch(read_adapter_config(folder))
         config = read_config(folder)
@@ -159,7 +159,7 @@ class AdapterPool:
     def _remove(self, name: str) -> None:
         adapter = self._loaded.pop(name)
         if adapter.tuning is not None:
-            adapter.tuning.switch(False)
+            adapter.tuning.detach()
         elif adapter.in_peft_layers and self._others_in_peft_layers():
             self._peft.remove(name)
         elif adapter.in_peft_layers:
@@ -177,7 +177,7 @@ class AdapterPool:
 
     def _read(self, adapter: Adapter, name: str, task: str | None) -> LoadedAdapter:
         folder = str(adapter.folder)
-        method = own_method(folder)
+        method = native_method(folder)
         config = None if method is not None else read_config(folder)
         values = read_adapter_config(folder)
         abilities = abilities_of(values["peft_type"])
@@ -199,9 +199,9 @@ class AdapterPool:
         """An adapter of a method that PEFT lacks."""
         if not mixes and self._peft.peft_type:  # it replaces weights that PEFT's layers would wrap
             self._clear_peft_layers()
-        tuning = load_tuning(self._model, adapter.folder, method)
+        tuning = load_adapter_module(self._model, adapter.folder, method)
         tuning.requires_grad_(False)
-        tuning.settle()
+        tuning.prepare_for_inference()
         batch_key = MIXED if mixes else name
         return LoadedAdapter(name, batch_key, _size(adapter), tuning=tuning)
 
@@ -222,7 +222,7 @@ class AdapterPool:
     def _read_peft_layers(self, adapter: Adapter, name: str, config: PeftConfig, *, mixes: bool) -> LoadedAdapter:
         folder = str(adapter.folder)
         check_removable(config, folder)
-        mend_peft()
+        apply_peft_patches()
         if self._peft.peft_type != type_of(config):
             self._clear_peft_layers()
         try:
@@ -271,12 +271,15 @@ class AdapterPool:
         # First off, then on: two tunings may replace the same weights.
         for name, tuning in tunings.items():
             if name not in members:
-                tuning.switch(False)
+                tuning.detach()
         used = [name for name in members if name in tunings]
         positions = [self._positions(row) for row in rows] if used else []
         for name in used:
             # A pass may read none of the positions that a tuning changes. Then it stays off, and costs nothing.
-            tunings[name].switch(tunings[name].prepare_pass(members[name], positions))
+            if tunings[name].prepare_pass(members[name], positions):
+                tunings[name].attach()
+            else:
+                tunings[name].detach()
 
     def _positions(self, row: PassRow) -> RowPositions:
         if self._has_encoder:

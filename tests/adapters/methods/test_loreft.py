@@ -10,7 +10,7 @@ import torch
 
 from domainkit.adapters.methods import attach, forward_arguments, parse_method
 from domainkit.adapters.methods.activations.loreft import prompt_ends
-from domainkit.adapters.methods.activations.reft_layers import Interventions, Loreft, shares
+from domainkit.adapters.methods.activations.reft_layers import Interventions, Loreft, n_positions
 from domainkit.adapters.tuned_model import TunedModel, load_adapted
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import AdapterError, ConfigError
@@ -74,7 +74,7 @@ def test_untied_ends_are_changed_apart(tiny_base: str) -> None:
 
 @pytest.mark.parametrize(("prompt", "wanted"), [(40, (7, 7)), (14, (7, 7)), (9, (4, 4)), (2, (1, 1)), (1, (0, 0))])
 def test_short_prompts_give_half_to_each_end(tiny_base: str, prompt: int, wanted: tuple[int, int]) -> None:
-    assert shares(prompt, 7, 7) == wanted
+    assert n_positions(prompt, 7, 7) == wanted
     model = adapted(tiny_base, layers=(0,))
     before, after = streams(model, PROMPT[:, :1].repeat(1, prompt) + torch.arange(prompt))
     changed = (before != after).any(-1)[0].nonzero().flatten().tolist()

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import torch
 from torch.nn.functional import gelu, linear, relu, silu
 
-from domainkit.adapters.tuned_model import Hooked, blocks, first_of, stacks
+from domainkit.adapters.tuned_model import HookedModule, hidden_states_of, transformer_blocks
 from domainkit.errors import ConfigError
+from domainkit.models.encoder_decoder import architecture_of
 
 Placement = Literal["houlsby", "pfeiffer", "parallel"]
 ACTIVATIONS: dict[str, Any] = {"relu": relu, "gelu": gelu, "silu": silu}
@@ -36,44 +37,44 @@ class Bottleneck(torch.nn.Module):
         return (linear(inner, self.up, self.up_bias) * self.scale).to(x.dtype)
 
 
-class Bottlenecks(Hooked):
+class Bottlenecks(HookedModule):
     """A bottleneck for each part of each block that the placement names."""
 
     def __init__(self, model: Any, *, placement: Placement, size: int, activation: str, scale: float) -> None:
         super().__init__()
         self.placement = placement
         self._parts: dict[str, torch.nn.Module] = {}
-        for place, stack in enumerate(stacks(model)):
-            for i, block in enumerate(blocks(stack)):
+        for s, stack in enumerate(architecture_of(model).stacks(model)):
+            for i, block in enumerate(transformer_blocks(stack)):
                 names = (ATTENTION, FEEDFORWARD) if placement == "houlsby" else (FEEDFORWARD,)
-                for label, known in zip(("attention", "feedforward")[-len(names) :], names, strict=True):
-                    self._parts[f"{place}_{i}_{label}"] = _part(block, known)
+                for label, part_names in zip(("attention", "feedforward")[-len(names) :], names, strict=True):
+                    self._parts[f"{s}_{i}_{label}"] = _part(block, part_names)
         width = model.config.get_text_config().hidden_size
-        made = {name: Bottleneck(width, size, activation, scale) for name in self._parts}
-        self.layers = torch.nn.ModuleDict(made).to(model.device)
+        layers = {name: Bottleneck(width, size, activation, scale) for name in self._parts}
+        self.layers = torch.nn.ModuleDict(layers).to(model.device)
 
-    def hooks(self) -> Iterator[Any]:
+    def register_hooks(self) -> Iterator[Any]:
         for name, part in self._parts.items():
             yield part.register_forward_hook(self._change(self.layers[name]), with_kwargs=True)
 
     def _change(self, bottleneck: Any) -> Any:
         def hook(part: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Any:
-            y, put = first_of(out)
+            y, replace = hidden_states_of(out)
             x = y if self.placement != "parallel" else args[0] if args else kwargs["hidden_states"]
             if self.rows is None:
-                return put(y + bottleneck(x))
-            return put(y.index_add(0, self.rows, bottleneck(x[self.rows]).to(y.dtype)))
+                return replace(y + bottleneck(x))
+            return replace(y.index_add(0, self.rows, bottleneck(x[self.rows]).to(y.dtype)))
 
         return hook
 
 
-def _part(block: Any, known: tuple[str, ...]) -> torch.nn.Module:
-    found = next((m for name, m in block.named_modules() if name.rpartition(".")[2] in known), None)
-    if found is None:
+def _part(block: torch.nn.Module, names: tuple[str, ...]) -> torch.nn.Module:
+    part = next((m for name, m in block.named_modules() if name.rpartition(".")[2] in names), None)
+    if part is None:
         children = ", ".join(name for name, _ in block.named_children())
         raise ConfigError(
-            f"the base's blocks ({type(block).__name__}: {children}) have no part named {', '.join(known)}",
+            f"the base's blocks ({type(block).__name__}: {children}) have no part named {', '.join(names)}",
             where="method.placement",
             next_step="use method=lora, which needs linear layers only",
         )
-    return found
+    return part

@@ -31,7 +31,7 @@ class Full(NativeAdaptation):
         return super().attach(model)
 
     def build(self, model: Any) -> Any:
-        """Copies of all weights, switched off."""
+        """Copies of all weights."""
         from domainkit.adapters.methods.base_weights.replaced_layers import Replacements
 
         return Replacements(model, lambda name: True)

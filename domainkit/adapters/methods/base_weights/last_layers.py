@@ -36,18 +36,19 @@ class LastLayers(NativeAdaptation):
         return super().attach(model)
 
     def build(self, model: Any) -> Any:
-        """Copies of the blocks' weights, switched off."""
+        """Copies of the blocks' weights."""
         from domainkit.adapters.methods.base_weights.replaced_layers import Replacements
-        from domainkit.adapters.tuned_model import blocks, stacks
+        from domainkit.adapters.tuned_model import transformer_blocks
+        from domainkit.models.encoder_decoder import architecture_of
 
-        found = blocks(stacks(model)[-1])
-        count = -(-len(found) // 4) if self.count is None else self.count
-        if count > len(found):
+        blocks = transformer_blocks(architecture_of(model).stacks(model)[-1])
+        count = -(-len(blocks) // 4) if self.count is None else self.count
+        if count > len(blocks):
             raise ConfigError(
-                f"count={count} is more than the base's {len(found)} blocks",
+                f"count={count} is more than the base's {len(blocks)} blocks",
                 where="method.count",
                 next_step="use fewer, or method=full",
             )
-        chosen = {id(p) for block in found[-count:] for p in block.parameters()}
+        chosen = {id(p) for block in blocks[-count:] for p in block.parameters()}
         names = {name for name, p in model.named_parameters() if id(p) in chosen}
         return Replacements(model, names.__contains__)

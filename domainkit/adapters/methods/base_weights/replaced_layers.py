@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from domainkit.adapters.tuned_model import Tuning
+from domainkit.adapters.tuned_model import AdapterModule
 from domainkit.errors import ConfigError
 
 
-class Replacements(Tuning):
+class Replacements(AdapterModule):
     """Trained weights for the base's parameters that `chosen` names; a tied one is one weight in all its places."""
 
     def __init__(self, model: Any, chosen: Callable[[str], bool]) -> None:
@@ -23,30 +23,36 @@ class Replacements(Tuning):
                 name = names.setdefault(id(weight), f"{path}.{leaf}".lstrip("."))
                 if chosen(name):
                     self._slots.setdefault(name, []).append((module, leaf))
-        self._own = {name: getattr(*slots[0]) for name, slots in self._slots.items()}
-        packed = next((name for name, w in self._own.items() if not w.is_floating_point()), None)
-        if packed or not self._own:
+        self._base = {name: getattr(*slots[0]) for name, slots in self._slots.items()}
+        packed = next((name for name, w in self._base.items() if not w.is_floating_point()), None)
+        if packed or not self._base:
             raise _packed(f"{packed} is" if packed else "the weights are")
         self._trained = {
-            name: torch.nn.Parameter(w.detach().to(torch.float32, copy=True)) for name, w in self._own.items()
+            name: torch.nn.Parameter(w.detach().to(torch.float32, copy=True)) for name, w in self._base.items()
         }
 
     def weights(self) -> dict[str, torch.nn.Parameter]:
         return dict(self._trained)
 
-    def switch(self, on: bool) -> None:
-        for name, weight in (self._trained if on else self._own).items():
+    def attach(self) -> None:
+        self._put(self._trained)
+
+    def detach(self) -> None:
+        self._put(self._base)
+
+    def _put(self, weights: dict[str, torch.nn.Parameter]) -> None:
+        for name, weight in weights.items():
             for module, leaf in self._slots[name]:
                 module._parameters[leaf] = weight
 
-    def settle(self) -> None:
-        """In the base's own precision, in which they answer."""
+    def prepare_for_inference(self) -> None:
+        """Weights in the precision of the base's."""
         for name, weight in self._trained.items():
-            weight.data = weight.data.to(self._own[name].dtype)
+            weight.data = weight.data.to(self._base[name].dtype)
 
     def merge(self) -> None:
-        self.settle()
-        self.switch(True)
+        self.prepare_for_inference()
+        self.attach()
 
 
 def refuse_quantised(model: Any, method: str) -> None:

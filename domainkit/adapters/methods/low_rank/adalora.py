@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, model_validator
 
 from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
-from domainkit.adapters.peft_patches import mend_peft
+from domainkit.adapters.peft_patches import apply_peft_patches
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class AdaLora(Adaptation):
         """The base with fresh weights: singular values zero, so that nothing changes before the first step."""
         from peft import AdaLoraConfig
 
-        mend_peft()
+        apply_peft_patches()
         start = self.initial_rank or max(self.rank + 1, round(1.5 * self.rank))
         config = AdaLoraConfig(
             init_r=start,

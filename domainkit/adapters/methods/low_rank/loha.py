@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
-from domainkit.adapters.peft_patches import mend_peft
+from domainkit.adapters.peft_patches import apply_peft_patches
 
 
 class Loha(Adaptation):
@@ -40,7 +40,7 @@ class Loha(Adaptation):
         """The base with fresh weights, one of the four factors zero; works on packed 4-bit layers too."""
         from peft import LoHaConfig
 
-        mend_peft()
+        apply_peft_patches()
         config = LoHaConfig(
             r=self.rank,
             alpha=self.alpha or self.rank,  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from domainkit.adapters.adaptation import Adaptation, target_modules, wrap
-from domainkit.adapters.peft_patches import mend_peft
+from domainkit.adapters.peft_patches import apply_peft_patches
 
 
 class Lokr(Adaptation):
@@ -39,7 +39,7 @@ class Lokr(Adaptation):
         """The base with fresh weights, the left factor zero; works on packed 4-bit layers too."""
         from peft import LoKrConfig
 
-        mend_peft()
+        apply_peft_patches()
         config = LoKrConfig(
             r=self.rank,
             alpha=self.alpha or self.rank,  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from domainkit.adapters.adaptation import SMALL, Adaptation, Target, target_modules, wrap
-from domainkit.adapters.peft_patches import mend_peft
+from domainkit.adapters.peft_patches import apply_peft_patches
 
 
 class Boft(Adaptation):
@@ -44,7 +44,7 @@ class Boft(Adaptation):
         """The base with identity rotations, which change nothing."""
         from peft import BOFTConfig
 
-        mend_peft()
+        apply_peft_patches()
         config = BOFTConfig(
             boft_block_size=self.block_size,
             boft_n_butterfly_factor=self.factors,

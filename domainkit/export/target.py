@@ -1,0 +1,69 @@
+"""What every export target takes and gives: an ExportJob in, an Exported out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from domainkit.corpus.example import Example
+from domainkit.errors import ConfigError
+from domainkit.models import Quantization
+from domainkit.training.heldout import Proof
+
+
+@dataclass(frozen=True, slots=True)
+class ExportJob:
+    """What to export. A target uses the fields that it needs."""
+
+    adapters: tuple[Path, ...]
+    """Adapter folders of one base."""
+    out: Path | None = None
+    """Folder or file to write; a target that only prints needs none."""
+    base: str | None = None
+    """Base of an adapter without a card."""
+    quantization: Quantization | None = None
+    """How that base was held in training."""
+    held_out: Sequence[Example] = ()
+    """Examples that the adapter was not trained on, for targets that prove that the tune survives."""
+
+    def one_adapter(self) -> Path:
+        """The only adapter. Raises ConfigError when there are several."""
+        if len(self.adapters) != 1:
+            raise ConfigError("this target takes one adapter at a time", next_step="run it once for each")
+        return self.adapters[0]
+
+    def required_out(self) -> Path:
+        """`out`. Raises ConfigError when it is not given."""
+        if self.out is None:
+            raise ConfigError("this target writes a folder", where="--out", next_step="name a new folder: --out FOLDER")
+        return self.out
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What a target made."""
+
+    lines: tuple[str, ...]
+    """What the command line prints."""
+    path: Path | None = None
+    """What was written."""
+
+
+class ExportTarget(Protocol):
+    """A line of EXPORTS. Raises a DomainkitError for what it cannot export, and then writes nothing."""
+
+    def __call__(self, job: ExportJob) -> Exported: ...
+
+
+def proof_lines(proof: Proof, not_taken: Sequence[Proof] = ()) -> list[str]:
+    """What held-out text says of the result, and of the candidates that were not taken."""
+    return [
+        f"Held out: {proof.examples} examples, {proof.tokens:,} target tokens.",
+        f"Taken: {proof}",
+        *(f"Not taken: {one}" for one in not_taken),
+    ]
+
+
+__all__ = ["ExportJob", "ExportTarget", "Exported", "proof_lines"]
