@@ -234,24 +234,6 @@ def target_modules(target: Target) -> str | list[str] | None:
     return list(target) if isinstance(target, tuple) else target
 
 
-def linear_layers(model: Any) -> list[Any]:
-    """The base's linear layers, packed ones included."""
-    import torch
-
-    return [m for m in model.modules() if isinstance(m, torch.nn.Linear)]
-
-
-def packing_of(model: Any) -> str:
-    """How the base's weights are held in memory: none, nf4 or int8."""
-    kinds = {type(layer).__name__ for layer in linear_layers(model)}
-    return "nf4" if "Linear4bit" in kinds else "int8" if "Linear8bitLt" in kinds else "none"
-
-
-def quantization_of(model: Any) -> str:
-    """How the base's weights were quantised, packed in memory or not: none, nf4 or int8."""
-    return getattr(model, "domainkit_quantization", None) or packing_of(model)
-
-
 __all__ = [
     "SMALL",
     "Abilities",
@@ -262,9 +244,6 @@ __all__ = [
     "NativeAdaptation",
     "Target",
     "hooks",
-    "linear_layers",
-    "packing_of",
-    "quantization_of",
     "target_modules",
     "wrap",
 ]

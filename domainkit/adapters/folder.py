@@ -48,7 +48,7 @@ class Card(BaseModel):
     final_loss: float | None
     """Mean over the last tenth of the steps."""
     seconds: float
-    """Wall time of the training loop, over all its sittings."""
+    """Wall time of the training loop, over all its runs."""
     tokens_per_second: float
     trainable_parameters: int
     hardware: dict[str, Any]
@@ -92,14 +92,14 @@ class Adapter:
                 where=str(folder),
                 next_step="train it with domainkit, or load it with need_card=False and name the base yourself",
             )
-        found = sha256_file(folder / WEIGHTS) if verify or card is None else card.weights_sha256
-        if card is not None and found != card.weights_sha256:
+        sha256 = sha256_file(folder / WEIGHTS) if verify or card is None else card.weights_sha256
+        if card is not None and sha256 != card.weights_sha256:
             raise AdapterError(
-                f"{WEIGHTS} is not what training wrote (SHA-256 {found[:12]}…, the card says {card.weights_sha256[:12]}…)",
+                f"{WEIGHTS} is not what training wrote (SHA-256 {sha256[:12]}…, the card says {card.weights_sha256[:12]}…)",
                 where=str(folder),
                 next_step="copy the folder again or train again; verify=False loads it as it is",
             )
-        return cls(folder, card, found)
+        return cls(folder, card, sha256)
 
     def check_base(self, fingerprint: str, base: str = "this base") -> None:
         """Raises AdapterError when the adapter was trained on another base than the one of `fingerprint`."""
@@ -143,7 +143,7 @@ def _check_files(folder: Path) -> None:
     if missing:
         pickled = (folder / "adapter_model.bin").is_file()
         raise AdapterError(
-            f"is no adapter: {' and '.join(missing)} missing",
+            f"is not an adapter: {' and '.join(missing)} missing",
             where=str(folder),
             next_step="save it again as safetensors (pickled weights can run code)" if pickled else "check the path",
         )
@@ -180,9 +180,9 @@ def _read_card(folder: Path) -> Card | None:
     except FileNotFoundError:
         return None
     except ValidationError as e:
-        faults = "; ".join(f"{'.'.join(map(str, x['loc'])) or CARD}: {x['msg'].lower()}" for x in e.errors()[:5])
+        problems = "; ".join(f"{'.'.join(map(str, x['loc'])) or CARD}: {x['msg'].lower()}" for x in e.errors()[:5])
         raise AdapterError(
-            f"{CARD} cannot be read ({faults})",
+            f"{CARD} cannot be read ({problems})",
             where=str(folder),
             next_step="it was edited, or made by another version of domainkit: use that version, or need_card=False without the card",
         ) from e

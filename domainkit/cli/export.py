@@ -12,9 +12,7 @@ from domainkit.errors import ConfigError
 
 def export(
     adapters: Annotated[list[Path], typer.Argument(help="Adapter folders, all of one base.")],
-    to: Annotated[
-        str | None, typer.Option(help="Target: vllm (its command), plain-lora or merged (a folder).")
-    ] = None,
+    to: Annotated[str | None, typer.Option(help="Target: vllm (its command), plain-lora or merged (a folder).")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write, for targets that write one.")] = None,
     server: Annotated[
         bool, typer.Option("--server", help="Print the vLLM command that serves the base with these adapters.")
@@ -41,7 +39,7 @@ def export(
 
     target = EXPORTS.load(to)
 
-    from domainkit.corpus.read import read_examples
+    from domainkit.corpus.read_files import read_examples
     from domainkit.export.target import ExportJob
 
     held_out = read_examples(data) if data is not None else ()

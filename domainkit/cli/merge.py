@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from domainkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from domainkit.corpus.example import Example
 
 
 def merge(
@@ -57,40 +60,35 @@ def merge(
     from domainkit.corpus.read_files import read_examples
 
     held_out = read_examples(data)
-    known: dict[str, Any] = {"base": base, "quantization": quantization} | ({} if keep is None else {"keep": keep})
+    settings: dict[str, Any] = {"base": base, "quantization": quantization} | ({} if keep is None else {"keep": keep})
     if len(adapters) == 1:
-        _into_base(adapters[0], out, held_out, {"into": into, "dtype": dtype, **known})
+        _into_base(adapters[0], out, held_out, {"into": into, "dtype": dtype, **settings})
     else:
         shares = _numbers(weights) if weights else None
-        _combine(adapters, out, held_out, {"weights": shares, "combination": combination, "density": density, **known})
+        _combine(
+            adapters, out, held_out, {"weights": shares, "combination": combination, "density": density, **settings}
+        )
 
 
-def _into_base(adapter: Path, out: Path, held_out: list[Any], options: dict[str, Any]) -> None:
+def _into_base(adapter: Path, out: Path, held_out: list[Example], options: dict[str, Any]) -> None:
     from domainkit.export.merge import merge as run
+    from domainkit.export.merge import merge_lines
 
-    merged = run(adapter, out, held_out, **options)
-    _show_proof(merged.card.proof, merged.card.other_candidates)
-    for note in merged.card.notes:
-        typer.echo(f"Note: {note}")
-    typer.echo(f"\nModel: {merged.folder} ({merged.card.dtype})")
-    typer.echo(f'Next: domainkit ask --base {merged.folder} "your question"')
+    for line in merge_lines(run(adapter, out, held_out, **options)):
+        typer.echo(line)
 
 
-def _combine(adapters: list[Path], out: Path, held_out: list[Any], options: dict[str, Any]) -> None:
+def _combine(adapters: list[Path], out: Path, held_out: list[Example], options: dict[str, Any]) -> None:
     from domainkit.export.combine import combine
+    from domainkit.export.target import proof_lines
 
     combined = combine(adapters, out, held_out, **options)
-    _show_proof(combined.proof, [])
+    for line in proof_lines(combined.proof):
+        typer.echo(line)
     for name, nll in combined.parents_nll.items():
         typer.echo(f"  {name}: NLL {nll:.3f}")
     typer.echo(f"\nAdapter: {combined.adapter.folder}")
     typer.echo(f'Next: domainkit ask --adapter {combined.adapter.folder} "your question"')
-
-
-def _show_proof(proof: Any, others: list[Any]) -> None:
-    typer.echo(f"Held out: {proof.examples} examples, {proof.tokens:,} target tokens.")
-    for one in (proof, *others):
-        typer.echo(f"{'Taken' if one is proof else 'Not taken'}: {one}")
 
 
 def _numbers(text: str) -> list[float]:
@@ -98,5 +96,5 @@ def _numbers(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError as e:
         raise ConfigError(
-            f"'{text}' is no list of numbers", where="--weights", next_step="write them as 0.5,0.5"
+            f"'{text}' is not a list of numbers", where="--weights", next_step="write them as 0.5,0.5"
         ) from e

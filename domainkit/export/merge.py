@@ -35,6 +35,7 @@ from domainkit.export.merge_plan import (
     find_origin,
     refuse_method,
 )
+from domainkit.export.target import Exported, ExportJob, proof_lines
 from domainkit.machine import hardware, versions
 from domainkit.models import Quantization
 from domainkit.models.load import LoadedBase, load_base, quiet_progress
@@ -139,6 +140,23 @@ def merge(
         best = min(proofs, key=lambda name: (proofs[name].merged_nll, names.index(name)))
         _check_proof(proofs, best, keep, origin.adapter)
         return _finish(work / best, out, _card(facts, best, stored, proofs))
+
+
+def export_merged(job: ExportJob) -> Exported:
+    """The merged model folder, with proof on the job's held-out examples."""
+    merged = merge(job.one_adapter(), job.required_out(), job.held_out, base=job.base, quantization=job.quantization)
+    return Exported(tuple(merge_lines(merged)), merged.folder)
+
+
+def merge_lines(merged: Merged) -> list[str]:
+    """What the command line prints of a merge."""
+    card = merged.card
+    return [
+        *proof_lines(card.proof, card.other_candidates),
+        *(f"Note: {note}" for note in card.notes),
+        f"\nModel: {merged.folder} ({card.dtype})",
+        f'Next: domainkit ask --base {merged.folder} "your question"',
+    ]
 
 
 # ---- 2. the adapter as trained -----------------------------------------------------------------------------------------
@@ -319,4 +337,4 @@ def _finish(folder: Path, out: Path, card: MergeCard) -> Merged:
     return Merged(out, card)
 
 
-__all__ = ["KEEP", "MergeCard", "MergeError", "Merged", "merge"]
+__all__ = ["KEEP", "MergeCard", "MergeError", "Merged", "export_merged", "merge", "merge_lines"]

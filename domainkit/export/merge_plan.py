@@ -87,7 +87,7 @@ def check_held_out(held_out: Sequence[Example], adapter: Adapter) -> str:
 
 
 def check_out(out: Path) -> None:
-    """Raises ConfigError for a folder that holds anything but a merged model: nothing else is ever overwritten."""
+    """A new merged model may replace a merged model or an empty folder, and nothing else. Raises ConfigError."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:
@@ -95,7 +95,11 @@ def check_out(out: Path) -> None:
     except (OSError, ValueError, AttributeError):
         ours = False
     if not ours:
-        raise ConfigError("exists and is no merged model", where=f"out={out}", next_step="choose a new folder")
+        raise ConfigError(
+            "exists and is not a merged model, so it is not replaced",
+            where=f"out={out}",
+            next_step="choose a new folder",
+        )
 
 
 __all__ = ["MergeError", "Origin", "candidates", "check_held_out", "check_out", "find_origin", "refuse_method"]

@@ -18,6 +18,7 @@ from domainkit.adapters.methods.low_rank.lora import PLAIN_STARTS, Lora, start_o
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import ConfigError
 from domainkit.export.merge_plan import MergeError, Origin, find_origin, refuse_method
+from domainkit.export.target import Exported, ExportJob
 from domainkit.models import Quantization
 from domainkit.models.load import load_base
 from domainkit.storage import sha256_file, staged_folder
@@ -45,6 +46,13 @@ def to_plain_lora(
         _check_same(expected, _logits(load_adapted(_base(origin), staged).eval()), origin)
         _write_card(origin, staged)
     return Adapter.load(out, need_card=origin.adapter.card is not None)
+
+
+def export_plain_lora(job: ExportJob) -> Exported:
+    """The adapter as plain LoRA. The conversion does not depend on how a base without a card was quantised."""
+    quantization = job.quantization or (None if job.base is None else "none")
+    plain = to_plain_lora(job.one_adapter(), job.required_out(), base=job.base, quantization=quantization)
+    return Exported((f"Adapter: {plain.folder} (plain LoRA, same logits)",), plain.folder)
 
 
 def _check_convertible(config: PeftConfigDict, origin: Origin) -> None:
@@ -127,4 +135,4 @@ def _write_card(origin: Origin, folder: Path) -> None:
     write_card(folder, card.model_copy(update=changes))
 
 
-__all__ = ["to_plain_lora"]
+__all__ = ["export_plain_lora", "to_plain_lora"]

@@ -10,7 +10,7 @@ from typing import Protocol
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 from domainkit.models import Quantization
-from domainkit.training.heldout import Proof
+from domainkit.training.heldout import HeldOutComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class ExportTarget(Protocol):
     def __call__(self, job: ExportJob) -> Exported: ...
 
 
-def proof_lines(proof: Proof, not_taken: Sequence[Proof] = ()) -> list[str]:
+def proof_lines(proof: HeldOutComparison, not_taken: Sequence[HeldOutComparison] = ()) -> list[str]:
     """What held-out text says of the result, and of the candidates that were not taken."""
     return [
         f"Held out: {proof.examples} examples, {proof.tokens:,} target tokens.",

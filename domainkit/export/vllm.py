@@ -10,6 +10,7 @@ from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import abilities_of, read_adapter_config
 from domainkit.adapters.methods.low_rank.lora import Lora
 from domainkit.errors import AdapterError, ConfigError
+from domainkit.export.target import Exported, ExportJob
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What --max-lora-rank takes (vllm/config/lora.py)."""
@@ -57,6 +58,11 @@ def serve_command(
     # Without these two vLLM refuses tool_choice "auto"; hermes is the form the prompts of domainkit teach.
     words += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
     return shlex.join(words)
+
+
+def export_vllm(job: ExportJob) -> Exported:
+    """The command; nothing is written."""
+    return Exported((serve_command(job.base, job.adapters, quantization=job.quantization),))
 
 
 def _only(what: str, found: set[str], default: str | None = None) -> str:

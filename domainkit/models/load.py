@@ -16,7 +16,13 @@ from domainkit.models import Quantization
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import read_architecture
 from domainkit.models.gguf import model_folder
-from domainkit.models.quantization import Chosen, bitsandbytes_config, choose_quantization, round_to_nf4
+from domainkit.models.quantization import (
+    Chosen,
+    bitsandbytes_config,
+    choose_quantization,
+    record_quantization,
+    round_to_nf4,
+)
 from domainkit.models.source import BaseSource, count_parameters, resolve_base
 from domainkit.models.tokenizer import load_chat_template, set_stop_tokens
 from domainkit.registry import suggestion
@@ -91,7 +97,7 @@ def load_base(
     if rounded:
         round_to_nf4(model)
     model.requires_grad_(False)
-    model.domainkit_quantization = choice.name  # unpacked NF4 weights do not show it
+    record_quantization(model, choice.name)
     model.config.use_cache = purpose == "infer"
     model.train(purpose == "train")
     stops, stop_notes = set_stop_tokens(model, template)

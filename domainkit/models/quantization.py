@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -33,6 +34,26 @@ class QuantizationChoice:
     """Weights stay in 4 bits. Unpacked NF4 has the same values in the compute dtype."""
     notes: tuple[str, ...]
     """What the user is told about the choice."""
+
+
+_QUANTIZATIONS: WeakKeyDictionary[torch.nn.Module, Chosen] = WeakKeyDictionary()
+"""How each loaded base was quantised: unpacked NF4 weights do not show it."""
+
+
+def record_quantization(model: torch.nn.Module, quantization: Chosen) -> None:
+    """Remember how the base was quantised, for `quantization_of`."""
+    _QUANTIZATIONS[model] = quantization
+
+
+def quantization_of(model: torch.nn.Module) -> Chosen:
+    """How the base's weights were quantised, packed in memory or not."""
+    return _QUANTIZATIONS.get(model) or packing_of(model)
+
+
+def packing_of(model: torch.nn.Module) -> Chosen:
+    """How the base's weights are packed in memory; none when they are not."""
+    classes = {type(m).__name__ for m in model.modules() if isinstance(m, torch.nn.Linear)}
+    return "nf4" if "Linear4bit" in classes else "int8" if "Linear8bitLt" in classes else "none"
 
 
 def choose_quantization(

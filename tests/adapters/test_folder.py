@@ -61,7 +61,7 @@ def test_a_missing_folder_and_an_interrupted_run(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_adapter(folder: Path) -> None:
     (folder / WEIGHTS).rename(folder / "adapter_model.bin")
     text = refusal(folder)
-    assert f"is no adapter: {WEIGHTS} missing" in text
+    assert f"is not an adapter: {WEIGHTS} missing" in text
     assert "pickled weights can run code" in text
 
 

@@ -86,10 +86,18 @@ def test_wrong_weights_are_told(work: dict[str, Path], tmp_path: Path) -> None:
     code, _, err = domainkit("merge", work["adapter"], "--weights", "0.5", *to)
     assert (code, "needs several adapters" in err) == (2, True)
     code, _, err = domainkit("merge", work["adapter"], work["second"], "--weights", "half,half", *to)
-    assert (code, "'half,half' is no list of numbers" in err) == (2, True)
+    assert (code, "'half,half' is not a list of numbers" in err) == (2, True)
 
 
 def test_plain_lora_is_not_converted_again(work: dict[str, Path], tmp_path: Path) -> None:
     code, _, err = domainkit("export", work["adapter"], "--plain-lora", tmp_path / "plain")
     assert code == 2
     assert "is plain LoRA already" in err
+
+
+def test_a_target_of_the_table_is_named_with_to(work: dict[str, Path]) -> None:
+    code, out, err = domainkit("export", work["adapter"], "--to", "vllm")
+    assert code == 0 or "vLLM does not serve" in err
+    assert domainkit("export", work["adapter"], "--server") == (code, out, err)
+    code, _, err = domainkit("export", work["adapter"], "--to", "vlm")
+    assert (code, "did you mean 'vllm'?" in err) == (2, True)

@@ -164,7 +164,7 @@ def test_proof_needs_examples_that_are_held_out(adapter: Path, tmp_path: Path) -
 def test_nothing_but_a_merged_model_is_overwritten(adapter: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("dear")
-    with pytest.raises(ConfigError, match="exists and is no merged model"):
+    with pytest.raises(ConfigError, match="exists and is not a merged model"):
         merge(adapter, tmp_path / "mine", HELD_OUT)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "card.json").write_text('{"kind": "merged model"}')

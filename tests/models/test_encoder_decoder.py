@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from domainkit import DomainLLM
-from domainkit.adapters.adaptation import packing_of
 from domainkit.adapters.methods import attach, parse_method
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import BaseModelError, ConfigError
 from domainkit.export.merge import merge
 from domainkit.models.load import LoadedBase, load_base
+from domainkit.models.quantization import packing_of
 from domainkit.training.batches import pad, split, use_segments, why_not_pack
 from domainkit.training.config import TrainConfig
 from domainkit.training.examples_to_ids import TokenizedExample, preview, tokenize_examples

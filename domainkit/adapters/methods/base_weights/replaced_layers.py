@@ -9,6 +9,7 @@ import torch
 
 from domainkit.adapters.tuned_model import AdapterModule
 from domainkit.errors import ConfigError
+from domainkit.models.quantization import quantization_of
 
 
 class Replacements(AdapterModule):
@@ -57,7 +58,7 @@ class Replacements(AdapterModule):
 
 def refuse_quantised(model: Any, method: str) -> None:
     """Raises ConfigError when the base's weights are held in fewer bits than training can move."""
-    held = getattr(model, "domainkit_quantization", "none")
+    held = quantization_of(model)
     if held != "none" or getattr(model, "is_quantized", False):
         raise ConfigError(
             f"{method} trains the base's own weights, and steps of training are smaller than those between "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import SMALL, Adaptation, PeftConfigDict, quantization_of, target_modules, wrap
+from domainkit.adapters.adaptation import SMALL, Adaptation, PeftConfigDict, target_modules, wrap
 from domainkit.adapters.folder import WEIGHTS
 from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import is_encoder_decoder
@@ -136,6 +136,8 @@ class Lora(Adaptation):
         return wrap(model, config)
 
     def _refuse(self, model: Any) -> None:
+        from domainkit.models.quantization import quantization_of
+
         packed = quantization_of(model)
         if self.dora and packed == "int8" and model.device.type == "cpu":
             raise ConfigError(
