@@ -8,7 +8,7 @@ from pathlib import Path
 from domainkit.adapters.folder import Adapter, Card
 from domainkit.errors import AdapterError
 
-MAY_DIFFER = ("seed", "save_every")
+MAY_DIFFER = ("seed", "save_every", "report_to")
 
 
 def load_replicas(adapter: Adapter | None, folders: Sequence[Path]) -> tuple[Adapter, ...]:

@@ -7,7 +7,7 @@ It is our own and not transformers' Trainer, of which nine methods would have to
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,8 @@ class Loop:
     pad_id: int
     sharded: bool = False
     """The base's blocks are sharded over the processes."""
-    on_progress: Callable[[Progress], None] | None = None
+    callbacks: Sequence[Callable[[Progress], None]] = ()
+    """Called after every step."""
 
     def run(self) -> Ledger:
         """Train to the end, from the last checkpoint if there is one.
@@ -147,8 +148,8 @@ class Loop:
     def _report(self, progress: Progress, stop: StopRequest) -> bool:
         """Report the step; return whether any process must stop, so that all stop after the same step."""
         try:
-            if self.on_progress:
-                self.on_progress(progress)
+            for callback in self.callbacks:
+                callback(progress)
         except KeyboardInterrupt:
             stop.requested = True
         return any_process(stop.requested, self.model.device)

@@ -6,7 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 LINE_EVERY = 10.0
 """Seconds between lines where there is no terminal."""
@@ -22,6 +25,14 @@ class Progress:
     learning_rate: float
     tokens_per_second: float
     seconds_left: float
+
+    def metrics(self) -> dict[str, float]:
+        """What loggers record of the step."""
+        return {
+            "loss": self.loss,
+            "learning_rate": self.learning_rate,
+            "tokens_per_second": self.tokens_per_second,
+        }
 
     def __str__(self) -> str:
         minutes, seconds = divmod(round(self.seconds_left), 60)
@@ -49,7 +60,7 @@ def show_progress() -> Iterator[Callable[[Progress], None]]:
         yield lambda p: bars.update(task, completed=p.step, total=p.steps, description=str(p))
 
 
-def _lines(console: Any) -> Callable[[Progress], None]:
+def _lines(console: Console) -> Callable[[Progress], None]:
     last = -LINE_EVERY
 
     def show(progress: Progress) -> None:

@@ -189,7 +189,7 @@ class _Run:
 
     def folder(self, epochs: float) -> Path:
         data = sha256_lines(e.training_content for e in [*self.fit, *self.dev])
-        key = sha256_json([self.config.model_dump(), data, epochs])[:8]
+        key = sha256_json([self.config.model_dump(exclude={"report_to"}), data, epochs])[:8]
         return self.out / f"{re.sub(r'[^A-Za-z0-9.=_-]+', '-', self.name)[:80]}-{key}"
 
     def read(self) -> Row | None:

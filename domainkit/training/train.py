@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,9 @@ from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import barrier, is_main_process, world_size
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents, tokenize_examples
 from domainkit.training.guards import check_answers_changed, check_weights_changed, trainable_weights
+from domainkit.training.loggers import check_loggers, step_callbacks
 from domainkit.training.loop import Loop
-from domainkit.training.progress import Progress, show_progress
+from domainkit.training.progress import Progress
 from domainkit.training.sharding import check_can_shard, shard, sharding_requested
 
 log = logging.getLogger("domainkit")
@@ -71,6 +71,7 @@ def train(
         method = parse_method(config.method, config.method_options)
         if sharded:
             check_can_shard(method, config.quantization)
+        check_loggers(config.report_to)
         identity = _identity(config, examples, documents or ())
         check_replaceable(out)
         finished = finished_adapter(out, identity) if resume else None
@@ -100,10 +101,9 @@ def train(
         hooks(method).prepare(model, len(batches), lambda: _first_epoch(batches, model, pad_id))
         fresh, before = trainable_weights(model), _answers(model, tokenized[0], pad_id)
         # 5. The loop.
-        with nullcontext(on_progress) if on_progress or not is_main_process() else show_progress() as report:
-            ledger = Loop(
-                model, batches, resolved.config, hooks(method), work, pad_id, sharded=sharded, on_progress=report
-            ).run()
+        with step_callbacks(on_progress, resolved.config, out) as callbacks:
+            loop = Loop(model, batches, resolved.config, hooks(method), work, pad_id, sharded, callbacks)
+            ledger = loop.run()
         # 6. Did it learn anything?
         check_weights_changed(model, fresh)
         check_answers_changed(before, _answers(model, tokenized[0], pad_id))

@@ -142,7 +142,7 @@ def test_forgetting_is_what_an_adapter_adds_to_the_base_on_general_text(tiny_bas
 
 
 def test_a_sweep_is_for_one_process(tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_module.ranks, "count", lambda: 2)
+    monkeypatch.setattr(sweep_module, "world_size", lambda: 2)
     with pytest.raises(ConfigError, match="a sweep runs in one process"):
         sweep(ROWS, grid({"method": "lora"}), settings(tiny_base), tmp_path)
     assert not any(tmp_path.iterdir())

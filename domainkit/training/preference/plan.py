@@ -1,9 +1,10 @@
-"""What a preference run is asked for, refused early where it cannot work, and settled until nothing is left open."""
+"""The plan of a preference run: what cannot work is refused early, and every default is made explicit."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from domainkit.errors import ConfigError
 from domainkit.models.load import LoadedBase
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.distributed import world_size
+from domainkit.training.loggers import check_loggers
 from domainkit.training.objectives import Objective, Plan, Row
 
 log = logging.getLogger("domainkit")
@@ -41,31 +43,31 @@ def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
     """The configuration with base, method and its options as the adapter has them. Raises ConfigError when others were asked for."""
     card = start.card
     assert card is not None
-    has = {
+    trained_with = {
         "base": card.base,
         "revision": card.revision,
         "method": card.method,
         "method_options": card.config.get("method_options", {}),
     }
-    for name in config.model_fields_set & set(has):
+    for name in config.model_fields_set & set(trained_with):
         asked = getattr(config, name)
-        own = {k: has[name].get(k) for k in asked} if isinstance(asked, dict) else has[name]
-        if asked != own:
+        current = {k: trained_with[name].get(k) for k in asked} if isinstance(asked, dict) else trained_with[name]
+        if asked != current:
             raise ConfigError(
-                f"{name}={asked!r}, and the adapter to start from has {own!r}",
+                f"{name}={asked!r}, and the adapter to start from has {current!r}",
                 where=str(start.folder),
                 next_step=f"leave {name} out, or start afresh without this adapter",
             )
-    held = {} if "quantization" in config.model_fields_set else {"quantization": card.quantization}
-    return config.model_copy(update={**has, **held})
+    if "quantization" not in config.model_fields_set:
+        trained_with["quantization"] = card.quantization
+    return config.model_copy(update=trained_with)
 
 
 def check(rows: Sequence[Row], config: PreferenceConfig, objective: type[Objective], reward: Any, out: Path) -> Method:
     """The method. Raises ConfigError for what cannot work."""
     if not rows:
         raise ConfigError("nothing to train on: no rows", next_step="give a file with --data")
-    wanted = ROW_TYPES[objective.row_kind]
-    if not all(isinstance(row, wanted) for row in rows):
+    if not all(isinstance(row, ROW_TYPES[objective.row_kind]) for row in rows):
         raise ConfigError(
             f"{config.objective} learns from {LAYOUTS[objective.row_kind]}, not from {type(rows[0]).__name__} rows",
             where="objective",
@@ -95,14 +97,24 @@ def check(rows: Sequence[Row], config: PreferenceConfig, objective: type[Objecti
         raise ConfigError(
             "preference training runs in one process", where="accelerate launch", next_step="run it without"
         )
+    check_loggers(config.report_to)
     check_replaceable(out)
     return method
 
 
-def settle(
+@dataclass(frozen=True, slots=True)
+class ResolvedPreference:
+    """The configuration with every default made explicit, and why."""
+
+    config: PreferenceConfig
+    rate_source: str
+    notes: tuple[str, ...]
+
+
+def resolve(
     config: PreferenceConfig, method: Method, objective: type[Objective], base: LoadedBase
-) -> tuple[PreferenceConfig, list[str]]:
-    """(the configuration with nothing left open, what to tell)."""
+) -> ResolvedPreference:
+    """Make every default explicit. Raises ConfigError for an encoder-decoder."""
     if getattr(base.model.config, "is_encoder_decoder", False):
         raise ConfigError(
             "preference training is for decoder-only bases: TRL reads prompt and answer as one text",
@@ -122,10 +134,10 @@ def settle(
     for note in notes:
         log.info(note)
     if beta == 0:
-        warned = f"beta=0: nothing holds the model to its reference, and the reward alone decides what it becomes ({config.objective})"
-        log.warning(warned)
-        notes.append(warned)
-    settled = {
+        warning = f"beta=0: no reference limits the training; it follows the reward alone ({config.objective})"
+        log.warning(warning)
+        notes.append(warning)
+    resolved = {
         "learning_rate": rate,
         "beta": beta,
         "quantization": base.quantization,
@@ -133,11 +145,11 @@ def settle(
         "max_length": config.max_length or base.context_length,
         "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
     }
-    return config.model_copy(update=settled), notes
+    return ResolvedPreference(config.model_copy(update=resolved), rate_source, tuple(notes))
 
 
 def make_plan(config: PreferenceConfig, objective: type[Objective], rows: int, work: Path, base: LoadedBase) -> Plan:
-    """How the steps are cut: TRL counts pairs, marked answers or, with a reward, sampled answers."""
+    """Steps and micro-batches. TRL counts pairs, marked answers or, with a reward, sampled answers."""
     batch, most = config.batch_size, max(1, config.rows_per_pass // objective.rows_per_item(config))
     steps = config.epochs * (-(-rows // batch))
     if objective.samples:
@@ -146,15 +158,20 @@ def make_plan(config: PreferenceConfig, objective: type[Objective], rows: int, w
     per_pass = next((n for n in range(min(most, batch), objective.least - 1, -1) if batch % n == 0), None)
     if per_pass is None:
         raise ConfigError(
-            f"{config.objective} needs {objective.least} rows or more in each pass, and batch_size={batch} cannot be cut into "
-            f"equal passes of {objective.least} to {most}",
+            f"{config.objective} needs {objective.least} rows or more in each micro-batch, and batch_size={batch} cannot"
+            f" be split into equal micro-batches of {objective.least} to {most} rows",
             where="batch_size",
-            next_step="take an even batch_size, or raise rows_per_pass",
+            next_step="use an even batch_size, or raise rows_per_pass",
         )
     return Plan(
-        config=config, steps=max(1, round(steps)), rows=per_pass, accumulate=batch // per_pass, work=work,
-        device=base.device.type, bf16=base.model.dtype == torch.bfloat16,
-    )  # fmt: skip
+        config=config,
+        steps=max(1, round(steps)),
+        rows=per_pass,
+        accumulate=batch // per_pass,
+        work=work,
+        device=base.device.type,
+        bf16=base.model.dtype == torch.bfloat16,
+    )
 
 
 def example_of(row: Row) -> Example:
@@ -164,4 +181,4 @@ def example_of(row: Row) -> Example:
     return row.example if isinstance(row, Marked) else row
 
 
-__all__ = ["check", "example_of", "from_start", "make_plan", "settle", "works_for_preferences"]
+__all__ = ["check", "example_of", "from_start", "make_plan", "resolve", "works_for_preferences"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -29,20 +29,27 @@ from domainkit.training.checkpoints import RunIdentity, finished_adapter, last_c
 from domainkit.training.config import PreferenceConfig, parse_config
 from domainkit.training.examples_to_ids import encode_prompt
 from domainkit.training.guards import check_weights_changed, trainable_weights
+from domainkit.training.loggers import step_callbacks
 from domainkit.training.objectives import Objective, Plan, Row, load_objective
-from domainkit.training.preference.drift import measure_drift
-from domainkit.training.preference.plan import check, example_of, from_start, make_plan, settle
+from domainkit.training.preference.divergence import measure_divergence
+from domainkit.training.preference.plan import check, example_of, from_start, make_plan, resolve
 from domainkit.training.preference.rewards import Reward, Scorer
-from domainkit.training.progress import Progress, show_progress
+from domainkit.training.progress import Progress
+
+if TYPE_CHECKING:
+    from domainkit.training.objectives.trl_overrides import CurveLedger
 
 log = logging.getLogger("domainkit")
 
 
 @dataclass(frozen=True, slots=True)
 class PreferenceProgress(Progress):
-    """Progress with the step's curve: reward or margin, KL, answer length."""
+    """Progress with the step's point of the curve: reward or margin, KL, answer length."""
 
     columns: tuple[tuple[str, float], ...] = ()
+
+    def metrics(self) -> dict[str, float]:
+        return {name: value for name, value in self.columns if name != "step"}
 
     def __str__(self) -> str:
         shown = {"reward": "reward", "margin": "margin", "kl": "KL", "length": "tokens"}
@@ -93,7 +100,8 @@ def train_preference(
     # 2. The base, and the adapter to start from.
     torch.manual_seed(config.seed)
     base = load_base(config.base, revision=config.revision, quantization=config.quantization)
-    config, notes = settle(config, method, objective, base)
+    resolved = resolve(config, method, objective, base)
+    config = resolved.config
     model = _model(base, method, before)
     # 3. Rows as token ids.
     length = config.max_length or base.context_length
@@ -109,8 +117,8 @@ def train_preference(
         checkpoint = last_checkpoint(work)
         if checkpoint is None:
             trainer.ledger.first = _probe(model, base, rows, config, scorer)
-        with nullcontext(on_progress) if on_progress else show_progress() as report:
-            _run(trainer, objective, plan, checkpoint, report)
+        with step_callbacks(on_progress, config, out) as callbacks:
+            _run(trainer, objective, plan, checkpoint, callbacks)
         check_weights_changed(model, fresh, unchanged="as before")
         last = _probe(model, base, rows, config, scorer)
     # 6. Weights and card, in one move.
@@ -123,9 +131,9 @@ def train_preference(
         ledger,
         examples=len(rows),
         data_fingerprint=identity.data,
-        notes=notes,
-        learning_rate_source=next(n for n in notes if n.startswith("learning rate")).partition(": ")[2],
-        preference=_told(config, objective, scorer, before, ledger, last),
+        notes=list(resolved.notes),
+        learning_rate_source=resolved.rate_source,
+        preference=_preference_facts(config, objective, scorer, before, ledger, last),
     )
     save_adapter(model, card, out, MethodHooks(), {})
     shutil.rmtree(work, ignore_errors=True)
@@ -152,14 +160,14 @@ def _drop_copy(model: Any) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """TRL prints the rows whose answers got no reward, and PEFT warns transformers."""
-    loud = logging.getLogger("trl")
-    level = loud.level
-    loud.setLevel(logging.ERROR)
+    trl = logging.getLogger("trl")
+    level = trl.level
+    trl.setLevel(logging.ERROR)
     try:
         with peft_warnings_muted():
             yield
     finally:
-        loud.setLevel(level)
+        trl.setLevel(level)
 
 
 # ---- 5. the run --------------------------------------------------------------------------------------------------------
@@ -170,21 +178,23 @@ def _run(
     objective: type[Objective],
     plan: Plan,
     checkpoint: Path | None,
-    report: Callable[[Progress], None] | None,
+    callbacks: Sequence[Callable[[Progress], None]],
 ) -> None:
     from domainkit.training.objectives.trl_overrides import Watch
 
-    def on_step(found: dict[str, float]) -> None:
-        if report is None:
-            return
-        ledger, seconds = trainer.ledger, trainer.elapsed()
-        step = int(found["step"])
-        left = seconds / step * (plan.steps - step)
-        report(
-            PreferenceProgress(
-                step, plan.steps, found["loss"], found["learning_rate"], ledger.tokens / seconds, left, tuple(found.items())
-            )
-        )  # fmt: skip
+    def on_step(curve: dict[str, float]) -> None:
+        seconds, step = trainer.elapsed(), int(curve["step"])
+        progress = PreferenceProgress(
+            step=step,
+            steps=plan.steps,
+            loss=curve["loss"],
+            learning_rate=curve["learning_rate"],
+            tokens_per_second=trainer.ledger.tokens / seconds,
+            seconds_left=seconds / step * (plan.steps - step),
+            columns=tuple(curve.items()),
+        )
+        for callback in callbacks:
+            callback(progress)
 
     trainer.add_callback(Watch(trainer, objective, on_step))
     trainer.run(checkpoint)
@@ -197,10 +207,16 @@ def _probe(
     if not config.probe:
         return None
     prompts = [encode_prompt(example_of(row), base.chat_template) for row in rows[: config.probe]]
-    return measure_drift(
-        model, base.tokenizer, prompts, stops=base.stop_token_ids, max_new_tokens=config.max_new_tokens,
-        rows=config.rows_per_pass, seed=config.seed, reward=scorer,
-    ).facts()  # fmt: skip
+    return measure_divergence(
+        model,
+        base.tokenizer,
+        prompts,
+        stops=base.stop_token_ids,
+        max_new_tokens=config.max_new_tokens,
+        rows=config.rows_per_pass,
+        seed=config.seed,
+        reward=scorer,
+    ).facts()
 
 
 # ---- 6. the folder -----------------------------------------------------------------------------------------------------
@@ -216,18 +232,22 @@ def _fingerprint(rows: Sequence[Row]) -> str:
     )
 
 
-def _told(
-    config: PreferenceConfig, objective: type[Objective], scorer: Scorer | None, start: Adapter | None, ledger: Any,
+def _preference_facts(
+    config: PreferenceConfig,
+    objective: type[Objective],
+    scorer: Scorer | None,
+    start: Adapter | None,
+    ledger: CurveLedger,
     last: dict[str, Any] | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The card's part on preferences."""
-    what = "the base, with the adapter switched off"
+    reference = "the base, with the adapter switched off"
     if start is not None:
-        what = f"the adapter {start.folder.name} as it was (SHA-256 {start.weights_sha256[:12]}…), a frozen copy"
+        reference = f"the adapter {start.folder.name} as it was (SHA-256 {start.weights_sha256[:12]}…), a frozen copy"
     return {
         "objective": config.objective,
         "beta": config.beta,
-        "reference": what,
+        "reference": reference,
         "start": start.weights_sha256 if start is not None else None,
         "reward": scorer.name if scorer is not None else None,
         "kl_unit": objective.kl_unit,

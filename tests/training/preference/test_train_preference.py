@@ -22,7 +22,7 @@ from domainkit.training.config import PreferenceConfig, parse_config
 from domainkit.training.objectives import OBJECTIVES, load_objective, trl_overrides
 from domainkit.training.objectives.kto import weights
 from domainkit.training.preference import train_preference as preference_module
-from domainkit.training.preference.drift import measure_drift
+from domainkit.training.preference.divergence import measure_divergence
 from domainkit.training.preference.plan import works_for_preferences
 from domainkit.training.preference.train_preference import train_preference
 
@@ -188,7 +188,7 @@ def test_beta_zero_is_warned_of_and_its_kl_is_still_measured(
 ) -> None:
     adapter = run(tiny_base, tmp_path / "a", beta=0, epochs=3)
     [warned] = [r.getMessage() for r in caplog.records if r.levelname == "WARNING" and r.name == "domainkit"]
-    assert warned.startswith("beta=0: nothing holds the model to its reference")
+    assert warned.startswith("beta=0: no reference limits the training")
     assert adapter.card is not None
     assert warned in adapter.card.notes
     assert told(adapter)["curve"][-1]["kl"] > 0
@@ -233,7 +233,7 @@ def test_drift_is_the_kl_of_the_sampled_answers(tiny_base: str) -> None:
     prompts = [base.chat_template.encode_chat(EXAMPLES[i].prompt, add_generation_prompt=True)[i:] for i in range(2)]
 
     def measure() -> Any:
-        return measure_drift(
+        return measure_divergence(
             model, base.tokenizer, prompts, stops=base.stop_token_ids, max_new_tokens=5, rows=2, seed=3
         )
 
@@ -343,7 +343,9 @@ def test_kto_weighs_the_kinds_alike() -> None:
 
 
 def test_kto_needs_two_rows_in_a_pass(tiny_base: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="kto needs 2 rows or more in each pass, and batch_size=7 cannot be cut"):
+    with pytest.raises(
+        ConfigError, match="kto needs 2 rows or more in each micro-batch, and batch_size=7 cannot be split"
+    ):
         run(tiny_base, tmp_path / "a", "kto", batch_size=7, rows_per_pass=4)
 
 

@@ -1,4 +1,4 @@
-"""How far a trained model has moved: answers sampled from it, their reward and length, and their KL to the reference."""
+"""How far a trained model has moved from its reference: sampled answers, their reward, length and KL."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any
 
 import torch
 
-KEPT = 3
+SHOWN_ANSWERS = 3
 """Answers shown in the card."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """One sampled answer to each of `prompts` prompts.
-
-    `kl` is KL(model ‖ reference) in nats per token, exact at each of the `tokens` positions (a sum over the vocabulary, no estimate
-    from the sampled token); `reward` the mean of the scored answers, None without any; `length` tokens per answer; `unfinished`
-    the share cut off.
-    """
+class ReferenceDivergence:
+    """What one sampled answer to each of `prompts` prompts shows."""
 
     prompts: int
     tokens: int
+    """Of all answers together."""
     kl: float
+    """KL(model ‖ reference), nats per token. Exact at each position: a sum over the vocabulary, not an estimate."""
     reward: float | None
+    """Mean of the scored answers; None without any."""
     length: float
+    """Tokens per answer."""
     unfinished: float
+    """Share of answers that reached the token limit."""
     answers: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class Drift:
         return asdict(self)
 
 
-def measure_drift(
+def measure_divergence(
     model: Any,
     tokenizer: Any,
     prompts: Sequence[Sequence[int]],
@@ -45,13 +45,13 @@ def measure_drift(
     rows: int,
     seed: int,
     reward: Callable[[Sequence[int], Sequence[str]], list[float | None]] | None = None,
-) -> Drift:
+) -> ReferenceDivergence:
     """Sample an answer at temperature 1 to each prompt (token ids), `rows` at a time, with a seed of its own.
 
     `model` is a PeftModel; its reference is the adapter named "ref" where it has one, and else the base.
     """
-    kl, tokens, lengths, cut, texts = 0.0, 0, 0, 0, []
-    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []), _still(model):
+    kl, tokens, lengths, unfinished, texts = 0.0, 0, 0, 0, []
+    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []), _inference(model):
         torch.manual_seed(seed)
         for start in range(0, len(prompts), rows):
             ids, mask, width = _sample(model, tokenizer, prompts[start : start + rows], stops, max_new_tokens)
@@ -59,18 +59,23 @@ def measure_drift(
             total, count = _divergence(model, ids, mask, answered, width)
             kl, tokens = kl + total, tokens + count
             for answer, length in zip(ids[:, width:].tolist(), answered.sum(1).tolist(), strict=True):
-                cut += answer[length - 1] not in stops
+                unfinished += answer[length - 1] not in stops
                 lengths += length
                 texts.append(tokenizer.decode(answer[:length], skip_special_tokens=True))
     scores = [s for s in reward(range(len(texts)), texts) if s is not None] if reward is not None else []
-    return Drift(
-        prompts=len(prompts), tokens=tokens, kl=kl / max(1, tokens), reward=sum(scores) / len(scores) if scores else None,
-        length=lengths / len(prompts), unfinished=cut / len(prompts), answers=tuple(texts[:KEPT]),
-    )  # fmt: skip
+    return ReferenceDivergence(
+        prompts=len(prompts),
+        tokens=tokens,
+        kl=kl / max(1, tokens),
+        reward=sum(scores) / len(scores) if scores else None,
+        length=lengths / len(prompts),
+        unfinished=unfinished / len(prompts),
+        answers=tuple(texts[:SHOWN_ANSWERS]),
+    )
 
 
 @contextmanager
-def _still(model: Any) -> Iterator[None]:
+def _inference(model: Any) -> Iterator[None]:
     """Without dropout and without gradients."""
     was_training = model.training
     model.eval()
@@ -82,7 +87,7 @@ def _still(model: Any) -> Iterator[None]:
 
 
 def _sample(
-    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], stops: Sequence[int], most: int
+    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], stops: Sequence[int], max_new_tokens: int
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
     """(ids (B, width + n) of left-padded prompts and answers, mask (B, width) of the prompts, width)."""
     width = max(map(len, prompts))
@@ -90,9 +95,17 @@ def _sample(
     ids = torch.tensor([[tokenizer.pad_token_id] * n + list(p) for n, p in zip(pads, prompts, strict=True)])
     mask = torch.tensor([[0] * n + [1] * (width - n) for n in pads]).to(model.device)
     out = model.generate(
-        input_ids=ids.to(model.device), attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, top_p=1.0,
-        max_new_tokens=most, eos_token_id=list(stops), pad_token_id=tokenizer.pad_token_id, use_cache=True,
-    )  # fmt: skip
+        input_ids=ids.to(model.device),
+        attention_mask=mask,
+        do_sample=True,
+        temperature=1.0,
+        top_k=0,
+        top_p=1.0,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=list(stops),
+        pad_token_id=tokenizer.pad_token_id,
+        use_cache=True,
+    )
     return out, mask, width
 
 
@@ -114,21 +127,21 @@ def _divergence(
         logits = model(**inputs, use_cache=False, logits_to_keep=keep).logits[:, :-1]
         return torch.log_softmax(logits[answered.bool()].float(), dim=-1)
 
-    own = log_probs()
+    trained = log_probs()
     with reference(model):
-        theirs = log_probs()
-    return float((own.exp() * (own - theirs)).sum()), len(own)
+        before = log_probs()
+    return float((trained.exp() * (trained - before)).sum()), len(trained)
 
 
 def reference(model: Any) -> AbstractContextManager[None]:
     """While open, `model` is its reference: the adapter "ref" where it has one, and else the base."""
     if "ref" not in model.peft_config:
         return model.disable_adapter()
-    return _switched(model)
+    return _reference_adapter(model)
 
 
 @contextmanager
-def _switched(model: Any) -> Iterator[None]:
+def _reference_adapter(model: Any) -> Iterator[None]:
     model.set_adapter("ref")
     try:
         yield
@@ -136,4 +149,4 @@ def _switched(model: Any) -> Iterator[None]:
         model.set_adapter("default")
 
 
-__all__ = ["Drift", "measure_drift", "reference"]
+__all__ = ["ReferenceDivergence", "measure_divergence", "reference"]
