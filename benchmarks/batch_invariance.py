@@ -97,7 +97,7 @@ def answer(backend: LocalBackend, requests: Sequence[Request]) -> list[list[int]
 def logits_of(backend: LocalBackend, request: Request, ids: Sequence[int]) -> torch.Tensor:
     """float [len(ids), vocabulary]: a plain pass over prompt and answer; row i is what token i was chosen from."""
     model = backend.engine().model
-    prompt = backend._prompt(request)
+    prompt = backend.prompt_ids(request)
     tokens = torch.tensor([[*prompt, *ids[:-1]]], device=model.device)
     return model(tokens, use_cache=False).logits[0, len(prompt) - 1 :].float()
 
@@ -110,7 +110,7 @@ def batch_moves(backend: LocalBackend, runner: Any, requests: Sequence[Request],
     from domainkit.inference.engine.model_runner import allocated
     from domainkit.inference.engine.prefix_cache import common_length
 
-    prompts = [backend._prompt(requests[(i + k) % len(requests)]) for k in range(8)]
+    prompts = [backend.prompt_ids(requests[(i + k) % len(requests)]) for k in range(8)]
     arrays = [np.asarray(prompt[:-1]) for prompt in prompts]
     prefix = prompts[0][: min(common_length(arrays[0], other) for other in arrays[1:])]
     with allocated(runner, [len(prefix)]) as [slot]:

@@ -94,23 +94,23 @@ class LocalBackend:
 
     def complete(self, requests: Sequence[Request], *, return_errors: bool = False) -> list[Completion]:
         self._check_thread()
-        outlets: list[ResultStream[Completion]] = [ResultStream() for _ in requests]
-        rows: list[EngineSequence] = []
-        for request, outlet in zip(requests, outlets, strict=True):
+        streams: list[ResultStream[Completion]] = [ResultStream() for _ in requests]
+        sequences: list[EngineSequence] = []
+        for request, stream in zip(requests, streams, strict=True):
             try:
-                rows.append(self._row(request, outlet))
+                sequences.append(self._sequence(request, stream))
             except Exception as e:
-                outlet.fail(e)
-        if rows:
-            self.engine().submit(rows)
+                stream.fail(e)
+        if sequences:
+            self.engine().submit(sequences)
         results: list[Completion | BaseException] = []
         try:
-            for outlet in outlets:
-                error = outlet.future.exception()
-                results.append(outlet.future.result() if error is None else error)
-        except BaseException:  # the caller was interrupted: do not compute for nobody
-            for outlet in outlets:
-                outlet.cancel()
+            for stream in streams:
+                error = stream.future.exception()
+                results.append(stream.future.result() if error is None else error)
+        except BaseException:  # the caller was interrupted: free the slots
+            for stream in streams:
+                stream.cancel()
             raise
         if not return_errors:
             for result in results:
@@ -121,32 +121,32 @@ class LocalBackend:
     def submit(self, request: Request) -> Future[Completion]:
         """The answer as a Future; cancelling it frees its slot. Its done-callbacks run on the model's thread, where only
         `submit` may be called."""
-        outlet = ResultStream[Completion]()
-        self.engine().submit([self._row(request, outlet)])
-        return outlet.future
+        result = ResultStream[Completion]()
+        self.engine().submit([self._sequence(request, result)])
+        return result.future
 
     def stream(self, request: Request) -> Iterator[Piece]:
         self._check_thread()
-        outlet = ResultStream[Completion](stream=True)
-        self.engine().submit([self._row(request, outlet)])
-        return PieceStream(outlet)
+        result = ResultStream[Completion](stream=True)
+        self.engine().submit([self._sequence(request, result)])
+        return PieceStream(result)
 
     def score(
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None
     ) -> list[float]:
         self._check_thread()
-        engine, prompt = self.engine(), self._prompt(Request(tuple(messages)))
-        outlets: list[ResultStream[float]] = [ResultStream() for _ in continuations]
-        rows: list[EngineSequence] = []
-        for text, outlet in zip(continuations, outlets, strict=True):
+        engine, prompt = self.engine(), self.prompt_ids(Request(tuple(messages)))
+        streams: list[ResultStream[float]] = [ResultStream() for _ in continuations]
+        sequences: list[EngineSequence] = []
+        for text, stream in zip(continuations, streams, strict=True):
             ids = self.spelling.spell(text)
             self._check_length(len(prompt) + len(ids), engine)
-            rows.append(ScoreSequence(prompt, ids, adapter, outlet))
-        engine.submit(rows)
-        return [outlet.future.result() for outlet in outlets]
+            sequences.append(ScoreSequence(prompt, ids, adapter, stream))
+        engine.submit(sequences)
+        return [stream.future.result() for stream in streams]
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
-        return len(self._prompt(Request(tuple(messages))))
+        return len(self.prompt_ids(Request(tuple(messages))))
 
     def token_ids(self, text: str) -> list[int]:
         return self.chat_template.encode_text(text)
@@ -229,25 +229,26 @@ class LocalBackend:
                 next_step="call submit there, or make the call from another thread",
             )
 
-    # ---- requests to rows ----
+    # ---- requests to the engine's sequences ----
 
-    def _row(self, request: Request, outlet: ResultStream[Completion]) -> EngineSequence:
+    def _sequence(self, request: Request, stream: ResultStream[Completion]) -> EngineSequence:
         engine = self.engine()
         _check_numbers(request)
         if request.adapter is not None:
             read_adapter(request.adapter)  # raise its errors in the caller's thread
-        prompt = self._prompt(request)
+        prompt = self.prompt_ids(request)
         self._check_length(len(prompt) + 1, engine)
         constraint = None
         if is_constrained(request):
             constraint = compile_constraint(request, self.spelling, width=engine.width, ends=self._stop_ids)
         if request.choices:
-            row = ChoiceSequence(request, prompt, self.tokenizer, self.spelling, self._stop_ids, outlet)
-            self._check_length(row.most_tokens, engine)
-            return row
-        return TextSequence(request, prompt, self.tokenizer, self._stop_ids, constraint, engine.context, outlet)
+            choice = ChoiceSequence(request, prompt, self.tokenizer, self.spelling, self._stop_ids, stream)
+            self._check_length(choice.most_tokens, engine)
+            return choice
+        return TextSequence(request, prompt, self.tokenizer, self._stop_ids, constraint, engine.context, stream)
 
-    def _prompt(self, request: Request) -> list[int]:
+    def prompt_ids(self, request: Request) -> list[int]:
+        """All tokens before the answer's first one. For an encoder-decoder the last is the decoder's opening token."""
         if not request.messages:
             raise RequestError("the request has no messages", next_step="give at least the user's turn")
         template = self.chat_template
@@ -265,12 +266,12 @@ class LocalBackend:
 class PieceStream(Iterator[Piece]):
     """The pieces of one answer. `close`, from any thread, frees its slot."""
 
-    def __init__(self, outlet: ResultStream[Completion]) -> None:
-        self._outlet = outlet
+    def __init__(self, stream: ResultStream[Completion]) -> None:
+        self._stream = stream
         self._over = False
 
     def __next__(self) -> Piece:
-        piece = None if self._over else self._outlet.receive()
+        piece = None if self._over else self._stream.receive()
         if piece is None:
             raise StopIteration
         self._over = piece.completion is not None
@@ -278,7 +279,7 @@ class PieceStream(Iterator[Piece]):
 
     def close(self) -> None:
         self._over = True
-        self._outlet.cancel()
+        self._stream.cancel()
 
     def __del__(self) -> None:
         self.close()

@@ -68,10 +68,6 @@ class Architecture(ABC):
         """All tokens that come before the answer's first one, from the ids of a prompt."""
 
     @abstractmethod
-    def encoder_length(self, model_prompt: Sequence[int]) -> int:
-        """How many tokens of `model_prompt` the encoder reads."""
-
-    @abstractmethod
     def stacks(self, model: Any) -> list[torch.nn.Module]:
         """The model's stacks of blocks: its decoder, or its encoder and its decoder."""
 
@@ -103,9 +99,6 @@ class DecoderOnly(Architecture):
     def model_prompt(self, ids: Sequence[int]) -> list[int]:
         return list(ids)
 
-    def encoder_length(self, model_prompt: Sequence[int]) -> int:
-        return 0
-
     def stacks(self, model: Any) -> list[torch.nn.Module]:
         return [model.get_decoder()]
 
@@ -136,9 +129,6 @@ class EncoderDecoder(Architecture):
 
     def model_prompt(self, ids: Sequence[int]) -> list[int]:
         return [*ids, self.opening_token_id]
-
-    def encoder_length(self, model_prompt: Sequence[int]) -> int:
-        return len(model_prompt) - 1
 
     def stacks(self, model: Any) -> list[torch.nn.Module]:
         return [model.get_encoder(), model.get_decoder()]

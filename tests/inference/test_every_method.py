@@ -34,7 +34,7 @@ def folders(tiny_base: str, adapters: dict[str, str], tmp_path_factory: pytest.T
 @pytest.fixture(scope="module")
 def expected(tiny_base: str, backend: LocalBackend, folders: dict[str, str]) -> dict[str, str]:
     """Each adapter's own greedy text for "question", by PEFT's or domainkit's wrapper and `generate`."""
-    prompt = backend._prompt(ask("question"))
+    prompt = backend.prompt_ids(ask("question"))
     return {kind: alone(tiny_base, folders[kind], prompt, backend.tokenizer) for kind in KINDS}
 
 
@@ -111,7 +111,7 @@ def test_beginnings_are_shared_where_that_is_exact(
     monkeypatch.setattr(SharedPrefixAttention, "attend", lambda *given: seen.append(given[1]) or attend(*given))
     head = "the same long beginning of all the questions, " * 3
     texts = [head + t for t in ("one", "two and more", "two and more of it", "x")]
-    wanted = [alone(tiny_base, folders[kind], backend._prompt(ask(t)), backend.tokenizer) for t in texts]
+    wanted = [alone(tiny_base, folders[kind], backend.prompt_ids(ask(t)), backend.tokenizer) for t in texts]
     backend.engine().prefixes.clear()
     together = backend.complete([ask(t, adapter=folders[kind]) for t in texts])
     assert bool(seen) == (least_spared == 1)
@@ -123,7 +123,7 @@ def test_beginnings_are_shared_where_that_is_exact(
 def test_a_long_prompt_is_read_in_parts(tiny_base: str, backend: LocalBackend, folders: dict[str, str]) -> None:
     text = "many words " * 110
     for kind in ("loreft", "prompt"):
-        prompt = backend._prompt(ask(text))
+        prompt = backend.prompt_ids(ask(text))
         assert len(prompt) > 1024
         answer = backend.complete([ask(text, adapter=folders[kind])])[0]
         assert answer.text == alone(tiny_base, folders[kind], prompt, backend.tokenizer)
@@ -137,7 +137,7 @@ def test_choices_and_scores_are_the_adapters(
     scores = backend.score([Message("user", "which?")], texts, adapter=folders[kind])
     folder, _, task = folders[kind].partition("#")
     model = load_adapted(load_base(tiny_base, purpose="infer").model, folder).eval()
-    prompt = backend._prompt(ask("which?"))
+    prompt = backend.prompt_ids(ask("which?"))
     for text, score in zip(texts, scores, strict=True):
         ids = backend.token_ids(text)
         told: dict[str, Any] = {"task_ids": torch.tensor([int(task)])} if task else {}
@@ -192,7 +192,7 @@ def test_a_task_must_be_named_and_known(backend: LocalBackend, folders: dict[str
 
 def test_virtual_tokens_count_against_the_context(backend: LocalBackend, folders: dict[str, str]) -> None:
     limit = backend.engine().context
-    room = limit - len(backend._prompt(ask("")))
+    room = limit - len(backend.prompt_ids(ask("")))
     [full] = backend.complete([ask("x" * (room - 6), adapter=folders["prompt"], max_tokens=50)])
     assert full.completion_tokens == 1
     with pytest.raises(RequestError, match="more than the base reads, with the adapter's virtual tokens"):
@@ -251,7 +251,7 @@ def test_rotations_are_built_once(
         patch.setattr("domainkit.adapters.methods.orthogonal.boft_layers.cache_rotations", lambda host: None)
         wanted = [engine.complete([ask("question", adapter=folder)])[0].text for folder in made]
     if quantization == "none":
-        prompt = engine._prompt(ask("question"))
+        prompt = engine.prompt_ids(ask("question"))
         assert wanted == [alone(tiny_base, folder, prompt, engine.tokenizer) for folder in made]
     engine.close()
     engine, real, built = LocalBackend(tiny_base, None, quantization, "cpu"), BOFTLayer.cayley_batch, []

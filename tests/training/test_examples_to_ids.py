@@ -168,7 +168,7 @@ def test_tools_are_learnt_in_the_form_in_which_they_are_asked_for(
             )
             for t in turns[:-1]
         )
-        assert list(row.ids[: row.start]) == backend._prompt(Request(messages, tools=(ADD,)))
+        assert list(row.ids[: row.start]) == backend.prompt_ids(Request(messages, tools=(ADD,)))
         text = backend.tokenizer.decode(list(row.ids[row.start :]))
         assert text.endswith(ending)
         calls = parse_calls(text.removesuffix("<|end|>"), [ADD])[1]

@@ -40,7 +40,7 @@ def test_mixed_adapters_answer_as_each_alone(backend: LocalBackend, tiny_base: s
     answers = backend.complete(requests)
     assert len({a.text for a in answers[: len(KINDS)]}) == len(KINDS), "each kind must answer differently"
     for request, answer in list(zip(requests, answers, strict=True))[-len(KINDS) :]:
-        prompt = backend._prompt(request)
+        prompt = backend.prompt_ids(request)
         assert answer.text == peft_alone(tiny_base, request.adapter, prompt, backend.tokenizer)
 
 

@@ -53,7 +53,7 @@ def plain(tiny_pair: str) -> Any:
 
 
 def generated(model: Any, pair: LocalBackend, request: Request) -> str:
-    prompt = torch.tensor([pair._prompt(request)[:-1]])
+    prompt = torch.tensor([pair.prompt_ids(request)[:-1]])
     out = model.generate(
         input_ids=prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=request.max_tokens, do_sample=False
     )
@@ -91,7 +91,7 @@ def test_one_pass_a_token(pair: LocalBackend) -> None:
 def test_scores_and_choices_are_the_models_own(pair: LocalBackend, plain: Any) -> None:
     words = ["red", "blue", "alpine", ""]
     messages = (Message("user", "which?"),)
-    prompt = pair._prompt(Request(messages))
+    prompt = pair.prompt_ids(Request(messages))
     wanted = []
     for word in words:
         ids = pair.token_ids(word)
@@ -138,7 +138,7 @@ def written(base: str, spec: str, pair: LocalBackend, question: str, most: int) 
     folder, _, task = spec.partition("#")
     loaded = load_base(base, quantization="none", purpose="infer")
     model = load_adapted(loaded.model, folder).eval()
-    prompt, answer = pair._prompt(ask(question))[:-1], []
+    prompt, answer = pair.prompt_ids(ask(question))[:-1], []
     for _ in range(most):
         row = TokenizedExample((*prompt, *answer, 3), len(prompt), "", task=int(task or 0), opening=0)
         with torch.no_grad():
@@ -251,7 +251,7 @@ def sentencepiece(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sentencepiece_answers_begin_with_whole_words(sentencepiece: Path) -> None:
     pair = local_backend(str(sentencepiece), quantization="none")
-    assert pair._prompt(ask("my repair"))[-2:] == [1, 0], "EOS closes the prompt, the opening token follows"
+    assert pair.prompt_ids(ask("my repair"))[-2:] == [1, 0], "EOS closes the prompt, the opening token follows"
     assert pair.tokenizer.convert_ids_to_tokens(pair.spelling.spell("refund")) == ["▁refund"]
     model = load_base(str(sentencepiece), quantization="none", purpose="infer").model
     requests = [ask("my refund?", max_tokens=8), ask("repair", max_tokens=8)]

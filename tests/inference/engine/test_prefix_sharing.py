@@ -63,7 +63,7 @@ def test_a_common_prefix_is_computed_once(backend: LocalBackend, monkeypatch: py
     requests = [ask(f"{HEAD}{i}", max_tokens=1) for i in range(6)]
     engine.prefixes.clear()
     backend.complete(requests)
-    n_prompt = len(backend._prompt(requests[0]))
+    n_prompt = len(backend.prompt_ids(requests[0]))
     assert tokens_read[0] < 2 * n_prompt
     tokens_read[0] = 0
     backend.complete([ask(f"{HEAD}another", max_tokens=1)])

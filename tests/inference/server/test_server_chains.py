@@ -24,7 +24,8 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Turn
 from domainkit.errors import AdapterError, ConfigError, DomainkitError
 from domainkit.export.vllm import adapter_name
-from tests.inference.server.test_backend import KEY, ROOT, lora_folder
+from tests.inference.server.conftest import ROOT, lora_folder
+from tests.inference.server.openai_server import KEY
 
 WORDS = ("amber", "birch", "cedar")
 QUESTIONS = [f"What is {word}?" for word in WORDS]

@@ -1,0 +1,69 @@
+"""LangChain's messages become the backend's and back, with nothing lost and nothing that a text model cannot read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+
+from domainkit.errors import RequestError
+from domainkit.inference.backend import Completion, Piece, TokenLogprob
+from domainkit.llm.messages import to_backend, to_chunk, to_result
+from domainkit.messages import InvalidToolCall, Message, ToolCall
+
+COMPLETION = Completion(
+    "Let me see.",
+    "tool_calls",
+    prompt_tokens=7,
+    completion_tokens=5,
+    tool_calls=(ToolCall("c1", "add", {"a": 1}),),
+    invalid_tool_calls=(InvalidToolCall("not JSON (Expecting value: line 1)", "{"),),
+    logprobs=(TokenLogprob("Let", -0.5),),
+    choice_probabilities={"yes": 1.0},
+)
+
+
+def test_roles_calls_and_results_reach_the_backend() -> None:
+    called = AIMessage("", tool_calls=[{"name": "add", "args": {"a": 1}, "id": "c1"}])
+    turns = [SystemMessage("s"), HumanMessage("u"), called, ToolMessage("2", tool_call_id="c1", name="add")]
+    assert to_backend(turns) == (
+        Message("system", "s"),
+        Message("user", "u"),
+        Message("assistant", "", (ToolCall("c1", "add", {"a": 1}),)),
+        Message("tool", "2", tool_call_id="c1", name="add"),
+    )
+    assert to_backend([ChatMessage("x", role="developer")]) == (Message("system", "x"),)
+
+
+def test_text_blocks_are_joined_and_others_are_refused() -> None:
+    reasoning: Any = {"type": "reasoning", "reasoning": "hm"}
+    [message] = to_backend([AIMessage(["a", {"type": "text", "text": "b"}, reasoning])])
+    assert message.content == "ab"
+    with pytest.raises(RequestError, match="block of type 'image_url'; the model reads text only"):
+        to_backend([HumanMessage([{"type": "image_url", "image_url": {"url": "x"}}])])
+    with pytest.raises(RequestError, match="a message of type 'critic' has no role"):
+        to_backend([ChatMessage("x", role="critic")])
+
+
+def test_a_result_has_calls_invalid_calls_usage_and_metadata() -> None:
+    message = to_result(COMPLETION, "red").generations[0].message
+    assert isinstance(message, AIMessage)
+    assert message.content == "Let me see."
+    assert message.tool_calls == [{"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}]
+    [invalid] = message.invalid_tool_calls
+    assert (invalid["error"], invalid["args"]) == ("not JSON (Expecting value: line 1)", "{")
+    assert message.usage_metadata == {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12}
+    assert message.response_metadata["model_name"] == "red"
+    assert message.response_metadata["logprobs"] == {"content": [{"token": "Let", "logprob": -0.5}]}
+    assert message.response_metadata["choice_probabilities"] == {"yes": 1.0}
+
+
+def test_only_the_last_chunk_has_calls_and_usage() -> None:
+    first, last = to_chunk(Piece("Let me "), "red").message, to_chunk(Piece("see.", COMPLETION), "red").message
+    assert first.usage_metadata is None  # type: ignore[attr-defined]
+    whole: Any = first + last  # type: ignore[operator]
+    assert whole.content == "Let me see."
+    assert [c["args"] for c in whole.tool_calls] == [{"a": 1}]
+    assert [c["args"] for c in whole.invalid_tool_calls] == ["{"]
+    assert whole.usage_metadata["total_tokens"] == 12
