@@ -18,7 +18,7 @@ COMPLETION = Completion(
     prompt_tokens=7,
     completion_tokens=5,
     tool_calls=(ToolCall("c1", "add", {"a": 1}),),
-    invalid_tool_calls=(InvalidToolCall("not JSON (Expecting value: line 1)", "{"),),
+    invalid_tool_calls=(InvalidToolCall("not JSON (Expecting value: line 1)", "add(1)"),),
     logprobs=(TokenLogprob("Let", -0.5),),
     choice_probabilities={"yes": 1.0},
 )
@@ -52,7 +52,7 @@ def test_a_result_has_calls_invalid_calls_usage_and_metadata() -> None:
     assert message.content == "Let me see."
     assert message.tool_calls == [{"name": "add", "args": {"a": 1}, "id": "c1", "type": "tool_call"}]
     [invalid] = message.invalid_tool_calls
-    assert (invalid["error"], invalid["args"]) == ("not JSON (Expecting value: line 1)", "{")
+    assert (invalid["error"], invalid["args"]) == ("not JSON (Expecting value: line 1)", "add(1)")
     assert message.usage_metadata == {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12}
     assert message.response_metadata["model_name"] == "red"
     assert message.response_metadata["logprobs"] == {"content": [{"token": "Let", "logprob": -0.5}]}
@@ -65,5 +65,5 @@ def test_only_the_last_chunk_has_calls_and_usage() -> None:
     whole: Any = first + last  # type: ignore[operator]
     assert whole.content == "Let me see."
     assert [c["args"] for c in whole.tool_calls] == [{"a": 1}]
-    assert [c["args"] for c in whole.invalid_tool_calls] == ["{"]
+    assert [c["args"] for c in whole.invalid_tool_calls] == ["add(1)"]
     assert whole.usage_metadata["total_tokens"] == 12
