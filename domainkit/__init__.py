@@ -1,6 +1,6 @@
 """domainkit: should I prompt, retrieve or fine-tune? Evidence on your own domain, and the winner as a LangChain model.
 
-Every public name is looked up on first use, so importing domainkit loads neither torch nor transformers nor LangChain.
+Public names are imported on first use: importing domainkit loads neither torch nor transformers nor LangChain.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from domainkit.evaluation.task import Sample, Task, read_task
     from domainkit.evaluation.variant import Variant
     from domainkit.llm.chat_model import DomainLLM
-    from domainkit.report import render
-    from domainkit.results.schema import Results
+    from domainkit.report import print_table, render, write_report
+    from domainkit.results.schema import Portfolio, Results
     from domainkit.retrieval import build_retriever
     from domainkit.training.config import PreferenceConfig, TrainConfig
     from domainkit.training.preference.train_preference import train_preference
@@ -36,6 +36,7 @@ _PUBLIC = {
     "DomainLLM": "domainkit.llm.chat_model",
     "DomainkitError": "domainkit.errors",
     "Example": "domainkit.corpus.example",
+    "Portfolio": "domainkit.results.schema",
     "PreferenceConfig": "domainkit.training.config",
     "Results": "domainkit.results.schema",
     "Sample": "domainkit.evaluation.task",
@@ -47,6 +48,7 @@ _PUBLIC = {
     "check": "domainkit.corpus.check",
     "compare": "domainkit.comparison.compare",
     "judge": "domainkit.evaluation.metrics.judge",
+    "print_table": "domainkit.report",
     "read_documents": "domainkit.corpus.read_files",
     "read_examples": "domainkit.corpus.read_files",
     "read_marked": "domainkit.corpus.preferences",
@@ -55,6 +57,7 @@ _PUBLIC = {
     "render": "domainkit.report",
     "train": "domainkit.training.train",
     "train_preference": "domainkit.training.preference.train_preference",
+    "write_report": "domainkit.report",
 }
 
 __all__ = [
@@ -63,6 +66,7 @@ __all__ = [
     "DomainLLM",
     "DomainkitError",
     "Example",
+    "Portfolio",
     "PreferenceConfig",
     "Results",
     "Sample",
@@ -74,6 +78,7 @@ __all__ = [
     "check",
     "compare",
     "judge",
+    "print_table",
     "read_documents",
     "read_examples",
     "read_marked",
@@ -82,6 +87,7 @@ __all__ = [
     "render",
     "train",
     "train_preference",
+    "write_report",
 ]
 
 

@@ -6,9 +6,12 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domainkit.registry import Table
+
+if TYPE_CHECKING:
+    import typer
 
 COMMANDS = Table(
     "command",
@@ -27,34 +30,34 @@ COMMANDS = Table(
 )
 
 
-def app() -> Any:
+def app() -> typer.Typer:
     """The Typer application, with every command of the table."""
     import typer
 
-    made = typer.Typer(
+    application = typer.Typer(
         name="domainkit",
-        help="Should I prompt, retrieve or fine-tune? Evidence on your own domain, and the winner as a LangChain model.",
+        help=version.__doc__,
         no_args_is_help=True,
         add_completion=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    made.callback()(version)
+    application.callback()(version)
     for name in COMMANDS:
-        made.command(name)(_stoppable(COMMANDS.load(name)))
-    return made
+        application.command(name)(_with_interrupt_message(COMMANDS.load(name)))
+    return application
 
 
-def _stoppable(command: Callable[..., None]) -> Callable[..., None]:
-    """Ctrl-C prints where the command stopped and how to go on; Typer itself would only say "Aborted"."""
+def _with_interrupt_message(command: Callable[..., None]) -> Callable[..., None]:
+    """On Ctrl-C, print how to continue; Typer itself would only print "Aborted"."""
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> None:
         try:
             command(*arguments, **options)
         except KeyboardInterrupt as e:
-            said = str(e) or "run the same command again: what was finished is kept"
-            print(f"\nstopped: {said}", file=sys.stderr)
+            next_step = str(e) or "run the same command again: it continues from what is finished"
+            print(f"\nstopped: {next_step}", file=sys.stderr)
             sys.exit(130)
 
     return run
@@ -68,13 +71,13 @@ def main() -> None:
     """Run the command line; a DomainkitError becomes one message on stderr and its exit code."""
     from domainkit.errors import DomainkitError
 
-    # A command that a reader like `head` closes early ends quietly; a progress bar's forks need no tokenizer warning.
+    # Without it tokenizers prints a warning when a progress bar forks.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         app()()
     except DomainkitError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
-    except BrokenPipeError:
+    except BrokenPipeError:  # a reader such as `head` has closed the pipe: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -1,12 +1,22 @@
-"""domainkit ask: one question, or a chat, streamed."""
+"""domainkit ask: answer one question, or chat. Answers are streamed."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from domainkit.cli.options import field_help
+from domainkit.comparison.config import CompareConfig
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessageChunk
+
+    from domainkit.llm.chat_model import DomainLLM
+    from domainkit.retrieval import PassageRetriever
 
 
 def ask(
@@ -14,17 +24,13 @@ def ask(
         str | None, typer.Argument(help="The question; left out, a chat until an empty line or Ctrl-D.")
     ] = None,
     adapter: Annotated[Path | None, typer.Option(help="Adapter folder.")] = None,
-    base: Annotated[
-        str | None, typer.Option(help="Base model; left out, the adapter's, else builtin:smollm2-135m.")
-    ] = None,
-    corpus: Annotated[
-        Path | None, typer.Option(help="Documents: passages found for each question are shown to the model.")
-    ] = None,
+    base: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "base"))] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Documents to retrieve passages from, for each question.")] = None,
     system: Annotated[str | None, typer.Option(help="System turn.")] = None,
-    max_tokens: Annotated[int, typer.Option(help="Most new tokens in an answer.")] = 256,
+    max_tokens: Annotated[int, typer.Option(help="Maximum number of new tokens in an answer.")] = 256,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
 ) -> None:
-    """Ask a model, with or without an adapter. The answer is printed as it grows."""
+    """Ask a model, with or without an adapter. The answer is printed as it is generated."""
     from domainkit.comparison.ladder import CHAINS
     from domainkit.llm.chat_model import DomainLLM
 
@@ -33,13 +39,13 @@ def ask(
     )
     if corpus is not None or question is not None:
         chain = CHAINS.load("answer_chain")(llm, retriever=_retriever(corpus))
-        for text in [question] if question is not None else _typed():
+        for text in [question] if question is not None else _typed_questions():
             _print_stream(chain.stream({"question": text, "system": system}))
     else:
         _chat(llm, system)
 
 
-def _retriever(corpus: Path | None) -> Any:
+def _retriever(corpus: Path | None) -> PassageRetriever | None:
     if corpus is None:
         return None
     from domainkit.retrieval import build_retriever
@@ -47,15 +53,16 @@ def _retriever(corpus: Path | None) -> Any:
     return build_retriever(corpus, k=3)
 
 
-def _chat(llm: Any, system: str | None) -> None:
+def _chat(llm: DomainLLM, system: str | None) -> None:
     """A conversation that remembers its turns."""
     turns: list[tuple[str, str]] = [("system", system)] if system else []
-    for text in _typed():
+    for text in _typed_questions():
         turns.append(("user", text))
         turns.append(("assistant", _print_stream(llm.stream(turns))))
 
 
-def _typed() -> Any:
+def _typed_questions() -> Iterator[str]:
+    """Lines from the terminal, up to an empty one or the end."""
     interactive = sys.stdin.isatty()
     while True:
         try:
@@ -67,16 +74,17 @@ def _typed() -> Any:
         yield text
 
 
-def _print_stream(chunks: Any) -> str:
-    said = []
+def _print_stream(chunks: Iterable[BaseMessageChunk]) -> str:
+    """Print an answer while it grows, and return it."""
+    texts = []
     for chunk in chunks:
-        said.append(chunk.text if isinstance(chunk.text, str) else chunk.text())
-        sys.stdout.write(_visible(said[-1]))
+        texts.append(str(chunk.text))
+        sys.stdout.write(_printable(texts[-1]))
         sys.stdout.flush()
     sys.stdout.write("\n")
-    return "".join(said)
+    return "".join(texts)
 
 
-def _visible(text: str) -> str:
+def _printable(text: str) -> str:
     """Model output is untrusted: an escape sequence must not reach the terminal."""
     return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

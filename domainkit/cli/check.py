@@ -11,7 +11,9 @@ import typer
 
 def check(
     data: Annotated[Path, typer.Argument(help="Examples (JSON Lines) or documents (file or folder).")],
-    task: Annotated[Path | None, typer.Option(help="A test file, to find training items in it.")] = None,
+    task: Annotated[
+        Path | None, typer.Option(help="A test file: training rows whose question is in it are errors.")
+    ] = None,
 ) -> None:
     """Report every problem with file and line. Exit code 2 if there is an error; warnings alone pass."""
     from domainkit.corpus.check import check as run

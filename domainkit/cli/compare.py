@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from domainkit.cli.options import EPILOG_COMPARE
-from domainkit.cli.settings import gather, require, take
+from domainkit.cli.options import EPILOG_COMPARE, field_help
+from domainkit.cli.settings import read_settings, require, take_own_options
+from domainkit.comparison.config import CompareConfig
+from domainkit.corpus.readers import formats
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from domainkit.training.config import TrainConfig
 
-OWN = ("task", "train", "corpus", "adapter", "context_adapter", "dev", "curve", "replicas", "variants", "out")
-
 
 def compare(
+    context: typer.Context,
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN.toml] [KEY=VALUE]...", help=EPILOG_COMPARE, show_default=False)
     ] = None,
@@ -26,7 +27,7 @@ def compare(
         Path | None, typer.Option(help="Solved examples: for few-shot prompts and the classical baseline.")
     ] = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="Documents to retrieve from (txt, md, jsonl; file or folder).")
+        Path | None, typer.Option(help=f"Documents to retrieve from ({formats()}; a file or a folder).")
     ] = None,
     adapter: Annotated[Path | None, typer.Option(help="Adapter folder for the tuned variants.")] = None,
     context_adapter: Annotated[
@@ -34,67 +35,40 @@ def compare(
     ] = None,
     fit: Annotated[
         bool,
-        typer.Option(
-            "--fit", help="Train the adapters that are not given, on --train; fit.epochs=2 and alike set how."
-        ),
+        typer.Option("--fit", help="Train the missing adapters on --train. Settings such as fit.epochs=2 say how."),
     ] = False,
     variants: Annotated[
-        str | None, typer.Option(help="Comma-separated names; left out, all that can run but agents.")
+        str | None, typer.Option(help="Comma-separated names; left out, all that can run, except agents.")
     ] = None,
-    base: Annotated[str | None, typer.Option(help="Base model; left out, the adapter's.")] = None,
+    base: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "base"))] = None,
     dev: Annotated[
-        Path | None, typer.Option(help="Questions settings were chosen on: test questions among them are told.")
+        Path | None,
+        typer.Option(help="Questions that settings were chosen on; test questions among them are reported."),
     ] = None,
     curve: Annotated[
-        str | None, typer.Option(help="Comma-separated adapters trained on smaller parts of train: the learning curve.")
+        str | None,
+        typer.Option(help="Comma-separated adapters trained on smaller parts of --train, for the learning curve."),
     ] = None,
     replicas: Annotated[
         str | None,
         typer.Option(
-            help="Comma-separated adapters like --adapter but for the seed: what holds of the training recipe."
+            help="Comma-separated adapters that differ from --adapter only in the seed: they show what holds for the "
+            "training recipe, not only for one adapter."
         ),
     ] = None,
-    race: Annotated[
-        bool | None, typer.Option("--race", help="Stop asking a variant once it is clearly worse than another.")
-    ] = None,
-    general: Annotated[
-        Path | None,
-        typer.Option(help="General multiple-choice questions: what the adapter forgot is measured on them."),
-    ] = None,
-    general_text: Annotated[
-        Path | None, typer.Option(help="General text, for bits per byte with and without the adapter.")
-    ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(help="Price table (TOML): machine-hour, tokens, labels; left out, defaults that say so."),
-    ] = None,
+    race: Annotated[bool | None, typer.Option("--race", help=field_help(CompareConfig, "race"))] = None,
+    general: Annotated[Path | None, typer.Option(help=field_help(CompareConfig, "general"))] = None,
+    general_text: Annotated[Path | None, typer.Option(help=field_help(CompareConfig, "general_text"))] = None,
+    prices: Annotated[Path | None, typer.Option(help=field_help(CompareConfig, "prices"))] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; an interrupted run continues in it.")] = None,
 ) -> None:
     """Compare prompting, retrieval, fine-tuning and their combination on the same questions, and write the report."""
-    from domainkit.comparison.config import CompareConfig
-
-    given = {
-        "task": task,
-        "train": train,
-        "corpus": corpus,
-        "adapter": adapter,
-        "context_adapter": context_adapter,
-        "variants": variants,
-        "base": base,
-        "dev": dev,
-        "curve": curve,
-        "replicas": replicas,
-        "race": race,
-        "general": general and str(general),
-        "general_text": general_text and str(general_text),
-        "prices": prices and str(prices),
-        "out": out,
-    }
-    values = gather(settings or [], given)
+    # The signature above is the only list of this command's options: `context.params` has their values by name.
+    flags = {name: value for name, value in context.params.items() if name not in ("settings", "fit")}
+    values = read_settings(settings or [], {k: str(v) if isinstance(v, Path) else v for k, v in flags.items()})
     training = fit_config(values, fit)
-    own: dict[str, Any] = take(values, OWN, CompareConfig.model_fields)
+    own = take_own_options(values, set(flags) - set(CompareConfig.model_fields), CompareConfig.model_fields)
     require(own, "task", "out")
-    wanted = listed(own.get("variants"))
 
     from rich.console import Console
 
@@ -102,32 +76,43 @@ def compare(
     from domainkit.comparison.compare import compare as run
     from domainkit.report.terminal import print_table
 
-    given_paths = ("train", "corpus", "adapter", "context_adapter", "dev")
-    paths: dict[str, Any] = {k: Path(own[k]) for k in given_paths if own.get(k)}
-    paths |= {k: listed(own.get(k)) or () for k in ("curve", "replicas")}
+    run_folder = Path(own.pop("out"))
+    lists: dict[str, Any] = {name: split_names(own.pop(name, None)) for name in ("curve", "replicas", "variants")}
+    paths: dict[str, Any] = {name: Path(value) for name, value in own.items() if value}
     with comparing() as on_progress:
         results = run(
-            Path(own["task"]), wanted, Path(own["out"]), **paths, fit=training, on_progress=on_progress, **values
+            **paths,
+            out=run_folder,
+            variants=lists["variants"],
+            curve=lists["curve"] or (),
+            replicas=lists["replicas"] or (),
+            fit=training,
+            on_progress=on_progress,
+            **values,
         )
     print_table(results, Console())
-    typer.echo(f"\nOpen {Path(own['out']) / 'report.html'} in a browser. Figures: {Path(own['out']) / 'results.json'}")
+    typer.echo(f"\nOpen {run_folder / 'report.html'} in a browser. Figures: {run_folder / 'results.json'}")
 
 
-def listed(value: Any) -> Any:
-    """Comma-separated names as a list; a run file's list as it is."""
+def split_names(value: str | list[str] | None) -> list[str] | None:
+    """Comma-separated names as a list; a run file's list unchanged."""
     return [n.strip() for n in value.split(",") if n.strip()] if isinstance(value, str) else value
 
 
-def fit_config(values: dict[str, Any], asked: bool) -> TrainConfig | None:
-    """How to train what is missing: `fit.key=value` settings, or the run file's [fit] table, taken out of `values`."""
+def fit_config(values: dict[str, Any], fit: bool) -> TrainConfig | None:
+    """How to train missing adapters: the run file's [fit] table and `fit.key=value` settings, removed from `values`.
+
+    None without --fit. Raises ConfigError for such settings without --fit.
+    """
     from domainkit.training.config import parse_config
 
     table = values.pop("fit", {})
     dotted = {k: values.pop(k) for k in list(values) if k.startswith("fit.")}
-    given = {**table, **{k.removeprefix("fit."): v for k, v in dotted.items()}}
-    if not asked:
-        if given:
-            raise ConfigError(f"'fit.{next(iter(given))}' is set, but nothing is to be trained", next_step="add --fit")
+    options = {**table, **{k.removeprefix("fit."): v for k, v in dotted.items()}}
+    if not fit:
+        if options:
+            what = f"'fit.{next(iter(options))}' is set, but no adapter is to be trained"
+            raise ConfigError(what, next_step="add --fit")
         return None
     shared = {k: values[k] for k in ("base", "revision", "quantization") if values.get(k)}
-    return parse_config(shared | given)
+    return parse_config(shared | options)

@@ -12,16 +12,17 @@ import typer
 
 
 class Finding(NamedTuple):
-    """One line: `ok` False needs the next step."""
+    """One line of the report."""
 
     ok: bool
     name: str
     fact: str
     next_step: str = ""
+    """What to do when it is not ok."""
 
 
 def doctor() -> None:
-    """Report device, memory, 4-bit weights, the model cache and missing packages. Exit code 1 if something needed is missing."""
+    """Report device, memory, 4-bit weights, the model cache and packages. Exit code 1 if one is missing."""
     findings = list(examine())
     width = max(len(f.name) for f in findings)
     for f in findings:
@@ -46,10 +47,9 @@ def _packages() -> Iterator[Finding]:
 
     facts = environment()
     yield Finding(True, "python", f"{facts['python']} on {facts['platform']}")
-    needed = {"torch": "torch", "transformers": "transformers", "peft": "peft", "langchain_core": "langchain-core"}
-    for _module, package in needed.items():
-        found = facts["versions"].get(package)
-        yield Finding(bool(found), package, found or "not installed", f"pip install {package}")
+    for package in ("torch", "transformers", "peft", "langchain-core"):
+        version = facts["versions"].get(package)
+        yield Finding(bool(version), package, version or "not installed", f"pip install {package}")
 
 
 def _device() -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def _device() -> Iterator[Finding]:
 
 
 def _four_bit() -> Finding:
-    """Quantise a small matrix and check that it comes back nearly the same: 4-bit weights work here."""
+    """Quantise a small matrix to NF4 and back, and check that it is nearly the same."""
     try:
         import torch
         from bitsandbytes import functional
@@ -97,13 +97,13 @@ def _disk() -> Finding:
     from domainkit.storage import cache_dir
 
     folder = cache_dir()
-    there = next(p for p in (folder, *folder.parents) if p.exists())
-    free = shutil.disk_usage(there).free / 2**30
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    free = shutil.disk_usage(existing).free / 2**30
     used = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**30 if folder.exists() else 0.0
     fact = f"{folder} ({used:.1f} GiB used, {free:.1f} GiB free)"
     return Finding(free > 2, "model cache", fact, "free some space, or set DOMAINKIT_CACHE to a folder on another disk")
 
 
 def _builtin(module: str, name: str, command: str) -> Finding:
-    found = importlib.util.find_spec(module) is not None
-    return Finding(found, name, "installed" if found else "not installed", command)
+    installed = importlib.util.find_spec(module) is not None
+    return Finding(installed, name, "installed" if installed else "not installed", command)

@@ -26,7 +26,7 @@ def export(
         Path | None, typer.Option(help="With --to merged: held-out examples on which the merge must keep the tune.")
     ] = None,
 ) -> None:
-    """Take adapters to a server: the exact command that serves them, or an adapter as the plain LoRA that servers load."""
+    """Take adapters to a server: the command that serves them, or an adapter as a plain LoRA that servers load."""
     if plain_lora is not None:
         to, out = "plain-lora", plain_lora
     elif server:

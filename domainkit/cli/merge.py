@@ -50,7 +50,7 @@ def merge(
     """Merge an adapter into its base, or combine several, if held-out examples show that the tune survives."""
     if data is None:
         raise ConfigError(
-            "no held-out examples, so nothing would show whether the tune survives",
+            "held-out examples are missing, so the loss by the merge cannot be measured",
             where="--data",
             next_step="give examples the adapter was not trained on: --data held_out.jsonl",
         )

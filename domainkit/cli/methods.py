@@ -20,7 +20,7 @@ def methods(
         str | None, typer.Argument(help="One method: all its options. Left out: a table of all methods.")
     ] = None,
 ) -> None:
-    """List the adaptation methods: what each is, its defaults and its learning rate with their sources, where it works."""
+    """List the adaptation methods: what each is, its defaults, its learning rate with the source, where it works."""
     from domainkit.adapters.methods import METHODS
 
     if name is not None:

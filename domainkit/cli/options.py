@@ -1,4 +1,4 @@
-"""The help of key=value settings, made from the fields' own documentation."""
+"""Help texts made from the configs: the meaning of a config's field is written once, under the field."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from domainkit.comparison.config import CompareConfig
 from domainkit.training.config import PreferenceConfig, TrainConfig
 
 
+def field_help(model: type[BaseModel], name: str) -> str:
+    """What the field `name` means, on one line."""
+    return " ".join((model.model_fields[name].description or "").split())
+
+
 def describe_fields(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> str:
-    """One line a field: name, default, meaning."""
-    lines = []
+    """A paragraph for each field: its name, default and meaning."""
+    paragraphs = []
     for name, field in model.model_fields.items():
-        if name in leave_out:
-            continue
-        default = field.get_default(call_default_factory=True)
-        meaning = " ".join((field.description or "").split())
-        lines.append(f"{name} ({'left out' if default in (None, {}) else default}): {meaning}")
-    return "\n\n".join(lines)
+        if name not in leave_out:
+            default = field.get_default(call_default_factory=True)
+            shown = "left out" if default in (None, {}) else default
+            paragraphs.append(f"{name} ({shown}): {field_help(model, name)}")
+    return "\n\n".join(paragraphs)
 
 
-EPILOG_TRAIN = "A run file, and settings that override it:\n\n" + describe_fields(TrainConfig, ("base", "method"))
-EPILOG_COMPARE = "A run file, and settings that override it:\n\n" + describe_fields(CompareConfig, ("base",))
-EPILOG_PREFER = "A run file, and settings that override it:\n\n" + describe_fields(
-    PreferenceConfig, ("base", "method", "objective")
-)
+_HEADING = "A run file, and settings that override it:\n\n"
+EPILOG_TRAIN = _HEADING + describe_fields(TrainConfig, ("base", "method"))
+EPILOG_COMPARE = _HEADING + describe_fields(CompareConfig, ("base",))
+EPILOG_PREFER = _HEADING + describe_fields(PreferenceConfig, ("base", "method", "objective"))

@@ -3,60 +3,60 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from domainkit.cli.options import EPILOG_PREFER
-from domainkit.cli.settings import gather, require, take
+from domainkit.cli.options import EPILOG_PREFER, field_help
+from domainkit.cli.settings import read_settings, require, take_own_options
+from domainkit.training.config import PreferenceConfig, parse_config
+
+if TYPE_CHECKING:
+    from domainkit.adapters.folder import Adapter
 
 
 def prefer(
+    context: typer.Context,
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN.toml] [KEY=VALUE]...", help=EPILOG_PREFER, show_default=False)
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="JSON Lines: prompt, chosen, rejected (dpo); prompt, completion, label (kto); examples as for train (grpo, rloo)."
+            help="JSON Lines: prompt, chosen, rejected (dpo); prompt, completion, label (kto); "
+            "examples as for train (grpo, rloo)."
         ),
     ] = None,
-    objective: Annotated[str | None, typer.Option(help="dpo (default), kto, grpo or rloo.")] = None,
+    objective: Annotated[str | None, typer.Option(help=field_help(PreferenceConfig, "objective"))] = None,
     adapter: Annotated[
         Path | None,
-        typer.Option(help="Adapter to start from; it is then the reference. Left out: a fresh one, and the base is."),
+        typer.Option(
+            help="Adapter to start from, which is also the reference. "
+            "Left out: a new adapter, with the base as its reference."
+        ),
     ] = None,
     reward: Annotated[
         str | None,
         typer.Option(help="Metric that scores sampled answers against the targets, e.g. token_f1 (grpo, rloo)."),
     ] = None,
-    base: Annotated[str | None, typer.Option(help="Hub id, local folder, GGUF file, or builtin:smollm2-135m.")] = None,
-    method: Annotated[str | None, typer.Option(help="Adaptation method; `domainkit methods` lists them.")] = None,
+    base: Annotated[str | None, typer.Option(help=field_help(PreferenceConfig, "base"))] = None,
+    method: Annotated[str | None, typer.Option(help=field_help(PreferenceConfig, "method"))] = None,
     out: Annotated[Path | None, typer.Option(help="Adapter folder to write.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run with the same settings.")
     ] = False,
 ) -> None:
-    """Train an adapter on preferences or on a reward, held to its reference (needs the extra: domainkit[preference])."""
-    from domainkit.training.config import PreferenceConfig, parse_config
-
-    flags = {
-        "data": data,
-        "objective": objective,
-        "adapter": adapter,
-        "reward": reward,
-        "base": base,
-        "method": method,
-        "out": out,
-    }
-    values = gather(settings or [], flags)
-    own = take(values, ("data", "adapter", "reward", "out"), PreferenceConfig.model_fields)
+    """Train an adapter on preferences or a reward, close to its reference (needs domainkit[preference])."""
+    # The signature above is the only list of this command's options: `context.params` has their values by name.
+    flags = {name: value for name, value in context.params.items() if name not in ("settings", "resume")}
+    values = read_settings(settings or [], flags)
+    own = take_own_options(values, ("data", "adapter", "reward", "out"), PreferenceConfig.model_fields)
     require(own, "data", "out")
     config = parse_config(values, PreferenceConfig)
 
     from domainkit.training.objectives import OBJECTIVES, need_trl
 
-    OBJECTIVES[config.objective]  # an unknown name is told before anything is read
+    OBJECTIVES[config.objective]  # raises for an unknown name before anything is read
     need_trl()
     rows = _read(config.objective, Path(own["data"]))
 
@@ -65,7 +65,7 @@ def prefer(
     made = train_preference(
         rows, config, Path(own["out"]), reward=own.get("reward"), start=own.get("adapter"), resume=resume
     )
-    _tell(made)
+    _print_change(made)
 
 
 def _read(objective: str, path: Path) -> Any:
@@ -77,18 +77,20 @@ def _read(objective: str, path: Path) -> Any:
     return readers[OBJECTIVES.load(objective).row_kind](path)
 
 
-def _tell(made: Any) -> None:
-    """What changed between the first and the last answers."""
-    told = made.card.preference
+def _print_change(made: Adapter) -> None:
+    """Print how the answers changed in training."""
+    assert made.card is not None
+    assert made.card.preference is not None
+    facts = made.card.preference
     typer.echo(f"\nAdapter: {made.folder}")
-    typer.echo(f"Reference: {told['reference']} (β = {told['beta']:g})")
-    before, after = told["before"], told["after"]
+    typer.echo(f"Reference: {facts['reference']} (β = {facts['beta']:g})")
+    before, after = facts["before"], facts["after"]
     if before and after:
         parts = [
             f"KL {after['kl']:.3g} nats per token",
             f"length {before['length']:.1f} → {after['length']:.1f} tokens",
         ]
         if before["reward"] is not None and after["reward"] is not None:
-            parts.insert(0, f"{told['reward']} {before['reward']:.3g} → {after['reward']:.3g}")
+            parts.insert(0, f"{facts['reward']} {before['reward']:.3g} → {after['reward']:.3g}")
         typer.echo(f"{', '.join(parts)}, on answers sampled to {after['prompts']} training prompts")
     typer.echo(f'Next: domainkit ask --adapter {made.folder} "your question"')

@@ -19,7 +19,7 @@ def report(
         ),
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Also write every question and answer to this CSV file.")] = None,
-    prices: Annotated[Path | None, typer.Option(help="Count the cost again with this price table (TOML).")] = None,
+    prices: Annotated[Path | None, typer.Option(help="Compute the cost again with this price table (TOML).")] = None,
     out: Annotated[
         Path | None, typer.Option(help="File for --compare; left out, side_by_side.html in B's folder.")
     ] = None,
@@ -27,12 +27,17 @@ def report(
     """Write report.html and report.md from a run's results.json, and print the table."""
     if compare is not None:
         if run is not None or csv is not None or prices is not None:
-            raise ConfigError("--compare takes its two runs and no other", next_step="domainkit report --compare A B")
+            raise ConfigError(
+                "--compare needs two runs and no other argument", next_step="domainkit report --compare A B"
+            )
         return side_by_side(*compare, out)
     if run is None:
-        raise ConfigError("no run is named", next_step="domainkit report RUN, or domainkit report --compare A B")
+        raise ConfigError("the run is missing", next_step="domainkit report RUN, or domainkit report --compare A B")
     if out is not None:
-        raise ConfigError("--out goes with --compare", next_step="the report of one run stands beside its results.json")
+        raise ConfigError(
+            "--out can be used only with --compare",
+            next_step="the report of one run is written beside its results.json",
+        )
     return one(run, csv, prices)
 
 
@@ -54,7 +59,9 @@ def one(run: Path, csv: Path | None, prices: Path | None) -> None:
         from domainkit.report.items_csv import write_csv
 
         if isinstance(results, Portfolio):
-            raise ConfigError("--csv takes the questions of one comparison", next_step="name the folder of one of them")
+            raise ConfigError(
+                "--csv writes the questions of one comparison", next_step="name the folder of one of them"
+            )
         write_csv(results, csv)
     page, text = write_report(run)
     print_table(results, Console())
@@ -69,8 +76,8 @@ def side_by_side(a: Path, b: Path, out: Path | None) -> None:
     from domainkit.results.schema import load_results
     from domainkit.storage import write_text
 
-    found = set_side_by_side(load_results(a), load_results(b))
+    comparison = set_side_by_side(load_results(a), load_results(b))
     page = out or (b if b.is_dir() else b.parent) / "side_by_side.html"
-    write_text(page, render_side_by_side(found, (str(a), str(b))))
-    print_side_by_side(found, Console(), (str(a), str(b)))
+    write_text(page, render_side_by_side(comparison, (str(a), str(b))))
+    print_side_by_side(comparison, Console(), (str(a), str(b)))
     typer.echo(f"\nWrote {page}")

@@ -1,19 +1,20 @@
-"""Run files and key=value settings: one way to give options to every command."""
+"""Run files and key=value settings, the same for every command that has them."""
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from domainkit.errors import ConfigError
+from domainkit.registry import suggestion
 from domainkit.storage import read_toml
 
 
-def gather(arguments: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
-    """Settings from at most one run.toml, then `key=value` words, then flags that were given; the later wins."""
+def read_settings(arguments: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of at most one run.toml, then of `key=value` words, then of the flags that are not None. The later
+    wins."""
     values: dict[str, Any] = {}
     files = [a for a in arguments if "=" not in a]
     if len(files) > 1:
@@ -47,20 +48,22 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def take(values: dict[str, Any], own: Collection[str], fields: Collection[str]) -> dict[str, Any]:
-    """Remove and return the command's `own` keys; what is left must be `fields` of its config (dotted keys by their head)."""
+def take_own_options(values: dict[str, Any], own: Collection[str], fields: Collection[str]) -> dict[str, Any]:
+    """Remove and return the command's `own` options. The rest must be `fields` of its config, dotted keys by their
+    first part.
+
+    Raises ConfigError with the nearest name for an unknown option.
+    """
     for key in values:
         head = key.partition(".")[0]
         if key not in own and head not in fields:
-            close = difflib.get_close_matches(head, [*own, *fields], n=1, cutoff=0.5)
-            hint = f"did you mean '{close[0]}'?" if close else f"one of: {', '.join(sorted([*own, *fields]))}"
-            raise ConfigError(f"unknown option '{key}'", next_step=hint)
+            raise ConfigError(f"unknown option '{key}'", next_step=suggestion(head, [*own, *fields]))
     return {k: values.pop(k) for k in list(values) if k in own}
 
 
-def require(given: dict[str, Any], *names: str) -> None:
-    """Each named option must be there."""
-    missing = [n for n in names if not given.get(n)]
+def require(options: Mapping[str, Any], *names: str) -> None:
+    """Raise ConfigError that names every option of `names` that is missing."""
+    missing = [n for n in names if not options.get(n)]
     if missing:
         raise ConfigError(
             f"missing: {', '.join('--' + n for n in missing)}",

@@ -29,14 +29,14 @@ def run_sweep(file: Path, settings: dict[str, Any], data: Path, out: Path) -> No
         refuse_tools(examples, 'a sweep that chooses by "score", not by "loss",')
     result = sweep(examples, grid, settings, out, score=score, on_row=lambda row: typer.echo(f"done: {row.name}"))
     heading, *lines = table(result.rows, result.winner)
-    shown = Table(title=f"{grid.tokens:,} training tokens each; {len(result.dev)} development questions")
+    grid_table = Table(title=f"{grid.tokens:,} training tokens each; {len(result.dev)} development questions")
     for name in heading:
-        shown.add_column(name, justify="left" if name in ("", "run") else "right")
+        grid_table.add_column(name, justify="left" if name in ("", "run") else "right")
     for line in lines:
-        shown.add_row(*line)
-    Console().print(shown)
+        grid_table.add_row(*line)
+    Console().print(grid_table)
     if result.winner is None:
-        typer.echo("No run came to its end: the table says why.")
+        typer.echo("No run was completed: the table says why.")
         raise typer.Exit(1)
     typer.echo(f"Best on the development part by {result.chosen_by}: {result.winner.name}")
     typer.echo(f"Adapter: {out / result.winner.folder / 'adapter'}    Figures: {out / 'sweep.json'}")

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from domainkit.cli.options import EPILOG_TRAIN
-from domainkit.cli.settings import gather, require, take
+from domainkit.cli.options import EPILOG_TRAIN, field_help
+from domainkit.cli.settings import read_settings, require, take_own_options
+from domainkit.corpus.readers import formats
+from domainkit.training.config import TrainConfig, parse_config
 
 
 def train(
@@ -20,10 +22,12 @@ def train(
     ] = None,
     documents: Annotated[
         Path | None,
-        typer.Option(help="Raw text (txt, md, jsonl; file or folder) for continued pretraining, instead of --data."),
+        typer.Option(
+            help=f"Raw text ({formats()}; a file or a folder) for continued pretraining, instead of --data or with it."
+        ),
     ] = None,
-    base: Annotated[str | None, typer.Option(help="Hub id, local folder, GGUF file, or builtin:smollm2-135m.")] = None,
-    method: Annotated[str | None, typer.Option(help="Adaptation method; `domainkit methods` lists them.")] = None,
+    base: Annotated[str | None, typer.Option(help=field_help(TrainConfig, "base"))] = None,
+    method: Annotated[str | None, typer.Option(help=field_help(TrainConfig, "method"))] = None,
     out: Annotated[Path | None, typer.Option(help="Adapter folder to write.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run with the same settings.")
@@ -31,16 +35,17 @@ def train(
     sweep: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file of settings to try: tokens = 50000, and tables [[grid]] in which a list is tried entry by entry. "
-            "Trains each on the same tokens, chooses on a development part of --data, continues where it was interrupted."
+            help="TOML file of settings to try: tokens = 50000, and tables [[grid]]: each entry of a list is tried. "
+            "Every run trains on the same number of tokens; the best is chosen on a development part of --data. "
+            "An interrupted sweep continues."
         ),
     ] = None,
 ) -> None:
     """Train an adapter. With --resume, an interrupted run continues to the same result."""
-    from domainkit.training.config import TrainConfig, parse_config
-
-    values = gather(settings or [], {"data": data, "documents": documents, "base": base, "method": method, "out": out})
-    own = take(values, ("data", "documents", "out"), TrainConfig.model_fields)
+    values = read_settings(
+        settings or [], {"data": data, "documents": documents, "base": base, "method": method, "out": out}
+    )
+    own = take_own_options(values, ("data", "documents", "out"), TrainConfig.model_fields)
     require(own, "out")
     if not own.get("data") and not own.get("documents"):
         require(own, "data")

@@ -9,6 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from domainkit.corpus.chunk import CHUNK_WORDS
+from domainkit.corpus.readers import formats
 from domainkit.evaluation.metrics import BatchMetric
 from domainkit.evaluation.task import Kind
 from domainkit.models import Quantization
@@ -64,9 +65,11 @@ class CompareConfig(BaseModel):
     general: str | None = None
     """General multiple-choice questions (JSON Lines of question, choices, answer), to measure what the adapter
     forgot."""
-    general_text: str | None = None
-    """General text (txt, md, jsonl; file or folder), for bits per byte with and without the adapter. Needs
-    `general`."""
+    general_text: str | None = Field(
+        None,
+        description=f"General text ({formats()}; a file or a folder), for bits per byte with and without the adapter. "
+        "Needs `general`.",
+    )
     forgetting_margin: float = Field(0.02, gt=0, lt=1)
     """The forgetting gate passes when the adapter loses less than this share of general questions (0.02 = 2 points),
     with 95 % confidence."""

@@ -22,8 +22,9 @@ from domainkit.verdict.sentences import forgetting_sentence
 _STYLES = {"BETTER": "bold cyan", "WORSE": "bold yellow", "EQUIVALENT": "", "CANNOT TELL YET": "dim"}
 
 
-def print_table(results: Results | Portfolio, console: Console) -> None:
+def print_table(results: Results | Portfolio, console: Console | None = None) -> None:
     """Print the table of variants, then what was left out, then the verdict; of several comparisons, each in turn."""
+    console = console or Console()
     if isinstance(results, Portfolio):
         for one in results.comparisons:
             console.print(plain_text(one.task.name, console, "bold"))

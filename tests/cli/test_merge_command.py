@@ -63,7 +63,7 @@ def test_a_merge_that_loses_the_tune_exits_2_and_writes_nothing(work: dict[str, 
 def test_without_held_out_data_it_asks(work: dict[str, Path], tmp_path: Path) -> None:
     code, _, err = domainkit("merge", work["adapter"], "--out", tmp_path / "model")
     assert code == 2
-    assert "no held-out examples" in err
+    assert "held-out examples are missing" in err
     assert "--data held_out.jsonl" in err
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.cli.settings import gather, parse_value, require, take
+from domainkit.cli.settings import parse_value, read_settings, require, take_own_options
 from domainkit.errors import ConfigError
 from domainkit.training.config import TrainConfig, parse_config
 
@@ -14,7 +14,7 @@ from domainkit.training.config import TrainConfig, parse_config
 def test_the_later_wins(tmp_path: Path) -> None:
     run = tmp_path / "run.toml"
     run.write_text('epochs = 1\nseed = 1\nschedule = "linear"\n[method]\nkind = "lora"\nrank = 4\n')
-    values = gather([str(run), "epochs=2", "seed=2"], {"seed": 3, "base": None})
+    values = read_settings([str(run), "epochs=2", "seed=2"], {"seed": 3, "base": None})
     assert values == {"epochs": 2, "seed": 3, "schedule": "linear", "method": {"kind": "lora", "rank": 4}}
     config = parse_config(values)
     assert (config.epochs, config.method, config.method_options) == (2, "lora", {"rank": 4})
@@ -35,10 +35,10 @@ def test_dotted_keys_are_the_methods_options() -> None:
 @pytest.mark.parametrize(
     "call,said",
     [
-        (lambda: gather(["a.toml", "b.toml"], {}), "more than one run file: a.toml, b.toml"),
-        (lambda: gather(["missing.toml"], {}), "missing.toml: cannot be read"),
-        (lambda: gather(["epochs"], {}), "'epochs' is neither a .toml run file nor key=value"),
-        (lambda: take({"epoch": 1}, ("data",), TrainConfig.model_fields), "did you mean 'epochs'?"),
+        (lambda: read_settings(["a.toml", "b.toml"], {}), "more than one run file: a.toml, b.toml"),
+        (lambda: read_settings(["missing.toml"], {}), "missing.toml: cannot be read"),
+        (lambda: read_settings(["epochs"], {}), "'epochs' is neither a .toml run file nor key=value"),
+        (lambda: take_own_options({"epoch": 1}, ("data",), TrainConfig.model_fields), "did you mean 'epochs'?"),
         (lambda: require({"data": None}, "data", "out"), "missing: --data, --out"),
         (lambda: parse_config({"epochs": 0}), "epochs=0: input should be greater than 0"),
         (
@@ -58,4 +58,4 @@ def test_bad_toml_names_line(tmp_path: Path) -> None:
     run = tmp_path / "run.toml"
     run.write_text("epochs = 1\nseed == 2\n")
     with pytest.raises(ConfigError, match=r"is not valid TOML: .*line 2"):
-        gather([str(run)], {})
+        read_settings([str(run)], {})
