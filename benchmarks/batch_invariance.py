@@ -3,9 +3,9 @@
 python -m benchmarks.batch_invariance [--answers 192] [--new-tokens 16] [--base builtin:smollm2-135m]
 
 A pass over more rows multiplies matrices of other shapes, and the library sums in another order. So logits move by
-rounding. Where that could swap the two best tokens, the engine computes the token again alone. Measured are the texts that
-differ, how many tokens were computed again, and how far the batch moves logits. Every second prompt is answered by drawing
-(temperature 1), with a seed of its own.
+rounding. Where that could swap the two best tokens, the engine computes the token again alone. Measured are the texts
+that differ, how many tokens were computed again, and how far the batch moves logits. Every second prompt is answered
+by drawing (temperature 1), with a seed of its own.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def add_change(
 
 
 def _can_be_stacked(layer: LoraModule) -> bool:
-    """One dtype and device, and finite numbers: a row multiplies other adapters' ranks by 0, and 0 · infinity is NaN."""
+    """One dtype and device, and finite numbers: a row multiplies other adapters' ranks by 0; 0 · infinity is NaN."""
     weights = [m[n].weight for m in (layer.lora_A, layer.lora_B) for n in layer.lora_A]
     first = weights[0]
     alike = all(w.dtype == first.dtype and w.device == first.device for w in weights)

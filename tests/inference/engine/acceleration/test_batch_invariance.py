@@ -91,7 +91,8 @@ def test_what_is_settled_is_the_same_whoever_is_there(
         return logits
 
     invariance.recompute_alone = watched
-    asked = [ask(f"q{i} " + "word " * (i % 3) * 4, adapter=a, max_tokens=4) for i in range(6) for a in (None, adapters["red"])]  # fmt: skip
+    texts = [f"q{i} " + "word " * (i % 3) * 4 for i in range(6)]
+    asked = [ask(text, adapter=a, max_tokens=4) for text in texts for a in (None, adapters["red"])]
     for one in asked:
         scheduler.prefixes.clear()
         engine.complete([one])
@@ -144,7 +145,8 @@ def test_blocks_read_alone_serve_the_next_near_tie_with_the_same_bits(
     monkeypatch.setattr(invariance, "recompute_alone", watched)
     monkeypatch.setattr(invariance._isolated, "forward", counted)
     text = "a beginning that many have in common, longer than a few blocks; " * 2
-    asked = [ask(f"{text}{i}", adapter=a, max_tokens=4) for i in range(5) for a in (None, adapters["red"], adapters["dora"])]  # fmt: skip
+    kinds = (None, adapters["red"], adapters["dora"])
+    asked = [ask(f"{text}{i}", adapter=a, max_tokens=4) for i in range(5) for a in kinds]
     whole = engine.complete(asked)
     forgetting, forgetful, read[0] = read[0], False, 0
     for _ in range(2):  # what many begin with, read by the scheduler in blocks; then what is kept of that
