@@ -50,7 +50,7 @@ def _verdict(results: Results) -> list[str]:
     if v.choice:
         blocks.append(f"Recommended variant: **{escape(v.choice)}**.")
     if v.choice and v.tied:
-        blocks[-1] += f" Cannot be told apart from it: {', '.join(escape(t) for t in v.tied)}."
+        blocks[-1] += f" Cannot be distinguished from it: {', '.join(escape(t) for t in v.tied)}."
     if v.action:
         evidence = f" ({'; '.join(escape(text) for text in v.action.evidence)})" if v.action.evidence else ""
         blocks.append(f"**Next best action**: {escape(v.action.sentence)}{evidence}")
@@ -294,7 +294,7 @@ def _waterfall(results: Results) -> list[str]:
                 bound,
             ]
         )
-    heads = ["Questions kept, %", *steps, "right otherwise", "right with the gold document"]
+    heads = ["Questions left, %", *steps, "right otherwise", "right with the gold document"]
     return ["## Where retrieval loses questions", table(heads, rows)]
 
 

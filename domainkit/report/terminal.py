@@ -128,7 +128,7 @@ def _verdict(results: Results, console: Console) -> Panel:
     v = results.verdict
     parts: list[RenderableType] = [plain_text(v.headline, console, "bold")]
     if v.tied:
-        parts.append(plain_text(f"Cannot be told apart from {v.choice}: {', '.join(v.tied)}.", console))
+        parts.append(plain_text(f"Cannot be distinguished from {v.choice}: {', '.join(v.tied)}.", console))
     if v.action:
         parts += [Text(), plain_text("Next best action", console, "bold"), plain_text(v.action.sentence, console)]
     steps = ("After that", v.next_steps[1:]) if v.action else ("Do next", v.next_steps)

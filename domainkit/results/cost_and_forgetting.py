@@ -18,7 +18,7 @@ class Prices(Record):
     training_hour: float
     """Of the machine that trained."""
     input_per_million: float | None = None
-    """Of a million prompt tokens at a rented model; None: no such price is known."""
+    """Of a million prompt tokens at a rented model; None: the price is not known."""
     output_per_million: float | None = None
     label: float = 0.0
     """Of one labelled example."""

@@ -59,7 +59,7 @@ class Verdict(Record):
     """What limits the verdict."""
     next_steps: tuple[str, ...] = ()
     tied: tuple[str, ...] = ()
-    """Variants that cannot be told apart from the choice."""
+    """Variants that cannot be distinguished from the choice."""
     action: Action | None = None
     """The next best action: the first of `next_steps`, with its evidence."""
     without_leaks: WithoutLeaks | None = None

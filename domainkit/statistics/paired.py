@@ -277,14 +277,14 @@ def items_needed(pair: Paired, margin: float, alpha: float, power: float = POWER
     # Two items are added, of which one disagrees: none seen among n does not mean that there is none.
     squares = float((np.square(pair.differences).sum() + 1) / (pair.n + 2))
     variance = max(squares - d**2, 1 / (pair.n + 2) ** 2)
-    wanted = []
+    sizes = []
     if d > TIE:
-        wanted.append((-ndtri(alpha / 2) * sqrt(squares) + ndtri(power) * sqrt(variance)) ** 2 / d**2)
+        sizes.append((-ndtri(alpha / 2) * sqrt(squares) + ndtri(power) * sqrt(variance)) ** 2 / d**2)
     if margin - d > TIE:
-        wanted.append(((-ndtri(alpha) + ndtri((1 + power) / 2)) / (margin - d)) ** 2 * variance)
-    if not wanted:
+        sizes.append(((-ndtri(alpha) + ndtri((1 + power) / 2)) / (margin - d)) ** 2 * variance)
+    if not sizes:
         return None
-    return max(ceil(min(wanted) * _design_effect(pair)), pair.n + 1)
+    return max(ceil(min(sizes) * _design_effect(pair)), pair.n + 1)
 
 
 def _design_effect(pair: Paired) -> float:

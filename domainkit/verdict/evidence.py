@@ -79,8 +79,8 @@ class Evidence:
         return self.variants[name].family
 
     def best_of(self, families: Iterable[Family]) -> str | None:
-        wanted = set(families)
-        return max((n for n in self.variants if self.family(n) in wanted), key=self.means.__getitem__, default=None)
+        allowed = set(families)
+        return max((n for n in self.variants if self.family(n) in allowed), key=self.means.__getitem__, default=None)
 
     def difference(self, a: str, b: str) -> Difference | None:
         """a - b, where the two were compared in either direction."""

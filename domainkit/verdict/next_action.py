@@ -96,7 +96,7 @@ def _more_questions(e: Evidence) -> Iterator[Action]:
         return
     evidence = (f"{e.best} − {e.choice}: {points(gap)} on {gap.n} questions",)
     if gap.needed is None or gap.needed > NOT_WORTH_LABELLING * gap.n:
-        sentence = f"{e.best} and {e.choice} are too close to be told apart with more questions: use the simpler one."
+        sentence = f"{e.best} and {e.choice} are too close to distinguish with more questions: use the simpler one."
         yield Action(kind="stop", sentence=sentence, evidence=evidence, gain=0.0)
         return
     yield Action(
@@ -252,7 +252,7 @@ def _prompt_or_base(e: Evidence, facts: TaskFacts) -> Iterator[Action]:
 def _confirm(e: Evidence) -> Iterator[Action]:
     if e.settled and len(e.tied) > 1:
         sentence = f"Test {e.choice} once on questions that were not used here."
-        evidence = (f"cannot be told apart: {', '.join(e.tied)}",)
+        evidence = (f"cannot be distinguished: {', '.join(e.tied)}",)
         yield Action(kind="confirm", sentence=sentence, evidence=evidence, gain=0.0)
 
 

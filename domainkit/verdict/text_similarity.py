@@ -61,10 +61,10 @@ def shared_runs(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[M
         by_run[fitted_run(len(text))].append(i)
     found = []
     for n, asked in by_run.items():
-        wanted = {run for i in asked for run in _runs(tests[i], n)}
+        runs = {run for i in asked for run in _runs(tests[i], n)}
         holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for j, text in enumerate(pool):
-            for run in wanted.intersection(_runs(text, n)):
+            for run in runs.intersection(_runs(text, n)):
                 holders[run].append(j)
         for i in asked:
             own = numbers(tests[i])
@@ -83,9 +83,9 @@ def contained(tests: Sequence[list[str]], passages: Sequence[list[str]]) -> list
     """Test texts of at least `SHORTEST_RUN` words that stand whole in a passage; longer ones also match by a run of 13
     words."""
     long_enough = [i for i, text in enumerate(tests) if len(text) >= SHORTEST_RUN]
-    wanted = {run for i in long_enough for run in _runs(tests[i], min(len(tests[i]), LONGEST_RUN))}
+    runs = {run for i in long_enough for run in _runs(tests[i], min(len(tests[i]), LONGEST_RUN))}
     starting: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
-    for run in wanted:
+    for run in runs:
         starting[run[:SHORTEST_RUN]].append(run)
     holders: dict[tuple[str, ...], set[int]] = defaultdict(set)
     for j, passage in enumerate(passages):

@@ -146,7 +146,7 @@ def _against_rival(e: Evidence) -> str:
         return f" It is above {others}, {rival} ({score}): {points(d)}."
     if d.state == "EQUIVALENT":
         return f" It is as good as {rival} ({score}): {points(d)}, inside the margin of {100 * d.margin:.1f}."
-    return f" It cannot be told apart from {rival} ({score}): {points(d)}."
+    return f" It cannot be distinguished from {rival} ({score}): {points(d)}."
 
 
 def reasons(e: Evidence) -> list[str]:
@@ -170,7 +170,7 @@ def relation(a: str, b: str, d: Difference) -> str:
     if d.state == "EQUIVALENT":
         return f"{a} and {b} are equivalent, {points(d)}, inside the margin of {100 * d.margin:.1f}"
     if d.state == "CANNOT TELL YET":
-        return f"{a} and {b} cannot be told apart yet, {points(d)}"
+        return f"{a} and {b} cannot be distinguished yet, {points(d)}"
     return f"{a} is {'above' if d.state == 'BETTER' else 'below'} {b}, {points(d)}"
 
 

@@ -135,13 +135,13 @@ def test_too_close_to_be_worth_labelling() -> None:
     rag, tuned = [0.0, 1.0] * 100, [1.0, 0.0] * 99 + [1.0, 1.0]  # +0.5 points, almost every item flipped
     v = verdict({"rag": rag, "tuned": tuned}, margin=0.005)  # type: ignore[dict-item]
     assert v.answer == "cannot tell yet"
-    assert "tuned and rag are too close to be told apart with more questions: use the simpler one." in v.next_steps
+    assert "tuned and rag are too close to distinguish with more questions: use the simpler one." in v.next_steps
 
 
 def test_a_tie_inside_one_family_is_settled() -> None:
     v = verdict(scored(100, zero_shot=0.70, few_shot=0.73, tuned=0.3))
     assert (v.answer, v.choice, v.tied) == ("prompt", "zero_shot", ("few_shot",))
-    assert "It cannot be told apart from few_shot" in v.headline
+    assert "It cannot be distinguished from few_shot" in v.headline
 
 
 def test_a_tuned_variant_that_cannot_be_told_apart_is_not_ruled_out() -> None:

@@ -130,7 +130,7 @@ def _draw(fall: Waterfall, key: str) -> Markup:
     description = [f"{s.name} {percent(s.share)}" for s in fall.steps]
     description += [f"right otherwise {percent(fall.otherwise)}"]
     description += [f"right with {fall.oracle[0]} {percent(fall.oracle[1])}"] if fall.oracle else []
-    title = f"Questions kept at each step by {shorten(fall.variant, 60)}, percent"
+    title = f"Questions left at each step by {shorten(fall.variant, 60)}, percent"
     return drawing(key, (_WIDTH, height), title, ". ".join(description), body, "multiple")
 
 

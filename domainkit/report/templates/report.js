@@ -58,11 +58,11 @@ function explore(root, order) {
   }
 
   function passagesOf(answer) {
-    const given = answer[PASSAGES];
-    const box = make("details", {}, make("summary", { text: given.length === 1 ? "1 passage" : `${given.length} passages` }));
+    const passages = answer[PASSAGES];
+    const box = make("details", {}, make("summary", { text: passages.length === 1 ? "1 passage" : `${passages.length} passages` }));
     box.addEventListener("toggle", () => {
       if (box.children.length > 1) return;
-      const rows = given.map((place) => {
+      const rows = passages.map((place) => {
         const [title, text] = data.passages[place];
         const missing = make("div", { class: "empty", text: "The passage’s text is not in the results file." });
         return make("li", {}, make("b", { text: strings[title], dir: "auto" }), text < 0 ? missing : body(strings[text]));
@@ -117,10 +117,10 @@ function explore(root, order) {
   // Search looks at each distinct text once, then at the items that use it.
   let lowered = null;
   function matcher(query) {
-    const wanted = query.trim().toLowerCase();
-    if (!wanted) return () => true;
+    const term = query.trim().toLowerCase();
+    if (!term) return () => true;
     lowered ??= strings.map((text) => text.toLowerCase());
-    const hit = lowered.map((text) => text.includes(wanted));
+    const hit = lowered.map((text) => text.includes(term));
     const inAnswer = (answer) => answer && (hit[answer[TEXT]] || hit[answer[ERROR]]);
     return (item) => hit[item[ID]] || hit[item[INPUT]] || hit[item[TARGET]] || item[REFERENCES].some((r) => hit[r]) ||
       item[ANSWERS].some(inAnswer);

@@ -37,7 +37,7 @@ def memory(results: Results) -> str:
     known = [(v.usage.memory_bytes, v.name) for v in results.variants if v.usage.memory_bytes is not None]
     if not known:
         return ""
-    each = ", ".join(f"{one_line(name)} {numbers.count(held / 2**20)}" for held, name in sorted(known, reverse=True))
+    each = ", ".join(f"{one_line(name)} {numbers.count(size / 2**20)}" for size, name in sorted(known, reverse=True))
     return (
         f"Memory of the process while answering, MiB: {each}. "
         "This counts the base once, and whatever earlier variants loaded."
