@@ -85,7 +85,7 @@ class Row(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepResult:
     """All rows in the grid's order, and the winner; the examples it was chosen on."""
 
     rows: list[Row]
@@ -139,7 +139,7 @@ def sweep(
     score: Scorer | None = None,
     on_row: Callable[[Row], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
-) -> Swept:
+) -> SweepResult:
     """Train every cell of the grid into `out`, one base in memory for all, and choose the best on the development part.
 
     Interrupted and run again, finished runs are read and the one that was under way continues. A run that fails is a row that
@@ -151,20 +151,20 @@ def sweep(
         raise ConfigError("a sweep runs in one process", where="accelerate launch", next_step="run it without")
     planned = cells(grid, settings)
     fit, dev = split(examples, grid.dev_share, grid.seed)
-    shelf = _Shelf(planned[0][1], list(read_documents(grid.general_text)) if grid.general_text else [])
+    shared = _SharedBase(planned[0][1], list(read_documents(grid.general_text)) if grid.general_text else [])
     # 2. Each run: the same tokens, then its figures.
     rows = []
     for chosen, config in planned:
         run = _Run(chosen, config, fit, dev, out)
         row = run.read()
-        if row is None or row.general_text != shelf.general_hash:
-            row = _train(run, shelf, grid, score, on_progress, row)
+        if row is None or row.general_text != shared.general_hash:
+            row = _train(run, shared, grid, score, on_progress, row)
         rows.append(row)
         if on_row:
             on_row(row)
     # 3. The best.
     winner, by = _choose(rows, grid.choose_by)
-    result = Swept(rows, winner, by, dev)
+    result = SweepResult(rows, winner, by, dev)
     _write(out, grid, settings, result)
     return result
 
@@ -193,7 +193,7 @@ class _Run:
         return self.out / f"{re.sub(r'[^A-Za-z0-9.=_-]+', '-', self.name)[:80]}-{key}"
 
     def read(self) -> Row | None:
-        """The row of an earlier sitting."""
+        """The row of an earlier run of the sweep."""
         for file in self.out.glob(f"*/{ROW}"):
             try:
                 row = Row.model_validate_json(file.read_bytes())
@@ -205,12 +205,16 @@ class _Run:
 
 
 def _train(
-    run: _Run, shelf: _Shelf, grid: Grid, score: Scorer | None, on_progress: Callable[[Progress], None] | None,
+    run: _Run,
+    shared: _SharedBase,
+    grid: Grid,
+    score: Scorer | None,
+    on_progress: Callable[[Progress], None] | None,
     before: Row | None,
-) -> Row:  # fmt: skip
-    """The run's row. A finished run that was measured otherwise (`before`) is measured again, not trained again."""
-    base = shelf.take()
-    epochs = round(grid.tokens / max(1, sum(len(r.ids) for r in shelf.render(run.fit))), 4)
+) -> Row:
+    """The run's row. A finished run that was measured on other text (`before`) is measured again, not trained again."""
+    base = shared.take()
+    epochs = round(grid.tokens / max(1, sum(len(r.ids) for r in shared.tokenize(run.fit))), 4)
     folder = run.folder(epochs)
     row = Row(name=run.name, settings=run.chosen, folder=folder.name, epochs=epochs)
     config = run.config.model_copy(update={"epochs": epochs})
@@ -219,19 +223,19 @@ def _train(
         began = time.perf_counter()
         adapter = train(run.fit, config, folder / "adapter", resume=True, on_progress=peak, loaded=base)
         seconds = time.perf_counter() - began
-        loss, forgetting = shelf.measure(adapter.folder, run.dev)
+        loss, forgetting = shared.measure(adapter.folder, run.dev)
         scored = (before.score, before.metric) if before and before.score is not None else (None, None)
         if score and scored[0] is None:
             scored = score(adapter.folder, run.fit, run.dev)
     except DomainkitError as e:
-        shelf.drop()
+        shared.drop()
         row = row.model_copy(update={"error": str(e).splitlines()[0]})
     else:
         card = adapter.card
         row = row.model_copy(
             update={
                 "dev_loss": round(loss, 5), "score": scored[0], "metric": scored[1],
-                "forgetting": None if forgetting is None else round(forgetting, 5), "general_text": shelf.general_hash,
+                "forgetting": None if forgetting is None else round(forgetting, 5), "general_text": shared.general_hash,
                 "parameters": card.trainable_parameters if card else None,
                 "file_bytes": (adapter.folder / WEIGHTS).stat().st_size, "peak_bytes": peak.bytes or (before.peak_bytes if before else None),
                 "seconds": round(card.seconds if card else seconds, 2), "tokens": card.tokens if card else None,
@@ -264,7 +268,7 @@ class _Peak:
             self.on_progress(progress)
 
 
-class _Shelf:
+class _SharedBase:
     """The sweep's one base. It is read again only when a run has left it other than it was."""
 
     def __init__(self, config: TrainConfig, general: Sequence[Document]) -> None:
@@ -287,13 +291,13 @@ class _Shelf:
     def drop(self) -> None:
         self._base = None
 
-    def render(self, examples: Sequence[Example]) -> list[Any]:
+    def tokenize(self, examples: Sequence[Example]) -> list[Any]:
         base = self.take()
         return tokenize_examples(examples, base.chat_template, self._config.max_length or base.context_length)
 
     def measure(self, adapter: Path, dev: Sequence[Example]) -> tuple[float, float | None]:
         """(nats per target token of the adapter on `dev`, bits per byte that it adds to the base's on the general text)."""
-        base, tokenized = self.take(), self.render(dev)
+        base, tokenized = self.take(), self.tokenize(dev)
         if self._general and self._general_bits is None:
             self._general_bits = self._bits(base.model)
         model = load_adapted(base.model, adapter)
@@ -338,13 +342,19 @@ def table(rows: Sequence[Row], winner: Row | None) -> Iterator[tuple[str, ...]]:
             yield (mark, r.name, "failed", r.error, "", "", "", "", "")
             continue
         yield (
-            mark, r.name, "" if r.score is None else f"{r.score:.3f}", f"{r.dev_loss:.3f}",
-            "" if r.forgetting is None else f"{r.forgetting:+.3f}", f"{r.parameters or 0:,}",
-            f"{(r.file_bytes or 0) / 1e6:.2f} MB", f"{r.peak_bytes / 2**30:.2f} GiB" if r.peak_bytes else "", f"{r.seconds or 0:.0f}",
-        )  # fmt: skip
+            mark,
+            r.name,
+            "" if r.score is None else f"{r.score:.3f}",
+            f"{r.dev_loss:.3f}",
+            "" if r.forgetting is None else f"{r.forgetting:+.3f}",
+            f"{r.parameters or 0:,}",
+            f"{(r.file_bytes or 0) / 1e6:.2f} MB",
+            f"{r.peak_bytes / 2**30:.2f} GiB" if r.peak_bytes else "",
+            f"{r.seconds or 0:.0f}",
+        )
 
 
-def _write(out: Path, grid: Grid, settings: dict[str, Any], result: Swept) -> None:
+def _write(out: Path, grid: Grid, settings: dict[str, Any], result: SweepResult) -> None:
     values = {
         "grid": grid.model_dump(),
         "settings": settings,
@@ -360,7 +370,7 @@ def _write(out: Path, grid: Grid, settings: dict[str, Any], result: Swept) -> No
     write_text(out / "sweep.md", "\n".join(lines) + "\n")
 
 
-def retrain(result: Swept, settings: dict[str, Any], data: str, out: str) -> str:
+def retrain(result: SweepResult, settings: dict[str, Any], data: str, out: str) -> str:
     """The command that trains the winner's settings on all examples."""
     if result.winner is None:
         return ""
@@ -392,4 +402,4 @@ def _short(value: Any) -> str:
     )
 
 
-__all__ = ["Grid", "Row", "Swept", "cells", "parse_grid", "retrain", "sweep", "table"]
+__all__ = ["Grid", "Row", "SweepResult", "cells", "parse_grid", "retrain", "sweep", "table"]
