@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 def make_card(
     base: LoadedBase, config: TrainConfig | PreferenceConfig, model: torch.nn.Module, ledger: Ledger, **facts: Any
 ) -> Card:
-    """The card of a run. `facts` are the fields that only the caller knows; `save_adapter` adds the hash of the weights."""
+    """The card of a run. `facts` are the fields that only the caller knows; `save_adapter` adds the hash of the
+    weights.
+    """
     from domainkit import __version__
 
     tail = [loss for _, loss in ledger.losses[-max(1, len(ledger.losses) // 10) :]]
@@ -59,7 +61,9 @@ def prompt_format(template: ChatTemplate) -> str:
 
 
 def save_adapter(model: PeftModel, card: Card, out: Path, hooks: MethodHooks, fresh: dict[str, torch.Tensor]) -> None:
-    """Write PEFT's folder with the card, whole or not at all. `fresh` holds the trainable weights before the first step."""
+    """Write PEFT's folder with the card, whole or not at all. `fresh` holds the trainable weights before the first
+    step.
+    """
     with staged_folder(out) as staged:
         for config in model.peft_config.values():
             config.base_model_name_or_path, config.revision = card.base, card.revision

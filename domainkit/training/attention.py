@@ -1,7 +1,7 @@
 """Attention over a packed row, segment by segment: the common prefix once, then each example with the prefix and itself.
 
-A mask over the whole row gives the same numbers, but its cost grows with the square of the row; this grows with the squares
-of the examples.
+A mask over the whole row gives the same numbers, but its cost grows with the square of the row; this grows with the
+squares of the examples.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ SEGMENTED = "domainkit_segmented"
 class Segments:
     """A row of L positions: `prefix` positions seen by all, then segments.
 
-    `buckets` hold row positions (S, M) of S segments of similar length, padded by 0 to M; `order` (L - prefix) says where each
-    position after the prefix lies among the buckets' (S · M) slots laid end to end.
+    `buckets` hold row positions (S, M) of S segments of similar length, padded by 0 to M; `order` (L - prefix) says
+    where each position after the prefix lies among the buckets' (S · M) slots laid end to end.
     """
 
     prefix: int
@@ -37,7 +37,9 @@ class Segments:
 
 
 def lay_segments(prefix: int, lengths: Sequence[int]) -> Segments:
-    """Segments of `lengths`, in the row's order. A bucket's longest is less than twice its shortest, so padding stays small."""
+    """Segments of `lengths`, in the row's order. A bucket's longest is less than twice its shortest, so padding stays
+    small.
+    """
     starts = [prefix + sum(lengths[:i]) for i in range(len(lengths))]
     grouped: dict[int, list[int]] = {}
     for i, length in enumerate(lengths):
@@ -66,7 +68,9 @@ def segmented_attention(
     segments: Segments | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """transformers' attention interface: query (B, H, L, D), key and value (B, K, L, D) to (B, L, H, D); B is 1 with segments."""
+    """transformers' attention interface: query (B, H, L, D), key and value (B, K, L, D) to (B, L, H, D); B is 1 with
+    segments.
+    """
     if segments is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs

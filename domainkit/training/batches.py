@@ -1,4 +1,6 @@
-"""Tokenized examples to micro-batches: packed into one row, exactly, with their common prefix computed once; or padded."""
+"""Tokenized examples to micro-batches: packed into one row, exactly, with their common prefix computed once; or
+padded.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +126,9 @@ class Batches(Sequence[Batch]):
 def split(
     examples: Sequence[TokenizedExample], max_tokens: int, *, packing: bool
 ) -> tuple[tuple[TokenizedExample, ...], ...]:
-    """Groups of examples, longest first, of at most `max_tokens` positions each; a longer example is a group of its own."""
+    """Groups of examples, longest first, of at most `max_tokens` positions each; a longer example is a group of its
+    own.
+    """
     prefix = common_prefix(examples) if packing else 0
     groups: list[list[TokenizedExample]] = []
     if examples and examples[0].opening is not None:
@@ -205,7 +209,9 @@ def tree_mask(prefix: int, lengths: Sequence[int], dtype: torch.dtype) -> torch.
 
 
 def pad(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
-    """One row each, padded on the right; padding is known by length, never by token, so that EOS may be the pad token."""
+    """One row each, padded on the right; padding is known by length, never by token, so that EOS may be the pad
+    token.
+    """
     if examples[0].opening is not None:
         return _pad_pairs(examples, pad_id)
     lengths = torch.tensor([len(r.ids) - 1 for r in examples])
@@ -264,8 +270,9 @@ def use_segments(model: Any) -> bool:
 def why_not_pack(model: Any, examples: Sequence[TokenizedExample], *, segmented: bool = False) -> str | None:
     """None when packing is exact for this model, otherwise the reason it is not.
 
-    Sliding-window layers replace their window by a given mask; recurrent layers carry state across examples; models without
-    explicit positions see one long text. The first is read from the configuration, the others show in a small trial.
+    Sliding-window layers replace their window by a given mask; recurrent layers carry state across examples; models
+    without explicit positions see one long text. The first is read from the configuration, the others show in a small
+    trial.
     """
     if is_encoder_decoder(model):
         return "an encoder-decoder reads prompts and answers in rows of their own"

@@ -103,7 +103,9 @@ def finished_adapter(out: Path, identity: RunIdentity) -> Adapter | None:
 
 
 def open_work_folder(out: Path, identity: RunIdentity, *, resume: bool) -> Path:
-    """The folder of checkpoints: continued when `resume` finds the same run in it, empty otherwise. Raises ConfigError."""
+    """The folder of checkpoints: continued when `resume` finds the same run in it, empty otherwise. Raises
+    ConfigError.
+    """
     work = work_folder(out)
     current = json.loads(json.dumps(asdict(identity)))
     if resume and (work / RUN).is_file() and last_checkpoint(work):
@@ -167,7 +169,9 @@ def save_checkpoint(
     hooks: MethodHooks,
     ledger: Ledger,
 ) -> None:
-    """Write the state after `step` and remove old checkpoints. All processes call it; the main process writes most of it."""
+    """Write the state after `step` and remove old checkpoints. All processes call it; the main process writes most of
+    it.
+    """
     folder = work / f"checkpoint-{step}"
     with saving(folder), disk_full_as_os_error():
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """TrainConfig and PreferenceConfig: everything that decides an adapter. Torch-free, frozen; a typo is an error that names the near field.
 
-Each option's meaning is written once, under its field; `domainkit train --help`, the schema and the docs are made from it.
+Each option's meaning is written once, under its field; `domainkit train --help`, the schema and the docs are made from
+it.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ class TrainConfig(AdapterConfig):
     batch_size: int = Field(16, ge=1)
     """Examples per optimizer step."""
     max_tokens_per_pass: int = Field(2048, ge=1)
-    """Most tokens in one forward pass; a batch beyond it is split and its gradients accumulated, which changes nothing but memory."""
+    """Most tokens in one forward pass; a batch beyond it is split and its gradients accumulated, which changes
+    nothing but memory.
+    """
     packing: bool = True
     """Several examples in one row, exactly (no example sees another); off, rows are padded."""
 
@@ -99,9 +102,13 @@ class PreferenceConfig(AdapterConfig):
     objective: str = "dpo"
     """dpo (pairs of answers), kto (answers marked good or bad), grpo or rloo (sampled answers and a reward)."""
     learning_rate: float | None = Field(None, gt=0)
-    """Peak learning rate; left out, a twentieth of the method's rate for examples (for LoRA from 1B on TRL's 1e-5 for adapters)."""
+    """Peak learning rate; left out, a twentieth of the method's rate for examples (for LoRA from 1B on TRL's 1e-5 for
+    adapters).
+    """
     beta: float | None = Field(None, ge=0)
-    """How strongly the model is held to its reference; left out, the objective's published value. At 0 nothing holds it."""
+    """How strongly the model is held to its reference; left out, the objective's published value. At 0 nothing holds
+    it.
+    """
     epochs: float = Field(1.0, gt=0)
     """Passes over the rows."""
     batch_size: int = Field(8, ge=1)
@@ -115,9 +122,13 @@ class PreferenceConfig(AdapterConfig):
     temperature: float = Field(1.0, gt=0)
     """grpo, rloo: temperature of sampling. At 1 the sampled model is the trained one."""
     score_unfinished: bool = False
-    """grpo, rloo: also learn from answers cut off at max_new_tokens. Off, they count neither for nor against (DAPO, arXiv 2503.14476)."""
+    """grpo, rloo: also learn from answers cut off at max_new_tokens. Off, they count neither for nor against (DAPO,
+    arXiv 2503.14476).
+    """
     probe: int = Field(16, ge=0)
-    """Prompts whose answers are sampled before and after training to measure reward, KL and length; 0 measures nothing."""
+    """Prompts whose answers are sampled before and after training to measure reward, KL and length; 0 measures
+    nothing.
+    """
 
 
 C = TypeVar("C", bound=AdapterConfig)

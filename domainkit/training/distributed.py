@@ -1,7 +1,7 @@
 """The processes of one run, as `accelerate launch` starts them. With one process, every function here does nothing.
 
-Every process holds the adapter whole and computes its shard of each optimizer batch. Each loss is divided by the supervised
-tokens of the whole batch, so the sums over all processes are the loss and the gradients of one process.
+Every process holds the adapter whole and computes its shard of each optimizer batch. Each loss is divided by the
+supervised tokens of the whole batch, so the sums over all processes are the loss and the gradients of one process.
 """
 
 from __future__ import annotations

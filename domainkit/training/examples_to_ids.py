@@ -103,8 +103,8 @@ def tokenize_documents(
 ) -> list[TokenizedExample]:
     """Raw text for continued pretraining: each document, then EOS, in blocks of at most `max_length` tokens.
 
-    Every token but a document's first is supervised exactly once: a block starts with the last token of the one before it.
-    Blocks of different documents never see each other. Raises ConfigError for an encoder-decoder.
+    Every token but a document's first is supervised exactly once: a block starts with the last token of the one before
+    it. Blocks of different documents never see each other. Raises ConfigError for an encoder-decoder.
     """
     documents = list(documents)
     if documents and isinstance(template.architecture, EncoderDecoder):

@@ -25,7 +25,9 @@ MAX_DRIFT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class HeldOutScore:
-    """A model on held-out targets: mean negative log-likelihood in nats per target token; its likeliest token at each, (n,)."""
+    """A model on held-out targets: mean negative log-likelihood in nats per target token; its likeliest token at
+    each, (n,).
+    """
 
     nll: float
     choices: torch.Tensor
@@ -47,7 +49,9 @@ class HeldOutComparison(BaseModel):
     merged_nll: float
     """Of the weights as they were read back from the disk."""
     kept: float | None
-    """Share of the adapter's gain over the base that is left: 1 is all of it; None when it gains nothing on this text."""
+    """Share of the adapter's gain over the base that is left: 1 is all of it; None when it gains nothing on this
+    text.
+    """
     agreement: float
     """Share of target tokens at which the adapter and the merge find the same token likeliest."""
     nf4_nll: float | None = None
@@ -123,7 +127,9 @@ def measure_held_out(
 
 
 def bits_per_byte(model: Any, documents: Sequence[Document], template: ChatTemplate, block: int) -> float:
-    """How well the model predicts plain text, in rows of at most `block` tokens: lower is better, and tokenizers compare."""
+    """How well the model predicts plain text, in rows of at most `block` tokens: lower is better, and tokenizers
+    compare.
+    """
     tokenized = tokenize_documents(documents, template, block)
     nats = measure_held_out(model, tokenized, template.tokenizer.pad_token_id).nll * sum(
         r.supervised for r in tokenized

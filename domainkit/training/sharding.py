@@ -1,8 +1,8 @@
 """A frozen base sharded over the processes of one run (FSDP). The adapter stays whole in every process.
 
 Only the base is large, and frozen weights have neither gradients nor optimizer state. Sharding them saves all that FSDP
-(arXiv 2304.11277) and ZeRO-3 (arXiv 1910.02054) save here. With the whole adapter in every process, guards, checkpoints and
-adapter folders are the same as in a run of one process.
+(arXiv 2304.11277) and ZeRO-3 (arXiv 1910.02054) save here. With the whole adapter in every process, guards, checkpoints
+and adapter folders are the same as in a run of one process.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ FSDP, DEEPSPEED = "ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"
 def sharding_requested() -> Iterator[bool]:
     """Whether `accelerate launch` asks for a sharded base. Raises ConfigError for DeepSpeed.
 
-    While the context is open, the request is hidden from accelerate and transformers: they would shard the adapter too, and
-    load the base in the first process only.
+    While the context is open, the request is hidden from accelerate and transformers: they would shard the adapter too,
+    and load the base in the first process only.
     """
     if os.environ.get(DEEPSPEED, "").lower() == "true":
         raise ConfigError(
@@ -62,8 +62,8 @@ def check_can_shard(method: Method, quantization: str) -> None:
 def shard(model: torch.nn.Module, device: torch.device) -> None:
     """Shard the frozen weights of every block over all processes, and move all other weights to `device`.
 
-    A block's weights are gathered when it runs, forward and backward, and freed after it. Embeddings and head stay whole.
-    Raises ConfigError for a base that does not name its blocks.
+    A block's weights are gathered when it runs, forward and backward, and freed after it. Embeddings and head stay
+    whole. Raises ConfigError for a base that does not name its blocks.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard

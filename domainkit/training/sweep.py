@@ -1,4 +1,6 @@
-"""sweep(): every setting of a grid trained on the same number of tokens, scored on a development part, the best one named."""
+"""sweep(): every setting of a grid trained on the same number of tokens, scored on a development part, the best one
+named.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ class Grid(BaseModel):
     """Text, Markdown or JSON Lines of the world outside the domain, for the table's forgetting: bits per byte (lower predicts
     better) that an adapter adds to the base's on it. Left out, forgetting is not measured."""
     grid: tuple[dict[str, Any], ...] = Field(min_length=1)
-    """Settings of `domainkit train`; where a value is a list, each of its entries is tried, all combinations of a table."""
+    """Settings of `domainkit train`; where a value is a list, each of its entries is tried, all combinations of a
+    table.
+    """
 
 
 class Row(BaseModel):
@@ -142,8 +146,8 @@ def sweep(
 ) -> SweepResult:
     """Train every cell of the grid into `out`, one base in memory for all, and choose the best on the development part.
 
-    Interrupted and run again, finished runs are read and the one that was under way continues. A run that fails is a row that
-    says why. `settings` are what all runs share. Raises ConfigError for a grid that cannot work.
+    Interrupted and run again, finished runs are read and the one that was under way continues. A run that fails is a
+    row that says why. `settings` are what all runs share. Raises ConfigError for a grid that cannot work.
     """
     out = Path(out)
     # 1. What is to be run, and the two parts of the examples.
@@ -296,7 +300,9 @@ class _SharedBase:
         return tokenize_examples(examples, base.chat_template, self._config.max_length or base.context_length)
 
     def measure(self, adapter: Path, dev: Sequence[Example]) -> tuple[float, float | None]:
-        """(nats per target token of the adapter on `dev`, bits per byte that it adds to the base's on the general text)."""
+        """(nats per target token of the adapter on `dev`, bits per byte that it adds to the base's on the general
+        text).
+        """
         base, tokenized = self.take(), self.tokenize(dev)
         if self._general and self._general_bits is None:
             self._general_bits = self._bits(base.model)

@@ -58,10 +58,11 @@ def train(
 ) -> Adapter:
     """Train an adapter on examples (and raw documents) and write it to the folder `out`, whole or not at all.
 
-    Until it is done, checkpoints are in `<out>.partial`; after an interruption, `resume=True` continues from the last one to the
-    same losses, bit for bit. `on_progress` is called after every step; left out, progress goes to standard error.
-    `loaded` is the configuration's base, already in memory; the adapter is taken out of it again.
-    Raises DataError, ConfigError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint is saved.
+    Until it is done, checkpoints are in `<out>.partial`; after an interruption, `resume=True` continues from the last
+    one to the same losses, bit for bit. `on_progress` is called after every step; left out, progress goes to standard
+    error. `loaded` is the configuration's base, already in memory; the adapter is taken out of it again.
+     Raises DataError, ConfigError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint
+     is saved.
     """
     config, out = config or parse_config({}), Path(out)
     if not is_main_process():

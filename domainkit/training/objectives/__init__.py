@@ -1,4 +1,6 @@
-"""What training minimises: one file each. The table holds those that learn from preferences or from a reward, on TRL's trainers."""
+"""What training minimises: one file each. The table holds those that learn from preferences or from a reward, on
+TRL's trainers.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ OBJECTIVES = Table(
     group="domainkit.objectives",
 )
 TRL = "1.16"
-"""The TRL whose inner methods `trl_overrides` replaces; it is checked, since another version may name them otherwise."""
+"""The TRL whose inner methods `trl_overrides` replaces; it is checked, since another version may name them otherwise.
+"""
 
 RowKind = Literal["pairs", "marked", "examples"]
 Row = Pair | Marked | Example
@@ -50,7 +53,9 @@ class Plan:
 
 
 class Objective(Protocol):
-    """One way to learn what is better. `samples`: it needs a reward, which scores answers that the model gives while training."""
+    """One way to learn what is better. `samples`: it needs a reward, which scores answers that the model gives while
+    training.
+    """
 
     row_kind: ClassVar[RowKind]
     samples: ClassVar[bool]

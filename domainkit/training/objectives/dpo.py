@@ -1,4 +1,6 @@
-"""DPO: pairs of answers; the margin by which the chosen one gains likelihood over the rejected one (arXiv 2305.18290)."""
+"""DPO: pairs of answers; the margin by which the chosen one gains likelihood over the rejected one (arXiv
+2305.18290).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""GRPO: sampled answers, each weighed by how far its reward is above its group's, and the KL in the loss (arXiv 2402.03300)."""
+"""GRPO: sampled answers, each weighed by how far its reward is above its group's, and the KL in the loss (arXiv
+2402.03300).
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,9 @@ class Kto:
     def encode(
         rows: Sequence[Marked], template: ChatTemplate, max_length: int, config: PreferenceConfig
     ) -> list[dict[str, Any]]:
-        """In the order they are trained in: TRL reads KTO's rows as they come, and pairs each prompt with the answer before it."""
+        """In the order they are trained in: TRL reads KTO's rows as they come, and pairs each prompt with the answer
+        before it.
+        """
         order = list(rows)
         random.Random(config.seed).shuffle(order)
         tokenized = tokenize_examples([row.example for row in order], template, max_length)

@@ -1,4 +1,6 @@
-"""RLOO: sampled answers, each weighed by its reward less the mean of the others', and the KL in the reward (arXiv 2402.14740)."""
+"""RLOO: sampled answers, each weighed by its reward less the mean of the others', and the KL in the reward (arXiv
+2402.14740).
+"""
 
 from __future__ import annotations
 

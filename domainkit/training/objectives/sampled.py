@@ -43,7 +43,9 @@ def sampling_trainer(
     kind: Any, config_kind: Any, plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]],
     reward: Callable[[Sequence[int], Sequence[str]], list[float | None]], **own: Any,
 ) -> Any:  # fmt: skip
-    """TRL's trainer of class `kind`. `reward` scores answers to the rows of the given numbers; None leaves an answer out."""
+    """TRL's trainer of class `kind`. `reward` scores answers to the rows of the given numbers; None leaves an answer
+    out.
+    """
     config = plan.config
     args = arguments(
         config_kind,

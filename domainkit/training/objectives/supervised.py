@@ -1,4 +1,6 @@
-"""Supervised fine-tuning: cross-entropy of the supervised tokens, with the vocabulary head run at their positions only."""
+"""Supervised fine-tuning: cross-entropy of the supervised tokens, with the vocabulary head run at their positions
+only.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ CHUNK = 512
 def supervised_loss(model: Any, one: MicroBatch) -> torch.Tensor:
     """Sum of the cross-entropy over the pass's supervised tokens, in nats. Divide by the optimizer batch's supervised tokens.
 
-    Few positions go through the model's own forward, so its logit scaling and capping apply. Many go through the head in chunks
-    that are recomputed in the backward pass, after checking that the head alone gives the model's logits.
+    Few positions go through the model's own forward, so its logit scaling and capping apply. Many go through the head
+    in chunks that are recomputed in the backward pass, after checking that the head alone gives the model's logits.
     """
     if len(one.targets) <= CHUNK or one.decoder_ids is not None or not head_is_plain(model):
         return cross_entropy(supervised_logits(model, one), one.targets, reduction="sum")

@@ -1,6 +1,7 @@
 """The overrides that all of TRL's trainers share, each with the reason for it.
 
-TRL's trainers are transformers Trainers: the loop is theirs. Checkpoints, the ledger and stops are those of our own loop.
+TRL's trainers are transformers Trainers: the loop is theirs. Checkpoints, the ledger and stops are those of our own
+loop.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ from domainkit.training.stop_signals import StopRequest, raise_if_stopped, stop_
 SILENT_STEPS = 10
 """Steps without any difference in reward after which a run that learns nothing is ended."""
 ALMOST_ZERO = 1e-20
-"""TRL measures no KL at β = 0, when it is most wanted. This β changes no bit of a loss or a reward, and the KL is measured."""
+"""TRL measures no KL at β = 0, when it is most wanted. This β changes no bit of a loss or a reward, and the KL is
+measured.
+"""
 
 
 @dataclass

@@ -40,7 +40,9 @@ def works_for_preferences() -> list[str]:
 
 
 def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
-    """The configuration with base, method and its options as the adapter has them. Raises ConfigError when others were asked for."""
+    """The configuration with base, method and its options as the adapter has them. Raises ConfigError when others
+    were asked for.
+    """
     card = start.card
     assert card is not None
     trained_with = {

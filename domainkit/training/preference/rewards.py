@@ -17,7 +17,9 @@ Reward = Callable[[Sample, str], "float | Score | None"]
 
 
 class Scorer:
-    """A reward made ready for the rows of one run: `name` for the card, and a call that scores answers by the rows' numbers."""
+    """A reward made ready for the rows of one run: `name` for the card, and a call that scores answers by the rows'
+    numbers.
+    """
 
     def __init__(self, reward: str | Reward, rows: Sequence[Example]) -> None:
         self.samples = [_sample(row, number) for number, row in enumerate(rows)]

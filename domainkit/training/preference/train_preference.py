@@ -1,7 +1,7 @@
 """train_preference(): pairs, marked answers or a reward in, adapter folder out. TRL trains; the model is held to a reference.
 
-The reference is the base with the adapter switched off: no second copy of any weight. When training starts from an adapter, it is
-that adapter as it was, kept as a frozen copy of its own few weights beside the one that is trained.
+The reference is the base with the adapter switched off: no second copy of any weight. When training starts from an
+adapter, it is that adapter as it was, kept as a frozen copy of its own few weights beside the one that is trained.
 """
 
 from __future__ import annotations
@@ -70,12 +70,13 @@ def train_preference(
 ) -> Adapter:
     """Train an adapter on preferences or on a reward and write it to the folder `out`, whole or not at all.
 
-    `rows` are what the objective learns from: Pairs (dpo), Marked answers (kto) or Examples (grpo, rloo). `reward` names a metric
-    of domainkit or scores answers itself (`judge` makes one from a chat model); grpo and rloo need it, the others measure with it.
-    `start` is an adapter to go on from; it is then the reference too. Until it is done, checkpoints are in `<out>.partial`; after an
-    interruption, `resume=True` continues from the last one to the same curve and weights, bit for bit, if the reward gives the
-    same scores.
-    Raises DataError, ConfigError, AdapterError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint
+    `rows` are what the objective learns from: Pairs (dpo), Marked answers (kto) or Examples (grpo, rloo). `reward`
+    names a metric of domainkit or scores answers itself (`judge` makes one from a chat model); grpo and rloo need it,
+    the others measure with it. `start` is an adapter to go on from; it is then the reference too. Until it is done,
+    checkpoints are in `<out>.partial`; after an interruption, `resume=True` continues from the last one to the same
+    curve and weights, bit for bit, if the reward gives the same scores.
+     Raises DataError, ConfigError, AdapterError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after
+     a checkpoint
     is saved.
     """
     config, out = config or parse_config({}, PreferenceConfig), Path(out)
@@ -152,7 +153,9 @@ def _model(base: LoadedBase, method: Method, start: Adapter | None) -> Any:
 
 
 def _drop_copy(model: Any) -> None:
-    """TRL keeps a copy of whatever adapter it is given as the reference; a fresh one changes nothing, so the base itself will do."""
+    """TRL keeps a copy of whatever adapter it is given as the reference; a fresh one changes nothing, so the base
+    itself will do.
+    """
     if "ref" in model.peft_config:
         model.delete_adapter("ref")
 
