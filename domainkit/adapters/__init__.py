@@ -1,1 +1,2 @@
-"""Adapters: their folder and card, the adaptation methods, and what a method adds to a base. No training loop, no serving."""
+"""Adapters: their folder and card, the adaptation methods, and what a method adds to a base. No training loop, no
+serving."""

@@ -1,4 +1,5 @@
-"""What adaptation methods share: the abilities that a method declares, its hooks in a training run, and PEFT's wrapping."""
+"""What adaptation methods share: the abilities that a method declares, its hooks in a training run, and PEFT's
+wrapping."""
 
 from __future__ import annotations
 
@@ -68,7 +69,8 @@ class ForwardPass(Protocol):
 
 
 class Abilities:
-    """What a method can do. Declared on the class: an adapter folder names only the method, and can be asked all the same."""
+    """What a method can do. Declared on the class: an adapter folder names only the method, and can be asked all the
+    same."""
 
     precisions: ClassVar[tuple[str, ...]] = ("none", "nf4", "int8")
     """Quantisations of the base that the method works on."""
@@ -79,18 +81,21 @@ class Abilities:
     checkpoints: ClassVar[bool] = True
     """Works with gradient checkpointing."""
     published_rates: ClassVar[tuple[float, float] | None] = None
-    """Lowest and highest peak learning rate in the sources of the method's default; domainkit's own where nothing is published."""
+    """Lowest and highest peak learning rate in the sources of the method's default; domainkit's own where nothing is
+    published."""
     works_for_preferences: ClassVar[bool] = False
-    """The base is the reference of preference training: fresh the adapter changes nothing, and it can be switched off. Set it only
-    for a method that is tested so."""
+    """The base is the reference of preference training: fresh the adapter changes nothing, and it can be switched off.
+    Set it only for a method that is tested so."""
     base_can_be_sharded: ClassVar[bool] = True
     """A part of the base stays frozen, which FSDP can shard."""
     why_not_mergeable: ClassVar[str | None] = None
-    """What the method does that no change of the base's weights does, as the end of a sentence: "it …". None: it can be merged."""
+    """What the method does that no change of the base's weights does, as the end of a sentence: "it …". None: it can be
+    merged."""
 
     @classmethod
     def lora_rank(cls, config: PeftConfigDict) -> int | None:
-        """Rank of the matrix that the adapter adds to each weight; None when it is not the sum with a matrix of low rank."""
+        """Rank of the matrix that the adapter adds to each weight; None when it is not the sum with a matrix of low
+        rank."""
         return None
 
     @classmethod
@@ -105,7 +110,8 @@ class Abilities:
 
     @classmethod
     def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
-        """(arguments of the adapted model's forward, columns by which virtual tokens move its logits). `config` is PEFT's."""
+        """(arguments of the adapted model's forward, columns by which virtual tokens move its logits). `config` is
+        PEFT's."""
         return batch.inputs, 0
 
     @classmethod
@@ -114,7 +120,8 @@ class Abilities:
 
     @classmethod
     def why_not_plain_lora(cls, config: PeftConfigDict, quantization: str) -> str | None:
-        """Why no plain LoRA changes the same weights, as a sentence; None when there is one. `quantization` is the base's."""
+        """Why no plain LoRA changes the same weights, as a sentence; None when there is one. `quantization` is the
+        base's."""
         if cls.lora_rank(config) is None:
             name = str(config.get("peft_type")).lower()
             return f"{name} changes weights by more than a matrix of low rank, so that no plain LoRA is the same"
@@ -122,7 +129,8 @@ class Abilities:
 
     @classmethod
     def write_plain_lora(cls, base: Any, folder: Path, config: PeftConfigDict, out: Path) -> Any:
-        """Write to `out` the plain LoRA that changes the same weights as the adapter of `folder`; the base with that adapter.
+        """Write to `out` the plain LoRA that changes the same weights as the adapter of `folder`; the base with that
+        adapter.
 
         Raises ValueError or TypeError when the weights do not convert.
         """
@@ -150,7 +158,8 @@ class Abilities:
 
 
 class MethodHooks(Abilities):
-    """What a training run calls besides `attach`. `steps` are optimizer steps, `step` counts from 1. The defaults do nothing."""
+    """What a training run calls besides `attach`. `steps` are optimizer steps, `step` counts from 1. The defaults do
+    nothing."""
 
     def virtual_tokens(self) -> int:
         """Positions of the context that virtual tokens take."""

@@ -62,8 +62,8 @@ class Card(BaseModel):
     parents: list[dict[str, Any]] = []
     """Of an adapter combined or converted from others: their folder names, weight hashes, cards' data, and shares."""
     preference: dict[str, Any] | None = None
-    """Of training on preferences or a reward: objective, β, reference, reward, the curve step by step, and answers sampled before and
-    after with their reward, length and KL to the reference."""
+    """Of training on preferences or a reward: objective, β, reference, reward, the curve step by step, and answers
+    sampled before and after with their reward, length and KL to the reference."""
     proof: dict[str, Any] | None = None
     """Of a combined adapter: what held-out examples say of it beside its parents."""
 
@@ -80,8 +80,8 @@ class Adapter:
     def load(cls, folder: str | Path, *, verify: bool = True, need_card: bool = True) -> Adapter:
         """Read the folder, and with `verify` check its weights against the card's hash.
 
-        `need_card=False` accepts what PEFT wrote without a card. Raises AdapterError when the folder is missing, incomplete,
-        damaged, or made by a newer domainkit.
+        `need_card=False` accepts what PEFT wrote without a card. Raises AdapterError when the folder is missing,
+        incomplete, damaged, or made by a newer domainkit.
         """
         folder = Path(folder)
         _check_files(folder)
@@ -113,13 +113,15 @@ class Adapter:
 
 
 def split_task(adapter: str) -> tuple[str, str | None]:
-    """(folder, task) of `folder#task`, which names a task of an adapter that holds several; task None for a plain folder."""
+    """(folder, task) of `folder#task`, which names a task of an adapter that holds several; task None for a plain
+    folder."""
     folder, mark, task = adapter.rpartition("#")
     return (folder, task) if mark and folder and not Path(adapter).is_dir() else (adapter, None)
 
 
 def check_replaceable(out: Path) -> None:
-    """Raises ConfigError for a folder that exists and holds anything but an adapter: nothing else is ever overwritten."""
+    """Raises ConfigError for a folder that exists and holds anything but an adapter: nothing else is ever
+    overwritten."""
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / PEFT_CONFIG).is_file()):
         raise ConfigError(
             "exists and is not an adapter, so it is not replaced", where=f"out={out}", next_step="choose a new folder"
@@ -157,7 +159,8 @@ def _check_files(folder: Path) -> None:
 
 
 def _check_weights(file: Path) -> None:
-    """The safetensors file is whole: 8 bytes of header length, the header, and exactly the bytes the header promises."""
+    """The safetensors file is whole: 8 bytes of header length, the header, and exactly the bytes the header
+    promises."""
     size = file.stat().st_size
     try:
         with file.open("rb") as f:

@@ -12,7 +12,7 @@ def apply_peft_patches() -> None:
     _patch_adalora_ranks()
 
 
-# ---- LoHa, LoKr on packed 4-bit layers ---------------------------------------------------------------------------------
+# ---- LoHa, LoKr on packed 4-bit layers -------------------------------------------------------------------------------
 #
 # Bug: the difference gets the shape of the stored bytes, (n, 1), instead of the layer's (out, in).
 # Symptom: attaching LoHa or LoKr to an NF4 base fails, or its difference cannot be added.
@@ -68,7 +68,7 @@ def _lokr(layer: Any, name: str) -> Any:
     return make_kron(left, right, layer.scaling[name])
 
 
-# ---- BOFT without a CUDA compiler --------------------------------------------------------------------------------------
+# ---- BOFT without a CUDA compiler ------------------------------------------------------------------------------------
 #
 # Bug: PEFT compiles a CUDA extension, and without one drops all butterfly factors but the first.
 # Symptom: a warning, and an adapter that is weaker than its options say.
@@ -97,9 +97,10 @@ def _patch_boft_kernel() -> None:
         layer._FBD_CUDA = _BlockDiagonal()  # type: ignore[assignment]
 
 
-# ---- AdaLoRA adapters that lost ranks ----------------------------------------------------------------------------------
+# ---- AdaLoRA adapters that lost ranks --------------------------------------------------------------------------------
 #
-# Bug: PEFT reads AdaLoRA's `rank_pattern` (which ranks are left) as LoRA's (a rank per layer), and takes a layer that lost every
+# Bug: PEFT reads AdaLoRA's `rank_pattern` (which ranks are left) as LoRA's (a rank per layer), and takes a layer that
+# lost every
 # rank for a damaged file.
 # Symptom: warnings while a sound adapter loads.
 # It can go when both checks know AdaLoRA.

@@ -1,7 +1,8 @@
-"""TunedModel: a base with an adaptation that PEFT lacks, in a wrapper that behaves as PEFT's does and writes PEFT's folder layout.
+"""TunedModel: a base with an adaptation that PEFT lacks, in a wrapper that behaves as PEFT's does and writes PEFT's
+folder layout.
 
-An `AdapterModule` holds the adapter's weights. It attaches itself to the base, and detaches without a trace. Training wraps one in
-a TunedModel; a server attaches many to one base.
+An `AdapterModule` holds the adapter's weights. It attaches itself to the base, and detaches without a trace. Training
+wraps one in a TunedModel; a server attaches many to one base.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class AdapterModule(torch.nn.Module):
     positional: ClassVar[bool] = False
     """What a pass changes depends on the positions of its prompts."""
     prompt_ends: torch.Tensor | None = None
-    """(B) of a positional module: ends of the next pass's prompts. None: what comes without a cache is prompt throughout."""
+    """(B) of a positional module: ends of the next pass's prompts. None: what comes without a cache is prompt
+    throughout."""
 
     def attach(self) -> None:
         """Put the changes into the base; nothing happens when they are there."""
@@ -198,7 +200,8 @@ class TunedModel(torch.nn.Module):
         return self.base_model
 
     def merge_and_unload(self, *args: Any, **kwargs: Any) -> Any:
-        """The base with the adapter as part of its weights. Raises ConfigError where no change of weights does what the method does."""
+        """The base with the adapter as part of its weights. Raises ConfigError where no change of weights does what the
+        method does."""
         method = self.active_peft_config.method
         if method.why_not_mergeable:
             raise ConfigError(
@@ -224,7 +227,7 @@ class TunedModel(torch.nn.Module):
         write_text(folder / PEFT_CONFIG, json.dumps(self.active_peft_config.to_dict(), indent=1) + "\n")
 
 
-# ---- from a folder -----------------------------------------------------------------------------------------------------
+# ---- from a folder ---------------------------------------------------------------------------------------------------
 
 
 def native_method(folder: str | Path) -> NativeAdaptation | None:
@@ -306,7 +309,7 @@ def load_adapted(model: Any, folder: str | Path, *, trainable: bool = False) -> 
     return TunedModel(model, tuning, TunedConfig(method))
 
 
-# ---- where a base can be changed ---------------------------------------------------------------------------------------
+# ---- where a base can be changed -------------------------------------------------------------------------------------
 
 
 def transformer_blocks(stack: Any) -> Sequence[torch.nn.Module]:
@@ -322,7 +325,8 @@ def transformer_blocks(stack: Any) -> Sequence[torch.nn.Module]:
 
 
 def hidden_states_of(output: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
-    """(hidden states in a module's output, a function that puts others in their place): a tensor, or a tuple that starts with one."""
+    """(hidden states in a module's output, a function that puts others in their place): a tensor, or a tuple that
+    starts with one."""
     if isinstance(output, tuple):
         return output[0], lambda hidden: (hidden, *output[1:])
     return output, lambda hidden: hidden

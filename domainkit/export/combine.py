@@ -1,8 +1,8 @@
 """combine(): several LoRA adapters of one base into one, by weights, with what held-out examples say of the result.
 
 The arithmetic is PEFT's add_weighted_adapter: `cat` is the exact weighted sum at the sum of the ranks; `svd` the best
-approximation of it at the largest rank; `linear` adds A and B apart, which is rough; `ties` (arXiv 2306.01708) drops small
-entries and settles signs first; `dare_*` (arXiv 2311.03099) drops entries at random and scales up the rest.
+approximation of it at the largest rank; `linear` adds A and B apart, which is rough; `ties` (arXiv 2306.01708) drops
+small entries and settles signs first; `dare_*` (arXiv 2311.03099) drops entries at random and scales up the rest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from domainkit.training.heldout import HeldOutComparison, compare_held_out, meas
 
 Combination = Literal["cat", "svd", "linear", "ties", "dare_linear", "dare_ties"]
 KEEP = 0.5
-"""Least share of the best parent's gain that a combination must keep: it serves several domains, so it gives some up."""
+"""Least share of the best parent's gain that a combination must keep: it serves several domains, so it gives some
+up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,9 @@ def combine(
 ) -> Combined:
     """Write the weighted combination of LoRA `adapters` to the folder `out`, whole or not at all.
 
-    `weights` are equal shares when left out; `density` is the share of entries that ties and dare keep. Raises MergeError when
-    less than the share `keep` of the best parent's gain on `held_out` is left, or an adapter is no plain LoRA; ConfigError.
+    `weights` are equal shares when left out; `density` is the share of entries that ties and dare keep. Raises
+    MergeError when less than the share `keep` of the best parent's gain on `held_out` is left, or an adapter is no
+    plain LoRA; ConfigError.
     """
     out = Path(out)
     # 1. Refuse what cannot work before anything is loaded.

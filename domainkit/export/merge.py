@@ -1,8 +1,9 @@
 """merge(): an adapter and its base become one plain model folder, if held-out text shows that the tune survives it.
 
-The adapter was trained beside the base's weights as they were held: rounded to 4 bits, for QLoRA. So the difference belongs to
-those numbers, and by default it is added to them (dequantised). Added to the original weights it meets another base than the
-one it was trained on; rounded to 4 bits again it mostly vanishes, since it is smaller than a 4-bit step.
+The adapter was trained beside the base's weights as they were held: rounded to 4 bits, for QLoRA. So the difference
+belongs to those numbers, and by default it is added to them (dequantised). Added to the original weights it meets
+another base than the one it was trained on; rounded to 4 bits again it mostly vanishes, since it is smaller than a
+4-bit step.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ from domainkit.training.heldout import HeldOutComparison, HeldOutScore, compare_
 Into = Literal["dequantised", "original", "auto"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 KEEP = 0.9
-"""Least share of the adapter's gain that a merge must keep: the usual 16-bit merge of a QLoRA adapter stays below it."""
+"""Least share of the adapter's gain that a merge must keep: the usual 16-bit merge of a QLoRA adapter stays below
+it."""
 MOST_EXAMPLES = 256
 
 
@@ -104,11 +106,11 @@ def merge(
 ) -> Merged:
     """Write the base with the adapter's difference added to its weights to the folder `out`, whole or not at all.
 
-    `held_out` are examples the adapter was not trained on; the merge is read back from the disk and measured on them against the
-    adapter as trained. `into="auto"` tries both bases and takes the better. `dtype` is the file's number format, auto the base's
-    own. `base` and `quantization` (as in training) are needed for a folder without a card. Raises MergeError when less than the
-    share `keep` of the adapter's gain, or of its next tokens, is left, or the method cannot be merged; ConfigError, AdapterError,
-    BaseModelError.
+    `held_out` are examples the adapter was not trained on; the merge is read back from the disk and measured on them
+    against the adapter as trained. `into="auto"` tries both bases and takes the better. `dtype` is the file's number
+    format, auto the base's own. `base` and `quantization` (as in training) are needed for a folder without a card.
+    Raises MergeError when less than the share `keep` of the adapter's gain, or of its next tokens, is left, or the
+    method cannot be merged; ConfigError, AdapterError, BaseModelError.
     """
     out = Path(out)
     # 1. Refuse what cannot work before anything is loaded.
@@ -159,7 +161,7 @@ def merge_lines(merged: Merged) -> list[str]:
     ]
 
 
-# ---- 2. the adapter as trained -----------------------------------------------------------------------------------------
+# ---- 2. the adapter as trained ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[Token
     return tokenize_examples(chosen, base.chat_template, base.context_length)
 
 
-# ---- 3. candidates -----------------------------------------------------------------------------------------------------
+# ---- 3. candidates ---------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -278,7 +280,7 @@ def _prove(folder: Path, facts: _Facts, name: str) -> HeldOutComparison:
     return compare_held_out(name, facts.before, facts.trained, merged, len(facts.rendered), again)
 
 
-# ---- 4. the verdict and the folder -------------------------------------------------------------------------------------
+# ---- 4. the verdict and the folder -----------------------------------------------------------------------------------
 
 
 def _check_proof(proofs: dict[str, HeldOutComparison], best: str, keep: float, adapter: Adapter) -> None:

@@ -1,4 +1,5 @@
-"""What a merge is asked for, checked before anything is loaded: the adapter's origin, its method, the held-out examples, the folder."""
+"""What a merge is asked for, checked before anything is loaded: the adapter's origin, its method, the held-out
+examples, the folder."""
 
 from __future__ import annotations
 

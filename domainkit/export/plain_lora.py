@@ -1,6 +1,7 @@
 """to_plain_lora(): an adapter of another kind as the plain LoRA that changes the same weights, where there is one.
 
-Servers load plain LoRA and little else. A method that adds a matrix of known rank to each weight is a LoRA of that rank.
+Servers load plain LoRA and little else. A method that adds a matrix of known rank to each weight is a LoRA of that
+rank.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from domainkit.models.load import load_base
 from domainkit.storage import sha256_file, staged_folder
 
 EXACT = 1e-3
-"""Largest difference of logits, as a share of the largest logit, that counts as none: float32 decompositions leave 1e-5."""
+"""Largest difference of logits, as a share of the largest logit, that counts as none: float32 decompositions leave
+1e-5."""
 PROBE = 48
 
 
@@ -56,7 +58,8 @@ def export_plain_lora(job: ExportJob) -> Exported:
 
 
 def _check_convertible(config: PeftConfigDict, origin: Origin) -> None:
-    """Raises MergeError when no plain LoRA changes the same weights, ConfigError when the adapter is plain LoRA already."""
+    """Raises MergeError when no plain LoRA changes the same weights, ConfigError when the adapter is plain LoRA
+    already."""
     refuse_method(origin.adapter)
     folder = str(origin.adapter.folder)
     why_not = abilities_of(config["peft_type"]).why_not_plain_lora(config, origin.quantization)

@@ -19,7 +19,8 @@ LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 def adapter_name(folder: str | Path) -> str:
     """The adapter's name at a server: its folder's name and the start of its weights' hash.
 
-    The hash keeps two adapters with the same folder name apart, and an adapter that was trained again from its old self.
+    The hash keeps two adapters with the same folder name apart, and an adapter that was trained again from its old
+    self.
     """
     adapter = Adapter.load(folder, verify=False, need_card=False)
     return f"{Path(folder).resolve().name}-{adapter.weights_sha256[:8]}"
@@ -30,8 +31,9 @@ def serve_command(
 ) -> str:
     """The `vllm serve` command, quoted for a shell.
 
-    `base` and `quantization` default to what the adapters' cards name. Raises AdapterError for an adapter that vLLM cannot
-    serve (not LoRA, DoRA, whole modules saved along), ConfigError where base or quantisation is missing or unfit.
+    `base` and `quantization` default to what the adapters' cards name. Raises AdapterError for an adapter that vLLM
+    cannot serve (not LoRA, DoRA, whole modules saved along), ConfigError where base or quantisation is missing or
+    unfit.
     """
     loaded = [Adapter.load(a, verify=False, need_card=False) for a in adapters]
     base = base or _only("base", {a.card.base for a in loaded if a.card})

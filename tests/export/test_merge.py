@@ -1,4 +1,5 @@
-"""A merge adds the difference to the weights it was trained on, is read back and measured, and is refused when the tune is lost."""
+"""A merge adds the difference to the weights it was trained on, is read back and measured, and is refused when the tune
+is lost."""
 
 from __future__ import annotations
 
@@ -133,7 +134,8 @@ def test_dequantised_int8_is_what_bitsandbytes_holds(tiny_base: str) -> None:
 
 
 def test_methods_that_scale_activations_merge_too(tiny_base: str, tmp_path: Path) -> None:
-    """IA3 beside packed weights has no merge of PEFT's; into the dequantised base it is a scaling of rows or columns."""
+    """IA3 beside packed weights has no merge of PEFT's; into the dequantised base it is a scaling of rows or
+    columns."""
     adapter = trained(tiny_base, tmp_path / "adapter", method="ia3", method_options={}, learning_rate=3e-2, epochs=4)
     assert merge(adapter, tmp_path / "model", HELD_OUT, keep=0.5).card.proof.agreement > 0.99
 

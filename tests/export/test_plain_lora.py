@@ -1,4 +1,5 @@
-"""What is a low-rank change of weights converts to the plain LoRA that gives the same logits; what is not is refused."""
+"""What is a low-rank change of weights converts to the plain LoRA that gives the same logits; what is not is
+refused."""
 
 from __future__ import annotations
 

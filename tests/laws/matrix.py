@@ -1,4 +1,5 @@
-"""The laws of the adaptation methods, measured: one row per method and precision, each law kept or the reason why it cannot be."""
+"""The laws of the adaptation methods, measured: one row per method and precision, each law kept or the reason why it
+cannot be."""
 
 from __future__ import annotations
 
@@ -90,7 +91,7 @@ def base_logits(model: Any, rows: list[TokenizedExample]) -> torch.Tensor:
     return model(**one.inputs).logits[one.rows, one.columns]
 
 
-# ---- the laws ----------------------------------------------------------------------------------------------------------
+# ---- the laws --------------------------------------------------------------------------------------------------------
 
 
 def measure(name: str, precision: str, tiny: str, folder: Path) -> dict[str, str]:
@@ -230,7 +231,7 @@ def merge(case: Case, precision: str, tiny: str, folder: Path) -> str:
     return HELD if precision == "none" else "yes: into the unpacked base"
 
 
-# ---- the table ---------------------------------------------------------------------------------------------------------
+# ---- the table -------------------------------------------------------------------------------------------------------
 
 
 class Matrix:

@@ -1,4 +1,5 @@
-"""Two methods as another package would bring them: RandLora, which PEFT has, and a scale of each block, which it lacks."""
+"""Two methods as another package would bring them: RandLora, which PEFT has, and a scale of each block, which it
+lacks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The table of adaptation methods: one file each, one line each.
 
-A line names a frozen pydantic config, a subclass of `Adaptation`: its fields are the method's options, its class variables and
-class methods declare what the method can do (`Abilities`), its verb is `attach`. The line's name is PEFT's type in small letters.
+A line names a frozen pydantic config, a subclass of `Adaptation`: its fields are the method's options, its class
+variables and class methods declare what the method can do (`Abilities`), its verb is `attach`. The line's name is
+PEFT's type in small letters.
 """
 
 from __future__ import annotations

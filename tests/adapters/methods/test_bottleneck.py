@@ -1,4 +1,5 @@
-"""Bottleneck adapters: behind or beside the parts their placement names; rows chosen for them are changed, no others."""
+"""Bottleneck adapters: behind or beside the parts their placement names; rows chosen for them are changed, no
+others."""
 
 from __future__ import annotations
 

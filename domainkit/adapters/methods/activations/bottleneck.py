@@ -1,5 +1,5 @@
-"""Bottleneck adapters: small networks in each block (Houlsby et al., arXiv 1902.00751; Pfeiffer et al., arXiv 2005.00247;
-parallel, He et al., arXiv 2110.04366)."""
+"""Bottleneck adapters: small networks in each block (Houlsby et al., arXiv 1902.00751; Pfeiffer et al., arXiv
+2005.00247; parallel, He et al., arXiv 2110.04366)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from domainkit.adapters.adaptation import SMALL, NativeAdaptation, PeftConfigDic
 
 
 class BottleneckAdapter(NativeAdaptation):
-    """Bottleneck adapters (arXiv 1902.00751): y + U f(Dx) behind attention and feed-forward, behind the latter only, or beside it."""
+    """Bottleneck adapters (arXiv 1902.00751): y + U f(Dx) behind attention and feed-forward, behind the latter only, or
+    beside it."""
 
     why_not_mergeable = "adds non-linear layers, which no weight of the base can hold"
     published_rates = (3e-5, 3e-3)
 
     kind: Literal["bottleneck"] = "bottleneck"
     placement: Literal["houlsby", "pfeiffer", "parallel"] = "pfeiffer"
-    """houlsby: behind attention and feed-forward (arXiv 1902.00751); pfeiffer: behind feed-forward, half the weights at like
-    accuracy (arXiv 2005.00247); parallel: beside feed-forward (arXiv 2110.04366)."""
+    """houlsby: behind attention and feed-forward (arXiv 1902.00751); pfeiffer: behind feed-forward, half the weights at
+    like accuracy (arXiv 2005.00247); parallel: beside feed-forward (arXiv 2110.04366)."""
     size: int = Field(64, ge=1)
-    """Width of the bottleneck; with 64 everywhere GLUE lost 0.4 points against the best of each task (arXiv 1902.00751, section 3.2)."""
+    """Width of the bottleneck; with 64 everywhere GLUE lost 0.4 points against the best of each task (arXiv 1902.00751,
+    section 3.2)."""
     activation: Literal["relu", "gelu", "silu"] = "relu"
     """The function between the two projections."""
     scale: float | None = Field(None, gt=0)

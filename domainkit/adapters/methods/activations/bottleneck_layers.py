@@ -20,7 +20,8 @@ FEEDFORWARD = ("mlp", "feed_forward", "ffn", "DenseReluDense", "block_sparse_moe
 
 
 class Bottleneck(torch.nn.Module):
-    """scale · U f(Dx + d) + u, from width to `size` and back; U and u start at zero, so that it adds nothing at first."""
+    """scale · U f(Dx + d) + u, from width to `size` and back; U and u start at zero, so that it adds nothing at
+    first."""
 
     def __init__(self, width: int, size: int, activation: str, scale: float) -> None:
         super().__init__()

@@ -8,7 +8,8 @@ from domainkit.adapters.methods.activations.loreft import Reft
 
 
 class DiReft(Reft):
-    """DiReFT (arXiv 2404.03592): h + Uᵀ(Wh + b) at the positions of LoReFT; cheaper steps, a little less accurate in the paper."""
+    """DiReFT (arXiv 2404.03592): h + Uᵀ(Wh + b) at the positions of LoReFT; cheaper steps, a little less accurate in
+    the paper."""
 
     kind: Literal["direft"] = "direft"
 

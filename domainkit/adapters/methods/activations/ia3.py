@@ -8,7 +8,8 @@ from domainkit.adapters.adaptation import Adaptation, target_modules, wrap
 
 
 class Ia3(Adaptation):
-    """(IA)³ (arXiv 2205.05638): one learnt factor per feature of keys, values and feed-forward activations; the fewest weights of all."""
+    """(IA)³ (arXiv 2205.05638): one learnt factor per feature of keys, values and feed-forward activations; the fewest
+    weights of all."""
 
     published_rates = (1e-3, 5e-3)
     works_for_preferences = True

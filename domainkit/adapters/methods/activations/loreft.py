@@ -60,7 +60,8 @@ class Reft(NativeAdaptation):
 
 
 class LoReft(Reft):
-    """LoReFT (arXiv 2404.03592): h + Rᵀ(Wh + b − Rh) behind blocks, R's rows orthonormal; a tenth of LoRA's weights and less."""
+    """LoReFT (arXiv 2404.03592): h + Rᵀ(Wh + b − Rh) behind blocks, R's rows orthonormal; a tenth of LoRA's weights and
+    less."""
 
     kind: Literal["loreft"] = "loreft"
 

@@ -1,4 +1,5 @@
-"""Interventions: changes of the residual stream at the first and the last positions of a prompt (ReFT, arXiv 2404.03592)."""
+"""Interventions: changes of the residual stream at the first and the last positions of a prompt (ReFT, arXiv
+2404.03592)."""
 
 from __future__ import annotations
 
@@ -16,14 +17,15 @@ from domainkit.models.encoder_decoder import architecture_of
 class Loreft(torch.nn.Module):
     """h + Rᵀ(Wh + b − Rh), R (rank, width) with orthonormal rows.
 
-    R is the Q factor of `basis`, with the signs that make it the only one, so that it moves smoothly. A product of Householder
-    reflections, as published, is slower by far and rounds to zero rows in float32 under weight decay.
+    R is the Q factor of `basis`, with the signs that make it the only one, so that it moves smoothly. A product of
+    Householder reflections, as published, is slower by far and rounds to zero rows in float32 under weight decay.
     """
 
     def __init__(self, width: int, rank: int) -> None:
         super().__init__()
         self.basis = torch.nn.Parameter(torch.linalg.qr(torch.randn(width, rank))[0])
-        # The paper draws W at random. Started at R, the change is zero until the first step, and W and R have gradients at it.
+        # The paper draws W at random. Started at R, the change is zero until the first step, and W and R have gradients
+        # at it.
         self.source = torch.nn.Parameter(self.rows().detach().clone())
         self.bias = torch.nn.Parameter(torch.zeros(rank))
         self._frozen: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -72,8 +74,8 @@ Positions = dict[str, tuple[torch.Tensor, torch.Tensor | None]]
 class Interventions(HookedModule):
     """Interventions behind blocks, at the first `first` and last `last` positions of each prompt, tied or apart.
 
-    A prompt of fewer positions than both together has half of them at each end, as in the authors' code. Nothing past the
-    prompt is touched: neither the answer in training nor cached steps.
+    A prompt of fewer positions than both together has half of them at each end, as in the authors' code. Nothing past
+    the prompt is touched: neither the answer in training nor cached steps.
     """
 
     positional: ClassVar[bool] = True
@@ -124,7 +126,8 @@ class Interventions(HookedModule):
     def set_positions(
         self, starts: Sequence[int], sizes: Sequence[int], ends: Sequence[int], rows: Sequence[int]
     ) -> bool:
-        """Set the next pass: of row i, which reads positions starts[i] on, only `rows` are changed. False: nothing will be."""
+        """Set the next pass: of row i, which reads positions starts[i] on, only `rows` are changed. False: nothing will
+        be."""
         length = max(sizes)
         at_part: dict[str, list[int]] = {part: [] for part in ("first", "last")}
         for i in rows:
@@ -210,7 +213,8 @@ def n_positions(prompt: int, first: int, last: int) -> tuple[int, int]:
 
 
 def _drop_without_effect(parts: dict[int, list[str]], top: int, last: int) -> None:
-    """Leave out what no answer could depend on: behind a decoder's top block, only a prompt's last position is read again."""
+    """Leave out what no answer could depend on: behind a decoder's top block, only a prompt's last position is read
+    again."""
     if top in parts:
         parts[top] = [p for p in parts[top] if p != "first" and last]
         if not parts[top]:

@@ -11,14 +11,16 @@ from domainkit.errors import ConfigError
 
 
 class LastLayers(NativeAdaptation):
-    """Fine-tuning of the last blocks only (arXiv 1911.03090): the lower ones run without gradients. Needs quantization=none."""
+    """Fine-tuning of the last blocks only (arXiv 1911.03090): the lower ones run without gradients. Needs
+    quantization=none."""
 
     precisions = ("none",)
     published_rates = (1e-5, 5e-4)
 
     kind: Literal["last_layers"] = "last_layers"
     count: int | None = Field(None, ge=1)
-    """Blocks to train, from the last; left out, a quarter of them, which kept 90 % of full fine-tuning's quality (arXiv 1911.03090)."""
+    """Blocks to train, from the last; left out, a quarter of them, which kept 90 % of full fine-tuning's quality (arXiv
+    1911.03090)."""
 
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:

@@ -1,4 +1,5 @@
-"""AdaLoRA: LoRA as singular values, whose ranks move during training to the layers where they matter (arXiv 2303.10512)."""
+"""AdaLoRA: LoRA as singular values, whose ranks move during training to the layers where they matter (arXiv
+2303.10512)."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 
 class AdaLora(Adaptation):
-    """AdaLoRA (arXiv 2303.10512): y = Wx + (alpha / initial rank) B diag(e) Ax; unimportant e are cut until the mean rank is `rank`."""
+    """AdaLoRA (arXiv 2303.10512): y = Wx + (alpha / initial rank) B diag(e) Ax; unimportant e are cut until the mean
+    rank is `rank`."""
 
     published_rates = (5e-4, 2.2e-3)
 
@@ -64,7 +66,8 @@ class AdaLora(Adaptation):
     def convert_to_lora(
         cls, model: Any, rank: int, config: PeftConfigDict
     ) -> tuple[LoraConfig, dict[str, torch.Tensor]]:
-        """B diag(e) A exactly, where PEFT would decompose the product again; layers of fewer ranks are filled up with zeros."""
+        """B diag(e) A exactly, where PEFT would decompose the product again; layers of fewer ranks are filled up with
+        zeros."""
         import torch
         from peft import LoraConfig
 
@@ -115,7 +118,8 @@ class AdaLora(Adaptation):
             )
 
     def penalty(self, model: Any) -> Any:
-        """Mean Frobenius norm of AAᵀ − I and BᵀB − I over the layers, weighted (equation 4 of the paper, without the square)."""
+        """Mean Frobenius norm of AAᵀ − I and BᵀB − I over the layers, weighted (equation 4 of the paper, without the
+        square)."""
         import torch
 
         grams = []

@@ -1,4 +1,5 @@
-"""LoHa: the product, element by element, of two low-rank differences (FedPara, arXiv 2108.06098; LyCORIS, arXiv 2309.14859)."""
+"""LoHa: the product, element by element, of two low-rank differences (FedPara, arXiv 2108.06098; LyCORIS, arXiv
+2309.14859)."""
 
 from __future__ import annotations
 

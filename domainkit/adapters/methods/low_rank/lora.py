@@ -1,4 +1,5 @@
-"""LoRA: a trained low-rank difference beside each linear layer (arXiv 2106.09685); with a 4-bit base, QLoRA (arXiv 2305.14314)."""
+"""LoRA: a trained low-rank difference beside each linear layer (arXiv 2106.09685); with a 4-bit base, QLoRA (arXiv
+2305.14314)."""
 
 from __future__ import annotations
 
@@ -34,13 +35,15 @@ SPECIAL = (
 PLAIN_STARTS = ("true", "false", "gaussian", "eva", "orthogonal")
 """Values of `init_lora_weights` that leave the base as it is."""
 CONVERTIBLE_STARTS = ("pissa", "olora")
-"""Those that take a part of the base's weights out, and whose difference is a LoRA of twice the rank (PEFT's conversion)."""
+"""Those that take a part of the base's weights out, and whose difference is a LoRA of twice the rank (PEFT's
+conversion)."""
 BASE_CHANGING_STARTS = (*CONVERTIBLE_STARTS, "corda", "loftq", "lora_ga")
 """Those that change the base's own weights while an adapter loads."""
 
 
 class Lora(Adaptation):
-    """LoRA (arXiv 2106.09685) and its variants rsLoRA, DoRA, LoRA+, PiSSA, OLoRA and EVA: y = Wx + (alpha / rank) BAx."""
+    """LoRA (arXiv 2106.09685) and its variants rsLoRA, DoRA, LoRA+, PiSSA, OLoRA and EVA: y = Wx + (alpha / rank)
+    BAx."""
 
     published_rates = (6e-5, 5e-4)
     works_for_preferences = True
@@ -59,10 +62,12 @@ class Lora(Adaptation):
     dora: bool = False
     """Train the weights' magnitude apart from their direction (arXiv 2402.09353); slower."""
     plus: float | None = Field(None, ge=1)
-    """LoRA+: B learns at this many times the rate of A; 16 in the paper (arXiv 2402.12354), with a lower learning_rate."""
+    """LoRA+: B learns at this many times the rate of A; 16 in the paper (arXiv 2402.12354), with a lower
+    learning_rate."""
     init: Literal["default", "pissa", "olora", "eva"] = "default"
-    """Start: default (B zero), pissa (principal parts of W, arXiv 2404.02948), olora (QR of W, arXiv 2406.01775), or eva (directions
-    of the layers' inputs on the training data, ranks shared out by the variance they explain, arXiv 2410.07170)."""
+    """Start: default (B zero), pissa (principal parts of W, arXiv 2404.02948), olora (QR of W, arXiv 2406.01775), or
+    eva (directions of the layers' inputs on the training data, ranks shared out by the variance they explain, arXiv
+    2410.07170)."""
 
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
@@ -226,7 +231,8 @@ def start_of(config: PeftConfigDict) -> str:
 
 
 def _save_difference(model: Any, folder: Path, fresh: dict[str, Any]) -> None:
-    """BA − B₀A₀ = [B, −B₀][A; A₀]: a LoRA of twice the rank over the untouched base (PEFT's conversion of PiSSA and OLoRA)."""
+    """BA − B₀A₀ = [B, −B₀][A; A₀]: a LoRA of twice the rank over the untouched base (PEFT's conversion of PiSSA and
+    OLoRA)."""
     import copy
 
     import torch

@@ -10,7 +10,8 @@ from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_mod
 
 
 class Vera(Adaptation):
-    """VeRA (arXiv 2310.11454): y = Wx + diag(b) B diag(d) Ax with A and B random, frozen and shared; a tenth of LoRA's weights."""
+    """VeRA (arXiv 2310.11454): y = Wx + diag(b) B diag(d) Ax with A and B random, frozen and shared; a tenth of LoRA's
+    weights."""
 
     published_rates = (1e-3, 1e-1)
     works_for_preferences = True
@@ -39,7 +40,8 @@ class Vera(Adaptation):
         return int(config["r"])
 
     def attach(self, model: Any) -> Any:
-        """The base with b zero, so that nothing changes before the first step. The shared matrices are saved with the rest."""
+        """The base with b zero, so that nothing changes before the first step. The shared matrices are saved with the
+        rest."""
         from peft import VeraConfig
 
         config = VeraConfig(

@@ -11,20 +11,23 @@ from domainkit.adapters.peft_patches import apply_peft_patches
 
 
 class Boft(Adaptation):
-    """BOFT (arXiv 2311.06243): y = W R x with R a product of butterfly factors; a dense rotation from few weights, slow to apply."""
+    """BOFT (arXiv 2311.06243): y = W R x with R a product of butterfly factors; a dense rotation from few weights, slow
+    to apply."""
 
     published_rates = (5e-5, 8e-4)
     works_for_preferences = True
 
     kind: Literal["boft"] = "boft"
     block_size: int = Field(8, ge=2)
-    """Features that turn together in one factor; 8 in the paper's language models. It must divide every adapted layer's inputs."""
+    """Features that turn together in one factor; 8 in the paper's language models. It must divide every adapted layer's
+    inputs."""
     factors: int = Field(2, ge=1)
     """Butterfly factors; 2 in the paper's language models. Inputs must be divisible by block_size · 2^(factors - 1)."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Chance that a block sits out a training pass."""
     target: Target = None
-    """Ends of the names of the layers to adapt, or all-linear; left out, queries and values, as each rotation is a dense product."""
+    """Ends of the names of the layers to adapt, or all-linear; left out, queries and values, as each rotation is a
+    dense product."""
 
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:

@@ -1,4 +1,5 @@
-"""BOFT's layers in a server: PEFT builds a rotation, a product of dense matrices, in every pass; frozen, once is enough."""
+"""BOFT's layers in a server: PEFT builds a rotation, a product of dense matrices, in every pass; frozen, once is
+enough."""
 
 from __future__ import annotations
 

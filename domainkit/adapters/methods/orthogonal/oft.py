@@ -1,4 +1,5 @@
-"""OFT: each weight turned by a learnt rotation, block by block (arXiv 2306.07280; on quantised bases, arXiv 2506.19847)."""
+"""OFT: each weight turned by a learnt rotation, block by block (arXiv 2306.07280; on quantised bases, arXiv
+2506.19847)."""
 
 from __future__ import annotations
 
@@ -10,14 +11,16 @@ from domainkit.adapters.adaptation import SMALL, Adaptation, target_modules, wra
 
 
 class Oft(Adaptation):
-    """OFT (arXiv 2306.07280): y = W R x with R block-diagonal and orthogonal, which keeps the angles between neurons."""
+    """OFT (arXiv 2306.07280): y = W R x with R block-diagonal and orthogonal, which keeps the angles between
+    neurons."""
 
     published_rates = (8e-5, 9e-4)
     works_for_preferences = True
 
     kind: Literal["oft"] = "oft"
     block_size: int = Field(32, ge=2)
-    """Features that turn together; 32 in OFTv2 (arXiv 2506.19847). Layers it does not divide take the nearest size that does."""
+    """Features that turn together; 32 in OFTv2 (arXiv 2506.19847). Layers it does not divide take the nearest size that
+    does."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Chance that a block sits out a training pass."""
     target: str | tuple[str, ...] = "all-linear"

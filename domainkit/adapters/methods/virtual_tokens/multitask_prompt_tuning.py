@@ -11,7 +11,8 @@ from domainkit.adapters.methods.virtual_tokens.prompt_learning import StartedFro
 
 
 class MultitaskPromptTuning(StartedFromWords):
-    """Multitask prompt tuning (arXiv 2303.02861): prompt of task t = P ⊙ uₜvₜᵀ, P shared by all tasks; rows name theirs with "task"."""
+    """Multitask prompt tuning (arXiv 2303.02861): prompt of task t = P ⊙ uₜvₜᵀ, P shared by all tasks; rows name theirs
+    with "task"."""
 
     published_rates = (1e-3, 0.3)
 
@@ -55,7 +56,8 @@ class MultitaskPromptTuning(StartedFromWords):
         return wrapped
 
     def _start_factors(self, encoder: Any) -> None:
-        """Factors near one, so that every task starts from P: PEFT's near zero would leave virtual tokens without content."""
+        """Factors near one, so that every task starts from P: PEFT's near zero would leave virtual tokens without
+        content."""
         import torch
 
         with torch.no_grad():

@@ -10,7 +10,8 @@ from domainkit.adapters.methods.virtual_tokens.prompt_learning import VirtualTok
 
 
 class PTuning(VirtualTokens):
-    """P-tuning (arXiv 2103.10385): virtual tokens before the prompt, written by a small network that only training needs."""
+    """P-tuning (arXiv 2103.10385): virtual tokens before the prompt, written by a small network that only training
+    needs."""
 
     published_rates = (1e-5, 5e-3)
 

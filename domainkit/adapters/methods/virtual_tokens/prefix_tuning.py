@@ -10,7 +10,8 @@ from domainkit.models.encoder_decoder import is_encoder_decoder
 
 
 class PrefixTuning(VirtualTokens):
-    """Prefix tuning (arXiv 2101.00190): learnt keys and values in front of every layer's attention; the base's layers stay as they are."""
+    """Prefix tuning (arXiv 2101.00190): learnt keys and values in front of every layer's attention; the base's layers
+    stay as they are."""
 
     checkpoints = False  # recomputed layers get no cache, and so no prefix
     published_rates = (5e-5, 3e-2)
@@ -23,7 +24,8 @@ class PrefixTuning(VirtualTokens):
 
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """With the start from text, fewer tokens and this rate PEFT's comparison more than doubled the method's score."""
+        """With the start from text, fewer tokens and this rate PEFT's comparison more than doubled the method's
+        score."""
         return 5e-3, "PEFT's method comparison, with a start from text"
 
     @classmethod
@@ -45,8 +47,8 @@ class PrefixTuning(VirtualTokens):
 
 
 def _shape(model: Any) -> dict[str, Any]:
-    """The shape of an encoder-decoder's prefix, which is its decoder's: heads need not be as wide as hidden size / heads, as
-    PEFT takes them to be, nor decoders as deep as encoders."""
+    """The shape of an encoder-decoder's prefix, which is its decoder's: heads need not be as wide as hidden size /
+    heads, as PEFT takes them to be, nor decoders as deep as encoders."""
     if not is_encoder_decoder(model):
         return {}
     config = model.get_decoder().config

@@ -1,4 +1,5 @@
-"""Virtual tokens: what the methods that put learnt vectors before a prompt share. They pad rows, and cannot be merged."""
+"""Virtual tokens: what the methods that put learnt vectors before a prompt share. They pad rows, and cannot be
+merged."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class VirtualTokens(Adaptation):
         """Of an encoder-decoder, virtual tokens stand in the encoder's row, and logits are the decoder's."""
         if batch.decoder_ids is not None:
             return dict(batch.inputs), 0
-        # Rows start at 0 and are padded on the right: the model's own positions are right, with the virtual tokens counted.
+        # Rows start at 0 and are padded on the right: the model's own positions are right, with the virtual tokens
+        # counted.
         inputs = {name: v for name, v in batch.inputs.items() if name not in ("segments", "position_ids")}
         return inputs, config.num_virtual_tokens
 
@@ -50,7 +52,8 @@ class StartedFromWords(VirtualTokens):
     """Base of those whose virtual tokens start as embeddings of real ones."""
 
     init: Literal["vocabulary", "text", "random"] = "vocabulary"
-    """Start: embeddings of random words of the vocabulary, of `text`, or random numbers, which learn far less in few steps."""
+    """Start: embeddings of random words of the vocabulary, of `text`, or random numbers, which learn far less in few
+    steps."""
     text: str = START
     """Text to start from with init=text, repeated or cut to the number of virtual tokens."""
 
@@ -81,7 +84,8 @@ def token_ids(model: Any, text: str, count: int) -> list[int]:
 
 
 def wrap_virtual(model: Any, config: Any, *, in_layers: bool = False) -> Any:
-    """The base inside PEFT, its virtual tokens trainable in float32. `in_layers`: they are keys and values of every layer."""
+    """The base inside PEFT, its virtual tokens trainable in float32. `in_layers`: they are keys and values of every
+    layer."""
     if is_encoder_decoder(model) and not in_layers:
         # Before the prompt, which is the encoder's; PEFT would never read those of the decoder.
         config.num_transformer_submodules = 1
