@@ -16,6 +16,7 @@ from domainkit.models.encoder_decoder import task_type
 if TYPE_CHECKING:
     import torch
     from peft import LoraConfig, PeftConfig, PeftModel
+    from transformers import PreTrainedModel
 
     from domainkit.adapters.tuned_model import AdapterModule, TunedModel
 
@@ -212,18 +213,18 @@ class Adaptation(BaseModel, MethodHooks):
 class NativeAdaptation(Adaptation):
     """Base of the methods that PEFT lacks: `build` makes the module that changes the base."""
 
-    def build(self, model: Any) -> AdapterModule:
+    def build(self, model: PreTrainedModel) -> AdapterModule:
         """The method's fresh weights over `model`, detached."""
         raise NotImplementedError
 
-    def attach(self, model: Any) -> TunedModel:
+    def attach(self, model: PreTrainedModel) -> TunedModel:
         """The base with fresh weights."""
         from domainkit.adapters.tuned_model import TunedConfig, TunedModel
 
         return TunedModel(model, self.build(model), TunedConfig(self))
 
 
-def wrap(model: Any, config: PeftConfig) -> Any:
+def wrap(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
     """The base inside PEFT. Raises ConfigError when the config names no layer of it."""
     from peft import get_peft_model
 

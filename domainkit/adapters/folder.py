@@ -95,7 +95,8 @@ class Adapter:
         sha256 = sha256_file(folder / WEIGHTS) if verify or card is None else card.weights_sha256
         if card is not None and sha256 != card.weights_sha256:
             raise AdapterError(
-                f"{WEIGHTS} is not what training wrote (SHA-256 {sha256[:12]}…, the card says {card.weights_sha256[:12]}…)",
+                f"{WEIGHTS} is not what training wrote (SHA-256 {sha256[:12]}…, "
+                f"the card says {card.weights_sha256[:12]}…)",
                 where=str(folder),
                 next_step="copy the folder again or train again; verify=False loads it as it is",
             )
@@ -105,7 +106,8 @@ class Adapter:
         """Raises AdapterError when the adapter was trained on another base than the one of `fingerprint`."""
         if self.card is not None and self.card.base_fingerprint != fingerprint:
             raise AdapterError(
-                f"was trained on {self.card.base} (fingerprint {self.card.base_fingerprint[:12]}…), and {base} is another model "
+                f"was trained on {self.card.base} (fingerprint {self.card.base_fingerprint[:12]}…), "
+                f"and {base} is another model "
                 f"({fingerprint[:12]}…)",
                 where=str(self.folder),
                 next_step=f"use base={self.card.base}, or train an adapter for {base}",
@@ -187,5 +189,6 @@ def _read_card(folder: Path) -> Card | None:
         raise AdapterError(
             f"{CARD} cannot be read ({problems})",
             where=str(folder),
-            next_step="it was edited, or made by another version of domainkit: use that version, or need_card=False without the card",
+            next_step="it was edited, or made by another version of domainkit: use that version, "
+            "or need_card=False without the card",
         ) from e

@@ -269,7 +269,8 @@ def load_adapter_module(model: Any, folder: str | Path, method: Any) -> AdapterM
     wrong = next((name for name, w in expected.items() if w.shape != stored[name].shape), None)
     if wrong:
         raise AdapterError(
-            f"does not fit this base: {wrong} is {list(stored[wrong].shape)} in the file and {list(expected[wrong].shape)} here",
+            f"does not fit this base: {wrong} is {list(stored[wrong].shape)} in the file "
+            f"and {list(expected[wrong].shape)} here",
             where=str(folder),
             next_step="use the base it was trained on",
         )

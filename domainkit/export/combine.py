@@ -191,9 +191,10 @@ def _check_proof(proof: HeldOutComparison, keep: float, parents: list[Any]) -> N
         return
     each = ", ".join(f"{m.nll:.3f}" for m in parents)
     error = MergeError(
-        f"the combination would lose the tune: {proof} (the least is {keep:.0%}; the parents alone: {each}); nothing was written",
-        next_step="try --combination cat, other --weights (shares up to 1 each), or keep both adapters: DomainLLM serves them"
-        " side by side over one base",
+        f"the combination would lose the tune: {proof} (the least is {keep:.0%}; the parents alone: {each}); "
+        "nothing was written",
+        next_step="try --combination cat, other --weights (shares up to 1 each), or keep both adapters: "
+        "DomainLLM serves them side by side over one base",
     )
     error.proofs = (proof,)
     raise error
@@ -234,13 +235,15 @@ def _card(
         notes=[f"combined by {combination}: {proof}"],
         parents=[
             {
-                "adapter": o.adapter.folder.absolute().name, "weight": share, "weights_sha256": o.adapter.weights_sha256,
+                "adapter": o.adapter.folder.absolute().name,
+                "weight": share,
+                "weights_sha256": o.adapter.weights_sha256,
                 "data_fingerprint": o.adapter.card.data_fingerprint if o.adapter.card else None,
             }
             for o, share in zip(origins, shares, strict=True)
         ],
         proof=proof.model_dump(),
-    )  # fmt: skip
+    )
 
 
 def _count(file: Path) -> int:

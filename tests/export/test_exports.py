@@ -35,8 +35,14 @@ def adapters(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     made = {}
     for method, own in options.items():
         config = TrainConfig(
-            base=tiny_base, quantization="none", method=method, method_options=own, epochs=6, batch_size=4, learning_rate=1e-2
-        )  # fmt: skip
+            base=tiny_base,
+            quantization="none",
+            method=method,
+            method_options=own,
+            epochs=6,
+            batch_size=4,
+            learning_rate=1e-2,
+        )
         made[method] = train(ROWS, config, folder / method, on_progress=lambda _: None).folder
     return made
 

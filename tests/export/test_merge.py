@@ -37,8 +37,13 @@ HELD_OUT = [row(f"{word} q{i}", word) for i in range(4, 9) for word in WORDS]
 
 def trained(base: str, out: Path, **changes: Any) -> Path:
     values: dict[str, Any] = {
-        "base": base, "quantization": "nf4", "epochs": 8, "batch_size": 4, "learning_rate": 1e-2, "method_options": {"rank": 4}
-    }  # fmt: skip
+        "base": base,
+        "quantization": "nf4",
+        "epochs": 8,
+        "batch_size": 4,
+        "learning_rate": 1e-2,
+        "method_options": {"rank": 4},
+    }
     return train(ROWS, TrainConfig(**{**values, **changes}), out, on_progress=lambda _: None).folder
 
 

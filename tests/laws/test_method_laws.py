@@ -46,13 +46,22 @@ def test_resumed_equals_uninterrupted(tiny_base: str, tmp_path: Path, name: str)
     """Cut after two of four steps and continued, the adapter is the uninterrupted one, bit for bit."""
     tasks = laws.OPTIONS.get(name, {}).get("tasks", [None])
     rows = [
-        Example(turns=(Turn(role="user", content=q), Turn(role="assistant", content=a)), source=f"r:{i}", task=tasks[i % len(tasks)])
+        Example(
+            turns=(Turn(role="user", content=q), Turn(role="assistant", content=a)),
+            source=f"r:{i}",
+            task=tasks[i % len(tasks)],
+        )
         for i, (q, a) in enumerate((("q1", "red"), ("q2", "blue")))
-    ]  # fmt: skip
+    ]
     config = TrainConfig(
-        base=tiny_base, quantization="none", method=name, method_options=laws.OPTIONS.get(name, {}), epochs=4, batch_size=2,
+        base=tiny_base,
+        quantization="none",
+        method=name,
+        method_options=laws.OPTIONS.get(name, {}),
+        epochs=4,
+        batch_size=2,
         learning_rate=laws.RATES.get(name, 1e-2),
-    )  # fmt: skip
+    )
 
     def stop(progress: Any) -> None:
         if progress.step == 2:

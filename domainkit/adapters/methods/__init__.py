@@ -37,7 +37,8 @@ METHODS = Table(
         "prefix_tuning": "domainkit.adapters.methods.virtual_tokens.prefix_tuning:PrefixTuning",
         "p_tuning": "domainkit.adapters.methods.virtual_tokens.p_tuning:PTuning",
         "prompt_tuning": "domainkit.adapters.methods.virtual_tokens.prompt_tuning:PromptTuning",
-        "multitask_prompt_tuning": "domainkit.adapters.methods.virtual_tokens.multitask_prompt_tuning:MultitaskPromptTuning",
+        "multitask_prompt_tuning": "domainkit.adapters.methods.virtual_tokens.multitask_prompt_tuning:"
+        "MultitaskPromptTuning",
         "loreft": "domainkit.adapters.methods.activations.loreft:LoReft",
         "direft": "domainkit.adapters.methods.activations.direft:DiReft",
         "bottleneck": "domainkit.adapters.methods.activations.bottleneck:BottleneckAdapter",

@@ -21,7 +21,15 @@ ROWS = [
 
 
 def run(base: str, out: Path, epochs: int, **options: Any) -> Any:
-    config = TrainConfig(base=base, quantization="none", method="adalora", method_options=options, epochs=epochs, batch_size=2, learning_rate=2e-2)  # fmt: skip
+    config = TrainConfig(
+        base=base,
+        quantization="none",
+        method="adalora",
+        method_options=options,
+        epochs=epochs,
+        batch_size=2,
+        learning_rate=2e-2,
+    )
     return train(ROWS, config, out, on_progress=lambda _: None)
 
 

@@ -89,8 +89,13 @@ def test_starts_are_saved_as_plain_lora_over_the_untouched_base(
 ) -> None:
     rows = [Example(turns=(Turn(role="user", content="q"), Turn(role="assistant", content="red")), source="r:1")] * 2
     config = TrainConfig(
-        base=tiny_base, quantization="none", method_options={"rank": 4, **options}, epochs=3, batch_size=2, learning_rate=1e-2
-    )  # fmt: skip
+        base=tiny_base,
+        quantization="none",
+        method_options={"rank": 4, **options},
+        epochs=3,
+        batch_size=2,
+        learning_rate=1e-2,
+    )
     kept: list[Any] = []
     save = Lora.save
 

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from domainkit.adapters.adaptation import SMALL, NativeAdaptation, PeftConfigDict
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdapterModule
 
 
 class BottleneckAdapter(NativeAdaptation):
@@ -41,7 +46,7 @@ class BottleneckAdapter(NativeAdaptation):
         """Hooks change the adapter's own rows only."""
         return True
 
-    def build(self, model: Any) -> Any:
+    def build(self, model: PreTrainedModel) -> AdapterModule:
         """Bottlenecks that add nothing yet."""
         from domainkit.adapters.methods.activations.bottleneck_layers import Bottlenecks
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from domainkit.adapters.methods.activations.loreft import Reft
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdapterModule
 
 
 class DiReft(Reft):
@@ -13,7 +18,7 @@ class DiReft(Reft):
 
     kind: Literal["direft"] = "direft"
 
-    def build(self, model: Any) -> Any:
+    def build(self, model: PreTrainedModel) -> AdapterModule:
         """Fresh interventions over `model`, switched off."""
         from domainkit.adapters.methods.activations.reft_layers import Direft, Interventions
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from domainkit.adapters.adaptation import Adaptation, target_modules, wrap
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class Ia3(Adaptation):
@@ -25,7 +29,7 @@ class Ia3(Adaptation):
         """Far above LoRA's: factors near 1 have to move."""
         return 5e-3, "PEFT's method comparison; the paper's 3e-3 (arXiv 2205.05638) is near"
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with factors of one, which change nothing."""
         from peft import IA3Config
 

@@ -10,6 +10,9 @@ from domainkit.adapters.adaptation import ForwardPass, NativeAdaptation, PeftCon
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdapterModule
 
 AT_SOME_POSITIONS = (
     "changes hidden states at some positions of the prompt only, and weights are the same for every position"
@@ -65,7 +68,7 @@ class LoReft(Reft):
 
     kind: Literal["loreft"] = "loreft"
 
-    def build(self, model: Any) -> Any:
+    def build(self, model: PreTrainedModel) -> AdapterModule:
         """Fresh interventions over `model`, switched off."""
         from domainkit.adapters.methods.activations.reft_layers import Interventions, Loreft
 

@@ -81,9 +81,16 @@ class Interventions(HookedModule):
     positional: ClassVar[bool] = True
 
     def __init__(
-        self, model: Any, kind: type[Loreft] | type[Direft], *, rank: int, first: int, last: int, tied: bool,
+        self,
+        model: Any,
+        kind: type[Loreft] | type[Direft],
+        *,
+        rank: int,
+        first: int,
+        last: int,
+        tied: bool,
         layers: Sequence[int] | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         stacks = architecture_of(model).stacks(model)
         stack = stacks[0]  # an encoder holds the whole prompt

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from domainkit.adapters.adaptation import SMALL, NativeAdaptation
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdapterModule, TunedModel
 
 
 class Full(NativeAdaptation):
@@ -23,14 +28,14 @@ class Full(NativeAdaptation):
             return 1e-5, "PEFT's method comparison, a tenth of its LoRA's"
         return 5e-5, "a tenth of LoRA's rate for bases under 1B"
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> TunedModel:
         """The base with trainable float32 copies of all its weights."""
         from domainkit.adapters.methods.base_weights.replaced_layers import refuse_quantised
 
         refuse_quantised(model, self.kind)
         return super().attach(model)
 
-    def build(self, model: Any) -> Any:
+    def build(self, model: PreTrainedModel) -> AdapterModule:
         """Copies of all weights."""
         from domainkit.adapters.methods.base_weights.replaced_layers import Replacements
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from domainkit.adapters.adaptation import NativeAdaptation
 from domainkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdapterModule, TunedModel
 
 
 class LastLayers(NativeAdaptation):
@@ -30,14 +35,14 @@ class LastLayers(NativeAdaptation):
             "domainkit's own, between full fine-tuning's 1e-5 and LoRA's 2e-4: no rate is published for decoders",
         )
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> TunedModel:
         """The base with trainable float32 copies of its last blocks' weights."""
         from domainkit.adapters.methods.base_weights.replaced_layers import refuse_quantised
 
         refuse_quantised(model, self.kind)
         return super().attach(model)
 
-    def build(self, model: Any) -> Any:
+    def build(self, model: PreTrainedModel) -> AdapterModule:
         """Copies of the blocks' weights."""
         from domainkit.adapters.methods.base_weights.replaced_layers import Replacements
         from domainkit.adapters.tuned_model import transformer_blocks

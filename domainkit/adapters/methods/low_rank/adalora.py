@@ -15,7 +15,8 @@ from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
-    from peft import LoraConfig
+    from peft import LoraConfig, PeftModel
+    from transformers import PreTrainedModel
 
 
 class AdaLora(Adaptation):
@@ -85,7 +86,7 @@ class AdaLora(Adaptation):
             weights[f"{name}.lora_B.weight"] = torch.nn.functional.pad(b, (0, missing))
         return LoraConfig(r=rank, lora_alpha=rank, target_modules=config["target_modules"]), weights
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with fresh weights: singular values zero, so that nothing changes before the first step."""
         from peft import AdaLoraConfig
 

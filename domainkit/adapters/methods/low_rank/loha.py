@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
 from domainkit.adapters.peft_patches import apply_peft_patches
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class Loha(Adaptation):
@@ -37,7 +41,7 @@ class Loha(Adaptation):
         """The element-wise product of two matrices of rank r has rank r² at most."""
         return int(config["r"]) ** 2
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with fresh weights, one of the four factors zero; works on packed 4-bit layers too."""
         from peft import LoHaConfig
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from domainkit.adapters.adaptation import Adaptation, target_modules, wrap
 from domainkit.adapters.peft_patches import apply_peft_patches
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class Lokr(Adaptation):
@@ -35,7 +39,7 @@ class Lokr(Adaptation):
         """Above LoHa's."""
         return 3e-3, "PEFT's method comparison, the better of 1e-4 and 3e-3 (with factor 4)"
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with fresh weights, the left factor zero; works on packed 4-bit layers too."""
         from peft import LoKrConfig
 

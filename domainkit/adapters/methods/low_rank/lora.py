@@ -16,7 +16,8 @@ from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import is_encoder_decoder
 
 if TYPE_CHECKING:
-    pass
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 SPECIAL = (
     "use_dora",
@@ -117,7 +118,7 @@ class Lora(Adaptation):
         (out / "README.md").unlink(missing_ok=True)
         return model
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with fresh LoRA weights; the default start changes nothing before the first step."""
         from peft import LoraConfig
 
@@ -156,7 +157,8 @@ class Lora(Adaptation):
             )
         if self.init == "eva" and is_encoder_decoder(model):
             raise ConfigError(
-                "eva measures each layer's inputs, and in an encoder-decoder PEFT cannot tell the prompt's rows from the answer's",
+                "eva measures each layer's inputs, and in an encoder-decoder PEFT cannot tell the prompt's rows "
+                "from the answer's",
                 where="method.init",
                 next_step="use init=default, or pissa or olora with quantization=none",
             )

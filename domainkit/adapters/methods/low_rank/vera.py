@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class Vera(Adaptation):
@@ -31,7 +35,8 @@ class Vera(Adaptation):
         """Above LoRA's: vectors move less than matrices."""
         return (
             1e-3,
-            "PEFT's method comparison; the paper takes 4e-3 for Llama and up to 1e-1 for GPT-2 (arXiv 2310.11454, appendix A)",
+            "PEFT's method comparison; the paper takes 4e-3 for Llama and up to 1e-1 for GPT-2 "
+            "(arXiv 2310.11454, appendix A)",
         )
 
     @classmethod
@@ -39,7 +44,7 @@ class Vera(Adaptation):
         """That of the shared matrices."""
         return int(config["r"])
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with b zero, so that nothing changes before the first step. The shared matrices are saved with the
         rest."""
         from peft import VeraConfig

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from domainkit.adapters.adaptation import SMALL, Adaptation, Target, target_modules, wrap
 from domainkit.adapters.peft_patches import apply_peft_patches
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class Boft(Adaptation):
@@ -43,7 +47,7 @@ class Boft(Adaptation):
 
         cache_rotations(model)
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with identity rotations, which change nothing."""
         from peft import BOFTConfig
 

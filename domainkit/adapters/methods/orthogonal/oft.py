@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from domainkit.adapters.adaptation import SMALL, Adaptation, target_modules, wrap
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class Oft(Adaptation):
@@ -35,7 +39,7 @@ class Oft(Adaptation):
             return 2e-4, "OFTv2's rate for Llama 2 7B and 13B on text; 8e-4 on GSM8K (arXiv 2506.19847, tables 8 and 9)"
         return 5e-4, "within OFT's 8e-5 to 9e-4 for a base of 184M (arXiv 2311.06243, table 7)"
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with identity rotations, which change nothing."""
         from peft import OFTConfig
 

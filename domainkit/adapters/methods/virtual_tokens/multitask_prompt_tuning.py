@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from domainkit.adapters.adaptation import ForwardPass, PeftConfigDict
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import StartedFromWords, wrap_virtual
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class MultitaskPromptTuning(StartedFromWords):
@@ -43,7 +47,7 @@ class MultitaskPromptTuning(StartedFromWords):
             inputs["labels"] = labels
         return {**inputs, "task_ids": batch.tasks}, shift
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with virtual tokens before each prompt."""
         from peft import MultitaskPromptTuningConfig
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import VirtualTokens, wrap_virtual
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class PTuning(VirtualTokens):
@@ -26,7 +30,7 @@ class PTuning(VirtualTokens):
         """That of prompt tuning on decoder-only bases."""
         return 1e-3, "PEFT's method comparison, the best of 5e-5 to 5e-3 at 50 virtual tokens"
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with virtual tokens before each prompt."""
         from peft import PromptEncoderConfig
 

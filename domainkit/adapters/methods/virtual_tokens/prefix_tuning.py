@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from domainkit.adapters.adaptation import ForwardPass
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import START, VirtualTokens, token_ids, wrap_virtual
 from domainkit.models.encoder_decoder import is_encoder_decoder
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class PrefixTuning(VirtualTokens):
@@ -34,7 +38,7 @@ class PrefixTuning(VirtualTokens):
         inputs = {name: value for name, value in batch.inputs.items() if name != "segments"}
         return {**inputs, "use_cache": True}, 0
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with a prefix in every layer."""
         from peft import PrefixTuningConfig
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import StartedFromWords, wrap_virtual
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class PromptTuning(StartedFromWords):
@@ -19,7 +23,7 @@ class PromptTuning(StartedFromWords):
         """The paper's 0.3 is for T5 and Adafactor."""
         return 1e-3, "PEFT's method comparison, with a start from the vocabulary; 0.3 on T5 (arXiv 2104.08691)"
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with virtual tokens before each prompt."""
         from peft import PromptTuningConfig
 
