@@ -1,4 +1,4 @@
-"""domainkit prefer: data of each kind is read, the drift is told, and a wrong word names the near one."""
+"""domainkit prefer: data of each kind is read, the change is printed, and a wrong option names the nearest one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 @pytest.mark.parametrize("objective", ["dpo", "kto"])
-def test_it_trains_and_tells_the_drift(objective: str, tiny_base: str, tmp_path: Path) -> None:
+def test_it_trains_and_prints_how_the_answers_changed(objective: str, tiny_base: str, tmp_path: Path) -> None:
     data, out = write(tmp_path / "d.jsonl", DATA[objective]), tmp_path / "a"
     code, said, err = domainkit(
         "prefer", "--data", data, "--objective", objective, "--base", tiny_base, "--out", out, *SMALL
@@ -41,7 +41,7 @@ def test_it_trains_and_tells_the_drift(objective: str, tiny_base: str, tmp_path:
     assert card.preference["objective"] == objective
 
 
-def test_it_goes_on_from_an_adapter(tiny_base: str, tmp_path: Path) -> None:
+def test_it_continues_from_an_adapter(tiny_base: str, tmp_path: Path) -> None:
     data, first = write(tmp_path / "d.jsonl", DATA["dpo"]), tmp_path / "a"
     assert domainkit("prefer", "--data", data, "--base", tiny_base, "--out", first, *SMALL)[0] == 0
     words = [w for w in SMALL if not w.startswith("method.")]
@@ -70,7 +70,9 @@ def test_it_goes_on_from_an_adapter(tiny_base: str, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_word_is_told(words: tuple[str, ...], said: str, tiny_base: str, tmp_path: Path) -> None:
+def test_a_wrong_option_is_an_error_with_the_nearest_name(
+    words: tuple[str, ...], said: str, tiny_base: str, tmp_path: Path
+) -> None:
     data = write(tmp_path / "d.jsonl", DATA["grpo"])
     code, _, err = domainkit("prefer", "--data", data, "--base", tiny_base, "--out", tmp_path / "a", *words)
     assert code == 2
