@@ -1,4 +1,4 @@
-"""Adapters of every method answer as they do alone in their own wrapper, alone and in company; the base stays itself."""
+"""Adapters of every method answer as in their own wrapper, in any batch; the base stays itself."""
 
 from __future__ import annotations
 
@@ -56,14 +56,16 @@ def alone(base: str, spec: str, prompt: list[int], tokenizer: Any, new: int = 16
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_alone(backend: LocalBackend, folders: dict[str, str], expected: dict[str, str], kind: str) -> None:
+def test_every_method_answers_as_in_its_own_wrapper(
+    backend: LocalBackend, folders: dict[str, str], expected: dict[str, str], kind: str
+) -> None:
     [base, answer] = (backend.complete([ask("question", adapter=a)])[0] for a in (None, folders[kind]))
     assert answer.text == expected[kind] != base.text
     assert answer.prompt_tokens == base.prompt_tokens, "virtual tokens are the adapter's, not the user's"
     assert backend.complete([ask("question")])[0].text == base.text
 
 
-def test_in_company(
+def test_every_method_answers_the_same_in_a_mixed_batch(
     backend: LocalBackend, folders: dict[str, str], expected: dict[str, str], take_for_near: Callable[[float], None]
 ) -> None:
     others: list[Any] = [None, "red", "blue", "ia3"]
@@ -79,7 +81,7 @@ def test_in_company(
     before = invariance.n_recomputed
     assert [a.text for a in backend.complete(requests)] == [a.text for a in answers]
     recomputed = invariance.n_recomputed - before
-    assert recomputed >= sum(a.completion_tokens for a in answers), "each token read anew, by its row's method"
+    assert recomputed >= sum(a.completion_tokens for a in answers), "each token is recomputed with its adapter"
 
 
 def test_most_methods_share_passes(backend: LocalBackend, folders: dict[str, str]) -> None:
@@ -96,7 +98,7 @@ def test_most_methods_share_passes(backend: LocalBackend, folders: dict[str, str
 
 @pytest.mark.parametrize("least_spared", [1, MIN_COLUMNS_SAVED], ids=["held once", "copied"])
 @pytest.mark.parametrize("kind", ["red", *KINDS])
-def test_beginnings_are_shared_where_that_is_exact(
+def test_shared_prefixes_change_no_answer(
     tiny_base: str,
     backend: LocalBackend,
     folders: dict[str, str],
@@ -104,7 +106,7 @@ def test_beginnings_are_shared_where_that_is_exact(
     least_spared: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A long common beginning, then prompts that continue earlier ones."""
+    """A long common prefix, then prompts that continue earlier ones."""
     monkeypatch.setattr("domainkit.inference.engine.kv_cache.MIN_COLUMNS_SAVED", least_spared)
     backend.engine()  # its base is tried when it loads, behind a shared prefix too
     attend, seen = SharedPrefixAttention.attend, []
@@ -130,7 +132,7 @@ def test_a_long_prompt_is_read_in_parts(tiny_base: str, backend: LocalBackend, f
 
 
 @pytest.mark.parametrize("kind", ["prefix", "multitask#0", "loreft", "full"])
-def test_choices_and_scores_are_the_adapters(
+def test_choices_and_scores_are_those_of_the_adapter(
     tiny_base: str, backend: LocalBackend, folders: dict[str, str], kind: str
 ) -> None:
     texts = ["yes", "no", "perhaps so"]
@@ -153,11 +155,10 @@ def test_choices_and_scores_are_the_adapters(
 
 
 @pytest.mark.parametrize("begins", [True, False])
-def test_one_row_at_a_time(
+def test_a_base_without_batches_serves_them_one_by_one(
     tiny_base: str, folders: dict[str, str], expected: dict[str, str], monkeypatch: Any, begins: bool
 ) -> None:
-    """Bases whose rows cannot share a batch: adapters in layers and positions work, virtual tokens where the state is keys and
-    values."""
+    """Adapters in layers and at positions work on such a base, virtual tokens if its state is keys and values."""
     from domainkit.inference.engine import scheduler
     from domainkit.inference.engine.sequential_runner import SequentialRunner
 
@@ -199,7 +200,7 @@ def test_virtual_tokens_count_against_the_context(backend: LocalBackend, folders
         backend.complete([ask("x" * (room - 2), adapter=folders["prompt"])])
 
 
-def test_every_kind_is_evicted_by_least_use(
+def test_the_least_recently_used_adapter_is_evicted(
     tiny_base: str, folders: dict[str, str], expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cramped = LocalBackend(tiny_base, None, "none", "cpu")

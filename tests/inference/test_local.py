@@ -43,7 +43,7 @@ VARIED = [
 
 
 def told(c: Completion) -> tuple[Any, ...]:
-    """What must not depend on company: ids of calls are fresh each time, seconds vary."""
+    """What must not depend on the batch: ids of calls are fresh each time, seconds vary."""
     calls = [(x.name, x.arguments) for x in c.tool_calls]
     return c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, calls, c.invalid_tool_calls
 
@@ -52,14 +52,14 @@ def test_it_is_a_backend(backend: LocalBackend) -> None:
     assert isinstance(backend, Backend)
 
 
-def test_company_does_not_matter(backend: LocalBackend, adapters: dict[str, str]) -> None:
+def test_a_batch_changes_no_answer(backend: LocalBackend, adapters: dict[str, str]) -> None:
     requests = [*VARIED, ask("hello", adapter=adapters["red"]), ask("hello", adapter=adapters["blue"])] * 2
     together = backend.complete(requests)
     alone = [backend.complete([r])[0] for r in requests]
     assert [told(c) for c in together] == [told(c) for c in alone]
 
 
-def test_prefix_reuse_does_not_matter(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reused_prefix_changes_no_answer(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = "the same long beginning of every question, " * 4
     requests = [ask(shared + str(i)) for i in range(8)]
     engine = backend.engine()
@@ -74,7 +74,7 @@ def test_prefix_reuse_does_not_matter(backend: LocalBackend, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("request_", VARIED, ids=lambda r: r.messages[0].content[:8])
-def test_streams_join_to_the_completion(backend: LocalBackend, request_: Request) -> None:
+def test_a_stream_is_the_complete_answer(backend: LocalBackend, request_: Request) -> None:
     pieces = list(backend.stream(request_))
     [whole] = backend.complete([request_])
     assert "".join(p.text for p in pieces) == whole.text
@@ -83,7 +83,7 @@ def test_streams_join_to_the_completion(backend: LocalBackend, request_: Request
     assert told(pieces[-1].completion) == told(whole)
 
 
-def test_greedy_text_is_generates_text(backend: LocalBackend) -> None:
+def test_greedy_text_is_that_of_generate(backend: LocalBackend) -> None:
     engine = backend.engine()
     request = ask("what would generate say?")
     prompt = torch.tensor([backend.prompt_ids(request)])
@@ -102,7 +102,7 @@ def test_many_threads_get_their_own_answers(backend: LocalBackend, adapters: dic
     assert found == [backend.complete([r])[0].text for r in requests]
 
 
-def test_those_who_come_together_share_passes(backend: LocalBackend) -> None:
+def test_requests_that_come_together_share_passes(backend: LocalBackend) -> None:
     engine = backend.engine()
     before = engine.executor.n_passes
     backend.complete([ask(f"n{i}", stop=(), max_tokens=10) for i in range(20)])
@@ -116,7 +116,7 @@ def test_a_seed_gives_the_same_draw_and_none_a_fresh_one(backend: LocalBackend) 
     assert len({c.text for c in free}) > 1
 
 
-def test_stop_strings_are_cut_also_across_tokens(backend: LocalBackend) -> None:
+def test_stop_strings_are_cut_even_across_tokens(backend: LocalBackend) -> None:
     [whole] = backend.complete([ask("tell me", max_tokens=24)])
     at = len(whole.text) // 2
     stop = whole.text[at : at + 3]
@@ -126,7 +126,7 @@ def test_stop_strings_are_cut_also_across_tokens(backend: LocalBackend) -> None:
     assert "".join(p.text for p in backend.stream(ask("tell me", max_tokens=24, stop=(stop,)))) == cut.text
 
 
-def test_choices_are_never_left(backend: LocalBackend) -> None:
+def test_an_answer_is_always_one_of_the_choices(backend: LocalBackend) -> None:
     labels = ("card lost", "card stolen", "card", "refund <|end|> now")
     answers = backend.complete([ask(f"case {i}", choices=labels, max_tokens=1) for i in range(6)])
     for answer in answers:
@@ -181,7 +181,7 @@ def _idle(backend: LocalBackend) -> bool:
     return backend.engine().busy == 0
 
 
-def test_a_timeout_is_that_requests_error(backend: LocalBackend) -> None:
+def test_a_timeout_is_an_error_of_that_request_only(backend: LocalBackend) -> None:
     late, fine = backend.complete(
         [ask("on and on", max_tokens=1900, timeout=0.2), ask("quick", max_tokens=2)], return_errors=True
     )
@@ -202,7 +202,7 @@ def test_a_timeout_is_that_requests_error(backend: LocalBackend) -> None:
         (ask("x", choices=("a",), regex="b"), "exclude each other"),
     ],
 )
-def test_one_bad_request_is_its_own_error(backend: LocalBackend, bad: Request, words: str) -> None:
+def test_a_bad_request_fails_alone(backend: LocalBackend, bad: Request, words: str) -> None:
     failed, fine = backend.complete([bad, ask("good")], return_errors=True)
     assert isinstance(fine, Completion)
     with pytest.raises(RequestError, match=words):
@@ -281,7 +281,7 @@ def test_running_out_of_memory_splits_the_batch(backend: LocalBackend, monkeypat
     assert [c.text for c in backend.complete([ask(f"n{i}") for i in range(6)])] == wanted
 
 
-def test_a_fault_inside_a_step_reaches_the_callers_and_the_engine_goes_on(
+def test_an_error_in_a_step_reaches_the_callers_and_the_engine_goes_on(
     backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(chunks: Any) -> Any:
@@ -332,7 +332,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), answer() == mine)
     assert run_script(code, tiny_base) == "0 True"
 
 
-def test_nothing_waits_on_the_model_thread_but_callers(backend: LocalBackend) -> None:
+def test_a_consumer_that_asks_again_for_each_piece_does_not_block(backend: LocalBackend) -> None:
     """A consumer that asks again for each piece it gets must not block the engine."""
     asked = [backend.complete([ask("inner", max_tokens=2)])[0].text for _ in backend.stream(ask("outer", max_tokens=6))]
     assert len(set(asked)) == 1

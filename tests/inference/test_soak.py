@@ -1,4 +1,4 @@
-"""The soak, short: many threads, adapters, streams, cancellations and failing requests; and machines short of memory."""
+"""A short soak: many threads, adapters, streams, cancellations and failing requests; and machines short of memory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def engine(tiny_base: str) -> Iterator[LocalBackend]:
     backend.close()
 
 
-def test_a_soak_finds_nothing(engine: LocalBackend, adapters: dict[str, str]) -> None:
+def test_a_soak_finds_no_error(engine: LocalBackend, adapters: dict[str, str]) -> None:
     jobs = make_jobs(40, [adapters["red"], adapters["blue"], adapters["dora"]], seed=3, longest=12)
     assert {job.kind for job in jobs} >= {"stream closed", "cancelled", "schema", "choices", "plain"}
     answer_alone(engine, jobs)
@@ -44,7 +44,7 @@ def test_a_soak_finds_nothing(engine: LocalBackend, adapters: dict[str, str]) ->
     assert engine.engine().prefixes.bytes <= engine.engine().prefixes.max_bytes
 
 
-def test_a_soak_tells_a_wrong_answer(engine: LocalBackend) -> None:
+def test_a_soak_reports_a_wrong_answer(engine: LocalBackend) -> None:
     jobs = [job for job in make_jobs(12, [], seed=1, longest=6) if job.kind in ("plain", "stop")]
     answer_alone(engine, jobs)
     wrong = jobs[0].alone
@@ -55,19 +55,19 @@ def test_a_soak_tells_a_wrong_answer(engine: LocalBackend) -> None:
     assert not report.good
 
 
-def test_every_failing_kind_is_asked() -> None:
+def test_a_soak_asks_every_kind_of_request() -> None:
     assert set(FAILS) < set(KINDS)
     assert {job.kind for job in make_jobs(400, [], seed=0)} == set(KINDS)
     assert all(isinstance(job, Job) for job in make_jobs(3, [], seed=0))
 
 
-# ---- short of memory --------------------------------------------------------------------------------------------------
+# ---- short of memory ----
 
 LONG = "the same long beginning of every question, " * 6
 
 
 def starve(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch, tokens: int, rows: int = 10**6) -> list[int]:
-    """Passes of more than `tokens`, padding included, or with more than `rows` rows seated fail; the sizes that passed."""
+    """Passes of more than `tokens`, padding included, or with more than `rows` slots fail; the sizes that passed."""
     runner, passed = backend.engine().runner, []
     forward = runner.forward
 
@@ -83,7 +83,7 @@ def starve(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch, tokens: int, 
 
 
 @pytest.mark.parametrize(("tokens", "rows"), [(100, 99), (4000, 3), (100, 2), (100, 1)])
-def test_short_of_memory_all_are_answered_as_before(
+def test_short_of_memory_all_answers_stay_the_same(
     engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, tokens: int, rows: int
 ) -> None:
     requests = [ask(LONG + str(i), max_tokens=4 + i) for i in range(5)] + [ask("short"), ask("s", choices=("a", "bc"))]
@@ -95,7 +95,7 @@ def test_short_of_memory_all_are_answered_as_before(
 
 
 @pytest.mark.parametrize("broken", ["free", "allocate", "copy_state", "forward"])
-def test_a_fault_of_ours_leaves_nobody_waiting(
+def test_an_error_of_the_engine_leaves_no_caller_waiting(
     engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     runner = engine.engine().runner
@@ -107,7 +107,7 @@ def test_a_fault_of_ours_leaves_nobody_waiting(
     def breaks_once(*given: Any) -> Any:
         calls.append(given)
         if len(calls) == 2:
-            raise ZeroDivisionError("a fault of ours")
+            raise ZeroDivisionError("an error of the engine")
         return whole(*given)
 
     monkeypatch.setattr(runner, broken, breaks_once)
@@ -118,7 +118,7 @@ def test_a_fault_of_ours_leaves_nobody_waiting(
     assert [told(c) for c in engine.complete(requests)] == wanted
 
 
-def test_memory_that_came_back_is_used_again(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_full_limits_are_tried_again_after_a_rest(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as m:
         starve(engine, m, 100, 2)
         engine.complete([ask(LONG), ask("x"), ask("y")])
@@ -127,7 +127,7 @@ def test_memory_that_came_back_is_used_again(engine: LocalBackend, monkeypatch: 
     assert engine.engine().executor.n_passes - before < 12
 
 
-def test_freed_memory_goes_back_once_at_rest(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_freed_once_per_rest(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
     monkeypatch.setattr("domainkit.inference.engine.scheduler.return_freed_memory", lambda: given.append(1))
     monkeypatch.setattr("domainkit.inference.engine.scheduler.REST_SECONDS", 0.05)
@@ -141,7 +141,7 @@ def test_freed_memory_goes_back_once_at_rest(engine: LocalBackend, monkeypatch: 
         assert not engine.engine().runner.cache.keys, "the room for states is given back too"
 
 
-def test_no_memory_for_the_least_is_that_requests_error(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_an_error_of_that_request(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as m:
         starve(engine, m, 20)
         with pytest.raises(MachineError, match="not enough memory for a request of"):
@@ -149,7 +149,7 @@ def test_no_memory_for_the_least_is_that_requests_error(engine: LocalBackend, mo
     assert engine.complete([ask("x")])[0].completion_tokens
 
 
-def test_what_only_saves_time_is_left_out_without_the_memory(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_prefix_sharing_is_left_out_without_the_memory(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = [ask(LONG + str(i)) for i in range(4)]
     wanted = [told(c) for c in engine.complete(requests)]
     engine.engine().prefixes.clear()
@@ -161,11 +161,11 @@ def test_what_only_saves_time_is_left_out_without_the_memory(engine: LocalBacken
     assert [told(c) for c in engine.complete(requests)] == wanted
 
 
-# ---- threads that must not wait for themselves ------------------------------------------------------------------------
+# ---- threads that must not wait for themselves ----
 
 
 @pytest.mark.parametrize("way", ["complete", "stream", "score"])
-def test_the_models_thread_does_not_wait_for_itself(engine: LocalBackend, way: str) -> None:
+def test_the_models_thread_refuses_to_wait_for_itself(engine: LocalBackend, way: str) -> None:
     said: Future[Any] = Future()
     calls = {
         "complete": lambda: engine.complete([ask("inner")]),
@@ -180,7 +180,7 @@ def test_the_models_thread_does_not_wait_for_itself(engine: LocalBackend, way: s
             said.set_result(str(e))
 
     engine.submit(ask("outer", regex="[a-z]{80}", max_tokens=80)).add_done_callback(then)
-    assert "call submit there, or hand the call to another thread" in said.result(timeout=30)
+    assert "call submit there, or make the call from another thread" in said.result(timeout=30)
 
 
 def test_a_done_callback_may_submit(engine: LocalBackend) -> None:
@@ -211,7 +211,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert done.stdout.strip() == "0", done.stderr
 
 
-def test_a_closed_engine_says_so_and_the_backend_starts_another(engine: LocalBackend) -> None:
+def test_a_closed_engine_refuses_work_and_the_backend_starts_another(engine: LocalBackend) -> None:
     old = engine.engine()
     engine.close()
     with pytest.raises(RequestError, match="shutting down"):

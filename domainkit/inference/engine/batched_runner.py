@@ -51,7 +51,7 @@ class BatchedRunner(SlotAllocator[KVCache]):
         return None
 
     def forward(self, chunks: list[Chunk]) -> torch.Tensor:
-        """Read the chunks. Returns float [chunks, most logits wanted, vocabulary]; row i ends with those that chunk i wants."""
+        """Read the chunks. Returns float [chunks, positions, vocabulary]; row i ends with what chunk i wants."""
         for chunk in chunks:
             self._leave_prefix(chunk)
         device = self.model.device
@@ -84,13 +84,14 @@ class BatchedRunner(SlotAllocator[KVCache]):
         return out.logits
 
     def _leave_prefix(self, chunk: Chunk) -> None:
-        """A chunk that starts inside of its shared prefix needs a copy of what is before: the rest of the prefix does not fit."""
+        """A chunk that starts inside of its shared prefix gets a copy of what is before. The rest is another text's."""
         prefix = chunk.slot.shared_prefix
         if prefix and chunk.start < prefix.tokens:
             self.restore(chunk.slot, chunk.slot.tokens[: chunk.start], prefix.state)
 
     def _masks(self, columns: torch.Tensor, width: int) -> torch.Tensor | dict[str, torch.Tensor]:
-        """Additive masks, float [rows, 1, chunk, width], for each kind of layer: a query sees the columns up to its own."""
+        """Additive masks, float [rows, 1, chunk, width], one for each kind of layer."""
+        # A query sees the columns up to its own. All of them hold tokens of its sequence, so no padding mask is needed.
         keys = torch.arange(width, device=columns.device)[None, None, :]
         queries = columns[:, :, None]
         masks = {}
@@ -104,7 +105,7 @@ class BatchedRunner(SlotAllocator[KVCache]):
     def _select_positions(
         self, decoder: torch.nn.Module, args: tuple[Any, ...], out: BaseModelOutputWithPast | tuple[torch.Tensor, ...]
     ) -> BaseModelOutputWithPast | tuple[torch.Tensor, ...]:
-        """The output head is the largest product of a prompt's pass: give it only the positions whose logits are wanted."""
+        """Forward hook: the output head, a prompt's largest product, gets only the positions that are wanted."""
         if self._positions_wanted is None:
             return out
         hidden = out[0]  # [rows, chunk, hidden]
@@ -121,7 +122,7 @@ def _last_positions(sizes: torch.Tensor, count: int) -> torch.Tensor:
 
 
 def attention_windows(config: PreTrainedConfig) -> dict[str, int | None]:
-    """The kinds of attention layers, and how far back each sees (None: all). Raises ValueError for other kinds of layers."""
+    """The kinds of attention layers, and how far back each sees (None: all). Raises ValueError for other layers."""
     window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
     kinds = set(getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"])
     if kinds - {"full_attention", "sliding_attention"}:

@@ -18,14 +18,14 @@ MAX_PADDING = {"cpu": 32, "cuda": 1024}
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chunk:
-    """New tokens of one sequence for one forward pass. The runner that reads it advances the slot, and changes nothing else."""
+    """New tokens of one sequence for one forward pass. The runner that reads it advances the slot, nothing else."""
 
     slot: CacheSlot
     tokens: list[int]
     start: int
     """Position of the first token. The slot holds all tokens before it; what it holds from there on is overwritten."""
     logits_wanted: int = 1
-    """Last tokens of the chunk whose logits are needed; at least 1, because every pass computes those of the last token."""
+    """Last tokens of the chunk whose logits are needed. At least 1: every pass computes those of the last token."""
     adapter: LoadedAdapter = NO_ADAPTER
 
     def pass_row(self) -> PassRow:
@@ -47,7 +47,7 @@ def make_batches(
         groups.setdefault(batch_key(chunk), []).append(chunk)
     for group in groups.values():
         for batch in _split(group, token_budget, MAX_PADDING.get(device_type, 256)):
-            # In slot order, the cache's rows can often be read as a view.
+            # In slot order, the cache's rows can often be read as a view, and an adapter's rows are often adjacent.
             yield sorted(batch, key=lambda chunk: chunk.slot.index)
 
 
@@ -55,9 +55,11 @@ def _split(chunks: list[Chunk], token_budget: int, max_padding: int) -> Iterator
     """Batches of chunks of like length: a pass takes as long as if every row had the length of its longest."""
     batch: list[Chunk] = []
     padding = logits_wanted = longest = 0
+    # From short to long, so that a chunk adds padding to all others of its batch and has none itself.
     for chunk in sorted(chunks, key=lambda chunk: len(chunk.tokens)):
         length, size = len(chunk.tokens), len(batch) + 1
         added = (length - longest) * len(batch)
+        # Every row gets as many logits as the row that wants most.
         logits_wanted = max(logits_wanted, chunk.logits_wanted)
         too_large = length * size > token_budget or logits_wanted * size > MAX_LOGITS_ROWS
         if batch and (padding + added > max_padding or too_large):

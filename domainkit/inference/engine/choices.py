@@ -1,7 +1,7 @@
-"""Choices: the most probable of a closed list of answers, and the probability of each, without running the model for all.
+"""Choices: the most probable answer of a closed list, and the probability of each, without a pass for every token.
 
-The choices form a trie of tokens. At a branch, the model's probabilities are renormalised over the tokens that can follow,
-and split the branch's probability. This is the distribution that constrained sampling draws from.
+The choices form a trie of tokens. At a branch, the model's probabilities are renormalised over the tokens that can
+follow, and split the branch's probability. This is the distribution that constrained sampling draws from.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Branch:
 
 
 def choice_trie(choices: tuple[str, ...], spelling: Spelling) -> Branch:
-    """The trie of the choices' tokens, cached with the tokenizer. Raises RequestError for two choices of the same tokens."""
+    """The trie of the choices' tokens, cached by `spelling`. Raises RequestError for the same choice twice."""
     return spelling.compiled(("choice trie", choices), lambda: _build_trie(choices, spelling))
 
 
@@ -106,8 +106,9 @@ class ChoiceSearch:
 
     @property
     def margin(self) -> float:
-        """Differences of log-probabilities that rounding may overturn: that of two logits at the branch where two choices
-        part, and twice that for each branch below."""
+        """Differences of log-probabilities that rounding may overturn."""
+        # Where two choices part, they differ by two logits. Each branch below adds the errors of a logit and of a
+        # normalisation for both.
         return sampling.NEAR_TIE * self._largest_range * (2 * self._max_depth - 1)
 
     def observe(self, logits: torch.Tensor) -> None:
@@ -117,6 +118,7 @@ class ChoiceSearch:
         branch = current.branch
         self._largest_range = max(self._largest_range, float(logit_range(logits)))
         self._max_depth = max(self._max_depth, current.depth + 1)
+        # Only the tokens that can follow count, as in constrained sampling.
         scores = logits[list(branch.children)].float()
         if branch.choice is not None:  # the choice may also end here
             scores = torch.cat([scores, logits[self._stop_ids].float().logsumexp(0, keepdim=True)])
@@ -130,6 +132,7 @@ class ChoiceSearch:
     def probabilities(self, choices: tuple[str, ...] | list[str]) -> dict[str, float]:
         """Each choice's probability; they sum to 1."""
         probabilities = dict(self._probabilities)
+        # How the probability of a branch that was not opened is split is unknown, and would not change the best.
         for _, _, left in self._heap:
             inside = list(left.branch.choices())
             probabilities.update(dict.fromkeys(inside, left.probability / len(inside)))
@@ -152,6 +155,7 @@ class ChoiceSearch:
         best = max(self._probabilities.values(), default=0.0)
         if self._heap and any(abs(open_probability - b) < self.margin * b for b in (MIN_PROBABILITY, best)):
             self.near_tie = True
+        # Branches above MIN_PROBABILITY are opened for the other choices' probabilities, although the best is decided.
         if open_probability < MIN_PROBABILITY and open_probability <= best:
             return
         self._current = heapq.heappop(self._heap)[2]
@@ -160,7 +164,8 @@ class ChoiceSearch:
 def sample_choice(
     probabilities: dict[str, float], temperature: float, top_p: float, seed: int | None, margin: float
 ) -> Sample:
-    """Index of the most probable choice; with a temperature, one sampled from softmax(log-probability / temperature)."""
+    """Index of the most probable choice; with a temperature, of one sampled from softmax(log-probability / T)."""
+    # The logarithm of 0, which rounding can give, would be a forbidden choice.
     logits = torch.tensor([math.log(max(p, 1e-300)) for p in probabilities.values()], dtype=torch.float64)
     noise = gumbel_noise(len(logits), random_generator(seed)) if temperature > 0 else None
     return sample(logits, temperature, top_p, noise, margin)
@@ -185,7 +190,7 @@ class ChoiceSequence(Sequence):
         self._decode = decoder(tokenizer)
         self._new_search = partial(ChoiceSearch, choice_trie(request.choices, spelling), list(stop_ids))
         self._search = self._new_search()
-        # One seed for all decisions of this request, also when it has none of its own: a recomputed one must draw alike.
+        # One seed for all decisions of the request, even if it has none: a recomputed decision needs the same noise.
         self._seed = secrets.randbits(63) if request.seed is None else request.seed
         self._chosen: str | None = None
         self._longest = max(len(self._spell(choice)) for choice in request.choices)

@@ -1,33 +1,41 @@
-"""Text: generated tokens as readable text while they come, cut at stop strings. No character is ever shown half."""
+"""Detokenizer: generated tokens as text while they come, cut at stop strings. Only whole characters are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from domainkit.messages import CALL_CLOSE, CALL_OPEN
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 BROKEN = "\N{REPLACEMENT CHARACTER}"
 LONGEST_CHARACTER = 8
-"""Tokens after which an undecodable end is no unfinished character (UTF-8 has at most 4 bytes) but broken text."""
+"""An end that so many tokens do not complete is broken text: a character has at most 4 bytes in UTF-8."""
 
 
 class Detokenizer:
-    """The text of one answer. `push` returns what a token makes certain; what may still become a stop string waits."""
+    """The text of one answer."""
 
-    def __init__(self, tokenizer: Any, stops: Sequence[str] = ()) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[str] = ()) -> None:
         self._decode = decoder(tokenizer)
         self._hidden = hidden_ids(tokenizer)
         self._stops = tuple(s for s in stops if s)
         self._ids: list[int] = []
-        self._start = 0  # the window decoded anew: tokens may look different at the start of a text
-        self._read = 0  # tokens whose text was given out
-        self._waiting = ""
+        # Decoding all tokens at every step would take quadratic time. Decoding only the new ones would be wrong: the
+        # text of a token depends on those before it (a leading space, a character's other bytes). So each step decodes
+        # a window, which starts with the tokens of the last piece.
+        self._start = 0
+        self._read = 0  # tokens whose text is in `text` or `_waiting`
+        self._waiting = ""  # may become a stop string
         self.text = ""
+        """The certain text."""
         self.stopped = False
+        """A stop string has come."""
 
     def push(self, token: int) -> str:
-        """Add a token; return the new certain text, perhaps ""."""
+        """Add a token. Returns the text that it makes certain, which may be empty."""
         if token in self._hidden or self.stopped:
             return ""
         self._ids.append(token)
@@ -35,7 +43,7 @@ class Detokenizer:
         return self._release(final=False)
 
     def finish(self) -> str:
-        """No more tokens: return the rest."""
+        """End the text. Returns the rest of it."""
         if self.stopped:
             return ""
         self._waiting += self._new_text(final=True)
@@ -63,7 +71,7 @@ class Detokenizer:
         return certain
 
     def _possible_stop(self) -> int:
-        """Length of the longest end of the waiting text that begins a stop string."""
+        """Length of the longest end of the waiting text with which a stop string starts."""
         longest = max((len(s) for s in self._stops), default=1) - 1
         for n in range(min(longest, len(self._waiting)), 0, -1):
             end = self._waiting[-n:]
@@ -72,16 +80,17 @@ class Detokenizer:
         return 0
 
 
-def decoder(tokenizer: Any) -> Callable[[list[int]], str]:
-    """Ids to text, nothing cleaned up or left out."""
+def decoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[int]], str]:
+    """A function from ids to text, which cleans nothing up and leaves nothing out."""
+    # Called for every token, so without transformers' wrapper around the Rust tokenizer.
     core = getattr(tokenizer, "backend_tokenizer", None)
     if core is not None:
-        return lambda ids: core.decode(ids, skip_special_tokens=False)
-    return lambda ids: tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return lambda ids: str(core.decode(ids, skip_special_tokens=False))
+    return lambda ids: str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
-def hidden_ids(tokenizer: Any) -> Collection[int]:
-    """Control tokens, which are no part of an answer's text; the markers of tool calls are, whatever the base declares."""
+def hidden_ids(tokenizer: PreTrainedTokenizerBase) -> Collection[int]:
+    """Control tokens, which are not part of an answer's text. The markers of tool calls are, whatever the base says."""
     marks = {CALL_OPEN, CALL_CLOSE}
     special = {i: t for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     listed = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))

@@ -34,7 +34,7 @@ class AnswerCache(KVCache):
 
 
 class PromptCache(KVCache):
-    """Cross-attention: keys and values of the encoded prompts in the decoder's layers, written by the pass that encodes them."""
+    """Cross-attention: keys and values of the encoded prompts, written by the decoder's layers in the encoding pass."""
 
     def expose_layers(self) -> None:
         """In passes without the encoder, transformers reads the selected rows from `layers` itself."""
@@ -48,8 +48,7 @@ class PromptCache(KVCache):
 class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
     """Runs an encoder-decoder over chunks.
 
-    An encoded prompt depends on all of its tokens, so no prefix is shared. The encoder also reads a prompt whole: the
-    first chunks of a long prompt are only collected.
+    An encoded prompt depends on all of its tokens, so prefixes cannot be shared.
     """
 
     one_by_one = False
@@ -86,6 +85,7 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
     def free(self, slot: CacheSlot) -> None:
         last = self._slots[-1]
         if last is not slot and last in self._encoded:
+            # The last slot moves to this index; its encoded prompt has to move with it.
             self.prompt_cache.copy_row(last.index, slot.index, self._prompt_width(last))
         self._encoded.discard(slot)
         self._prompt_embeddings.pop(slot, None)
@@ -100,7 +100,7 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
         self._prompt_embeddings.clear()
 
     def _answer_span(self, chunk: Chunk) -> tuple[int, int]:
-        """(first column, number of columns) that the chunk writes in the answer cache; no columns for a part of the prompt."""
+        """(first column, number of columns) that the chunk writes of its answer; none for a part of the prompt."""
         start = chunk.slot.columns(chunk.start)
         return start, chunk.slot.columns(chunk.start + len(chunk.tokens)) - start
 
@@ -114,6 +114,7 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
     def forward(self, chunks: list[Chunk]) -> torch.Tensor:
         """Read chunks of one `batch_key`. Returns float [chunks, answer tokens, vocabulary]."""
         start, size = self._answer_span(chunks[0])
+        # A part of a prompt is only collected: the encoder reads prompts whole.
         logits = self._forward(chunks, start, size) if size > 0 else torch.empty(len(chunks), 0, 0)
         for chunk in chunks:
             chunk.slot.tokens[chunk.start :] = chunk.tokens
@@ -138,12 +139,12 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
             past_key_values=cache,
             use_cache=True,
         )
-        self.prompt_cache.layers = []
+        self.prompt_cache.layers = []  # views of the rows, which would keep their memory
         self._encoded.update(slots)
         return out.logits
 
     def _select_rows(self, slots: list[CacheSlot], start: int, size: int) -> torch.Tensor:
-        """Prepare both caches for a pass that writes columns `start` on. Returns the prompts' mask, long [slots, width]."""
+        """Prepare both caches for a pass from column `start` on. Returns the prompts' mask, long [slots, width]."""
         device, rows, n = self.model.device, [slot.index for slot in slots], len(slots)
         widths = torch.tensor([self._prompt_width(slot) for slot in slots])
         width = int(widths.max())

@@ -87,7 +87,7 @@ class KVCache(Cache):
         self.n_slots, self.n_columns = n_slots, n_columns
 
     def select(self, rows: list[int], columns: torch.Tensor, width: int) -> None:
-        """Set the next pass: it writes to these rows and columns (long [rows, chunk]) and reads the first `width` columns."""
+        """Set the next pass: it writes these rows and columns (long [rows, chunk]), and reads `width` columns."""
         self._write_rows = torch.tensor(rows, device=columns.device)[:, None]
         self._write_columns = columns
         # Rows 0, 1, 2, … are read as a view. Any other selection has to be gathered, which copies.
@@ -97,7 +97,7 @@ class KVCache(Cache):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """transformers' cache interface: store float [rows, heads, chunk, width], return [rows, heads, columns, width]."""
+        """transformers' interface: store float [rows, heads, chunk, width]; return [rows, heads, columns, width]."""
         while len(self.keys) <= layer_idx:
             # Zeros, not empty: masked columns are still multiplied, and NaN times zero is NaN.
             self.keys.append(_zeros(key_states, self.n_slots, self.n_columns))
@@ -132,7 +132,8 @@ class KVCache(Cache):
             v[row, :, : stop - start] = state_v[:, start:stop]
 
     def mark_idle(self) -> None:
-        """No slot is in use. Keep the buffers for reuse: allocating them again costs page faults and fragments the heap."""
+        """Say that no slot is in use."""
+        # The buffers stay for reuse: allocating them again costs page faults and fragments the heap.
         self._idle = True
 
     def clear(self) -> None:
@@ -191,7 +192,7 @@ class SlotAllocator(Generic[CacheT]):
     # ---- states in and out ----
 
     def restore(self, slot: CacheSlot, tokens: list[int], state: KVState) -> None:
-        """Let the slot hold `tokens`, whose keys and values are the first of `state`, behind those of virtual tokens."""
+        """Let the slot hold `tokens`. `state` starts with the virtual tokens', then theirs; the rest is ignored."""
         if slot.shared_prefix and slot.shared_prefix.tokens > len(tokens):
             slot.shared_prefix = None
         n_columns = slot.columns(len(tokens))
@@ -201,7 +202,7 @@ class SlotAllocator(Generic[CacheT]):
         slot.tokens = list(tokens)
 
     def restore_all(self, slots: list[CacheSlot], tokens: list[int], state: KVState) -> None:
-        """Let several slots of one adapter hold the same prefix: stored once for all where that pays, else copied to each."""
+        """Let slots of one adapter hold the same prefix: stored once for all if that pays, else a copy in each."""
         n_columns = slots[0].n_virtual + len(tokens)
         existing = self._shared_prefix(state, len(tokens))
         n_saved = sum(n_columns - slot.n_shared for slot in slots[1:])

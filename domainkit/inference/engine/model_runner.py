@@ -43,7 +43,7 @@ class Runner(Protocol):
         ...
 
     def allocate(self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None) -> CacheSlot:
-        """A slot for a sequence, which begins with virtual tokens: their keys and values, or embeddings for an encoder."""
+        """A slot for a sequence. It starts with virtual tokens: keys and values, or embeddings for an encoder."""
         ...
 
     def free(self, slot: CacheSlot) -> None: ...
@@ -57,7 +57,7 @@ class Runner(Protocol):
         ...
 
     def forward(self, chunks: list[Chunk]) -> torch.Tensor:
-        """One forward pass. Returns float [chunks, positions, vocabulary]; row i ends with the logits that chunk i wants."""
+        """One pass. Returns float [chunks, positions, vocabulary]; row i ends with what chunk i wants."""
         ...
 
     def isolated(self) -> Runner:
@@ -78,6 +78,7 @@ class Executor:
         Returns float [chunks, positions, vocabulary]; row i ends with the logits that chunk i wants.
         """
         self.n_passes += 1
+        # Adapters change the model itself, so they are set for each pass anew.
         self._adapters.enter([chunk.pass_row() for chunk in chunks])
         return runner.forward(chunks)
 
@@ -88,9 +89,10 @@ class Executor:
 def make_runner(
     model: PreTrainedModel, probe: list[int], acceleration: Acceleration = ALL_ON
 ) -> tuple[Runner, str | None]:
-    """The runner for this model; and why it runs sequences one by one, if it does. `probe` are eight ordinary token ids.
+    """The runner for this model; and why it runs sequences one by one, if it does.
 
-    Whether a model can share batches is tried, because no list of model names would be complete.
+    `probe` are eight ordinary token ids. Whether a model can share batches is tried, because no list of model names
+    would be complete.
     """
     if is_encoder_decoder(model):
         return make_encoder_decoder_runner(model, probe), None
@@ -103,6 +105,7 @@ def make_runner(
         runner.close()
         reason = f"answers are computed one by one: the base cannot share batches ({why.splitlines()[0]})"
         return SequentialRunner(model, takes_virtual_tokens=True), reason
+    # A model may batch well, and still hand its attention arguments that the shared attention does not know.
     runner.shared_prefix_attention = (
         runner.shared_prefix_attention and _batching_error(runner, probe, n_shared=2) is None
     )
@@ -115,6 +118,7 @@ def _batching_error(runner: BatchedRunner, probe: list[int], n_shared: int = 0) 
 
     The first `n_shared` tokens are a shared prefix of both.
     """
+    # Different lengths show errors in masks and positions; two passes show errors in the cache.
     texts, firsts = (probe[:6], probe[:8]), (3, 7)
     try:
         with allocated(runner, [len(tokens) for tokens in texts]) as slots:
@@ -127,6 +131,7 @@ def _batching_error(runner: BatchedRunner, probe: list[int], n_shared: int = 0) 
         for row, tokens in zip(logits, texts, strict=True):
             ids = torch.tensor([tokens], device=runner.model.device)
             expected = runner.model(input_ids=ids, use_cache=False).logits[0, -1].float()
+            # Loose enough for bfloat16; a wrong mask or position moves logits far more.
             if not torch.allclose(row.float(), expected, rtol=0.02, atol=0.02 * float(expected.abs().max())):
                 return "its logits differ when rows share a batch"
     except TRIAL_ERRORS as e:

@@ -19,14 +19,14 @@ MIN_PREFIX = 16
 class CachedPrefix:
     tokens: np.ndarray  # int64 [tokens]
     state: KVState
-    """Of the adapter's virtual tokens, then of `tokens`. Attention is causal, so its first columns serve shorter prefixes too."""
+    """Of the adapter's virtual tokens, then of `tokens`."""
     bytes: int
 
 
 class PrefixCache:
     """Prefixes of at most `max_bytes`. The least recently used go first. Any thread may clear it.
 
-    A state depends on the adapter. So each prefix has an owner: the adapter's name, or whatever else its bits depend on.
+    A state depends on the adapter, so each prefix has an owner: the adapter's name, or what else its bits depend on.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -36,12 +36,13 @@ class PrefixCache:
         self._lock = threading.Lock()
 
     def longest(self, owner: Hashable, tokens: list[int]) -> tuple[int, KVState | None]:
-        """(n, state): a state whose first n tokens are those of `tokens`, with the largest n; (0, None) below MIN_PREFIX."""
-        wanted = np.asarray(tokens, dtype=np.int64)
+        """(n, state): a state that starts with the first n of `tokens`, n the largest; (0, None) below MIN_PREFIX."""
+        prompt = np.asarray(tokens, dtype=np.int64)
         best, best_key = 0, None
         with self._lock:
+            # A part of a prefix is a prefix too, because attention is causal.
             for key, prefix in self._prefixes.items():
-                if key[0] == owner and (n := common_length(prefix.tokens, wanted)) > best:
+                if key[0] == owner and (n := common_length(prefix.tokens, prompt)) > best:
                     best, best_key = n, key
             if best_key is None or best < MIN_PREFIX:
                 return 0, None
@@ -52,7 +53,7 @@ class PrefixCache:
         """Keep a prefix; shorter ones that it begins with are dropped."""
         new = np.asarray(tokens, dtype=np.int64)
         size = sum(k.numel() * k.element_size() + v.numel() * v.element_size() for k, v in state)
-        if len(new) < MIN_PREFIX or size > self.max_bytes:
+        if len(new) < MIN_PREFIX or size > self.max_bytes:  # it would drive out all others and not fit either
             return
         with self._lock:
             for key, prefix in list(self._prefixes.items()):
@@ -60,7 +61,7 @@ class PrefixCache:
                     self._drop(key)
             self._prefixes[owner, new.tobytes()] = CachedPrefix(new, state, size)
             self.bytes += size
-            while self.bytes > self.max_bytes:
+            while self.bytes > self.max_bytes:  # the first is the least recently used
                 self._drop(next(iter(self._prefixes)))
 
     def covers(self, owner: Hashable, tokens: list[int]) -> bool:

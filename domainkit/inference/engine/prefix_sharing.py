@@ -37,8 +37,8 @@ class PrefixPlan:
 def plan_sharing(prompts: list[list[int]], cached: list[int], shareable: list[int]) -> Iterator[list[PrefixPlan]]:
     """Rounds of plans, from the prefix that most prompts have in common to those of few prompts.
 
-    Prompt i has its first `cached[i]` tokens already, and may share `shareable[i]`. The plans of one round are independent.
-    The caller updates `cached` before it asks for the next round.
+    Prompt i has its first `cached[i]` tokens already, and may share `shareable[i]`. The plans of one round are
+    independent. The caller updates `cached` before it asks for the next round.
     """
     arrays = [np.asarray(p[:limit], dtype=np.int64) for p, limit in zip(prompts, shareable, strict=True)]
     groups = [sorted(range(len(prompts)), key=lambda i: arrays[i].tolist())] if len(prompts) > 1 else []
@@ -47,6 +47,7 @@ def plan_sharing(prompts: list[list[int]], cached: list[int], shareable: list[in
         for group in groups:
             # In sorted order, the first and the last prompt have in common what all have.
             n_common = common_length(arrays[group[0]], arrays[group[-1]])
+            # Who has most of it computes the rest.
             leader = max(group, key=lambda i: cached[i])
             followers = [i for i in group if i != leader and cached[i] < n_common]
             if sum(n_common - cached[i] for i in followers) >= MIN_GAIN:
@@ -120,6 +121,7 @@ class PrefixSharing:
             )
 
     def _restore(self, sequences: list[Sequence]) -> None:
+        # By state and length, so that slots with the same prefix can store it once.
         hits: dict[tuple[int, int], tuple[list[CacheSlot], list[int], KVState]] = {}
         for sequence in sequences:
             tokens = sequence.prompt[: sequence.n_shareable]
@@ -163,7 +165,7 @@ class PrefixSharing:
                 for slot, (sequence, _), n, state in zip(slots, prefixes, n_alone, states, strict=True):
                     self._batch_invariance.keep_blocks(sequence, slot, n, state)
             return states
-        finally:
+        finally:  # also after an error: the next use starts with an empty cache
             runner.clear()
 
     def _isolated_slot(self, sequence: Sequence) -> CacheSlot:
@@ -175,8 +177,8 @@ class PrefixSharing:
         return slot
 
     def _read_blocks(self, sequence: Sequence, slot: CacheSlot, n_tokens: int) -> int:
-        """Read the whole blocks of a prefix alone, so that a near tie can use them. Returns how many tokens they hold."""
-        # Long prefixes fill a pass without company, so this takes no longer.
+        """Read the whole blocks of a prefix alone, so that near ties can use them. Returns their number of tokens."""
+        # A block fills a pass by itself, so this takes no longer than a batch.
         if self._batch_invariance is None or slot.length:
             return 0
         for end in range(BLOCK, n_tokens + 1, BLOCK):

@@ -13,7 +13,7 @@ Result = TypeVar("Result", Completion, float)
 
 
 class ResultStream(Generic[Result]):
-    """A Future, and, with `stream`, the pieces of the text on their way. The model's thread writes, the caller reads."""
+    """A Future, and with `stream` the pieces of the text before it. The model's thread writes, the caller reads."""
 
     def __init__(self, *, stream: bool = False) -> None:
         self.future: Future[Result] = Future()

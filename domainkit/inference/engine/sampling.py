@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 NEAR_TIE = 3e-5
-"""Differences of logits that rounding in float32 may overturn, as a share of the range of the logits (largest less smallest).
+"""Differences of logits that rounding in float32 may overturn, as a share of the logits' range (largest less smallest).
 Far more than a batch was seen to move them (benchmarks/batch_invariance.py)."""
 
 
@@ -31,8 +31,8 @@ def random_generator(seed: int | None) -> np.random.Generator:
 
 def gumbel_noise(n: int, generator: np.random.Generator) -> torch.Tensor:
     """Standard Gumbel noise, float64 [n]."""
-    # Not float32: there, one exponential in eight million is 0, and its noise infinite. Over a vocabulary, that would draw
-    # an arbitrary token, even a forbidden one, once in two hundred steps.
+    # Not float32: there, one exponential in eight million is 0, and its noise infinite. Over a vocabulary, that would
+    # draw an arbitrary token, even a forbidden one, once in two hundred steps.
     return torch.from_numpy(generator.standard_exponential(n)).log_().neg_()
 
 
@@ -62,14 +62,15 @@ def sample(
 ) -> Sample:
     """Sample from softmax(logits / temperature), within its most probable `top_p` mass; temperature 0 is the argmax.
 
-    `logits` is float [n], at least one of them finite; `noise` is Gumbel noise, float64 [n], not needed at temperature 0;
-    `margin` is what rounding may change in logits.
+    `logits` is float [n], at least one of them finite; `noise` is Gumbel noise, float64 [n], not needed at
+    temperature 0; `margin` is what rounding may change in logits.
     """
     if temperature <= 0 or noise is None:
         return _largest(logits, margin)
     logits = logits.detach().to("cpu", torch.float64)
-    # The largest of logit + temperature · noise is distributed as softmax(logits / temperature) (Gumbel 1954; arXiv 1411.0030).
-    # Only a near tie of the two largest can be overturned. In a cumulative distribution, rounding would move every border.
+    # The largest of logit + temperature · noise is distributed as softmax(logits / temperature) (Gumbel 1954; arXiv
+    # 1411.0030). Only a near tie of the two largest can be overturned. With the usual inverse of the cumulative
+    # distribution, rounding would move every border.
     scores = logits + temperature * noise
     if top_p >= 1:
         return _largest(scores, margin)
@@ -98,7 +99,7 @@ def _largest_within_top_p(
     winner = _largest(scores[: last + 1], 0.0).index
     if not margin:
         return Sample(int(indices[winner]), near_tie=False)
-    # No near tie is what wins against all that could be inside, and is inside whatever rounding does to order and masses.
+    # The winner is certain if it wins against all that could be inside, and is inside whatever rounding does.
     best_possible = _largest(scores[ordered >= ordered[last_possible] - margin], margin)
     n_before = int((ordered > ordered[winner] - margin).sum())
     mass_before = float(mass[n_before - 1] - p[indices[winner]])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 COMPLETION_RESERVE = 32
-"""With fewer free tokens beyond the shortest completion of a constrained answer, that completion is computed at each step."""
+"""With fewer tokens left beyond the shortest completion of a constrained answer, it is computed at each step."""
 
 
 class RecomputeAlone(Protocol):
@@ -56,6 +56,7 @@ class Sequence(ABC):
         self.n_unshareable = 0
         """Last prompt tokens whose state depends on where the prompt ends, so that no other prompt has the same."""
         self.slot: CacheSlot | None = None
+        """None while the sequence waits."""
         self.result = result
         self.timeout = timeout
         self.deadline = None if timeout is None else time.monotonic() + timeout
@@ -129,7 +130,8 @@ class Sequence(ABC):
         """
 
     def charge(self, seconds: float) -> None:
-        """Count the sequence's share of a pass."""
+        """Count the sequence's share of a pass's time."""
+        # The first logits end the prefill.
         if self._prefilled:
             self.decode_seconds += seconds
         else:
@@ -188,6 +190,7 @@ class TextSequence(Sequence):
         self._max_new_tokens -= n_tokens
 
     def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
+        # The constraint forbids stop tokens until the answer is complete.
         token = best if logits is None else self._next_token(logits[-1], recompute)
         if token in self._stop_ids:
             self._finish("stop")
@@ -247,7 +250,8 @@ class TextSequence(Sequence):
             self._finish("length")
 
     def _append_forced(self) -> None:
-        """Append the tokens that have no alternative: they need no model, unless their log-probabilities are wanted."""
+        """Append the tokens that have no alternative."""
+        # They need no model, unless their log-probabilities are wanted.
         while self._constraint is not None and not self.done and not self._request.logprobs:
             forced = self._constraint.forced()
             if not forced:
@@ -272,6 +276,7 @@ class TextSequence(Sequence):
 
     def _stream(self) -> None:
         text = self._detokenizer.text
+        # What may become a tool call is not text, so it waits.
         end = shown_length(text) if self._request.tools else len(text)
         if self._result.streams and end > self._n_streamed:
             self._result.send(text[self._n_streamed : end])
@@ -308,7 +313,7 @@ class ScoreSequence(Sequence):
         super().__init__(prompt, adapter_folder, result)
         self._result = result
         self._continuation = continuation
-        self.tokens = [*prompt, *continuation[:-1]]  # the logits behind the last token would be those of the next one
+        self.tokens = [*prompt, *continuation[:-1]]  # the logits of a token are computed from those before it
         self.logits_wanted = len(continuation)
         if not continuation:
             self.done = True

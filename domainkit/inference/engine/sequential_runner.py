@@ -53,7 +53,7 @@ class SequentialRunner:
         self._virtual_tokens.clear()
 
     def forward(self, chunks: list[Chunk]) -> torch.Tensor:
-        """Read the chunks. Returns float [chunks, most logits wanted, vocabulary]; row i ends with those that chunk i wants."""
+        """Read the chunks. Returns float [chunks, positions, vocabulary]; row i ends with what chunk i wants."""
         rows = [self._read(chunk) for chunk in chunks]
         most = max(chunk.logits_wanted for chunk in chunks)
         return torch.cat([torch.nn.functional.pad(r, (0, 0, most - r.shape[1], 0)) for r in rows])
@@ -62,7 +62,7 @@ class SequentialRunner:
         slot, tokens = chunk.slot, chunk.tokens
         cache = self._caches.get(slot)
         if cache is None or chunk.start != slot.length:
-            # Not every model's state can go back to an earlier token, so a sequence that goes back is read anew.
+            # Not every model's state can go back to an earlier token, so such a sequence is read again from its start.
             cache, tokens = self._new_cache(slot), [*slot.tokens[: chunk.start], *chunk.tokens]
         out = self.model(
             input_ids=torch.tensor([tokens], device=self.model.device),

@@ -68,11 +68,11 @@ def test_a_single_choice_needs_no_model() -> None:
     assert ChoiceSearch(trie([(1, 2, 3)]), [END]).path is None
 
 
-def test_what_all_choices_share_is_not_asked() -> None:
+def test_tokens_that_all_choices_share_need_no_model() -> None:
     assert ChoiceSearch(trie([(5, 6, 1), (5, 6, 2)]), [END]).path == (5, 6)
 
 
-def test_the_same_choice_twice_is_refused(tiny_base: str) -> None:
+def test_the_same_choice_twice_is_an_error(tiny_base: str) -> None:
     from transformers import AutoTokenizer
 
     from domainkit.inference.constrained.token_spelling import Spelling
@@ -87,8 +87,8 @@ def test_temperature_draws_from_the_distribution() -> None:
     assert 40 < drawn.count("b") < 130
 
 
-def found_by(choices: list[tuple[int, ...]], seed: int, temperature: float, move: float) -> tuple[int, bool]:
-    """(index of the choice, whether it is sure) when every logit is moved at random by up to half of `move` spreads."""
+def choose(choices: list[tuple[int, ...]], seed: int, temperature: float, move: float) -> tuple[int, bool]:
+    """(index of the choice, whether it is certain) when every logit moves at random by up to half of `move` ranges."""
     search, random = ChoiceSearch(trie(choices), [END]), torch.Generator().manual_seed(seed)
     while search.path is not None:
         logits = logits_after(search.path, seed)
@@ -99,13 +99,13 @@ def found_by(choices: list[tuple[int, ...]], seed: int, temperature: float, move
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_what_is_sure_is_what_rounding_cannot_change(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rounding_changes_only_choices_that_are_near_ties(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     near = 0.01
     monkeypatch.setattr("domainkit.inference.engine.sampling.NEAR_TIE", near)
     random, changed, sure = torch.Generator().manual_seed(0), 0, 0
     for seed in range(600):
         choices = list({tuple(torch.randint(0, 4, (1 + i % 4,), generator=random).tolist()) for i in range(9)})
-        (first, certain), (other, _) = (found_by(choices, seed, temperature, move) for move in (0.0, near))
+        (first, certain), (other, _) = (choose(choices, seed, temperature, move) for move in (0.0, near))
         changed += first != other
         sure += certain
         assert first == other or not certain

@@ -51,12 +51,12 @@ def test_a_possible_stop_string_is_held_back(tokenizer: Any) -> None:
     assert run(tokenizer, "x END!", (" END!",))[:6] == ["x", "", "", "", "", ""]
 
 
-def test_control_tokens_are_no_text(tokenizer: Any) -> None:
+def test_control_tokens_are_not_text(tokenizer: Any) -> None:
     stream = Detokenizer(tokenizer)
     assert stream.push(tokenizer.eos_token_id) + stream.push(tokenizer.convert_tokens_to_ids("a")) == "a"
 
 
-def test_broken_bytes_are_shown_at_the_end(tokenizer: Any) -> None:
+def test_broken_bytes_are_shown_only_at_the_end(tokenizer: Any) -> None:
     stream = Detokenizer(tokenizer)
     first = tokenizer("é", add_special_tokens=False)["input_ids"][0]
     assert stream.push(first) == ""

@@ -1,4 +1,4 @@
-"""Encoder-decoder bases answer as transformers' `generate` does, alone and in company, with adapters of every method."""
+"""Encoder-decoder bases answer as transformers' `generate` does, in any batch and with adapters of every method."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_greedy_text_is_that_of_generate(pair: LocalBackend, plain: Any) -> None
     assert len(set(found)) > 2, "texts that tell the questions apart"
 
 
-def test_company_does_not_matter_and_streams_join(pair: LocalBackend) -> None:
+def test_a_batch_changes_no_answer_and_a_stream_is_the_complete_answer(pair: LocalBackend) -> None:
     together = pair.complete(VARIED * 2)
     assert [told(c) for c in together[: len(VARIED)]] == [told(c) for c in together[len(VARIED) :]]
     for request, wanted in zip(VARIED, together, strict=False):
@@ -81,7 +81,7 @@ def test_company_does_not_matter_and_streams_join(pair: LocalBackend) -> None:
         assert "".join(p.text for p in pieces) == wanted.text
 
 
-def test_one_pass_a_token(pair: LocalBackend) -> None:
+def test_a_batch_takes_one_pass_per_token(pair: LocalBackend) -> None:
     engine = pair.engine()
     before = engine.executor.n_passes
     pair.complete([ask("same size", max_tokens=6), ask("also size", max_tokens=6), ask("more size", max_tokens=6)])
@@ -111,7 +111,7 @@ def test_a_prompt_beyond_the_context_is_refused(pair: LocalBackend) -> None:
         pair.complete([ask("x" * 2100)])
 
 
-# ---- adapters ----------------------------------------------------------------------------------------------------------
+# ---- adapters ----
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_adapters_of_every_method_in_one_batch(
     assert invariance.n_recomputed > before, "tokens are recomputed with the sequence's adapter"
 
 
-# ---- the runner --------------------------------------------------------------------------------------------------------
+# ---- the runner ----
 
 
 def plain_logits(model: Any, prompt: list[int], answer: list[int]) -> torch.Tensor:
@@ -181,7 +181,7 @@ def plain_logits(model: Any, prompt: list[int], answer: list[int]) -> torch.Tens
 
 @torch.inference_mode()
 def test_slots_can_be_allocated_and_freed_in_any_order(plain: Any) -> None:
-    """Sequences at different places of their answers are different batches; a freed slot takes the last one's states."""
+    """Sequences at different places of their answers are different batches; the last slot moves to a freed one."""
     runner = EncoderDecoderRunner(plain)
     prompts = [list(range(10, 10 + n)) for n in (5, 9, 2)]
     a, b, c = (runner.allocate(len(prompt) + 1) for prompt in prompts)
@@ -225,7 +225,7 @@ def test_a_model_whose_logits_differ_in_batches_is_refused(plain: Any, monkeypat
         make_encoder_decoder_runner(plain, list(range(4, 12)))
 
 
-# ---- SentencePiece, as T5 has it ---------------------------------------------------------------------------------------
+# ---- SentencePiece, as T5 has it ----
 
 
 @pytest.fixture(scope="module")

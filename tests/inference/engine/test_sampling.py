@@ -1,3 +1,5 @@
+"""Samples follow the distribution, a seed decides them, and only near ties depend on rounding."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,13 +7,22 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from domainkit.inference.engine.sampling import Sample, gumbel_noise, logit_range, random_generator, sample
+from domainkit.inference.engine.sampling import (
+    Sample,
+    gumbel_noise,
+    logit_range,
+    near_ties,
+    random_generator,
+    sample,
+)
 
 LOGITS = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
 
 
-def drawn(logits: torch.Tensor, temperature: float, top_p: float, source: np.random.Generator, near: float = 0.0) -> Sample:  # fmt: skip
-    return sample(logits, temperature, top_p, gumbel_noise(len(logits), source), near)
+def drawn(
+    logits: torch.Tensor, temperature: float, top_p: float, source: np.random.Generator, margin: float = 0.0
+) -> Sample:
+    return sample(logits, temperature, top_p, gumbel_noise(len(logits), source), margin)
 
 
 def test_zero_temperature_is_the_argmax() -> None:
@@ -22,10 +33,10 @@ def test_zero_temperature_is_the_argmax() -> None:
 @pytest.mark.parametrize(
     "temperature, expected", [(1.0, [0.5, 0.3, 0.15, 0.05]), (0.5, [0.685, 0.2466, 0.0616, 0.0068])]
 )
-@pytest.mark.parametrize("near", [0.0, 1e-3])
-def test_draws_follow_the_distribution(temperature: float, expected: list[float], near: float) -> None:
+@pytest.mark.parametrize("margin", [0.0, 1e-3])
+def test_draws_follow_the_distribution(temperature: float, expected: list[float], margin: float) -> None:
     source = random_generator(0)
-    found = [drawn(LOGITS, temperature, 1.0, source, near).index for _ in range(3000)]
+    found = [drawn(LOGITS, temperature, 1.0, source, margin).index for _ in range(3000)]
     counts = torch.bincount(torch.tensor(found), minlength=4)
     wanted = np.array(expected) / sum(expected) * 3000
     assert chisquare(counts.numpy(), wanted).pvalue > 0.001
@@ -38,7 +49,7 @@ def test_draws_from_the_most_probable_mass_follow_the_distribution() -> None:
     assert chisquare(counts[:3].numpy(), np.array([0.5, 0.3, 0.15]) / 0.95 * 3000).pvalue > 0.001
 
 
-def test_top_p_keeps_the_fewest_that_reach_it() -> None:
+def test_top_p_keeps_the_fewest_tokens_that_reach_it() -> None:
     source = random_generator(0)
     assert {drawn(LOGITS, 1.0, 0.49, source).index for _ in range(200)} == {0}
     assert {drawn(LOGITS, 1.0, 0.51, source).index for _ in range(400)} == {0, 1}
@@ -55,7 +66,7 @@ def test_forbidden_tokens_are_never_drawn() -> None:
         assert {drawn(logits, 2.0, top_p, random_generator(i), 1e-3) for i in range(50)} == {Sample(1, near_tie=False)}
 
 
-def test_noise_has_an_end() -> None:
+def test_noise_is_finite() -> None:
     """Over a real vocabulary, for a thousand steps."""
     source = random_generator(0)
     assert max(float(gumbel_noise(49_152, source).max()) for _ in range(1000)) < 45
@@ -68,18 +79,18 @@ def test_a_seed_decides_and_no_seed_does_not() -> None:
     assert len({drawn(flat, 1.0, 1.0, random_generator(None)).index for _ in range(5)}) > 1
 
 
-def test_the_spread_is_each_rows_own() -> None:
+def test_the_range_of_logits_is_per_row() -> None:
     assert logit_range(torch.tensor([[1.0, 4.0], [2.0, 2.5]])).tolist() == [3.0, 0.5]
 
 
-# ---- what rounding could move -----------------------------------------------------------------------------------------
+# ---- near ties ----
 
 NEAR = 0.01
 
 
 @pytest.mark.parametrize("temperature, top_p", [(0.0, 1.0), (1.0, 1.0), (0.7, 0.9), (1.5, 0.5), (0.3, 0.95)])
-def test_what_is_sure_no_rounding_moves(temperature: float, top_p: float) -> None:
-    """Many logits lie as close together as can be: what is called sure stays, and what is not moves now and then."""
+def test_rounding_changes_only_samples_that_are_near_ties(temperature: float, top_p: float) -> None:
+    """Many logits are as close as can be: only near ties change, and some of them do."""
     random = torch.Generator().manual_seed(0)
     certain, moved = [], 0
     for i in range(1000):
@@ -96,10 +107,17 @@ def test_what_is_sure_no_rounding_moves(temperature: float, top_p: float) -> Non
     assert moved
 
 
-def test_an_only_possibility_is_sure() -> None:
+def test_the_only_possible_token_is_not_a_near_tie() -> None:
     assert sample(torch.zeros(1), 0.0, 1.0, None, 1.0) == Sample(0, near_tie=False)
     assert drawn(torch.tensor([9.0, 0.0, 0.0]), 1.0, 0.5, random_generator(0), 1e-3) == Sample(0, near_tie=False)
 
 
-def test_two_alike_are_not_sure() -> None:
+def test_two_equal_logits_are_a_near_tie() -> None:
     assert sample(torch.tensor([1.0, 1.0, 0.0]), 0.0, 1.0, None, 1e-6) == Sample(0, near_tie=True)
+
+
+def test_near_ties_are_found_per_row_and_logits_stay_as_they_are() -> None:
+    logits = torch.tensor([[5.0, 5.0 - 1e-6, 0.0], [5.0, 4.0, 0.0], [0.0, 1.0, 1.0]])
+    before = logits.clone()
+    assert near_ties(logits, logits.argmax(-1)) == [True, False, True]
+    assert torch.equal(logits, before)

@@ -25,7 +25,8 @@ MODELS = {
     "gemma3": ("Gemma3ForCausalLM", "Gemma3TextConfig",
                {**SIZES, "head_dim": 8, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}),
     "gpt2": ("GPT2LMHeadModel", "GPT2Config",
-             {"vocab_size": 100, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 24, "bos_token_id": 1, "eos_token_id": 2}),
+             {"vocab_size": 100, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 24, "bos_token_id": 1,
+              "eos_token_id": 2}),
     "lfm2": ("Lfm2ForCausalLM", "Lfm2Config", {**SIZES, "layer_types": ["conv", "full_attention"]}),
 }  # fmt: skip
 PROBE = list(range(20, 28))

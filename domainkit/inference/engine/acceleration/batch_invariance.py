@@ -1,9 +1,9 @@
 """Batch invariance: a text does not depend on what else is in the batch.
 
 A larger batch multiplies matrices of other shapes. The library then sums in another order, and logits move by rounding.
-Where that could decide between two tokens (a near tie), the sequence is read anew without a batch: one and the same
-computation in any company. Near ties are rare (benchmarks/batch_invariance.py counts them). The usual way, kernels whose
-order of summation is fixed, is slower for every token
+Where that could decide between two tokens (a near tie), the sequence is read again without a batch, which gives the
+same bits whatever the batch was. Near ties are rare (benchmarks/batch_invariance.py counts them). Kernels with a fixed
+order of summation would do without the second pass, but are slower for every token
 (thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference).
 """
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from domainkit.inference.engine.sequence import Sequence
 
 BLOCK = 256
-"""Tokens of one pass. Blocks start at the same positions in every sequence, so the bits of a block's state depend on the
-tokens up to its end only, and later near ties can start behind it."""
+"""Tokens of one pass. Blocks start at the same positions in every sequence. So the bits of a block's state depend only
+on the tokens up to its end, and the next near tie can start after it."""
 
 
 class BatchInvariance:
@@ -41,8 +41,10 @@ class BatchInvariance:
         """Near ties decided."""
 
     def recompute_alone(self, sequence: Sequence, tokens: list[int], logits_wanted: int) -> torch.Tensor | None:
-        """Logits of the last tokens, float [logits wanted, vocabulary], with the same bits in any batch; None without the
-        memory for that."""
+        """Logits of the last tokens, float [logits wanted, vocabulary], with the same bits whatever the batch is.
+
+        None without the memory for that.
+        """
         begin = time.perf_counter()
         try:
             return self._read(sequence, tokens, logits_wanted)
@@ -61,6 +63,7 @@ class BatchInvariance:
         for start, end in pairwise([n_restored, *ends]):
             chunk = Chunk(slot, tokens[start:end], start, logits_wanted, sequence.adapter)
             logits = self._executor.execute(self._isolated, [chunk])
+            # Tokens after the prompt are not kept: no other prompt has them.
             if end - start == BLOCK and end <= sequence.n_shareable:
                 n_blocks = end
         if n_blocks > n_restored and isinstance(self._isolated, BatchedRunner):

@@ -1,4 +1,4 @@
-"""Texts that do not depend on company: logits are moved as rounding might, at random, and no text may change."""
+"""Texts do not depend on the batch: logits are moved at random, as rounding might, and no text may change."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def requests(adapters: dict[str, str]) -> list[Any]:
 
 
 def round_at_random(runner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every logit moves, each time otherwise, by up to half of what is taken for rounding."""
+    """Let every logit move, in each pass by other amounts, up to half of what counts as rounding."""
     forward, random = runner.forward, torch.Generator().manual_seed(0)
 
     def rounded(chunks: Any) -> torch.Tensor:
@@ -76,7 +76,7 @@ def test_rounding_changes_no_text(
     assert texts(engine, adapters) != wanted
 
 
-def test_what_is_settled_is_the_same_whoever_is_there(
+def test_recomputed_logits_have_the_same_bits_in_any_batch(
     engine: LocalBackend, adapters: dict[str, str], take_for_near: Callable[[float], None]
 ) -> None:
     take_for_near(10)
@@ -103,7 +103,7 @@ def test_what_is_settled_is_the_same_whoever_is_there(
     assert sum(len(found) > 1 for found in seen.values()) > 30
 
 
-def test_a_long_row_is_read_anew_in_parts(
+def test_a_long_sequence_is_recomputed_in_blocks(
     engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, take_for_near: Callable[[float], None]
 ) -> None:
     monkeypatch.setattr("domainkit.inference.engine.acceleration.batch_invariance.BLOCK", 16)
@@ -115,7 +115,7 @@ def test_a_long_row_is_read_anew_in_parts(
     assert engine.complete([ask("a question that is longer than that, " * 3, max_tokens=5)])[0].text == found.text
 
 
-def test_blocks_read_alone_serve_the_next_near_tie_with_the_same_bits(
+def test_blocks_that_were_read_alone_are_reused_with_the_same_bits(
     engine: LocalBackend,
     adapters: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -149,7 +149,7 @@ def test_blocks_read_alone_serve_the_next_near_tie_with_the_same_bits(
     asked = [ask(f"{text}{i}", adapter=a, max_tokens=4) for i in range(5) for a in kinds]
     whole = engine.complete(asked)
     forgetting, forgetful, read[0] = read[0], False, 0
-    for _ in range(2):  # what many begin with, read by the scheduler in blocks; then what is kept of that
+    for _ in range(2):  # the common prefix is computed in blocks; then it comes from the prefix cache
         assert [c.text for c in engine.complete(asked)] == [c.text for c in whole]
     assert read[0] < 0.8 * forgetting, "twice the same, from kept blocks, is less than once without"
     assert [c.text for c in (engine.complete([one])[0] for one in asked)] == [c.text for c in whole]
@@ -157,7 +157,7 @@ def test_blocks_read_alone_serve_the_next_near_tie_with_the_same_bits(
     assert all(torch.equal(first, other) for first, *others in seen.values() for other in others)
 
 
-def test_without_memory_the_shared_pass_decides(
+def test_without_memory_the_logits_of_the_batch_decide(
     engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, take_for_near: Callable[[float], None]
 ) -> None:
     wanted = engine.complete([ask("x", max_tokens=6)])[0].text
@@ -172,7 +172,7 @@ def test_without_memory_the_shared_pass_decides(
     assert not invariance.n_recomputed
 
 
-def test_half_precision_has_no_referee(tiny_base: str) -> None:
+def test_half_precision_is_not_recomputed(tiny_base: str) -> None:
     loaded = load_base(tiny_base, quantization="none")
     assert Scheduler(loaded, "").batch_invariance
     loaded.model.to(torch.bfloat16)

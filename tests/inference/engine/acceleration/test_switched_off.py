@@ -1,7 +1,7 @@
 """The engine's laws hold without each acceleration, and without all of them.
 
-Only one law may fail, and only without batch invariance: that rounding in a batch never decides a text. In these requests
-no two tokens are so near.
+Only one law may fail, and only without batch invariance: that rounding in a batch never decides a text. In these
+requests no two tokens are so near.
 """
 
 from __future__ import annotations
