@@ -11,11 +11,25 @@ import torch
 PACKAGED = "builtin:smollm2-135m"
 SHAPES: dict[str, dict[str, Any] | None] = {
     "smollm2-135m": None,
-    "llama-8b": {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
-                 "num_key_value_heads": 8, "max_position_embeddings": 8192, "rope_theta": 500000.0},
-    "llama-small": {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4,
-                    "num_key_value_heads": 2, "max_position_embeddings": 8192, "rope_theta": 500000.0},
-}  # fmt: skip
+    "llama-8b": {
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "max_position_embeddings": 8192,
+        "rope_theta": 500000.0,
+    },
+    "llama-small": {
+        "hidden_size": 256,
+        "intermediate_size": 512,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 8192,
+        "rope_theta": 500000.0,
+    },
+}
 """None is the packaged model; others are Llamas of random weights with the packaged model's tokenizer (so 49,152 tokens, where
 Llama 3 has 128,256). llama-small tries the road that llama-8b takes."""
 SCALE = 0.02

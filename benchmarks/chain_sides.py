@@ -136,7 +136,7 @@ SIDES: dict[str, Callable[[dict[str, Any]], Answers]] = {
     "generate (loop)": generate_loop,
 }
 
-# ---- what the stock sides share ---------------------------------------------------------------------------------------
+# ---- what the stock sides share
 
 
 def stock_pipeline(model: Any, tokenizer: Any, new_tokens: int) -> Any:
@@ -202,7 +202,7 @@ def new_texts(model: Any, tokenizer: Any, given: Any, plan: dict[str, Any], **op
     return tokenizer.batch_decode(out[:, given["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
-# ---- timing -----------------------------------------------------------------------------------------------------------
+# ---- timing
 
 
 def measure(plan: dict[str, Any]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
 
 
-# ---- what is asked ----------------------------------------------------------------------------------------------------
+# ---- what is asked
 
 
 def prompts_of(n: int, adapters: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -108,7 +108,7 @@ def rows(name: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in (DOMAIN / name).read_text(encoding="utf-8").splitlines()]
 
 
-# ---- who answers ------------------------------------------------------------------------------------------------------
+# ---- who answers
 
 
 def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dict[str, Any]) -> dict[str, Any]:
@@ -122,9 +122,15 @@ def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dic
         "generate (padded batch)": {"cases": shared, "repeats": min(3, args.repeats)},
         "generate (loop)": {"cases": shared, "repeats": 1},
         PEER: {"cases": shared, "repeats": 1},
-        f"{OURS} (nf4)": {"side": OURS, "cases": {**shared, **few}, "kept": kept, "repeats": args.repeats, "quantization": "nf4"},
+        f"{OURS} (nf4)": {
+            "side": OURS,
+            "cases": {**shared, **few},
+            "kept": kept,
+            "repeats": args.repeats,
+            "quantization": "nf4",
+        },
         f"{PEER} (nf4)": {"side": PEER, "cases": few, "repeats": 1, "quantization": "nf4"},
-    }  # fmt: skip
+    }
     wanted = args.sides.split(";") if args.sides else list(jobs)
     spare = cases["own: eight examples, kept"][:2]
     done = {}
@@ -157,7 +163,7 @@ def child(work: Path, name: str, plan: dict[str, Any], settings: Mapping[str, st
     return json.loads(out.read_text(encoding="utf-8"))
 
 
-# ---- what it comes to -------------------------------------------------------------------------------------------------
+# ---- what it comes to
 
 
 def summary(
@@ -176,8 +182,10 @@ def summary(
     for case, prompts in cases.items():
         if case in reference["cases"]:
             floors[case] = floor_of(prompts, reference["cases"][case]["texts"], config, tokenizer, speed, most)
-    table = {name: [row(name, case, facts, runs, reference, floors) for case, facts in run["cases"].items()]
-             for name, run in runs.items()}  # fmt: skip
+    table = {
+        name: [row(name, case, facts, runs, reference, floors) for case, facts in run["cases"].items()]
+        for name, run in runs.items()
+    }
     return {
         "sides": table,
         "floors": floors,
@@ -188,7 +196,9 @@ def summary(
     }
 
 
-def floor_of(prompts: list[Any], texts: list[str], config: Any, tokenizer: Any, speed: dict[str, float], most: int) -> dict[str, Any]:  # fmt: skip
+def floor_of(
+    prompts: list[Any], texts: list[str], config: Any, tokenizer: Any, speed: dict[str, float], most: int
+) -> dict[str, Any]:
     """The least work for these texts, and its seconds on this machine; tokens are counted by the tokenizer, at most `most` each."""
     from benchmarks.chain_sides import template
     from benchmarks.floors import floor_seconds, least_work
@@ -199,7 +209,9 @@ def floor_of(prompts: list[Any], texts: list[str], config: Any, tokenizer: Any, 
     return {**work, "tokens_written": sum(out), "seconds": floor_seconds(work, speed)}
 
 
-def row(name: str, case: str, facts: dict[str, Any], runs: dict[str, Any], reference: dict[str, Any], floors: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
+def row(
+    name: str, case: str, facts: dict[str, Any], runs: dict[str, Any], reference: dict[str, Any], floors: dict[str, Any]
+) -> dict[str, Any]:
     """`same_texts` is the share equal to the reference's: one by one in full precision, or among nf4 sides DomainLLM's."""
     ours_nf4 = runs.get(f"{OURS} (nf4)")
     compared = ours_nf4 if "nf4" in name else reference
@@ -210,8 +222,11 @@ def row(name: str, case: str, facts: dict[str, Any], runs: dict[str, Any], refer
     shares = {}
     if case in floors:
         floor = floors[case]["seconds"]
-        shares = {"share_of_floor": floor["all"] / facts["seconds"], "share_of_gemm_floor": floor["gemm"] / facts["seconds"],
-                  "share_of_decode_memory_floor": floor["decode_memory"] / facts["seconds"]}  # fmt: skip
+        shares = {
+            "share_of_floor": floor["all"] / facts["seconds"],
+            "share_of_gemm_floor": floor["gemm"] / facts["seconds"],
+            "share_of_decode_memory_floor": floor["decode_memory"] / facts["seconds"],
+        }
     return {"case": case, **facts, "same_texts": same, **shares}
 
 

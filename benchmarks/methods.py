@@ -107,8 +107,16 @@ def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
         return {"method": name, "failed": listed[0]["failed"], "tried": listed}
     answers = job(name, best, args, answer=True)
     print(f"{name}: {answers['score']:.3f} on test at {best:.3g}", flush=True)
-    return {"method": name, "quantization": "none" if name in PLAIN else "nf4", "default": default, "source": source,
-            "learning_rate": best, "tried": listed, **tried[best], **answers}  # fmt: skip
+    return {
+        "method": name,
+        "quantization": "none" if name in PLAIN else "nf4",
+        "default": default,
+        "source": source,
+        "learning_rate": best,
+        "tried": listed,
+        **tried[best],
+        **answers,
+    }
 
 
 def chosen_before(results: str | None) -> dict[str, float]:
@@ -129,9 +137,16 @@ def job(name: str, rate: float, args: argparse.Namespace, *, answer: bool = Fals
     """One training, or its answers to the test, in a process of its own, so that its peak of memory is its own; done once."""
     folder = args.work / args.task / f"{name}-{rate:.6g}"
     asked = {
-        "method": name, "rate": rate, "answer": answer, "folder": str(folder), "data": str(args.data), "task": args.task,
-        "base": args.base, "tokens": args.tokens, "questions": args.questions,
-    }  # fmt: skip
+        "method": name,
+        "rate": rate,
+        "answer": answer,
+        "folder": str(folder),
+        "data": str(args.data),
+        "task": args.task,
+        "base": args.base,
+        "tokens": args.tokens,
+        "questions": args.questions,
+    }
     result = folder / ("answers.json" if answer else "result.json")
     if result.exists():
         kept = json.loads(result.read_text(encoding="utf-8"))
@@ -164,7 +179,7 @@ def run_one(asked: dict[str, Any]) -> None:
     write_text(kept, json.dumps({"asked": asked, "found": found}, indent=1) + "\n")
 
 
-# ---- one process's work ------------------------------------------------------------------------------------------------
+# ---- one process's work
 
 
 def parts(asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
@@ -189,10 +204,15 @@ def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     loaded = load_base(asked["base"], quantization=quantization)
     whole = sum(len(r.ids) for r in tokenize_examples(fit, loaded.chat_template, loaded.context_length))
     config = TrainConfig(
-        base=asked["base"], quantization=quantization, method=asked["method"],
-        method_options=OPTIONS.get(asked["method"], {}), epochs=round(asked["tokens"] / whole, 4),
-        batch_size=8, learning_rate=asked["rate"], save_every=10_000,
-    )  # fmt: skip
+        base=asked["base"],
+        quantization=quantization,
+        method=asked["method"],
+        method_options=OPTIONS.get(asked["method"], {}),
+        epochs=round(asked["tokens"] / whole, 4),
+        batch_size=8,
+        learning_rate=asked["rate"],
+        save_every=10_000,
+    )
     adapter = train(fit, config, folder / "adapter", resume=True, loaded=loaded)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     card = adapter.card
@@ -250,8 +270,13 @@ def answers(asked: dict[str, Any], adapter: Path | None) -> dict[str, Any]:
     else:
         wanted = [r.get("references") or [r["target"]] for r in rows]
         scores = [max(overlap_f1(tokens(t), tokens(w)) for w in ws) for t, ws in zip(texts, wanted, strict=True)]
-    return {"score": sum(scores) / len(scores), "scores": [round(s, 4) for s in scores], "questions": len(rows),
-            "answer_seconds": round(seconds, 1), "first_answers": texts[:3]}  # fmt: skip
+    return {
+        "score": sum(scores) / len(scores),
+        "scores": [round(s, 4) for s in scores],
+        "questions": len(rows),
+        "answer_seconds": round(seconds, 1),
+        "first_answers": texts[:3],
+    }
 
 
 if __name__ == "__main__":

@@ -18,15 +18,36 @@ from benchmarks.tables import table
 PAGE = Path(__file__).parents[1] / "docs" / "preference.md"
 BETAS = (0.0, 0.04, 0.3, 1.0)
 QUESTIONS = (
-    "Name a colour.", "Name a fruit.", "Name a bird.", "What is tea?", "What is rain?", "Name a river.", "What is bread?",
-    "Say hello.", "Name a tree.", "What is snow?", "Name a metal.", "What is a boat?",
-)  # fmt: skip
+    "Name a colour.",
+    "Name a fruit.",
+    "Name a bird.",
+    "What is tea?",
+    "What is rain?",
+    "Name a river.",
+    "What is bread?",
+    "Say hello.",
+    "Name a tree.",
+    "What is snow?",
+    "Name a metal.",
+    "What is a boat?",
+)
 SETTINGS = {
-    "objective": "grpo", "base": "builtin:smollm2-135m", "quantization": "none", "learning_rate": 1e-2, "schedule": "constant",
-    "warmup_ratio": 0.0, "batch_size": 1, "epochs": 1, "group": 8, "max_new_tokens": 8, "score_unfinished": True, "probe": 12,
+    "objective": "grpo",
+    "base": "builtin:smollm2-135m",
+    "quantization": "none",
+    "learning_rate": 1e-2,
+    "schedule": "constant",
+    "warmup_ratio": 0.0,
+    "batch_size": 1,
+    "epochs": 1,
+    "group": 8,
+    "max_new_tokens": 8,
+    "score_unfinished": True,
+    "probe": 12,
     # The last layers alone: the gradient goes no further down, which is half the time.
-    "method.rank": 8, "method.target": ["27.mlp.down_proj", "28.mlp.down_proj", "29.mlp.down_proj"],
-}  # fmt: skip
+    "method.rank": 8,
+    "method.target": ["27.mlp.down_proj", "28.mlp.down_proj", "29.mlp.down_proj"],
+}
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -42,9 +63,11 @@ def measure() -> list[dict[str, Any]]:
     from domainkit.training.preference.train_preference import train_preference
 
     rows = [
-        Example(turns=tuple(Turn(role=r, content=c) for r, c in (("system", "Be brief."), ("user", q), ("assistant", "x"))))
+        Example(
+            turns=tuple(Turn(role=r, content=c) for r, c in (("system", "Be brief."), ("user", q), ("assistant", "x")))
+        )
         for q in QUESTIONS
-    ]  # fmt: skip
+    ]
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         for beta in BETAS:
@@ -60,10 +83,17 @@ def measure() -> list[dict[str, Any]]:
 def drift(runs: list[dict[str, Any]]) -> str:
     head = ["β", "reward before", "after", "KL, nats per token", "tokens per answer before", "after", "an answer after"]
     rows = [
-        [f"{r['beta']:g}", f"{r['before']['reward']:.2f}", f"{r['after']['reward']:.2f}", f"{r['after']['kl']:.3f}",
-         f"{r['before']['length']:.1f}", f"{r['after']['length']:.1f}", f"“{' '.join(r['after']['answers'][1].split())}”"]
+        [
+            f"{r['beta']:g}",
+            f"{r['before']['reward']:.2f}",
+            f"{r['after']['reward']:.2f}",
+            f"{r['after']['kl']:.3f}",
+            f"{r['before']['length']:.1f}",
+            f"{r['after']['length']:.1f}",
+            f"“{' '.join(r['after']['answers'][1].split())}”",
+        ]
         for r in runs
-    ]  # fmt: skip
+    ]
     return table(head, [[cell.replace("|", "\\|") for cell in row] for row in rows])
 
 

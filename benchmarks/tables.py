@@ -36,10 +36,16 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def banking77(facts: dict[str, Any]) -> str:
     rows = [
-        [v["name"], percent(v["metrics"]["label_accuracy"]), percent(v["metrics"]["macro_f1"]),
-         number(v["usage"]["prompt_tokens"]), number(v["usage"]["seconds_per_item"], 2), number(v["latency"]["median"], 2)]
+        [
+            v["name"],
+            percent(v["metrics"]["label_accuracy"]),
+            percent(v["metrics"]["macro_f1"]),
+            number(v["usage"]["prompt_tokens"]),
+            number(v["usage"]["seconds_per_item"], 2),
+            number(v["latency"]["median"], 2),
+        ]
         for v in facts["variants"]
-    ]  # fmt: skip
+    ]
     head = ["variant", "accuracy (95 %)", "macro-F1", "tokens in", "s per question, batched", "s, one at a time"]
     parts = [table(head, rows), *([beside(facts)] if facts.get("stock_script") else pace(facts)), verdict(facts)]
     return "\n\n".join(parts)
@@ -64,14 +70,28 @@ def beside(facts: dict[str, Any]) -> str:
     speed, n = facts["training_examples_per_second"], tuned["metrics"]["label_accuracy"]["n"]
     whole = stock["epochs"] >= 4
     rows = [
-        ["plain script of the stock libraries", f"{100 * stock['accuracy']:.1f} %" if whole else "—",
-         f"{100 * stock['valid_labels']:.1f} %" if whole else "—", number(speed["stock_script"], 1), number(stock["answer_seconds"])],
-        ["domainkit, free decoding", percent(free["metrics"]["label_accuracy"]),
-         f"{100 * (1 - free['metrics']['parse_failure']['value']):.1f} %", number(speed["domainkit"], 1),
-         number(free["usage"]["seconds_per_item"] * n)],
-        ["domainkit, closed list of labels", percent(tuned["metrics"]["label_accuracy"]), "100.0 %", "the same",
-         number(tuned["usage"]["seconds_per_item"] * n)],
-    ]  # fmt: skip
+        [
+            "plain script of the stock libraries",
+            f"{100 * stock['accuracy']:.1f} %" if whole else "—",
+            f"{100 * stock['valid_labels']:.1f} %" if whole else "—",
+            number(speed["stock_script"], 1),
+            number(stock["answer_seconds"]),
+        ],
+        [
+            "domainkit, free decoding",
+            percent(free["metrics"]["label_accuracy"]),
+            f"{100 * (1 - free['metrics']['parse_failure']['value']):.1f} %",
+            number(speed["domainkit"], 1),
+            number(free["usage"]["seconds_per_item"] * n),
+        ],
+        [
+            "domainkit, closed list of labels",
+            percent(tuned["metrics"]["label_accuracy"]),
+            "100.0 %",
+            "the same",
+            number(tuned["usage"]["seconds_per_item"] * n),
+        ],
+    ]
     head = ["same base, data and machine, one run", "accuracy", "valid labels", "training examples/s", "answering s"]
     return table(head, rows)
 
@@ -79,10 +99,16 @@ def beside(facts: dict[str, Any]) -> str:
 def medquad_ghr(facts: dict[str, Any]) -> str:
     groups = sorted({g for v in facts["variants"] for g in v["groups"]})
     rows = [
-        [v["name"], percent(v["metrics"]["token_f1"]), *(percent(v["groups"].get(g)) for g in groups),
-         percent(v["metrics"]["exact_match"]), number(v["usage"]["prompt_tokens"]), number(v["usage"]["seconds_per_item"], 2)]
+        [
+            v["name"],
+            percent(v["metrics"]["token_f1"]),
+            *(percent(v["groups"].get(g)) for g in groups),
+            percent(v["metrics"]["exact_match"]),
+            number(v["usage"]["prompt_tokens"]),
+            number(v["usage"]["seconds_per_item"], 2),
+        ]
         for v in facts["variants"]
-    ]  # fmt: skip
+    ]
     head = ["variant", "token F1 (95 %)", *groups, "exact match", "tokens in", "s per question, batched"]
     return f"{table(head, rows)}\n\n{verdict(facts)}"
 
@@ -213,12 +239,20 @@ def methods(facts: dict[str, Any]) -> str:
         ]
     ]
     rows += [
-        [m["method"] + (" (unquantised base)" if m["quantization"] == "none" else ""),
-         f"{100 * m['score']:.1f} % (± {100 * _error(m['scores']):.1f})", _beside(m, lora), f"{m['learning_rate']:.2g}", f"{m['dev_loss']:.3f}",
-         f"{_forgotten(m, facts):+.3f}", f"{m['trainable_parameters']:,}",
-         number(m["file_bytes"] / 2**20, 2), number(m["peak_memory_mib"]), number(m["train_seconds"])]
+        [
+            m["method"] + (" (unquantised base)" if m["quantization"] == "none" else ""),
+            f"{100 * m['score']:.1f} % (± {100 * _error(m['scores']):.1f})",
+            _beside(m, lora),
+            f"{m['learning_rate']:.2g}",
+            f"{m['dev_loss']:.3f}",
+            f"{_forgotten(m, facts):+.3f}",
+            f"{m['trainable_parameters']:,}",
+            number(m["file_bytes"] / 2**20, 2),
+            number(m["peak_memory_mib"]),
+            number(m["train_seconds"]),
+        ]
         for m in done
-    ]  # fmt: skip
+    ]
     rows += [[m["method"], f"failed: {m['failed']}", *["—"] * 8] for m in facts["methods"] if "failed" in m]
     score = "accuracy" if facts["settings"]["task"] == "banking77" else "token F1"
     head = [
@@ -273,11 +307,19 @@ def carried(facts: dict[str, Any]) -> str:
     """E2E at the rates that were best on Banking77, beside E2E at its own; the difference is paired by input."""
     own = {m["method"]: m for m in _read("methods_e2e")["methods"] if "score" in m}
     rows = [
-        [m["method"], f"{m['learning_rate']:.2g}", f"{100 * m['score']:.1f} %", f"{own[m['method']]['learning_rate']:.2g}",
-         f"{100 * own[m['method']]['score']:.1f} %", _beside(own[m["method"]], m)]
+        [
+            m["method"],
+            f"{m['learning_rate']:.2g}",
+            f"{100 * m['score']:.1f} %",
+            f"{own[m['method']]['learning_rate']:.2g}",
+            f"{100 * own[m['method']]['score']:.1f} %",
+            _beside(own[m["method"]], m),
+        ]
         for m in sorted(facts["methods"], key=lambda m: m.get("score", 0))
-        if "score" in m and m["method"] in own and abs(m["learning_rate"] / own[m["method"]]["learning_rate"] - 1) > 0.01
-    ]  # fmt: skip
+        if "score" in m
+        and m["method"] in own
+        and abs(m["learning_rate"] / own[m["method"]]["learning_rate"] - 1) > 0.01
+    ]
     return table(
         ["method", "Banking77's rate", "token F1", "E2E's rate", "token F1", "difference (± standard error)"], rows
     )

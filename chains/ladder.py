@@ -21,7 +21,9 @@ from domainkit import Example, Variant
 
 _ROWS = (
     Variant(
-        name="classical", classical="auto", needs=("train",),
+        name="classical",
+        classical="auto",
+        needs=("train",),
         description="No language model: TF-IDF with logistic regression for labels, "
         "the nearest solved example for answers.",
     ),
@@ -30,48 +32,77 @@ _ROWS = (
         description="The base model with an instruction.",
     ),
     Variant(
-        name="few-shot", shots="fixed", needs=("train",),
+        name="few-shot",
+        shots="fixed",
+        needs=("train",),
         description="The base model with an instruction and the same few solved examples for every question.",
     ),
     Variant(
-        name="knn-few-shot", shots="nearest", needs=("train",),
+        name="knn-few-shot",
+        shots="nearest",
+        needs=("train",),
         description="The base model with an instruction and the solved examples nearest to the question.",
     ),
     Variant(
-        name="rag", retrieve=True, needs=("corpus",),
+        name="rag",
+        retrieve=True,
+        needs=("corpus",),
         description="The base model with an instruction and the passages found for the question.",
     ),
     Variant(
-        name="oracle-rag", retrieve=True, oracle=True, needs=("corpus", "gold"),
+        name="oracle-rag",
+        retrieve=True,
+        oracle=True,
+        needs=("corpus", "gold"),
         description="The base model with an instruction and the right document: what perfect retrieval would bring.",
     ),
     Variant(
-        name="tuned", tuned=True, needs=("adapter",),
+        name="tuned",
+        tuned=True,
+        needs=("adapter",),
         description="The base model with the adapter; the bare question, as it was trained.",
     ),
     Variant(
-        name="tuned-knn", tuned=True, shots="nearest", needs=("adapter", "train"),
+        name="tuned-knn",
+        tuned=True,
+        shots="nearest",
+        needs=("adapter", "train"),
         description="The adapter, and the solved examples nearest to the question before it.",
     ),
     Variant(
-        name="tuned-rag", tuned=True, retrieve=True, needs=("adapter", "corpus"),
+        name="tuned-rag",
+        tuned=True,
+        retrieve=True,
+        needs=("adapter", "corpus"),
         description="The adapter, and the passages found for the question before it.",
     ),
     Variant(
-        name="tuned-context", tuned=True, context=True, retrieve=True, needs=("context adapter", "corpus"),
+        name="tuned-context",
+        tuned=True,
+        context=True,
+        retrieve=True,
+        needs=("context adapter", "corpus"),
         description="An adapter trained with passages in its prompts, right and wrong ones, and the passages found.",
     ),
     Variant(
-        name="agent", retrieve=True, agent=True, default=False, needs=("corpus",),
+        name="agent",
+        retrieve=True,
+        agent=True,
+        default=False,
+        needs=("corpus",),
         description="An agent: the base model searches with a query of its own, then answers from the passages found.",
     ),
     Variant(
-        name="tuned-agent", tuned=True, retrieve=True, agent=True, default=False,
+        name="tuned-agent",
+        tuned=True,
+        retrieve=True,
+        agent=True,
+        default=False,
         needs=("adapter", "corpus"),
         description="An agent: the base model searches with a query of its own, "
         "the adapter answers from the passages found.",
     ),
-)  # fmt: skip
+)
 
 LADDER: dict[str, Variant] = {row.name: row for row in _ROWS}
 

@@ -46,9 +46,18 @@ def build_tiny_base(folder: Path) -> Path:
     torch.manual_seed(0)
     # The default initializer_range of 0.02 leaves a 2-layer model unable to learn from a few steps of an adapter.
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=2048, initializer_range=0.5, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        initializer_range=0.5,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -61,10 +70,22 @@ def build_tiny_pair(folder: Path, **options: Any) -> Path:
 
     torch.manual_seed(0)
     # Without dropout, so that laws about equal numbers can be told; initializer_factor as above.
-    config = T5Config(**{
-        "vocab_size": 260, "d_model": 64, "d_kv": 32, "d_ff": 128, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0,
-        "initializer_factor": 2.0, "pad_token_id": 0, "eos_token_id": 2, "decoder_start_token_id": 0, **options,
-    })  # fmt: skip
+    config = T5Config(
+        **{
+            "vocab_size": 260,
+            "d_model": 64,
+            "d_kv": 32,
+            "d_ff": 128,
+            "num_layers": 2,
+            "num_heads": 4,
+            "dropout_rate": 0.0,
+            "initializer_factor": 2.0,
+            "pad_token_id": 0,
+            "eos_token_id": 2,
+            "decoder_start_token_id": 0,
+            **options,
+        }
+    )
     T5ForConditionalGeneration(config).save_pretrained(folder)
     build_tokenizer().save_pretrained(folder)
     return folder

@@ -119,7 +119,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, some in (("train", rows), ("test", rows[:3])):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in some))
     (folder / "corpus.lines").write_text("a long line about amber\nbirch\n")
-    return {name: folder / file for name, file in {"train": "train.jsonl", "test": "test.jsonl", "corpus": "corpus.lines"}.items()}  # fmt: skip
+    return {
+        name: folder / file
+        for name, file in {"train": "train.jsonl", "test": "test.jsonl", "corpus": "corpus.lines"}.items()
+    }
 
 
 @pytest.mark.parametrize("noun", TABLES)
@@ -132,9 +135,18 @@ def test_the_table_lists_what_another_package_adds(noun: str, package: Path) -> 
 def test_a_comparison_uses_all_six(package: Path, data: dict[str, Path], tiny_base: str, tmp_path: Path) -> None:
     fit = TrainConfig(base=tiny_base, method="small_lora", quantization="none", epochs=1, batch_size=4)
     results = compare(
-        data["test"], NAMES, tmp_path, train=data["train"], corpus=data["corpus"], fit=fit, kind="answer",
-        retriever="shortest", passages=1, max_tokens=4, latency_items=0,
-    )  # fmt: skip
+        data["test"],
+        NAMES,
+        tmp_path,
+        train=data["train"],
+        corpus=data["corpus"],
+        fit=fit,
+        kind="answer",
+        retriever="shortest",
+        passages=1,
+        max_tokens=4,
+        latency_items=0,
+    )
     check(results)
     assert list(results.variants[0].metrics) == ["token_f1", "exact_match", "first_letter"]
     assert "Same first letter" in (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -142,15 +154,38 @@ def test_a_comparison_uses_all_six(package: Path, data: dict[str, Path], tiny_ba
 
 def test_the_command_line_uses_all_six(package: Path, data: dict[str, Path], tiny_base: str, tmp_path: Path) -> None:
     words: list[Any] = [
-        "compare", "--task", data["test"], "--train", data["train"], "--corpus", data["corpus"], "--out", tmp_path, "--fit",
-        "--variants", ",".join(NAMES), "--base", tiny_base, "kind=answer", "retriever=shortest", "passages=1", "max_tokens=4",
-        "latency_items=0", "metrics=first_letter,token_f1", "fit.method=small_lora", "fit.quantization=none", "fit.epochs=1",
-    ]  # fmt: skip
+        "compare",
+        "--task",
+        data["test"],
+        "--train",
+        data["train"],
+        "--corpus",
+        data["corpus"],
+        "--out",
+        tmp_path,
+        "--fit",
+        "--variants",
+        ",".join(NAMES),
+        "--base",
+        tiny_base,
+        "kind=answer",
+        "retriever=shortest",
+        "passages=1",
+        "max_tokens=4",
+        "latency_items=0",
+        "metrics=first_letter,token_f1",
+        "fit.method=small_lora",
+        "fit.quantization=none",
+        "fit.epochs=1",
+    ]
     path = os.pathsep.join([str(package), *sys.path])
     done = subprocess.run(
         [sys.executable, "-m", "domainkit", *map(str, words)],
-        capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
+    )
     assert done.returncode == 0, done.stderr
     results = Results.load(tmp_path)
     check(results)

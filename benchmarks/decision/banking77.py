@@ -48,23 +48,56 @@ def measure(data: Path, work: Path, stock_epochs: float) -> None:
     train, test = data / "train_small.jsonl", data / "test_small.jsonl"
     adapter, run = work / "adapter", work / "compare"
     commands = {
-        "train": domainkit("train", "--data", train, "--base", "builtin:smollm2-135m", "--method", "lora", "--out", adapter, "--resume",
-                           "quantization=nf4", *SETTINGS),
-        "compare": domainkit("compare", "--train", train, "--task", test, "--adapter", adapter, "--variants", VARIANTS, "--out", run),
-        "free": domainkit("compare", "--train", train, "--task", test, "--adapter", adapter, "--variants", "tuned",
-                          "--out", work / "free", "decoding=free"),
-    }  # fmt: skip
+        "train": domainkit(
+            "train",
+            "--data",
+            train,
+            "--base",
+            "builtin:smollm2-135m",
+            "--method",
+            "lora",
+            "--out",
+            adapter,
+            "--resume",
+            "quantization=nf4",
+            *SETTINGS,
+        ),
+        "compare": domainkit(
+            "compare", "--train", train, "--task", test, "--adapter", adapter, "--variants", VARIANTS, "--out", run
+        ),
+        "free": domainkit(
+            "compare",
+            "--train",
+            train,
+            "--task",
+            test,
+            "--adapter",
+            adapter,
+            "--variants",
+            "tuned",
+            "--out",
+            work / "free",
+            "decoding=free",
+        ),
+    }
     for command in commands.values():
         timed(command)
     stock = stock_script(train, test, work, stock_epochs) if stock_epochs else None
     card = json.loads((adapter / "card.json").read_text(encoding="utf-8"))
     shown = {name: plain(c, DATA=data.parent, WORK=work) for name, c in commands.items()}
-    save("banking77", {
-        "commands": shown, "stock_script": stock, "variants": variants_of(run), "verdict": verdict_of(run),
-        "free_decoding": variants_of(work / "free"), "settings_chosen": chosen(work),
-        "training": {k: card[k] for k in ("tokens", "seconds", "final_loss", "trainable_parameters", "config")},
-        "training_examples_per_second": pace(train, test, work),
-    })  # fmt: skip
+    save(
+        "banking77",
+        {
+            "commands": shown,
+            "stock_script": stock,
+            "variants": variants_of(run),
+            "verdict": verdict_of(run),
+            "free_decoding": variants_of(work / "free"),
+            "settings_chosen": chosen(work),
+            "training": {k: card[k] for k in ("tokens", "seconds", "final_loss", "trainable_parameters", "config")},
+            "training_examples_per_second": pace(train, test, work),
+        },
+    )
 
 
 def stock_script(train: Path, test: Path, work: Path, epochs: float) -> dict[str, Any]:
@@ -125,8 +158,22 @@ def choose(data: Path, work: Path) -> None:
         name = "-".join(c.replace("=", "") for c in candidate)
         adapter, run = work / f"choose-{name}", work / f"choose-{name}-run"
         timed(domainkit("train", "--data", paths["fit"], "--out", adapter, "quantization=nf4", *candidate))
-        timed(domainkit("compare", "--train", paths["fit"], "--task", paths["dev"], "--adapter", adapter, "--variants", "tuned",
-                        "--out", run, "latency_items=0"))  # fmt: skip
+        timed(
+            domainkit(
+                "compare",
+                "--train",
+                paths["fit"],
+                "--task",
+                paths["dev"],
+                "--adapter",
+                adapter,
+                "--variants",
+                "tuned",
+                "--out",
+                run,
+                "latency_items=0",
+            )
+        )
         [tuned] = variants_of(run)
         table.append({"settings": list(candidate), "dev_accuracy": tuned["metrics"]["label_accuracy"]["value"]})
         print(table[-1], flush=True)

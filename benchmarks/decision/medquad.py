@@ -34,21 +34,43 @@ def main() -> None:
     adapter, run = args.work / "adapter", args.work / "compare"
     test = sample(data / "test.jsonl", args.work, args.per_kind) if args.per_kind else data / "test.jsonl"
     commands = {
-        "train": domainkit("train", "--data", data / "train.jsonl", "--out", adapter, "--resume", "quantization=nf4", *SETTINGS),
-        "compare": domainkit("compare", "--train", data / "train.jsonl", "--task", test,
-                             "--corpus", data / "corpus.jsonl", "--adapter", adapter, "--variants", VARIANTS, "--out", run,
-                             "kind=answer", *PASSAGES, "--fit", *CONTEXT),
-    }  # fmt: skip
+        "train": domainkit(
+            "train", "--data", data / "train.jsonl", "--out", adapter, "--resume", "quantization=nf4", *SETTINGS
+        ),
+        "compare": domainkit(
+            "compare",
+            "--train",
+            data / "train.jsonl",
+            "--task",
+            test,
+            "--corpus",
+            data / "corpus.jsonl",
+            "--adapter",
+            adapter,
+            "--variants",
+            VARIANTS,
+            "--out",
+            run,
+            "kind=answer",
+            *PASSAGES,
+            "--fit",
+            *CONTEXT,
+        ),
+    }
     for command in commands.values():
         timed(command)
     card = json.loads((adapter / "card.json").read_text(encoding="utf-8"))
     questions = f"the first {args.per_kind} of each kind (--per-kind {args.per_kind})" if args.per_kind else "all"
-    save("medquad_ghr", {
-        "questions": questions,
-        "commands": {name: plain(c, DATA=args.data, WORK=args.work) for name, c in commands.items()},
-        "variants": variants_of(run), "verdict": verdict_of(run),
-        "training": {k: card[k] for k in ("tokens", "seconds", "final_loss", "trainable_parameters", "config")},
-    })  # fmt: skip
+    save(
+        "medquad_ghr",
+        {
+            "questions": questions,
+            "commands": {name: plain(c, DATA=args.data, WORK=args.work) for name, c in commands.items()},
+            "variants": variants_of(run),
+            "verdict": verdict_of(run),
+            "training": {k: card[k] for k in ("tokens", "seconds", "final_loss", "trainable_parameters", "config")},
+        },
+    )
 
 
 def sample(test: Path, work: Path, per_kind: int) -> Path:

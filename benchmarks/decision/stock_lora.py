@@ -59,10 +59,20 @@ def train(
     model = get_peft_model(model, lora)
     encoded = [encode(tokenizer, row) for row in data]
     arguments = TrainingArguments(
-        output_dir=str(args.out) + ".work", num_train_epochs=args.epochs, per_device_train_batch_size=16,
-        learning_rate=5e-4, lr_scheduler_type="cosine", warmup_steps=0.03, logging_steps=20, save_strategy="no",
-        report_to=[], seed=0, disable_tqdm=True, remove_unused_columns=False, use_cpu=not torch.cuda.is_available(),
-    )  # fmt: skip
+        output_dir=str(args.out) + ".work",
+        num_train_epochs=args.epochs,
+        per_device_train_batch_size=16,
+        learning_rate=5e-4,
+        lr_scheduler_type="cosine",
+        warmup_steps=0.03,
+        logging_steps=20,
+        save_strategy="no",
+        report_to=[],
+        seed=0,
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        use_cpu=not torch.cuda.is_available(),
+    )
     start = time.perf_counter()
     found = Trainer(model=model, args=arguments, train_dataset=encoded, data_collator=collate).train()
     seconds = time.perf_counter() - start
@@ -108,8 +118,10 @@ def main() -> None:
         "answer_seconds": seconds,
         "accuracy": sum(t.strip() == r["target"] for t, r in zip(texts, test_rows, strict=True)) / len(texts),
         "valid_labels": sum(t.strip() in labels for t in texts) / len(texts),
-        "epochs": args.epochs, "train_rows": len(train_rows), "test_rows": len(test_rows),
-    }  # fmt: skip
+        "epochs": args.epochs,
+        "train_rows": len(train_rows),
+        "test_rows": len(test_rows),
+    }
     args.out.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(facts))
 

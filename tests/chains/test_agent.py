@@ -163,10 +163,18 @@ def material(tmp_path: Path, tiny_base: str) -> dict[str, Any]:
     docs = [{"id": f"d{i}", "text": f"The bee of number {i} hums."} for i in range(6)]
     (tmp_path / "docs.jsonl").write_text("".join(json.dumps(d) + "\n" for d in docs))
     return {
-        "task": tmp_path / "test.jsonl", "out": tmp_path / "run", "train": tmp_path / "train.jsonl",
-        "corpus": tmp_path / "docs.jsonl", "base": tiny_base, "quantization": "none", "retriever": "lexical",
-        "passages": 1, "latency_items": 1, "max_tokens": 8, "decoding": "closed",
-    }  # fmt: skip
+        "task": tmp_path / "test.jsonl",
+        "out": tmp_path / "run",
+        "train": tmp_path / "train.jsonl",
+        "corpus": tmp_path / "docs.jsonl",
+        "base": tiny_base,
+        "quantization": "none",
+        "retriever": "lexical",
+        "passages": 1,
+        "latency_items": 1,
+        "max_tokens": 8,
+        "decoding": "closed",
+    }
 
 
 def test_agents_are_compared_when_asked_by_name(material: dict[str, Any]) -> None:

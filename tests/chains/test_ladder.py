@@ -32,9 +32,19 @@ def test_the_same_seed_gives_the_same_fixed_shots() -> None:
 
 def test_every_variant_of_the_ladder_has_settings_of_its_own() -> None:
     assert list(LADDER) == [
-        "classical", "zero-shot", "few-shot", "knn-few-shot", "rag", "oracle-rag", "tuned", "tuned-knn", "tuned-rag",
-        "tuned-context", "agent", "tuned-agent",
-    ]  # fmt: skip
+        "classical",
+        "zero-shot",
+        "few-shot",
+        "knn-few-shot",
+        "rag",
+        "oracle-rag",
+        "tuned",
+        "tuned-knn",
+        "tuned-rag",
+        "tuned-context",
+        "agent",
+        "tuned-agent",
+    ]
     assert all(name == row.name and row.description.endswith(".") for name, row in LADDER.items())
     settings = [row.model_dump(exclude={"name", "family", "description", "needs"}) for row in LADDER.values()]
     assert len({str(s) for s in settings}) == len(LADDER)

@@ -50,9 +50,19 @@ def test_compare_report_and_ask(work: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "run"
     names = "classical,zero-shot,tuned"
     done = domainkit(
-        "compare", "--train", work["train"], "--task", work["test"], "--adapter", work["adapter"], "--variants", names,
-        "--out", out, "latency_items=1",
-    )  # fmt: skip
+        "compare",
+        "--train",
+        work["train"],
+        "--task",
+        work["test"],
+        "--adapter",
+        work["adapter"],
+        "--variants",
+        names,
+        "--out",
+        out,
+        "latency_items=1",
+    )
     assert done.returncode == 0, done.stderr
     assert all(name in done.stdout for name in names.split(","))
     assert "report.html in a browser" in done.stdout
@@ -146,12 +156,18 @@ def test_bad_training_data_is_one_message_with_file_and_line(
         ((TRAIN, "--data", "TRAIN", "--out", "OUT", "--base", "builtin:smollm3"), "did you mean 'smollm2-135m'?"),
         ((TRAIN, "--data", "nowhere.jsonl", "--out", "OUT"), "nowhere.jsonl"),
         ((COMPARE, "--task", "TEST", "--out", "OUT", "--variants", "tunned"), "did you mean 'tuned'?"),
-        ((COMPARE, "--task", "TEST", "--out", "OUT", "--train", "TRAIN", "--variants", "classical", "shotz=3"), "did you mean 'shots'?"),
+        (
+            (COMPARE, "--task", "TEST", "--out", "OUT", "--train", "TRAIN", "--variants", "classical", "shotz=3"),
+            "did you mean 'shots'?",
+        ),
         ((COMPARE, "--task", "TEST", "--out", "OUT", "--adapter", "nowhere", "--variants", "tuned"), "nowhere"),
-        ((COMPARE, "--task", "UNKNOWN", "--train", "TRAIN", "--out", "OUT", "--variants", "classical", "kind=label"), "unknown.jsonl:3: the target 'gren' is not among"),
+        (
+            (COMPARE, "--task", "UNKNOWN", "--train", "TRAIN", "--out", "OUT", "--variants", "classical", "kind=label"),
+            "unknown.jsonl:3: the target 'gren' is not among",
+        ),
         (("report", "OUT"), "cannot be read"),
     ],
-)  # fmt: skip
+)
 def test_bad_commands_name_the_near_thing(
     words: tuple[str, ...], said: str, work: dict[str, Path], tmp_path: Path, tiny_base: str
 ) -> None:
@@ -204,8 +220,18 @@ def test_an_adapter_of_another_base_is_refused(work: dict[str, Path], tmp_path: 
     config["rms_norm_eps"] = 0.5
     (other / "config.json").write_text(json.dumps(config))
     done = domainkit(
-        "compare", "--task", work["test"], "--adapter", work["adapter"], "--base", other, "--variants", "tuned", "--out", tmp_path / "r"
-    )  # fmt: skip
+        "compare",
+        "--task",
+        work["test"],
+        "--adapter",
+        work["adapter"],
+        "--base",
+        other,
+        "--variants",
+        "tuned",
+        "--out",
+        tmp_path / "r",
+    )
     assert done.returncode == 2, done.stderr
     assert "was trained on" in done.stderr
     assert "is another model" in done.stderr
@@ -216,8 +242,13 @@ def test_ctrl_c_in_training_loses_nothing(work: dict[str, Path], tmp_path: Path,
     words = ["train", "--data", work["train"], "--base", tiny_base, "--out", out, "epochs=400", "save_every=5", *SMALL]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "domainkit", *map(str, words)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT
-    )  # fmt: skip
+        [sys.executable, "-m", "domainkit", *map(str, words)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=env,
+        cwd=ROOT,
+    )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not list(tmp_path.glob("adapter.partial/**/checkpoint-*")):
         time.sleep(0.2)

@@ -28,9 +28,14 @@ def work(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> dict[str, 
     made = {"train": write(folder / "train.jsonl", 0, 12), "held": write(folder / "held.jsonl", 100, 8)}
     for name, seed in (("adapter", 0), ("second", 1)):
         config = TrainConfig(
-            base=tiny_base, quantization="nf4", epochs=6, batch_size=4, learning_rate=1e-2, seed=seed,
+            base=tiny_base,
+            quantization="nf4",
+            epochs=6,
+            batch_size=4,
+            learning_rate=1e-2,
+            seed=seed,
             method_options={"rank": 4},
-        )  # fmt: skip
+        )
         made[name] = train(read_examples(made["train"]), config, folder / name, on_progress=lambda _: None).folder
     return made
 

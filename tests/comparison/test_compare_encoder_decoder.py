@@ -23,9 +23,15 @@ def test_the_tuned_variant_wins(tmp_path: Path, tiny_pair: str) -> None:
     config = TrainConfig(base=tiny_pair, quantization="none", epochs=20, batch_size=8, learning_rate=2e-2)
     adapter = train(read_examples(data), config, tmp_path / "adapter", on_progress=lambda _: None)
     found = compare(
-        task, ["zero-shot", "tuned"], tmp_path / "run", adapter=adapter.folder, train=None, kind="label", max_tokens=8,
+        task,
+        ["zero-shot", "tuned"],
+        tmp_path / "run",
+        adapter=adapter.folder,
+        train=None,
+        kind="label",
+        max_tokens=8,
         latency_items=0,
-    )  # fmt: skip
+    )
     [zero, tuned] = found.variants
     assert tuned.metrics["label_accuracy"].value == 1.0
     assert (zero.metrics["label_accuracy"].value or 0.0) < 0.6

@@ -45,9 +45,15 @@ def taught(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> dict[str
 
 def run(task: Path, taught: dict[str, Any], out: Path, **options: Any) -> Results:
     return compare(
-        task, ["zero-shot", "tuned"], out, adapter=taught["adapter"], kind="label", max_tokens=8,
-        latency_items=0, **options,
-    )  # fmt: skip
+        task,
+        ["zero-shot", "tuned"],
+        out,
+        adapter=taught["adapter"],
+        kind="label",
+        max_tokens=8,
+        latency_items=0,
+        **options,
+    )
 
 
 def test_tuned_wins_on_the_taught_task_and_not_on_the_untaught(taught: dict[str, Any], tmp_path: Path) -> None:

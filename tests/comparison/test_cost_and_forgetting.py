@@ -36,9 +36,15 @@ def given(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> dict[str,
 
 def run(given: dict[str, Path], out: Path, **options: Any) -> Results:
     return compare(
-        given["task"], ["zero-shot", "tuned"], out, adapter=given["adapter"], kind="label", max_tokens=4,
-        latency_items=0, **options,
-    )  # fmt: skip
+        given["task"],
+        ["zero-shot", "tuned"],
+        out,
+        adapter=given["adapter"],
+        kind="label",
+        max_tokens=4,
+        latency_items=0,
+        **options,
+    )
 
 
 def test_a_run_has_its_cost_and_general_questions_are_asked_once(given: dict[str, Path], tmp_path: Path) -> None:

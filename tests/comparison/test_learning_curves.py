@@ -24,8 +24,10 @@ def test_the_classical_curve_is_drawn_from_nested_parts(tmp_path: Path) -> None:
     results = compare(task, ["classical"], tmp_path / "run", train=train, latency_items=0)
     (curve,) = results.curves
     assert (curve.variant, [p.n for p in curve.points], [p.n for p in curve.forecast]) == (
-        "classical", [10, 20, 40, 80], [160, 320],
-    )  # fmt: skip
+        "classical",
+        [10, 20, 40, 80],
+        [160, 320],
+    )
     assert curve.points[-1].value == results.variants[0].metrics["label_accuracy"].value
     assert results.test_use is not None
     assert results.test_use.comparisons == 1

@@ -74,7 +74,7 @@ def test_what_the_named_variants_need() -> None:
         ("rag", {"options": {"passages": 1}}),
         ("oracle-rag", {"task": TASK.model_copy(update={"samples": (SAMPLE.model_copy(update={"doc_ids": ("e",)}),)})}),
     ],
-)  # fmt: skip
+)
 def test_what_changes_an_answer_changes_its_key(name: str, change: dict[str, Any], tiny_base: str) -> None:
     assert key(name, inputs(tiny_base)) != key(name, inputs(tiny_base, **change))
 

@@ -45,9 +45,16 @@ def run(
 ) -> Results:
     folder = made["folder"]
     return compare(
-        made["task"], ["zero-shot", "tuned"], out, adapter=adapter and folder / adapter,
-        replicas=[folder / r for r in replicas], kind="label", max_tokens=8, latency_items=0, **options,
-    )  # fmt: skip
+        made["task"],
+        ["zero-shot", "tuned"],
+        out,
+        adapter=adapter and folder / adapter,
+        replicas=[folder / r for r in replicas],
+        kind="label",
+        max_tokens=8,
+        latency_items=0,
+        **options,
+    )
 
 
 def test_the_report_shows_the_recipe_beside_the_adapter(made: dict[str, Path], tmp_path: Path) -> None:

@@ -28,15 +28,24 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "train": write(folder / "train.jsonl", solved),
         "test": write(folder / "test.jsonl", asked),
         "corpus": write(folder / "corpus.jsonl", [{"id": w, "title": w, "text": f"{w} is {w[::-1]}."} for w in WORDS]),
-    }  # fmt: skip
+    }
 
 
 def run(files: dict[str, Path], base: str, out: Path, variants: list[str], **fit: Any) -> Results:
     config = TrainConfig(base=base, quantization="none", epochs=1, batch_size=4, method_options={"rank": 2}, **fit)
     return compare(
-        files["test"], variants, out, train=files["train"], corpus=files["corpus"], fit=config,
-        kind="answer", max_tokens=4, latency_items=0, retriever="lexical", passages=2,
-    )  # fmt: skip
+        files["test"],
+        variants,
+        out,
+        train=files["train"],
+        corpus=files["corpus"],
+        fit=config,
+        kind="answer",
+        max_tokens=4,
+        latency_items=0,
+        retriever="lexical",
+        passages=2,
+    )
 
 
 def stamps(out: Path) -> dict[str, int]:

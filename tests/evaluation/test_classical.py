@@ -12,9 +12,13 @@ def examples(*rows: tuple[str, str]) -> list[Example]:
 
 
 CARDS = examples(
-    ("where is my card", "arrival"), ("my card has not arrived", "arrival"), ("when does the card come", "arrival"),
-    ("why was I charged", "fee"), ("what does a withdrawal cost", "fee"), ("the fee is too high", "fee"),
-)  # fmt: skip
+    ("where is my card", "arrival"),
+    ("my card has not arrived", "arrival"),
+    ("when does the card come", "arrival"),
+    ("why was I charged", "fee"),
+    ("what does a withdrawal cost", "fee"),
+    ("the fee is too high", "fee"),
+)
 
 
 def test_it_labels_questions_it_has_not_seen() -> None:

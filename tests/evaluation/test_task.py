@@ -25,9 +25,15 @@ def intents(n: int, labels: tuple[str, ...] = ("lost", "late", "fee")) -> list[d
 
 def test_every_field_of_a_row_is_kept(tmp_path: Path) -> None:
     row = {
-        "id": "q1", "input": "Which gene?", "target": "SLC12A3", "references": ["gene SLC12A3", "SLC12A3"],
-        "doc_ids": ["d1"], "kind": "gene", "system": "Be brief.", "orig_question": "Genes?",
-    }  # fmt: skip
+        "id": "q1",
+        "input": "Which gene?",
+        "target": "SLC12A3",
+        "references": ["gene SLC12A3", "SLC12A3"],
+        "doc_ids": ["d1"],
+        "kind": "gene",
+        "system": "Be brief.",
+        "orig_question": "Genes?",
+    }
     task = read_task(write(tmp_path / "medicine" / "test.jsonl", [row]))
     (sample,) = task.samples
     assert sample.references == ("SLC12A3", "gene SLC12A3")

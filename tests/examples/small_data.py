@@ -8,15 +8,39 @@ from pathlib import Path
 from typing import Any
 
 INTENTS = {
-    "card_arrival": ("my card has not come", "when will the card be here", "still no card in the post", "is my card sent",
-                     "waiting for my card", "the card should be here by now"),
-    "exchange_rate": ("which rate do you use for euros", "the rate for my dollars was bad", "what is the rate today",
-                      "how is your rate made", "do you change at the market rate", "the rate for yen seems wrong"),
-    "lost_card": ("I cannot find my card", "somebody took my card", "my card is gone", "I left my card in a taxi",
-                  "please block my card, it is lost", "my wallet with the card was stolen"),
-    "top_up_failed": ("my top up did not go through", "topping up fails", "the top up was refused", "why was my top up denied",
-                      "I cannot top up", "the top up shows an error"),
-}  # fmt: skip
+    "card_arrival": (
+        "my card has not come",
+        "when will the card be here",
+        "still no card in the post",
+        "is my card sent",
+        "waiting for my card",
+        "the card should be here by now",
+    ),
+    "exchange_rate": (
+        "which rate do you use for euros",
+        "the rate for my dollars was bad",
+        "what is the rate today",
+        "how is your rate made",
+        "do you change at the market rate",
+        "the rate for yen seems wrong",
+    ),
+    "lost_card": (
+        "I cannot find my card",
+        "somebody took my card",
+        "my card is gone",
+        "I left my card in a taxi",
+        "please block my card, it is lost",
+        "my wallet with the card was stolen",
+    ),
+    "top_up_failed": (
+        "my top up did not go through",
+        "topping up fails",
+        "the top up was refused",
+        "why was my top up denied",
+        "I cannot top up",
+        "the top up shows an error",
+    ),
+}
 OPENINGS = ("Hello, {}.", "Can you help? {}", "{}, and I am not happy")
 ASKED = {
     "card_arrival": ("Has my new card been posted?", "Ten days and no card"),
@@ -38,9 +62,13 @@ CONDITIONS = (
 )
 KINDS = {
     "gene": ("Which gene is mutated in {name}?", "Mutations in the {gene} gene cause {name}.", "{gene}"),
-    "inheritance": ("What is the inheritance pattern of {name}?", "{name} is inherited in an {pattern} pattern.", "{pattern}"),
+    "inheritance": (
+        "What is the inheritance pattern of {name}?",
+        "{name} is inherited in an {pattern} pattern.",
+        "{pattern}",
+    ),
     "frequency": ("How common is {name}?", "{name} affects about 1 in {often:,} newborns.", "1 in {often:,}"),
-}  # fmt: skip
+}
 TRAINED = 6
 """Conditions that training questions are about; test questions are about the others."""
 

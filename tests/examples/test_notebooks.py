@@ -87,8 +87,12 @@ def start(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment.pop("BENCH_DATA", None)
     return subprocess.run(
         [sys.executable, str(RUNNER), str(path), *words],
-        capture_output=True, text=True, cwd=ROOT, env=environment, timeout=600,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=600,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -105,11 +105,13 @@ def test_the_card_names_the_parents_and_holds_the_proof(pair: list[Path], tmp_pa
     parents = [Adapter.load(p) for p in pair]
     assert card.parents == [
         {
-            "adapter": p.folder.name, "weight": w, "weights_sha256": p.weights_sha256,
+            "adapter": p.folder.name,
+            "weight": w,
+            "weights_sha256": p.weights_sha256,
             "data_fingerprint": p.card.data_fingerprint if p.card else None,
         }
         for p, w in zip(parents, [0.8, 0.6], strict=True)
-    ]  # fmt: skip
+    ]
     assert card.proof == done.proof.model_dump()
     assert card.examples == 24
     # Each parent knows its own half of the questions; together they know more than either.

@@ -106,9 +106,13 @@ def test_the_card_goes_along_and_names_its_parent(tiny_base: str, tmp_path: Path
         for i in range(4)
     ]
     config = TrainConfig(
-        base=tiny_base, quantization="nf4", method="loha", method_options={"rank": 3, "target": ("q_proj", "v_proj")},
-        epochs=3, batch_size=4,
-    )  # fmt: skip
+        base=tiny_base,
+        quantization="nf4",
+        method="loha",
+        method_options={"rank": 3, "target": ("q_proj", "v_proj")},
+        epochs=3,
+        batch_size=4,
+    )
     parent = train(rows, config, tmp_path / "loha", on_progress=lambda _: None)
     card = to_plain_lora(parent.folder, tmp_path / "plain").card
     assert card is not None

@@ -61,7 +61,7 @@ def test_a_soak_asks_every_kind_of_request() -> None:
     assert all(isinstance(job, Job) for job in make_jobs(3, [], seed=0))
 
 
-# ---- short of memory ----
+# ---- short of memory
 
 LONG = "the same long beginning of every question, " * 6
 
@@ -161,7 +161,7 @@ def test_prefix_sharing_is_left_out_without_the_memory(engine: LocalBackend, mon
     assert [told(c) for c in engine.complete(requests)] == wanted
 
 
-# ---- threads that must not wait for themselves ----
+# ---- threads that must not wait for themselves
 
 
 @pytest.mark.parametrize("way", ["complete", "stream", "score"])

@@ -91,7 +91,7 @@ def base_logits(model: Any, rows: list[TokenizedExample]) -> torch.Tensor:
     return model(**one.inputs).logits[one.rows, one.columns]
 
 
-# ---- the laws --------------------------------------------------------------------------------------------------------
+# ---- the laws
 
 
 def measure(name: str, precision: str, tiny: str, folder: Path) -> dict[str, str]:
@@ -185,9 +185,15 @@ def generate(
     with peft_warnings_muted(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Position ids are not supported")
         out = case.model.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=4, min_new_tokens=4, do_sample=False, output_scores=True,
-            return_dict_in_generate=True, **extra,
-        )  # fmt: skip
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=4,
+            min_new_tokens=4,
+            do_sample=False,
+            output_scores=True,
+            return_dict_in_generate=True,
+            **extra,
+        )
     return out.sequences[:, 1 if is_encoder_decoder(case.base.model) else width :].tolist(), out.scores[0].nan_to_num(
         neginf=0.0
     )
@@ -231,7 +237,7 @@ def merge(case: Case, precision: str, tiny: str, folder: Path) -> str:
     return HELD if precision == "none" else "yes: into the unpacked base"
 
 
-# ---- the table -------------------------------------------------------------------------------------------------------
+# ---- the table
 
 
 class Matrix:

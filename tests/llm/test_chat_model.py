@@ -53,7 +53,7 @@ def llm(tiny_base: str, adapters: dict[str, str]) -> DomainLLM:
     return DomainLLM(base=tiny_base, max_tokens=12, adapters={"red": adapters["red"], "blue": adapters["blue"]})
 
 
-# ---- construction ------------------------------------------------------------------------------------------------------
+# ---- construction
 
 
 def test_construction_loads_nothing_and_a_missing_adapter_is_found_at_once(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_base_and_quantisation_come_from_the_adapter(tiny_base: str, adapters: d
     assert DomainLLM(adapter=Path(adapters["red"])).invoke("x", max_tokens=2).content
 
 
-# ---- answers -----------------------------------------------------------------------------------------------------------
+# ---- answers
 
 
 def test_an_answer_carries_usage_and_metadata(llm: DomainLLM, tiny_base: str) -> None:
@@ -222,7 +222,7 @@ def test_token_counts_are_the_tokenizers(llm: DomainLLM) -> None:
     assert len(llm.get_token_ids("<|end|>")) == 7
 
 
-# ---- tools and structure -----------------------------------------------------------------------------------------------
+# ---- tools and structure
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_openai_response_format(llm: DomainLLM) -> None:
         llm.invoke("x", response_format={"type": "xml"})
 
 
-# ---- identity and caching ----------------------------------------------------------------------------------------------
+# ---- identity and caching
 
 
 def test_cache_keys_tell_everything_apart(llm: DomainLLM, adapters: dict[str, str], tiny_base: str) -> None:

@@ -87,7 +87,7 @@ def test_hardly_any_right_answers_have_no_upper_end() -> None:
     assert (found.high, found.reason) == (None, "too few right answers for an upper end")
 
 
-# ---- a whole comparison ----------------------------------------------------------------------------------------
+# ---- a whole comparison
 
 SECONDS = {"zero-shot": 0.9, "few-shot": 1.2, "tuned": 0.3}
 RIGHT = {"zero-shot": 0.3, "few-shot": 0.6, "tuned": 0.6}

@@ -215,10 +215,14 @@ class Handler(BaseHTTPRequestHandler):
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if request.tools:
             content, calls, _ = parse_calls(text, request.tools)
-            message = {"role": "assistant", "content": content or None, "tool_calls": [
-                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": json.dumps(c.arguments)}}
-                for c in calls
-            ]}  # fmt: skip
+            message = {
+                "role": "assistant",
+                "content": content or None,
+                "tool_calls": [
+                    {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": json.dumps(c.arguments)}}
+                    for c in calls
+                ],
+            }
         choice = {"index": 0, "message": message, "finish_reason": finish[0]}
         if body.get("logprobs"):
             choice["logprobs"] = {"content": [{"token": tokenizer.decode([t]), "logprob": p} for t, p in done]}

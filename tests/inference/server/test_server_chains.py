@@ -44,13 +44,18 @@ def adapter(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 def models(tiny_base: str, adapter: str) -> Iterator[dict[str, DomainLLM]]:
     """The same model here and at a server."""
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("openai_server.py")), tiny_base, f"{adapter_name(Path(adapter))}={adapter}"],
+        [
+            sys.executable,
+            str(Path(__file__).with_name("openai_server.py")),
+            tiny_base,
+            f"{adapter_name(Path(adapter))}={adapter}",
+        ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    )  # fmt: skip
+    )
     assert process.stdout is not None
     with process.stdout:
         url = f"http://127.0.0.1:{int(process.stdout.readline())}"

@@ -35,8 +35,13 @@ def test_a_conversation_with_tools_is_written_as_openai_does() -> None:
 
 def test_streamed_calls_are_joined_and_invalid_ones_kept_with_a_reason() -> None:
     answer = ServerAnswer(Request(ASK, tools=(ADD,)))
-    for index, function in [(0, {"name": "add", "arguments": ""}), (1, {"name": "sub", "arguments": "{}"}),
-                            (0, {"arguments": '{"a": '}), (0, {"arguments": "true}"}), (2, {"name": "add", "arguments": "{"})]:  # fmt: skip
+    for index, function in [
+        (0, {"name": "add", "arguments": ""}),
+        (1, {"name": "sub", "arguments": "{}"}),
+        (0, {"arguments": '{"a": '}),
+        (0, {"arguments": "true}"}),
+        (2, {"name": "add", "arguments": "{"}),
+    ]:
         answer.add(
             {"choices": [{"delta": {"tool_calls": [{"index": index, "id": f"c{index}", "function": function}]}}]}
         )
