@@ -30,10 +30,10 @@ SHAPES: dict[str, dict[str, Any] | None] = {
         "rope_theta": 500000.0,
     },
 }
-"""None is the packaged model; others are Llamas of random weights with the packaged model's tokenizer (so 49,152 tokens, where
-Llama 3 has 128,256). llama-small tries the road that llama-8b takes."""
+"""None is the packaged model. The others are Llamas of random weights with the packaged model's tokenizer: it has
+49,152 tokens, and Llama 3 has 128,256. llama-small tests the code path of llama-8b at a small size."""
 SCALE = 0.02
-"""Spread of the random adapters' weights: texts change, and stay texts."""
+"""Standard deviation of the random adapters' weights: they change the texts, and the texts stay readable."""
 
 
 def make_base(shape: str, work: Path) -> tuple[str, str]:

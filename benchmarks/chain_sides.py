@@ -1,9 +1,11 @@
-"""One side of the throughput benchmark, in a process of its own so that its memory is its own: answers each case's prompts, timed.
+"""One side of the throughput benchmark: it answers each case's prompts and measures the time.
+
+Each side runs in a separate process, so that its peak memory is measured separately.
 
 python -m benchmarks.chain_sides PLAN.json OUT.json       (started by benchmarks.chain_throughput)
 
-Every side answers greedily through the same chat template, from the same weights folder. Warnings of the stock libraries
-about unused sampling options are left to go where they go.
+Every side answers greedily, with the same chat template and the same weights folder.
+The stock libraries' warnings about unused sampling options are not silenced.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ def chat_huggingface(plan: dict[str, Any]) -> Answers:
 
 
 def domain_llm(plan: dict[str, Any]) -> Answers:
-    """DomainLLM's `batch`; what it keeps of earlier prompts is dropped before each timing (`forget`)."""
+    """DomainLLM's `batch`. `forget` empties its prefix cache before each timing."""
     from langchain_core.runnables import ConfigurableField
 
     from domainkit import DomainLLM
@@ -76,7 +78,10 @@ def domain_llm(plan: dict[str, Any]) -> Answers:
 
 
 def one_submission(plan: dict[str, Any]) -> Answers:
-    """DomainLLM's backend, given all prompts at once: LangChain's threads bring them in waves, in which the room for states grows."""
+    """DomainLLM's backend with all prompts in one call.
+
+    LangChain's threads submit them in waves instead, and the KV cache grows with each wave.
+    """
     from domainkit.inference.backend import Request
     from domainkit.inference.local import local_backend
     from domainkit.messages import Message
@@ -140,7 +145,7 @@ SIDES: dict[str, Callable[[dict[str, Any]], Answers]] = {
 
 
 def stock_pipeline(model: Any, tokenizer: Any, new_tokens: int) -> Any:
-    """What ChatHuggingFace asks: greedy, so many new tokens at most."""
+    """ChatHuggingFace's generation settings: greedy, with a limit of new tokens."""
     from langchain_huggingface import HuggingFacePipeline
     from transformers import pipeline
 
@@ -167,7 +172,7 @@ def stock_model(plan: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def with_adapters(model: Any, folders: Sequence[str]) -> Callable[[], tuple[Any, dict[str, str]]]:
-    """(PEFT model with all adapters, their names by folder), wrapped when first asked for: base runs stay plain."""
+    """(PEFT model with all adapters, their names by folder). Wrapped at first use: base runs use the plain model."""
     from peft import PeftModel
 
     made: list[tuple[Any, dict[str, str]]] = []
@@ -213,8 +218,8 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
     before = peak.now()
     answer = SIDES[plan["side"]](plan)
     loaded = peak.now()
-    # Adapters come last: a stock model that has had one is never the plain base again. Within each half round by round, so that a
-    # machine that is slower for a while is so for every case.
+    # Cases with adapters run last, because PEFT's wrapper stays on a stock model.
+    # All cases run in each round, so that a temporary slowdown of the machine reaches every case.
     plain = [c for c, prompts in plan["cases"].items() if not any(p["adapter"] for p in prompts)]
     cases: dict[str, dict[str, Any]] = {}
     for half in (plain, [c for c in plan["cases"] if c not in plain]):
@@ -238,7 +243,7 @@ def measure(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def timed(answer: Answers, prompts: list[Prompt], peak: Peak) -> dict[str, Any]:
-    """One timing; `stolen` are the processor seconds that the machine's host gave to others meanwhile."""
+    """One timing. `stolen` are the processor seconds that the host gave to other machines in that time (steal time)."""
     getattr(answer, "forget", lambda: None)()
     peak.reset()
     stolen = getattr(psutil.cpu_times(), "steal", 0.0)

@@ -1,11 +1,12 @@
-"""The same prompts through ChatHuggingFace's batch, model.generate and DomainLLM's batch: seconds, texts, memory, one run.
+"""The same prompts through ChatHuggingFace's batch, model.generate and DomainLLM's batch: seconds, texts and memory.
 
-python -m benchmarks.chain_throughput                                   all of it
-python -m benchmarks.chain_throughput --prompts 8 --repeats 1 --out TRY    a trial, which leaves the README's figures alone
-python -m benchmarks.chain_throughput --shape llama-8b                  on a GPU: random weights in the shape of Llama 3 8B
+python -m benchmarks.chain_throughput                      everything
+python -m benchmarks.chain_throughput --prompts 8 --repeats 1 --out TRY
+                                                           a trial that does not change the README's figures
+python -m benchmarks.chain_throughput --shape llama-8b     on a GPU: random weights in the shape of Llama 3 8B
 
-Greedy, 16 new tokens; zero-shot, with one fixed prefix of eight solved examples, and over three LoRA adapters. Each side runs in
-a process of its own, one after the other.
+Decoding is greedy, with 16 new tokens. The cases are zero-shot, one fixed prefix of eight solved examples, and three
+LoRA adapters. Each side runs in a separate process, one after the other.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 
 def prompts_of(n: int, adapters: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Each case's prompts from the sample domain, and those that only DomainLLM is asked (their names begin with "own")."""
+    """The prompts of each case, from the sample domain. Only DomainLLM answers the cases that begin with "own"."""
     questions = [row["input"] for row in rows("routing_test.jsonl")]
     fixed = rows("routing_train.jsonl")[:8]
     shots = [[role, row[key]] for row in fixed for role, key in (("user", "input"), ("assistant", "target"))]
@@ -112,7 +113,7 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dict[str, Any]) -> dict[str, Any]:
-    """{name: what that side measured}; a side that is not installed is left out, saying how to install it."""
+    """{name: the side's measurements}. A side that is not installed is left out, and its install command is printed."""
     shared = {k: v for k, v in cases.items() if not k.startswith("own")}
     few = {f"zero-shot, {args.peer_nf4} prompts": cases["zero-shot"][: args.peer_nf4]}
     ours = {**shared, "one adapter": cases["own: one adapter"]}
@@ -147,14 +148,14 @@ def sides(args: argparse.Namespace, work: Path, plan: dict[str, Any], cases: dic
 
 
 def warm_up(prompts: Sequence[dict[str, Any]], spare: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Other questions with the case's adapters, so that loading is not timed and no measured prompt is known beforehand."""
+    """Warm-up prompts: other questions with the case's adapters. Loading is not timed, no measured prompt is cached."""
     adapters = list(dict.fromkeys(p["adapter"] for p in prompts))
     turns = [[s["messages"][0], s["messages"][-1]] for s in spare]
     return [{"messages": turns[i % len(turns)], "adapter": a} for i, a in enumerate(adapters)]
 
 
 def child(work: Path, name: str, plan: dict[str, Any], settings: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Run a measuring process, with `settings` in its environment, to its end; its failure ends the benchmark."""
+    """Run a measuring process with `settings` in its environment and wait for it. Its failure ends the benchmark."""
     stem = "".join(c if c.isalnum() else "-" for c in name)
     given, out = work / f"{stem}.plan.json", work / f"{stem}.json"
     given.write_text(json.dumps(plan), encoding="utf-8")
@@ -199,7 +200,7 @@ def summary(
 def floor_of(
     prompts: list[Any], texts: list[str], config: Any, tokenizer: Any, speed: dict[str, float], most: int
 ) -> dict[str, Any]:
-    """The least work for these texts, and its seconds on this machine; tokens are counted by the tokenizer, at most `most` each."""
+    """The least work for these texts, and its seconds on this machine. At most `most` tokens of a text count."""
     from benchmarks.chain_sides import template
     from benchmarks.floors import floor_seconds, least_work
 
@@ -212,7 +213,10 @@ def floor_of(
 def row(
     name: str, case: str, facts: dict[str, Any], runs: dict[str, Any], reference: dict[str, Any], floors: dict[str, Any]
 ) -> dict[str, Any]:
-    """`same_texts` is the share equal to the reference's: one by one in full precision, or among nf4 sides DomainLLM's."""
+    """One row of the results. `same_texts` is the share of texts equal to the reference's.
+
+    The reference answers one by one in full precision; for nf4 sides it is DomainLLM.
+    """
     ours_nf4 = runs.get(f"{OURS} (nf4)")
     compared = ours_nf4 if "nf4" in name else reference
     wanted = compared["cases"].get(case, {}).get("texts") if compared else None
@@ -231,7 +235,7 @@ def row(
 
 
 def ratios(runs: dict[str, Any]) -> dict[str, Any]:
-    """How many times as long as DomainLLM each other side took, by case; and three adapters mixed against one."""
+    """Time of each other side divided by DomainLLM's, by case; and three mixed adapters against one."""
     found: dict[str, Any] = {}
     for name, run in runs.items():
         ours = runs.get(f"{OURS} (nf4)" if "nf4" in name else OURS)
@@ -246,23 +250,24 @@ def ratios(runs: dict[str, Any]) -> dict[str, Any]:
 
 
 def notes(args: argparse.Namespace, runs: dict[str, Any]) -> list[str]:
-    told = [
+    lines = [
         "Each side in a process of its own, one after the other; models loaded and warmed up before timing.",
-        f"Seconds are medians of {args.repeats} ({OURS}), {min(3, args.repeats)} (one padded batch) or one timing (the others).",
-        f"{OURS} drops what it kept of earlier prompts before each timing; seconds_with_prefix_kept is a second batch of other "
-        "questions behind the same eight examples, their state still kept.",
-        f"On nf4, {OURS} keeps the 4-bit weights unpacked where memory allows and the peer unpacks them at every step; the peer "
-        f"was asked {args.peer_nf4} zero-shot prompts, and so was {OURS} for that ratio: nothing is scaled.",
-        "The floor reads every distinct beginning once and decodes all rows together, at the machine's own best matrix product "
-        "and memory reading, measured before and after the sides.",
+        f"Seconds are medians of {args.repeats} ({OURS}) or {min(3, args.repeats)} timings (one padded batch). "
+        "The others are timed once.",
+        f"{OURS} empties its prefix cache before each timing. seconds_with_prefix_kept is a second batch: "
+        "other questions after the same eight examples, whose keys and values are still cached.",
+        f"On nf4, {OURS} keeps the 4-bit weights unpacked where memory allows, and the peer unpacks them at "
+        f"every step. The peer answered {args.peer_nf4} zero-shot prompts, and for that ratio so did {OURS}: nothing is scaled.",
+        "The floor reads every distinct prefix once and decodes all rows together, at the machine's best speed of "
+        "matrix products and memory reads, measured before and after the sides.",
     ]
     if not any(name.startswith(PEER) for name in runs):
-        told.append(f"{PEER} was not measured: not installed, or not among --sides. Install: {INSTALL}")
+        lines.append(f"{PEER} was not measured: not installed, or not among --sides. Install: {INSTALL}")
     import torch
 
     if not torch.cuda.is_available():
-        told.append("No GPU here: --shape llama-8b was not run.")
-    return told
+        lines.append("No GPU here: --shape llama-8b was not run.")
+    return lines
 
 
 if __name__ == "__main__":

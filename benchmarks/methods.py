@@ -1,13 +1,20 @@
-"""Every adaptation method on the same number of tokens, NF4 base: intents of Banking77 (labels) and sentences of E2E (generation).
+"""Every adaptation method on the same number of training tokens, on an NF4 base.
 
-python -m benchmarks.methods --data FOLDER [--task e2e] [--work runs/bench/methods] [--methods lora,ia3] [--tokens N] [--questions N] [--rates NAME]
+python -m benchmarks.methods --data FOLDER [--task e2e] [--work runs/bench/methods] [--methods lora,ia3]
+                             [--tokens N] [--questions N] [--rates NAME]
 
-FOLDER holds banking77/{train,test}_small.jsonl, e2e/{train,test}.jsonl and medquad_ghr/corpus.jsonl, whose prose belongs to neither
-task: what an adapter adds to its bits per byte is what was forgotten. Each method trains at its default rate and at three times that,
-then at nine times or a third of it, whichever lies beyond the better one; the rate is chosen by the loss on examples kept from
-training, and that adapter answers the test questions. With --rates methods_banking77 the rates chosen there are taken instead: a
-third of the time, but not every method's rate carries over from task to task (docs/methods.md). Every method × rate is a folder of its own: run
-the command again, and it continues.
+The tasks are Banking77's intents (labels) and E2E's sentences (generation). FOLDER holds
+banking77/{train,test}_small.jsonl, e2e/{train,test}.jsonl and medquad_ghr/corpus.jsonl. That corpus belongs to neither
+task. Forgetting is the number of bits per byte that an adapter adds on it.
+
+Each method trains at its default learning rate and at three times that rate. If the default was better, it then trains at
+a third of it, else at nine times. The loss on held-out training examples chooses the rate. The adapter trained at that
+rate answers the test questions.
+
+--rates methods_banking77 takes the rates chosen there and needs a third of the time, but not every
+method's rate is good for another task (docs/methods.md).
+
+Each pair of method and rate has its own folder. Run the command again to continue.
 """
 
 from __future__ import annotations
@@ -26,7 +33,7 @@ from benchmarks.runs import RESULTS, save
 from domainkit.storage import write_text
 
 STEP = 3.0
-"""Between two rates that are tried."""
+"""Factor between two rates."""
 BASE = "builtin:smollm2-135m"
 FILES = {
     "banking77": ("banking77/train_small.jsonl", "banking77/test_small.jsonl"),
@@ -34,12 +41,12 @@ FILES = {
 }
 GENERAL = "medquad_ghr/corpus.jsonl"
 DEV, PASSAGES = 80, 8
-"""Examples kept for choosing the rate; passages of general prose."""
+"""Held-out examples that choose the rate; passages of general prose."""
 OPTIONS: dict[str, dict[str, Any]] = {"multitask_prompt_tuning": {"tasks": ["only"]}}
 PLAIN = ("last_layers", "full")
-"""Methods that train the base's own weights, which NF4 does not hold: their base is unquantised, and the table says so."""
+"""Methods that train the base's own weights. NF4 weights cannot be trained, so their base is not quantised."""
 UNQUANTISED = "base, unquantised"
-"""What those methods' forgetting is counted from."""
+"""The reference of those methods' forgetting."""
 
 
 def main() -> None:
@@ -81,7 +88,7 @@ def main() -> None:
 
 
 def options(args: argparse.Namespace) -> list[str]:
-    """What was set otherwise than by default, for the command that the results state."""
+    """The options that differ from their defaults, for the command in the results."""
     return [
         f"--{k} {getattr(args, k)}"
         for k in ("task", "tokens", "questions", "rates", "methods", "name")
@@ -90,7 +97,7 @@ def options(args: argparse.Namespace) -> list[str]:
 
 
 def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """The best rate's figures and all that were tried: one row of the table, or the reason why there is none."""
+    """One row of the table: the best rate's figures and every rate's loss, or the reason of the failure."""
     from domainkit.adapters.methods import METHODS
 
     default, source = METHODS.load(name).default_learning_rate(135_000_000)
@@ -128,13 +135,13 @@ def chosen_before(results: str | None) -> dict[str, float]:
 
 
 def best_of(tried: dict[float, dict[str, Any]]) -> float | None:
-    """The rate of the lowest loss on the examples kept from training."""
+    """The rate with the lowest loss on the held-out examples."""
     good = {rate: found["dev_loss"] for rate, found in tried.items() if "dev_loss" in found}
     return min(good, key=lambda rate: good[rate]) if good else None
 
 
 def job(name: str, rate: float, args: argparse.Namespace, *, answer: bool = False) -> dict[str, Any]:
-    """One training, or its answers to the test, in a process of its own, so that its peak of memory is its own; done once."""
+    """One training, or its answers to the test, in a separate process, which measures its peak memory. Done once."""
     folder = args.work / args.task / f"{name}-{rate:.6g}"
     asked = {
         "method": name,
@@ -183,7 +190,7 @@ def run_one(asked: dict[str, Any]) -> None:
 
 
 def parts(asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-    """(examples to train on, examples kept for choosing the rate), of train; no question is in both."""
+    """(training examples, held-out examples that choose the rate), from the training rows. No question is in both."""
     from domainkit import read_examples
     from domainkit.corpus.split import split
 
@@ -194,7 +201,7 @@ def parts(asked: dict[str, Any]) -> tuple[list[Any], list[Any]]:
 
 
 def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What training cost and how well the adapter predicts. Seconds are of the training loop alone."""
+    """The cost of training, and how well the adapter predicts. Seconds are those of the training loop only."""
     from domainkit import TrainConfig, train
     from domainkit.models.load import load_base
     from domainkit.training.examples_to_ids import tokenize_examples
@@ -230,7 +237,7 @@ def trained(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
-    """Nats per target token of the kept examples, and bits per byte of general prose."""
+    """Nats per target token of the held-out examples, and bits per byte of general prose."""
     from domainkit.adapters.tuned_model import load_adapted
     from domainkit.corpus.read_files import read_documents
     from domainkit.models.load import load_base
@@ -250,7 +257,7 @@ def losses(asked: dict[str, Any], adapter: Path | None) -> dict[str, float]:
 
 
 def answers(asked: dict[str, Any], adapter: Path | None) -> dict[str, Any]:
-    """Share of right labels, with answers held to the list of them; or token F1 against the best of a sentence's references."""
+    """Accuracy of answers constrained to the labels, or token F1 against the nearest of a sentence's references."""
     from domainkit import DomainLLM, read_examples
     from domainkit.evaluation.metrics.token_f1 import overlap_f1, tokens
 

@@ -1,4 +1,7 @@
-"""LangChain's standard suite for ChatHuggingFace over the packaged SmolLM2-135M, nothing overridden; run by benchmarks.standard_suite."""
+"""LangChain's standard suite for ChatHuggingFace over the packaged SmolLM2-135M, with nothing overridden.
+
+benchmarks.standard_suite runs it.
+"""
 
 from __future__ import annotations
 
@@ -38,5 +41,5 @@ class TestUnit(Peer, ChatModelUnitTests):
 class TestIntegration(Peer, ChatModelIntegrationTests):
     @property
     def model_override_value(self) -> str:
-        """Some folder of weights, which is what another model is to it."""
+        """A folder of weights: ChatHuggingFace names another model by its folder."""
         return str(Path(tempfile.gettempdir()) / "another-model")

@@ -1,4 +1,4 @@
-"""Running commands for a benchmark: timed, with what they print passed through, and recorded without this machine's paths."""
+"""Runs a benchmark's commands: timed, with their output shown, and recorded without this machine's paths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def timed(command: list[str]) -> dict[str, float]:
-    """Run to the end; wall and processor seconds. A failing command ends the benchmark."""
+    """Run a command and wait for it; return wall and processor seconds. A failing command ends the benchmark."""
     print("$", " ".join(command), flush=True)
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True)
@@ -31,7 +31,7 @@ def domainkit(*words: str | Path) -> list[str]:
 
 
 def plain(command: list[str], **places: Path) -> str:
-    """The command as a reader would type it: folders by name instead of by this machine's path."""
+    """The command as a reader types it: folders by their names, without this machine's paths."""
     text = " ".join(command).replace(f"{sys.executable} -m domainkit", "domainkit").replace(sys.executable, "python")
     for name, path in places.items():
         text = text.replace(str(path), name)
@@ -39,7 +39,7 @@ def plain(command: list[str], **places: Path) -> str:
 
 
 def save(name: str, facts: dict[str, Any]) -> Path:
-    """benchmarks/results/NAME.json, with the environment and the day."""
+    """Write benchmarks/results/NAME.json, with the environment and the date."""
     path = RESULTS / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     facts = {**facts, "environment": environment(), "created": datetime.now(UTC).date().isoformat()}
@@ -49,7 +49,7 @@ def save(name: str, facts: dict[str, Any]) -> Path:
 
 
 def variants_of(run: Path) -> list[dict[str, Any]]:
-    """The figures of a run's variants: what the README's tables are made from."""
+    """The figures of a run's variants, from which the README's tables are made."""
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     keep = (
         "name",

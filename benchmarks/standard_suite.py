@@ -1,9 +1,9 @@
-"""LangChain's standard suite on DomainLLM and, as it is, on ChatHuggingFace: how many tests pass, fail and are skipped.
+"""LangChain's standard suite on DomainLLM and on ChatHuggingFace: how many tests pass, fail and are skipped.
 
 python -m benchmarks.standard_suite
 
-The same suite, the same 135M base, 40 new tokens. A test that does not apply (images, PDFs) is skipped by the suite itself, and so
-is one whose feature the model does not claim.
+Both run the same suite with the same 135M base and 40 new tokens. The suite itself skips tests that do not apply
+(images, PDFs) and tests of features that the model does not claim.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def counts(file: str) -> dict[str, dict[str, int]]:
     found: dict[str, Counter[str]] = {"TestUnit": Counter(), "TestIntegration": Counter()}
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        # Warnings are the peer's own affair here; a failing suite is a result, not a fault of the benchmark.
+        # The peer's warnings are not errors here. A failing suite is a result, not an error of the benchmark.
         command = [sys.executable, "-m", "pytest", "-q", "-W", "default", "-k", "TestUnit or TestIntegration"]
         subprocess.run([*command, f"--junitxml={report}", file], cwd=ROOT, check=False)
         for case in ElementTree.parse(report).iter("testcase"):

@@ -1,6 +1,6 @@
 """The measured tables of README.md and docs/methods.md, made from benchmarks/results/*.json.
 
-python -m benchmarks.tables          writes them between their marks
+python -m benchmarks.tables     writes them between their marks
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 PAGES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "docs/methods.md"))
 
 STOLEN = 0.05
-"""Share of a core taken by the machine's host that a table tells of."""
+"""A table mentions steal time (a core's time that the host gave to other machines) above this share."""
 
 
 def percent(estimate: dict[str, Any] | None) -> str:
@@ -52,19 +52,20 @@ def banking77(facts: dict[str, Any]) -> str:
 
 
 def pace(facts: dict[str, Any]) -> list[str]:
-    """The plain script's speed alone, where it was not trained to its end."""
+    """The plain script's speed only, where its training was not completed."""
     found = facts.get("training_examples_per_second")
     if not found:
         return []
     ours, theirs = found["domainkit"], found["stock_script"]
     return [
-        f"Training in batches of 16, an eighth of an epoch each, one after the other: domainkit {ours:.1f} examples/s, a plain script of the "
-        f"stock libraries {theirs:.1f} ({ours / theirs:.1f} times as long)."
+        "Training an eighth of an epoch in batches of 16, one side after the other: "
+        f"domainkit {ours:.1f} examples/s, a plain script of the stock libraries {theirs:.1f} examples/s "
+        f"({ours / theirs:.1f} times as long)."
     ]
 
 
 def beside(facts: dict[str, Any]) -> str:
-    """The plain script beside domainkit. Its accuracy is told only when it trained its four epochs."""
+    """The plain script and domainkit. Its accuracy is reported only if it trained for its four epochs."""
     stock, [free] = facts["stock_script"], facts["free_decoding"]
     tuned = next(v for v in facts["variants"] if v["name"] == "tuned")
     speed, n = facts["training_examples_per_second"], tuned["metrics"]["label_accuracy"]["n"]
@@ -114,7 +115,7 @@ def medquad_ghr(facts: dict[str, Any]) -> str:
 
 
 def chain_throughput(facts: dict[str, Any]) -> str:
-    """Seconds of each side by case, how many times as long as DomainLLM's, and what memory comes to."""
+    """Seconds of each side by case, their ratio to DomainLLM's, and peak memory."""
     cases = ("zero-shot", "eight examples", "three adapters")
     head = ["seconds (times DomainLLM's), same texts", *cases, "peak memory, MiB"]
     rows = []
@@ -145,19 +146,19 @@ def _beside_the_table(facts: dict[str, Any]) -> list[str]:
     ours = {r["case"]: r for r in facts["sides"].get("DomainLLM", [])}
     kept = ours.get("eight examples", {}).get("seconds_with_prefix_kept")
     if kept is not None:
-        lines.append(f"A second batch behind the same eight examples takes DomainLLM {kept:.1f} s.")
+        lines.append(f"With the eight examples in its prefix cache, DomainLLM takes {kept:.1f} s for a second batch.")
     for case in ("zero-shot", "eight examples"):
         if "share_of_floor" in ours.get(case, {}):
-            lines.append(f"DomainLLM works at {100 * ours[case]['share_of_floor']:.0f} % of the floor ({case}).")
+            lines.append(f"DomainLLM reaches {100 * ours[case]['share_of_floor']:.0f} % of the floor's speed ({case}).")
     mixed = facts["ratios"].get("three adapters mixed, against one")
     if mixed is not None:
-        lines.append(f"Three adapters mixed take {mixed:.2f} × the time of one.")
+        lines.append(f"A batch that mixes three adapters takes {mixed:.2f} × the time of one adapter.")
     for side, found in facts["ratios"].items():
         if "nf4" in side:
             lines += [f"On NF4, {side.split()[0]} takes {r:.1f} × DomainLLM's time ({c})." for c, r in found.items()]
     stolen = [r.get("stolen_seconds", 0.0) / r["seconds"] for found in facts["sides"].values() for r in found]
     if max(stolen) > STOLEN:
-        lines.append(f"The machine's host took up to {100 * max(stolen):.0f} % of a core meanwhile.")
+        lines.append(f"In that time the host gave up to {100 * max(stolen):.0f} % of a core to other machines.")
     return lines
 
 
@@ -193,16 +194,18 @@ def chain_memory(facts: dict[str, Any]) -> str:
 def small_batch_linear(facts: dict[str, Any]) -> str:
     gain = facts["times_as_fast"]
     return (
-        f"Passes of {facts['used_from']} to {facts['used_to']} tokens compute W xᵀ in place of x Wᵀ: their linear layers are "
-        f"{gain['median']:.1f} times as fast ({gain['least']:.1f} to {gain['most']:.1f}, by the number of tokens)."
+        f"Passes of {facts['used_from']} to {facts['used_to']} tokens compute W xᵀ in place of x Wᵀ: "
+        f"their linear layers are {gain['median']:.1f} times as fast "
+        f"({gain['least']:.1f} to {gain['most']:.1f}, by the number of tokens)."
     )
 
 
 def batch_invariance(facts: dict[str, Any]) -> str:
     return (
-        f"Asked alone and in random batches: {facts['differing']} of {facts['answers']} texts differ, half of them greedy, "
-        f"half drawn; {100 * facts['share_of_tokens_recomputed']:.2f} % of the tokens were so near a tie that they were "
-        f"computed again alone."
+        f"Batch invariance: {facts['answers']} requests, half of them greedy and half sampled, are answered alone "
+        f"and in random batches. {facts['differing']} of the {facts['answers']} texts differ. "
+        f"{100 * facts['share_of_tokens_recomputed']:.2f} % of the tokens were too near a tie "
+        "and were recomputed alone."
     )
 
 
@@ -211,11 +214,14 @@ def soak(facts: dict[str, Any]) -> str:
     whole, kept = facts["resident_bytes_after_each_round"], facts["kept_beginnings_bytes"]
     rounds = ", ".join(number((w - k) / 2**20) for w, k in zip(whole, kept, strict=True))
     return (
-        f"{asked:,} requests of {len(facts['asked'])} kinds from {facts['threads']} threads over the base and three adapters, streams closed, "
-        f"requests cancelled and failing among them: {len(facts['faults'])} answers differed from the same request's alone or failed "
-        f"otherwise than they should, {facts['hung']} hung; {facts['tokens_settled']} tokens were settled alone. MiB resident at rest after "
-        f"each of the {facts['rounds']} rounds, without the beginnings of prompts that are kept for later ones "
-        f"({', '.join(number(k / 2**20) for k in kept)}): {rounds}."
+        f"{asked:,} requests of {len(facts['asked'])} kinds "
+        f"from {facts['threads']} threads over the base and three adapters. "
+        "Some streams are closed early, some requests are cancelled, and some must fail. "
+        f"{len(facts['faults'])} answers differed from the answer to the same request alone, "
+        "or failed with a wrong error. "
+        f"{facts['hung']} requests hung. {facts['tokens_settled']} tokens were recomputed alone for batch invariance. "
+        f"Resident memory at rest after each of the {facts['rounds']} rounds, without the prefix cache: {rounds} MiB. "
+        f"The prefix cache held {', '.join(number(k / 2**20) for k in kept)} MiB."
     )
 
 
@@ -224,7 +230,7 @@ def verdict(facts: dict[str, Any]) -> str:
 
 
 def methods(facts: dict[str, Any]) -> str:
-    """Best first, after the base itself; a method that failed says why in place of its figures. Every rate's loss is told."""
+    """The base, then the methods, best first. A failed method shows its reason. Every rate's loss is reported."""
     base = facts["base_itself"]
     done = sorted((m for m in facts["methods"] if "score" in m), key=lambda m: -m["score"])
     lora = next((m for m in done if m["method"] == "lora"), None)
@@ -260,7 +266,7 @@ def methods(facts: dict[str, Any]) -> str:
         f"{score} (± standard error)",
         "against LoRA",
         "rate",
-        "loss kept",
+        "held-out loss",
         "forgetting",
         "trained weights",
         "file MiB",
@@ -292,7 +298,7 @@ def _error(scores: list[float]) -> float:
 
 
 def _rates(done: list[dict[str, Any]]) -> str:
-    """What each rate came to: whether a method is behind for its rate."""
+    """The loss at each rate: it shows whether a method's rank is due to its rate."""
     lines = []
     for m in done:
         tried = ", ".join(
@@ -300,11 +306,11 @@ def _rates(done: list[dict[str, Any]]) -> str:
             for t in m["tried"]
         )
         lines.append([m["method"], f"{m['default']:.2g}", tried])
-    return table(["method", "default rate", "loss on the kept examples by rate"], lines)
+    return table(["method", "default rate", "held-out loss by rate"], lines)
 
 
 def carried(facts: dict[str, Any]) -> str:
-    """E2E at the rates that were best on Banking77, beside E2E at its own; the difference is paired by input."""
+    """E2E at the rates that were best on Banking77, and at its own best rates. The difference is paired by input."""
     own = {m["method"]: m for m in _read("methods_e2e")["methods"] if "score" in m}
     rows = [
         [
@@ -341,7 +347,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def filled(text: str) -> str:
-    """A page's text with every marked table made anew; a table without results says so."""
+    """A page's text with every marked table written again. A table without results says so."""
     for name, make in TABLES.items():
         body = make(_read(name)) if (RESULTS / f"{name}.json").exists() else "not measured yet"
         pattern = re.compile(rf"(<!-- table:{name} -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -1,9 +1,10 @@
-"""Banking77: 770 training rows, 308 test questions, 77 labels. domainkit's two commands beside a plain script of the stock libraries.
+"""Banking77: domainkit's two commands against a plain script of the stock libraries.
 
 python -m benchmarks.decision.banking77 --data FOLDER [--work runs/bench/banking77]
 
-FOLDER holds banking77/train_small.jsonl and test_small.jsonl. Both sides train and answer in one run, one after the other.
-Settings were chosen on a part of train (`--choose`), never on test.
+FOLDER holds banking77/train_small.jsonl (770 rows, 77 labels) and test_small.jsonl (308 questions).
+Both sides train and answer in one run, one after the other.
+`--choose` compares settings on a part of the training rows. The settings below were chosen so.
 """
 
 from __future__ import annotations
@@ -126,8 +127,7 @@ def run_stock(train: Path, test: Path, out: Path, epochs: float) -> None:
 
 
 def pace(train: Path, test: Path, work: Path, rounds: int = 3) -> dict[str, float]:
-    """Training examples a second of both sides, the median of `rounds`: an eighth of an epoch each, one after the other, in batches
-    of 16."""
+    """Training examples per second of both sides: the median of `rounds` runs of 1/8 epoch, batches of 16."""
     few = work / "few.jsonl"
     few.write_text("".join(test.read_text(encoding="utf-8").splitlines(keepends=True)[:2]), encoding="utf-8")
     found: dict[str, list[float]] = {"domainkit": [], "stock_script": []}

@@ -1,6 +1,7 @@
-"""medquad_ghr: 581 training questions, 290 test questions on conditions no training row names, 1,580 documents.
+"""medquad_ghr: 581 training questions, 1,580 documents, and 290 test questions on conditions outside the training rows.
 
-The whole ladder, per kind of question: closed-book tuned, RAG, the right document, tuned with RAG, trained with passages.
+The whole ladder by kind of question: tuned without documents, RAG, the right document, tuned with RAG, and trained with
+passages.
 
 python -m benchmarks.decision.medquad --data FOLDER [--work runs/bench/medquad]
 """

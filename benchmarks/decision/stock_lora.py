@@ -1,4 +1,4 @@
-"""What a user would write instead, with the stock libraries: NF4 base, PEFT LoRA, transformers.Trainer, padded generate.
+"""The same training and answers with the stock libraries: NF4 base, PEFT LoRA, transformers.Trainer, padded generate.
 
 python benchmarks/decision/stock_lora.py --base FOLDER --train train.jsonl --test test.jsonl --out stock.json
 """
