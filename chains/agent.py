@@ -215,7 +215,7 @@ def _with_usage(messages: Sequence[BaseMessage]) -> AIMessage:
             meta[key] = sum(seconds)
     meta["queries"] = [str(call["args"].get(QUERY, "")) for m in turns for call in m.tool_calls]
     meta["passages"] = passage_rows(_passages_of(messages))
-    used: list[dict[str, Any]] = [dict(m.usage_metadata) for m in turns if m.usage_metadata]
+    usages: list[dict[str, Any]] = [dict(m.usage_metadata) for m in turns if m.usage_metadata]
     counted = ("input_tokens", "output_tokens", "total_tokens")
-    usage = {key: sum(u[key] for u in used) for key in counted} if used else None
+    usage = {key: sum(u[key] for u in usages) for key in counted} if usages else None
     return turns[-1].model_copy(update={"response_metadata": meta, "usage_metadata": usage})

@@ -103,8 +103,8 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
         questions = [text_of(q) for q in inputs]
         shots = self.choose_shots(questions) if self.choose_shots else [list(self.shots)] * len(questions)
         return [
-            (self._messages(text, _system(question), examples, own), own)
-            for question, text, examples, own in zip(inputs, questions, shots, passages, strict=True)
+            (self._messages(text, _system(question), examples, documents), documents)
+            for question, text, examples, documents in zip(inputs, questions, shots, passages, strict=True)
         ]
 
     def _messages(

@@ -18,7 +18,7 @@ def context_examples(
 
     The user turn is the one that `answer_chain` writes: training and inference see the same prompt.
     """
-    return [_in_context(e, shown, context_prompt) for e, shown in zip(examples, passages, strict=True)]
+    return [_in_context(e, documents, context_prompt) for e, documents in zip(examples, passages, strict=True)]
 
 
 def _in_context(example: Example, passages: Sequence[Document], context_prompt: str) -> Example:

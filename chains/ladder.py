@@ -185,11 +185,11 @@ def fixed_shots(examples: Sequence[Example], k: int, seed: int) -> list[Example]
     once."""
     order = list(examples)
     random.Random(seed).shuffle(order)
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     rounds = []
     for position, example in enumerate(order):
-        seen[example.target] = seen.get(example.target, 0) + 1
-        rounds.append((seen[example.target], position, example))
+        counts[example.target] = counts.get(example.target, 0) + 1
+        rounds.append((counts[example.target], position, example))
     return [example for _, _, example in sorted(rounds, key=lambda r: r[:2])[:k]]
 
 

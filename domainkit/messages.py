@@ -184,10 +184,10 @@ def _read_call(text: str, body: int, tools: Sequence[JsonObject]) -> tuple[ToolC
     close = text.find(CALL_CLOSE, end)
     # The token limit or a stop string may cut off the closing marker. The call itself is whole.
     body_end, after = (len(text), len(text)) if close < 0 else (close, close + len(CALL_CLOSE))
-    written = text[body:body_end].strip()
+    value_text = text[body:body_end].strip()
     if text[end:body_end].strip():
-        return InvalidToolCall("more than one JSON value", written), after
-    return check_call(value, tools, text=written), after
+        return InvalidToolCall("more than one JSON value", value_text), after
+    return check_call(value, tools, text=value_text), after
 
 
 def _bare_call(text: str, tools: Sequence[JsonObject]) -> ToolCall | None:

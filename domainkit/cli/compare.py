@@ -67,8 +67,8 @@ def compare(
     flags = {name: value for name, value in context.params.items() if name not in ("settings", "fit")}
     values = read_settings(settings or [], {k: str(v) if isinstance(v, Path) else v for k, v in flags.items()})
     training = fit_config(values, fit)
-    own = take_own_options(values, set(flags) - set(CompareConfig.model_fields), CompareConfig.model_fields)
-    require(own, "task", "out")
+    command_options = take_own_options(values, set(flags) - set(CompareConfig.model_fields), CompareConfig.model_fields)
+    require(command_options, "task", "out")
 
     from rich.console import Console
 
@@ -76,9 +76,11 @@ def compare(
     from domainkit.comparison.compare import compare as run
     from domainkit.report.terminal import print_table
 
-    run_folder = Path(own.pop("out"))
-    lists: dict[str, Any] = {name: split_names(own.pop(name, None)) for name in ("curve", "replicas", "variants")}
-    paths: dict[str, Any] = {name: Path(value) for name, value in own.items() if value}
+    run_folder = Path(command_options.pop("out"))
+    lists: dict[str, Any] = {
+        name: split_names(command_options.pop(name, None)) for name in ("curve", "replicas", "variants")
+    }
+    paths: dict[str, Any] = {name: Path(value) for name, value in command_options.items() if value}
     with comparing() as on_progress:
         results = run(
             **paths,

@@ -99,8 +99,8 @@ def _disk() -> Finding:
     folder = cache_dir()
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     free = shutil.disk_usage(existing).free / 2**30
-    used = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**30 if folder.exists() else 0.0
-    fact = f"{folder} ({used:.1f} GiB used, {free:.1f} GiB free)"
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**30 if folder.exists() else 0.0
+    fact = f"{folder} ({size:.1f} GiB used, {free:.1f} GiB free)"
     return Finding(free > 2, "model cache", fact, "free some space, or set DOMAINKIT_CACHE to a folder on another disk")
 
 

@@ -32,11 +32,9 @@ def methods(
 
     console = Console()
     if console.width < WIDE:
-        for known in METHODS:
-            what, defaults, rate, works = _row(METHODS.load(known))
-            console.print(
-                f"[bold]{known}[/bold]  {works}\n{what}\ndefaults: {defaults}\nrate {rate}\n", highlight=False
-            )
+        for kind in METHODS:
+            what, defaults, rate, works = _row(METHODS.load(kind))
+            console.print(f"[bold]{kind}[/bold]  {works}\n{what}\ndefaults: {defaults}\nrate {rate}\n", highlight=False)
         typer.echo(MORE)
         return
     grid = Grid(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
@@ -44,8 +42,8 @@ def methods(
     for column, ratio in (("What it is", 5), ("Defaults", 3), ("Learning rate", 4)):
         grid.add_column(column, ratio=ratio, overflow="fold")
     grid.add_column("Bases", ratio=1)
-    for known in METHODS:
-        grid.add_row(known, *_row(METHODS.load(known)))
+    for kind in METHODS:
+        grid.add_row(kind, *_row(METHODS.load(kind)))
     console.print(grid)
     typer.echo(MORE)
 
@@ -54,12 +52,12 @@ def _row(config: Any) -> tuple[str, str, str, str]:
     """(what it is, its defaults, its rate and source, precisions), each as text."""
     what = " ".join((config.__doc__ or "").split())
     fields = {n: f.get_default(call_default_factory=True) for n, f in config.model_fields.items() if n != "kind"}
-    shown = [f"{n}={_short(v)}" for n, v in fields.items() if v not in (None, False, (), 0, 0.0)]
+    defaults = [f"{n}={_short(v)}" for n, v in fields.items() if v not in (None, False, (), 0, 0.0)]
     small, source = config.default_learning_rate()
     large, large_source = config.default_learning_rate(10**10)
     rate = f"{small:g}: {source}" if small == large else f"{small:g}: {source}; {large:g} over 1B: {large_source}"
     works = [label for key, label in PRECISIONS.items() if key in getattr(config, "precisions", PRECISIONS)]
-    return what, " ".join(shown) or "none", rate, " ".join(works)
+    return what, " ".join(defaults) or "none", rate, " ".join(works)
 
 
 def _short(value: Any) -> str:

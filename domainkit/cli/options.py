@@ -19,8 +19,8 @@ def describe_fields(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> 
     for name, field in model.model_fields.items():
         if name not in leave_out:
             default = field.get_default(call_default_factory=True)
-            shown = "left out" if default in (None, {}) else default
-            paragraphs.append(f"{name} ({shown}): {field_help(model, name)}")
+            value = "left out" if default in (None, {}) else default
+            paragraphs.append(f"{name} ({value}): {field_help(model, name)}")
     return "\n\n".join(paragraphs)
 
 

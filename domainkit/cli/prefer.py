@@ -50,22 +50,22 @@ def prefer(
     # The signature above is the only list of this command's options: `context.params` has their values by name.
     flags = {name: value for name, value in context.params.items() if name not in ("settings", "resume")}
     values = read_settings(settings or [], flags)
-    own = take_own_options(values, ("data", "adapter", "reward", "out"), PreferenceConfig.model_fields)
-    require(own, "data", "out")
+    options = take_own_options(values, ("data", "adapter", "reward", "out"), PreferenceConfig.model_fields)
+    require(options, "data", "out")
     config = parse_config(values, PreferenceConfig)
 
     from domainkit.training.objectives import OBJECTIVES, need_trl
 
     OBJECTIVES[config.objective]  # raises for an unknown name before anything is read
     need_trl()
-    rows = _read(config.objective, Path(own["data"]))
+    rows = _read(config.objective, Path(options["data"]))
 
     from domainkit.training.preference.train_preference import train_preference
 
-    made = train_preference(
-        rows, config, Path(own["out"]), reward=own.get("reward"), start=own.get("adapter"), resume=resume
+    trained = train_preference(
+        rows, config, Path(options["out"]), reward=options.get("reward"), start=options.get("adapter"), resume=resume
     )
-    _print_change(made)
+    _print_change(trained)
 
 
 def _read(objective: str, path: Path) -> Any:
@@ -77,12 +77,12 @@ def _read(objective: str, path: Path) -> Any:
     return readers[OBJECTIVES.load(objective).row_kind](path)
 
 
-def _print_change(made: Adapter) -> None:
+def _print_change(adapter: Adapter) -> None:
     """Print how the answers changed in training."""
-    assert made.card is not None
-    assert made.card.preference is not None
-    facts = made.card.preference
-    typer.echo(f"\nAdapter: {made.folder}")
+    assert adapter.card is not None
+    assert adapter.card.preference is not None
+    facts = adapter.card.preference
+    typer.echo(f"\nAdapter: {adapter.folder}")
     typer.echo(f"Reference: {facts['reference']} (β = {facts['beta']:g})")
     before, after = facts["before"], facts["after"]
     if before and after:
@@ -93,4 +93,4 @@ def _print_change(made: Adapter) -> None:
         if before["reward"] is not None and after["reward"] is not None:
             parts.insert(0, f"{facts['reward']} {before['reward']:.3g} → {after['reward']:.3g}")
         typer.echo(f"{', '.join(parts)}, on answers sampled to {after['prompts']} training prompts")
-    typer.echo(f'Next: domainkit ask --adapter {made.folder} "your question"')
+    typer.echo(f'Next: domainkit ask --adapter {adapter.folder} "your question"')

@@ -48,17 +48,17 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def take_own_options(values: dict[str, Any], own: Collection[str], fields: Collection[str]) -> dict[str, Any]:
-    """Remove and return the command's `own` options. The rest must be `fields` of its config, dotted keys by their
+def take_own_options(values: dict[str, Any], names: Collection[str], fields: Collection[str]) -> dict[str, Any]:
+    """Remove and return the command's options `names`. The rest must be `fields` of its config, dotted keys by their
     first part.
 
     Raises ConfigError with the nearest name for an unknown option.
     """
     for key in values:
         head = key.partition(".")[0]
-        if key not in own and head not in fields:
-            raise ConfigError(f"unknown option '{key}'", next_step=suggestion(head, [*own, *fields]))
-    return {k: values.pop(k) for k in list(values) if k in own}
+        if key not in names and head not in fields:
+            raise ConfigError(f"unknown option '{key}'", next_step=suggestion(head, [*names, *fields]))
+    return {k: values.pop(k) for k in list(values) if k in names}
 
 
 def require(options: Mapping[str, Any], *names: str) -> None:

@@ -45,25 +45,25 @@ def train(
     values = read_settings(
         settings or [], {"data": data, "documents": documents, "base": base, "method": method, "out": out}
     )
-    own = take_own_options(values, ("data", "documents", "out"), TrainConfig.model_fields)
-    require(own, "out")
-    if not own.get("data") and not own.get("documents"):
-        require(own, "data")
+    command_options = take_own_options(values, ("data", "documents", "out"), TrainConfig.model_fields)
+    require(command_options, "out")
+    if not command_options.get("data") and not command_options.get("documents"):
+        require(command_options, "data")
     config = parse_config(values)
     if sweep is not None:
         from domainkit.cli.sweep import run_sweep
 
-        require(own, "data")
-        run_sweep(sweep, values, Path(own["data"]), Path(own["out"]))
+        require(command_options, "data")
+        run_sweep(sweep, values, Path(command_options["data"]), Path(command_options["out"]))
         return
 
     from domainkit.corpus.read_files import read_documents, read_examples
     from domainkit.training.distributed import is_main_process
     from domainkit.training.train import train as run
 
-    examples = read_examples(Path(own["data"])) if own.get("data") else []
-    texts = list(read_documents(Path(own["documents"]))) if own.get("documents") else None
-    adapter = run(examples, config, Path(own["out"]), resume=resume, documents=texts)
+    examples = read_examples(Path(command_options["data"])) if command_options.get("data") else []
+    texts = list(read_documents(Path(command_options["documents"]))) if command_options.get("documents") else None
+    adapter = run(examples, config, Path(command_options["out"]), resume=resume, documents=texts)
     if not is_main_process():
         return
     card = adapter.card

@@ -95,8 +95,8 @@ def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -
     order, rows, race = run_race(
         state, task.samples, ask_block, score, seed=config.seed, clusters=clusters_of(task.samples)
     )
-    asked = task.model_copy(update={"samples": tuple(task.samples[i] for i in order)})
-    return Answers(asked, dict(rows), race)
+    raced = task.model_copy(update={"samples": tuple(task.samples[i] for i in order)})
+    return Answers(raced, dict(rows), race)
 
 
 def _with_smaller_adapters(

@@ -47,8 +47,8 @@ def _forgetting(
 
 def _tuned_llm(plan: ComparisonPlan, choice: str) -> DomainLLM | None:
     """The model with the recommended variant's adapter, else with the first there is."""
-    chosen = next((plan.adapter_of(v) for v in plan.variants if v.name == choice), None)
-    adapter = chosen or plan.adapter or plan.context_adapter
+    recommended = next((plan.adapter_of(v) for v in plan.variants if v.name == choice), None)
+    adapter = recommended or plan.adapter or plan.context_adapter
     return plan.llm_with(adapter) if adapter else None
 
 

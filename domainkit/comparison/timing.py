@@ -40,8 +40,8 @@ def _turns(plan: ComparisonPlan, questions: Sequence[str]) -> list[tuple[str, st
     """(row id, question, variant) in the order in which they are timed."""
     config = plan.inputs.config
     rng = random.Random(config.seed)
-    chosen = rng.sample(questions, min(config.latency_items, len(questions)))
-    return [(str(i), q, v) for i, q in enumerate(chosen) for v in rng.sample(plan.variants, len(plan.variants))]
+    sample = rng.sample(questions, min(config.latency_items, len(questions)))
+    return [(str(i), q, v) for i, q in enumerate(sample) for v in rng.sample(plan.variants, len(plan.variants))]
 
 
 def _timed(row: Row, runnable: Answerer, question: str) -> Row:

@@ -102,10 +102,10 @@ def _pack(pieces: list[_Piece], size: int, overlap: int) -> Iterator[tuple[int, 
 
 
 def _paragraph_border(pieces: list[_Piece], first: int, done: int, last: int, words: int) -> int:
-    kept = words
+    words_before = words
     for border in range(last - 1, max(first, done), -1):
-        kept -= pieces[border].words
-        if kept * 2 < words:
+        words_before -= pieces[border].words
+        if words_before * 2 < words:
             break
         if pieces[border].starts_paragraph:
             return border

@@ -79,18 +79,18 @@ def _random_rank(examples: Sequence[Example], members: list[int], seed: int) -> 
 
 def _systematic_sample(strata: dict[str, list[list[int]]], share: float) -> list[int]:
     """Systematic sampling over the strata in turn: the total and each stratum are within one group of their share."""
-    chosen: list[int] = []
+    sample: list[int] = []
     quota = 0.5  # the next group is taken when it reaches the group's size; 0.5 rounds to the nearest count
     for name in sorted(strata):
         groups = strata[name]
         for members in groups[:-1]:  # the last stays in train: no target is only in dev
             quota += len(members) * share
             if quota >= len(members):
-                chosen += members
+                sample += members
                 quota -= len(members)
         quota += len(groups[-1]) * share
-    if not chosen:
+    if not sample:
         largest = max(strata, key=lambda name: (len(strata[name]), name))
         # Every stratum holds a single group: one whole stratum becomes dev.
-        chosen = list(strata[largest][0])
-    return chosen
+        sample = list(strata[largest][0])
+    return sample

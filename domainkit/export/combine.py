@@ -206,22 +206,22 @@ def _card(
     from domainkit import __version__
 
     cards = [o.adapter.card for o in origins]
-    known = [c for c in cards if c is not None]
-    written = json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
+    parents = [c for c in cards if c is not None]
+    peft_config = json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
     return Card(
         base=origins[0].base,
         base_fingerprint=base,
         revision=origins[0].revision,
         quantization=origins[0].quantization,
         method=Lora.model_fields["kind"].default,
-        config={"combination": combination, "weights": shares, "rank": written["r"]},
+        config={"combination": combination, "weights": shares, "rank": peft_config["r"]},
         learning_rate_source="not trained: combined from its parents",
-        prompt_format=known[0].prompt_format if known else "",
-        examples=sum(c.examples for c in known),
-        documents=sum(c.documents for c in known),
-        data_fingerprint=sha256_lines(c.data_fingerprint for c in known),
-        tokens=sum(c.tokens for c in known),
-        supervised_tokens=sum(c.supervised_tokens for c in known),
+        prompt_format=parents[0].prompt_format if parents else "",
+        examples=sum(c.examples for c in parents),
+        documents=sum(c.documents for c in parents),
+        data_fingerprint=sha256_lines(c.data_fingerprint for c in parents),
+        tokens=sum(c.tokens for c in parents),
+        supervised_tokens=sum(c.supervised_tokens for c in parents),
         losses=[],
         final_loss=None,
         seconds=0.0,

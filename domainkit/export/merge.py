@@ -188,10 +188,10 @@ def _load(origin: Origin, quantization: Quantization | None = None) -> LoadedBas
 
 def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[TokenizedExample]:
     """The examples as ids: at most MOST_EXAMPLES, spread evenly over what was given."""
-    chosen = held_out
+    examples = held_out
     if len(held_out) > MOST_EXAMPLES:
-        chosen = [held_out[i * len(held_out) // MOST_EXAMPLES] for i in range(MOST_EXAMPLES)]
-    return tokenize_examples(chosen, base.chat_template, base.context_length)
+        examples = [held_out[i * len(held_out) // MOST_EXAMPLES] for i in range(MOST_EXAMPLES)]
+    return tokenize_examples(examples, base.chat_template, base.context_length)
 
 
 # ---- 3. candidates ---------------------------------------------------------------------------------------------------
@@ -257,13 +257,13 @@ def round_weights(model: Any, quantization: str) -> None:
 
 def _stored_dtype(folder: Path) -> torch.dtype:
     """The widest number format of the base's own matrices."""
-    found: set[str] = set()
+    dtypes: set[str] = set()
     for file in folder.glob("*.safetensors"):
         with file.open("rb") as f:
             header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
-        found |= {t["dtype"] for name, t in header.items() if name != "__metadata__" and len(t["shape"]) > 1}
+        dtypes |= {t["dtype"] for name, t in header.items() if name != "__metadata__" and len(t["shape"]) > 1}
     for name, dtype in {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}.items():
-        if name in found:
+        if name in dtypes:
             return dtype
     return torch.float32
 

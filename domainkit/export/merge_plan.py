@@ -35,17 +35,17 @@ class Origin:
 
 def find_origin(adapter: str | Path, base: str | None = None, quantization: Quantization | None = None) -> Origin:
     """What the adapter's card says of its base, or what is given in place of a card."""
-    found = Adapter.load(adapter, need_card=False)
-    card = found.card
+    loaded = Adapter.load(adapter, need_card=False)
+    card = loaded.card
     if card is not None:
-        return Origin(found, base or card.base, card.revision, quantization or card.quantization)  # type: ignore[arg-type]
+        return Origin(loaded, base or card.base, card.revision, quantization or card.quantization)  # type: ignore[arg-type]
     if base is None or quantization is None:
         raise ConfigError(
             f"has no {CARD}, so its base and how the base was quantised in training are unknown",
             where=str(adapter),
             next_step="give --base, and --quantization nf4, int8 or none",
         )
-    return Origin(found, base, None, quantization)
+    return Origin(loaded, base, None, quantization)
 
 
 def refuse_method(adapter: Adapter) -> None:

@@ -110,9 +110,9 @@ def _logits(model: Any) -> torch.Tensor:
     return model(input_ids=ids.to(model.device)).logits.float().cpu()
 
 
-def _check_same(wanted: torch.Tensor, found: torch.Tensor, origin: Origin) -> None:
-    error = float((found - wanted).abs().max() / wanted.abs().max())
-    limit = EXACT if wanted.dtype == torch.float32 and not torch.cuda.is_available() else 5e-2
+def _check_same(original: torch.Tensor, converted: torch.Tensor, origin: Origin) -> None:
+    error = float((converted - original).abs().max() / original.abs().max())
+    limit = EXACT if original.dtype == torch.float32 and not torch.cuda.is_available() else 5e-2
     if not error <= limit:
         raise MergeError(
             f"the plain LoRA would answer otherwise (logits differ by {error:.1%}); nothing was written",

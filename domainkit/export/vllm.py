@@ -67,13 +67,13 @@ def export_vllm(job: ExportJob) -> Exported:
     return Exported((serve_command(job.base, job.adapters, quantization=job.quantization),))
 
 
-def _only(what: str, found: set[str], default: str | None = None) -> str:
-    if len(found) == 1:
-        return found.pop()
-    if not found and default is not None:
+def _only(what: str, values: set[str], default: str | None = None) -> str:
+    if len(values) == 1:
+        return values.pop()
+    if not values and default is not None:
         return default
     raise ConfigError(
-        f"the adapters name {'several' if found else 'no'} {what}{': ' + ', '.join(sorted(found)) if found else ''}",
+        f"the adapters name {'several' if values else 'no'} {what}{': ' + ', '.join(sorted(values)) if values else ''}",
         next_step=f"serve adapters of one base together, or pass {what}= yourself",
     )
 

@@ -59,9 +59,9 @@ class EchoBackend:
             raise RequestError("the echo backend cannot follow a schema", next_step="use backend='local'")
         text = _last_user_text(request.messages)
         if request.choices:
-            chosen = next((c for c in request.choices if c.lower() in text.lower()), request.choices[0])
-            probabilities = {c: float(c == chosen) for c in request.choices}
-            return replace(self._completion(request, chosen, "stop"), choice_probabilities=probabilities)
+            choice = next((c for c in request.choices if c.lower() in text.lower()), request.choices[0])
+            probabilities = {c: float(c == choice) for c in request.choices}
+            return replace(self._completion(request, choice, "stop"), choice_probabilities=probabilities)
         if request.tools and request.tool_choice != "auto":
             names = [tool_name(t) for t in request.tools]
             name = names[0] if request.tool_choice == "any" else request.tool_choice
@@ -75,9 +75,9 @@ class EchoBackend:
     def _completion(
         self, request: Request, text: str, reason: FinishReason, calls: tuple[ToolCall, ...] = ()
     ) -> Completion:
-        written = json.dumps([c.name for c in calls]) if calls else text
+        output = json.dumps([c.name for c in calls]) if calls else text
         prompt_tokens = self.count_tokens(request.messages)
-        return Completion(text, reason, prompt_tokens, len(_words(written)), tool_calls=calls)
+        return Completion(text, reason, prompt_tokens, len(_words(output)), tool_calls=calls)
 
 
 def _last_user_text(messages: Sequence[Message]) -> str:

@@ -20,8 +20,8 @@ def cell(text: str | None) -> str:
     """The text with control characters spelt out, and a ' before it where a spreadsheet would compute it."""
     if text is None:
         return ""
-    shown = visible(text)
-    return f"'{shown}" if shown.lstrip(" \u00a0\u3000").startswith(_FORMULA) or shown.startswith(_FORMULA) else shown
+    clean = visible(text)
+    return f"'{clean}" if clean.lstrip(" \u00a0\u3000").startswith(_FORMULA) or clean.startswith(_FORMULA) else clean
 
 
 def to_csv(results: Results) -> str:

@@ -317,12 +317,12 @@ def _leaks(results: Results) -> list[str]:
         return [f"No test question was found in {leakage_section.checked_sets(results)}."]
     questions = f"of {results.task.n:,} test questions in"
     blocks = [bullets(f"{level.leak.count:,} {questions} {escape(level.set)} {escape(level.how)}" for level in levels)]
-    shown = [(level, pair) for level in levels for pair in level.pairs[:EXAMPLES] if pair.text]
-    if shown:
+    pairs = [(level, pair) for level in levels for pair in level.pairs[:EXAMPLES] if pair.text]
+    if pairs:
         heads = ("Level", "Test question", "Found in", "Its text")
         rows = [
             [level.leak.level, *(escape(shorten(t, 100)) for t in (pair.question, pair.source, pair.text))]
-            for level, pair in shown
+            for level, pair in pairs
         ]
         blocks.append(table(heads, rows, right_from=4))
     return blocks

@@ -190,14 +190,14 @@ def render_side_by_side(runs: SideBySide, names: tuple[str, str] = ("A", "B")) -
     """The page as HTML text."""
     from domainkit.report.html import page_environment, read_template
 
-    shown = runs.changes[:CHANGED_SHOWN]
+    changes = runs.changes[:CHANGED_SHOWN]
     return (
         page_environment()
         .get_template("side_by_side.html")
         .render(
             s=runs,
             names=names,
-            shown=shown,
+            shown=changes,
             changed=_tally(runs),
             metric=labels.metric_title(runs.a.task.primary_metric),
             currency=runs.b.cost.prices.currency if runs.b.cost else "",

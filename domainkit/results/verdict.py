@@ -67,10 +67,10 @@ class Verdict(Record):
 
     @model_serializer(mode="wrap")
     def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
-        written: JsonObject = write(self)
+        fields: JsonObject = write(self)
         if self.without_leaks is None:
-            written.pop("without_leaks", None)
-        return written
+            fields.pop("without_leaks", None)
+        return fields
 
 
 LeakSet = Literal["train", "index", "dev"]

@@ -37,16 +37,16 @@ def estimate(
 
     Raises ValueError for a score outside [0, 1].
     """
-    kept = [i for i, v in enumerate(values) if v is not None]
-    missing = len(values) - len(kept)
+    items = [i for i, v in enumerate(values) if v is not None]
+    missing = len(values) - len(items)
     reason = f"{missing} of {len(values)} items have no score" if missing else ""
-    if not kept:
+    if not items:
         return Estimate(value=None, n=0, level=level, reason=reason or "there are no items")
-    x = np.array([values[i] for i in kept], float)
+    x = np.array([values[i] for i in items], float)
     if not ((x >= -1e-9) & (x <= 1 + 1e-9)).all():
         raise ValueError(f"scores must lie in [0, 1]; found {x.min()} to {x.max()}")
     x = x.clip(0, 1)
-    low, high, method = mean_interval(x, cluster_codes(clusters, kept), level)
+    low, high, method = mean_interval(x, cluster_codes(clusters, items), level)
     return Estimate(value=float(x.mean()), low=low, high=high, n=len(x), level=level, method=method, reason=reason)
 
 
@@ -192,13 +192,13 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(v) for v in adjusted]
 
 
-def cluster_codes(clusters: Sequence[Hashable] | None, kept: Sequence[int]) -> Array | None:
+def cluster_codes(clusters: Sequence[Hashable] | None, items: Sequence[int]) -> Array | None:
     """The clusters of the kept items as 0..G-1; None where each item is a cluster of its own: no clustering."""
     if clusters is None:
         return None
-    seen: dict[Hashable, int] = {}
-    codes = np.array([seen.setdefault(clusters[i], len(seen)) for i in kept], dtype=np.int64)
-    return codes if len(seen) < len(codes) else None
+    codes_by_cluster: dict[Hashable, int] = {}
+    codes = np.array([codes_by_cluster.setdefault(clusters[i], len(codes_by_cluster)) for i in items], dtype=np.int64)
+    return codes if len(codes_by_cluster) < len(codes) else None
 
 
 def is_binary(x: Array) -> bool:

@@ -34,14 +34,14 @@ def learning_curve(variant: str, points: Sequence[tuple[int, Estimate]], *, leve
 
     Without at least three different sizes there is no forecast, and `reason` says so.
     """
-    known = {n: e for n, e in sorted(points, key=lambda p: p[0]) if e.value is not None and n > 0}
-    seen = tuple(CurvePoint(n=n, value=e.value or 0.0, low=e.low, high=e.high) for n, e in known.items())
-    if len(seen) < LEAST_POINTS:
-        reason = f"{len(seen)} training set sizes are too few for a forecast; at least {LEAST_POINTS} are needed"
-        return LearningCurve(variant=variant, points=seen, reason=reason)
-    sizes = np.array([p.n for p in seen], float)
-    scores = np.array([p.value for p in seen])
-    errors = np.array([_error(e) for e in known.values()])
+    estimates = {n: e for n, e in sorted(points, key=lambda p: p[0]) if e.value is not None and n > 0}
+    measured = tuple(CurvePoint(n=n, value=e.value or 0.0, low=e.low, high=e.high) for n, e in estimates.items())
+    if len(measured) < LEAST_POINTS:
+        reason = f"{len(measured)} training set sizes are too few for a forecast; at least {LEAST_POINTS} are needed"
+        return LearningCurve(variant=variant, points=measured, reason=reason)
+    sizes = np.array([p.n for p in measured], float)
+    scores = np.array([p.value for p in measured])
+    errors = np.array([_error(e) for e in estimates.values()])
     ahead = [int(k * sizes[-1]) for k in AHEAD]
     draws = _forecast(sizes, scores, errors, np.array(ahead, float))
     tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
@@ -49,7 +49,7 @@ def learning_curve(variant: str, points: Sequence[tuple[int, Estimate]], *, leve
     for n, column in zip(ahead, draws.T, strict=True):
         low, middle, high = np.quantile(column, tails)
         forecast.append(CurvePoint(n=n, value=float(middle), low=float(low), high=float(high)))
-    return LearningCurve(variant=variant, points=seen, forecast=tuple(forecast), level=level)
+    return LearningCurve(variant=variant, points=measured, forecast=tuple(forecast), level=level)
 
 
 def _error(e: Estimate) -> float:
@@ -71,9 +71,9 @@ def _forecast(sizes: Array, scores: Array, errors: Array, ahead: Array) -> Array
     left = c[:, None] - np.maximum(a, 0)[:, None] * x - scores
     fit = -0.5 * (weight * left**2).sum(1) + np.log(spread)
     rng = np.random.default_rng(0)
-    chosen = rng.choice(len(b), DRAWS, p=np.exp(fit - fit.max()) / np.exp(fit - fit.max()).sum())
-    drawn = np.abs(a[chosen] + spread[chosen] * rng.standard_normal(DRAWS))
-    return np.clip(c[chosen, None] - drawn[:, None] * (ahead / sizes[-1]) ** -b[chosen, None], 0, 1)
+    picks = rng.choice(len(b), DRAWS, p=np.exp(fit - fit.max()) / np.exp(fit - fit.max()).sum())
+    drawn = np.abs(a[picks] + spread[picks] * rng.standard_normal(DRAWS))
+    return np.clip(c[picks, None] - drawn[:, None] * (ahead / sizes[-1]) ** -b[picks, None], 0, 1)
 
 
 def nested_subsets(

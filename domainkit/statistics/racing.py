@@ -173,15 +173,15 @@ def run_race(
     for positions in race_blocks(race_order(len(samples), seed, clusters), block, clusters):
         if race.over:
             break
-        asked = [samples[i] for i in positions]
+        block_samples = [samples[i] for i in positions]
         scores = {}
         for name in race.names:
             if name in race.out:
-                rows[name].extend([None] * len(asked))
+                rows[name].extend([None] * len(block_samples))
                 continue
-            answered = ask(name, asked)
-            rows[name].extend(answered)
-            scores[name] = score(asked, answered)
+            block_rows = ask(name, block_samples)
+            rows[name].extend(block_rows)
+            scores[name] = score(block_samples, block_rows)
         order += positions
         race.add(scores, [clusters[i] for i in positions] if clusters is not None else None)
     return order, rows, race.record(seed, len(samples), block)

@@ -47,8 +47,8 @@ def crossed_interval(
 
 def matrix(columns: Sequence[Sequence[float | None]]) -> tuple[Array, list[int]]:
     """Scores per seed as items × seeds, and the items that every seed has a score for."""
-    kept = [i for i, row in enumerate(zip(*columns, strict=True)) if None not in row]
-    return np.array([[column[i] for column in columns] for i in kept], float), kept
+    items = [i for i, row in enumerate(zip(*columns, strict=True)) if None not in row]
+    return np.array([[column[i] for column in columns] for i in items], float), items
 
 
 def recipe_of(
@@ -66,9 +66,9 @@ def recipe_of(
     `by_seed` are the scores of each seed's adapter, the comparison's own first; all scores are of the same items in
     one order.
     """
-    scores, kept = matrix(list(by_seed.values()))
-    codes = cluster_codes(clusters, kept)
-    alone = estimate(list(scores.mean(1)), clusters=[clusters[i] for i in kept] if clusters else None, level=level)
+    scores, items = matrix(list(by_seed.values()))
+    codes = cluster_codes(clusters, items)
+    alone = estimate(list(scores.mean(1)), clusters=[clusters[i] for i in items] if clusters else None, level=level)
     low, high = crossed_interval(scores, codes, level=level)
     # Never narrower than for these adapters alone.
     low, high = min(low, alone.low or 0.0), max(high, alone.high or 0.0)
@@ -77,13 +77,13 @@ def recipe_of(
         baseline=baseline,
         seeds=tuple(by_seed),
         by_seed=tuple(float(s) for s in scores.mean(0)),
-        score=Estimate(value=float(scores.mean()), low=low, high=high, n=len(kept), level=level, method=METHOD),
+        score=Estimate(value=float(scores.mean()), low=low, high=high, n=len(items), level=level, method=METHOD),
     )
-    if baseline_scores is None or any(baseline_scores[i] is None for i in kept):
+    if baseline_scores is None or any(baseline_scores[i] is None for i in items):
         return recipe
-    differences = scores - np.array([[baseline_scores[i]] for i in kept], float)
+    differences = scores - np.array([[baseline_scores[i]] for i in items], float)
     low, high = crossed_interval(differences, codes, level=level, least=-1, most=1)
-    difference = Estimate(value=float(differences.mean()), low=low, high=high, n=len(kept), level=level, method=METHOD)
+    difference = Estimate(value=float(differences.mean()), low=low, high=high, n=len(items), level=level, method=METHOD)
     return recipe.model_copy(update={"difference": difference, "state": _state(low, high, margin)})
 
 

@@ -86,13 +86,13 @@ def segmented_attention(
         count, width = bucket.shape
         q, k, v = (t[0, :, bucket].transpose(0, 1) for t in (query, key, value))  # (S, H, M, D)
         if not head:
-            found = scaled_dot_product_attention(q, k, v, is_causal=True, **options)
+            attended = scaled_dot_product_attention(q, k, v, is_causal=True, **options)
         else:
             k, v = (torch.cat([s.expand(count, -1, -1, -1), t], dim=2) for s, t in zip(shared[1:], (k, v), strict=True))
             # Padded slots come last in their segment, so that causality alone keeps them from being seen.
             causal = torch.ones(width, width, dtype=torch.bool, device=q.device).tril_()
-            found = scaled_dot_product_attention(q, k, v, attn_mask=pad(causal, (head, 0), value=True), **options)
-        outputs.append(found.transpose(1, 2).reshape(count * width, *q.shape[1::2]))
+            attended = scaled_dot_product_attention(q, k, v, attn_mask=pad(causal, (head, 0), value=True), **options)
+        outputs.append(attended.transpose(1, 2).reshape(count * width, *q.shape[1::2]))
     rest = torch.cat(outputs)[segments.order] if outputs else query.new_zeros(0, query.shape[1], query.shape[3])
     if not head:
         return rest[None], None

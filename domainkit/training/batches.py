@@ -112,8 +112,8 @@ class Batches(Sequence[Batch]):
         if not 0 <= step < self._length:
             raise IndexError(step)
         epoch, number = divmod(step, self.steps_per_epoch)
-        chosen = self._order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
-        return Batch(split([self.tokenized[i] for i in chosen], self.max_tokens, packing=self.packing))
+        indices = self._order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
+        return Batch(split([self.tokenized[i] for i in indices], self.max_tokens, packing=self.packing))
 
     def _order(self, epoch: int) -> list[int]:
         if epoch not in self._orders:
@@ -203,8 +203,8 @@ def tree_mask(prefix: int, lengths: Sequence[int], dtype: torch.dtype) -> torch.
     numbers = torch.arange(len(lengths) + 1)
     segments = numbers.repeat_interleave(torch.tensor([prefix, *lengths]))
     order = torch.arange(len(segments))
-    seen = (order[:, None] >= order) & ((segments[:, None] == segments) | (segments == 0))
-    mask = torch.zeros(seen.shape, dtype=dtype).masked_fill_(~seen, torch.finfo(dtype).min)
+    visible = (order[:, None] >= order) & ((segments[:, None] == segments) | (segments == 0))
+    mask = torch.zeros(visible.shape, dtype=dtype).masked_fill_(~visible, torch.finfo(dtype).min)
     return mask[None, None]
 
 
@@ -303,8 +303,8 @@ def _try(model: Any, micro_batches: Sequence[MicroBatch]) -> torch.Tensor:
         model.train(was_training)
 
 
-def _difference(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((found - wanted).abs().max() / wanted.abs().max())
+def _difference(logits: torch.Tensor, reference: torch.Tensor) -> float:
+    return float((logits - reference).abs().max() / reference.abs().max())
 
 
 def _limit(model: Any) -> float:

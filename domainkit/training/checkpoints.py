@@ -138,10 +138,10 @@ def _whole_checkpoints(work: Path) -> list[Path]:
     return [file.parent for file in work.glob(f"checkpoint-*/{RUN_STATE}")]
 
 
-def _resolved(asked: dict[str, Any], resolved: dict[str, Any]) -> dict[str, Any]:
-    """`asked` with what it left open (None, auto) as it is in `resolved`."""
-    filled = {name: resolved.get(name) if value in (None, "auto") else value for name, value in asked.items()}
-    return filled | {"method_options": {**resolved.get("method_options", {}), **asked["method_options"]}}
+def _resolved(requested: dict[str, Any], resolved: dict[str, Any]) -> dict[str, Any]:
+    """`requested` with what it left open (None, auto) as it is in `resolved`."""
+    filled = {name: resolved.get(name) if value in (None, "auto") else value for name, value in requested.items()}
+    return filled | {"method_options": {**resolved.get("method_options", {}), **requested["method_options"]}}
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

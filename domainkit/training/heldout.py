@@ -122,8 +122,8 @@ def measure_held_out(
             choices.append(logits.argmax(-1).cpu())
     finally:
         model.train(was_training)
-    chosen = torch.cat(choices)
-    return HeldOutScore(total / len(chosen), chosen)
+    predictions = torch.cat(choices)
+    return HeldOutScore(total / len(predictions), predictions)
 
 
 def bits_per_byte(model: Any, documents: Sequence[Document], template: ChatTemplate, block: int) -> float:

@@ -136,10 +136,10 @@ class Loop:
         examples = [example for group in batch.micro_batches for example in group]
         shards = [shard_of_batch(examples, i, world_size()) for i in range(world_size())]
         groups = [split(s, self.batches.max_tokens, packing=self.batches.packing) if s else () for s in shards]
-        own = [(group, 1.0) for group in groups[rank()]]
+        local = [(group, 1.0) for group in groups[rank()]]
         # Processes gather a sharded base together, so all must run as many passes: those without data have weight 0.
-        missing = max(map(len, groups)) - len(own) if self.sharded else 0
-        return own + [(tuple(examples[:1]), 0.0)] * missing
+        missing = max(map(len, groups)) - len(local) if self.sharded else 0
+        return local + [(tuple(examples[:1]), 0.0)] * missing
 
     def _autocast(self) -> torch.autocast:
         half = self.model.dtype == torch.bfloat16

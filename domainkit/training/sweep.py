@@ -116,22 +116,22 @@ def parse_grid(values: dict[str, Any]) -> Grid:
 
 def cells(grid: Grid, settings: dict[str, Any]) -> list[tuple[dict[str, Any], TrainConfig]]:
     """(what the grid sets, the whole configuration) of every run. Raises ConfigError before anything is trained."""
-    found: list[tuple[dict[str, Any], TrainConfig]] = []
+    planned: list[tuple[dict[str, Any], TrainConfig]] = []
     for table in grid.grid:
         axes = {k: v if isinstance(v, list) else [v] for k, v in _flat(table).items()}
         for values in product(*axes.values()):
-            chosen = dict(zip(axes, values, strict=True))
-            config = parse_config({**settings, **chosen})
+            options = dict(zip(axes, values, strict=True))
+            config = parse_config({**settings, **options})
             parse_method(config.method, config.method_options)
-            if {"epochs", "base", "quantization", "revision"} & chosen.keys():
+            if {"epochs", "base", "quantization", "revision"} & options.keys():
                 raise ConfigError(
                     "epochs follow from tokens, and all runs share one base",
                     where="[[grid]]",
                     next_step="take epochs, base, revision and quantization out of the grid",
                 )
-            if chosen not in [c for c, _ in found]:
-                found.append((chosen, config))
-    return found
+            if options not in [c for c, _ in planned]:
+                planned.append((options, config))
+    return planned
 
 
 def sweep(
@@ -158,8 +158,8 @@ def sweep(
     shared = _SharedBase(planned[0][1], list(read_documents(grid.general_text)) if grid.general_text else [])
     # 2. Each run: the same tokens, then its figures.
     rows = []
-    for chosen, config in planned:
-        run = _Run(chosen, config, fit, dev, out)
+    for options, config in planned:
+        run = _Run(options, config, fit, dev, out)
         row = run.read()
         if row is None or row.general_text != shared.general_hash:
             row = _train(run, shared, grid, score, on_progress, row)
@@ -329,12 +329,12 @@ def _sums(model: Any) -> list[tuple[str, float]]:
 # ---- the result --------------------------------------------------------------------------------------------------------
 
 
-def _choose(rows: Sequence[Row], wanted: str) -> tuple[Row | None, str]:
+def _choose(rows: Sequence[Row], criterion: str) -> tuple[Row | None, str]:
     """(the best row, what it was chosen by). Equal scores are settled by the loss."""
     done = [r for r in rows if r.dev_loss is not None]
     if not done:
-        return None, wanted
-    if wanted == "score" and all(r.score is not None for r in done):
+        return None, criterion
+    if criterion == "score" and all(r.score is not None for r in done):
         return min(done, key=lambda r: (-(r.score or 0.0), r.dev_loss or 0.0)), str(done[0].metric)
     return min(done, key=lambda r: r.dev_loss or 0.0), "dev loss"
 
@@ -380,10 +380,10 @@ def retrain(result: SweepResult, settings: dict[str, Any], data: str, out: str) 
     """The command that trains the winner's settings on all examples."""
     if result.winner is None:
         return ""
-    given = {**settings, **result.winner.settings, "epochs": result.winner.epochs}
-    named = [f"--{k} {given.pop(k)}" for k in ("base", "method") if k in given]
+    options = {**settings, **result.winner.settings, "epochs": result.winner.epochs}
+    named = [f"--{k} {options.pop(k)}" for k in ("base", "method") if k in options]
     return " ".join(
-        ["domainkit train", f"--data {data}", *named, f"--out {out}", *(f"{k}={_short(v)}" for k, v in given.items())]
+        ["domainkit train", f"--data {data}", *named, f"--out {out}", *(f"{k}={_short(v)}" for k, v in options.items())]
     )
 
 

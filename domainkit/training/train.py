@@ -196,12 +196,12 @@ FAR = 3.0
 
 def _far_rate(method: Method, rate: float | None) -> str | None:
     """What to tell about a given rate that is far from every rate known to work for the method."""
-    known = hooks(method).published_rates
-    if rate is None or known is None or known[0] / FAR <= rate <= known[1] * FAR:
+    published = hooks(method).published_rates
+    if rate is None or published is None or published[0] / FAR <= rate <= published[1] * FAR:
         return None
     usual, source = method.default_learning_rate()
     return (
-        f"learning_rate={rate:g} is far from what is known to work for {method.kind}, {known[0]:g} to {known[1]:g}: "
+        f"learning_rate={rate:g} is far from what is known to work for {method.kind}, {published[0]:g} to {published[1]:g}: "
         f"its default is {usual:g} ({source})"
     )
 
@@ -266,10 +266,10 @@ def _batches(tokenized: list[TokenizedExample], model: Any, resolved: Resolved) 
 def _answers(model: Any, row: TokenizedExample, pad_id: int) -> torch.Tensor:
     """Logits (n, vocabulary) at a row's supervised positions, without dropout."""
     one = pad([row], pad_id).to(model.device)
-    given, shift = forward_arguments(model, one)
+    inputs, shift = forward_arguments(model, one)
     was_training = model.training
     model.eval()
-    logits = model(**given).logits[one.rows, one.columns + shift].float().cpu()
+    logits = model(**inputs).logits[one.rows, one.columns + shift].float().cpu()
     model.train(was_training)
     return logits
 

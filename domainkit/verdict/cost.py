@@ -116,8 +116,8 @@ def cost_per_score(costs: PerQuestion, scores: PerQuestion, clusters: Sequence[H
 
     `high` is None, with the reason, where the questions hardly show that there are right answers at all.
     """
-    kept = [i for i, (c, s) in enumerate(zip(costs, scores, strict=True)) if c is not None and s is not None]
-    pairs = [[float(costs[i] or 0.0), float(scores[i] or 0.0)] for i in kept]
+    items = [i for i, (c, s) in enumerate(zip(costs, scores, strict=True)) if c is not None and s is not None]
+    pairs = [[float(costs[i] or 0.0), float(scores[i] or 0.0)] for i in items]
     total, right = sum(p[0] for p in pairs), sum(p[1] for p in pairs)
     if not pairs:
         return Estimate(value=None, reason="no question has both a cost and a score")
@@ -135,7 +135,7 @@ def cost_per_score(costs: PerQuestion, scores: PerQuestion, clusters: Sequence[H
             max=ceiling * len(pairs)
         )
 
-    e = estimate_corpus(relative, ratio, clusters=[clusters[i] for i in kept] if clusters else None)
+    e = estimate_corpus(relative, ratio, clusters=[clusters[i] for i in items] if clusters else None)
     if e.low is None or e.high is None:
         return Estimate(value=value, n=len(pairs), reason=e.reason)
     low = max(0.0, e.low * value)
@@ -149,32 +149,32 @@ def _own_prices(table: PriceTable, name: str) -> VariantPrices:
     return table.variants.get(name, VariantPrices(input=None, output=None))
 
 
-def _per_question(results: Results, name: str, own: VariantPrices, prices: Prices) -> list[float | None]:
+def _per_question(results: Results, name: str, variant_prices: VariantPrices, prices: Prices) -> list[float | None]:
     """What each question cost with the variant, as it is paid."""
-    return [_answer_cost(i.answers[name], own, prices) if name in i.answers else None for i in results.items]
+    return [_answer_cost(i.answers[name], variant_prices, prices) if name in i.answers else None for i in results.items]
 
 
-def _answer_cost(row: AnswerRow, own: VariantPrices, prices: Prices) -> float | None:
-    if own.paid_by == "tokens":
-        return _by_tokens(row, own, prices)
+def _answer_cost(row: AnswerRow, variant_prices: VariantPrices, prices: Prices) -> float | None:
+    if variant_prices.paid_by == "tokens":
+        return _by_tokens(row, variant_prices, prices)
     return seconds_cost(row.seconds, prices.machine_hour)
 
 
-def _by_tokens(row: AnswerRow, own: VariantPrices, prices: Prices) -> float | None:
-    input_price = prices.input_per_million if own.input is None else own.input
-    output_price = prices.output_per_million if own.output is None else own.output
+def _by_tokens(row: AnswerRow, variant_prices: VariantPrices, prices: Prices) -> float | None:
+    input_price = prices.input_per_million if variant_prices.input is None else variant_prices.input
+    output_price = prices.output_per_million if variant_prices.output is None else variant_prices.output
     return tokens_cost(row.prompt_tokens, row.completion_tokens, input_price, output_price)
 
 
 def _variant_cost(priced: _Priced, v: VariantResult) -> VariantCost:
-    costs, own = priced.costs[v.name], _own_prices(priced.table, v.name)
+    costs, variant_prices = priced.costs[v.name], _own_prices(priced.table, v.name)
     answers = [(i, row) for i, item in enumerate(priced.results.items) if (row := item.answers.get(v.name)) is not None]
-    rented = [c for _, row in answers if (c := _by_tokens(row, own, priced.prices)) is not None]
-    missing = NO_TOKENS if own.paid_by == "tokens" else NO_SECONDS
+    rented = [c for _, row in answers if (c := _by_tokens(row, variant_prices, priced.prices)) is not None]
+    missing = NO_TOKENS if variant_prices.paid_by == "tokens" else NO_SECONDS
     training, reason = _training(priced.results, v, priced.table)
     return VariantCost(
         name=v.name,
-        paid_by=own.paid_by,
+        paid_by=variant_prices.paid_by,
         per_thousand=mean_cost([costs[i] for i, _ in answers], scale=1000, missing=missing),
         per_correct=cost_per_score(costs, priced.scores[v.name], priced.clusters),
         tokens_per_thousand=1000 * sum(rented) / len(rented) if rented else None,
@@ -201,10 +201,10 @@ def _training_machine(receipt: TrainingReceipt | None, results: Results) -> Hard
 
 def labelled(results: Results, v: VariantResult) -> int:
     """Labelled examples the variant needs: all that it learns from or chooses from, or the few it shows."""
-    shown = {"nearest": results.task.train_rows, "fixed": v.shots}.get(v.chosen_shots, 0)
+    shots = {"nearest": results.task.train_rows, "fixed": v.shots}.get(v.chosen_shots, 0)
     receipt = v.training or results.training
     learnt = receipt.examples if v.family in TRAINED and receipt is not None else 0
-    return max(shown, learnt, results.task.train_rows if v.family == "classical" else 0)
+    return max(shots, learnt, results.task.train_rows if v.family == "classical" else 0)
 
 
 def _break_evens(priced: _Priced, variants: Mapping[str, VariantCost]) -> tuple[tuple[BreakEven, ...], str]:
@@ -214,8 +214,8 @@ def _break_evens(priced: _Priced, variants: Mapping[str, VariantCost]) -> tuple[
     if not trained:
         return (), "no trained variant took part"
     means = {name: _mean(s) for name, s in scores.items()}
-    chosen = results.verdict.choice
-    subject = chosen if chosen in trained else max(trained, key=means.__getitem__)
+    choice = results.verdict.choice
+    subject = choice if choice in trained else max(trained, key=means.__getitem__)
     per_thousand = {
         v.name: value
         for v in results.variants
@@ -235,5 +235,5 @@ def _break_evens(priced: _Priced, variants: Mapping[str, VariantCost]) -> tuple[
 
 
 def _mean(scores: PerQuestion) -> float:
-    known = [s for s in scores if s is not None]
-    return float(np.mean(known)) if known else 0.0
+    values = [s for s in scores if s is not None]
+    return float(np.mean(values)) if values else 0.0

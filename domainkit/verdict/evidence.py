@@ -43,9 +43,9 @@ class ScoredVariants:
 
     def subset(self, mask: Sequence[bool]) -> ScoredVariants:
         """The same without the items whose `mask` is False, and without variants that were not asked every item."""
-        kept = [i for i, is_kept in enumerate(mask) if is_kept]
-        scores = {name: [values[i] for i in kept] for name, values in self.scores.items() if len(values) == len(mask)}
-        clusters = None if self.clusters is None else [self.clusters[i] for i in kept]
+        items = [i for i, is_kept in enumerate(mask) if is_kept]
+        scores = {name: [values[i] for i in items] for name, values in self.scores.items() if len(values) == len(mask)}
+        clusters = None if self.clusters is None else [self.clusters[i] for i in items]
         return replace(self, scores=scores, clusters=clusters)
 
 
@@ -149,5 +149,5 @@ def contrasts(e: Evidence) -> list[tuple[str, str, str]]:
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:
-    known = [s for s in scores if s is not None]
-    return sum(known) / len(known) if known else None
+    values = [s for s in scores if s is not None]
+    return sum(values) / len(values) if values else None

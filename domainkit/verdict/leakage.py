@@ -72,14 +72,14 @@ def find_leaks(
     - embedding: by `cosines`; reported but not counted, since a paraphrase is not a copy. `unchecked` says why there
       are none.
     """
-    asked = [words(s.input) for s in samples]
+    test_words = [words(s.input) for s in samples]
     leaks: list[Leak] = []
     sets: tuple[tuple[LeakSet, Sequence[Example]], ...] = (("train", train), ("dev", dev))
     for name, examples in sets:
         if examples:
-            leaks += _in_examples(samples, asked, _pool(name, examples), kind, cosines, unchecked)
+            leaks += _in_examples(samples, test_words, _pool(name, examples), kind, cosines, unchecked)
     if documents:
-        leaks += _in_documents(samples, asked, documents)
+        leaks += _in_documents(samples, test_words, documents)
     leaked = {pair.test for leak in leaks if leak.counted for pair in leak.pairs}
     clean = tuple(s.id not in leaked for s in samples)
     return tuple(leak.model_copy(update={"pairs": leak.pairs[:pairs]}) for leak in leaks), clean
@@ -98,7 +98,7 @@ def _pool(name: LeakSet, examples: Sequence[Example]) -> _Pool:
 
 def _in_examples(
     samples: Sequence[Sample],
-    asked: Sequence[list[str]],
+    test_words: Sequence[list[str]],
     pool: _Pool,
     kind: Kind,
     cosines: Cosines | None,
@@ -107,22 +107,24 @@ def _in_examples(
     leaked: set[int] = set()
 
     def level(name: LeakLevel, match: Callable[[list[int]], list[Match]], threshold: float | None = None) -> Leak:
-        rest = [i for i in range(len(asked)) if i not in leaked]
+        rest = [i for i in range(len(test_words)) if i not in leaked]
         matches = [(rest[i], j, how) for i, j, how in match(rest)]
         leaked.update(i for i, _, _ in matches)
         return _leak(name, pool, samples, matches, threshold)
 
     leaks = [
-        level("exact", lambda rest: _exact([asked[i] for i in rest], pool.words)),
-        level("ngram", lambda rest: shared_runs([asked[i] for i in rest], pool.words)),
-        level("near", lambda rest: near([asked[i] for i in rest], pool.words), NEAR),
+        level("exact", lambda rest: _exact([test_words[i] for i in rest], pool.words)),
+        level("ngram", lambda rest: shared_runs([test_words[i] for i in rest], pool.words)),
+        level("near", lambda rest: near([test_words[i] for i in rest], pool.words), NEAR),
     ]
     if kind == "answer":
         answers = [words(s.target) for s in samples]
         leaks.append(
             level(
                 "answer",
-                lambda rest: given_away([asked[i] for i in rest], [answers[i] for i in rest], pool.words, pool.solved),
+                lambda rest: given_away(
+                    [test_words[i] for i in rest], [answers[i] for i in rest], pool.words, pool.solved
+                ),
             )
         )
     if cosines is None:
@@ -140,17 +142,19 @@ def _exact(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]
     return [(i, first[tuple(text)], 1.0) for i, text in enumerate(tests) if text and tuple(text) in first]
 
 
-def _in_documents(samples: Sequence[Sample], asked: Sequence[list[str]], documents: Sequence[Document]) -> list[Leak]:
+def _in_documents(
+    samples: Sequence[Sample], test_words: Sequence[list[str]], documents: Sequence[Document]
+) -> list[Leak]:
     """The question whole (or 13 words of it in a row) in a passage, or nearly the same as a question that a passage
     asks."""
     texts = [f"{d.title}\n{d.text}" if d.title else d.text for d in documents]
     pool = _Pool("index", [d.id for d in documents], texts, [words(t) for t in texts])
-    matches = contained(asked, pool.words)
+    matches = contained(test_words, pool.words)
     exact, runs = [m for m in matches if m[2] == 1.0], [m for m in matches if m[2] < 1.0]
     leaked = {i for i, _, _ in matches}
     questions = [(j, q) for j, text in enumerate(texts) for q in _QUESTION.findall(text)]
-    rest = [i for i in range(len(asked)) if i not in leaked]
-    close = near([asked[i] for i in rest], [words(q) for _, q in questions])
+    rest = [i for i in range(len(test_words)) if i not in leaked]
+    close = near([test_words[i] for i in rest], [words(q) for _, q in questions])
     alike = [(rest[i], questions[k][0], how) for i, k, how in close]
     return [
         _leak("exact", pool, samples, exact, None),

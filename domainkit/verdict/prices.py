@@ -58,7 +58,7 @@ class PriceTable(_Table):
 
     def for_machines(self, answered: Hardware | None, trained: Hardware | None) -> Prices:
         """The prices that apply where the run and the training took place; a machine that is not known has no GPU."""
-        used = {"currency", _hour_of(answered), _hour_of(trained), "tokens.input", "tokens.output", "labels.example"}
+        names = {"currency", _hour_of(answered), _hour_of(trained), "tokens.input", "tokens.output", "labels.example"}
         return Prices(
             currency=self.currency,
             machine_hour=self.hour(answered),
@@ -66,7 +66,7 @@ class PriceTable(_Table):
             input_per_million=self.tokens.input,
             output_per_million=self.tokens.output,
             label=self.labels.example,
-            defaults=tuple(name for name in self.defaults if name in used),
+            defaults=tuple(name for name in self.defaults if name in names),
             source=self.source,
         )
 
@@ -89,14 +89,14 @@ def read_prices(path: str | Path | None = None) -> PriceTable:
     Raises ConfigError that names the file and each wrong or unknown entry.
     """
     defaults = tomllib.loads(files("domainkit.verdict").joinpath("prices.toml").read_text(encoding="utf-8"))
-    own = read_toml(Path(path)) if path is not None else {}
-    reserved = {"defaults", "source"} & own.keys()
+    user_table = read_toml(Path(path)) if path is not None else {}
+    reserved = {"defaults", "source"} & user_table.keys()
     if reserved:
         raise ConfigError(f"unknown entry '{min(reserved)}'", where=str(path), next_step=NEXT_STEP)
-    merged = {**defaults, **own}
-    unset = [] if "currency" in own else ["currency"]
+    merged = {**defaults, **user_table}
+    unset = [] if "currency" in user_table else ["currency"]
     for section in ("machine", "tokens", "labels"):
-        prices = own.get(section, {})
+        prices = user_table.get(section, {})
         if not isinstance(prices, dict):
             raise ConfigError(
                 f"'{section}' is not a table", where=str(path), next_step=f"write [{section}] above its prices"

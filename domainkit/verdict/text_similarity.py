@@ -59,20 +59,20 @@ def shared_runs(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[M
     by_run: dict[int, list[int]] = defaultdict(list)
     for i, text in enumerate(tests):
         by_run[fitted_run(len(text))].append(i)
-    found = []
-    for n, asked in by_run.items():
-        runs = {run for i in asked for run in _runs(tests[i], n)}
+    matches = []
+    for n, same_length in by_run.items():
+        runs = {run for i in same_length for run in _runs(tests[i], n)}
         holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for j, text in enumerate(pool):
             for run in runs.intersection(_runs(text, n)):
                 holders[run].append(j)
-        for i in asked:
-            own = numbers(tests[i])
+        for i in same_length:
+            test_numbers = numbers(tests[i])
             rows = {j for run in _runs(tests[i], n) if len(holders.get(run, ())) <= RARE for j in holders.get(run, ())}
-            same = sorted(j for j in rows if numbers(pool[j]) == own)
+            same = sorted(j for j in rows if numbers(pool[j]) == test_numbers)
             if same:
-                found.append((i, same[0], min(n / len(tests[i]), 1.0)))
-    return sorted(found)
+                matches.append((i, same[0], min(n / len(tests[i]), 1.0)))
+    return sorted(matches)
 
 
 def _runs(text: Sequence[str], n: int) -> set[tuple[str, ...]]:
@@ -93,15 +93,15 @@ def contained(tests: Sequence[list[str]], passages: Sequence[list[str]]) -> list
             for run in starting.get(tuple(passage[k : k + SHORTEST_RUN]), ()):
                 if tuple(passage[k : k + len(run)]) == run:
                     holders[run].add(j)
-    found = []
+    matches = []
     for i in long_enough:
         rows = sorted(set().union(*(holders.get(run, ()) for run in _runs(tests[i], min(len(tests[i]), LONGEST_RUN)))))
         if rows:
             phrase = f" {' '.join(tests[i])} "
             whole = next((j for j in rows if phrase in f" {' '.join(passages[j])} "), None)
             share = 1.0 if whole is not None else LONGEST_RUN / (len(tests[i]) + 1)
-            found.append((i, rows[0] if whole is None else whole, share))
-    return found
+            matches.append((i, rows[0] if whole is None else whole, share))
+    return matches
 
 
 def near(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]:
@@ -113,15 +113,15 @@ def nearest(tests: Sequence[str], pool: Sequence[str], cosines: Cosines, least: 
     """Each test text and the pool's most similar one with the same numbers, where that reaches `least`."""
     if not any(tests) or not any(pool):
         return []
-    found = []
+    matches = []
     pool_numbers = [numbers(words(text)) for text in pool]
     for i, row in enumerate(cosines(tests, pool)):
-        own = numbers(words(tests[i]))
-        close = [int(j) for j in np.flatnonzero(row >= least) if pool_numbers[j] == own]
+        test_numbers = numbers(words(tests[i]))
+        close = [int(j) for j in np.flatnonzero(row >= least) if pool_numbers[j] == test_numbers]
         if close:
             j = max(close, key=row.__getitem__)
-            found.append((i, j, min(float(row[j]), 1.0)))
-    return found
+            matches.append((i, j, min(float(row[j]), 1.0)))
+    return matches
 
 
 def character_cosines(tests: Sequence[str], pool: Sequence[str]) -> Iterable[Array]:
@@ -154,7 +154,7 @@ def given_away(
     for j, text in enumerate(texts):
         for word in set(text):
             first[word].append(j)
-    asked = []
+    candidates = []
     for i, answer in enumerate(answers):
         if not answer:
             continue
@@ -162,13 +162,13 @@ def given_away(
         phrase = f" {' '.join(answer)} "
         rows = [j for j in first.get(rarest, ()) if phrase in inside[j]]
         if 0 < len(rows) <= RARE:
-            asked.append((i, rows))
-    if not asked:
+            candidates.append((i, rows))
+    if not candidates:
         return []
-    found = []
-    rows_of = character_cosines([" ".join(tests[i]) for i, _ in asked], [" ".join(p) for p in pool])
-    for (i, rows), cosine in zip(asked, rows_of, strict=True):
+    matches = []
+    rows_of = character_cosines([" ".join(tests[i]) for i, _ in candidates], [" ".join(p) for p in pool])
+    for (i, rows), cosine in zip(candidates, rows_of, strict=True):
         j = max(rows, key=cosine.__getitem__)
         if len(answers[i]) >= LONG_ANSWER or cosine[j] >= SAME_SUBJECT:
-            found.append((i, j, min(float(cosine[j]), 1.0)))
-    return found
+            matches.append((i, j, min(float(cosine[j]), 1.0)))
+    return matches

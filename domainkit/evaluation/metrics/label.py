@@ -77,8 +77,8 @@ def macro_f1(task: Task) -> CorpusMetric:
 
     def value(sums: np.ndarray) -> np.ndarray:
         hit, wrong = np.split(np.asarray(sums, float), 2, axis=-1)
-        seen = hit + wrong > 0
-        f1 = np.divide(hit, hit + wrong, out=np.zeros_like(hit), where=seen)
-        return f1.sum(-1) / np.maximum(seen.sum(-1), 1)
+        occurs = hit + wrong > 0
+        f1 = np.divide(hit, hit + wrong, out=np.zeros_like(hit), where=occurs)
+        return f1.sum(-1) / np.maximum(occurs.sum(-1), 1)
 
     return CorpusMetric(counts, value)

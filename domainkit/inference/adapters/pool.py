@@ -272,9 +272,9 @@ class AdapterPool:
         for name, tuning in tunings.items():
             if name not in members:
                 tuning.detach()
-        used = [name for name in members if name in tunings]
-        positions = [self._positions(row) for row in rows] if used else []
-        for name in used:
+        active = [name for name in members if name in tunings]
+        positions = [self._positions(row) for row in rows] if active else []
+        for name in active:
             # A pass may read none of the positions that a tuning changes. Then it stays off, and costs nothing.
             if tunings[name].prepare_pass(members[name], positions):
                 tunings[name].attach()

@@ -229,8 +229,8 @@ class SlotAllocator(Generic[CacheT]):
         ]
         if n_columns <= n_shared or not slot.columns(slot.length):
             return [(k.clone(), v.clone()) for k, v in prefix]
-        own = self.cache.read_row(slot.index, n_columns - n_shared)
-        joined = zip(prefix, own, strict=True)
+        suffix = self.cache.read_row(slot.index, n_columns - n_shared)
+        joined = zip(prefix, suffix, strict=True)
         return [(torch.cat([k, own_k], 1), torch.cat([v, own_v], 1)) for (k, v), (own_k, own_v) in joined]
 
 

@@ -113,11 +113,11 @@ class PrefixSharing:
         by_adapter: dict[str, list[Sequence]] = {}
         for sequence in sequences:
             by_adapter.setdefault(sequence.adapter.name, []).append(sequence)
-        groups = [Group(own, [s.allocated_slot.length for s in own]) for own in by_adapter.values()]
+        groups = [Group(members, [s.allocated_slot.length for s in members]) for members in by_adapter.values()]
         # The adapters' rounds side by side, so that prefixes of different adapters share passes.
         for plans in zip_longest(*(group.plans() for group in groups), fillvalue=()):
             self._share_round(
-                [(group, plan) for group, own in zip(groups, plans, strict=True) for plan in own], token_budget
+                [(group, plan) for group, members in zip(groups, plans, strict=True) for plan in members], token_budget
             )
 
     def _restore(self, sequences: list[Sequence]) -> None:
@@ -171,9 +171,9 @@ class PrefixSharing:
     def _isolated_slot(self, sequence: Sequence) -> CacheSlot:
         """A slot with what the sequence has of its prompt."""
         slot = self._isolated.allocate(len(sequence.prompt), sequence.adapter.virtual_tokens)
-        own = sequence.allocated_slot
-        if own.length:
-            self._isolated.restore(slot, own.tokens, self._runner.copy_state(own, own.length))
+        main_slot = sequence.allocated_slot
+        if main_slot.length:
+            self._isolated.restore(slot, main_slot.tokens, self._runner.copy_state(main_slot, main_slot.length))
         return slot
 
     def _read_blocks(self, sequence: Sequence, slot: CacheSlot, n_tokens: int) -> int:

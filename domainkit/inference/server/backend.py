@@ -82,16 +82,16 @@ class ServerBackend:
     def stream(self, request: Request) -> Iterator[Piece]:
         """The answer as it grows; closing the iterator ends the generation at the server."""
         begin = time.monotonic()
-        answer, sent = ServerAnswer(request), 0
+        answer, n_sent = ServerAnswer(request), 0
         body = request_body(request, self._model(request.adapter), stream=True)
         for payload in self._transport.events(body, begin, request.timeout):
             answer.add(payload)
             text = answer.shown_text
-            if len(text) > sent:
-                yield Piece(text[sent:])
-                sent = len(text)
+            if len(text) > n_sent:
+                yield Piece(text[n_sent:])
+                n_sent = len(text)
         completion = answer.completion(time.monotonic() - begin)
-        yield Piece(completion.text[sent:], completion)
+        yield Piece(completion.text[n_sent:], completion)
 
     def score(
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None

@@ -91,8 +91,8 @@ def _path(points: list[CurvePoint], x: Scale, y: Scale, css: str) -> Markup:
 
 
 def _in_words(curve: LearningCurve) -> str:
-    seen = ", ".join(f"{count(p.n)} examples {percent(p.value)}" for p in curve.points)
+    measured = ", ".join(f"{count(p.n)} examples {percent(p.value)}" for p in curve.points)
     ahead = ", ".join(
         f"{count(p.n)} examples {percent(p.value)} ({percent(p.low)} to {percent(p.high)})" for p in curve.forecast
     )
-    return f"{shorten(curve.variant, 60)}: {seen}" + (f"; forecast {ahead}" if ahead else "")
+    return f"{shorten(curve.variant, 60)}: {measured}" + (f"; forecast {ahead}" if ahead else "")

@@ -47,12 +47,12 @@ def _draw(results: Results, group: str, key: str) -> Markup:
     return drawing(key, (_WIDTH, bottom + 18), title, description, body, "multiple")
 
 
-def _row(name: str, estimate: Estimate, x: Scale, y: float, chosen: bool) -> list[Markup]:
-    css = " chosen" if chosen else ""
+def _row(name: str, estimate: Estimate, x: Scale, y: float, recommended: bool) -> list[Markup]:
+    css = " chosen" if recommended else ""
     body = [words(shorten(name, 21), 0, y + 4, f"label small{css}")]
     if estimate.value is not None and known(estimate.value):
         if estimate.low is not None and estimate.high is not None:
             body.append(line(x(estimate.low), y, x(estimate.high), y, f"whisker{css or ' plain'}"))
-        body.append(tag("circle", cx=x(estimate.value), cy=y, r=5.0 if chosen else 3.6, class_=f"dot{css}"))
+        body.append(tag("circle", cx=x(estimate.value), cy=y, r=5.0 if recommended else 3.6, class_=f"dot{css}"))
     body.append(words(percent(estimate.value), _WIDTH, y + 4, f"number small{css}", "end"))
     return body

@@ -185,17 +185,17 @@ def _labels(points: list[Point], centres: list[tuple[float, float]], bars: list[
     """Each name beside its point, where it covers least; a thin line leads to a name that is not close."""
     frame = layout.frame
     dots = [Box(px - 7, py - 7, 14, 14) for px, py in centres]
-    taken = [*bars, *dots]
+    boxes = [*bars, *dots]
     body: list[Markup] = []
     for i in sorted(range(len(points)), key=lambda i: (not points[i].chosen, centres[i][1])):
-        (px, py), name, chosen = centres[i], shorten(points[i].name, layout.names), points[i].chosen
-        width = columns(name) * _LETTER[layout.fit] * (1.12 if chosen else 1.0) + 4
+        (px, py), name, recommended = centres[i], shorten(points[i].name, layout.names), points[i].chosen
+        width = columns(name) * _LETTER[layout.fit] * (1.12 if recommended else 1.0) + 4
         others = dots[:i] + dots[i + 1 :]
-        box, reach = min(_candidates(px, py, width), key=lambda c: _cost(c[0], c[1], centres[i], taken, others, frame))
-        taken.append(box)
+        box, reach = min(_candidates(px, py, width), key=lambda c: _cost(c[0], c[1], centres[i], boxes, others, frame))
+        boxes.append(box)
         if reach > NEAR:
             body.append(line(px, py, *_end(box, px, py), "leader"))
-        body.append(words(name, box.x + 2, box.y + 12.5, "label chosen" if chosen else "label"))
+        body.append(words(name, box.x + 2, box.y + 12.5, "label chosen" if recommended else "label"))
     return body
 
 
@@ -213,14 +213,14 @@ def _end(box: Box, px: float, py: float) -> tuple[float, float]:
     return min(max(px, box.x), box.x + box.width), min(max(py, box.y), box.y + box.height)
 
 
-def _cost(box: Box, reach: float, spot: tuple[float, float], taken: list[Box], others: list[Box], frame: Box) -> float:
+def _cost(box: Box, reach: float, spot: tuple[float, float], boxes: list[Box], others: list[Box], frame: Box) -> float:
     """What a box covers, how far it is, and how much of its line runs over other points."""
     crossed = 0.0
     if reach > NEAR:
         (px, py), (ex, ey) = spot, _end(box, *spot)
         steps = [Box(px + (ex - px) * k / 8 - 1, py + (ey - py) * k / 8 - 1, 2, 2) for k in range(1, 9)]
         crossed = sum(step.overlap(other) for step in steps for other in others)
-    return 10 * sum(box.overlap(t) for t in taken) + 40 * box.outside(frame) + 40 * crossed + reach
+    return 10 * sum(box.overlap(t) for t in boxes) + 40 * box.outside(frame) + 40 * crossed + reach
 
 
 def _time_text(value: float) -> str:

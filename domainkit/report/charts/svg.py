@@ -42,8 +42,8 @@ def tag(name: str, *children: object, **attributes: object) -> Markup:
     for key, value in attributes.items():
         if value is None:
             continue
-        shown = f"{value:.1f}" if isinstance(value, float) else value
-        parts.append(Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), shown))
+        text = f"{value:.1f}" if isinstance(value, float) else value
+        parts.append(Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), text))
     head = Markup("").join(parts)
     inner = Markup("").join(escape(c) for c in children)
     return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), head, inner)

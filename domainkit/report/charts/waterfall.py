@@ -48,31 +48,31 @@ def waterfalls(results: Results) -> list[Waterfall]:
     bound = (oracle, _share_right(results, oracle)) if oracle else None
     falls = []
     for v in results.variants:
-        asked = [(item, row) for item in results.items if (row := item.answers.get(v.name)) is not None]
-        if v.name != oracle and any(row.passages for _, row in asked):
-            falls.append(_waterfall(results, v.name, asked, texts, bound))
+        answered = [(item, row) for item in results.items if (row := item.answers.get(v.name)) is not None]
+        if v.name != oracle and any(row.passages for _, row in answered):
+            falls.append(_waterfall(results, v.name, answered, texts, bound))
     return falls
 
 
 def _waterfall(
     results: Results,
     name: str,
-    asked: list[tuple[Item, AnswerRow]],
+    answered: list[tuple[Item, AnswerRow]],
     texts: dict[str, str],
     oracle: tuple[str, float] | None,
 ) -> Waterfall:
-    right = [_right(results, item, name) for item, _ in asked]
-    passed = [True] * len(asked)
-    steps, total = [], max(len(asked), 1)
-    for label, test in _tests(results, asked, texts):
-        passed = [ok and test(item, row) for ok, (item, row) in zip(passed, asked, strict=True)]
+    right = [_right(results, item, name) for item, _ in answered]
+    passed = [True] * len(answered)
+    steps, total = [], max(len(answered), 1)
+    for label, test in _tests(results, answered, texts):
+        passed = [ok and test(item, row) for ok, (item, row) in zip(passed, answered, strict=True)]
         steps.append(Step(label, sum(passed) / total))
     all_steps = sum(ok and r for ok, r in zip(passed, right, strict=True))
     steps.append(Step("right", all_steps / total))
-    return Waterfall(name, len(asked), tuple(steps), (sum(right) - all_steps) / total, oracle)
+    return Waterfall(name, len(answered), tuple(steps), (sum(right) - all_steps) / total, oracle)
 
 
-def _tests(results: Results, asked: list[tuple[Item, AnswerRow]], texts: dict[str, str]) -> list[tuple[str, Test]]:
+def _tests(results: Results, answered: list[tuple[Item, AnswerRow]], texts: dict[str, str]) -> list[tuple[str, Test]]:
     """The steps before "right" that can be checked: gold documents need ids, texts in passages need free answers."""
 
     def in_passages(answers: tuple[str, ...], row: AnswerRow) -> bool:
@@ -81,7 +81,7 @@ def _tests(results: Results, asked: list[tuple[Item, AnswerRow]], texts: dict[st
         return any(phrase in passage for phrase in phrases for passage in passages)
 
     tests: list[tuple[str, Test]] = []
-    if any(item.doc_ids for item, _ in asked):
+    if any(item.doc_ids for item, _ in answered):
         tests.append(("document found", lambda item, row: bool(set(item.doc_ids) & _documents(row))))
     if results.task.kind == "answer":
         tests.append(("answer in the passages", lambda item, row: in_passages(item.references or (item.target,), row)))
@@ -100,8 +100,8 @@ def _right(results: Results, item: Item, name: str) -> bool:
 
 
 def _share_right(results: Results, name: str) -> float:
-    asked = [item for item in results.items if name in item.answers]
-    return sum(_right(results, item, name) for item in asked) / max(len(asked), 1)
+    items = [item for item in results.items if name in item.answers]
+    return sum(_right(results, item, name) for item in items) / max(len(items), 1)
 
 
 def waterfall_charts(results: Results, prefix: str = "") -> list[tuple[Waterfall, Markup]]:

@@ -59,9 +59,9 @@ def explorer_data(results: Results) -> JsonObject:
         if row is None:
             return None
         scores = [_number(score_of(item, variant, m) if m == metrics[0] else row.scores.get(m), 3) for m in metrics]
-        shown = [passages.setdefault(p, len(passages)) for p in row.passages]
+        passage_numbers = [passages.setdefault(p, len(passages)) for p in row.passages]
         tail = [row.prompt_tokens, row.completion_tokens, _number(row.seconds, 3)]
-        return [strings.index(row.text), scores, shown, strings.index(row.error), *tail]
+        return [strings.index(row.text), scores, passage_numbers, strings.index(row.error), *tail]
 
     names = [v.name for v in results.variants]
     items = [

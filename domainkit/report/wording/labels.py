@@ -34,10 +34,10 @@ def state_text(state: State, needed: int | None) -> str:
 
 def memory(results: Results) -> str:
     """What the process held while each variant answered, largest first; "" where it is not known."""
-    known = [(v.usage.memory_bytes, v.name) for v in results.variants if v.usage.memory_bytes is not None]
-    if not known:
+    sizes = [(v.usage.memory_bytes, v.name) for v in results.variants if v.usage.memory_bytes is not None]
+    if not sizes:
         return ""
-    each = ", ".join(f"{one_line(name)} {numbers.count(size / 2**20)}" for size, name in sorted(known, reverse=True))
+    each = ", ".join(f"{one_line(name)} {numbers.count(size / 2**20)}" for size, name in sorted(sizes, reverse=True))
     return (
         f"Memory of the process while answering, MiB: {each}. "
         "This counts the base once, and whatever earlier variants loaded."

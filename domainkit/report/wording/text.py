@@ -38,10 +38,10 @@ def shorten(text: object, width: int) -> str:
     line = one_line(str(text)[: 8 * width])
     if columns(line) <= width and len(str(text)) <= 8 * width:
         return line
-    kept, used = "", 0
+    start, columns_used = "", 0
     for character in line:
-        used += columns(character)
-        if used > width - 1:
+        columns_used += columns(character)
+        if columns_used > width - 1:
             break
-        kept += character
-    return kept.rstrip() + "…"
+        start += character
+    return start.rstrip() + "…"

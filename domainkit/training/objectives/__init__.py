@@ -100,11 +100,11 @@ def need_trl() -> None:
 
     cure = "pip install 'domainkit[preference]'"
     try:
-        found = version("trl")
+        installed = version("trl")
     except PackageNotFoundError:
         raise MachineError("training on preferences needs the package trl", next_step=cure) from None
-    if not found.startswith(f"{TRL}."):
-        raise MachineError(f"trl {found} is installed, and domainkit is written for trl {TRL}", next_step=cure)
+    if not installed.startswith(f"{TRL}."):
+        raise MachineError(f"trl {installed} is installed, and domainkit is written for trl {TRL}", next_step=cure)
 
 
 __all__ = ["OBJECTIVES", "Objective", "Plan", "Row", "RowKind", "load_objective", "need_trl"]

@@ -41,7 +41,7 @@ def encode_prompts(
 
 def sampling_trainer(
     kind: Any, config_kind: Any, plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]],
-    reward: Callable[[Sequence[int], Sequence[str]], list[float | None]], **own: Any,
+    reward: Callable[[Sequence[int], Sequence[str]], list[float | None]], **options: Any,
 ) -> Any:  # fmt: skip
     """TRL's trainer of class `kind`. `reward` scores answers to the rows of the given numbers; None leaves an answer
     out.
@@ -56,16 +56,16 @@ def sampling_trainer(
         # The base in memory is set for training, without a cache.
         generation_kwargs={"use_cache": True},
         mask_truncated_completions=not config.score_unfinished,
-        **own,
+        **options,
     )
     stops: set[int] = set()
 
     def score(prompts: list[str], completions: list[str], completion_ids: list[list[int]], **_: Any) -> Any:
         ended = [bool(ids) and ids[-1] in stops for ids in completion_ids]
-        chosen = [i for i, end in enumerate(ended) if end or config.score_unfinished]
+        finished = [i for i, end in enumerate(ended) if end or config.score_unfinished]
         values: list[float | None] = [None] * len(prompts)
         for i, value in zip(
-            chosen, reward([int(prompts[i]) for i in chosen], [completions[i] for i in chosen]), strict=True
+            finished, reward([int(prompts[i]) for i in finished], [completions[i] for i in finished]), strict=True
         ):
             values[i] = value
         return values

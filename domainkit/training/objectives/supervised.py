@@ -35,11 +35,11 @@ def supervised_loss(model: Any, one: MicroBatch) -> torch.Tensor:
 
 def supervised_logits(model: Any, one: MicroBatch) -> torch.Tensor:
     """float32 (n, vocabulary): the logits from which the pass's supervised tokens are predicted."""
-    given, shift = forward_arguments(model, one)
+    inputs, shift = forward_arguments(model, one)
     if one.decoder_ids is not None:  # it holds answers only
-        return model(**given).logits[one.rows, one.columns].float()
+        return model(**inputs).logits[one.rows, one.columns].float()
     columns, places = (one.columns + shift).unique(return_inverse=True)
-    return model(**given, logits_to_keep=columns).logits[one.rows, places].float()
+    return model(**inputs, logits_to_keep=columns).logits[one.rows, places].float()
 
 
 def _chunk_loss(head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -52,10 +52,10 @@ def _decoder(base: Any) -> Any:
 
 def head_is_plain(model: Any) -> bool:
     """Whether logits are the head applied to the decoder's output and nothing more; found by trial, once per model."""
-    known = getattr(model, "_domainkit_plain_head", None)
-    if known is None:
-        known = model._domainkit_plain_head = _try_head(model)
-    return known
+    is_plain = getattr(model, "_domainkit_plain_head", None)
+    if is_plain is None:
+        is_plain = model._domainkit_plain_head = _try_head(model)
+    return is_plain
 
 
 @torch.no_grad()
@@ -67,10 +67,10 @@ def _try_head(model: Any) -> bool:
     was_training = model.training
     model.eval()
     try:
-        wanted = base(input_ids=ids, use_cache=False).logits
-        found = base.get_output_embeddings()(_decoder(base)(input_ids=ids, use_cache=False).last_hidden_state)
+        expected = base(input_ids=ids, use_cache=False).logits
+        projected = base.get_output_embeddings()(_decoder(base)(input_ids=ids, use_cache=False).last_hidden_state)
     except (AttributeError, TypeError, RuntimeError):
         return False
     finally:
         model.train(was_training)
-    return torch.allclose(wanted.float(), found.float(), rtol=1e-4, atol=1e-4)
+    return torch.allclose(expected.float(), projected.float(), rtol=1e-4, atol=1e-4)

@@ -103,9 +103,9 @@ class TrlOverrides:
             self.ledger.seconds = self.elapsed()
             mark_whole(folder, self.ledger)
 
-    def _get_train_sampler(self, *given: Any) -> Any:
+    def _get_train_sampler(self, *args: Any) -> Any:
         # TRL's sampler draws each epoch's order from where the last one ended: a resumed run skips the finished epochs.
-        sampler = super()._get_train_sampler(*given)  # type: ignore[misc]
+        sampler = super()._get_train_sampler(*args)  # type: ignore[misc]
         if isinstance(sampler, RepeatSampler):
             epochs = len(self.ledger.curve) // (sampler.num_samples // self.plan.config.batch_size)
             for _ in range(epochs):
@@ -148,8 +148,8 @@ OPTIMIZER_NAMES = {"adamw": "adamw_torch_fused"}
 """transformers' names, where they are not ours."""
 
 
-def arguments(kind: Any, plan: Plan, **own: Any) -> Any:
-    """TRL's configuration of class `kind`, with domainkit's settings and the objective's `own`."""
+def arguments(kind: Any, plan: Plan, **options: Any) -> Any:
+    """TRL's configuration of class `kind`, with domainkit's settings and the objective's `options`."""
     config = plan.config
     args = kind(
         output_dir=str(plan.work),
@@ -178,18 +178,20 @@ def arguments(kind: Any, plan: Plan, **own: Any) -> Any:
         disable_tqdm=True,
         seed=config.seed,
         data_seed=config.seed,
-        **own,
+        **options,
     )
     args._n_gpu = min(1, args.n_gpu)  # one process drives one GPU
     return args
 
 
-def build(kind: Any, plan: Plan, model: Any, tokenizer: Any, rows: list[dict[str, Any]], args: Any, **own: Any) -> Any:
+def build(
+    kind: Any, plan: Plan, model: Any, tokenizer: Any, rows: list[dict[str, Any]], args: Any, **options: Any
+) -> Any:
     """A trainer of class `kind` over the encoded rows."""
     from datasets import Dataset
 
     dtypes = {name: p.dtype for name, p in model.named_parameters() if p.requires_grad}
-    trainer = kind(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, **own)
+    trainer = kind(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, **options)
     trainer.remove_callback(PrinterCallback)
     trainer.plan, trainer.lengths, trainer.ledger, trainer.stop = plan, [], CurveLedger(), StopRequest()
     trainer.trainable = {name: p for name, p in model.named_parameters() if name in dtypes}
@@ -218,11 +220,11 @@ class Watch(TrainerCallback):
         step, config = state.global_step + 1, self.trainer.plan.config
         trained = self.trainer.trainable
         if not all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in trained.values()):
-            kept = last_checkpoint(self.trainer.plan.work)
+            checkpoint = last_checkpoint(self.trainer.plan.work)
             raise TrainingError(
                 f"the gradient is not a number at step {step} of {state.max_steps} (learning rate {config.learning_rate:g}); "
                 "the weights before it are "
-                + (f"kept in {kept}" if kept else "not saved: there was no checkpoint yet"),
+                + (f"kept in {checkpoint}" if checkpoint else "not saved: there was no checkpoint yet"),
                 next_step=f"try half the learning rate ({config.learning_rate / 2:g}), or a lower max_grad_norm",
             )
         absent = [name for name, p in trained.items() if p.grad is None]
@@ -235,16 +237,16 @@ class Watch(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if not logs or "loss" not in logs:
             return
-        found = {"step": float(state.global_step), "loss": logs["loss"], "learning_rate": logs["learning_rate"]}
-        found |= {own: logs[name] for own, name in self.columns.items() if logs.get(name) is not None}
-        if "length" not in found:
-            found["length"] = sum(self.trainer.lengths) / len(self.trainer.lengths)
+        point = {"step": float(state.global_step), "loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+        point |= {column: logs[name] for column, name in self.columns.items() if logs.get(name) is not None}
+        if "length" not in point:
+            point["length"] = sum(self.trainer.lengths) / len(self.trainer.lengths)
         self.trainer.lengths.clear()
         ledger = self.trainer.ledger
         if logs.get("num_tokens"):
             ledger.tokens = self.tokens_before + int(logs["num_tokens"])
-        ledger.curve.append({k: float(v) for k, v in found.items()})
-        ledger.losses.append((state.global_step, found["loss"]))
+        ledger.curve.append({k: float(v) for k, v in point.items()})
+        ledger.losses.append((state.global_step, point["loss"]))
         self._check_signal(ledger.curve, min(SILENT_STEPS, state.max_steps))
         try:
             self.on_step(ledger.curve[-1])

@@ -52,11 +52,11 @@ def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
         "method_options": card.config.get("method_options", {}),
     }
     for name in config.model_fields_set & set(trained_with):
-        asked = getattr(config, name)
-        current = {k: trained_with[name].get(k) for k in asked} if isinstance(asked, dict) else trained_with[name]
-        if asked != current:
+        value = getattr(config, name)
+        current = {k: trained_with[name].get(k) for k in value} if isinstance(value, dict) else trained_with[name]
+        if value != current:
             raise ConfigError(
-                f"{name}={asked!r}, and the adapter to start from has {current!r}",
+                f"{name}={value!r}, and the adapter to start from has {current!r}",
                 where=str(start.folder),
                 next_step=f"leave {name} out, or start afresh without this adapter",
             )

@@ -52,8 +52,8 @@ class PreferenceProgress(Progress):
         return {name: value for name, value in self.columns if name != "step"}
 
     def __str__(self) -> str:
-        shown = {"reward": "reward", "margin": "margin", "kl": "KL", "length": "tokens"}
-        parts = [f"{shown[name]} {value:.3g}" for name, value in self.columns if name in shown]
+        labels = {"reward": "reward", "margin": "margin", "kl": "KL", "length": "tokens"}
+        parts = [f"{labels[name]} {value:.3g}" for name, value in self.columns if name in labels]
         minutes, seconds = divmod(round(self.seconds_left), 60)
         return " · ".join([f"step {self.step}/{self.steps}", *parts, f"{minutes}:{seconds:02d} left"])
 

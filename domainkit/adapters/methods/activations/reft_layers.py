@@ -98,8 +98,8 @@ class Interventions(HookedModule):
         width = model.config.get_text_config().hidden_size
         _check(rank, width, layers, len(blocks))
         self.first, self.last = first, last
-        chosen = range(len(blocks)) if layers is None else sorted(set(layers))
-        parts = {i: ["both"] if tied else [p for p, n in (("first", first), ("last", last)) if n] for i in chosen}
+        numbers = range(len(blocks)) if layers is None else sorted(set(layers))
+        parts = {i: ["both"] if tied else [p for p, n in (("first", first), ("last", last)) if n] for i in numbers}
         if stack is stacks[-1]:
             _drop_without_effect(parts, len(blocks) - 1, last)
         self.layers = torch.nn.ModuleDict(

@@ -56,6 +56,6 @@ class LastLayers(NativeAdaptation):
                 where="method.count",
                 next_step="use fewer, or method=full",
             )
-        chosen = {id(p) for block in blocks[-count:] for p in block.parameters()}
-        names = {name for name, p in model.named_parameters() if id(p) in chosen}
+        parameter_ids = {id(p) for block in blocks[-count:] for p in block.parameters()}
+        names = {name for name, p in model.named_parameters() if id(p) in parameter_ids}
         return Replacements(model, names.__contains__)

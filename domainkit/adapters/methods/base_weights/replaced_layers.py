@@ -15,14 +15,14 @@ from domainkit.models.quantization import quantization_of
 class Replacements(AdapterModule):
     """Trained weights for the base's parameters that `chosen` names; a tied one is one weight in all its places."""
 
-    def __init__(self, model: Any, chosen: Callable[[str], bool]) -> None:
+    def __init__(self, model: Any, is_replaced: Callable[[str], bool]) -> None:
         super().__init__()
         self._slots: dict[str, list[tuple[torch.nn.Module, str]]] = {}
         names: dict[int, str] = {}
         for path, module in model.named_modules():
             for leaf, weight in module.named_parameters(recurse=False):
                 name = names.setdefault(id(weight), f"{path}.{leaf}".lstrip("."))
-                if chosen(name):
+                if is_replaced(name):
                     self._slots.setdefault(name, []).append((module, leaf))
         self._base = {name: getattr(*slots[0]) for name, slots in self._slots.items()}
         packed = next((name for name, w in self._base.items() if not w.is_floating_point()), None)
@@ -58,11 +58,11 @@ class Replacements(AdapterModule):
 
 def refuse_quantised(model: Any, method: str) -> None:
     """Raises ConfigError when the base's weights are held in fewer bits than training can move."""
-    held = quantization_of(model)
-    if held != "none" or getattr(model, "is_quantized", False):
+    quantization = quantization_of(model)
+    if quantization != "none" or getattr(model, "is_quantized", False):
         raise ConfigError(
             f"{method} trains the base's own weights, and steps of training are smaller than those between "
-            f"{'4-bit' if held == 'nf4' else '8-bit' if held == 'int8' else 'quantised'} values",
+            f"{'4-bit' if quantization == 'nf4' else '8-bit' if quantization == 'int8' else 'quantised'} values",
             where="quantization",
             next_step="use quantization=none, or method=lora, which trains beside quantised weights",
         )

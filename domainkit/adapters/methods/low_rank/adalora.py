@@ -149,11 +149,11 @@ class AdaLora(Adaptation):
         import torch
 
         allocator = model.base_model.rankallocator
-        kept: dict[str, Any] = {}
+        tensors: dict[str, Any] = {}
         for table in ("ipt", "exp_avg_ipt", "exp_avg_unc"):
-            kept |= {f"{table}/{name}": value for name, value in getattr(allocator, table).items()}
+            tensors |= {f"{table}/{name}": value for name, value in getattr(allocator, table).items()}
         pattern = getattr(allocator, "pattern", None) or {}
-        return kept | {f"pattern/{name}": torch.tensor(value) for name, value in pattern.items()}
+        return tensors | {f"pattern/{name}": torch.tensor(value) for name, value in pattern.items()}
 
     def restore(self, model: Any, state: dict[str, Any]) -> None:
         """Put back what `state` gave."""

@@ -211,10 +211,10 @@ class Lora(Adaptation):
         if self.init in CONVERTIBLE_STARTS:
             _save_difference(model, folder, fresh)
             return
-        kept = config.init_lora_weights
+        init = config.init_lora_weights
         config.init_lora_weights, config.eva_config = True, None
         super().save(model, folder, fresh)
-        config.init_lora_weights = kept
+        config.init_lora_weights = init
 
 
 def is_plain_lora(config: PeftConfigDict) -> bool:
@@ -275,5 +275,5 @@ class _Repeated:
 
 def _rows_of_inputs(layer_input: Any, mask: Any, layer_name: str) -> Any:
     """A layer's input (…, features) as rows (n, features), without padding; `mask` is the pass's attention mask."""
-    given = layer_input[0] if isinstance(layer_input, tuple | list) else layer_input
-    return given[mask.bool()] if mask is not None and mask.dim() == 2 else given.reshape(-1, given.shape[-1])
+    inputs = layer_input[0] if isinstance(layer_input, tuple | list) else layer_input
+    return inputs[mask.bool()] if mask is not None and mask.dim() == 2 else inputs.reshape(-1, inputs.shape[-1])

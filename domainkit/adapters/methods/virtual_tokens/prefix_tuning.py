@@ -66,13 +66,13 @@ def _start_from_text(model: Any, ids: list[int]) -> None:
     from peft.tuners.cartridge.utils import initialize_kv_prefix_from_past_key_values
 
     base = model.get_base_model()
-    given = torch.tensor([ids], device=base.device)
+    row = torch.tensor([ids], device=base.device)
     was_training = base.training
     base.eval()
     with torch.no_grad():
         if is_encoder_decoder(base):
-            cache = base(input_ids=given, decoder_input_ids=given, use_cache=True).past_key_values.self_attention_cache
+            cache = base(input_ids=row, decoder_input_ids=row, use_cache=True).past_key_values.self_attention_cache
         else:
-            cache = base(input_ids=given, use_cache=True).past_key_values
+            cache = base(input_ids=row, use_cache=True).past_key_values
     base.train(was_training)
     initialize_kv_prefix_from_past_key_values(model, past_key_values=cache, num_virtual_tokens=len(ids))

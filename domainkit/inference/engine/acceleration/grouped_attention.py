@@ -44,9 +44,9 @@ class EngineAttention:
         self._acceleration = acceleration
         config = model.config.get_text_config()
         self._n_layers = config.num_hidden_layers
-        wanted = acceleration.grouped_attention or acceleration.shared_prefix_attention
+        enabled = acceleration.grouped_attention or acceleration.shared_prefix_attention
         # Another implementation than "sdpa" is somebody's choice, and stays.
-        if wanted and config._attn_implementation == "sdpa" and model._can_set_attn_implementation():
+        if enabled and config._attn_implementation == "sdpa" and model._can_set_attn_implementation():
             model.set_attn_implementation(ATTENTION)
         self._installed = config._attn_implementation == ATTENTION
 

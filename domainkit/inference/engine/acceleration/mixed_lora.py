@@ -132,8 +132,8 @@ class LoraStack:
 
     def pays(self, names: Sequence[str], x: torch.Tensor) -> bool:
         """Whether one product over all ranks is faster: several adapters, few tokens, and half of the ranks used."""
-        used = sum(self._ranks[n] for n in names)
-        return len(names) > 1 and x.dim() == 3 and x.shape[0] * x.shape[1] <= STACKED_TOKENS and 2 * used >= len(self.a)
+        size = sum(self._ranks[n] for n in names)
+        return len(names) > 1 and x.dim() == 3 and x.shape[0] * x.shape[1] <= STACKED_TOKENS and 2 * size >= len(self.a)
 
     def add(self, y: torch.Tensor, x: torch.Tensor, scales: torch.Tensor) -> None:
         """y (rows, tokens, out) += each row's own scale · BAx. `scales` (rows, 1, sum of ranks) choose the adapter."""
