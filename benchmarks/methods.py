@@ -7,9 +7,9 @@ The tasks are Banking77's intents (labels) and E2E's sentences (generation). FOL
 banking77/{train,test}_small.jsonl, e2e/{train,test}.jsonl and medquad_ghr/corpus.jsonl. That corpus belongs to neither
 task. Forgetting is the number of bits per byte that an adapter adds on it.
 
-Each method trains at its default learning rate and at three times that rate. If the default was better, it then trains at
-a third of it, else at nine times. The loss on held-out training examples chooses the rate. The adapter trained at that
-rate answers the test questions.
+Each method trains at its default learning rate and at three times that rate. If the default was better, it then trains
+at a third of it, else at nine times. The loss on held-out training examples chooses the rate, and the adapter trained at
+that rate answers the test questions.
 
 --rates methods_banking77 takes the rates chosen there and needs a third of the time, but not every
 method's rate is good for another task (docs/methods.md).

@@ -1,5 +1,7 @@
-"""Tiny bases made in place: a 2-layer Llama over bytes with a chat template, and a 2-layer T5 over the same bytes without one.
-No network, no downloads, a second to build."""
+"""Tiny bases, built in a second without a network: two layers over bytes, random weights.
+
+One is a Llama with a chat template, the other a T5 without one.
+"""
 
 from __future__ import annotations
 
@@ -64,12 +66,12 @@ def build_tiny_base(folder: Path) -> Path:
 
 
 def build_tiny_pair(folder: Path, **options: Any) -> Path:
-    """Write a random T5 (hidden 64, 2 layers each side, heads as wide as in no formula) and its tokenizer to `folder`."""
+    """Write a random T5 (hidden 64, 2 layers on each side, heads of an unusual width) and its tokenizer to `folder`."""
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
     torch.manual_seed(0)
-    # Without dropout, so that laws about equal numbers can be told; initializer_factor as above.
+    # Without dropout, so that equal numbers can be tested; initializer_factor as above.
     config = T5Config(
         **{
             "vocab_size": 260,
@@ -105,7 +107,7 @@ def tiny_pair(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Indexes go to a folder of the run's own; the unpacked packaged model is shared, since unpacking takes half a minute."""
+    """Indexes go to a new folder. The unpacked packaged model is shared, because unpacking takes half a minute."""
     os.environ.setdefault("DOMAINKIT_CACHE", str(Path(__file__).resolve().parents[1] / ".venv" / "domainkit-cache"))
     os.environ["DOMAINKIT_STATE"] = str(tmp_path_factory.mktemp("state"))
 

@@ -53,7 +53,7 @@ def test_commands_name_real_options(command: str) -> None:
     )
     assert known.returncode == 0, known.stderr
     for option in re.findall(r"--[a-z-]+", command):
-        assert option in known.stdout, f"{option} is no option of domainkit {words[1]}"
+        assert option in known.stdout, f"{option} is not an option of domainkit {words[1]}"
 
 
 @pytest.mark.real

@@ -1,4 +1,4 @@
-"""A package that adds a metric, a reader, a retriever, a method, a variant and a backend: all six run from entry points alone."""
+"""A package adds a metric, reader, retriever, method, variant and backend by its entry points alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/statistics.md is what the simulations say: its tables are theirs, and drawn again, smaller, they say the same."""
+"""The tables of docs/statistics.md are those of the simulations, and a smaller simulation gives the same result."""
 
 from __future__ import annotations
 

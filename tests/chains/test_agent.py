@@ -150,7 +150,7 @@ async def test_the_async_agent_searches_too(llm: DomainLLM) -> None:
     assert one.response_metadata["passages"] == two.response_metadata["passages"]
 
 
-# ------- in a comparison ---------------------------------------------------------------------------------------------------
+# ---- in a comparison
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ class Done(NamedTuple):
 
 
 def domainkit(*words: Any) -> Done:
-    """Run the command in this process, as the console script does; a process of its own would import torch each time."""
+    """Run the command in this process, as the console script does: a new process would import torch each time."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["domainkit", *map(str, words)])

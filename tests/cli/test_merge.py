@@ -86,7 +86,7 @@ def test_several_adapters_become_one(work: dict[str, Path], tmp_path: Path) -> N
     ]
 
 
-def test_wrong_weights_are_told(work: dict[str, Path], tmp_path: Path) -> None:
+def test_wrong_weights_of_a_merge_are_refused(work: dict[str, Path], tmp_path: Path) -> None:
     to = ("--out", tmp_path / "both", "--data", work["held"])
     code, _, err = domainkit("merge", work["adapter"], "--weights", "0.5", *to)
     assert (code, "needs several adapters" in err) == (2, True)

@@ -1,4 +1,4 @@
-"""compare with replicas: adapters alike but for the seed, on a real (tiny) model; and what is no replica is refused."""
+"""compare with replicas (adapters that differ only in the seed) on a tiny model. What is not a replica is refused."""
 
 from __future__ import annotations
 

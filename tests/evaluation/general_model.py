@@ -1,4 +1,4 @@
-"""General questions on colours, and a model that answers them as it is told."""
+"""General questions on colours, and a model that gives the answers set for it."""
 
 from __future__ import annotations
 

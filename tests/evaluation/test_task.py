@@ -116,7 +116,7 @@ def test_a_kind_that_is_given_decides(tmp_path: Path) -> None:
         label_task(tmp_path, kind="lable")
 
 
-def test_a_target_that_is_not_a_label_is_reported_with_its_line_and_the_near_label(tmp_path: Path) -> None:
+def test_a_target_outside_the_labels_is_reported_with_its_line_and_the_near_label(tmp_path: Path) -> None:
     train = write(tmp_path / "train.jsonl", [*intents(9), {"input": "x", "target": "feee"}])
     with pytest.raises(DataError) as e:
         label_task(tmp_path, train=train, labels=["lost", "lates", "fee"])

@@ -1,10 +1,10 @@
-"""Run a notebook's code cells in order in one namespace, without Jupyter; with --save, keep what they print and show in the notebook.
+"""Run a notebook's code cells in order in one namespace, without Jupyter. --save writes the outputs into it.
 
     python tests/examples/run_notebook.py examples/agent.ipynb [--save] [name=JSON ...]
 
-One cell of the notebook is tagged `parameters` and holds plain assignments; name=JSON sets some of them anew, right after it.
-Paths are relative to the folder this is started in. A cell that fails ends the run with its number and code 1; one that leaves by
-`sys.exit("skipped: ...")` ends it with that line and code 1, and nothing is saved.
+One cell of the notebook is tagged `parameters` and holds plain assignments. name=JSON then changes some of them.
+Paths are relative to the current folder. A cell that fails ends the run with its number and code 1. A cell that calls
+`sys.exit("skipped: ...")` ends the run with that line and code 1. In both cases nothing is saved.
 """
 
 from __future__ import annotations

@@ -87,8 +87,10 @@ def banking77(folder: Path) -> Path:
 
 
 def medquad_ghr(folder: Path) -> Path:
-    """Three questions each on six conditions to learn from and on three others to answer, and a document for every answer;
-    returns `folder`."""
+    """Training questions on six conditions, test questions on three others, and a document for every answer.
+
+    Each condition has three questions. Returns `folder`.
+    """
     place = folder / "medquad_ghr"
     documents, rows = [], []
     for number, (name, gene, pattern, often) in enumerate(CONDITIONS):

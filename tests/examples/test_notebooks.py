@@ -1,8 +1,9 @@
-"""Every notebook of examples/ runs from top to bottom, at the small settings it names for that, and is kept with its outputs.
+"""Every notebook of examples/ runs from top to bottom at its small settings, and is stored with its outputs.
 
-A notebook has one cell tagged `parameters` (plain assignments, `folder` among them: where it writes), and under
-`metadata.domainkit.small` values that make a run take seconds. `base`, where it is a parameter, is the tiny base here, and `data` a
-small folder in the form of the real one (small_data.py). What the full-size settings must agree with is tested without running them.
+A notebook has one cell tagged `parameters` with plain assignments; one of them is `folder`, the output folder.
+`metadata.domainkit.small` has the values that make a run take seconds. The tests set a `base` parameter to the tiny
+base, and a `data` parameter to a small folder in the layout of the real one (small_data.py). The full-size settings are
+checked without a run.
 """
 
 from __future__ import annotations

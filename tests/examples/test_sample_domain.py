@@ -188,7 +188,7 @@ def test_answers_stand_in_their_gold_article(part: str) -> None:
 
 
 def test_calls_are_of_an_offered_tool_with_its_arguments() -> None:
-    """A quarter of the rows end without a call: what a tool gave, told in words, and talk that needs no tool."""
+    """A quarter of the rows end without a call: they put a tool's result into words, or need no tool."""
     examples = read_examples(DOMAIN / "tools_train.jsonl")
     kinds: dict[str, Any] = {"string": str, "integer": int, "number": int | float, "boolean": bool}
     wrong = []

@@ -115,7 +115,7 @@ def test_a_merge_that_loses_the_tune_is_refused(adapter: Path, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
-def test_rounding_the_merge_to_4_bits_again_is_measured_and_told(merged: Merged) -> None:
+def test_rounding_the_merge_to_4_bits_again_is_measured_and_reported(merged: Merged) -> None:
     card = merged.card
     assert card.proof.nf4_nll is not None
     assert card.proof.nf4_nll > card.proof.merged_nll

@@ -42,7 +42,7 @@ VARIED = [
 ]
 
 
-def told(c: Completion) -> tuple[Any, ...]:
+def stable_fields(c: Completion) -> tuple[Any, ...]:
     """What must not depend on the batch: ids of calls are fresh each time, seconds vary."""
     calls = [(x.name, x.arguments) for x in c.tool_calls]
     return c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, calls, c.invalid_tool_calls
@@ -56,7 +56,7 @@ def test_a_batch_changes_no_answer(backend: LocalBackend, adapters: dict[str, st
     requests = [*VARIED, ask("hello", adapter=adapters["red"]), ask("hello", adapter=adapters["blue"])] * 2
     together = backend.complete(requests)
     alone = [backend.complete([r])[0] for r in requests]
-    assert [told(c) for c in together] == [told(c) for c in alone]
+    assert [stable_fields(c) for c in together] == [stable_fields(c) for c in alone]
 
 
 def test_a_reused_prefix_changes_no_answer(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_a_stream_is_the_complete_answer(backend: LocalBackend, request_: Reques
     assert "".join(p.text for p in pieces) == whole.text
     assert [p.completion is not None for p in pieces] == [False] * (len(pieces) - 1) + [True]
     assert pieces[-1].completion is not None
-    assert told(pieces[-1].completion) == told(whole)
+    assert stable_fields(pieces[-1].completion) == stable_fields(whole)
 
 
 def test_greedy_text_is_that_of_generate(backend: LocalBackend) -> None:
@@ -234,7 +234,7 @@ def test_text_stays_text(backend: LocalBackend) -> None:
     assert not control & set(backend.token_ids("<|end|>"))
 
 
-def test_auto_is_settled_once_and_named_in_the_identity(tiny_base: str) -> None:
+def test_auto_is_decided_once_and_named_in_the_identity(tiny_base: str) -> None:
     asked = LocalBackend(tiny_base, None, "auto", "cpu")
     assert asked.identity()["quantization"] == "none"  # a tiny base fits
     assert asked.engine() is not None

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def engine(tiny_base: str) -> Iterator[LocalBackend]:
-    """An engine of this test's own: what it does to it concerns nobody else."""
+    """An engine for one test, which may change it."""
     backend = LocalBackend(tiny_base, None, "none", "cpu")
     backend.complete([ask("warm", max_tokens=1)])
     yield backend

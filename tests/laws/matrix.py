@@ -159,7 +159,7 @@ def left_padding(case: Case) -> str:
     prompts = [[1, 30, 40, 50, 60, 70], [1, 31, 41]]
     together, scores = generate(case, prompts)
     alone = [generate(case, [p], [i]) for i, p in enumerate(prompts)]
-    # int8 picks outliers over the whole batch: its numbers depend a little on the company a row keeps.
+    # int8 finds outliers over the whole batch: a row's numbers depend a little on the other rows.
     tolerance = 0.1 if case.base.quantization == "int8" else 1e-3
     same = near(scores, torch.cat([first for _, first in alone]), tolerance)
     if case.base.quantization != "int8":
@@ -209,10 +209,10 @@ def shared_batch(case: Case, precision: str, tiny: str, folder: Path) -> str:
     alone = [backend.complete([request])[0].text for request in asked]
     together = [answer.text for answer in backend.complete(asked)]
     one_by_one = backend.engine().runner.one_by_one
-    if one_by_one or precision != "int8":  # whose numbers depend a little on the company a row keeps
-        held(together == alone, f"in company {together}, alone {alone}")
+    if one_by_one or precision != "int8":  # in int8 a row's numbers depend on the other rows
+        held(together == alone, f"in a batch {together}, alone {alone}")
     if one_by_one:
-        return "alone: its base answers one by one, since its numbers depend on a row's company"
+        return "alone: its base answers one by one, because a row's numbers depend on the other rows of a batch"
     mixed = backend.engine().pool.load(spec).batch_key == MIXED
     return HELD if mixed else "grouped: in passes of its own"
 

@@ -1,8 +1,8 @@
-"""What no rearrangement of the code may change: losses, weights, answers, figures, file formats and names, recorded once.
+"""Recorded losses, weights, answers, figures, file formats and names, which a change of the code's structure must keep.
 
-The records lie in `goldens`, each with the machine and the libraries that made it. There every bit is compared; elsewhere what
-does not hang on the last bits is, and the test is then skipped with what it left out. With DOMAINKIT_WRITE_GOLDENS=1 the tests
-record anew instead of comparing.
+The records are in `goldens`, each with the machine and the libraries that made it. With the same machine and libraries
+every bit is compared. Otherwise only what does not depend on the last bits is compared, and the test is skipped with a
+list of the rest. DOMAINKIT_WRITE_GOLDENS=1 makes new records instead of comparing.
 """
 
 from __future__ import annotations
@@ -77,7 +77,10 @@ def key() -> dict[str, str]:
 
 
 def check(name: str, found: Any, elsewhere: Callable[[Any, Any], str]) -> None:
-    """Compare with the record `name`, or write it. `elsewhere` compares what it can on another machine and says what it left out."""
+    """Compare with the record `name`, or write it.
+
+    `elsewhere` compares what is comparable on another machine, and returns what it left out.
+    """
     file, found = GOLDENS / f"{name}.json", json.loads(json.dumps(found))
     if WRITE:
         file.write_text(json.dumps({"made_with": key(), "values": found}, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -121,7 +124,7 @@ def missing(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path}: {old!r} -> {new!r}"]
 
 
-# ---- the world of all tests here
+# ---- fixtures
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -298,8 +301,8 @@ def requests(one: str, two: str) -> dict[str, Request]:
     return found
 
 
-def told(answer: Completion) -> dict[str, Any]:
-    """All of an answer but its seconds and the random ids of its calls."""
+def record_of(answer: Completion) -> dict[str, Any]:
+    """An answer without its seconds and the random ids of its calls."""
     return {
         "text": answer.text,
         "finish_reason": answer.finish_reason,
@@ -312,7 +315,7 @@ def told(answer: Completion) -> dict[str, Any]:
 
 
 def answers(base: str, folder: Path, rates: tuple[float, float], rows: list[Example], **options: Any) -> dict[str, Any]:
-    """The 40 answers, asked together; then two alone, and the likelihoods of three texts."""
+    """The 40 answers in one batch, then two of them alone, and the likelihoods of three texts."""
     loaded = load_base(base, quantization="none")
     more: dict[str, Any] = {"base": base, "quantization": "none", "batch_size": len(rows) // 2, "seed": 3, **options}
     kinds: dict[str, dict[str, Any]] = {
@@ -325,9 +328,9 @@ def answers(base: str, folder: Path, rates: tuple[float, float], rows: list[Exam
     backend = LocalBackend(base, None, "none", "cpu")
     asked = requests(str(folder / "one"), str(folder / "two"))
     try:
-        found = {name: told(a) for name, a in zip(asked, backend.complete(list(asked.values())), strict=True)}
+        found = {name: record_of(a) for name, a in zip(asked, backend.complete(list(asked.values())), strict=True)}
         for name in ("greedy, one", "sampled, two"):
-            found[f"alone: {name}"] = told(backend.complete([asked[name]])[0])
+            found[f"alone: {name}"] = record_of(backend.complete([asked[name]])[0])
         question = [Message("user", "Which?")]
         found["scores"] = {
             who or "base": backend.score(
@@ -341,7 +344,7 @@ def answers(base: str, folder: Path, rates: tuple[float, float], rows: list[Exam
 
 
 def forms_alike(old: Any, new: Any) -> str:
-    """What a request makes of any model: the prompt's length, and that a constraint was kept to the end."""
+    """What holds for any model: the prompt's length, and that a constrained answer is complete."""
     assert list(old) == list(new)
     for name, answer in old.items():
         if name != "scores":
@@ -352,7 +355,7 @@ def forms_alike(old: Any, new: Any) -> str:
 
 
 def plain_answers_alike(old: Any, new: Any) -> str:
-    """Of the packaged model, also what no rounding changes: clear answers, which tool is called, likelihoods."""
+    """For the packaged model also what rounding cannot change: clear answers, the called tool, likelihoods."""
     forms_alike(old, new)
     for name in ("greedy, base", "choices, base"):
         assert new[name]["text"] == old[name]["text"], name
@@ -428,7 +431,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> str:
 
 
 def material(folder: Path) -> dict[str, str]:
-    """Files of a task of labels and of one of free answers, by what they are, as names relative to the working folder."""
+    """The files of a label task and of an answer task, by their role. Names are relative to the working folder."""
     solved = [{"input": f"the {w} {i}?", "target": c, "doc_ids": [w]} for i in range(4) for w, c in WORDS.items()]
     asked = [{"id": f"t{i}", **row, "input": row["input"].replace("the", "a")} for i, row in enumerate(solved[:10])]
     return {
@@ -652,7 +655,7 @@ def names() -> dict[str, Any]:
 
 
 def test_names_are_still_there() -> None:
-    """Commands and options, public names with their parameters, settings with their defaults, methods, backends; more are allowed."""
+    """Commands, options, public names with parameters, settings with defaults, methods, backends; more are allowed."""
     file, found = GOLDENS / "names.json", json.loads(json.dumps(names()))
     if WRITE:
         file.write_text(json.dumps(found, indent=1) + "\n", "utf-8")

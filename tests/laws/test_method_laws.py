@@ -1,5 +1,6 @@
-"""Every line of METHODS, on plain, NF4 and int8 weights, keeps the same laws, or says why not. The table is in
-docs/methods.md.
+"""Every method of METHODS obeys the same laws on plain, NF4 and int8 weights, or says why it cannot.
+
+The table is in docs/methods.md.
 
 python -m pytest tests/laws/test_method_laws.py -s prints it; DOMAINKIT_WRITE_DOCS=1 writes it into the docs.
 """

@@ -1,5 +1,4 @@
-"""Two methods as another package would bring them: RandLora, which PEFT has, and a scale of each block, which it
-lacks."""
+"""Two methods as another package would add them: RandLora, which PEFT has, and a scale per block, which PEFT lacks."""
 
 from __future__ import annotations
 

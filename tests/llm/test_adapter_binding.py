@@ -1,4 +1,4 @@
-"""Every road an adapter can take to the model: it arrives, or it is refused; never silently the base instead."""
+"""Every way to choose an adapter: the model uses it, or the call is refused. The base never answers instead."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ RED: Any = {"configurable": {"adapter": "red"}}
 SHAPE = {"title": "Shape", "type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 EXPERT: Any = {"configurable": {"expert": "red"}}
 
-ROADS: dict[str, Callable[[DomainLLM], Any]] = {
+BINDINGS: dict[str, Callable[[DomainLLM], Any]] = {
     "constructor": lambda m: m.model_copy(update={"adapter": m.adapters["red"]}).invoke("x"),
     "model=": lambda m: m.invoke("x", model="red"),
     "adapter=": lambda m: m.invoke("x", adapter=m.adapters["red"]),
@@ -253,11 +253,11 @@ def take(model: Any) -> Any:
     return change
 
 
-# LangChain means to retire its message history; until then it is a road.
+# LangChain has deprecated its message history. Until it is removed, it must pass the adapter on.
 @pytest.mark.filterwarnings("ignore:.*MessageHistory:DeprecationWarning")
-@pytest.mark.parametrize("road", ROADS)
-def test_the_adapter_arrives(llm: DomainLLM, folders: dict[str, str], road: str) -> None:
-    assert used(ROADS[road](llm)) == folders["red"]
+@pytest.mark.parametrize("binding", BINDINGS)
+def test_the_adapter_arrives(llm: DomainLLM, folders: dict[str, str], binding: str) -> None:
+    assert used(BINDINGS[binding](llm)) == folders["red"]
 
 
 def test_the_answer_is_the_adapters(llm: DomainLLM) -> None:
@@ -277,13 +277,13 @@ def test_a_batch_may_mix_adapters(llm: DomainLLM, folders: dict[str, str]) -> No
     assert [used(m) for m in mixed] == [folders["red"], llm.base, folders["blue"]]
 
 
-@pytest.mark.parametrize("road", [configurable, alternatives])
-def test_a_batch_with_adapters_by_config_shares_passes(llm: DomainLLM, tiny_base: str, road: Any) -> None:
+@pytest.mark.parametrize("binding", [configurable, alternatives])
+def test_a_batch_with_adapters_by_config_shares_passes(llm: DomainLLM, tiny_base: str, binding: Any) -> None:
     engine = local_backend(tiny_base).engine()
-    configs: list[Any] = [[RED, {}][i % 2] if road is configurable else [EXPERT, {}][i % 2] for i in range(24)]
-    road(llm).batch(["warm"], [configs[0]])
+    configs: list[Any] = [[RED, {}][i % 2] if binding is configurable else [EXPERT, {}][i % 2] for i in range(24)]
+    binding(llm).batch(["warm"], [configs[0]])
     before = engine.executor.n_passes
-    road(llm).batch([f"n{i}" for i in range(24)], configs)
+    binding(llm).batch([f"n{i}" for i in range(24)], configs)
     assert engine.executor.n_passes - before < 2.5 * llm.max_tokens, (
         "six threads would take four times as many as one answer"
     )
@@ -291,14 +291,14 @@ def test_a_batch_with_adapters_by_config_shares_passes(llm: DomainLLM, tiny_base
 
 @pytest.mark.parametrize("name", ["rde", "/no/such/folder"])
 def test_an_unknown_adapter_is_never_the_base(llm: DomainLLM, name: str) -> None:
-    for road in (
+    for binding in (
         lambda: llm.invoke("x", model=name),
         lambda: llm.bind(adapter=name).invoke("x"),
         lambda: configurable(llm).invoke("x", {"configurable": {"adapter": name}}),
         lambda: create_agent(llm.bind(adapter=name), [look]).invoke(ASK),
     ):
         with pytest.raises(AdapterError, match="no such adapter folder"):
-            road()
+            binding()
 
 
 def test_contradictions_are_refused(llm: DomainLLM) -> None:

@@ -1,6 +1,7 @@
-"""LangChain's own standard suite, nothing overridden, on the packaged SmolLM2-135M and an adapter that is trained for tools here.
+"""LangChain's standard suite, with nothing overridden, on the packaged SmolLM2-135M and an adapter trained for tools.
 
-Left to choose, the base never calls a tool, which `test_agent_loop` asks for; after 32 rows of another domain's tools it does.
+`test_agent_loop` requires that the model calls a tool by its own choice. The base never does. After training on 32 rows
+of another domain's tools it does.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def test_the_suite_is_whole() -> None:
 
 
 def test_training_on_calls_is_what_makes_it_call(tool_adapter: str) -> None:
-    """Of tools that no training row names it picks the right one, with arguments from the question; the base picks none."""
+    """The adapter calls the right one of tools that it was not trained on. The base calls none."""
 
     @tool
     def multiply(a: int, b: int) -> int:

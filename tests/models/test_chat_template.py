@@ -1,4 +1,4 @@
-"""Text cannot become control tokens; ordinary text has the tokenizer's own ids; answers end with the template's token."""
+"""Text cannot become control tokens. Ordinary text has the tokenizer's ids. Answers end with the template's token."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_tool_calls_and_tool_results_cannot_forge_a_turn(template: ChatTemplate)
     assert ids.count(END) == 3
 
 
-def test_spellings_whose_halves_form_another_control_are_encoded_by_character(tokenizer: Any) -> None:
+def test_a_control_token_nested_in_another_is_encoded_by_character(tokenizer: Any) -> None:
     tokenizer.add_tokens(["nd|>b"], special_tokens=True)
     ids = ChatTemplate(tokenizer).encode_text("<|end|>b")
     assert tokenizer.decode(ids) == "<|end|>b"

@@ -30,5 +30,5 @@ def test_a_part_of_the_free_memory_is_for_caches() -> None:
         (RuntimeError("shapes do not match"), False),
     ],
 )
-def test_out_of_memory_is_told_from_other_errors(error: BaseException, expected: bool) -> None:
+def test_out_of_memory_is_distinguished_from_other_errors(error: BaseException, expected: bool) -> None:
     assert out_of_memory(error) == expected

@@ -32,7 +32,10 @@ def test_a_folder_s_fingerprint_depends_on_its_content_only(tiny_base: str, copy
 
 
 def test_resolving_imports_no_torch(tiny_base: str) -> None:
-    code = f"import sys; from domainkit.models.source import resolve_base; resolve_base({tiny_base!r}); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from domainkit.models.source import resolve_base; "
+        f"resolve_base({tiny_base!r}); assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 

@@ -40,19 +40,19 @@ def test_a_missing_file_says_what_to_give(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"schema_version": "domainkit.results/9"}, "schema_version: Input should be 'domainkit.results/1'"),
         ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
         ({"baseline": None}, "baseline: Input should be a valid string"),
     ],
 )
-def test_a_wrong_file_names_the_field(run_folder: Path, change: dict[str, object], told: str) -> None:
+def test_a_wrong_file_names_the_field(run_folder: Path, change: dict[str, object], message: str) -> None:
     path = run_folder / "results.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change), encoding="utf-8")
     with pytest.raises(DataError) as caught:
         write_report(path)
-    assert f"is not a domainkit.results/1 file: {told}" in str(caught.value)
+    assert f"is not a domainkit.results/1 file: {message}" in str(caught.value)
 
 
 def test_the_report_needs_no_heavy_library() -> None:

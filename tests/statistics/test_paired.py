@@ -184,14 +184,14 @@ def test_the_more_comparisons_the_wider_the_interval() -> None:
 
 
 def test_needed_items_have_the_promised_power() -> None:
-    """With `needed` items of the same differences, about 80 % of 300 experiments are settled (standard error .023)."""
+    """With `needed` items of the same differences, about 80 % of 300 experiments decide (standard error .023)."""
     rng = np.random.default_rng(4)
     d = np.array([1.0] * 14 + [-1.0] * 6 + [0.0] * 80)
     needed = only(d, np.zeros(100)).needed
     assert needed is not None
     assert 100 < needed < 600
-    settled = sum(only(rng.choice(d, needed), np.zeros(needed)).state != "CANNOT TELL YET" for _ in range(300))
-    assert 0.72 <= settled / 300 <= 0.9
+    decided = sum(only(rng.choice(d, needed), np.zeros(needed)).state != "CANNOT TELL YET" for _ in range(300))
+    assert 0.72 <= decided / 300 <= 0.9
 
 
 def test_nothing_to_compare() -> None:

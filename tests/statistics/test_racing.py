@@ -95,7 +95,7 @@ def test_run_race_asks_only_who_is_running() -> None:
 
 
 @pytest.mark.parametrize("names", [["only"], ["one", "two"]])
-def test_variants_that_agree_race_to_the_last_question_and_so_does_one_alone(names: list[str]) -> None:
+def test_equal_variants_and_a_single_one_race_to_the_last_question(names: list[str]) -> None:
     race = RaceState(names, names[0])
     for _ in range(5):
         race.add({name: [1.0, 0.0, None] for name in names})
@@ -103,7 +103,7 @@ def test_variants_that_agree_race_to_the_last_question_and_so_does_one_alone(nam
     assert not race.over
 
 
-def test_an_oracle_is_asked_to_the_end_and_beats_nobody() -> None:
+def test_an_oracle_stays_in_the_race_and_is_in_no_pair() -> None:
     race = RaceState(["base", "rag", "oracle"], "base", bounds=["oracle"])
     for _ in range(6):
         race.add({"base": [0.0, 1.0] * 10, "rag": [1.0, 0.0] * 10, "oracle": [1.0] * 20})

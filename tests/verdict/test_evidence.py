@@ -74,12 +74,12 @@ def test_a_variant_that_a_race_dropped_is_worse_whatever_its_mean() -> None:
     assert (e.best, e.tied) == ("tuned", ("tuned",))
 
 
-def test_each_pair_of_a_contrast_is_named_once_by_the_first_question_it_answers() -> None:
+def test_each_pair_of_variants_belongs_to_the_first_contrast_that_compares_it() -> None:
     added = [words for words, _, _ in contrasts(evidence({"rag": 40, "tuned": 50, "tuned-rag": 60}))]
     assert added == ["fine-tuning adds to the best without training", "retrieval adds to fine-tuning"]
 
 
-def test_a_subset_keeps_the_items_of_its_mask_and_drops_who_was_not_asked_all() -> None:
+def test_a_subset_keeps_the_items_of_its_mask_and_drops_incomplete_variants() -> None:
     s = scored({"few-shot": 2, "tuned": 3}, n=4)
     shorter = ScoredVariants(s.variants, {**s.scores, "tuned": [1.0]}, clusters=["a", "b", "c", "d"])
     subset = shorter.subset([True, False, False, True])

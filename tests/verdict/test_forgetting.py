@@ -113,8 +113,8 @@ def test_the_gate_stands_among_the_cautions(tmp_path: Path) -> None:
         verdict=Verdict(answer="fine-tune", choice="tuned", headline="", cautions=("Mind the gap.",)),
         items=(),
     )
-    told = with_forgetting(bare, found)
-    assert told.verdict.cautions == ("Mind the gap.", forgetting_sentence(found))
-    told.save(tmp_path / "results.json")
-    assert Results.load(tmp_path) == told
+    scored = with_forgetting(bare, found)
+    assert scored.verdict.cautions == ("Mind the gap.", forgetting_sentence(found))
+    scored.save(tmp_path / "results.json")
+    assert Results.load(tmp_path) == scored
     assert with_forgetting(bare, None) is bare

@@ -1,4 +1,4 @@
-"""Each level finds its own kind of copy, leaves what is no copy alone, and counts a question once."""
+"""Each level finds its kind of copy and nothing else, and counts a question once."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_common_answer_is_not_given_away() -> None:
     assert found(leaks) == {}
 
 
-def test_a_passage_with_the_answer_is_retrieval_and_one_with_the_question_is_a_leak() -> None:
+def test_a_passage_with_the_question_is_a_leak_and_one_with_the_answer_is_not() -> None:
     asked = samples("How long may a plan be paused at most?", "How many days do the strips stay in the hive?")
     documents = [
         Document(id="pause", source="d", text="A plan may be paused for 90 days. The strips stay in the hive 31 days."),

@@ -103,7 +103,7 @@ def test_parsing_before_a_smaller_gain() -> None:
     assert "it would reach 83.3 %" in found[0].sentence
 
 
-def test_the_oracle_says_whether_retrieval_is_the_bottleneck_and_is_never_the_choice() -> None:
+def test_the_oracle_shows_whether_retrieval_is_the_bottleneck_and_is_never_chosen() -> None:
     found = actions(rates={"zero-shot": 0.3, "rag": 0.5, "oracle-rag": 0.9, "tuned": 0.45})
     assert found[0].kind == "mend-retrieval"
     assert found[0].sentence.startswith(

@@ -138,13 +138,13 @@ def test_too_close_to_be_worth_labelling() -> None:
     assert "tuned and rag are too close to distinguish with more questions: use the simpler one." in v.next_steps
 
 
-def test_a_tie_inside_one_family_is_settled() -> None:
+def test_a_tie_within_one_family_still_gives_a_verdict() -> None:
     v = verdict(scored(100, zero_shot=0.70, few_shot=0.73, tuned=0.3))
     assert (v.answer, v.choice, v.tied) == ("prompt", "zero_shot", ("few_shot",))
     assert "It cannot be distinguished from few_shot" in v.headline
 
 
-def test_a_tuned_variant_that_cannot_be_told_apart_is_not_ruled_out() -> None:
+def test_a_tuned_variant_that_cannot_be_distinguished_is_not_ruled_out() -> None:
     v = verdict(scored(80, zero_shot=0.75, tuned=0.72))
     assert v.answer == "prompt"
     assert v.headline.startswith("Do not fine-tune yet, prompt")
@@ -224,7 +224,7 @@ def test_one_variant_alone_and_none() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])
-def test_tiny_tests_settle_nothing(n: int) -> None:
+def test_tiny_tests_cannot_tell_yet(n: int) -> None:
     v = verdict({"rag": [0.0] * n, "tuned": [1.0] * n if n < 6 else [1.0] * 3 + [0.0] * (n - 3)})
     assert (v.answer, v.choice) == ("cannot tell yet", "rag")
     assert "nan" not in text(v).lower()

@@ -1,7 +1,8 @@
-"""A small OpenAI-compatible server with vLLM's conventions, run as a process of its own: a tiny model, answered for real.
+"""A small OpenAI-compatible server with vLLM's conventions. It runs as a separate process with a real, tiny model.
 
-`python openai_server.py BASE [NAME=ADAPTER ...]` prints its port. Adapters are PEFT's; constraints, tools, logprobs, streaming,
-/tokenize, prompt_logprobs and /v1/load_lora_adapter behave as vLLM 0.12 documents them. POST /_faults queues failures.
+`python openai_server.py BASE [NAME=ADAPTER ...]` prints its port. Adapters are PEFT's. Constraints, tools, logprobs,
+streaming, /tokenize, prompt_logprobs and /v1/load_lora_adapter behave as vLLM 0.12 documents them. POST /_faults queues
+failures.
 """
 
 from __future__ import annotations

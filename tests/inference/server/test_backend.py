@@ -101,9 +101,7 @@ def test_closing_a_stream_gives_the_connection_back(address: str, tiny_base: str
     assert backend.complete([Request(ASK, max_tokens=2)])[0].completion_tokens == 2
 
 
-def test_adapters_are_told_apart_named_by_hash_and_loaded_when_missing(
-    backend: ServerBackend, adapters: list[Path]
-) -> None:
+def test_adapters_are_named_by_hash_and_loaded_when_missing(backend: ServerBackend, adapters: list[Path]) -> None:
     asked = [Request(ASK, adapter=a, max_tokens=12) for a in (None, str(adapters[0]), str(adapters[1]))]
     texts = [a.text for a in backend.complete(asked)]
     assert len(set(texts)) == 3
@@ -113,7 +111,7 @@ def test_adapters_are_told_apart_named_by_hash_and_loaded_when_missing(
     assert set(names) <= set(backend.models())
     by_name = backend.complete([Request(ASK, adapter=names[1], max_tokens=12)])[0].text
     assert by_name == texts[2]
-    assert backend.load_adapter(adapters[1]) == names[1], "loading again is no error"
+    assert backend.load_adapter(adapters[1]) == names[1], "loading again is not an error"
     assert backend.identity(str(adapters[0]))["adapter"] == names[0]
     assert backend.identity(str(adapters[0])) != backend.identity(str(adapters[1])) != backend.identity()
 

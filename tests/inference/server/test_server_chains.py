@@ -1,4 +1,4 @@
-"""DomainLLM(backend="server"): the chains, calls and roads of the local model, unchanged, against a real server process.
+"""DomainLLM(backend="server"): every chain and call of the local model works unchanged with a real server process.
 
 The server computes the same base with transformers' own generate, so greedy answers must be those of the local backend.
 """
@@ -103,7 +103,7 @@ def test_a_chain_answers_the_same_by_every_call(models: dict[str, DomainLLM], re
     assert tokens > 20
 
 
-def test_an_adapter_is_reached_by_every_road(models: dict[str, DomainLLM], adapter: str) -> None:
+def test_every_kind_of_call_reaches_the_adapter(models: dict[str, DomainLLM], adapter: str) -> None:
     def run(llm: DomainLLM) -> list[str]:
         question = QUESTIONS[0]
         return [
