@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from peft import LoraConfig, PeftConfig, PeftModel
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.tuned_model import AdapterModule, TunedModel
+    from domainkit.adapters.tuned_model import AdaptedModel, AdapterModule, TunedModel
 
 Target = str | tuple[str, ...] | None
+ForwardArguments = dict[str, Any]
+"""Arguments of a transformers model's forward: tensors, flags and what one model alone reads."""
+ParameterGroup = dict[str, Any]
+"""A group of torch's optimizers: `params`, and options such as `lr`."""
 PeftConfigDict = Mapping[str, Any]
 """The values of an adapter_config.json."""
 SMALL = 1_000_000_000
@@ -31,7 +35,7 @@ class ForwardPass(Protocol):
     """The tensors of one forward pass, as training lays them out: B rows of L positions, n supervised tokens."""
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> ForwardArguments:
         """Arguments of the base's forward."""
         ...
 
@@ -110,7 +114,7 @@ class Abilities:
         return 0
 
     @classmethod
-    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[ForwardArguments, int]:
         """(arguments of the adapted model's forward, columns by which virtual tokens move its logits). `config` is
         PEFT's."""
         return batch.inputs, 0
@@ -129,7 +133,7 @@ class Abilities:
         return None
 
     @classmethod
-    def write_plain_lora(cls, base: Any, folder: Path, config: PeftConfigDict, out: Path) -> Any:
+    def write_plain_lora(cls, base: PreTrainedModel, folder: Path, config: PeftConfigDict, out: Path) -> AdaptedModel:
         """Write to `out` the plain LoRA that changes the same weights as the adapter of `folder`; the base with that
         adapter.
 
@@ -149,7 +153,7 @@ class Abilities:
 
     @classmethod
     def convert_to_lora(
-        cls, model: Any, rank: int, config: PeftConfigDict
+        cls, model: PeftModel, rank: int, config: PeftConfigDict
     ) -> tuple[LoraConfig, dict[str, torch.Tensor]]:
         """(config, weights by their names in the file) of the LoRA of `rank` that changes the same weights."""
         from peft import convert_to_lora
@@ -173,33 +177,33 @@ class MethodHooks(Abilities):
     def check_for_preferences(self) -> None:
         """Raises ConfigError for options with which the base cannot be the reference of preference training."""
 
-    def prepare(self, model: Any, steps: int, passes: Callable[[], Iterator[ForwardPass]]) -> None:
+    def prepare(self, model: AdaptedModel, steps: int, passes: Callable[[], Iterator[ForwardPass]]) -> None:
         """Setup, once before the first step; `passes()` iterates over the first epoch's forward passes."""
 
-    def parameter_groups(self, parameters: dict[str, Any], rate: float) -> list[dict[str, Any]] | None:
+    def parameter_groups(self, parameters: dict[str, torch.nn.Parameter], rate: float) -> list[ParameterGroup] | None:
         """Optimizer groups, when parameters do not share one rate."""
         return None
 
-    def penalty(self, model: Any) -> torch.Tensor | None:
+    def penalty(self, model: AdaptedModel) -> torch.Tensor | None:
         """A scalar added to the step's loss."""
         return None
 
-    def after_step(self, model: Any, step: int) -> None:
+    def after_step(self, model: AdaptedModel, step: int) -> None:
         """Called when the optimizer has stepped and gradients are still there."""
 
-    def state(self, model: Any) -> dict[str, torch.Tensor]:
+    def state(self, model: torch.nn.Module) -> dict[str, torch.Tensor]:
         """Tensors that a checkpoint must hold besides weights and optimizer."""
         return {}
 
-    def restore(self, model: Any, state: dict[str, torch.Tensor]) -> None:
+    def restore(self, model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
         """Put back what `state` gave."""
 
-    def save(self, model: Any, folder: Path, fresh: dict[str, torch.Tensor]) -> None:
+    def save(self, model: AdaptedModel, folder: Path, fresh: dict[str, torch.Tensor]) -> None:
         """Write the folder in PEFT's layout; `fresh` holds copies of the trainable weights before the first step."""
         model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
 
-def hooks(method: Any) -> MethodHooks:
+def hooks(method: object) -> MethodHooks:
     """The method's hooks; those that do nothing for a method that has none."""
     return method if isinstance(method, MethodHooks) else MethodHooks()
 
@@ -248,9 +252,11 @@ __all__ = [
     "SMALL",
     "Abilities",
     "Adaptation",
+    "ForwardArguments",
     "ForwardPass",
     "MethodHooks",
     "NativeAdaptation",
+    "ParameterGroup",
     "PeftConfigDict",
     "Target",
     "hooks",

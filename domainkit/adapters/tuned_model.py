@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from pydantic import ValidationError
@@ -28,7 +28,20 @@ from domainkit.models.encoder_decoder import task_type
 from domainkit.storage import write_text
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
+
+    class AdaptedModel(PeftModel):
+        """A base with an adapter: a PeftModel, with what its annotations leave open, or a TunedModel, which behaves as
+        one.
+        """
+
+        device: torch.device
+        dtype: torch.dtype
+        _domainkit_plain_head: bool
+
+        def get_base_model(self) -> PreTrainedModel: ...
+
 
 IDENTITY = ("peft_type", "base_model_name_or_path", "revision", "task_type", "inference_mode")
 """The fields of adapter_config.json that are not the method's options."""
@@ -280,7 +293,7 @@ def load_adapter_module(model: Any, folder: str | Path, method: Any) -> AdapterM
     return tuning
 
 
-def load_adapted(model: Any, folder: str | Path, *, trainable: bool = False) -> Any:
+def load_adapted(model: PreTrainedModel, folder: str | Path, *, trainable: bool = False) -> AdaptedModel:
     """The base with the adapter of `folder`, whatever its method: a TunedModel, or a PeftModel.
 
     Raises AdapterError when the folder's weights do not fit the base.
@@ -294,7 +307,7 @@ def load_adapted(model: Any, folder: str | Path, *, trainable: bool = False) -> 
         apply_peft_patches()
         try:
             with peft_warnings_muted():
-                return PeftModel.from_pretrained(model, str(folder), is_trainable=trainable)
+                return cast("AdaptedModel", PeftModel.from_pretrained(model, str(folder), is_trainable=trainable))
         except (RuntimeError, ValueError, KeyError, TypeError) as e:
             raise AdapterError(
                 f"does not fit its base: {str(e).strip().splitlines()[0]}",
@@ -307,7 +320,7 @@ def load_adapted(model: Any, folder: str | Path, *, trainable: bool = False) -> 
         weight.requires_grad_(trainable)
     if not trainable:
         tuning.prepare_for_inference()
-    return TunedModel(model, tuning, TunedConfig(method))
+    return cast("AdaptedModel", TunedModel(model, tuning, TunedConfig(method)))
 
 
 # ---- where a base can be changed -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -18,11 +18,11 @@ from domainkit.training.checkpoints import Ledger
 from domainkit.training.config import PreferenceConfig, TrainConfig
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 
 def make_card(
-    base: LoadedBase, config: TrainConfig | PreferenceConfig, model: torch.nn.Module, ledger: Ledger, **facts: Any
+    base: LoadedBase, config: TrainConfig | PreferenceConfig, model: AdaptedModel, ledger: Ledger, **facts: Any
 ) -> Card:
     """The card of a run. `facts` are the fields that only the caller knows; `save_adapter` adds the hash of the
     weights.
@@ -57,10 +57,12 @@ def make_card(
 def prompt_format(template: ChatTemplate) -> str:
     """The prompt as the model reads it when a row has no system turn; {question} stands for the user's words."""
     question = [{"role": "user", "content": "{question}"}]
-    return template.tokenizer.decode(template.encode_chat(question, add_generation_prompt=True))
+    return cast("str", template.tokenizer.decode(template.encode_chat(question, add_generation_prompt=True)))
 
 
-def save_adapter(model: PeftModel, card: Card, out: Path, hooks: MethodHooks, fresh: dict[str, torch.Tensor]) -> None:
+def save_adapter(
+    model: AdaptedModel, card: Card, out: Path, hooks: MethodHooks, fresh: dict[str, torch.Tensor]
+) -> None:
     """Write PEFT's folder with the card, whole or not at all. `fresh` holds the trainable weights before the first
     step.
     """

@@ -7,13 +7,19 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from domainkit.models.encoder_decoder import is_encoder_decoder
 from domainkit.training.attention import SEGMENTED, Segments, lay_segments
 from domainkit.training.examples_to_ids import TokenizedExample
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.adaptation import ForwardArguments
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +49,9 @@ class MicroBatch:
     """(B, T). What an encoder-decoder's decoder reads."""
 
     @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> ForwardArguments:
         """Arguments of the model's forward."""
-        inputs: dict[str, Any] = {
+        inputs: ForwardArguments = {
             "input_ids": self.input_ids,
             "attention_mask": self.attention_mask,
             "use_cache": False,
@@ -245,7 +251,7 @@ def _pad_pairs(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
     )
 
 
-def use_segments(model: Any) -> bool:
+def use_segments(model: PreTrainedModel) -> bool:
     """Switch the model to segmented attention, when a small trial shows that it then gives its own answers."""
     if is_encoder_decoder(model):
         return False
@@ -267,7 +273,9 @@ def use_segments(model: Any) -> bool:
     return True
 
 
-def why_not_pack(model: Any, examples: Sequence[TokenizedExample], *, segmented: bool = False) -> str | None:
+def why_not_pack(
+    model: PreTrainedModel | AdaptedModel, examples: Sequence[TokenizedExample], *, segmented: bool = False
+) -> str | None:
     """None when packing is exact for this model, otherwise the reason it is not.
 
     Sliding-window layers replace their window by a given mask; recurrent layers carry state across examples; models
@@ -292,7 +300,7 @@ def why_not_pack(model: Any, examples: Sequence[TokenizedExample], *, segmented:
 
 
 @torch.no_grad()
-def _try(model: Any, micro_batches: Sequence[MicroBatch]) -> torch.Tensor:
+def _try(model: PreTrainedModel | AdaptedModel, micro_batches: Sequence[MicroBatch]) -> torch.Tensor:
     """Logits (n, vocabulary) at the supervised positions of packed micro-batches."""
     was_training = model.training
     model.eval()
@@ -307,7 +315,7 @@ def _difference(logits: torch.Tensor, reference: torch.Tensor) -> float:
     return float((logits - reference).abs().max() / reference.abs().max())
 
 
-def _limit(model: Any) -> float:
+def _limit(model: PreTrainedModel | AdaptedModel) -> float:
     # 16-bit arithmetic and int8 activations (quantised by the row's own range) differ by themselves.
     exact = model.dtype == torch.float32 and not getattr(model, "is_loaded_in_8bit", False)
     return 1e-3 if exact else 5e-2

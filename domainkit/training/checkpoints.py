@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,6 +18,7 @@ from transformers.trainer_pt_utils import safe_globals
 from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.folder import PEFT_CONFIG, Adapter
 from domainkit.errors import ConfigError, saving
+from domainkit.messages import JsonObject
 from domainkit.storage import write_text
 from domainkit.training import distributed
 
@@ -55,7 +56,7 @@ class Ledger:
 class RunIdentity:
     """What decides the weights of a run. A run is only continued under the same identity."""
 
-    config: dict[str, Any]
+    config: JsonObject
     data: str
     """Fingerprint of the training data."""
     base: str
@@ -69,7 +70,7 @@ class RunIdentity:
 L = TypeVar("L", bound=Ledger)
 
 
-# ---- the folder of a run -----------------------------------------------------------------------------------------------
+# ---- the folder of a run ---------------------------------------------------------------------------------------------
 
 
 def work_folder(out: Path) -> Path:
@@ -138,13 +139,13 @@ def _whole_checkpoints(work: Path) -> list[Path]:
     return [file.parent for file in work.glob(f"checkpoint-*/{RUN_STATE}")]
 
 
-def _resolved(requested: dict[str, Any], resolved: dict[str, Any]) -> dict[str, Any]:
+def _resolved(requested: JsonObject, resolved: JsonObject) -> JsonObject:
     """`requested` with what it left open (None, auto) as it is in `resolved`."""
     filled = {name: resolved.get(name) if value in (None, "auto") else value for name, value in requested.items()}
     return filled | {"method_options": {**resolved.get("method_options", {}), **requested["method_options"]}}
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def _differences(before: JsonObject, now: JsonObject) -> list[str]:
     old, new = before["config"], now["config"]
     fields = [f for f in sorted({*old, *new}) if f not in SETTINGS_FREE_TO_CHANGE and old.get(f) != new.get(f)]
     changed = [f"{f} was {old.get(f)!r}, is {new.get(f)!r}" for f in fields]
@@ -157,7 +158,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return changed + [f"{text} changed" for key, text in names.items() if before.get(key) != now.get(key)]
 
 
-# ---- one checkpoint ----------------------------------------------------------------------------------------------------
+# ---- one checkpoint --------------------------------------------------------------------------------------------------
 
 
 def save_checkpoint(

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from domainkit.errors import ConfigError, validation_error_text
+from domainkit.messages import JsonObject
 from domainkit.models import DEFAULT_BASE, Quantization
 
 Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "adafactor", "sgd"]
@@ -67,16 +68,16 @@ class AdapterConfig(BaseModel):
 
     @field_validator("report_to", mode="before")
     @classmethod
-    def _one_name(cls, value: Any) -> Any:
+    def _one_name(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
     @model_serializer(mode="wrap")
-    def _leave_out(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out(self, dump: SerializerFunctionWrapHandler) -> JsonObject:
         """Leave `OPTIONAL_FIELDS` out at their defaults.
 
         The dump is hashed into names of adapter folders, so a new option must not rename those that do not use it.
         """
-        values: dict[str, Any] = dump(self)
+        values: JsonObject = dump(self)
         defaults = type(self).model_fields
         return {k: v for k, v in values.items() if k not in OPTIONAL_FIELDS or getattr(self, k) != defaults[k].default}
 
@@ -135,16 +136,16 @@ C = TypeVar("C", bound=AdapterConfig)
 
 
 @overload
-def parse_config(values: dict[str, Any]) -> TrainConfig: ...
+def parse_config(values: JsonObject) -> TrainConfig: ...
 @overload
-def parse_config(values: dict[str, Any], kind: type[C]) -> C: ...
-def parse_config(values: dict[str, Any], kind: Any = TrainConfig) -> Any:
+def parse_config(values: JsonObject, kind: type[C]) -> C: ...
+def parse_config(values: JsonObject, kind: type[AdapterConfig] = TrainConfig) -> AdapterConfig:
     """A configuration from plain values (TOML, `key=value` strings); dotted `method.x` keys go to `method_options`.
 
     Raises ConfigError that lists every wrong field, with the near name for a typo.
     """
-    flat: dict[str, Any] = {}
-    options: dict[str, Any] = dict(values.get("method_options", {}))
+    flat: JsonObject = {}
+    options: JsonObject = dict(values.get("method_options", {}))
     for key, value in values.items():
         if key == "method_options":
             continue
@@ -156,8 +157,10 @@ def parse_config(values: dict[str, Any], kind: Any = TrainConfig) -> Any:
             options.update(table)
         else:
             flat[key] = value
+    if options:
+        flat["method_options"] = options
     try:
-        return kind(**flat, **({"method_options": options} if options else {}))
+        return kind(**flat)
     except ValidationError as e:
         raise ConfigError(
             "; ".join(validation_error_text(error, kind) for error in e.errors()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
@@ -12,6 +12,9 @@ from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, Re
 from domainkit.messages import Message, ToolCall
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import EncoderDecoder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def tokenize_documents(
     return blocks
 
 
-def preview(tokenized: TokenizedExample, tokenizer: Any) -> str:
+def preview(tokenized: TokenizedExample, tokenizer: PreTrainedTokenizerBase) -> str:
     """What the model reads and, between ⟦ and ⟧, what it learns to write."""
     head, target = (
         tokenizer.decode(list(part)) for part in (tokenized.ids[: tokenized.start], tokenized.ids[tokenized.start :])

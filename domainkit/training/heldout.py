@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +16,11 @@ from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.batches import pad, split
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents
 from domainkit.training.objectives.supervised import supervised_logits
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 MIN_GAIN = 0.01
 """Nats per target token below which an adapter is taken to teach nothing about the held-out text."""
@@ -108,7 +113,7 @@ def compare_held_out(
 
 @torch.no_grad()
 def measure_held_out(
-    model: Any, tokenized: Sequence[TokenizedExample], pad_id: int, max_tokens: int = 2048
+    model: PreTrainedModel | AdaptedModel, tokenized: Sequence[TokenizedExample], pad_id: int, max_tokens: int = 2048
 ) -> HeldOutScore:
     """The model on the supervised tokens of `tokenized`; always in the same order, so that choices can be compared."""
     was_training = model.training
@@ -126,7 +131,9 @@ def measure_held_out(
     return HeldOutScore(total / len(predictions), predictions)
 
 
-def bits_per_byte(model: Any, documents: Sequence[Document], template: ChatTemplate, block: int) -> float:
+def bits_per_byte(
+    model: PreTrainedModel | AdaptedModel, documents: Sequence[Document], template: ChatTemplate, block: int
+) -> float:
     """How well the model predicts plain text, in rows of at most `block` tokens: lower is better, and tokenizers
     compare.
     """

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -94,9 +94,9 @@ def _start(name: str, out: Path) -> GeneralTracker:
     return tracker
 
 
-def _flat(config: dict[str, Any]) -> dict[str, bool | int | float | str]:
+def _flat(config: Mapping[str, object]) -> dict[str, bool | int | float | str]:
     """Dotted keys and plain values, which is all that trackers accept."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, object] = {}
     for key, value in config.items():
         if isinstance(value, dict):
             flat |= {f"{key}.{inner}": v for inner, v in value.items()}

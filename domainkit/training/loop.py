@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.utils import clip_grad_norm_
@@ -36,12 +37,15 @@ from domainkit.training.optimizers import make_optimizer, rate_factor, set_learn
 from domainkit.training.progress import Progress
 from domainkit.training.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
 
+if TYPE_CHECKING:
+    from domainkit.adapters.tuned_model import AdaptedModel
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
     """What the loop works on. `config` has no open field."""
 
-    model: torch.nn.Module
+    model: AdaptedModel
     batches: Batches
     config: TrainConfig
     hooks: MethodHooks
@@ -67,6 +71,7 @@ class Loop:
         model, config, hooks, steps = self.model, self.config, self.hooks, len(self.batches)
         trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         optimizer = make_optimizer(model, trainable, config, hooks)
+        assert config.learning_rate is not None
         guard, ledger, done = GradientGuard(trainable), Ledger(), 0
         checkpoint = last_checkpoint(self.work)
         if checkpoint is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch.optim import SGD, AdamW, Optimizer
 
-from domainkit.adapters.adaptation import MethodHooks
+from domainkit.adapters.adaptation import MethodHooks, ParameterGroup
 from domainkit.errors import MachineError
 from domainkit.training.config import AdapterConfig
 
@@ -36,7 +36,7 @@ def make_optimizer(
 
 def _decay_groups(
     model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], weight_decay: float
-) -> list[dict[str, Any]]:
+) -> list[ParameterGroup]:
     """Matrices with weight decay; biases and norms without."""
     in_norms = {
         parameter
@@ -51,7 +51,7 @@ def _decay_groups(
     ]
 
 
-def _build(name: str, groups: list[dict[str, Any]], rate: float, device: torch.device) -> Optimizer:
+def _build(name: str, groups: list[ParameterGroup], rate: float, device: torch.device) -> Optimizer:
     if name == "adamw":
         return AdamW(groups, lr=rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
     if name == "sgd":

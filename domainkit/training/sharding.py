@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,6 +18,9 @@ from domainkit.adapters.adaptation import hooks
 from domainkit.adapters.methods import Method
 from domainkit.errors import ConfigError
 from domainkit.training.distributed import world_size
+
+if TYPE_CHECKING:
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 FSDP, DEEPSPEED = "ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"
 """What `accelerate launch` sets for `distributed_type: FSDP` and `DEEPSPEED`."""
@@ -59,7 +63,7 @@ def check_can_shard(method: Method, quantization: str) -> None:
         )
 
 
-def shard(model: torch.nn.Module, device: torch.device) -> None:
+def shard(model: AdaptedModel, device: torch.device) -> None:
     """Shard the frozen weights of every block over all processes, and move all other weights to `device`.
 
     A block's weights are gathered when it runs, forward and backward, and freed after it. Embeddings and head stay
@@ -78,7 +82,7 @@ def shard(model: torch.nn.Module, device: torch.device) -> None:
         fully_shard(block, mesh=mesh, reshard_after_forward=True, ignored_params=trainable)
 
 
-def _blocks(model: torch.nn.Module) -> list[torch.nn.Module]:
+def _blocks(model: AdaptedModel) -> list[torch.nn.Module]:
     """The modules that transformers keeps on one device when it spreads a model over several."""
     names = set(getattr(model.get_base_model(), "_no_split_modules", None) or ())
     blocks = [m for m in model.modules() if type(m).__name__ in names]

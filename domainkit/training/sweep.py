@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,14 +25,20 @@ from domainkit.corpus.read_files import read_documents
 from domainkit.corpus.split import split
 from domainkit.errors import ConfigError, DomainkitError, validation_error_text
 from domainkit.machine import environment
+from domainkit.messages import JsonObject
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.storage import sha256_json, sha256_lines, write_text
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import world_size
-from domainkit.training.examples_to_ids import tokenize_examples
+from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples
 from domainkit.training.heldout import bits_per_byte, measure_held_out
 from domainkit.training.progress import Progress
 from domainkit.training.train import release, train
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 ROW = "row.json"
 RESULTS = "sweep.json"
@@ -102,7 +108,7 @@ Scorer = Callable[[Path, Sequence[Example], Sequence[Example]], tuple[float, str
 """(adapter folder, training part, development part) to (score, metric's name); higher is better."""
 
 
-def parse_grid(values: dict[str, Any]) -> Grid:
+def parse_grid(values: JsonObject) -> Grid:
     """The grid from a TOML file's values. Raises ConfigError that lists every fault."""
     try:
         return Grid(**values)
@@ -114,9 +120,9 @@ def parse_grid(values: dict[str, Any]) -> Grid:
         ) from e
 
 
-def cells(grid: Grid, settings: dict[str, Any]) -> list[tuple[dict[str, Any], TrainConfig]]:
+def cells(grid: Grid, settings: JsonObject) -> list[tuple[JsonObject, TrainConfig]]:
     """(what the grid sets, the whole configuration) of every run. Raises ConfigError before anything is trained."""
-    planned: list[tuple[dict[str, Any], TrainConfig]] = []
+    planned: list[tuple[JsonObject, TrainConfig]] = []
     for table in grid.grid:
         axes = {k: v if isinstance(v, list) else [v] for k, v in _flat(table).items()}
         for values in product(*axes.values()):
@@ -137,7 +143,7 @@ def cells(grid: Grid, settings: dict[str, Any]) -> list[tuple[dict[str, Any], Tr
 def sweep(
     examples: Sequence[Example],
     grid: Grid,
-    settings: dict[str, Any],
+    settings: JsonObject,
     out: str | Path,
     *,
     score: Scorer | None = None,
@@ -173,14 +179,14 @@ def sweep(
     return result
 
 
-# ---- one run -----------------------------------------------------------------------------------------------------------
+# ---- one run ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     """One cell of the grid and where it is kept: the folder's name holds a hash of all that decides the result."""
 
-    chosen: dict[str, Any]
+    chosen: JsonObject
     config: TrainConfig
     fit: list[Example]
     dev: list[Example]
@@ -238,13 +244,18 @@ def _train(
         card = adapter.card
         row = row.model_copy(
             update={
-                "dev_loss": round(loss, 5), "score": scored[0], "metric": scored[1],
-                "forgetting": None if forgetting is None else round(forgetting, 5), "general_text": shared.general_hash,
+                "dev_loss": round(loss, 5),
+                "score": scored[0],
+                "metric": scored[1],
+                "forgetting": None if forgetting is None else round(forgetting, 5),
+                "general_text": shared.general_hash,
                 "parameters": card.trainable_parameters if card else None,
-                "file_bytes": (adapter.folder / WEIGHTS).stat().st_size, "peak_bytes": peak.bytes or (before.peak_bytes if before else None),
-                "seconds": round(card.seconds if card else seconds, 2), "tokens": card.tokens if card else None,
+                "file_bytes": (adapter.folder / WEIGHTS).stat().st_size,
+                "peak_bytes": peak.bytes or (before.peak_bytes if before else None),
+                "seconds": round(card.seconds if card else seconds, 2),
+                "tokens": card.tokens if card else None,
             }
-        )  # fmt: skip
+        )
     write_text(folder / ROW, row.model_dump_json(indent=1) + "\n")
     return row
 
@@ -295,7 +306,7 @@ class _SharedBase:
     def drop(self) -> None:
         self._base = None
 
-    def tokenize(self, examples: Sequence[Example]) -> list[Any]:
+    def tokenize(self, examples: Sequence[Example]) -> list[TokenizedExample]:
         base = self.take()
         return tokenize_examples(examples, base.chat_template, self._config.max_length or base.context_length)
 
@@ -314,19 +325,19 @@ class _SharedBase:
             release(model)
             base.model.requires_grad_(False)
 
-    def _bits(self, model: Any) -> float:
+    def _bits(self, model: PreTrainedModel | AdaptedModel) -> float:
         """Bits per byte of the general text."""
         base = self.take()
         return bits_per_byte(model, self._general, base.chat_template, min(GENERAL_BLOCK, base.context_length))
 
 
 @torch.no_grad()
-def _sums(model: Any) -> list[tuple[str, float]]:
+def _sums(model: PreTrainedModel) -> list[tuple[str, float]]:
     """Names and sums of the weights: what a run could leave changed."""
     return [(name, float(p.double().sum())) for name, p in model.named_parameters()]
 
 
-# ---- the result --------------------------------------------------------------------------------------------------------
+# ---- the result ------------------------------------------------------------------------------------------------------
 
 
 def _choose(rows: Sequence[Row], criterion: str) -> tuple[Row | None, str]:
@@ -360,7 +371,7 @@ def table(rows: Sequence[Row], winner: Row | None) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _write(out: Path, grid: Grid, settings: dict[str, Any], result: SweepResult) -> None:
+def _write(out: Path, grid: Grid, settings: JsonObject, result: SweepResult) -> None:
     values = {
         "grid": grid.model_dump(),
         "settings": settings,
@@ -376,7 +387,7 @@ def _write(out: Path, grid: Grid, settings: dict[str, Any], result: SweepResult)
     write_text(out / "sweep.md", "\n".join(lines) + "\n")
 
 
-def retrain(result: SweepResult, settings: dict[str, Any], data: str, out: str) -> str:
+def retrain(result: SweepResult, settings: JsonObject, data: str, out: str) -> str:
     """The command that trains the winner's settings on all examples."""
     if result.winner is None:
         return ""
@@ -387,9 +398,9 @@ def retrain(result: SweepResult, settings: dict[str, Any], data: str, out: str) 
     )
 
 
-def _flat(table: dict[str, Any]) -> dict[str, Any]:
+def _flat(table: JsonObject) -> JsonObject:
     """A grid table with method's own table, [grid.method] or "method.rank", as dotted keys."""
-    flat: dict[str, Any] = {}
+    flat: JsonObject = {}
     for key, value in table.items():
         if isinstance(value, dict):
             flat |= {key if k == "kind" else f"{key}.{k}": v for k, v in value.items()}
@@ -398,7 +409,7 @@ def _flat(table: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return (
         f"{value:g}"
         if isinstance(value, float)

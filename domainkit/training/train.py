@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -32,6 +32,9 @@ from domainkit.training.loggers import check_loggers, step_callbacks
 from domainkit.training.loop import Loop
 from domainkit.training.progress import Progress
 from domainkit.training.sharding import check_can_shard, shard, sharding_requested
+
+if TYPE_CHECKING:
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 log = logging.getLogger("domainkit")
 
@@ -137,7 +140,7 @@ def _notes(why_padded: str | None, sharded: bool) -> list[str]:
     return notes
 
 
-def release(model: Any) -> None:
+def release(model: AdaptedModel) -> None:
     """Take the adapter out of its base, which can then take another."""
     base = model.get_base_model()
     if not getattr(model.active_peft_config, "is_prompt_learning", False):
@@ -146,7 +149,7 @@ def release(model: Any) -> None:
         base.__dict__.pop(name, None)
 
 
-# ---- 1. what is asked for ----------------------------------------------------------------------------------------------
+# ---- 1. what is asked for --------------------------------------------------------------------------------------------
 
 
 def _identity(config: TrainConfig, examples: Sequence[Example], documents: Sequence[Document]) -> RunIdentity:
@@ -158,7 +161,7 @@ def _identity(config: TrainConfig, examples: Sequence[Example], documents: Seque
     return RunIdentity(config.model_dump(), data, resolve_base(config.base, config.revision).fingerprint)
 
 
-# ---- 2. to 4. base, examples, adapter ----------------------------------------------------------------------------------
+# ---- 2. to 4. base, examples, adapter --------------------------------------------------------------------------------
 
 
 def _resolve(config: TrainConfig, method: Method, base: LoadedBase) -> Resolved:
@@ -240,14 +243,14 @@ def _render(
     return _number_tasks(tokenized, examples, documents, hooks(method).task_names())
 
 
-def _first_epoch(batches: Batches, model: Any, pad_id: int) -> Iterator[MicroBatch]:
+def _first_epoch(batches: Batches, model: AdaptedModel, pad_id: int) -> Iterator[MicroBatch]:
     """The first epoch's forward passes, padded, on the model's device."""
     for step in range(min(batches.steps_per_epoch, len(batches))):
         for group in batches[step].micro_batches:
             yield pad(group, pad_id).to(model.device)
 
 
-def _batches(tokenized: list[TokenizedExample], model: Any, resolved: Resolved) -> tuple[Batches, str | None]:
+def _batches(tokenized: list[TokenizedExample], model: AdaptedModel, resolved: Resolved) -> tuple[Batches, str | None]:
     """(the run's batches, why rows are padded or None when they are packed)."""
     config = resolved.config
     why = None if config.packing else "packing is off"
@@ -256,14 +259,19 @@ def _batches(tokenized: list[TokenizedExample], model: Any, resolved: Resolved) 
     segmented = why is None and use_segments(model.get_base_model())
     why = why or why_not_pack(model, tokenized, segmented=segmented)
     batches = Batches(
-        tokenized, batch_size=config.batch_size, epochs=config.epochs, seed=config.seed,
-        max_tokens=config.max_tokens_per_pass, packing=why is None, segmented=segmented,
-    )  # fmt: skip
+        tokenized,
+        batch_size=config.batch_size,
+        epochs=config.epochs,
+        seed=config.seed,
+        max_tokens=config.max_tokens_per_pass,
+        packing=why is None,
+        segmented=segmented,
+    )
     return batches, why
 
 
 @torch.no_grad()
-def _answers(model: Any, row: TokenizedExample, pad_id: int) -> torch.Tensor:
+def _answers(model: AdaptedModel, row: TokenizedExample, pad_id: int) -> torch.Tensor:
     """Logits (n, vocabulary) at a row's supervised positions, without dropout."""
     one = pad([row], pad_id).to(model.device)
     inputs, shift = forward_arguments(model, one)

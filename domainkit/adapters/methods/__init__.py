@@ -21,7 +21,11 @@ from domainkit.errors import ConfigError, validation_error_text
 from domainkit.registry import Table
 
 if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
     from domainkit.adapters.adaptation import Abilities, ForwardPass
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 METHODS = Table(
     "method",
@@ -73,7 +77,7 @@ class Method(Protocol):
         """(peak learning rate, where it comes from) for a base of so many parameters."""
         ...
 
-    def attach(self, model: Any) -> Any:
+    def attach(self, model: PreTrainedModel) -> AdaptedModel:
         """The base (weights frozen) with the adapter's fresh, trainable float32 weights: a PeftModel, or alike.
 
         Raises ConfigError when the method cannot work on this base or quantisation.
@@ -109,7 +113,7 @@ def abilities_of(peft_type: str) -> type[Abilities]:
     return declared if issubclass(declared, Abilities) else Abilities
 
 
-def forward_arguments(model: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+def forward_arguments(model: torch.nn.Module, batch: ForwardPass) -> tuple[dict[str, Any], int]:
     """(arguments of the model's forward for a pass, columns by which virtual tokens move its logits).
 
     `model` is a base, or a base with an adapter of any method.
@@ -129,7 +133,7 @@ def peft_warnings_muted() -> Iterator[None]:
         yield
 
 
-def attach(method: Method, model: Any) -> Any:
+def attach(method: Method, model: PreTrainedModel) -> AdaptedModel:
     """`method.attach`, without other libraries' warnings to one another."""
     with peft_warnings_muted():
         return method.attach(model)

@@ -4,7 +4,7 @@ TRL's trainers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -16,7 +16,11 @@ from domainkit.registry import Table
 from domainkit.training.config import PreferenceConfig
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from domainkit.adapters.tuned_model import AdaptedModel
     from domainkit.models.chat_template import ChatTemplate
+    from domainkit.training.objectives.trl_overrides import TrlOverrides
 
 OBJECTIVES = Table(
     "objective",
@@ -34,6 +38,10 @@ TRL = "1.16"
 
 RowKind = Literal["pairs", "marked", "examples"]
 Row = Pair | Marked | Example
+EncodedRow = dict[str, Any]
+"""A row of TRL's data set: token ids and labels, by the names of TRL's columns."""
+RewardFunction = Callable[[Sequence[int], Sequence[str]], list[float | None]]
+"""(numbers of rows, an answer to each) to the answers' rewards; None leaves an answer out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +85,19 @@ class Objective(Protocol):
     @staticmethod
     def encode(
         rows: Sequence[Any], template: ChatTemplate, max_length: int, config: PreferenceConfig
-    ) -> list[dict[str, Any]]:
+    ) -> list[EncodedRow]:
         """The rows as token ids. Raises DataError for a row that is too long, with its line."""
         ...
 
     @staticmethod
-    def trainer(plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]], reward: Any) -> Any:
-        """TRL's trainer, ready to run."""
+    def trainer(
+        plan: Plan,
+        model: AdaptedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        encoded: list[EncodedRow],
+        reward: RewardFunction | None,
+    ) -> TrlOverrides:
+        """TRL's trainer, ready to run. `reward` is there where `samples` is true."""
         ...
 
 
@@ -107,4 +121,14 @@ def need_trl() -> None:
         raise MachineError(f"trl {installed} is installed, and domainkit is written for trl {TRL}", next_step=cure)
 
 
-__all__ = ["OBJECTIVES", "Objective", "Plan", "Row", "RowKind", "load_objective", "need_trl"]
+__all__ = [
+    "OBJECTIVES",
+    "EncodedRow",
+    "Objective",
+    "Plan",
+    "RewardFunction",
+    "Row",
+    "RowKind",
+    "load_objective",
+    "need_trl",
+]

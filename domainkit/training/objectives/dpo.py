@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from trl import DPOConfig, DPOTrainer
 
@@ -13,8 +13,13 @@ from domainkit.corpus.preferences import Pair
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import tokenize_examples
-from domainkit.training.objectives import Plan, RowKind
+from domainkit.training.objectives import EncodedRow, Plan, RewardFunction, RowKind
 from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 
 class Trainer(TrlOverrides, DPOTrainer):
@@ -31,9 +36,11 @@ class Dpo:
     beta_source: ClassVar[str] = "DPO's (arXiv 2305.18290, appendix B)"
     kl_unit: ClassVar[str] = ""
     curve: ClassVar[dict[str, str]] = {
-        "margin": "rewards/margins", "accuracy": "rewards/accuracies",
-        "reward_chosen": "rewards/chosen", "reward_rejected": "rewards/rejected",
-    }  # fmt: skip
+        "margin": "rewards/margins",
+        "accuracy": "rewards/accuracies",
+        "reward_chosen": "rewards/chosen",
+        "reward_rejected": "rewards/rejected",
+    }
 
     @staticmethod
     def rows_per_item(config: PreferenceConfig) -> int:
@@ -42,7 +49,7 @@ class Dpo:
     @staticmethod
     def encode(
         rows: Sequence[Pair], template: ChatTemplate, max_length: int, config: PreferenceConfig
-    ) -> list[dict[str, Any]]:
+    ) -> list[EncodedRow]:
         sides = [
             tokenize_examples([getattr(r, side) for r in rows], template, max_length) for side in ("chosen", "rejected")
         ]
@@ -56,6 +63,12 @@ class Dpo:
         ]
 
     @staticmethod
-    def trainer(plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]], reward: Any) -> Any:
+    def trainer(
+        plan: Plan,
+        model: AdaptedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        encoded: list[EncodedRow],
+        reward: RewardFunction | None,
+    ) -> TrlOverrides:
         args = arguments(DPOConfig, plan, max_length=None)
         return build(Trainer, plan, model, tokenizer, encoded, args)

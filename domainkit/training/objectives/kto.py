@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from trl import KTOConfig, KTOTrainer
 
@@ -12,8 +12,13 @@ from domainkit.corpus.preferences import Marked
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import tokenize_examples
-from domainkit.training.objectives import Plan, RowKind
+from domainkit.training.objectives import EncodedRow, Plan, RewardFunction, RowKind
 from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 BALANCE = 4 / 3
 """Most that all good answers together may outweigh all bad ones (arXiv 2402.01306, equation 8)."""
@@ -33,8 +38,11 @@ class Kto:
     beta_source: ClassVar[str] = "KTO's own code, ContextualAI/HALOs (arXiv 2402.01306)"
     kl_unit: ClassVar[str] = "nats per answer, of answers put to other prompts, at least 0"
     curve: ClassVar[dict[str, str]] = {
-        "kl": "kl", "margin": "rewards/margins", "reward_chosen": "rewards/chosen", "reward_rejected": "rewards/rejected",
-    }  # fmt: skip
+        "kl": "kl",
+        "margin": "rewards/margins",
+        "reward_chosen": "rewards/chosen",
+        "reward_rejected": "rewards/rejected",
+    }
 
     @staticmethod
     def rows_per_item(config: PreferenceConfig) -> int:
@@ -43,7 +51,7 @@ class Kto:
     @staticmethod
     def encode(
         rows: Sequence[Marked], template: ChatTemplate, max_length: int, config: PreferenceConfig
-    ) -> list[dict[str, Any]]:
+    ) -> list[EncodedRow]:
         """In the order they are trained in: TRL reads KTO's rows as they come, and pairs each prompt with the answer
         before it.
         """
@@ -62,7 +70,13 @@ class Kto:
         ]
 
     @staticmethod
-    def trainer(plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]], reward: Any) -> Any:
+    def trainer(
+        plan: Plan,
+        model: AdaptedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        encoded: list[EncodedRow],
+        reward: RewardFunction | None,
+    ) -> TrlOverrides:
         good, bad = weights(sum(row["label"] for row in encoded), len(encoded))
         args = arguments(KTOConfig, plan, max_length=None, desirable_weight=good, undesirable_weight=bad)
         return build(Trainer, plan, model, tokenizer, encoded, args)

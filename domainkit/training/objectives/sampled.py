@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from domainkit.corpus.example import Example
 from domainkit.corpus.example_layouts import refuse_tools
@@ -11,19 +11,29 @@ from domainkit.errors import DataError
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import encode_prompt
-from domainkit.training.objectives import Plan, RowKind
-from domainkit.training.objectives.trl_overrides import arguments, build
+from domainkit.training.objectives import EncodedRow, Plan, RewardFunction, RowKind
+from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, TrainingArguments
+
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 CURVE = {
-    "reward": "reward", "reward_spread": "reward_std", "kl": "kl", "length": "completions/mean_length",
-    "unfinished": "completions/clipped_ratio", "tied": "frac_reward_zero_std", "entropy": "entropy",
-}  # fmt: skip
+    "reward": "reward",
+    "reward_spread": "reward_std",
+    "kl": "kl",
+    "length": "completions/mean_length",
+    "unfinished": "completions/clipped_ratio",
+    "tied": "frac_reward_zero_std",
+    "entropy": "entropy",
+}
 """Curve columns that the sampling objectives share, by TRL's names."""
 
 
 def encode_prompts(
     rows: Sequence[Example], template: ChatTemplate, max_length: int, config: PreferenceConfig
-) -> list[dict[str, Any]]:
+) -> list[EncodedRow]:
     """Each example's prompt as ids; the longest answer must fit behind it."""
     refuse_tools(rows, "sampling answers for a reward")
     encoded, problems = [], []
@@ -40,9 +50,15 @@ def encode_prompts(
 
 
 def sampling_trainer(
-    kind: Any, config_kind: Any, plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]],
-    reward: Callable[[Sequence[int], Sequence[str]], list[float | None]], **options: Any,
-) -> Any:  # fmt: skip
+    kind: Callable[..., TrlOverrides],
+    config_kind: Callable[..., TrainingArguments],
+    plan: Plan,
+    model: AdaptedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    encoded: list[EncodedRow],
+    reward: RewardFunction,
+    **options: object,
+) -> TrlOverrides:
     """TRL's trainer of class `kind`. `reward` scores answers to the rows of the given numbers; None leaves an answer
     out.
     """
@@ -60,7 +76,9 @@ def sampling_trainer(
     )
     stops: set[int] = set()
 
-    def score(prompts: list[str], completions: list[str], completion_ids: list[list[int]], **_: Any) -> Any:
+    def score(
+        prompts: list[str], completions: list[str], completion_ids: list[list[int]], **_: object
+    ) -> list[float | None]:
         ended = [bool(ids) and ids[-1] in stops for ids in completion_ids]
         finished = [i for i, end in enumerate(ended) if end or config.score_unfinished]
         values: list[float | None] = [None] * len(prompts)
@@ -83,7 +101,7 @@ class Sampling:
     samples: ClassVar[bool] = True
     least: ClassVar[int] = 1
     curve: ClassVar[dict[str, str]] = CURVE
-    kinds: ClassVar[tuple[Any, Any]]
+    kinds: ClassVar[tuple[Callable[..., TrlOverrides], Callable[..., TrainingArguments]]]
     """(trainer, its configuration)."""
 
     @staticmethod
@@ -93,5 +111,13 @@ class Sampling:
     encode = staticmethod(encode_prompts)
 
     @classmethod
-    def trainer(cls, plan: Plan, model: Any, tokenizer: Any, encoded: list[dict[str, Any]], reward: Any) -> Any:
+    def trainer(
+        cls,
+        plan: Plan,
+        model: AdaptedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        encoded: list[EncodedRow],
+        reward: RewardFunction | None,
+    ) -> TrlOverrides:
+        assert reward is not None  # refused before
         return sampling_trainer(*cls.kinds, plan, model, tokenizer, encoded, reward)

@@ -4,7 +4,7 @@ only.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -13,11 +13,16 @@ from torch.utils.checkpoint import checkpoint
 from domainkit.adapters.methods import forward_arguments
 from domainkit.training.batches import MicroBatch
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdaptedModel
+
 CHUNK = 512
 """Positions whose logits are in memory at a time when there are many: 100 MB in float32 for a vocabulary of 49,152."""
 
 
-def supervised_loss(model: Any, one: MicroBatch) -> torch.Tensor:
+def supervised_loss(model: AdaptedModel, one: MicroBatch) -> torch.Tensor:
     """Sum of the cross-entropy over the pass's supervised tokens, in nats. Divide by the optimizer batch's supervised tokens.
 
     Few positions go through the model's own forward, so its logit scaling and capping apply. Many go through the head
@@ -33,7 +38,7 @@ def supervised_loss(model: Any, one: MicroBatch) -> torch.Tensor:
     return total
 
 
-def supervised_logits(model: Any, one: MicroBatch) -> torch.Tensor:
+def supervised_logits(model: PreTrainedModel | AdaptedModel, one: MicroBatch) -> torch.Tensor:
     """float32 (n, vocabulary): the logits from which the pass's supervised tokens are predicted."""
     inputs, shift = forward_arguments(model, one)
     if one.decoder_ids is not None:  # it holds answers only
@@ -46,11 +51,11 @@ def _chunk_loss(head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tens
     return cross_entropy(head(hidden).float(), targets, reduction="sum")
 
 
-def _decoder(base: Any) -> Any:
+def _decoder(base: PreTrainedModel) -> torch.nn.Module:
     return base.get_decoder()
 
 
-def head_is_plain(model: Any) -> bool:
+def head_is_plain(model: AdaptedModel) -> bool:
     """Whether logits are the head applied to the decoder's output and nothing more; found by trial, once per model."""
     is_plain = getattr(model, "_domainkit_plain_head", None)
     if is_plain is None:
@@ -59,7 +64,7 @@ def head_is_plain(model: Any) -> bool:
 
 
 @torch.no_grad()
-def _try_head(model: Any) -> bool:
+def _try_head(model: AdaptedModel) -> bool:
     if getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False):
         return False
     base = model.get_base_model()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
@@ -30,9 +30,18 @@ from domainkit.training.checkpoints import (
     read_ledger,
     save_weights,
 )
-from domainkit.training.objectives import Objective, Plan
+from domainkit.training.objectives import EncodedRow, Objective, Plan
 from domainkit.training.optimizers import rate_factor
 from domainkit.training.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from torch.optim import Optimizer
+    from transformers import PreTrainedTokenizerBase, Trainer, TrainerControl, TrainerState, TrainingArguments
+
+    from domainkit.adapters.tuned_model import AdaptedModel
+else:
+    Trainer = object  # the mixin itself inherits from none of TRL's trainers
 
 SILENT_STEPS = 10
 """Steps without any difference in reward after which a run that learns nothing is ended."""
@@ -47,10 +56,10 @@ class CurveLedger(Ledger):
     """A ledger with one entry of `curve` per optimizer step, and what the model answered before the first, as facts."""
 
     curve: list[dict[str, float]] = field(default_factory=list)
-    first: dict[str, Any] | None = None
+    first: dict[str, object] | None = None
 
 
-class TrlOverrides:
+class TrlOverrides(Trainer):
     """Mixed into TRL's trainers, before them. `build` sets the attributes."""
 
     plan: Plan
@@ -59,13 +68,13 @@ class TrlOverrides:
     """Mean answer length in tokens of each micro-batch of the step so far."""
     trainable: dict[str, torch.nn.Parameter]
     stop: StopRequest
-    lr_scheduler: Any
+    prompt_ids: list[list[int]]
+    """Of the rows, where answers are sampled."""
 
-    # From transformers' Trainer.
-    args: Any
-    state: Any
-    model: Any
-    optimizer: Any
+    # From transformers' and TRL's trainers.
+    model: AdaptedModel
+    optimizer: Optimizer
+    eos_token_ids: list[int]
 
     _began = 0.0
     _seconds_before = 0.0
@@ -77,7 +86,7 @@ class TrlOverrides:
         self._seconds_before, self._began = self.ledger.seconds, time.perf_counter()
         with stop_on_signals(self.stop, self.plan.work):
             try:
-                self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)  # type: ignore[attr-defined]
+                self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             finally:
                 self.ledger.seconds = self.elapsed()
             raise_if_stopped(self.stop, self.state.global_step, self.state.max_steps)
@@ -86,26 +95,26 @@ class TrlOverrides:
         """Seconds of training, also before the run was resumed."""
         return self._seconds_before + time.perf_counter() - self._began
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+    def _save(self, output_dir: str | None = None, state_dict: object = None) -> None:
         # The Trainer would write PEFT's folder, which leaves out what only training needs.
         folder = Path(output_dir or self.plan.work)
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(folder, self.model, self.trainable, MethodHooks())
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: object = None) -> None:
         load_weights(Path(resume_from_checkpoint), self.model, self.trainable, MethodHooks())
 
-    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any = None) -> None:
         # The Trainer's checkpoint can be incomplete after a crash: the ledger, written last, marks it as whole.
         folder = self.plan.work / f"checkpoint-{self.state.global_step}"
         with saving(folder), disk_full_as_os_error():
-            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            super()._save_checkpoint(model, trial)
             self.ledger.seconds = self.elapsed()
             mark_whole(folder, self.ledger)
 
-    def _get_train_sampler(self, *args: Any) -> Any:
+    def _get_train_sampler(self, *args: Any) -> Any:  # transformers and TRL declare it differently
         # TRL's sampler draws each epoch's order from where the last one ended: a resumed run skips the finished epochs.
-        sampler = super()._get_train_sampler(*args)  # type: ignore[misc]
+        sampler = super()._get_train_sampler(*args)
         if isinstance(sampler, RepeatSampler):
             epochs = len(self.ledger.curve) // (sampler.num_samples // self.plan.config.batch_size)
             for _ in range(epochs):
@@ -115,18 +124,18 @@ class TrlOverrides:
     def _send_telemetry(self) -> None:
         """TRL reports each run to its makers. Here nothing is reported."""
 
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+    def create_model_card(self, *args: object, **kwargs: object) -> None:
         """TRL writes a model card. The adapter has domainkit's own."""
 
-    def _prepare_dataset(self, dataset: Any, *args: Any, **kwargs: Any) -> Any:
+    def _prepare_dataset(self, dataset: Dataset, *args: object, **kwargs: object) -> Dataset:
         # TRL tokenises text, in which a spelled-out control token becomes one. Our rows are token ids already.
         return dataset
 
-    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, object]]:
         # For the same reason a prompt is the number of its row, and its ids are those that domainkit made.
-        return [list(self.prompt_ids[int(p)]) for p in prompts], None, {}  # type: ignore[attr-defined]
+        return [list(self.prompt_ids[int(p)]) for p in prompts], None, {}
 
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> LambdaLR:
+    def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> LambdaLR:
         # transformers' schedules waste the first step on a rate of 0.
         config = self.plan.config
         self.lr_scheduler = LambdaLR(
@@ -136,19 +145,19 @@ class TrlOverrides:
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         # TRL does not report all that the ledger counts.
         mask = inputs["completion_mask"]
         self.ledger.supervised += int(mask.sum())
         self.lengths.append(float(mask.sum(1).float().mean()))
-        return super().compute_loss(model, inputs, *args, **kwargs)  # type: ignore[misc]
+        return super().compute_loss(model, inputs, *args, **kwargs)
 
 
 OPTIMIZER_NAMES = {"adamw": "adamw_torch_fused"}
 """transformers' names, where they are not ours."""
 
 
-def arguments(kind: Any, plan: Plan, **options: Any) -> Any:
+def arguments(kind: Callable[..., TrainingArguments], plan: Plan, **options: object) -> TrainingArguments:
     """TRL's configuration of class `kind`, with domainkit's settings and the objective's `options`."""
     config = plan.config
     args = kind(
@@ -185,8 +194,14 @@ def arguments(kind: Any, plan: Plan, **options: Any) -> Any:
 
 
 def build(
-    kind: Any, plan: Plan, model: Any, tokenizer: Any, rows: list[dict[str, Any]], args: Any, **options: Any
-) -> Any:
+    kind: Callable[..., TrlOverrides],
+    plan: Plan,
+    model: AdaptedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: list[EncodedRow],
+    args: TrainingArguments,
+    **options: object,
+) -> TrlOverrides:
     """A trainer of class `kind` over the encoded rows."""
     from datasets import Dataset
 
@@ -204,7 +219,9 @@ def build(
 class Watch(TrainerCallback):
     """Keeps the curve, ends a run that diverges or cannot learn, and stops after a checkpoint when asked to."""
 
-    def __init__(self, trainer: Any, objective: type[Objective], on_step: Callable[[dict[str, float]], None]) -> None:
+    def __init__(
+        self, trainer: TrlOverrides, objective: type[Objective], on_step: Callable[[dict[str, float]], None]
+    ) -> None:
         self.trainer = trainer
         self.columns = objective.curve
         self.on_step = on_step
@@ -212,13 +229,18 @@ class Watch(TrainerCallback):
         # After a checkpoint, TRL's trainers that do not sample count tokens from 0 again.
         self.counts_from_zero = not objective.samples
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         self.tokens_before = self.trainer.ledger.tokens if self.counts_from_zero else 0
 
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Before the weights are touched: the gradients are there, and are numbers."""
         step, config = state.global_step + 1, self.trainer.plan.config
         trained = self.trainer.trainable
+        assert config.learning_rate is not None
         if not all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in trained.values()):
             checkpoint = last_checkpoint(self.trainer.plan.work)
             raise TrainingError(
@@ -234,7 +256,14 @@ class Watch(TrainerCallback):
                 next_step="choose other target layers, or turn gradient_checkpointing off",
             )
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: object,
+    ) -> None:
         if not logs or "loss" not in logs:
             return
         point = {"step": float(state.global_step), "loss": logs["loss"], "learning_rate": logs["learning_rate"]}

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import torch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 SHOWN_ANSWERS = 3
 """Answers shown in the card."""
@@ -30,14 +35,14 @@ class ReferenceDivergence:
     """Share of answers that reached the token limit."""
     answers: tuple[str, ...] = ()
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """Plain values, for a card."""
         return asdict(self)
 
 
 def measure_divergence(
-    model: Any,
-    tokenizer: Any,
+    model: AdaptedModel,
+    tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
     *,
     stops: Sequence[int],
@@ -61,7 +66,7 @@ def measure_divergence(
             for answer, length in zip(ids[:, width:].tolist(), answered.sum(1).tolist(), strict=True):
                 unfinished += answer[length - 1] not in stops
                 lengths += length
-                texts.append(tokenizer.decode(answer[:length], skip_special_tokens=True))
+                texts.append(cast("str", tokenizer.decode(answer[:length], skip_special_tokens=True)))
     scores = [s for s in reward(range(len(texts)), texts) if s is not None] if reward is not None else []
     return ReferenceDivergence(
         prompts=len(prompts),
@@ -75,7 +80,7 @@ def measure_divergence(
 
 
 @contextmanager
-def _inference(model: Any) -> Iterator[None]:
+def _inference(model: AdaptedModel) -> Iterator[None]:
     """Without dropout and without gradients."""
     was_training = model.training
     model.eval()
@@ -87,7 +92,11 @@ def _inference(model: Any) -> Iterator[None]:
 
 
 def _sample(
-    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], stops: Sequence[int], max_new_tokens: int
+    model: AdaptedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    stops: Sequence[int],
+    max_new_tokens: int,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
     """(ids (B, width + n) of left-padded prompts and answers, mask (B, width) of the prompts, width)."""
     width = max(map(len, prompts))
@@ -116,7 +125,7 @@ def _until_stop(answers: torch.Tensor, stops: Sequence[int]) -> torch.Tensor:
 
 
 def _divergence(
-    model: Any, ids: torch.Tensor, prompt_mask: torch.Tensor, answered: torch.Tensor, width: int
+    model: AdaptedModel, ids: torch.Tensor, prompt_mask: torch.Tensor, answered: torch.Tensor, width: int
 ) -> tuple[float, int]:
     """(KL in nats summed over the answers' positions, their number)."""
     mask = torch.cat([prompt_mask, answered], dim=1)
@@ -133,7 +142,7 @@ def _divergence(
     return float((trained.exp() * (trained - before)).sum()), len(trained)
 
 
-def reference(model: Any) -> AbstractContextManager[None]:
+def reference(model: AdaptedModel) -> AbstractContextManager[None]:
     """While open, `model` is its reference: the adapter "ref" where it has one, and else the base."""
     if "ref" not in model.peft_config:
         return model.disable_adapter()
@@ -141,7 +150,7 @@ def reference(model: Any) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _reference_adapter(model: Any) -> Iterator[None]:
+def _reference_adapter(model: AdaptedModel) -> Iterator[None]:
     model.set_adapter("ref")
     try:
         yield

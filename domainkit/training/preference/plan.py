@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -65,7 +64,9 @@ def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
     return config.model_copy(update=trained_with)
 
 
-def check(rows: Sequence[Row], config: PreferenceConfig, objective: type[Objective], reward: Any, out: Path) -> Method:
+def check(
+    rows: Sequence[Row], config: PreferenceConfig, objective: type[Objective], reward: object, out: Path
+) -> Method:
     """The method. Raises ConfigError for what cannot work."""
     if not rows:
         raise ConfigError("nothing to train on: no rows", next_step="give a file with --data")

@@ -42,6 +42,7 @@ class Scorer:
             ) from e
         return [self._number(v, a) for v, a in zip(values, answers, strict=True)]
 
+    # `value` is what the user's own function returned.
     def _number(self, value: Any, answer: str) -> float | None:
         value = value.value if isinstance(value, Score) else value
         if value is None:
@@ -61,9 +62,14 @@ class Scorer:
 def _sample(row: Example, number: int) -> Sample:
     system = row.turns[0].content if row.turns[0].role == "system" else None
     return Sample(
-        id=row.id or str(number), input=row.question, target=row.target, references=(row.target,), system=system,
-        doc_ids=row.doc_ids, meta={"source": row.source},
-    )  # fmt: skip
+        id=row.id or str(number),
+        input=row.question,
+        target=row.target,
+        references=(row.target,),
+        system=system,
+        doc_ids=row.doc_ids,
+        meta={"source": row.source},
+    )
 
 
 def _resolve(reward: str | Reward, samples: Sequence[Sample]) -> tuple[str, Reward]:
@@ -72,9 +78,12 @@ def _resolve(reward: str | Reward, samples: Sequence[Sample]) -> tuple[str, Rewa
         return str(getattr(reward, "__name__", type(reward).__name__)), reward
     labels = tuple(sorted({s.target for s in samples}))
     task = Task(
-        name="train", kind="answer", samples=tuple(samples), labels=labels,
+        name="train",
+        kind="answer",
+        samples=tuple(samples),
+        labels=labels,
         fingerprint=sha256_lines(s.model_dump_json() for s in samples),
-    )  # fmt: skip
+    )
     metric = declared(reward)(task)
     if isinstance(metric, CorpusMetric):
         raise ConfigError(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -37,7 +37,8 @@ from domainkit.training.preference.rewards import Reward, Scorer
 from domainkit.training.progress import Progress
 
 if TYPE_CHECKING:
-    from domainkit.training.objectives.trl_overrides import CurveLedger
+    from domainkit.adapters.tuned_model import AdaptedModel
+    from domainkit.training.objectives.trl_overrides import CurveLedger, TrlOverrides
 
 log = logging.getLogger("domainkit")
 
@@ -141,10 +142,10 @@ def train_preference(
     return Adapter.load(out)
 
 
-# ---- 2. and 4. adapter, trainer ----------------------------------------------------------------------------------------
+# ---- 2. and 4. adapter, trainer --------------------------------------------------------------------------------------
 
 
-def _model(base: LoadedBase, method: Method, start: Adapter | None) -> Any:
+def _model(base: LoadedBase, method: Method, start: Adapter | None) -> AdaptedModel:
     """The base with the adapter that is trained: fresh, or `start`'s."""
     if start is None:
         return attach(method, base.model)
@@ -152,7 +153,7 @@ def _model(base: LoadedBase, method: Method, start: Adapter | None) -> Any:
     return load_adapted(base.model, start.folder, trainable=True)
 
 
-def _drop_copy(model: Any) -> None:
+def _drop_copy(model: AdaptedModel) -> None:
     """TRL keeps a copy of whatever adapter it is given as the reference; a fresh one changes nothing, so the base
     itself will do.
     """
@@ -173,11 +174,11 @@ def _quiet() -> Iterator[None]:
         trl.setLevel(level)
 
 
-# ---- 5. the run --------------------------------------------------------------------------------------------------------
+# ---- 5. the run ------------------------------------------------------------------------------------------------------
 
 
 def _run(
-    trainer: Any,
+    trainer: TrlOverrides,
     objective: type[Objective],
     plan: Plan,
     checkpoint: Path | None,
@@ -204,8 +205,8 @@ def _run(
 
 
 def _probe(
-    model: Any, base: LoadedBase, rows: Sequence[Row], config: PreferenceConfig, scorer: Scorer | None
-) -> dict[str, Any] | None:
+    model: AdaptedModel, base: LoadedBase, rows: Sequence[Row], config: PreferenceConfig, scorer: Scorer | None
+) -> dict[str, object] | None:
     """Facts of the answers to the first rows' prompts, sampled with the same seed whenever it is asked."""
     if not config.probe:
         return None
@@ -222,7 +223,7 @@ def _probe(
     ).facts()
 
 
-# ---- 6. the folder -----------------------------------------------------------------------------------------------------
+# ---- 6. the folder ---------------------------------------------------------------------------------------------------
 
 
 def _fingerprint(rows: Sequence[Row]) -> str:
@@ -241,8 +242,8 @@ def _preference_facts(
     scorer: Scorer | None,
     start: Adapter | None,
     ledger: CurveLedger,
-    last: dict[str, Any] | None,
-) -> dict[str, Any]:
+    last: dict[str, object] | None,
+) -> dict[str, object]:
     """The card's part on preferences."""
     reference = "the base, with the adapter switched off"
     if start is not None:
