@@ -1,4 +1,4 @@
-"""Training examples with passages in their prompts, so that a model learns to answer from what retrieval finds (RAFT,
+"""Training examples with passages in their prompts, so that a model learns to answer from retrieved passages (RAFT,
 arXiv 2403.10131)."""
 
 from __future__ import annotations

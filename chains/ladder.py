@@ -181,8 +181,9 @@ def instruction(parts: Parts) -> str:
 
 
 def fixed_shots(examples: Sequence[Example], k: int, seed: int) -> list[Example]:
-    """`k` examples drawn once, with as many different targets as possible, so that no label is shown twice before all
-    once."""
+    """`k` examples drawn once, with as many different targets as possible: no label comes twice before all labels come
+    once.
+    """
     order = list(examples)
     random.Random(seed).shuffle(order)
     counts: dict[str, int] = {}

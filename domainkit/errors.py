@@ -113,7 +113,7 @@ class MachineError(DomainkitError):
 
 @contextmanager
 def saving(path: Path | str) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into a MachineError that says what to do."""
+    """Turn an error of writing `path` into a MachineError that says what to do."""
     try:
         yield
     except OSError as e:

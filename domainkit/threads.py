@@ -1,4 +1,4 @@
-"""Work in a thread that ends with it."""
+"""Work in a thread that ends when the work ends."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _tuned_llm(plan: ComparisonPlan, choice: str) -> DomainLLM | None:
 
 
 def receipt_of(adapter: Adapter | None) -> TrainingReceipt | None:
-    """What an adapter took, from its card; None without one."""
+    """What training an adapter cost, from its card; None without a card."""
     if adapter is None or adapter.card is None:
         return None
     card = adapter.card

@@ -24,7 +24,7 @@ from domainkit.verdict.prices import PriceTable, read_prices
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that a comparison is given, read. `train_missing` adds the adapters that it trains."""
+    """All inputs of a comparison, read from their files. `train_missing` adds the adapters that it trains."""
 
     config: CompareConfig
     task: Task

@@ -18,7 +18,7 @@ from domainkit.statistics.learning_curve import learning_curve, nested_subsets
 from domainkit.training.config import TrainConfig
 
 LEAST_ROWS = 64
-"""Training rows under which a part of an eighth teaches nothing."""
+"""With fewer training rows, an eighth of them is too little to learn from."""
 
 
 def draw_curves(plan: ComparisonPlan, answers: Answers) -> tuple[LearningCurve, ...]:
@@ -63,7 +63,7 @@ def fit_nested(
 ) -> list[Path]:
     """Adapters trained on nested parts of `train`, in `out`/<number of examples>; one that is there is kept.
 
-    As long as training takes on all of it times the sum of `shares` (for equal epochs).
+    This takes the time of one training on all rows times the sum of `shares` (for equal epochs).
     """
     from domainkit.training.train import train as fit
 

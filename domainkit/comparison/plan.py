@@ -210,7 +210,7 @@ def needs_of(variants: Sequence[str | Variant] | None) -> set[Need]:
 def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) -> ComparisonPlan:
     """The plan for the named variants, else for all of the ladder that can run.
 
-    Raises ConfigError for a variant that is unknown, named twice or, being named, cannot run; AdapterError for an
+    Raises ConfigError for a named variant that is unknown, is named twice or cannot run; AdapterError for an
     adapter that is damaged, of another base, or not a replica.
     """
     named = _named(variants)

@@ -108,7 +108,7 @@ def items_of(task: Task, rows: Mapping[str, Rows], scores: Mapping[str, Scores])
 
 
 def passages_of(rows: Mapping[str, Rows]) -> dict[str, Passage]:
-    """The text of every passage any answer was given, once."""
+    """The text of every passage that was in a prompt, once."""
     return {
         p.id: Passage(title=p.title, text=p.text)
         for column in rows.values()

@@ -202,7 +202,7 @@ def _check_lengths(examples: Sequence[Example]) -> list[Problem]:
 
 
 class Trait(NamedTuple, Generic[T]):
-    """Something suspicious that many items may share: one warning with the count, at the first of them."""
+    """Something suspicious that many items may have: one warning with the count, at the first of them."""
 
     what: str
     """`{s}` is the plural's s."""

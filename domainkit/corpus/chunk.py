@@ -46,7 +46,7 @@ def chunk(documents: Iterable[Document], size: int = CHUNK_WORDS, overlap: int =
 
 
 def count_words(text: str) -> int:
-    """Words as `chunk` counts them: runs without space, and single characters of scripts without spaces."""
+    """The words that `chunk` counts: runs without space, and single characters of scripts without spaces."""
     return sum(1 for _ in _WORD.finditer(text))
 
 

@@ -16,7 +16,7 @@ class Document(Located):
     source: str
     """The file it was read from: `path` or `path:line`."""
     id: str
-    """The name it is cited by."""
+    """The name by which answers cite it."""
     title: str = ""
     meta: dict[str, Any] = Field(default_factory=dict)
     """The row's other fields; JSON values."""

@@ -48,7 +48,7 @@ class Example(Located):
     doc_ids: tuple[str, ...] = ()
     """Ids of the documents that hold the answer, if known."""
     task: str | None = None
-    """The task it belongs to, for methods that tell tasks apart."""
+    """The task it belongs to, for methods that distinguish tasks."""
     tools: tuple[dict[str, Any], ...] = ()
     """The tools the assistant may call: JSON-schema function descriptions in OpenAI's form."""
 
@@ -65,7 +65,7 @@ class Example(Located):
 
     @property
     def training_content(self) -> str:
-        """All that training on it depends on, as JSON. The fingerprint of training data is made of it."""
+        """Everything that training on the example depends on, as JSON; the training data's fingerprint hashes it."""
         return self.model_dump_json(include={"turns", "task", "tools"}, exclude_defaults=True)
 
     @property

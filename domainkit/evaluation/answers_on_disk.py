@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class PassageRow(BaseModel):
-    """A passage the model was shown."""
+    """A passage that was in the prompt."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,7 +48,7 @@ class Row(BaseModel):
     decode_seconds: float | None = None
     """The part of `seconds` that wrote the answer."""
     memory_bytes: int | None = None
-    """What the process held when its batch was done."""
+    """Memory of the process when the answer's batch was done."""
     error: str | None = None
 
 
@@ -94,7 +94,7 @@ class RowStore:
     def _lock(self) -> None:
         try:
             import fcntl
-        except ImportError:  # Windows: no advisory lock; two runs in one folder are then the user's to avoid
+        except ImportError:  # Windows has no advisory lock: there the user must not start two runs in one folder
             return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

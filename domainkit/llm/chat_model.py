@@ -90,7 +90,7 @@ class DomainLLM(Bindable, BaseChatModel):  # type: ignore[misc]  # `bind` refuse
     revision: str | None = None
     """Revision of a hub base."""
     quantization: Quantization = "auto"
-    """nf4, int8 or none; auto is what the adapter was trained on, else what fits the memory."""
+    """nf4, int8 or none. auto: the adapter's quantization in training, else what fits the memory."""
     adapters: dict[str, Folder] = Field(default_factory=dict)
     """Names for further adapter folders, for `model=` in a call."""
     backend: str = "local"

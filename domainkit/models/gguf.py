@@ -77,7 +77,8 @@ def _without_tied(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _compact(tensor: torch.Tensor, *, exact: bool) -> torch.Tensor:
-    """The tensor in 16 bits unless that loses something: bfloat16 when lossless (the GGUF held bfloat16), else float16.
+    """The tensor in 16 bits, unless that loses precision: bfloat16 when lossless (the GGUF held bfloat16), else
+    float16.
 
     float16 rounds a value by at most 2^-11 of it, below a hundredth of a 4-bit step and a tenth of an 8-bit step.
     `exact` tensors, vectors (norms, biases) and values beyond float16 stay float32.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)
-"""What may be raised for want of memory. RuntimeError has other reasons too; `out_of_memory` tells them apart."""
+"""What may be raised when memory runs out. RuntimeError has other reasons too; `out_of_memory` distinguishes them."""
 
 KVState = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of one sequence: for each layer two tensors [heads, tokens, width]."""
@@ -26,7 +26,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Bytes of the device's memory that nobody uses now."""
+    """Bytes of the device's memory that are free now."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     import psutil

@@ -33,7 +33,7 @@ class QuantizationChoice:
     packed: bool
     """Weights stay in 4 bits. Unpacked NF4 has the same values in the compute dtype."""
     notes: tuple[str, ...]
-    """What the user is told about the choice."""
+    """The reason for the choice, for the user."""
 
 
 _QUANTIZATIONS: WeakKeyDictionary[torch.nn.Module, Chosen] = WeakKeyDictionary()

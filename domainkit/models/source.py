@@ -19,7 +19,7 @@ Kind = Literal["builtin", "folder", "gguf", "hub"]
 
 SAMPLES = 64
 SAMPLE_BYTES = 4096
-"""A fingerprint reads so many pieces of each file, of so many bytes."""
+"""A fingerprint reads this many pieces of each file, of this many bytes."""
 
 
 @dataclass(frozen=True, slots=True)

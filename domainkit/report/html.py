@@ -34,7 +34,7 @@ class _Part:
     """One comparison of the page."""
 
     prefix: str
-    """Keeps its ids apart from the others'."""
+    """Makes its ids different from those of the other comparisons."""
     results: Results
     body: Markup
 
@@ -142,7 +142,7 @@ def page_environment() -> Environment:
         no_latency=labels.NO_LATENCY,
         cannot_tell=CANNOT_TELL,
     )
-    # Printed without a filter, too, a text has its control characters spelt out.
+    # A text that is printed without a filter also gets its control characters spelt out.
     environment.finalize = lambda value: visible(value) if type(value) is str else value
     return environment
 

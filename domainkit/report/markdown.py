@@ -17,7 +17,7 @@ EXAMPLES = 3
 
 
 def to_markdown(results: Results | Portfolio) -> str:
-    """The verdict, the table of variants, and what stands behind them; for several comparisons, one after the other."""
+    """The verdict, the table of variants, and the details; for several comparisons, one after the other."""
     if isinstance(results, Portfolio):
         heads = ("Task", "Answer", "Recommended variant")
         rows = [[escape(t) for t in (r.task.name, r.verdict.answer, r.verdict.choice)] for r in results.comparisons]

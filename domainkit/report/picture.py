@@ -57,7 +57,7 @@ def _rules(svg: str) -> str:
         fitting = [s.strip() for s in selectors.split(",") if _fits(s, drawn)]
         if fitting:
             rules.append(f"{', '.join(fitting)} {{{body}}}")
-    # Neither the page's distances nor the mark that its slider moves.
+    # Without the page's margins and the mark that its slider moves.
     return "\n".join([*rules, ".chart {margin: 0}", ".volume-mark {display: none}"])
 
 

@@ -60,7 +60,7 @@ class Difference(Record):
     margin: float
     """The difference that would not matter."""
     needed: int | None = None
-    """Items that would settle a "CANNOT TELL YET" at 80 % power; None where that does not apply."""
+    """Items in all that would decide a "CANNOT TELL YET" at 80 % power; None where that does not apply."""
     method: str = ""
 
 
@@ -76,7 +76,7 @@ class Usage(Record):
     decode_seconds_per_item: float | None = None
     """The part of it that wrote the answer."""
     memory_bytes: int | None = None
-    """The most the process held after a batch: the base once, and whatever earlier variants loaded."""
+    """Peak memory of the process after a batch. It includes the base, once, and what earlier variants loaded."""
 
 
 class Latency(Record):
@@ -89,7 +89,7 @@ class Latency(Record):
 
 
 class Hardware(BaseModel):
-    """A machine as `domainkit.machine.hardware` describes it; other facts are passed over."""
+    """A machine as `domainkit.machine.hardware` describes it; other facts are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -101,7 +101,7 @@ class Hardware(BaseModel):
 
 
 class TrainingReceipt(Record):
-    """What making the adapter took, from its card."""
+    """What training the adapter cost, from its card."""
 
     method: str
     examples: int
@@ -147,7 +147,7 @@ class VariantResult(Record):
     retrieval: dict[str, Estimate] = {}
     """hit@k of the gold document among the k passages in the prompt, where the task names gold documents."""
     training: TrainingReceipt | None = None
-    """What making its adapter took, where that is another than the comparison's."""
+    """What training its adapter cost, if it is not the comparison's adapter."""
 
     @property
     def shots(self) -> int:

@@ -64,7 +64,7 @@ class BreakEven(Record):
     """End of the 95 % interval; None: it has no upper end."""
     reason: str = ""
     rival_worse: bool = False
-    """Whether the rival is shown to answer worse: it may be cheap, but it is not an equal."""
+    """Whether the rival answers clearly worse: it may be cheap, but it is not as good."""
 
 
 class Cost(Record):
@@ -112,7 +112,7 @@ Gate = Literal["passed", "failed", "cannot tell yet"]
 
 
 class Forgetting(Record):
-    """What the adapter cost the base's general knowledge, by multiple choice with and without it."""
+    """How much general knowledge the base loses with the adapter, measured by multiple-choice questions."""
 
     base: Estimate
     tuned: Estimate
@@ -121,7 +121,7 @@ class Forgetting(Record):
     """"passed": the interval of the difference lies above -`margin`; "failed": below it."""
     margin: float
     needed: int | None = None
-    """Questions that would let the gate pass at 80 % power, were the true difference the observed one."""
+    """Questions that would let the gate pass at 80 % power, if the true difference is the observed one."""
     groups: dict[str, tuple[Estimate, Estimate]] = Field(default_factory=dict)
     """By the questions' source: (base, adapter)."""
     lost: tuple[LostQuestion, ...] = ()

@@ -79,10 +79,10 @@ class LearningCurve(Record):
 
 
 class Recipe(Record):
-    """A variant with several adapters that differ in their training seed alone.
+    """A variant with several adapters that differ only in their training seed.
 
-    Items and seeds both count as drawn at random, so these figures are about the training recipe, where the variant's
-    own are about one adapter. 95 % intervals, not adjusted for several variants.
+    Items and seeds both count as drawn at random, so these figures are about the training recipe. The variant's figures
+    are about one adapter. 95 % intervals, not adjusted for several variants.
     """
 
     variant: str

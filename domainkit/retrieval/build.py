@@ -35,7 +35,7 @@ def build_retriever(
     """
     retriever_class = RETRIEVERS.load(kind)
     if k < 1:
-        raise ConfigError(f"k={k}: at least one passage must be asked for", next_step="k=4 is the default")
+        raise ConfigError(f"k={k}: at least one passage is needed", next_step="k=4 is the default")
     if isinstance(documents, str | Path):
         documents = read_documents(documents)
     passages = list(documents) if chunk_words is None else chunk(documents, chunk_words, overlap=chunk_words // 8)

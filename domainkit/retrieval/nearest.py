@@ -33,7 +33,7 @@ class NearestExamples:
         self, examples: Sequence[Example], k: int = 4, embeddings: Embeddings | None = None, *, cache: bool = True
     ) -> None:
         if k < 1:
-            raise ConfigError(f"k={k}: at least one example must be asked for", next_step="k=4 is the default")
+            raise ConfigError(f"k={k}: at least one example is needed", next_step="k=4 is the default")
         if not examples:
             raise ConfigError("no solved examples to choose from", next_step="give training examples, or use no shots")
         self.examples = tuple(examples)

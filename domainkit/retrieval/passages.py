@@ -63,7 +63,7 @@ class PassageRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Passage]:
         if k is not None and k < 1:
-            raise ConfigError(f"k={k}: at least one passage must be asked for", next_step="leave k out, or use k=1")
+            raise ConfigError(f"k={k}: at least one passage is needed", next_step="leave k out, or use k=1")
         return [self._passage(row, score) for row, score in self.rank(query, k or self.k)]
 
     def batch(

@@ -1,10 +1,10 @@
 """Evidence that holds whenever one looks: e-processes and confidence sequences for paired differences.
 
-A fixed-size test peeked at every 20 items is wrong three times as often as it says. Here a bettor starts with 1 and
-stakes a share λ of its capital on each difference d in [-1, 1]: capital Π(1 + λ·d). Without a true difference no
-bettor's capital grows on average, so it ever reaches 1/α with probability at most α (Ville 1939), at whatever item one
-stops (Ramdas, Grünwald, Vovk and Shafer 2023, Statistical Science 38:576). λ is spread over (-1, 1) as Beta(a, a),
-a = 2. For wins and losses the average is closed:
+A fixed-size test that is checked after every 20 items is wrong three times as often as it claims. Here a bettor starts
+with 1 and stakes a share λ of its capital on each difference d in [-1, 1]: capital Π(1 + λ·d). Without a true
+difference no bettor's capital grows on average, so it ever reaches 1/α with probability at most α (Ville 1939), at
+whatever item one stops (Ramdas, Grünwald, Vovk and Shafer 2023, Statistical Science 38:576). λ is spread over (-1, 1)
+as Beta(a, a), a = 2. For wins and losses the average is closed:
 
     E = B(a + wins, a + losses) / B(a, a) · 2^(wins + losses)
 

@@ -12,7 +12,7 @@ Which interval, and why:
 - clustered: t with G - 1 degrees on sums per cluster, variance times G/(G - 1) (Miller 2024, arXiv 2411.00640), and
   never narrower than for independent items: with few clusters their own variance is too noisy to claim more precision.
 - identical scores: no variance can be estimated, so the interval allows for the share of other items that n draws
-  may have missed; graded scores are never given less.
+  may have missed; the interval of graded scores is never narrower.
 """
 
 from __future__ import annotations
@@ -67,13 +67,14 @@ def _independent_interval(x: Array, level: float) -> tuple[float, float, str]:
     if spread(x) == 0:
         return *unseen, "identical scores"
     low, high = clip(*graded_interval(x, level), 0, 1)
-    # Scores that hardly differ say no more about those not drawn than identical ones do.
+    # Scores that hardly differ say no more about other items than identical scores do.
     return min(low, unseen[0]), max(high, unseen[1]), GRADED
 
 
 def clustered_interval(x: Array, codes: Array, level: float, least: float, most: float) -> tuple[float, float]:
     """t interval over clusters for the mean of `x`, clipped to [least, most]; clusters that do not vary, or a single
-    one, tell as much of other clusters as that many identical items would."""
+    cluster, count as that many identical items.
+    """
     groups, error = int(codes.max()) + 1, clustered_error(x, codes)
     if error == 0:
         return constant_interval(float(x.mean()), groups, level, least, most)

@@ -1,9 +1,9 @@
 """Learning curves: how a score grows with training examples, and what more of them would bring.
 
 The form is score(n) = c - a·n^-b (Cortes et al. 1993, NIPS 6; Hestness et al. 2017, arXiv 1712.00409). Three to five
-points cannot fix three numbers, so none is picked: every b and c of a grid is kept, weighted by how well it explains
-the points with their standard errors, and the forecast's band is what all of them say together. Few points give a wide
-band, not a bold line.
+points cannot determine three numbers. So no single curve is chosen: every b and c of a grid counts, weighted by how
+well it explains the points with their standard errors, and the forecast's band comes from all of them. Few points give
+a wide band, not a bold line.
 """
 
 from __future__ import annotations

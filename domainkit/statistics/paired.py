@@ -12,7 +12,7 @@ Which test and interval, and why:
   (always_valid).
 
 Several variants: Holm over all of them, and each interval at the level of its own Holm step, so that it leaves out 0
-exactly where the adjusted p is below alpha; where two methods differ by a hair, the more cautious one decides.
+exactly where the adjusted p is below alpha; where two methods differ slightly, the more cautious one decides.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def judge(pair: Paired, p_adjusted: float, step: int, family: int, margin: float
     """One pair's verdict.
 
     EQUIVALENT: two one-sided tests (Schuirmann 1987) at alpha/step, i.e. the 1 - 2·alpha/step interval lies within
-    ±margin; it comes first, since a difference surely smaller than what matters does not matter. BETTER or WORSE:
+    ±margin; it comes first, since a difference that is surely inside the margin does not matter. BETTER or WORSE:
     adjusted p < alpha and the interval on that side of 0.
     """
     low, high, method = paired_interval(pair, 1 - alpha / step)
@@ -267,14 +267,15 @@ def _method(pair: Paired, interval: str, step: int, family: int, alpha: float) -
 
 
 def items_needed(pair: Paired, margin: float, alpha: float, power: float = POWER) -> int | None:
-    """Items in all that would settle the difference with `power`, were it in truth as observed; None if none would.
+    """Items in all that would decide the difference with `power`, if the true difference is the observed one; None if
+    no number would.
 
     The smaller of two numbers: to show a difference, n = [z_{alpha/2}·√V + z_power·√(V - d²)]² / d² with V = mean of
     squared differences (for 0/1 the discordant share: Connor 1987, Biometrics 43:207); to show equivalence, n =
     [(z_alpha + z_{1 - (1 - power)/2}) / (margin - |d|)]²·(V - d²).
     """
     d = abs(pair.value)
-    # Two items are added, of which one disagrees: none seen among n does not mean that there is none.
+    # Two items are added, of which one disagrees: a sample of n without a disagreement does not mean that none exists.
     squares = float((np.square(pair.differences).sum() + 1) / (pair.n + 2))
     variance = max(squares - d**2, 1 / (pair.n + 2) ** 2)
     sizes = []

@@ -3,8 +3,8 @@ being asked.
 
 Every pair of variants keeps an e-process (always_valid). After each block Holm over all pairs at α decides which
 differences are clear: with probability at least 1 - α no variant is ever called worse than one it equals, whenever the
-race stops. The declared baseline is always asked, since the report's differences are taken against it. So is the
-oracle: it is a bound that no user can reach, so it beats no variant. The race ends when every pair that is still
+race stops. The declared baseline is always asked, since the report's differences are taken against it. The oracle is
+always asked too. No user can reach it, so it never removes a variant. The race ends when every pair that is still
 running is decided.
 """
 
@@ -117,7 +117,7 @@ class RaceState:
         d = np.where(np.abs(d[both]) < 1e-9, 0.0, d[both])
         codes = cluster_codes(self._clusters, both.tolist()) if self._clusters else None
         p = always_valid_p(d, codes)
-        # A difference once clear stays clear: of all looks so far the smallest p value holds.
+        # A clear difference stays clear: the smallest p value of all looks so far counts.
         if p < self._p.get((a, b), 1.0):
             self._p[a, b], self._sign[a, b] = p, float(d.sum())
 
@@ -162,7 +162,7 @@ def run_race(
     clusters: Sequence[Hashable] | None = None,
     block: int = BLOCK,
 ) -> tuple[list[int], dict[str, list[A | None]], Race]:
-    """Ask block by block until the race is over or the questions are.
+    """Ask block by block until the race is over or no question is left.
 
     Returns the positions asked, in the order asked; each variant's rows in that order, None from where it dropped out;
     and the race's record. The order is drawn from `seed` alone and every decision follows from the rows, so a killed

@@ -1,14 +1,13 @@
-"""Item × seed: what may be said of a training recipe, when adapters trained alike but for the seed answered the same
-items.
+"""Item × seed: what holds for a training recipe, when adapters that differ only in their seed answered the same items.
 
-One adapter's interval is over items: it says nothing of another training run. Over items and seeds, both drawn at
+One adapter's interval is over items: it says nothing about another training run. Over items and seeds, both drawn at
 random and crossed, the variance of the grand mean is at most that of the items' means over seeds divided by the number
 of items plus that of the seeds' means over items divided by the number of seeds. (The exact sum would subtract the
-residual's share, which both hold: Brennan 2001, Generalizability Theory, 5.1; Cameron, Gelbach and Miller 2011, JBES
+residual's share, which both include: Brennan 2001, Generalizability Theory, 5.1; Cameron, Gelbach and Miller 2011, JBES
 29:238. With two or three seeds that estimate falls below the items' own variance half of the time, so it is not
 subtracted.) Each part gets the half-width of its own t distribution and the two are added in squares (Zou and Donner
-2008, Statistics in Medicine 27:1693): one quantile at Satterthwaite's degrees of freedom covers .91 in simulation
-where seeds matter and there are three of them.
+2008, Statistics in Medicine 27:1693): one quantile at Satterthwaite's degrees of freedom covers .91 in simulation where
+seeds matter and there are three of them.
 """
 
 from __future__ import annotations

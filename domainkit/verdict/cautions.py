@@ -13,11 +13,11 @@ from domainkit.verdict.evidence import HARDLY, Evidence
 from domainkit.verdict.sentences import LEAK_SETS, percent
 
 FEW = 200
-"""Questions below which the smallest difference that can be seen is reported."""
+"""With fewer questions than this, the report names the smallest difference that can be detected."""
 OFTEN = 5
-"""Different comparisons on one test set from which on the report warns."""
+"""The report warns from this number of different comparisons on one test set."""
 UNREADABLE = 0.05
-"""Share of answers that do not name a label from which on the report warns."""
+"""The report warns from this share of answers that do not name a label."""
 LEVELS: dict[LeakLevel, str] = {
     "exact": "word for word",
     "ngram": "in a run of words",
@@ -125,7 +125,7 @@ def about_left_out(left_out: Mapping[str, str]) -> list[str]:
 
 
 def about_recipes(recipes: Sequence[Recipe], states: Mapping[str, State]) -> list[str]:
-    """Where the training recipe shows less than its one adapter; `states` are the adapter's own."""
+    """Where the training recipe shows less than its one adapter; `states` are those of the adapter."""
     return [
         f"{r.variant}'s adapter is {states[r.variant]} than {r.baseline}, but {len(r.seeds)} training seeds do not "
         "show this of the recipe: train with more seeds before you trust the recipe, or ship this one adapter."

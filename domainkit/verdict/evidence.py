@@ -22,7 +22,7 @@ CONTRASTS: tuple[tuple[str, tuple[Family, ...], tuple[Family, ...]], ...] = (
     ("a language model adds to a classical one", LANGUAGE_MODEL, ("classical",)),
 )
 HARDLY = 0.15
-"""A score less than this above chance is hardly above it."""
+"""A score counts as hardly above chance when it is less than this above it."""
 _OPPOSITE: dict[State, State] = {"BETTER": "WORSE", "WORSE": "BETTER"}
 
 Scores = Mapping[str, Sequence[float | None]]

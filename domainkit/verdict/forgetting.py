@@ -1,4 +1,4 @@
-"""Forgetting: what the adapter took from the base's general knowledge, as a gate.
+"""Forgetting: how much general knowledge the base loses with the adapter, as a gate.
 
 The same questions with and without the adapter, paired. The gate is a test of non-inferiority: it passes when the 95 %
 interval of the difference lies above minus the margin, fails when it lies below, and otherwise cannot tell yet.
@@ -74,8 +74,8 @@ def gate(difference: Difference, margin: float) -> Gate:
 
 
 def needed_to_pass(pair: Paired, margin: float) -> int | None:
-    """Questions in all that would let the gate pass at 80 % power, were the difference as observed; None if it then
-    fails.
+    """Questions in all that would let the gate pass at 80 % power, if the true difference is the observed one; None if
+    the gate then fails.
 
     n = [(z.975 + z.8) / (d + margin)]²·V, with V as if one more pair had disagreed each way.
     """

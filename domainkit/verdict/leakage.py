@@ -21,7 +21,7 @@ from domainkit.verdict.text_similarity import (
     Cosines,
     Match,
     contained,
-    given_away,
+    contained_answers,
     near,
     nearest,
     shared_runs,
@@ -122,7 +122,7 @@ def _in_examples(
         leaks.append(
             level(
                 "answer",
-                lambda rest: given_away(
+                lambda rest: contained_answers(
                     [test_words[i] for i in rest], [answers[i] for i in rest], pool.words, pool.solved
                 ),
             )

@@ -1,8 +1,8 @@
 """The next best action, from the evidence: what to do now, in order, each with the figures it rests on.
 
 The order: first what makes the figures untrue (errors, leaks that decide the verdict); then what leaves the question
-open (too few test questions); then what could raise the score, by how much it may bring at most; and at last to check,
-or to stop.
+open (too few test questions); then what could raise the score, by how much it may bring at most; and finally a check,
+or a stop.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from domainkit.verdict.evidence import HARDLY, TRAINED, UNTRAINED, Evidence
 from domainkit.verdict.sentences import LEAK_SETS, listed, percent, points, rounded
 
 ENOUGH_TRAIN = 200
-"""Training examples that are often enough; with fewer, and no learning curve, more are asked for."""
+"""This many training examples are often enough. With fewer, and no learning curve, the advice is to add more."""
 NOT_WORTH_LABELLING = 20
 """A difference that needs this many times the questions at hand is reported as too small to show."""
 ENOUGH_HITS = 0.8
@@ -34,7 +34,7 @@ def next_actions(
     leaks_decide: bool = False,
     curves: Sequence[LearningCurve] = (),
 ) -> list[Action]:
-    """All that is worth doing, best first; never empty. `leaks_decide`: without the leaks the verdict is another."""
+    """All that is worth doing, best first; never empty. `leaks_decide`: the verdict changes without the leaks."""
     ranked = [
         *((_UNTRUE, a) for a in _errors(e, facts)),
         *((_UNTRUE if leaks_decide else _AFTER, a) for a in _leaks(leaks, leaks_decide)),
@@ -109,7 +109,7 @@ def _more_questions(e: Evidence) -> Iterator[Action]:
 
 
 def _parsing(e: Evidence) -> Iterator[Action]:
-    """What reading every answer could bring, if the unread were right as often as the rest."""
+    """The gain if every answer were readable, and the unreadable ones right as often as the rest."""
     candidates = []
     for name, v in e.variants.items():
         unread = v.metrics.get("parse_failure")
@@ -168,7 +168,7 @@ def _few_hits(e: Evidence, name: str, k: int, hit: float) -> Action:
     return Action(
         kind="mend-retrieval",
         sentence="Improve retrieval first (passage size, lexical and dense together), then compare again: "
-        f"{_found(k, hit)} only.",
+        f"{_hit_clause(k, hit)} only.",
         gain=min(e.means[name] / max(hit, 0.01), 1.0) - e.means[e.choice],
     )
 
@@ -183,12 +183,12 @@ def _unused_passages(e: Evidence, name: str, k: int, hit: float) -> Action:
     )
     return Action(
         kind="label-train" if trained else "train-with-context",
-        sentence=f"{_found(k, hit).capitalize()}, but {name} reaches {percent(e.means[name])}: {advice}",
+        sentence=f"{_hit_clause(k, hit).capitalize()}, but {name} reaches {percent(e.means[name])}: {advice}",
         gain=hit - e.means[e.choice],
     )
 
 
-def _found(k: int, hit: float) -> str:
+def _hit_clause(k: int, hit: float) -> str:
     where = f"among the {k} passages" if k > 1 else "the passage"
     return f"the gold document is {where} for {percent(hit)} of questions"
 
@@ -235,7 +235,7 @@ def _forecasts(e: Evidence, curves: Sequence[LearningCurve]) -> list[LearningCur
 
 
 def _prompt_or_base(e: Evidence, facts: TaskFacts) -> Iterator[Action]:
-    """A prompt hardly above chance shows the base's limit; one above it but below the classical model, its own."""
+    """Hardly above chance: use a stronger base. Above chance but below the classical model: improve the prompt."""
     prompted, classical = e.best_of(("prompt",)), e.best_of(("classical",))
     if prompted is None or e.family(e.choice) in TRAINED:
         return

@@ -1,4 +1,4 @@
-"""The price table: a TOML file, laid over the defaults of prices.toml."""
+"""The price table: a TOML file over the defaults in prices.toml."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PriceTable(_Table):
     source: str = DEFAULTS
 
     def for_machines(self, answered: Hardware | None, trained: Hardware | None) -> Prices:
-        """The prices that apply where the run and the training took place; a machine that is not known has no GPU."""
+        """The prices that apply where the run and the training took place; an unknown machine has no GPU."""
         names = {"currency", _hour_of(answered), _hour_of(trained), "tokens.input", "tokens.output", "labels.example"}
         return Prices(
             currency=self.currency,
@@ -79,7 +79,7 @@ def has_gpu(machine: Hardware | None) -> bool:
 
 
 def _hour_of(machine: Hardware | None) -> str:
-    """The name of the price of its hour."""
+    """The name of the price of an hour of this machine."""
     return "machine.gpu_hour" if has_gpu(machine) else "machine.cpu_hour"
 
 

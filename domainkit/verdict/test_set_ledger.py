@@ -1,8 +1,8 @@
 """The ledger of test sets: how often the same questions were used for a comparison, on this machine.
 
-Each look at a test set spends a little of it: the best of 12 equal configurations looks 5 points better than it is at
-200 questions. A set is identified by its questions and answers, not by its file or their order. Each look is one line
-of a file in the user's state folder, which holds no text of a question.
+Each look makes a test set a little less independent: the best of 12 equal configurations looks 5 points better than it
+is at 200 questions. A set is identified by its questions and answers, not by its file or their order. Each look is one
+line of a file in the user's state folder, which holds no text of a question.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def record_use(content: str, settings: str, purpose: Purpose, name: str, folder:
 
 
 def _looks(file: Path, content: str) -> list[Look]:
-    """The set's looks, oldest first; a damaged line is passed over."""
+    """The set's looks, oldest first; a damaged line is ignored."""
     looks: list[Look] = []
     if file.exists():
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -1,4 +1,4 @@
-"""How alike two texts are: shared runs of words, characters, an answer that is given away.
+"""How similar two texts are: shared runs of words, similar characters, an answer that another text contains.
 
 Each function returns (test position, pool position, similarity) once per test text that has a match. Thresholds, and
 where they come from, stand beside their names; docs/statistics.md has what they find on public data.
@@ -140,7 +140,7 @@ def character_cosines(tests: Sequence[str], pool: Sequence[str]) -> Iterable[Arr
         yield from (left[start : start + _BLOCK] @ right).toarray()
 
 
-def given_away(
+def contained_answers(
     tests: Sequence[list[str]], answers: Sequence[list[str]], pool: Sequence[list[str]], texts: Sequence[list[str]]
 ) -> list[Match]:
     """Test questions whose answer stands word for word in a solved example that is not the same question.

@@ -57,7 +57,7 @@ def test_embeddings_that_cannot_say_what_they_are_are_not_cached(documents: Any,
 def test_unknown_kinds_and_impossible_k_are_refused(documents: Any) -> None:
     with pytest.raises(ConfigError, match=r"unknown retriever 'lexicl'\n  next: did you mean 'lexical'\?"):
         build_retriever(documents, "lexicl")
-    with pytest.raises(ConfigError, match=r"k=0: at least one passage must be asked for\n  next: k=4 is the default"):
+    with pytest.raises(ConfigError, match=r"k=0: at least one passage is needed\n  next: k=4 is the default"):
         build_retriever(documents, "lexical", k=0)
 
 

@@ -55,5 +55,5 @@ def test_vectors_are_kept_between_runs(embeddings: Any) -> None:
 def test_nothing_to_choose_from_is_refused(embeddings: Any) -> None:
     with pytest.raises(ConfigError, match="no solved examples to choose from"):
         NearestExamples([], 2, embeddings)
-    with pytest.raises(ConfigError, match="k=0: at least one example must be asked for"):
+    with pytest.raises(ConfigError, match="k=0: at least one example is needed"):
         NearestExamples(EXAMPLES, 0, embeddings)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from domainkit.verdict.text_similarity import contained, fitted_run, given_away, near, numbers, shared_runs, words
+from domainkit.verdict.text_similarity import (
+    contained,
+    contained_answers,
+    fitted_run,
+    near,
+    numbers,
+    shared_runs,
+    words,
+)
 
 
 @pytest.mark.parametrize(("length", "run"), [(3, 5), (6, 5), (10, 8), (13, 11), (16, 13), (40, 13)])
@@ -52,5 +60,5 @@ def test_near_texts_share_their_characters() -> None:
 def test_a_rare_answer_is_given_away_and_a_common_one_is_not() -> None:
     pool, answer = split("how common is gout"), split("one in fifteen thousand births")
     solved = split("how common is gout one in fifteen thousand births")
-    assert [m[:2] for m in given_away(split("what share has gout"), answer, pool, solved)] == [(0, 0)]
-    assert given_away(split("what share has gout"), answer, pool * 3, solved * 3) == []
+    assert [m[:2] for m in contained_answers(split("what share has gout"), answer, pool, solved)] == [(0, 0)]
+    assert contained_answers(split("what share has gout"), answer, pool * 3, solved * 3) == []

@@ -53,7 +53,7 @@ def forest(results: Results, prefix: str = "") -> Markup:
 
 
 def _domain(rows: list[Row]) -> tuple[float, float]:
-    """Points covered by the axis: all intervals, zero and the band, with a little air."""
+    """Points covered by the axis: all intervals, zero and the band, with a small margin."""
     margin = max(d.margin for _, d in rows)
     low = 100 * min(-margin, 0.0, *(min(d.low, d.value) for _, d in rows))
     high = 100 * max(margin, 0.0, *(max(d.high, d.value) for _, d in rows))
@@ -80,7 +80,7 @@ def _draw(results: Results, rows: list[Row], layout: Layout, prefix: str) -> Mar
 
 
 def _highlight(results: Results, rows: list[Row], layout: Layout) -> list[Markup]:
-    """A soft ground under the recommended variant."""
+    """A light background behind the recommended variant."""
     step = _STEP[layout.fit]
     for k, (name, _) in enumerate(rows):
         if name == results.verdict.choice:

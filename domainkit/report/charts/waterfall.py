@@ -22,7 +22,7 @@ Test = Callable[[Item, AnswerRow], bool]
 
 @dataclass(frozen=True)
 class Step:
-    """Questions that passed this step and all before it, as a share of those asked."""
+    """Questions that passed this step and all before it, as a share of the answered ones."""
 
     name: str
     share: float
@@ -135,7 +135,7 @@ def _draw(fall: Waterfall, key: str) -> Markup:
 
 
 def _bar(name: str, share: float, before: float, top: float, css: str, x: Callable[[float], float]) -> list[Markup]:
-    """A bar with its label and number above; the share lost since the step before stands pale behind."""
+    """A bar with its label and number above; the share lost since the step before is drawn pale."""
     lost = before - share
     number = percent(share) + (f"  (−{percent(lost)})" if lost > 0.0005 else "")
     return [

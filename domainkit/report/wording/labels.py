@@ -33,7 +33,7 @@ def state_text(state: State, needed: int | None) -> str:
 
 
 def memory(results: Results) -> str:
-    """What the process held while each variant answered, largest first; "" where it is not known."""
+    """Memory of the process while each variant answered, largest first; "" where it is not known."""
     sizes = [(v.usage.memory_bytes, v.name) for v in results.variants if v.usage.memory_bytes is not None]
     if not sizes:
         return ""
