@@ -31,7 +31,7 @@ at least 5."""
 RARE = 2
 """A run, or an answer, in more rows than this is a turn of phrase, not a copy."""
 LONG_ANSWER, SAME_SUBJECT = 5, 0.5
-"""A rare answer of so many words gives itself away; a shorter one only in a row whose question is this near in
+"""A rare answer of this many words counts alone; a shorter one only in a row whose question is this similar in
 characters."""
 _BLOCK = 256
 

@@ -107,7 +107,7 @@ async def test_async_batch_equals_sync(retriever: Any) -> None:
 
 @pytest.mark.parametrize("k", [0, -1])
 def test_no_passage_is_refused(retriever: Any, k: int) -> None:
-    with pytest.raises(ConfigError, match=f"k={k}: at least one passage must be asked for"):
+    with pytest.raises(ConfigError, match=f"k={k}: at least one passage is needed"):
         retriever.invoke("card", k=k)
 
 
