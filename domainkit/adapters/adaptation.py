@@ -74,8 +74,7 @@ class ForwardPass(Protocol):
 
 
 class Abilities:
-    """What a method can do. Declared on the class: an adapter folder names only the method, and can be asked all the
-    same."""
+    """What a method can do. Declared on the class, because an adapter folder names only the method."""
 
     precisions: ClassVar[tuple[str, ...]] = ("none", "nf4", "int8")
     """Quantisations of the base that the method works on."""
@@ -110,7 +109,7 @@ class Abilities:
 
     @classmethod
     def n_tasks(cls, config: PeftConfigDict) -> int:
-        """Tasks that the adapter tells apart; 0 when it has none."""
+        """Tasks that the adapter distinguishes; 0 when it has none."""
         return 0
 
     @classmethod
@@ -171,7 +170,7 @@ class MethodHooks(Abilities):
         return 0
 
     def task_names(self) -> tuple[str, ...]:
-        """Names of the tasks that the method tells apart; empty when it has none."""
+        """Names of the tasks that the method distinguishes; empty when it has none."""
         return ()
 
     def check_for_preferences(self) -> None:
@@ -196,7 +195,7 @@ class MethodHooks(Abilities):
         return {}
 
     def restore(self, model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
-        """Put back what `state` gave."""
+        """Restore what `state` returned."""
 
     def save(self, model: AdaptedModel, folder: Path, fresh: dict[str, torch.Tensor]) -> None:
         """Write the folder in PEFT's layout; `fresh` holds copies of the trainable weights before the first step."""

@@ -25,11 +25,11 @@ class Card(BaseModel):
     base: str
     """The base as it was named: hub id, folder, GGUF file, or builtin:<name>."""
     base_fingerprint: str
-    """Hex SHA-256 that tells the base from any other."""
+    """Hex SHA-256 that identifies the base."""
     revision: str | None
     """Commit of a hub base."""
     quantization: str
-    """How the frozen weights were held: nf4, int8 or none."""
+    """Quantization of the frozen weights in training: nf4, int8 or none."""
     method: str
     config: dict[str, Any]
     """The whole resolved configuration; nothing in it is "auto" or left out."""
@@ -65,7 +65,7 @@ class Card(BaseModel):
     """Of training on preferences or a reward: objective, β, reference, reward, the curve step by step, and answers
     sampled before and after with their reward, length and KL to the reference."""
     proof: dict[str, Any] | None = None
-    """Of a combined adapter: what held-out examples say of it beside its parents."""
+    """Of a combined adapter: how it compares with its parents on held-out examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,9 @@ def _check_files(folder: Path) -> None:
 
 
 def _check_weights(file: Path) -> None:
-    """The safetensors file is whole: 8 bytes of header length, the header, and exactly the bytes the header
-    promises."""
+    """The safetensors file is whole: 8 bytes of header length, the header, and exactly as many bytes as the header
+    declares.
+    """
     size = file.stat().st_size
     try:
         with file.open("rb") as f:

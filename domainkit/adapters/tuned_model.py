@@ -64,15 +64,14 @@ class AdapterModule(torch.nn.Module):
     positional: ClassVar[bool] = False
     """What a pass changes depends on the positions of its prompts."""
     prompt_ends: torch.Tensor | None = None
-    """(B) of a positional module: ends of the next pass's prompts. None: what comes without a cache is prompt
-    throughout."""
+    """(B) of a positional module: ends of the next pass's prompts. None: a pass without a cache reads prompts only."""
 
     def attach(self) -> None:
-        """Put the changes into the base; nothing happens when they are there."""
+        """Attach the changes to the base; does nothing when they are attached."""
         raise NotImplementedError
 
     def detach(self) -> None:
-        """Take the changes out of the base again."""
+        """Detach the changes from the base."""
         raise NotImplementedError
 
     def prepare_pass(self, rows: Sequence[int], positions: Sequence[RowPositions]) -> bool:
@@ -88,7 +87,7 @@ class AdapterModule(torch.nn.Module):
         return dict(self.named_parameters())
 
     def prepare_for_inference(self) -> None:
-        """Compute once what passes would compute anew: the weights do not change any more."""
+        """Compute once what every pass would compute: the weights do not change any more."""
 
     def merge(self) -> None:
         """Change the base's weights instead, where the method is mergeable."""
@@ -145,7 +144,7 @@ class TunedModel(torch.nn.Module):
     """`model` with an adapter module attached; called, saved and disabled as a PeftModel is."""
 
     _hf_peft_config_loaded = True
-    """Tells transformers' Trainer that quantised weights are not what is trained."""
+    """Shows transformers' Trainer that the quantised weights are not trained."""
 
     def __init__(self, model: PreTrainedModel, tuning: AdapterModule, config: TunedConfig) -> None:
         super().__init__()
@@ -213,8 +212,7 @@ class TunedModel(torch.nn.Module):
         return self.base_model
 
     def merge_and_unload(self, *args: Any, **kwargs: Any) -> Any:
-        """The base with the adapter as part of its weights. Raises ConfigError where no change of weights does what the
-        method does."""
+        """The base with the adapter as part of its weights. Raises ConfigError for a method that cannot be merged."""
         method = self.active_peft_config.method
         if method.why_not_mergeable:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""What leaves domainkit: merged bases, plain LoRA adapters, and the commands of other servers. One file and one line a
+"""What domainkit exports: merged bases, plain LoRA adapters, and the commands of other servers. One file and one line a
 target."""
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""combine(): several LoRA adapters of one base into one, by weights, with what held-out examples say of the result.
+"""combine(): several LoRA adapters of one base into one, by weights, with a measurement of the result on held-out
+examples.
 
 The arithmetic is PEFT's add_weighted_adapter: `cat` is the exact weighted sum at the sum of the ranks; `svd` the best
 approximation of it at the largest rank; `linear` adds A and B apart, which is rough; `ties` (arXiv 2306.01708) drops
-small entries and settles signs first; `dare_*` (arXiv 2311.03099) drops entries at random and scales up the rest.
+small entries and resolves signs first; `dare_*` (arXiv 2311.03099) drops entries at random and scales up the rest.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def combine(
     """Write the weighted combination of LoRA `adapters` to the folder `out`, whole or not at all.
 
     `weights` are equal shares when left out; `density` is the share of entries that ties and dare keep. Raises
-    MergeError when less than the share `keep` of the best parent's gain on `held_out` is left, or an adapter is no
+    MergeError when less than the share `keep` of the best parent's gain on `held_out` is left, or an adapter is not
     plain LoRA; ConfigError.
     """
     out = Path(out)
@@ -123,7 +124,7 @@ def _check_options(
 
 
 def _refuse_special(adapter: Adapter) -> None:
-    """Raises MergeError for what add_weighted_adapter would pass over in silence."""
+    """Raises MergeError for what add_weighted_adapter would ignore silently."""
     config = read_adapter_config(adapter.folder)
     start = start_of(config)
     if is_plain_lora(config) and start in PLAIN_STARTS:

@@ -78,7 +78,7 @@ class MergeCard(BaseModel):
     """Hex SHA-256 of the held-out examples."""
     proof: HeldOutComparison
     other_candidates: list[HeldOutComparison]
-    """Merges that were tried and not taken."""
+    """Merges that were tried and rejected."""
     versions: dict[str, str]
     hardware: dict[str, Any]
     created: str
@@ -119,7 +119,7 @@ def merge(
     names = candidates(into, origin.quantization)
     fingerprint = check_held_out(held_out, origin.adapter)
     check_out(out)
-    # 2. What the adapter says as it was trained, and what the base says.
+    # 2. The predictions of the adapter as trained, and of the base.
     reference = _load(origin)
     rendered = render_held_out(held_out, reference)
     pad_id = reference.tokenizer.pad_token_id
@@ -199,7 +199,7 @@ def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[Token
 
 @contextmanager
 def _work(out: Path) -> Iterator[Path]:
-    """A folder beside `out`, on its disk, gone afterwards."""
+    """A folder beside `out`, on its disk, deleted afterwards."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         yield Path(folder)

@@ -1,4 +1,4 @@
-"""What a merge is asked for, checked before anything is loaded: the adapter's origin, its method, the held-out
+"""The plan of a merge, checked before anything is loaded: the adapter's origin, its method, the held-out
 examples, the folder."""
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Origin:
 
 
 def find_origin(adapter: str | Path, base: str | None = None, quantization: Quantization | None = None) -> Origin:
-    """What the adapter's card says of its base, or what is given in place of a card."""
+    """Base and quantization from the adapter's card, or from the caller in place of a card."""
     loaded = Adapter.load(adapter, need_card=False)
     card = loaded.card
     if card is not None:
@@ -61,7 +61,7 @@ def refuse_method(adapter: Adapter) -> None:
 
 
 def candidates(into: str, quantization: str) -> list[str]:
-    """The bases to add the difference to, the first wanted first. Raises ConfigError for a word that names none."""
+    """The bases to add the difference to, in order of preference. Raises ConfigError for a word that names none."""
     if into not in ("dequantised", "original", "auto"):
         raise ConfigError(f"unknown base '{into}'", where="--into", next_step="one of: dequantised, original, auto")
     if quantization == "none":

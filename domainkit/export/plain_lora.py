@@ -115,7 +115,7 @@ def _check_same(original: torch.Tensor, converted: torch.Tensor, origin: Origin)
     limit = EXACT if original.dtype == torch.float32 and not torch.cuda.is_available() else 5e-2
     if not error <= limit:
         raise MergeError(
-            f"the plain LoRA would answer otherwise (logits differ by {error:.1%}); nothing was written",
+            f"the plain LoRA would answer differently (logits differ by {error:.1%}); nothing was written",
             where=str(origin.adapter.folder),
             next_step="merge it into its base instead: domainkit merge",
         )

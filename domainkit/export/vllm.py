@@ -79,7 +79,7 @@ def _only(what: str, values: set[str], default: str | None = None) -> str:
 
 
 def _rank(adapter: Adapter) -> int:
-    """The adapter's largest rank, once it is known that vLLM can serve it."""
+    """The adapter's largest rank, after the check that vLLM can serve it."""
     config = read_adapter_config(adapter.folder)
     unfit = None
     if abilities_of(config["peft_type"]) is not Lora:

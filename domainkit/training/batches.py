@@ -235,7 +235,9 @@ def pad(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
 
 
 def _pad_pairs(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
-    """Prompts for the encoder; for the decoder its opening token and the answers, which it reads one place behind."""
+    """Prompts for the encoder; for the decoder its opening token and the answers, which it reads shifted by one
+    position.
+    """
     lengths = torch.tensor([r.start for r in examples])
     width, height = int(lengths.max()), max(r.supervised for r in examples)
     answers = [[r.opening, *r.ids[r.start : -1]] for r in examples]
@@ -252,7 +254,7 @@ def _pad_pairs(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
 
 
 def use_segments(model: PreTrainedModel) -> bool:
-    """Switch the model to segmented attention, when a small trial shows that it then gives its own answers."""
+    """Switch the model to segmented attention, when a small trial shows that its answers stay the same."""
     if is_encoder_decoder(model):
         return False
     before = model.config.get_text_config()._attn_implementation

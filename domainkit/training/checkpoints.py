@@ -115,7 +115,7 @@ def open_work_folder(out: Path, identity: RunIdentity, *, resume: bool) -> Path:
             raise ConfigError(
                 f"cannot continue, since the run was started with other settings: {'; '.join(changed)}",
                 where=str(work),
-                next_step="use the settings of that run, or train without --resume to begin afresh",
+                next_step="use the settings of that run, or train without --resume to start again",
             )
         return work
     with saving(work):
@@ -249,7 +249,7 @@ def read_ledger(folder: Path, kind: type[L]) -> L:
 
 @contextmanager
 def disk_full_as_os_error() -> Iterator[None]:
-    """torch and safetensors hide a full disk in other exceptions: raise the OSError it is."""
+    """torch and safetensors hide a full disk in other exceptions: raise the OSError behind them."""
     try:
         yield
     except Exception as e:

@@ -27,7 +27,7 @@ class TokenizedExample:
     source: str
     """Where the example was read, as path:line."""
     task: int = 0
-    """Number of its task, for methods that tell tasks apart."""
+    """Number of its task, for methods that distinguish tasks."""
     opening: int | None = None
     """Of an encoder-decoder: the id that the decoder reads first. The encoder reads the ids before `start`."""
 
@@ -75,7 +75,7 @@ def encode_prompt(example: Example, template: ChatTemplate) -> list[int]:
 def _conversation(
     turns: Sequence[Turn], example: Example, template: ChatTemplate
 ) -> tuple[Sequence[Any], list[dict[str, Any]] | None]:
-    """The messages and the `tools=` that the chat template is given, as they are when the model answers."""
+    """The messages and the `tools=` for the chat template, the same as when the model answers."""
     if not example.uses_tools:
         return turns, None
     messages = [

@@ -1,4 +1,4 @@
-"""What held-out text says of a model made from an adapter: how much of the tune is still there."""
+"""Measurements on held-out text of a model made from an adapter: how much of the tune is left."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel
 
 MIN_GAIN = 0.01
-"""Nats per target token below which an adapter is taken to teach nothing about the held-out text."""
+"""Nats per target token below which an adapter counts as teaching nothing about the held-out text."""
 MAX_DRIFT = 0.05
 """Nats per target token by which a merge may differ where there is no gain to keep a share of."""
 

@@ -1,7 +1,7 @@
 """The optimizer loop, its stages in order.
 
-It is our own and not transformers' Trainer, of which nine methods would have to be overridden to keep little more than
-`optimizer.step()`. Accelerate does what is hard to own: it starts the processes and talks to the loggers.
+It does not use transformers' Trainer: nine of its methods would have to be overridden, and little more than
+`optimizer.step()` would remain. Accelerate starts the processes and talks to the loggers.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def sharding_requested() -> Iterator[bool]:
     """
     if os.environ.get(DEEPSPEED, "").lower() == "true":
         raise ConfigError(
-            "DeepSpeed is not used: of what ZeRO-3 shards, a frozen base has only weights, and FSDP shards those",
+            "DeepSpeed is not supported: a frozen base has only weights to shard, and FSDP shards those",
             where="accelerate launch",
             next_step="use examples/accelerate/fsdp.yaml",
         )

@@ -284,7 +284,7 @@ class _Peak:
 
 
 class _SharedBase:
-    """The sweep's one base. It is read again only when a run has left it other than it was."""
+    """The sweep's one base. It is read again only when a run has changed it."""
 
     def __init__(self, config: TrainConfig, general: Sequence[Document]) -> None:
         self._config = config
@@ -341,7 +341,7 @@ def _sums(model: PreTrainedModel) -> list[tuple[str, float]]:
 
 
 def _choose(rows: Sequence[Row], criterion: str) -> tuple[Row | None, str]:
-    """(the best row, what it was chosen by). Equal scores are settled by the loss."""
+    """(the best row, what it was chosen by). The loss decides between equal scores."""
     done = [r for r in rows if r.dev_loss is not None]
     if not done:
         return None, criterion

@@ -194,11 +194,11 @@ def _resolve(config: TrainConfig, method: Method, base: LoadedBase) -> Resolved:
 
 
 FAR = 3.0
-"""A rate so many times beyond the published ones is far from them."""
+"""A rate this many times beyond the published ones is far from them."""
 
 
 def _far_rate(method: Method, rate: float | None) -> str | None:
-    """What to tell about a given rate that is far from every rate known to work for the method."""
+    """A warning about a given rate that is far from every published rate of the method."""
     published = hooks(method).published_rates
     if rate is None or published is None or published[0] / FAR <= rate <= published[1] * FAR:
         return None

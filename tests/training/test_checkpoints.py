@@ -46,7 +46,7 @@ def test_resume_with_other_settings_names_them(tiny_base: str, tmp_path: Path) -
         run(tiny_base, tmp_path / "a", ROWS[:4], resume=True, seed=3, epochs=9)
     text = str(caught.value)
     assert "epochs was 6.0, is 9.0; seed was 0, is 3; the training data changed" in text
-    assert "begin afresh" in text
+    assert "start again" in text
     run(tiny_base, tmp_path / "a", resume=True, save_every=100)
 
 

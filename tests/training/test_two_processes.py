@@ -140,7 +140,7 @@ def test_deepspeed_is_refused_and_told_what_does_the_same(
     tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sharding.DEEPSPEED, "true")
-    with pytest.raises(ConfigError, match="DeepSpeed is not used") as e:
+    with pytest.raises(ConfigError, match="DeepSpeed is not supported") as e:
         train([example()], TrainConfig(base=tiny_base, quantization="none"), tmp_path / "a")
     assert "fsdp.yaml" in str(e.value)
 

@@ -126,7 +126,7 @@ def forward_arguments(model: torch.nn.Module, batch: ForwardPass) -> tuple[dict[
 
 @contextmanager
 def peft_warnings_muted() -> Iterator[None]:
-    """PEFT calls properties that transformers has renamed: their deprecation is nothing a user could act on."""
+    """PEFT calls properties that transformers has renamed: a user can do nothing about their deprecation."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*gradient_checkpointing", category=FutureWarning)
         warnings.filterwarnings("ignore", message="lora with eva initialization used with low_cpu_mem_usage=False")
@@ -134,7 +134,7 @@ def peft_warnings_muted() -> Iterator[None]:
 
 
 def attach(method: Method, model: PreTrainedModel) -> AdaptedModel:
-    """`method.attach`, without other libraries' warnings to one another."""
+    """`method.attach`, without the warnings of other libraries about each other."""
     with peft_warnings_muted():
         return method.attach(model)
 

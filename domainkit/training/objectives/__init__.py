@@ -46,7 +46,8 @@ RewardFunction = Callable[[Sequence[int], Sequence[str]], list[float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a trainer is to do: `steps` optimizer steps of `accumulate` passes of `rows` rows; rates and β are settled in `config`.
+    """What a trainer is to do: `steps` optimizer steps of `accumulate` passes of `rows` rows; rates and β are resolved
+    in `config`.
 
     `work` is a folder for what TRL writes while it runs, `bf16` the base's number format.
     """

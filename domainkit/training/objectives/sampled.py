@@ -42,7 +42,7 @@ def encode_prompts(
         if len(ids) + config.max_new_tokens > max_length:
             what = f"its prompt of {len(ids)} tokens and an answer of max_new_tokens={config.max_new_tokens} are more than {max_length}"
             problems.append(row.problem(what, "shorten the row, or lower max_new_tokens"))
-        # TRL takes a text for a prompt: it is given the row's number, and asks for that row's ids.
+        # TRL expects a text as the prompt: it gets the row's number, and asks for that row's ids.
         encoded.append({"prompt": str(number), "ids": ids})
     if problems:
         raise DataError(problems)

@@ -46,7 +46,7 @@ else:
 SILENT_STEPS = 10
 """Steps without any difference in reward after which a run that learns nothing is ended."""
 ALMOST_ZERO = 1e-20
-"""TRL measures no KL at β = 0, when it is most wanted. This β changes no bit of a loss or a reward, and the KL is
+"""TRL measures no KL at β = 0, where it matters most. This β changes no bit of a loss or a reward, and the KL is
 measured.
 """
 
@@ -172,7 +172,7 @@ def arguments(kind: Callable[..., TrainingArguments], plan: Plan, **options: obj
         max_grad_norm=config.max_grad_norm,
         gradient_checkpointing=config.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
-        # Policy and reference are compared weight for weight: dropout would be a difference that is none.
+        # Policy and reference are compared weight for weight: dropout would add a false difference.
         disable_dropout=True,
         bf16=plan.bf16,  # TRL would compute in bfloat16 even on a CPU
         use_cpu=plan.device == "cpu",
@@ -296,8 +296,8 @@ class Watch(TrainerCallback):
             )
         if all(step["tied"] == 1 for step in curve):
             raise TrainingError(
-                f"the reward told no answer from another in {enough} steps: all answers to a prompt scored the same",
-                next_step="take a finer reward (token_f1 instead of exact_match), a larger group, or start from an adapter "
+                f"the reward did not distinguish answers in {enough} steps: all answers to a prompt scored the same",
+                next_step="use a finer reward (token_f1 instead of exact_match), a larger group, or start from an adapter "
                 "that is sometimes right",
             )
 

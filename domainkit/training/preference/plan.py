@@ -39,8 +39,8 @@ def works_for_preferences() -> list[str]:
 
 
 def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
-    """The configuration with base, method and its options as the adapter has them. Raises ConfigError when others
-    were asked for.
+    """The configuration with base, method and its options as the adapter has them. Raises ConfigError when `config`
+    sets others.
     """
     card = start.card
     assert card is not None
@@ -57,7 +57,7 @@ def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
             raise ConfigError(
                 f"{name}={value!r}, and the adapter to start from has {current!r}",
                 where=str(start.folder),
-                next_step=f"leave {name} out, or start afresh without this adapter",
+                next_step=f"leave {name} out, or start without this adapter",
             )
     if "quantization" not in config.model_fields_set:
         trained_with["quantization"] = card.quantization

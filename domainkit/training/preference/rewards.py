@@ -27,7 +27,9 @@ class Scorer:
         self._many = getattr(reward, "many", None)
 
     def __call__(self, numbers: Sequence[int], answers: Sequence[str]) -> list[float | None]:
-        """Each answer's worth. Raises TrainingError when the reward fails or gives what is no finite number."""
+        """Each answer's worth. Raises TrainingError when the reward fails, or gives something other than a finite
+        number.
+        """
         samples = [self.samples[n] for n in numbers]
         try:
             if self._many is not None:

@@ -1,7 +1,7 @@
 """train_preference(): pairs, marked answers or a reward in, adapter folder out. TRL trains; the model is held to a reference.
 
 The reference is the base with the adapter switched off: no second copy of any weight. When training starts from an
-adapter, it is that adapter as it was, kept as a frozen copy of its own few weights beside the one that is trained.
+adapter, the reference is a frozen copy of that adapter's few weights, beside the adapter that is trained.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _model(base: LoadedBase, method: Method, start: Adapter | None) -> AdaptedMo
 
 def _drop_copy(model: AdaptedModel) -> None:
     """TRL keeps a copy of whatever adapter it is given as the reference; a fresh one changes nothing, so the base
-    itself will do.
+    itself is enough.
     """
     if "ref" in model.peft_config:
         model.delete_adapter("ref")
@@ -207,7 +207,7 @@ def _run(
 def _probe(
     model: AdaptedModel, base: LoadedBase, rows: Sequence[Row], config: PreferenceConfig, scorer: Scorer | None
 ) -> dict[str, object] | None:
-    """Facts of the answers to the first rows' prompts, sampled with the same seed whenever it is asked."""
+    """Facts of the answers to the first rows' prompts, sampled with the same seed at every call."""
     if not config.probe:
         return None
     prompts = [encode_prompt(example_of(row), base.chat_template) for row in rows[: config.probe]]

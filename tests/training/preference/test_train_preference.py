@@ -353,7 +353,7 @@ def test_kto_needs_two_rows_in_a_pass(tiny_base: str, tmp_path: Path) -> None:
 
 
 def test_a_reward_that_tells_nothing_apart_ends_the_run(tiny_base: str, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="the reward told no answer from another in 2 steps"):
+    with pytest.raises(TrainingError, match="the reward did not distinguish answers in 2 steps"):
         run(tiny_base, tmp_path / "a", reward=lambda sample, answer: 1.0, beta=0)
     assert not (tmp_path / "a").exists()
 

@@ -23,7 +23,7 @@ class Reft(NativeAdaptation):
     """What LoReFT and DiReFT share: where they act."""
 
     packs = False
-    """In a packed row one shared beginning would stand for prompts that end in different places."""
+    """In a packed row, one shared prefix would stand for prompts that end at different positions."""
     why_not_mergeable = AT_SOME_POSITIONS
     published_rates = (1e-4, 9e-4)
 

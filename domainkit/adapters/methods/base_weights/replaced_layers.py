@@ -1,4 +1,4 @@
-"""Replacements: trained copies in the place of the base's own weights; the base's stay beside them, untouched."""
+"""Replacements: trained copies that replace the base's weights; the original weights stay in memory, unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domainkit.models.quantization import quantization_of
 
 
 class Replacements(AdapterModule):
-    """Trained weights for the base's parameters that `chosen` names; a tied one is one weight in all its places."""
+    """Trained weights for the base's parameters for which `is_replaced(name)`; tied weights stay tied."""
 
     def __init__(self, model: Any, is_replaced: Callable[[str], bool]) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Replacements(AdapterModule):
 
 
 def refuse_quantised(model: Any, method: str) -> None:
-    """Raises ConfigError when the base's weights are held in fewer bits than training can move."""
+    """Raises ConfigError when the base's weights have too few bits for training steps."""
     quantization = quantization_of(model)
     if quantization != "none" or getattr(model, "is_quantized", False):
         raise ConfigError(
@@ -70,7 +70,7 @@ def refuse_quantised(model: Any, method: str) -> None:
 
 def _packed(what: str) -> ConfigError:
     return ConfigError(
-        f"{what} held in packed form, in whose place trained weights cannot be put",
+        f"{what} in packed form, which trained weights cannot replace",
         where="quantization",
         next_step="use quantization=none",
     )

@@ -60,7 +60,7 @@ class AdaLora(Adaptation):
 
     @classmethod
     def lora_rank(cls, config: PeftConfigDict) -> int:
-        """The largest that a layer started with or kept."""
+        """The largest initial or remaining rank of a layer."""
         return max([config["init_r"], *map(sum, (config.get("rank_pattern") or {}).values())])
 
     @classmethod
@@ -156,7 +156,7 @@ class AdaLora(Adaptation):
         return tensors | {f"pattern/{name}": torch.tensor(value) for name, value in pattern.items()}
 
     def restore(self, model: Any, state: dict[str, Any]) -> None:
-        """Put back what `state` gave."""
+        """Restore what `state` returned."""
         allocator = model.base_model.rankallocator
         pattern = {}
         for key, value in state.items():
@@ -171,7 +171,7 @@ class AdaLora(Adaptation):
         """Only the ranks that are left are written."""
         model.peft_config["default"].rank_pattern = getattr(model.base_model.rankallocator, "pattern", None)
         with warnings.catch_warnings():
-            # A layer that lost all its ranks is what was asked for, not the lost shard that PEFT takes it for.
+            # A layer that lost all its ranks is intended. PEFT would take it for a lost shard.
             warnings.filterwarnings("ignore", message=r".*tensor\(s\) have invalid shape")
             super().save(model, folder, fresh)
 

@@ -1,4 +1,6 @@
-"""Multitask prompt tuning: one learnt prompt for all tasks, bent by a low-rank factor for each (arXiv 2303.02861)."""
+"""Multitask prompt tuning: one learnt prompt for all tasks, changed by a low-rank factor for each (arXiv
+2303.02861).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,7 @@ class MultitaskPromptTuning(StartedFromWords):
 
     @classmethod
     def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
-        """Each row's task goes along."""
+        """The number of each row's task is an input too."""
         inputs, shift = super().forward_arguments(config, batch)
         if batch.decoder_ids is not None:
             # PEFT 0.21 drops the decoder's ids here; from labels the base makes the same ids again.

@@ -34,7 +34,7 @@ class PrefixTuning(VirtualTokens):
 
     @classmethod
     def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
-        """PEFT hands the prefix over as a cache, and moves the positions."""
+        """PEFT passes the prefix as a cache, and moves the positions."""
         inputs = {name: value for name, value in batch.inputs.items() if name != "segments"}
         return {**inputs, "use_cache": True}, 0
 
@@ -51,8 +51,9 @@ class PrefixTuning(VirtualTokens):
 
 
 def _shape(model: Any) -> dict[str, Any]:
-    """The shape of an encoder-decoder's prefix, which is its decoder's: heads need not be as wide as hidden size /
-    heads, as PEFT takes them to be, nor decoders as deep as encoders."""
+    """The shape of an encoder-decoder's prefix, which is its decoder's: its heads need not have the width hidden size /
+    heads that PEFT assumes, nor its stack the encoder's depth.
+    """
     if not is_encoder_decoder(model):
         return {}
     config = model.get_decoder().config
