@@ -257,7 +257,8 @@ def notes(args: argparse.Namespace, runs: dict[str, Any]) -> list[str]:
         f"{OURS} empties its prefix cache before each timing. seconds_with_prefix_kept is a second batch: "
         "other questions after the same eight examples, whose keys and values are still cached.",
         f"On nf4, {OURS} keeps the 4-bit weights unpacked where memory allows. "
-        f"The peer unpacks them at every step. The peer answered {args.peer_nf4} zero-shot prompts, and for that ratio so did {OURS}: nothing is scaled.",
+        f"The peer unpacks them at every step. The peer answered {args.peer_nf4} zero-shot prompts, "
+        f"and for that ratio so did {OURS}: nothing is scaled.",
         "The floor reads every distinct prefix once and decodes all rows together, at the machine's best speed of "
         "matrix products and memory reads, measured before and after the sides.",
     ]

@@ -8,8 +8,8 @@ banking77/{train,test}_small.jsonl, e2e/{train,test}.jsonl and medquad_ghr/corpu
 task. Forgetting is the number of bits per byte that an adapter adds on it.
 
 Each method trains at its default learning rate and at three times that rate. If the default was better, it then trains
-at a third of it, else at nine times. The loss on held-out training examples chooses the rate, and the adapter trained at
-that rate answers the test questions.
+at a third of it, else at nine times. The loss on held-out training examples chooses the rate. The adapter of that rate
+answers the test questions.
 
 --rates methods_banking77 takes the rates chosen there and needs a third of the time, but not every
 method's rate is good for another task (docs/methods.md).

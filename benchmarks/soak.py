@@ -2,9 +2,12 @@
 
 python -m benchmarks.soak [--requests 500] [--threads 16] [--rounds 5] [--base builtin:smollm2-135m] [--name soak]
 
-Every answer must equal that of the same request asked alone, every failing request must raise its own exception, nothing may
-hang, no slot may stay taken, and memory, at rest, without the beginnings of prompts that are kept for later ones, must be flat after the
-second round. Exits with 1 when one of these is broken.
+The soak fails, and exits with 1, if one of these is not true:
+
+- Every answer equals the answer to the same request alone.
+- Every request that must fail raises the right exception.
+- No request hangs, and every slot is free at the end of a round.
+- Memory at rest, without the prefix cache, does not grow after the second round.
 """
 
 from __future__ import annotations
@@ -31,12 +34,12 @@ from domainkit.inference.engine.scheduler import REST_SECONDS
 from domainkit.inference.local import LocalBackend, local_backend
 
 GROWTH = 0.02
-"""Share of memory that may come and go between rounds (the allocator keeps what it has freed)."""
+"""Share by which memory may differ between rounds: the allocator keeps freed memory."""
 
 
 @dataclass
 class Report:
-    """What went wrong, and what was done."""
+    """Counts and errors of a soak."""
 
     done: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -45,11 +48,11 @@ class Report:
     resident: list[int] = field(default_factory=list)
     """Bytes after each round."""
     kept: list[int] = field(default_factory=list)
-    """Bytes of them that are beginnings of prompts, kept for later ones within a limit: they are meant to grow."""
+    """Bytes of them in the prefix cache, which may grow up to its limit."""
 
     @property
     def growth(self) -> float:
-        """Resident memory without kept beginnings after the last round, against the most after the first two, as a share."""
+        """Growth of resident memory without the prefix cache: the last round against the larger of the first two."""
         rest = [whole - kept for whole, kept in zip(self.resident, self.kept, strict=True)]
         return rest[-1] / max(rest[:2]) - 1
 
@@ -58,13 +61,21 @@ class Report:
         return not self.faults and not self.hung and self.growth <= GROWTH
 
 
-# ---- the soak ---------------------------------------------------------------------------------------------------------
+# ---- the soak
 
 
-def soak(backend: LocalBackend, jobs: Sequence[Job], *, threads: int = 16, rounds: int = 5, patience: float = 600, seed: int = 0) -> Report:  # fmt: skip
-    """Ask all jobs in each round, in another order each time, from `threads` threads; `jobs` have their answers alone.
+def soak(
+    backend: LocalBackend,
+    jobs: Sequence[Job],
+    *,
+    threads: int = 16,
+    rounds: int = 5,
+    patience: float = 600,
+    seed: int = 0,
+) -> Report:
+    """Send all jobs in each round from `threads` threads, in a new random order. `jobs` contain their answers alone.
 
-    A round that takes longer than `patience` seconds counts its unfinished jobs as hung, with every thread's stack printed.
+    If a round takes longer than `patience` seconds, its unfinished jobs count as hung, and all stacks are printed.
     """
     report, rng = Report(), random.Random(seed)
     before = threading.active_count()
@@ -78,13 +89,18 @@ def soak(backend: LocalBackend, jobs: Sequence[Job], *, threads: int = 16, round
         report.faults += _left_over(backend, before)
         report.resident.append(psutil.Process().memory_info().rss)
         report.kept.append(backend.engine().prefixes.bytes)
-        print(f"round {number + 1}: {len(report.faults)} faults, {report.resident[-1] / 2**20:.0f} MiB"
-              f", {report.kept[-1] / 2**20:.0f} of them kept beginnings", flush=True)  # fmt: skip
+        resident, cached = report.resident[-1] / 2**20, report.kept[-1] / 2**20
+        print(
+            f"round {number + 1}: {len(report.faults)} errors, {resident:.0f} MiB ({cached:.0f} of them prefix cache)",
+            flush=True,
+        )
     report.seconds = time.monotonic() - begin
     return report
 
 
-def _round(backend: LocalBackend, order: Sequence[tuple[Job, float]], threads: int, patience: float, report: Report) -> bool:  # fmt: skip
+def _round(
+    backend: LocalBackend, order: Sequence[tuple[Job, float]], threads: int, patience: float, report: Report
+) -> bool:
     pool = ThreadPoolExecutor(threads, thread_name_prefix="soak")
     asked = {pool.submit(ask, backend, job, pause): job for job, pause in order}
     done, hung = wait_all(asked, timeout=patience)
@@ -97,13 +113,13 @@ def _round(backend: LocalBackend, order: Sequence[tuple[Job, float]], threads: i
         report.done[kind] += 1
         if fault:
             report.faults.append(f"{kind}: {fault}")
-            print(f"fault: {kind}: {fault}", flush=True)
+            print(f"error: {kind}: {fault}", flush=True)
     report.hung += len(hung)
     return not hung
 
 
 def _left_over(backend: LocalBackend, threads: int) -> list[str]:
-    """Slots still taken and threads still alive though nobody asks; the engine may need a moment for the cancelled."""
+    """Slots and threads that are not free after all requests. The engine needs a moment for cancelled requests."""
     engine, end = backend.engine(), time.monotonic() + 30
     while (engine.busy or threading.active_count() > threads + 1) and time.monotonic() < end:
         time.sleep(0.01)
@@ -138,14 +154,26 @@ def main() -> None:
         invariance = backend.engine().batch_invariance
         recomputed = invariance.n_recomputed if invariance else None
         backend.close()
-    save(args.name, {
-        "command": " ".join(["python -m benchmarks.soak", *sys.argv[1:]]),
-        "good": report.good, "requests_a_round": len(jobs), "rounds": args.rounds, "threads": args.threads, "asked": dict(report.done),
-        "faults": report.faults, "hung": report.hung, "tokens_settled": recomputed, "seconds_alone": alone, "seconds": report.seconds,
-        "resident_bytes_after_each_round": report.resident, "kept_beginnings_bytes": report.kept,
-        "growth_after_the_second": report.growth if report.resident else None,
-    })  # fmt: skip
-    print("\n".join(report.faults[:20]) or "no faults")
+    save(
+        args.name,
+        {
+            "command": " ".join(["python -m benchmarks.soak", *sys.argv[1:]]),
+            "good": report.good,
+            "requests_a_round": len(jobs),
+            "rounds": args.rounds,
+            "threads": args.threads,
+            "asked": dict(report.done),
+            "faults": report.faults,
+            "hung": report.hung,
+            "tokens_settled": recomputed,
+            "seconds_alone": alone,
+            "seconds": report.seconds,
+            "resident_bytes_after_each_round": report.resident,
+            "kept_beginnings_bytes": report.kept,
+            "growth_after_the_second": report.growth if report.resident else None,
+        },
+    )
+    print("\n".join(report.faults[:20]) or "no errors")
     sys.exit(0 if report.good else 1)
 
 

@@ -1,4 +1,4 @@
-"""The requests of the soak: of every kind, each with its answer alone, asked in company and compared."""
+"""The requests of the soak: each is answered alone and together with other requests, and the answers are compared."""
 
 from __future__ import annotations
 
@@ -49,27 +49,43 @@ TIMEOUT = 0.02
 
 @dataclass
 class Job:
-    """One request and the way it is asked; `alone` is its answer without company, None for those that must fail."""
+    """One request of a kind. `alone` is its answer without other requests, or None if it must fail."""
 
     kind: str
     request: Request
     alone: Any = None
 
 
-# ---- the jobs ---------------------------------------------------------------------------------------------------------
+# ---- the jobs
 
 
 def make_jobs(n: int, adapters: Sequence[str], seed: int, longest: int = 48, context: int = 2048) -> list[Job]:
-    """Random requests of every kind; about one in eight must fail."""
+    """Random requests of every kind. About one in eight must fail."""
     rng = random.Random(seed)
-    return [Job(kind, _request(kind, rng, adapters, longest, context)) for kind in rng.choices(*zip(*KINDS.items(), strict=True), k=n)]  # fmt: skip
+    kinds = rng.choices(list(KINDS), list(KINDS.values()), k=n)
+    return [Job(kind, _request(kind, rng, adapters, longest, context)) for kind in kinds]
 
 
 KINDS = {
-    "plain": 6, "stop": 3, "sampled": 3, "logprobs": 1, "choices": 3, "schema": 3, "regex": 1, "tool": 1, "score": 1,
-    "stream": 3, "stream closed": 2, "cancelled": 2, "too long": 1, "bad schema": 1, "missing adapter": 1, "timeout": 1, "no tokens": 1,
-}  # fmt: skip
-"""How often each is asked."""
+    "plain": 6,
+    "stop": 3,
+    "sampled": 3,
+    "logprobs": 1,
+    "choices": 3,
+    "schema": 3,
+    "regex": 1,
+    "tool": 1,
+    "score": 1,
+    "stream": 3,
+    "stream closed": 2,
+    "cancelled": 2,
+    "too long": 1,
+    "bad schema": 1,
+    "missing adapter": 1,
+    "timeout": 1,
+    "no tokens": 1,
+}
+"""Relative frequency of each kind."""
 
 
 def _request(kind: str, rng: random.Random, adapters: Sequence[str], longest: int, context: int) -> Request:
@@ -103,17 +119,17 @@ FAILS: dict[str, tuple[type[Exception], str]] = {
     "timeout": (RequestError, "no answer within the timeout"),
     "no tokens": (RequestError, "max_tokens=0"),
 }
-"""The exception of each kind that must fail, and words of its text."""
+"""The exception of each kind that must fail, and a part of its message."""
 
 
-def told(c: Completion) -> tuple[Any, ...]:
-    """What company must not change: ids of calls are fresh each time, seconds vary, probabilities move by rounding."""
+def stable_fields(c: Completion) -> tuple[Any, ...]:
+    """The fields that other requests must not change. Ids of calls, seconds and probabilities may differ."""
     calls = [(x.name, x.arguments) for x in c.tool_calls]
     return c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, calls, [t.token for t in c.logprobs]
 
 
 def answer_alone(backend: LocalBackend, jobs: Sequence[Job]) -> None:
-    """Fill in `alone`, each request by itself, nothing kept from those before."""
+    """Set `alone` of each job, with an empty prefix cache."""
     for job in jobs:
         backend.engine().prefixes.clear()
         if job.kind == "score":
@@ -122,11 +138,11 @@ def answer_alone(backend: LocalBackend, jobs: Sequence[Job]) -> None:
             job.alone = backend.complete([job.request])[0]
 
 
-# ---- asking -----------------------------------------------------------------------------------------------------------
+# ---- asking
 
 
 def ask(backend: LocalBackend, job: Job, pause: float) -> str | None:
-    """Ask in company; what was wrong, or None."""
+    """Send the job while other jobs run. Returns the error, or None."""
     if job.kind in FAILS:
         return _must_fail(backend, job)
     ways: dict[str, Callable[[], str | None]] = {
@@ -137,8 +153,8 @@ def ask(backend: LocalBackend, job: Job, pause: float) -> str | None:
     }
     if job.kind in ways:
         return ways[job.kind]()
-    found = told(backend.complete([job.request])[0])
-    return None if found == told(job.alone) else f"{found[:2]!r} instead of {told(job.alone)[:2]!r}"
+    found = stable_fields(backend.complete([job.request])[0])
+    return None if found == stable_fields(job.alone) else f"{found[:2]!r} instead of {stable_fields(job.alone)[:2]!r}"
 
 
 def _must_fail(backend: LocalBackend, job: Job) -> str | None:
@@ -159,7 +175,7 @@ def _scores(backend: LocalBackend, job: Job) -> str | None:
 
 
 def _stream(backend: LocalBackend, job: Job, pieces: int | None) -> str | None:
-    """All of it, or the first pieces and then closed."""
+    """Read the whole stream, or close it after `pieces` pieces."""
     stream: Any = backend.stream(job.request)
     text = ""
     for i, piece in enumerate(stream):
@@ -178,4 +194,4 @@ def _cancel(backend: LocalBackend, job: Job, pause: float) -> str | None:
         found = future.result(timeout=60)
     except CancelledError:
         return None
-    return None if told(found) == told(job.alone) else f"{found.text!r} instead of {job.alone.text!r}"
+    return None if stable_fields(found) == stable_fields(job.alone) else f"{found.text!r} instead of {job.alone.text!r}"

@@ -20,12 +20,29 @@ def safetensors(values: bytes) -> bytes:
 
 def card(**changes: Any) -> Card:
     values: dict[str, Any] = {
-        "base": "builtin:x", "base_fingerprint": "b" * 64, "revision": None, "quantization": "nf4", "method": "lora",
-        "config": {"seed": 0}, "learning_rate_source": "as given", "prompt_format": "{question}", "examples": 3,
-        "data_fingerprint": "d" * 64, "tokens": 10, "supervised_tokens": 4, "losses": [(1, 2.0)], "final_loss": 2.0,
-        "seconds": 1.0, "tokens_per_second": 10.0, "trainable_parameters": 5, "hardware": {}, "versions": {},
-        "weights_sha256": "", "created": "2030-01-01T00:00:00+00:00", "domainkit": "0.1.0",
-    }  # fmt: skip
+        "base": "builtin:x",
+        "base_fingerprint": "b" * 64,
+        "revision": None,
+        "quantization": "nf4",
+        "method": "lora",
+        "config": {"seed": 0},
+        "learning_rate_source": "as given",
+        "prompt_format": "{question}",
+        "examples": 3,
+        "data_fingerprint": "d" * 64,
+        "tokens": 10,
+        "supervised_tokens": 4,
+        "losses": [(1, 2.0)],
+        "final_loss": 2.0,
+        "seconds": 1.0,
+        "tokens_per_second": 10.0,
+        "trainable_parameters": 5,
+        "hardware": {},
+        "versions": {},
+        "weights_sha256": "",
+        "created": "2030-01-01T00:00:00+00:00",
+        "domainkit": "0.1.0",
+    }
     return Card(**{**values, **changes})
 
 

@@ -41,17 +41,28 @@ def test_errors_are_those_of_reading(tmp_path: Path) -> None:
     "row, what",
     [
         ({"input": "Question 3.", "target": "Label 3"}, "the same row as line 4"),
-        ({"input": "question 3", "target": "label 1"}, "the same input as line 4 with another target ('label 3' there, 'label 1' here)"),
+        (
+            {"input": "question 3", "target": "label 1"},
+            "the same input as line 4 with another target ('label 3' there, 'label 1' here)",
+        ),
         ({"input": "x", "target": "Label 1"}, "the target 'Label 1' is written 'label 1' on line 2"),
         ({"input": "x", "target": "label 1 "}, "1 target with a space at the start or end"),
         ({"input": "word " * 1500, "target": "label 1"}, "the prompt has 1500 words, the median 2"),
-        ({"input": "stop <|im_end|>", "target": "label 1"}, "1 row with the spelling of a control token, such as <|im_end|>"),
+        (
+            {"input": "stop <|im_end|>", "target": "label 1"},
+            "1 row with the spelling of a control token, such as <|im_end|>",
+        ),
         ({"input": "caf\ufffd", "target": "label 1"}, "1 row with the replacement character U+FFFD"),
         ({"input": "a\u0000b", "target": "label 1"}, "1 row with control characters"),
-        ({"messages": [{"role": "user", "content": c} for c in "ab"] + [{"role": "assistant", "content": "label 1"}]},
-         "1 row where user and assistant do not alternate"),
+        (
+            {
+                "messages": [{"role": "user", "content": c} for c in "ab"]
+                + [{"role": "assistant", "content": "label 1"}]
+            },
+            "1 row where user and assistant do not alternate",
+        ),
     ],
-)  # fmt: skip
+)
 def test_suspicions_are_warnings_with_their_line(tmp_path: Path, row: dict[str, Any], what: str) -> None:
     assert (21, "warning", what) in found(write(tmp_path, [*rows(), row]))
 
@@ -94,7 +105,7 @@ def test_documents_are_checked_as_documents(tmp_path: Path) -> None:
     ]
 
 
-def test_kinds_are_told_apart(tmp_path: Path) -> None:
+def test_folders_of_documents_and_examples_are_distinguished(tmp_path: Path) -> None:
     assert holds_documents(tmp_path)
     assert holds_documents(write(tmp_path, [{"text": "a"}], "c.jsonl"))
     assert not holds_documents(write(tmp_path, [{"text": "a", "label": "b"}], "d.jsonl"))

@@ -24,8 +24,11 @@ def test_a_folder_is_read_in_order_of_names_with_ids_from_paths(tmp_path: Path) 
     (tmp_path / ".git" / "x.txt").write_text("no")
     found = list(read_documents(tmp_path))
     assert [(d.id, d.title, d.text) for d in found] == [
-        ("a/deep", "First", "Text."), ("b", "", "Second.\nLine."), ("x", "T", "Third."), ("c:2", "", "Fourth."),
-    ]  # fmt: skip
+        ("a/deep", "First", "Text."),
+        ("b", "", "Second.\nLine."),
+        ("x", "T", "Third."),
+        ("c:2", "", "Fourth."),
+    ]
     assert found[2].meta == {"year": 2019}
     assert [d.source for d in found[1:]] == [
         str(tmp_path / "b.txt"),
@@ -93,11 +96,15 @@ def test_every_error_of_a_folder_is_listed(tmp_path: Path) -> None:
         read_documents(tmp_path)
     text = str(caught.value)
     for part in (
-        "a.txt:2: not UTF-8: byte 0xff at position 3 of the line", "b.txt:2: holds a NUL byte",
-        "c.jsonl:1: missing field 'text' (found: 'txet')", "c.jsonl:2: 'text' is empty", 
+        "a.txt:2: not UTF-8: byte 0xff at position 3 of the line",
+        "b.txt:2: holds a NUL byte",
+        "c.jsonl:1: missing field 'text' (found: 'txet')",
+        "c.jsonl:2: 'text' is empty",
         "c.jsonl:3: 'text' is a number, not text",
-        "c.jsonl:4: 'id' is empty", "c.jsonl:5: 'title' is a list, not text", "rename 'body' to 'text'",
-    ):  # fmt: skip
+        "c.jsonl:4: 'id' is empty",
+        "c.jsonl:5: 'title' is a list, not text",
+        "rename 'body' to 'text'",
+    ):
         assert part in text
 
 

@@ -69,7 +69,10 @@ def test_text_is_kept_to_the_letter(tmp_path: Path) -> None:
 
 
 def test_calls_of_tools_and_what_they_gave(tmp_path: Path) -> None:
-    """In the chat format of OpenAI's API; arguments as it has them, or as an object; content null, empty, missing or said beside."""
+    """Calls in the chat format of OpenAI's API.
+
+    Arguments are a string of JSON or an object; content is text, null, empty or missing.
+    """
     bare = {"role": "assistant", "tool_calls": [{"name": "add", "arguments": {"a": 1}}]}
     said = {**CALLS, "content": "Let me see."}
     path = write(
@@ -108,13 +111,25 @@ def test_what_has_no_use_for_tools_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "row, what, cure",
     [
-        ({"inptu": "a", "target": "b"}, "missing field 'input' (found: 'inptu', 'target')", "rename 'inptu' to 'input'"),
+        (
+            {"inptu": "a", "target": "b"},
+            "missing field 'input' (found: 'inptu', 'target')",
+            "rename 'inptu' to 'input'",
+        ),
         ({"Input": "a", "target": "b"}, "missing field 'input'", "rename 'Input' to 'input'"),
         ({"instruction": "a", "input": "b", "output": "c"}, "missing field 'target'", "rename 'output' to 'target'"),
-        ({"question": "a", "answer": "b"}, "missing fields 'input' and 'target'", "'question' to 'input'; rename 'answer' to 'target'"),
+        (
+            {"question": "a", "answer": "b"},
+            "missing fields 'input' and 'target'",
+            "'question' to 'input'; rename 'answer' to 'target'",
+        ),
         ({"conversations": []}, "missing field 'messages'", "rename 'conversations' to 'messages'"),
         ({"prompt": "a", "response": "b"}, "missing field 'completion'", "rename 'response' to 'completion'"),
-        ({"x": 1}, "missing fields 'input' and 'target' (found: 'x')", "a row has 'input' and 'target', or 'prompt' and"),
+        (
+            {"x": 1},
+            "missing fields 'input' and 'target' (found: 'x')",
+            "a row has 'input' and 'target', or 'prompt' and",
+        ),
         ({"input": "a", "target": " "}, "'target' is empty", "fill it in, or delete the row"),
         ({"input": "", "target": "b"}, "'input' is empty", "fill it in"),
         ({"input": "a", "target": 3}, "'target' is a number, not text", 'write it as a string, "3"'),
@@ -122,31 +137,67 @@ def test_what_has_no_use_for_tools_says_so(tmp_path: Path) -> None:
         ({"input": ["a"], "target": "b"}, "'input' is a list, not text", "as a string"),
         ({"input": "a", "target": "b", "system": 1}, "'system' is a number", "as a string"),
         ({"input": "a", "target": "b", "id": []}, "'id' is a list, not text", "leave it out"),
-        ({"messages": [ASK, {**CALLS, "tool_calls": "x"}]}, "messages[1].tool_calls is a string, not a list", "write a list"),
-        ({"messages": [ASK, {**CALLS, "tool_calls": [{}]}]}, "messages[1].tool_calls[0] does not name a function", '"function": {"name"'),
+        (
+            {"messages": [ASK, {**CALLS, "tool_calls": "x"}]},
+            "messages[1].tool_calls is a string, not a list",
+            "write a list",
+        ),
+        (
+            {"messages": [ASK, {**CALLS, "tool_calls": [{}]}]},
+            "messages[1].tool_calls[0] does not name a function",
+            '"function": {"name"',
+        ),
         (call("add", "{a}"), "tool_calls[0]: the arguments are not JSON", "write a JSON object"),
         (call("add", "[1]"), "tool_calls[0]: the arguments are a list, not an object", "write a JSON object"),
         (call("ad", "{}"), "a turn calls 'ad', which is not among the row's tools", "did you mean 'add'?"),
-        ({**call("add", "{}"), "tools": None}, "a turn calls 'add', which is not among the row's tools", '"tools": [{"type"'),
+        (
+            {**call("add", "{}"), "tools": None},
+            "a turn calls 'add', which is not among the row's tools",
+            '"tools": [{"type"',
+        ),
         ({**call("add", "{}"), "tools": "add"}, "'tools' is a string, not a list", "write a list of"),
         ({**call("add", "{}"), "tools": [{"name": ""}]}, "tools[0] has no name", "write it as"),
-        ({"messages": [ASK, GAVE, REPLY]}, "a tool's turn does not follow a call", "put the assistant's turn with its 'tool_calls'"),
-        ({"messages": [ASK, {**GAVE, "content": None}, REPLY]}, "'messages[1].content' is null, not text", "as a string"),
+        (
+            {"messages": [ASK, GAVE, REPLY]},
+            "a tool's turn does not follow a call",
+            "put the assistant's turn with its 'tool_calls'",
+        ),
+        (
+            {"messages": [ASK, {**GAVE, "content": None}, REPLY]},
+            "'messages[1].content' is null, not text",
+            "as a string",
+        ),
         ({"messages": [ASK, {"role": "function", "content": "3"}]}, "unknown role 'function'", "did you mean 'tool'?"),
-        ({"messages": [ASK, {"role": "assistant", "tool_calls": []}]}, "messages[1]: missing field 'content'", "has \"role\""),
+        (
+            {"messages": [ASK, {"role": "assistant", "tool_calls": []}]},
+            "messages[1]: missing field 'content'",
+            'has "role"',
+        ),
         ({"messages": [REPLY, ASK]}, "the last turn is the user's, not the assistant's", "it is the one to be learnt"),
         ({"messages": [REPLY]}, "no user turn comes before the assistant's", "add the question"),
         ({"messages": []}, "'messages' is empty", "write a list"),
         ({"messages": "hi"}, "'messages' is a string, not a list of messages", "write a list"),
         ({"messages": ["hi"]}, "messages[0] is a string, not an object", '{"role": ..., "content": ...}'),
-        ({"messages": [{"from": "human", "value": "a"}]}, "messages[0]: missing field 'role'", "rename 'from' to 'role'"),
-        ({"messages": [{"role": "human", "content": "a"}]}, "messages[0]: unknown role 'human'", "did you mean 'user'?"),
+        (
+            {"messages": [{"from": "human", "value": "a"}]},
+            "messages[0]: missing field 'role'",
+            "rename 'from' to 'role'",
+        ),
+        (
+            {"messages": [{"role": "human", "content": "a"}]},
+            "messages[0]: unknown role 'human'",
+            "did you mean 'user'?",
+        ),
         ({"messages": [{"role": "usr", "content": "a"}]}, "unknown role 'usr'", "did you mean 'user'?"),
         ({"messages": [{"role": ["user"], "content": "a"}]}, "unknown role ['user']", "did you mean 'user'?"),
         ({"messages": [ASK, {"role": "assistant", "content": ""}]}, "'messages[1].content' is empty", "fill it in"),
-        ({"messages": [ASK, {"role": "system", "content": "s"}, REPLY]}, "a system turn is not the first", "to the front"),
+        (
+            {"messages": [ASK, {"role": "system", "content": "s"}, REPLY]},
+            "a system turn is not the first",
+            "to the front",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_refused_row_names_the_error_the_line_and_the_next_step(
     tmp_path: Path, row: Any, what: str, cure: str
 ) -> None:

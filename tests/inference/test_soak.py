@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from benchmarks.soak import soak
-from benchmarks.soak_jobs import FAILS, KINDS, Job, answer_alone, make_jobs, told
+from benchmarks.soak_jobs import FAILS, KINDS, Job, answer_alone, make_jobs, stable_fields
 from domainkit.errors import MachineError, RequestError
 from domainkit.inference.local import LocalBackend
 from tests.inference.tiny_adapters import ask
@@ -87,10 +87,10 @@ def test_short_of_memory_all_answers_stay_the_same(
     engine: LocalBackend, monkeypatch: pytest.MonkeyPatch, tokens: int, rows: int
 ) -> None:
     requests = [ask(LONG + str(i), max_tokens=4 + i) for i in range(5)] + [ask("short"), ask("s", choices=("a", "bc"))]
-    wanted = [told(c) for c in engine.complete(requests)]
+    wanted = [stable_fields(c) for c in engine.complete(requests)]
     engine.engine().prefixes.clear()
     passed = starve(engine, monkeypatch, tokens, rows)
-    assert [told(c) for c in engine.complete(requests)] == wanted
+    assert [stable_fields(c) for c in engine.complete(requests)] == wanted
     assert max(passed) <= tokens
 
 
@@ -100,7 +100,7 @@ def test_an_error_of_the_engine_leaves_no_caller_waiting(
 ) -> None:
     runner = engine.engine().runner
     requests = [ask(LONG + str(i), max_tokens=3 + i) for i in range(5)]
-    wanted = [told(c) for c in engine.complete(requests)]
+    wanted = [stable_fields(c) for c in engine.complete(requests)]
     engine.engine().prefixes.clear()
     whole, calls = getattr(runner, broken), []
 
@@ -115,7 +115,7 @@ def test_an_error_of_the_engine_leaves_no_caller_waiting(
     for future in outlets:
         future.exception(timeout=60)
     assert len(calls) >= 2
-    assert [told(c) for c in engine.complete(requests)] == wanted
+    assert [stable_fields(c) for c in engine.complete(requests)] == wanted
 
 
 def test_the_full_limits_are_tried_again_after_a_rest(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,14 +151,14 @@ def test_too_little_memory_is_an_error_of_that_request(engine: LocalBackend, mon
 
 def test_prefix_sharing_is_left_out_without_the_memory(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = [ask(LONG + str(i)) for i in range(4)]
-    wanted = [told(c) for c in engine.complete(requests)]
+    wanted = [stable_fields(c) for c in engine.complete(requests)]
     engine.engine().prefixes.clear()
 
     def no_room(*args: Any) -> Any:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
 
     monkeypatch.setattr(engine.engine().runner, "copy_state", no_room)
-    assert [told(c) for c in engine.complete(requests)] == wanted
+    assert [stable_fields(c) for c in engine.complete(requests)] == wanted
 
 
 # ---- threads that must not wait for themselves

@@ -78,7 +78,7 @@ def test_it_cannot_be_merged(tiny_base: str) -> None:
         adapted(tiny_base).merge_and_unload()
 
 
-def test_blocks_of_another_build_are_told(tiny_base: str) -> None:
+def test_blocks_without_the_named_part_are_refused(tiny_base: str) -> None:
     base = load_base(tiny_base, quantization="none").model
     for block in base.model.layers:
         block.inner = block.mlp

@@ -58,7 +58,7 @@ def test_wrong_options_name_the_near_one() -> None:
         parse_method("lorra", {})
 
 
-def test_unknown_targets_are_told(tiny_base: str) -> None:
+def test_unknown_targets_are_refused(tiny_base: str) -> None:
     with pytest.raises(ConfigError, match="no layers to adapt"):
         attach(parse_method("lora", {"target": ["nothing"]}), load_base(tiny_base, quantization="none").model)
 

@@ -101,7 +101,7 @@ def test_a_training_pass_knows_where_each_prompt_ends(tiny_base: str) -> None:
     assert changed[1, :19].nonzero().flatten().tolist() == [0, 1, 3, 4]
 
 
-def test_many_supervised_tokens_are_told_the_prompts_too(tiny_base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_in_chunks_of_supervised_tokens_is_the_same(tiny_base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = adapted(tiny_base)
     one = pad([TokenizedExample(tuple(range(30, 60)), 12, ""), TokenizedExample(tuple(range(20, 40)), 9, "")], 0)
     few = supervised_loss(model, one)
@@ -123,7 +123,7 @@ def test_left_padding_and_cached_steps_change_nothing(tiny_base: str, kind: str)
     for found, wanted in zip(together, alone, strict=True):
         new = wanted.shape[1] - (26 if wanted is alone[0] else 10)
         assert found[26 : 26 + new].tolist() == wanted[0, -new:].tolist()
-    # The same without a cache, when the prompt's end is told.
+    # The same without a cache, with the prompt's end as an argument.
     ids = alone[0]
     with torch.no_grad():
         logits = model(ids, use_cache=False, prompt_ends=torch.tensor([26])).logits
@@ -148,15 +148,22 @@ def row(question: str, answer: str) -> Example:
 def test_it_teaches_and_the_folder_loads(tiny_base: str, tmp_path: Path) -> None:
     rows = [row(f"q{i}", word) for i, word in enumerate("rbg")]
     config = TrainConfig(
-        base=tiny_base, quantization="nf4", epochs=60, batch_size=3, learning_rate=1e-2, method="loreft",
+        base=tiny_base,
+        quantization="nf4",
+        epochs=60,
+        batch_size=3,
+        learning_rate=1e-2,
+        method="loreft",
         method_options={"rank": 32, "first": 20, "last": 20},
-    )  # fmt: skip
+    )
     adapter = train(rows, config, tmp_path / "a", on_progress=lambda _: None)
     assert adapter.card is not None
     assert adapter.card.losses[-1][1] < 0.15 * adapter.card.losses[0][1]
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [
-        "adapter_config.json", "adapter_model.safetensors", "card.json"
-    ]  # fmt: skip
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "card.json",
+    ]
     assert any("cannot share rows" in note for note in adapter.card.notes)
     loaded = load_base(tiny_base, quantization="nf4", purpose="infer")
     model = load_adapted(loaded.model, tmp_path / "a")
@@ -170,14 +177,16 @@ def test_untied_parts_that_nothing_reads_are_left_out(tiny_base: str) -> None:
     base = load_base(tiny_base, quantization="none").model
     model = attach(parse_method("loreft", {"tied": False}), base)
     assert sorted({n.rpartition(".")[0] for n in model.tuning.weights()}) == [
-        "layers.0.first", "layers.0.last", "layers.1.last"
-    ]  # fmt: skip
+        "layers.0.first",
+        "layers.0.last",
+        "layers.1.last",
+    ]
     model.unload()
     with pytest.raises(ConfigError, match="only the prompt's last position has an effect"):
         attach(parse_method("loreft", {"layers": [1], "last": 0}), base)
 
 
-def test_what_cannot_work_is_told(tiny_base: str, tmp_path: Path) -> None:
+def test_options_and_weights_that_do_not_fit_are_refused(tiny_base: str, tmp_path: Path) -> None:
     base = load_base(tiny_base, quantization="none").model
     with pytest.raises(ConfigError, match="rank=65 is more than the base's width of 64"):
         attach(parse_method("loreft", {"rank": 65}), base)

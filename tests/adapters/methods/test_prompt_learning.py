@@ -1,4 +1,4 @@
-"""Methods with virtual tokens: rows are padded, starts come from words, tasks are told apart."""
+"""Methods with virtual tokens: rows are padded, tokens can start from words, and each task has its own."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def generated(model: Any, pair: LocalBackend, request: Request) -> str:
     return str(pair.tokenizer.decode(out[0, 1:], skip_special_tokens=True))
 
 
-def told(c: Any) -> tuple[Any, ...]:
+def stable_fields(c: Any) -> tuple[Any, ...]:
     calls = [(x.name, x.arguments) for x in c.tool_calls]
     return c.text, c.finish_reason, c.prompt_tokens, c.completion_tokens, calls
 
@@ -74,10 +74,10 @@ def test_greedy_text_is_that_of_generate(pair: LocalBackend, plain: Any) -> None
 
 def test_a_batch_changes_no_answer_and_a_stream_is_the_complete_answer(pair: LocalBackend) -> None:
     together = pair.complete(VARIED * 2)
-    assert [told(c) for c in together[: len(VARIED)]] == [told(c) for c in together[len(VARIED) :]]
+    assert [stable_fields(c) for c in together[: len(VARIED)]] == [stable_fields(c) for c in together[len(VARIED) :]]
     for request, wanted in zip(VARIED, together, strict=False):
         pieces = list(pair.stream(request))
-        assert told(pieces[-1].completion) == told(wanted)
+        assert stable_fields(pieces[-1].completion) == stable_fields(wanted)
         assert "".join(p.text for p in pieces) == wanted.text
 
 
@@ -97,8 +97,8 @@ def test_scores_and_choices_are_the_models_own(pair: LocalBackend, plain: Any) -
         ids = pair.token_ids(word)
         row = TokenizedExample((*prompt[:-1], *ids, 2), len(prompt) - 1, "", opening=0)
         with torch.no_grad():
-            told = torch.log_softmax(supervised_logits(plain, pad([row], 0)), -1)
-        wanted.append(float(sum(told[i, token] for i, token in enumerate(ids))))
+            logprobs = torch.log_softmax(supervised_logits(plain, pad([row], 0)), -1)
+        wanted.append(float(sum(logprobs[i, token] for i, token in enumerate(ids))))
     assert pair.score(messages, words) == pytest.approx(wanted, abs=1e-3)
     assert pair.count_tokens(messages) == len(prompt)
     [chosen] = pair.complete([Request(messages, choices=("red", "blue"))])
@@ -111,7 +111,7 @@ def test_a_prompt_beyond_the_context_is_refused(pair: LocalBackend) -> None:
         pair.complete([ask("x" * 2100)])
 
 
-# ---- adapters ----
+# ---- adapters
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_adapters_of_every_method_in_one_batch(
     assert invariance.n_recomputed > before, "tokens are recomputed with the sequence's adapter"
 
 
-# ---- the runner ----
+# ---- the runner
 
 
 def plain_logits(model: Any, prompt: list[int], answer: list[int]) -> torch.Tensor:
@@ -206,7 +206,7 @@ def test_slots_can_be_allocated_and_freed_in_any_order(plain: Any) -> None:
 
 
 @torch.inference_mode()
-def test_a_long_prompt_is_collected_in_parts_and_other_slots_can_be_freed_meanwhile(plain: Any) -> None:
+def test_a_long_prompt_is_read_in_parts_while_other_slots_are_freed(plain: Any) -> None:
     runner, prompt = EncoderDecoderRunner(plain), list(range(10, 40))
     others = [runner.allocate(4) for _ in range(2)]
     runner.forward([Chunk(slot, [70, 71, 72, 0], 0) for slot in others])
@@ -225,7 +225,7 @@ def test_a_model_whose_logits_differ_in_batches_is_refused(plain: Any, monkeypat
         make_encoder_decoder_runner(plain, list(range(4, 12)))
 
 
-# ---- SentencePiece, as T5 has it ----
+# ---- SentencePiece, as T5 has it
 
 
 @pytest.fixture(scope="module")

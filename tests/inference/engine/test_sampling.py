@@ -83,7 +83,7 @@ def test_the_range_of_logits_is_per_row() -> None:
     assert logit_range(torch.tensor([[1.0, 4.0], [2.0, 2.5]])).tolist() == [3.0, 0.5]
 
 
-# ---- near ties ----
+# ---- near ties
 
 NEAR = 0.01
 

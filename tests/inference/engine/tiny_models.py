@@ -16,19 +16,39 @@ from domainkit.inference.engine.prefix_cache import common_length
 from domainkit.models.memory import KVState
 
 SIZES: dict[str, Any] = {
-    "vocab_size": 100, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
-}  # fmt: skip
+    "vocab_size": 100,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
 MODELS = {
     "llama": ("LlamaForCausalLM", "LlamaConfig", SIZES),
     "mistral": ("MistralForCausalLM", "MistralConfig", {**SIZES, "sliding_window": 4}),
-    "gemma3": ("Gemma3ForCausalLM", "Gemma3TextConfig",
-               {**SIZES, "head_dim": 8, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]}),
-    "gpt2": ("GPT2LMHeadModel", "GPT2Config",
-             {"vocab_size": 100, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 24, "bos_token_id": 1,
-              "eos_token_id": 2}),
+    "gemma3": (
+        "Gemma3ForCausalLM",
+        "Gemma3TextConfig",
+        {**SIZES, "head_dim": 8, "sliding_window": 4, "layer_types": ["sliding_attention", "full_attention"]},
+    ),
+    "gpt2": (
+        "GPT2LMHeadModel",
+        "GPT2Config",
+        {
+            "vocab_size": 100,
+            "n_embd": 32,
+            "n_layer": 2,
+            "n_head": 4,
+            "n_positions": 24,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+        },
+    ),
     "lfm2": ("Lfm2ForCausalLM", "Lfm2Config", {**SIZES, "layer_types": ["conv", "full_attention"]}),
-}  # fmt: skip
+}
 PROBE = list(range(20, 28))
 
 
