@@ -14,8 +14,8 @@ from domainkit.machine import hardware, versions
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.load import LoadedBase
 from domainkit.storage import sha256_file, staged_folder
-from domainkit.training.checkpoints import Ledger
 from domainkit.training.config import PreferenceConfig, TrainConfig
+from domainkit.training.optimization.checkpoints import Ledger
 
 if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel

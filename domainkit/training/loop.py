@@ -20,7 +20,6 @@ from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.errors import MachineError
 from domainkit.training.batches import Batch, Batches, MicroBatch, pack, pad, split
-from domainkit.training.checkpoints import Ledger, last_checkpoint, load_checkpoint, save_checkpoint, step_of
 from domainkit.training.config import TrainConfig
 from domainkit.training.distributed import (
     all_reduce,
@@ -31,11 +30,18 @@ from domainkit.training.distributed import (
     world_size,
 )
 from domainkit.training.examples_to_ids import TokenizedExample
-from domainkit.training.guards import GradientGuard, check_finite
 from domainkit.training.objectives.supervised import head_is_plain, supervised_loss
-from domainkit.training.optimizers import make_optimizer, rate_factor, set_learning_rate
-from domainkit.training.progress import Progress
-from domainkit.training.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
+from domainkit.training.optimization.checkpoints import (
+    Ledger,
+    last_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    step_of,
+)
+from domainkit.training.optimization.guards import GradientGuard, check_finite
+from domainkit.training.optimization.optimizers import make_optimizer, rate_factor, set_learning_rate
+from domainkit.training.optimization.progress import Progress
+from domainkit.training.optimization.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
 
 if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel

@@ -32,7 +32,7 @@ from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import world_size
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples
 from domainkit.training.heldout import bits_per_byte, measure_held_out
-from domainkit.training.progress import Progress
+from domainkit.training.optimization.progress import Progress
 from domainkit.training.train import release, train
 
 if TYPE_CHECKING:

@@ -23,14 +23,14 @@ from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import make_card, save_adapter
 from domainkit.training.batches import Batches, MicroBatch, pad, use_segments, why_not_pack
-from domainkit.training.checkpoints import RunIdentity, finished_adapter, open_work_folder, work_folder
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import barrier, is_main_process, world_size
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents, tokenize_examples
-from domainkit.training.guards import check_answers_changed, check_weights_changed, trainable_weights
-from domainkit.training.loggers import check_loggers, step_callbacks
 from domainkit.training.loop import Loop
-from domainkit.training.progress import Progress
+from domainkit.training.optimization.checkpoints import RunIdentity, finished_adapter, open_work_folder, work_folder
+from domainkit.training.optimization.guards import check_answers_changed, check_weights_changed, trainable_weights
+from domainkit.training.optimization.loggers import check_loggers, step_callbacks
+from domainkit.training.optimization.progress import Progress
 from domainkit.training.sharding import check_can_shard, shard, sharding_requested
 
 if TYPE_CHECKING:

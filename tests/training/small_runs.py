@@ -8,7 +8,7 @@ from typing import Any
 from domainkit.adapters.folder import Adapter
 from domainkit.corpus.example import Example, Turn
 from domainkit.training.config import TrainConfig
-from domainkit.training.progress import Progress
+from domainkit.training.optimization.progress import Progress
 from domainkit.training.train import train
 
 WORDS = ("red", "blue", "green", "black", "white", "pink")

@@ -20,7 +20,8 @@ from trl.trainer.utils import RepeatSampler
 
 from domainkit.adapters.adaptation import MethodHooks
 from domainkit.errors import TrainingError, saving
-from domainkit.training.checkpoints import (
+from domainkit.training.objectives import EncodedRow, Objective, Plan
+from domainkit.training.optimization.checkpoints import (
     KEPT,
     Ledger,
     disk_full_as_os_error,
@@ -30,9 +31,8 @@ from domainkit.training.checkpoints import (
     read_ledger,
     save_weights,
 )
-from domainkit.training.objectives import EncodedRow, Objective, Plan
-from domainkit.training.optimizers import rate_factor
-from domainkit.training.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
+from domainkit.training.optimization.optimizers import rate_factor
+from domainkit.training.optimization.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
 
 if TYPE_CHECKING:
     from datasets import Dataset

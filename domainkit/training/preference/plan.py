@@ -18,8 +18,8 @@ from domainkit.errors import ConfigError
 from domainkit.models.load import LoadedBase
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.distributed import world_size
-from domainkit.training.loggers import check_loggers
 from domainkit.training.objectives import Objective, Plan, Row
+from domainkit.training.optimization.loggers import check_loggers
 
 log = logging.getLogger("domainkit")
 

@@ -25,16 +25,21 @@ from domainkit.models.load import LoadedBase, load_base
 from domainkit.models.source import resolve_base
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import make_card, save_adapter
-from domainkit.training.checkpoints import RunIdentity, finished_adapter, last_checkpoint, open_work_folder
 from domainkit.training.config import PreferenceConfig, parse_config
 from domainkit.training.examples_to_ids import encode_prompt
-from domainkit.training.guards import check_weights_changed, trainable_weights
-from domainkit.training.loggers import step_callbacks
 from domainkit.training.objectives import Objective, Plan, Row, load_objective
+from domainkit.training.optimization.checkpoints import (
+    RunIdentity,
+    finished_adapter,
+    last_checkpoint,
+    open_work_folder,
+)
+from domainkit.training.optimization.guards import check_weights_changed, trainable_weights
+from domainkit.training.optimization.loggers import step_callbacks
+from domainkit.training.optimization.progress import Progress
 from domainkit.training.preference.divergence import measure_divergence
 from domainkit.training.preference.plan import check, example_of, from_start, make_plan, resolve
 from domainkit.training.preference.rewards import Reward, Scorer
-from domainkit.training.progress import Progress
 
 if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel

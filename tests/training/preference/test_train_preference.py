@@ -17,10 +17,10 @@ from domainkit.corpus.preferences import Marked, Pair, read_pairs
 from domainkit.errors import AdapterError, ConfigError, DataError, MachineError, TrainingError
 from domainkit.llm.chat_model import DomainLLM
 from domainkit.models.load import load_base
-from domainkit.training.checkpoints import last_checkpoint
 from domainkit.training.config import PreferenceConfig, parse_config
 from domainkit.training.objectives import OBJECTIVES, load_objective, trl_overrides
 from domainkit.training.objectives.kto import weights
+from domainkit.training.optimization.checkpoints import last_checkpoint
 from domainkit.training.preference import train_preference as preference_module
 from domainkit.training.preference.divergence import measure_divergence
 from domainkit.training.preference.plan import works_for_preferences

@@ -13,7 +13,7 @@ from domainkit.errors import ConfigError, MachineError
 from domainkit.registry import suggestion
 from domainkit.training.config import AdapterConfig
 from domainkit.training.distributed import is_main_process
-from domainkit.training.progress import Progress, show_progress
+from domainkit.training.optimization.progress import Progress, show_progress
 
 if TYPE_CHECKING:
     from accelerate.tracking import GeneralTracker

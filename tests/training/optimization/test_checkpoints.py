@@ -10,8 +10,9 @@ import torch
 
 from domainkit.adapters.folder import Adapter
 from domainkit.errors import ConfigError, MachineError
-from domainkit.training import adapter_card, checkpoints
-from domainkit.training.checkpoints import RUN_STATE, last_checkpoint
+from domainkit.training import adapter_card
+from domainkit.training.optimization import checkpoints
+from domainkit.training.optimization.checkpoints import RUN_STATE, last_checkpoint
 from tests.training.small_runs import ROWS, losses, run, stop_at
 
 

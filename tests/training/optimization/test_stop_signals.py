@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.training.checkpoints import last_checkpoint
-from domainkit.training.progress import Progress
-from domainkit.training.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
+from domainkit.training.optimization.checkpoints import last_checkpoint
+from domainkit.training.optimization.progress import Progress
+from domainkit.training.optimization.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
 from tests.training.small_runs import losses, run
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.training.progress import Progress, show_progress
+from domainkit.training.optimization.progress import Progress, show_progress
 from tests.training.small_runs import run
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from domainkit.errors import TrainingError
-from domainkit.training.checkpoints import last_checkpoint
+from domainkit.training.optimization.checkpoints import last_checkpoint
 
 GRADIENT_STEPS = 3
 """Steps within which every adapter tensor must have had a gradient: LoRA's A has none until B has moved."""

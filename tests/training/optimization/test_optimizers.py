@@ -11,7 +11,7 @@ import torch
 from domainkit.adapters.adaptation import MethodHooks
 from domainkit.errors import MachineError
 from domainkit.training.config import TrainConfig
-from domainkit.training.optimizers import make_optimizer, rate_factor
+from domainkit.training.optimization.optimizers import make_optimizer, rate_factor
 from tests.training.small_runs import losses, run, stop_at
 
 

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import TrainingError
-from domainkit.training import guards, loop
-from domainkit.training.checkpoints import CHECKPOINT_WEIGHTS, last_checkpoint
+from domainkit.training import loop
 from domainkit.training.config import TrainConfig
+from domainkit.training.optimization import guards
+from domainkit.training.optimization.checkpoints import CHECKPOINT_WEIGHTS, last_checkpoint
 from domainkit.training.train import train
 from tests.training.small_runs import run
 

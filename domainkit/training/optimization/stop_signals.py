@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from domainkit.training.checkpoints import last_checkpoint
+from domainkit.training.optimization.checkpoints import last_checkpoint
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -1,0 +1,1 @@
+"""Around an optimizer step: optimizers, guards, stop signals, progress, loggers, checkpoints."""
