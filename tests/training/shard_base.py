@@ -1,7 +1,7 @@
-"""One of the processes that shard a base: what it holds of it, and what it computes with it; the first one writes it as JSON.
+"""One rank of the processes that shard a base. Rank 0 writes the shards' sizes and results as JSON.
 
-python -m tests.training.shard_base BASE OUT QUANTIZATION:METHOD … -- COMMAND …, under `accelerate launch`. Behind the dashes stands a
-domainkit command for the same processes, whose start takes longer than both.
+python -m tests.training.shard_base BASE OUT QUANTIZATION:METHOD … -- COMMAND …, under `accelerate launch`. COMMAND is a
+domainkit command that runs in the same processes, because starting new processes takes longer than both.
 """
 
 from __future__ import annotations
@@ -55,8 +55,14 @@ def measure(base: str, quantization: Any, name: str, sharded: bool) -> dict[str,
     before = held(model)
     whole = all(not isinstance(p, DTensor) for p in model.parameters() if p.requires_grad)
     loss, gradients = step(model)
-    return {"total": total, "held": before, "held_after": held(model), "adapter_is_whole": whole, "loss": loss,
-            "gradients": gradients}  # fmt: skip
+    return {
+        "total": total,
+        "held": before,
+        "held_after": held(model),
+        "adapter_is_whole": whole,
+        "loss": loss,
+        "gradients": gradients,
+    }
 
 
 def main(base: str, out: str, *words: str) -> None:

@@ -57,12 +57,27 @@ def reference(model: Any, example: TokenizedExample) -> torch.Tensor:
 
 PREFIX = (1, 40, 41, 42, 43)
 CASES = {
-    "no prefix": [TokenizedExample((1, 9, 8, 7, 2), 3, ""), TokenizedExample((3, 9, 30, 2), 2, ""), TokenizedExample((60, 61, 62, 63, 64, 65, 2), 5, "")],
-    "shared prefix": [TokenizedExample((*PREFIX, 50, 2), 5, ""), TokenizedExample((*PREFIX, 51, 52, 53, 2), 7, ""), TokenizedExample((*PREFIX, 99, 2), 6, "")],
-    "one is the prefix": [TokenizedExample((*PREFIX, 2), 5, ""), TokenizedExample((*PREFIX, 51, 52, 2), 6, ""), TokenizedExample((*PREFIX, 2), 5, "")],
-    "learns within the prefix": [TokenizedExample((*PREFIX, 51, 2), 2, ""), TokenizedExample((*PREFIX, 51, 52, 2), 3, "")],
+    "no prefix": [
+        TokenizedExample((1, 9, 8, 7, 2), 3, ""),
+        TokenizedExample((3, 9, 30, 2), 2, ""),
+        TokenizedExample((60, 61, 62, 63, 64, 65, 2), 5, ""),
+    ],
+    "shared prefix": [
+        TokenizedExample((*PREFIX, 50, 2), 5, ""),
+        TokenizedExample((*PREFIX, 51, 52, 53, 2), 7, ""),
+        TokenizedExample((*PREFIX, 99, 2), 6, ""),
+    ],
+    "one is the prefix": [
+        TokenizedExample((*PREFIX, 2), 5, ""),
+        TokenizedExample((*PREFIX, 51, 52, 2), 6, ""),
+        TokenizedExample((*PREFIX, 2), 5, ""),
+    ],
+    "learns within the prefix": [
+        TokenizedExample((*PREFIX, 51, 2), 2, ""),
+        TokenizedExample((*PREFIX, 51, 52, 2), 3, ""),
+    ],
     "one alone": [TokenizedExample((*PREFIX, 51, 2), 5, "")],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)

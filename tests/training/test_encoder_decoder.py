@@ -161,7 +161,7 @@ def test_resumed_equals_uninterrupted_with_the_bases_own_dropout(tmp_path: Path)
     assert resumed.weights_sha256 == whole.weights_sha256
 
 
-# ---- refused -----------------------------------------------------------------------------------------------------------
+# ---- refused
 
 
 def test_documents_are_refused(tiny_pair: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from domainkit.inference.backend import Request
 from domainkit.inference.local import LocalBackend
 from domainkit.messages import Message, ToolCall, parse_calls
 from domainkit.models.chat_template import ChatTemplate
-from domainkit.training.examples_to_ids import (  # fmt: skip
+from domainkit.training.examples_to_ids import (
     TokenizedExample,
     preview,
     tokenize_documents,
@@ -142,11 +142,11 @@ KNOWS_TOOLS = """\
 {% endif %}"""
 
 
-@pytest.mark.parametrize("template", [None, KNOWS_TOOLS], ids=["told in text", "known to the template"])
+@pytest.mark.parametrize("template", [None, KNOWS_TOOLS], ids=["tools as text", "tools in the template"])
 def test_tools_are_learnt_in_the_form_in_which_they_are_asked_for(
     tiny_base: str, template: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The prompt's ids are those that the engine makes for the same messages; a call is read back from what is supervised."""
+    """The prompt's ids are those of the engine for the same messages. The supervised text parses as the call."""
     backend = LocalBackend(tiny_base, None, "none", "cpu")
     if template:
         monkeypatch.setattr(backend.tokenizer, "chat_template", template)

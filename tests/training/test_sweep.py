@@ -57,9 +57,11 @@ def test_the_best_rate_wins_on_the_same_tokens_over_one_base(tiny_base: str, tmp
     )
     done = sweep(ROWS, grid(*tables), settings(tiny_base), tmp_path, on_progress=quiet)
     assert [r.name for r in done.rows] == [
-        "lora learning_rate=1e-05 rank=4", "lora learning_rate=0.01 rank=4", "loreft learning_rate=1e-05",
+        "lora learning_rate=1e-05 rank=4",
+        "lora learning_rate=0.01 rank=4",
+        "loreft learning_rate=1e-05",
         "ia3 learning_rate=1e-05",
-    ]  # fmt: skip
+    ]
     assert [r.error for r in done.rows] == [None] * 4
     assert done.winner == done.rows[1]
     assert done.chosen_by == "dev loss"

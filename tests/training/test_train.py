@@ -52,9 +52,15 @@ def test_the_card_holds_all_facts_of_the_run(tiny_base: str, tmp_path: Path) -> 
     assert card.config["learning_rate"] == 5e-4
     assert "LoRA" in card.learning_rate_source
     assert card.config["method_options"] == {
-        "rank": 4, "alpha": None, "dropout": 0.0, "target": "all-linear", "rslora": False, "dora": False,
-        "plus": None, "init": "default",
-    }  # fmt: skip
+        "rank": 4,
+        "alpha": None,
+        "dropout": 0.0,
+        "target": "all-linear",
+        "rslora": False,
+        "dora": False,
+        "plus": None,
+        "init": "default",
+    }
     assert card.config["max_length"] == 2048
     assert card.examples == 6
     assert [step for step, _ in card.losses] == list(range(1, 13))
@@ -93,9 +99,14 @@ def test_same_seed_same_losses_other_seed_others(tiny_base: str, tmp_path: Path)
 
 @pytest.mark.parametrize(
     "other",
-    [{"packing": False}, {"max_tokens_per_pass": 24}, {"packing": False, "max_tokens_per_pass": 1}, {"gradient_checkpointing": True}],
+    [
+        {"packing": False},
+        {"max_tokens_per_pass": 24},
+        {"packing": False, "max_tokens_per_pass": 1},
+        {"gradient_checkpointing": True},
+    ],
     ids=["padded", "accumulated", "one by one", "checkpointed"],
-)  # fmt: skip
+)
 def test_how_a_batch_is_computed_changes_nothing(tiny_base: str, tmp_path: Path, other: dict[str, Any]) -> None:
     rows = [row("a long question " * (i % 3), word * (1 + i % 2)) for i, word in enumerate(WORDS)]
     whole = losses(run(tiny_base, tmp_path / "a", rows, learning_rate=2e-3))

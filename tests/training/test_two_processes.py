@@ -36,9 +36,16 @@ def launched(file: str, *words: Any) -> subprocess.CompletedProcess[str]:
     if not (torch.distributed.is_available() and torch.distributed.is_gloo_available()):
         pytest.skip("this torch has no gloo, by which processes on CPUs talk")
     launch = [
-        sys.executable, "-m", "accelerate.commands.launch", "--config_file", EXAMPLES / file, "--main_process_port", "0",
-        "-m", *words,
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--config_file",
+        EXAMPLES / file,
+        "--main_process_port",
+        "0",
+        "-m",
+        *words,
+    ]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(list(map(str, launch)), env=env, capture_output=True, text=True, timeout=240)
     if done.returncode and "Address family" in done.stderr:
@@ -86,12 +93,12 @@ def test_two_processes_give_the_losses_and_weights_of_one(tiny_base: str, tmp_pa
     check_equal_to_one(tmp_path, tiny_base, "nf4", "2 processes", done.stdout)
 
 
-def test_each_process_holds_its_part_of_a_cut_base(tiny_base: str, tmp_path: Path) -> None:
-    folder, told = tmp_path / "train", tmp_path / "found.json"
+def test_each_process_holds_its_shard_of_the_base(tiny_base: str, tmp_path: Path) -> None:
+    folder, results = tmp_path / "train", tmp_path / "found.json"
     folder.mkdir()
     words = ["domainkit", *asked(folder, tiny_base, "none")]
-    done = launched("fsdp.yaml", "tests.training.shard_base", tiny_base, told, *CUT, *PACKED, "--", *words)
-    found = json.loads(told.read_text())
+    done = launched("fsdp.yaml", "tests.training.shard_base", tiny_base, results, *CUT, *PACKED, "--", *words)
+    found = json.loads(results.read_text())
     assert list(found) == [*CUT, *PACKED]
     for name, (whole, cut) in found.items():
         assert cut["adapter_is_whole"], name
@@ -136,7 +143,7 @@ def example() -> Example:
     return Example(turns=(Turn(role="user", content="q"), Turn(role="assistant", content="a")))
 
 
-def test_deepspeed_is_refused_and_told_what_does_the_same(
+def test_deepspeed_is_refused_and_the_equivalent_is_named(
     tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sharding.DEEPSPEED, "true")
@@ -152,7 +159,7 @@ def test_deepspeed_is_refused_and_told_what_does_the_same(
         ({"quantization": "int8"}, "8-bit weights"),
     ],
 )
-def test_what_cannot_be_cut_is_refused_before_anything_is_loaded(
+def test_what_cannot_be_sharded_is_refused_before_anything_is_loaded(
     changes: dict[str, Any], said: str, tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sharding.FSDP, "true")

@@ -80,7 +80,8 @@ def test_a_full_disk_is_an_error_and_keeps_the_old_adapter(
 
     def full(*_: Any, **kw: Any) -> None:
         raise RuntimeError(
-            "[enforce fail at inline_container.cc:672] PytorchStreamWriter failed writing file data/3: file write failed"
+            "[enforce fail at inline_container.cc:672] "
+            "PytorchStreamWriter failed writing file data/3: file write failed"
         )
 
     monkeypatch.setattr(checkpoints.torch, "save", full)

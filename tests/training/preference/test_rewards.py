@@ -65,7 +65,7 @@ def test_a_reward_that_is_not_a_finite_number_is_refused(value: Any) -> None:
         Scorer(lambda sample, answer: value, rows("a"))([0], ["x"])
 
 
-def test_a_failing_function_is_told() -> None:
+def test_a_failing_reward_function_is_reported() -> None:
     with pytest.raises(TrainingError, match="the reward <lambda> failed: ZeroDivisionError"):
         Scorer(lambda sample, answer: 1 / 0, rows("a"))([0], ["x"])
 

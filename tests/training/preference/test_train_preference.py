@@ -1,4 +1,4 @@
-"""Preference training: it learns, is held to its reference, keeps text text, tells nobody, and refuses what cannot work."""
+"""Preference training learns, stays near its reference, encodes text as text, and sends nothing over the network."""
 
 from __future__ import annotations
 
@@ -51,15 +51,24 @@ def run(base: str, out: Path, objective: str = "grpo", rows: Any = None, **optio
     if OBJECTIVES.load(objective).samples:
         own.setdefault("reward", low_bytes)
     values = {
-        "base": base, "objective": objective, "quantization": "none", "learning_rate": 1e-2, "batch_size": 3, "epochs": 1,
-        "group": 4, "max_new_tokens": 6, "score_unfinished": True, "probe": 3, "method.rank": 4,
-    }  # fmt: skip
+        "base": base,
+        "objective": objective,
+        "quantization": "none",
+        "learning_rate": 1e-2,
+        "batch_size": 3,
+        "epochs": 1,
+        "group": 4,
+        "max_new_tokens": 6,
+        "score_unfinished": True,
+        "probe": 3,
+        "method.rank": 4,
+    }
     config = parse_config({**values, **options}, PreferenceConfig)
     own.setdefault("on_progress", lambda _: None)
     return train_preference(ROWS[objective] if rows is None else rows, config, out, **own)
 
 
-def told(adapter: Adapter) -> dict[str, Any]:
+def record_of(adapter: Adapter) -> dict[str, Any]:
     assert adapter.card is not None
     assert adapter.card.preference is not None
     return adapter.card.preference
@@ -82,14 +91,14 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_every_objective_trains_from_its_reference_and_tells_its_curve(
+def test_every_objective_trains_from_its_reference_and_reports_its_curve(
     objective: str, tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = watch(monkeypatch)
     adapter = run(tiny_base, tmp_path / "a", objective, epochs=2)
     card, kind = adapter.card, load_objective(objective)
     assert card is not None
-    curve, facts = told(adapter)["curve"], told(adapter)
+    curve, facts = record_of(adapter)["curve"], record_of(adapter)
     assert [s["step"] for s in curve] == list(range(1, len(curve) + 1))
     assert set(kind.curve) | {"loss", "length"} <= set(curve[0])
     start = curve[0]["margin"] if "margin" in curve[0] else curve[0]["kl"]
@@ -104,13 +113,15 @@ def test_every_objective_trains_from_its_reference_and_tells_its_curve(
     assert "trl" in card.versions
     assert any(note.startswith(f"β {kind.beta:g}: ") for note in card.notes)
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [
-        "adapter_config.json", "adapter_model.safetensors", "card.json",
-    ]  # fmt: skip
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "card.json",
+    ]
 
 
 @pytest.mark.parametrize("objective", ["dpo", "kto"])
 def test_preferred_answers_gain(objective: str, tiny_base: str, tmp_path: Path) -> None:
-    curve = told(run(tiny_base, tmp_path / "a", objective, epochs=6))["curve"]
+    curve = record_of(run(tiny_base, tmp_path / "a", objective, epochs=6))["curve"]
     assert curve[-1]["margin"] > 2
     assert curve[-1]["loss"] < 0.5 * curve[0]["loss"]
 
@@ -138,16 +149,16 @@ def test_the_base_is_bitwise_unchanged(tiny_base: str, tmp_path: Path, monkeypat
 
 
 def test_same_seed_same_curve_other_seed_another(tiny_base: str, tmp_path: Path) -> None:
-    first = told(run(tiny_base, tmp_path / "a"))["curve"]
-    assert told(run(tiny_base, tmp_path / "b"))["curve"] == first
-    assert told(run(tiny_base, tmp_path / "c", seed=1))["curve"] != first
+    first = record_of(run(tiny_base, tmp_path / "a"))["curve"]
+    assert record_of(run(tiny_base, tmp_path / "b"))["curve"] == first
+    assert record_of(run(tiny_base, tmp_path / "c", seed=1))["curve"] != first
 
 
 @pytest.mark.parametrize("objective", ["dpo", "grpo"])
 def test_how_a_batch_is_computed_changes_nothing(objective: str, tiny_base: str, tmp_path: Path) -> None:
     """The first step's answers are sampled alike; later ones may differ by rounding."""
-    whole = told(run(tiny_base, tmp_path / "a", objective, rows_per_pass=12))["curve"]
-    cut = told(run(tiny_base, tmp_path / "b", objective, rows_per_pass=2))["curve"]
+    whole = record_of(run(tiny_base, tmp_path / "a", objective, rows_per_pass=12))["curve"]
+    cut = record_of(run(tiny_base, tmp_path / "b", objective, rows_per_pass=2))["curve"]
     for name in ("loss", "length"):
         assert cut[0][name] == pytest.approx(whole[0][name], rel=1e-4, abs=1e-6)
     if objective == "dpo":
@@ -177,7 +188,7 @@ def test_the_methods_that_are_said_to_work_do(method: str, tiny_base: str, tmp_p
         PreferenceConfig,
     )
     made = train_preference(EXAMPLES, config, tmp_path / "a", reward=low_bytes, on_progress=lambda _: None)
-    assert told(made)["before"]["kl"] == 0 < told(made)["after"]["kl"]
+    assert record_of(made)["before"]["kl"] == 0 < record_of(made)["after"]["kl"]
 
 
 # ---- the reference
@@ -191,7 +202,7 @@ def test_beta_zero_is_warned_of_and_its_kl_is_still_measured(
     assert warned.startswith("beta=0: no reference limits the training")
     assert adapter.card is not None
     assert warned in adapter.card.notes
-    assert told(adapter)["curve"][-1]["kl"] > 0
+    assert record_of(adapter)["curve"][-1]["kl"] > 0
     with pytest.raises(ConfigError, match="beta=0 leaves dpo nothing to learn"):
         run(tiny_base, tmp_path / "b", "dpo", beta=0)
 
@@ -203,7 +214,7 @@ def test_an_adapter_to_start_from_is_the_reference(
     seen = watch(monkeypatch)
     second = run(tiny_base, tmp_path / "second", "dpo", start=first.folder, epochs=2)
     assert seen[0]["adapters"] == ["default", "ref"]
-    facts = told(second)
+    facts = record_of(second)
     assert facts["curve"][0]["margin"] == pytest.approx(0, abs=1e-5)
     assert facts["before"]["kl"] == pytest.approx(0, abs=1e-6)
     assert facts["reference"].startswith("the adapter first as it was")
@@ -254,9 +265,16 @@ def test_drift_is_the_kl_of_the_sampled_answers(tiny_base: str) -> None:
     model.eval()
     with torch.no_grad():
         out = model.generate(
-            input_ids=ids, attention_mask=mask, do_sample=True, top_k=0, top_p=1.0, max_new_tokens=5, eos_token_id=[END],
-            pad_token_id=0, use_cache=True,
-        )  # fmt: skip
+            input_ids=ids,
+            attention_mask=mask,
+            do_sample=True,
+            top_k=0,
+            top_p=1.0,
+            max_new_tokens=5,
+            eos_token_id=[END],
+            pad_token_id=0,
+            use_cache=True,
+        )
         for prompt, row in zip(prompts, out[:, width:].tolist(), strict=True):
             answer = row[: row.index(END) + 1] if END in row else row
             full = torch.tensor([prompt + answer])
@@ -269,7 +287,7 @@ def test_drift_is_the_kl_of_the_sampled_answers(tiny_base: str) -> None:
     assert found.kl == pytest.approx(total / count, rel=1e-4)
 
 
-# ---- TRL told otherwise
+# ---- overrides of TRL
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -304,7 +322,7 @@ def test_nothing_is_reported_to_anyone(tiny_base: str, tmp_path: Path, monkeypat
 def test_long_rows_are_refused_instead_of_cut(tiny_base: str, tmp_path: Path) -> None:
     long = [Pair(chosen=example("q", "a" * 1200, 1), rejected=example("q", "b", 1))]
     made = run(tiny_base, tmp_path / "a", "dpo", long, probe=0)
-    assert told(made)["curve"][0]["length"] == (1201 + 2) / 2
+    assert record_of(made)["curve"][0]["length"] == (1201 + 2) / 2
     with pytest.raises(DataError, match=r"rows\.jsonl:1: .* are more than max_length=600"):
         run(tiny_base, tmp_path / "b", "dpo", long, max_length=600)
     with pytest.raises(DataError, match=r"rows\.jsonl:2: its prompt of \d+ tokens and an answer of max_new_tokens=6"):
@@ -324,7 +342,7 @@ def test_a_call_can_be_preferred(tiny_base: str, tmp_path: Path) -> None:
     assert pairs[0].chosen.tools == pairs[0].rejected.tools == (add,)
     made = run(tiny_base, tmp_path / "a", "dpo", pairs, probe=1)
     length = len('<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>')
-    assert told(made)["curve"][0]["length"] == (length + 1 + len("3, I think.") + 1) / 2
+    assert record_of(made)["curve"][0]["length"] == (length + 1 + len("3, I think.") + 1) / 2
 
 
 def test_answers_are_not_sampled_to_prompts_that_offer_tools(tiny_base: str, tmp_path: Path) -> None:
@@ -412,7 +430,7 @@ def test_what_goes_on_is_what_was_never_stopped(objective: str, tiny_base: str, 
         tiny_base, tmp_path / "a", objective, epochs=2, resume=True, on_progress=lambda p: seen.append(p.step)
     )
     assert seen[0] == 4
-    assert told(resumed) == told(whole)
+    assert record_of(resumed) == record_of(whole)
     assert resumed.weights_sha256 == whole.weights_sha256
     assert resumed.card
     assert whole.card
@@ -428,7 +446,7 @@ def test_what_goes_on_from_an_adapter_keeps_its_reference(tiny_base: str, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         run(tiny_base, tmp_path / "a", "dpo", start=start, epochs=2, on_progress=stop_at(2))
     resumed = run(tiny_base, tmp_path / "a", "dpo", start=start, epochs=2, resume=True)
-    assert (told(resumed), resumed.weights_sha256) == (told(whole), whole.weights_sha256)
+    assert (record_of(resumed), resumed.weights_sha256) == (record_of(whole), whole.weights_sha256)
 
 
 def test_a_run_killed_between_checkpoints_goes_on_from_the_last(
@@ -448,7 +466,7 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(
         run(tiny_base, tmp_path / "a", epochs=3, save_every=2)
     assert last_checkpoint(tmp_path / "a.partial") == tmp_path / "a.partial" / "checkpoint-4"
     resumed = run(tiny_base, tmp_path / "a", epochs=3, save_every=2, resume=True)
-    assert (told(resumed), resumed.weights_sha256) == (told(whole), whole.weights_sha256)
+    assert (record_of(resumed), resumed.weights_sha256) == (record_of(whole), whole.weights_sha256)
 
 
 def test_another_run_is_not_gone_on_with(tiny_base: str, tmp_path: Path) -> None:
@@ -491,7 +509,7 @@ def test_what_cannot_work_is_refused_before_anything_is_loaded(
 
 
 @pytest.mark.parametrize("found", [None, "1.15.0", "2.0.0"])
-def test_another_trl_is_told(found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_trl_is_reported(found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.metadata as metadata
 
     def version(name: str) -> str:
@@ -519,7 +537,7 @@ def brevity(sample: Any, answer: str) -> float:
 
 @pytest.fixture(scope="module")
 def held_and_free(tmp_path_factory: pytest.TempPathFactory) -> dict[float, dict[str, Any]]:
-    """Two runs of four steps that differ in β alone: short answers are rewarded. benchmarks/preference.py has the long form."""
+    """Two runs of four steps that differ only in β. Short answers are rewarded. Long form: benchmarks/preference.py."""
     folder, rows = tmp_path_factory.mktemp("law"), []
     for question in QUESTIONS:
         turns = (Turn(role="system", content="Be brief."), *example(question, "x").turns)
@@ -528,14 +546,24 @@ def held_and_free(tmp_path_factory: pytest.TempPathFactory) -> dict[float, dict[
     for beta in (0.0, 1.0):
         config = parse_config(
             {
-                "objective": "grpo", "beta": beta, "quantization": "none", "learning_rate": 1e-2, "schedule": "constant",
-                "warmup_ratio": 0.0, "batch_size": 1, "group": 8, "max_new_tokens": 8, "score_unfinished": True, "probe": 4,
+                "objective": "grpo",
+                "beta": beta,
+                "quantization": "none",
+                "learning_rate": 1e-2,
+                "schedule": "constant",
+                "warmup_ratio": 0.0,
+                "batch_size": 1,
+                "group": 8,
+                "max_new_tokens": 8,
+                "score_unfinished": True,
+                "probe": 4,
                 # The last layers alone: the gradient goes no further down, which is half the time.
-                "method.rank": 8, "method.target": ["27.mlp.down_proj", "28.mlp.down_proj", "29.mlp.down_proj"],
+                "method.rank": 8,
+                "method.target": ["27.mlp.down_proj", "28.mlp.down_proj", "29.mlp.down_proj"],
             },
             PreferenceConfig,
-        )  # fmt: skip
-        found[beta] = told(
+        )
+        found[beta] = record_of(
             train_preference(rows, config, folder / str(beta), reward=brevity, on_progress=lambda _: None)
         )
     return found
