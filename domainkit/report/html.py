@@ -130,7 +130,7 @@ def page_environment() -> Environment:
     )
     environment.globals.update(
         new_notes=labels.Notes,
-        known=numbers.known,
+        is_finite=numbers.is_finite,
         interval=numbers.interval,
         difference_interval=numbers.difference_interval,
         primary=labels.primary,

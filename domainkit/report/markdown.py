@@ -218,7 +218,7 @@ def _recipes(results: Results) -> list[str]:
 
 
 def _share(point: CurvePoint) -> str:
-    band = f" ({numbers.percent(point.low)} to {numbers.percent(point.high)})" if numbers.known(point.low) else ""
+    band = f" ({numbers.percent(point.low)} to {numbers.percent(point.high)})" if numbers.is_finite(point.low) else ""
     return numbers.percent(point.value) + band
 
 

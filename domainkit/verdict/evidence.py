@@ -70,7 +70,7 @@ class Evidence:
         return self.tied[0]
 
     @property
-    def settled(self) -> bool:
+    def one_family_left(self) -> bool:
         """Whether the choice is of the best variant's family, or equivalent to it: only one family is left."""
         gap = self.difference(self.best, self.choice)
         return self.family(self.choice) == self.family(self.best) or (gap is not None and gap.state == "EQUIVALENT")

@@ -250,7 +250,7 @@ def _prompt_or_base(e: Evidence, facts: TaskFacts) -> Iterator[Action]:
 
 
 def _confirm(e: Evidence) -> Iterator[Action]:
-    if e.settled and len(e.tied) > 1:
+    if e.one_family_left and len(e.tied) > 1:
         sentence = f"Test {e.choice} once on questions that were not used here."
         evidence = (f"cannot be distinguished: {', '.join(e.tied)}",)
         yield Action(kind="confirm", sentence=sentence, evidence=evidence, gain=0.0)

@@ -9,7 +9,7 @@ from domainkit.results.schema import Difference, Estimate
 DASH = "—"
 
 
-def known(value: float | None) -> bool:
+def is_finite(value: float | None) -> bool:
     """Whether there is a finite number."""
     return value is not None and math.isfinite(value)
 
@@ -35,7 +35,7 @@ def points(value: float | None, decimals: int = 1) -> str:
 
 def interval(estimate: Estimate) -> str:
     """79.1 to 86.5, or nothing where there is no interval."""
-    if estimate.value is None or not known(estimate.low) or not known(estimate.high):
+    if estimate.value is None or not is_finite(estimate.low) or not is_finite(estimate.high):
         return ""
     return f"{percent(estimate.low)} to {percent(estimate.high)}"
 

@@ -93,7 +93,7 @@ def decide(
 
 
 def answer(e: Evidence) -> str:
-    return answer_of(e.variants[e.choice]) if e.settled else CANNOT_TELL
+    return answer_of(e.variants[e.choice]) if e.one_family_left else CANNOT_TELL
 
 
 def _without_leaks(e: Evidence, scored: ScoredVariants, clean: Sequence[bool] | None) -> WithoutLeaks | None:
@@ -109,7 +109,7 @@ def _without_leaks(e: Evidence, scored: ScoredVariants, clean: Sequence[bool] | 
 
 def headline(e: Evidence, facts: TaskFacts) -> str:
     choice = e.choice
-    if not e.settled:
+    if not e.one_family_left:
         gap = e.difference(e.best, choice)
         by = f" by {points(gap)}" if gap else ""
         return (

@@ -32,8 +32,8 @@ def evidence(right: dict[str, int], race: Race | None = None) -> Evidence:
 def test_the_choice_is_the_simplest_that_is_not_shown_to_be_worse() -> None:
     e = evidence({"tuned": 82, "rag": 80, "few-shot": 20})
     assert (e.best, e.choice, e.tied) == ("tuned", "rag", ("rag", "tuned"))
-    assert not e.settled
-    assert evidence({"few-shot": 20, "tuned": 90}).settled
+    assert not e.one_family_left
+    assert evidence({"few-shot": 20, "tuned": 90}).one_family_left
 
 
 def test_of_equal_means_the_simplest_is_best() -> None:

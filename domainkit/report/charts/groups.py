@@ -9,7 +9,7 @@ from domainkit.report.wording.labels import metric_title
 from domainkit.report.wording.text import shorten
 from domainkit.results.lookups import group_names
 from domainkit.results.schema import Estimate, Results
-from domainkit.verdict.numbers import known, percent
+from domainkit.verdict.numbers import is_finite, percent
 
 SHOWN = 12
 _WIDTH, _LEFT, _RIGHT, _STEP = 340.0, 152.0, 288.0, 22.0
@@ -50,7 +50,7 @@ def _draw(results: Results, group: str, key: str) -> Markup:
 def _row(name: str, estimate: Estimate, x: Scale, y: float, recommended: bool) -> list[Markup]:
     css = " chosen" if recommended else ""
     body = [words(shorten(name, 21), 0, y + 4, f"label small{css}")]
-    if estimate.value is not None and known(estimate.value):
+    if estimate.value is not None and is_finite(estimate.value):
         if estimate.low is not None and estimate.high is not None:
             body.append(line(x(estimate.low), y, x(estimate.high), y, f"whisker{css or ' plain'}"))
         body.append(tag("circle", cx=x(estimate.value), cy=y, r=5.0 if recommended else 3.6, class_=f"dot{css}"))

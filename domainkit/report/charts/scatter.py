@@ -28,7 +28,7 @@ from domainkit.report.wording.labels import metric_title, primary
 from domainkit.report.wording.text import columns, shorten
 from domainkit.results.lookups import cost_per_thousand
 from domainkit.results.schema import Estimate, Results, VariantResult
-from domainkit.verdict.numbers import known, money, percent, seconds
+from domainkit.verdict.numbers import is_finite, money, percent, seconds
 
 NEAR = 18.0
 """Up to this distance a label needs no line to its point."""
@@ -98,7 +98,7 @@ def scatter_points(results: Results, axis: Axis = TIME) -> list[Point]:
     points = []
     for v in results.variants:
         score, time = primary(results, v), axis.of(results, v)
-        if known(score.value) and time is not None and math.isfinite(time) and time > 0:
+        if is_finite(score.value) and time is not None and math.isfinite(time) and time > 0:
             points.append(Point(v.name, time, score, v.name == results.verdict.choice))
     return points
 

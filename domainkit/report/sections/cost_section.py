@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domainkit.results.schema import BreakEven, Cost, Estimate, VariantCost
-from domainkit.verdict.numbers import DASH, known, money, volume
+from domainkit.verdict.numbers import DASH, is_finite, money, volume
 
 
 def unknown(cost: Cost) -> list[str]:
@@ -17,7 +17,7 @@ def unknown(cost: Cost) -> list[str]:
 
 def spread_text(e: Estimate, scale: float = 1.0) -> str:
     """0.0043 to 0.0052; "from 0.0043" where there is no upper end."""
-    if e.value is None or not known(e.low):
+    if e.value is None or not is_finite(e.low):
         return ""
     low = money(scale * (e.low or 0.0))
     return f"from {low}" if e.high is None else f"{low} to {money(scale * e.high)}"
