@@ -190,11 +190,11 @@ class MethodHooks(Abilities):
     def after_step(self, model: AdaptedModel, step: int) -> None:
         """Called when the optimizer has stepped and gradients are still there."""
 
-    def state(self, model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    def state(self, model: AdaptedModel) -> dict[str, torch.Tensor]:
         """Tensors that a checkpoint must hold besides weights and optimizer."""
         return {}
 
-    def restore(self, model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
+    def restore(self, model: AdaptedModel, state: dict[str, torch.Tensor]) -> None:
         """Restore what `state` returned."""
 
     def save(self, model: AdaptedModel, folder: Path, fresh: dict[str, torch.Tensor]) -> None:

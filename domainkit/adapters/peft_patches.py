@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    import torch
+    from peft import AdaLoraConfig
+    from peft.tuners.loha.layer import LoHaLayer
+    from peft.tuners.lokr.layer import LoKrLayer
+    from peft.tuners.lycoris_utils import LycorisLayer
+    from peft.tuners.tuners_utils import BaseTuner
+
+L = TypeVar("L", bound="LycorisLayer")
 
 
 def apply_peft_patches() -> None:
@@ -27,7 +38,7 @@ def _patch_packed_shapes() -> None:
         return
     original = LohaLinear.create_adapter_parameters
 
-    def create_adapter_parameters(self: Any, adapter_name: str, r: int, shape: tuple[int, ...]) -> None:
+    def create_adapter_parameters(self: LoHaLayer, adapter_name: str, r: int, shape: tuple[int, ...]) -> None:
         original(self, adapter_name, r, _shape(self) if len(shape) == 2 else shape)
 
     LohaLinear.create_adapter_parameters = create_adapter_parameters  # type: ignore[method-assign]
@@ -36,23 +47,25 @@ def _patch_packed_shapes() -> None:
     LohaLinear._domainkit_patched = True  # type: ignore[attr-defined]
 
 
-def _shape(layer: Any) -> tuple[int, int]:
-    base = layer.get_base_layer()
+def _shape(layer: LycorisLayer) -> tuple[int, int]:
+    base = cast("torch.nn.Linear", layer.get_base_layer())
     return base.out_features, base.in_features
 
 
-def _unpacked(original: Any, delta: Any) -> Any:
+def _unpacked(
+    original: Callable[..., torch.Tensor], delta: Callable[[L, str], torch.Tensor]
+) -> Callable[..., torch.Tensor]:
     """PEFT's `get_delta_weight`, and `delta` for packed layers."""
 
-    def get_delta_weight(self: Any, adapter_name: str, *, apply_rank_dropout: bool = False) -> Any:
-        if tuple(self.get_base_layer().weight.shape) == _shape(self):
+    def get_delta_weight(self: L, adapter_name: str, *, apply_rank_dropout: bool = False) -> torch.Tensor:
+        if tuple(cast("torch.nn.Linear", self.get_base_layer()).weight.shape) == _shape(self):
             return original(self, adapter_name, apply_rank_dropout=apply_rank_dropout)
         return delta(self, adapter_name)
 
     return get_delta_weight
 
 
-def _loha(layer: Any, name: str) -> Any:
+def _loha(layer: LoHaLayer, name: str) -> torch.Tensor:
     import torch
     from peft.tuners.loha.layer import make_weight
 
@@ -60,7 +73,7 @@ def _loha(layer: Any, name: str) -> Any:
     return make_weight(*parts, torch.tensor(layer.scaling[name]))
 
 
-def _lokr(layer: Any, name: str) -> Any:
+def _lokr(layer: LoKrLayer, name: str) -> torch.Tensor:
     from peft.tuners.lokr.layer import make_kron
 
     left = layer.lokr_w1[name] if name in layer.lokr_w1 else layer.lokr_w1_a[name] @ layer.lokr_w1_b[name]
@@ -78,13 +91,13 @@ def _lokr(layer: Any, name: str) -> Any:
 class _BlockDiagonal:
     """What PEFT's extension does, in plain torch: blocks (N, D, H, H) to matrices (N, D·H, D·H), and gradients back."""
 
-    def forward(self, blocks: Any) -> tuple[Any]:
+    def forward(self, blocks: torch.Tensor) -> tuple[torch.Tensor]:
         n, d, h, _ = blocks.shape
         out = blocks.new_zeros(n, d, h, d, h)
         out.diagonal(dim1=1, dim2=3).copy_(blocks.permute(0, 2, 3, 1))
         return (out.view(n, d * h, d * h),)
 
-    def backward(self, gradient: Any, blocks: Any) -> tuple[Any]:
+    def backward(self, gradient: torch.Tensor, blocks: torch.Tensor) -> tuple[torch.Tensor]:
         n, d, h, _ = blocks.shape
         whole = gradient.reshape(n, d, h, d, h)
         return (whole.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2).contiguous(),)
@@ -114,8 +127,8 @@ def _patch_adalora_ranks() -> None:
         return
     original = AdaLoraModel.inject_adapter
 
-    def inject_adapter(self: Any, model: Any, adapter_name: str, *args: Any, **kwargs: Any) -> None:
-        config = self.peft_config[adapter_name]
+    def inject_adapter(self: BaseTuner, model: torch.nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
+        config = cast("AdaLoraConfig", self.peft_config[adapter_name])
         ranks, config.rank_pattern = config.rank_pattern, None
         try:
             original(self, model, adapter_name, *args, **kwargs)
@@ -124,7 +137,7 @@ def _patch_adalora_ranks() -> None:
 
     check = save_and_load._validate_lora_adapter_state_dict
 
-    def without_singular_values(state: dict[str, Any], **kwargs: Any) -> None:
+    def without_singular_values(state: dict[str, torch.Tensor], **kwargs: Any) -> None:
         if not any("lora_E" in name for name in state):
             check(state, **kwargs)
 

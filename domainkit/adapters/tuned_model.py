@@ -29,7 +29,7 @@ from domainkit.storage import write_text
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
     class AdaptedModel(PeftModel):
         """A base with an adapter: a PeftModel, with what its annotations leave open, or a TunedModel, which behaves as
@@ -135,7 +135,7 @@ class TunedConfig:
         self.revision: str | None = None
         self.inference_mode = False
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         fields = {name: getattr(self, name) for name in IDENTITY} | {"inference_mode": True}
         return fields | {k: v for k, v in self.method.model_dump(mode="json").items() if k != "kind"}
 
@@ -168,7 +168,7 @@ class TunedModel(torch.nn.Module):
         with self._precision():
             return self.base_model.generate(*args, **kwargs)
 
-    def _precision(self) -> Any:
+    def _precision(self) -> torch.autocast:
         """Weights trained in float32 compute with a 16-bit base's activations."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype == torch.bfloat16)
 
@@ -194,7 +194,7 @@ class TunedModel(torch.nn.Module):
     def device(self) -> torch.device:
         return self.base_model.device
 
-    def get_base_model(self) -> Any:
+    def get_base_model(self) -> PreTrainedModel:
         return self.base_model
 
     @contextmanager
@@ -206,12 +206,12 @@ class TunedModel(torch.nn.Module):
         finally:
             self.tuning.attach()
 
-    def unload(self) -> Any:
+    def unload(self) -> PreTrainedModel:
         """The base, as it was before."""
         self.tuning.detach()
         return self.base_model
 
-    def merge_and_unload(self, *args: Any, **kwargs: Any) -> Any:
+    def merge_and_unload(self, *args: object, **kwargs: object) -> PreTrainedModel:
         """The base with the adapter as part of its weights. Raises ConfigError for a method that cannot be merged."""
         method = self.active_peft_config.method
         if method.why_not_mergeable:
@@ -224,11 +224,13 @@ class TunedModel(torch.nn.Module):
 
     # ---- its weights
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, torch.Tensor]:  # type: ignore[override]
+    def state_dict(self, *args: object, **kwargs: object) -> dict[str, torch.Tensor]:  # type: ignore[override]
         """The adapter's own weights, without the base's."""
         return {name: w.detach() for name, w in self.tuning.weights().items()}
 
-    def save_pretrained(self, save_directory: str | Path, state_dict: Any = None, **_: Any) -> None:
+    def save_pretrained(
+        self, save_directory: str | Path, state_dict: dict[str, torch.Tensor] | None = None, **_: object
+    ) -> None:
         """Write adapter_config.json and adapter_model.safetensors."""
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
@@ -260,10 +262,10 @@ def native_method(folder: str | Path) -> NativeAdaptation | None:
         ) from e
 
 
-def load_adapter_module(model: Any, folder: str | Path, method: Any) -> AdapterModule:
+def load_adapter_module(model: PreTrainedModel, folder: str | Path, method: NativeAdaptation) -> AdapterModule:
     """The folder's adapter over `model`, detached. Raises AdapterError when its weights are not those of this base."""
     try:
-        tuning: AdapterModule = method.build(model)
+        tuning = method.build(model)
         expected, stored = tuning.weights(), load_file(Path(folder) / WEIGHTS)
     except (ConfigError, SafetensorError) as e:
         raise AdapterError(f"does not fit this base: {e}", where=str(folder)) from e
@@ -324,10 +326,11 @@ def load_adapted(model: PreTrainedModel, folder: str | Path, *, trainable: bool 
 # ---- where a base can be changed -------------------------------------------------------------------------------------
 
 
-def transformer_blocks(stack: Any) -> Sequence[torch.nn.Module]:
+def transformer_blocks(stack: torch.nn.Module) -> Sequence[torch.nn.Module]:
     """The blocks of an encoder or decoder in order. Raises ConfigError for a stack of another build."""
     lists = [m for m in stack.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    depth = getattr(stack.config, "num_hidden_layers", None) or getattr(stack.config, "num_layers", None)
+    config = cast("PreTrainedConfig", stack.config)
+    depth = getattr(config, "num_hidden_layers", None) or getattr(config, "num_layers", None)
     blocks = next((m for m in lists if len(m) == depth), None)
     if blocks is None:
         raise ConfigError(
@@ -336,7 +339,11 @@ def transformer_blocks(stack: Any) -> Sequence[torch.nn.Module]:
     return list(blocks)
 
 
-def hidden_states_of(output: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
+ModuleOutput = torch.Tensor | tuple[Any, ...]
+"""What a block or a part of it returns: hidden states, or a tuple that starts with them."""
+
+
+def hidden_states_of(output: ModuleOutput) -> tuple[torch.Tensor, Callable[[torch.Tensor], ModuleOutput]]:
     """(hidden states in a module's output, a function that puts others in their place): a tensor, or a tuple that
     starts with one."""
     if isinstance(output, tuple):
@@ -347,6 +354,7 @@ def hidden_states_of(output: Any) -> tuple[torch.Tensor, Callable[[torch.Tensor]
 __all__ = [
     "AdapterModule",
     "HookedModule",
+    "ModuleOutput",
     "RowPositions",
     "TunedConfig",
     "TunedModel",

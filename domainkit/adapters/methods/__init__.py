@@ -18,13 +18,14 @@ from pydantic import ValidationError
 
 from domainkit.adapters.folder import PEFT_CONFIG
 from domainkit.errors import ConfigError, validation_error_text
+from domainkit.messages import JsonObject
 from domainkit.registry import Table
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.adaptation import Abilities, ForwardPass
+    from domainkit.adapters.adaptation import Abilities, ForwardArguments, ForwardPass
     from domainkit.adapters.tuned_model import AdaptedModel
 
 METHODS = Table(
@@ -84,10 +85,10 @@ class Method(Protocol):
         """
         ...
 
-    def model_dump(self) -> dict[str, Any]: ...
+    def model_dump(self) -> dict[str, Any]: ...  # pydantic's  # pydantic's
 
 
-def parse_method(name: str, options: dict[str, Any]) -> Method:
+def parse_method(name: str, options: JsonObject) -> Method:
     """The method's config. Raises ConfigError for an unknown method, or that lists every wrong option."""
     config = METHODS.load(name)
     try:
@@ -97,9 +98,9 @@ def parse_method(name: str, options: dict[str, Any]) -> Method:
         raise ConfigError(faults, next_step="domainkit methods lists the options of every method") from e
 
 
-def read_adapter_config(folder: str | Path) -> dict[str, Any]:
+def read_adapter_config(folder: str | Path) -> JsonObject:
     """The values of the folder's adapter_config.json; `peft_type` is always there, empty when the file names none."""
-    values: dict[str, Any] = json.loads((Path(folder) / PEFT_CONFIG).read_text(encoding="utf-8"))
+    values: JsonObject = json.loads((Path(folder) / PEFT_CONFIG).read_text(encoding="utf-8"))
     return {**values, "peft_type": str(values.get("peft_type") or "")}
 
 
@@ -113,7 +114,7 @@ def abilities_of(peft_type: str) -> type[Abilities]:
     return declared if issubclass(declared, Abilities) else Abilities
 
 
-def forward_arguments(model: torch.nn.Module, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+def forward_arguments(model: torch.nn.Module, batch: ForwardPass) -> tuple[ForwardArguments, int]:
     """(arguments of the model's forward for a pass, columns by which virtual tokens move its logits).
 
     `model` is a base, or a base with an adapter of any method.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,6 +21,9 @@ from domainkit.errors import ConfigError, saving
 from domainkit.messages import JsonObject
 from domainkit.storage import write_text
 from domainkit.training import distributed
+
+if TYPE_CHECKING:
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 RUN = "run.json"
 RUN_STATE = "run_state.json"
@@ -164,7 +167,7 @@ def _differences(before: JsonObject, now: JsonObject) -> list[str]:
 def save_checkpoint(
     work: Path,
     step: int,
-    model: torch.nn.Module,
+    model: AdaptedModel,
     trainable: Mapping[str, torch.nn.Parameter],
     optimizer: Optimizer,
     hooks: MethodHooks,
@@ -188,7 +191,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     folder: Path,
-    model: torch.nn.Module,
+    model: AdaptedModel,
     trainable: Mapping[str, torch.nn.Parameter],
     optimizer: Optimizer,
     hooks: MethodHooks,
@@ -218,7 +221,7 @@ def _rng_file() -> str:
 
 
 def save_weights(
-    folder: Path, model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], hooks: MethodHooks
+    folder: Path, model: AdaptedModel, trainable: Mapping[str, torch.nn.Parameter], hooks: MethodHooks
 ) -> None:
     """All trainable weights as they are: PEFT's own layout leaves out what only training needs."""
     save_file({name: p.detach().contiguous() for name, p in trainable.items()}, str(folder / CHECKPOINT_WEIGHTS))
@@ -227,7 +230,7 @@ def save_weights(
 
 
 def load_weights(
-    folder: Path, model: torch.nn.Module, trainable: Mapping[str, torch.nn.Parameter], hooks: MethodHooks
+    folder: Path, model: AdaptedModel, trainable: Mapping[str, torch.nn.Parameter], hooks: MethodHooks
 ) -> None:
     weights = load_file(str(folder / CHECKPOINT_WEIGHTS))
     with torch.no_grad():

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch.nn.functional import gelu, linear, relu, silu
+from torch.utils.hooks import RemovableHandle
 
-from domainkit.adapters.tuned_model import HookedModule, hidden_states_of, transformer_blocks
+from domainkit.adapters.tuned_model import HookedModule, ModuleOutput, hidden_states_of, transformer_blocks
 from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import architecture_of
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.adaptation import ForwardArguments
+
 Placement = Literal["houlsby", "pfeiffer", "parallel"]
-ACTIVATIONS: dict[str, Any] = {"relu": relu, "gelu": gelu, "silu": silu}
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {"relu": relu, "gelu": gelu, "silu": silu}
 ATTENTION = ("self_attn", "attention", "attn", "self_attention", "SelfAttention")
 FEEDFORWARD = ("mlp", "feed_forward", "ffn", "DenseReluDense", "block_sparse_moe")
 """Names that architectures give to a block's parts."""
@@ -41,7 +47,9 @@ class Bottleneck(torch.nn.Module):
 class Bottlenecks(HookedModule):
     """A bottleneck for each part of each block that the placement names."""
 
-    def __init__(self, model: Any, *, placement: Placement, size: int, activation: str, scale: float) -> None:
+    def __init__(
+        self, model: PreTrainedModel, *, placement: Placement, size: int, activation: str, scale: float
+    ) -> None:
         super().__init__()
         self.placement = placement
         self._parts: dict[str, torch.nn.Module] = {}
@@ -54,12 +62,14 @@ class Bottlenecks(HookedModule):
         layers = {name: Bottleneck(width, size, activation, scale) for name in self._parts}
         self.layers = torch.nn.ModuleDict(layers).to(model.device)
 
-    def register_hooks(self) -> Iterator[Any]:
+    def register_hooks(self) -> Iterator[RemovableHandle]:
         for name, part in self._parts.items():
             yield part.register_forward_hook(self._change(self.layers[name]), with_kwargs=True)
 
-    def _change(self, bottleneck: Any) -> Any:
-        def hook(part: Any, args: Any, kwargs: dict[str, Any], out: Any) -> Any:
+    def _change(self, bottleneck: torch.nn.Module) -> Callable[..., ModuleOutput]:
+        def hook(
+            part: torch.nn.Module, args: tuple[Any, ...], kwargs: ForwardArguments, out: ModuleOutput
+        ) -> ModuleOutput:
             y, replace = hidden_states_of(out)
             x = y if self.placement != "parallel" else args[0] if args else kwargs["hidden_states"]
             if self.rows is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from domainkit.adapters.adaptation import ForwardArguments
     from domainkit.adapters.tuned_model import AdapterModule
 
 AT_SOME_POSITIONS = (
@@ -55,7 +56,7 @@ class Reft(NativeAdaptation):
         return True
 
     @classmethod
-    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+    def forward_arguments(cls, config: object, batch: ForwardPass) -> tuple[ForwardArguments, int]:
         """Where each prompt ends; an encoder-decoder's encoder reads nothing but the prompt."""
         if batch.decoder_ids is not None:
             return batch.inputs, 0

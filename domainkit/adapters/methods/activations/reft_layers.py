@@ -3,15 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch.nn.functional import linear
+from torch.utils.hooks import RemovableHandle
 
-from domainkit.adapters.tuned_model import HookedModule, RowPositions, hidden_states_of, transformer_blocks
+from domainkit.adapters.tuned_model import (
+    HookedModule,
+    ModuleOutput,
+    RowPositions,
+    hidden_states_of,
+    transformer_blocks,
+)
 from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import architecture_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.adaptation import ForwardArguments
 
 
 class Loreft(torch.nn.Module):
@@ -82,7 +94,7 @@ class Interventions(HookedModule):
 
     def __init__(
         self,
-        model: Any,
+        model: PreTrainedModel,
         kind: type[Loreft] | type[Direft],
         *,
         rank: int,
@@ -152,7 +164,9 @@ class Interventions(HookedModule):
     def _tied(self) -> bool:
         return any("both" in parts for parts in self.layers.values())  # type: ignore[operator]
 
-    def _find_positions(self, stack: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def _find_positions(
+        self, stack: torch.nn.Module, args: tuple[Any, ...], kwargs: ForwardArguments
+    ) -> tuple[tuple[Any, ...], ForwardArguments]:
         """Before the stack runs: where this pass's prompts lie."""
         ends = kwargs.pop("prompt_ends", self.prompt_ends)
         self.prompt_ends = None
@@ -192,13 +206,13 @@ class Interventions(HookedModule):
 
     # ---- hooks
 
-    def register_hooks(self) -> Iterator[Any]:
+    def register_hooks(self) -> Iterator[RemovableHandle]:
         yield self._stack[0].register_forward_pre_hook(self._find_positions, with_kwargs=True)
         for name, block in self._blocks.items():
-            yield block.register_forward_hook(self._change(self.layers[name]))
+            yield block.register_forward_hook(self._change(cast("torch.nn.ModuleDict", self.layers[name])))
 
-    def _change(self, parts: Any) -> Any:
-        def hook(block: Any, args: Any, out: Any) -> Any:
+    def _change(self, parts: torch.nn.ModuleDict) -> Callable[..., ModuleOutput | None]:
+        def hook(block: torch.nn.Module, args: tuple[Any, ...], out: ModuleOutput) -> ModuleOutput | None:
             if not self.positions:
                 return None
             hidden, replace = hidden_states_of(out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
@@ -15,7 +14,7 @@ from domainkit.models.quantization import quantization_of
 class Replacements(AdapterModule):
     """Trained weights for the base's parameters for which `is_replaced(name)`; tied weights stay tied."""
 
-    def __init__(self, model: Any, is_replaced: Callable[[str], bool]) -> None:
+    def __init__(self, model: torch.nn.Module, is_replaced: Callable[[str], bool]) -> None:
         super().__init__()
         self._slots: dict[str, list[tuple[torch.nn.Module, str]]] = {}
         names: dict[int, str] = {}
@@ -56,7 +55,7 @@ class Replacements(AdapterModule):
         self.attach()
 
 
-def refuse_quantised(model: Any, method: str) -> None:
+def refuse_quantised(model: torch.nn.Module, method: str) -> None:
     """Raises ConfigError when the base's weights have too few bits for training steps."""
     quantization = quantization_of(model)
     if quantization != "none" or getattr(model, "is_quantized", False):

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field, model_validator
 
@@ -15,8 +16,11 @@ from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
-    from peft import LoraConfig, PeftModel
+    from peft import AdaLoraConfig, AdaLoraModel, LoraConfig, PeftModel
     from transformers import PreTrainedModel
+
+    from domainkit.adapters.adaptation import ForwardPass
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 
 class AdaLora(Adaptation):
@@ -65,7 +69,7 @@ class AdaLora(Adaptation):
 
     @classmethod
     def convert_to_lora(
-        cls, model: Any, rank: int, config: PeftConfigDict
+        cls, model: PeftModel, rank: int, config: PeftConfigDict
     ) -> tuple[LoraConfig, dict[str, torch.Tensor]]:
         """B diag(e) A exactly, where PEFT would decompose the product again; layers of fewer ranks are filled up with
         zeros."""
@@ -106,9 +110,9 @@ class AdaLora(Adaptation):
 
     # ---- hooks
 
-    def prepare(self, model: Any, steps: int, passes: Any) -> None:
+    def prepare(self, model: AdaptedModel, steps: int, passes: Callable[[], Iterator[ForwardPass]]) -> None:
         """Fit the schedule of ranks to the run. Raises ConfigError when it is too short for one."""
-        config = model.peft_config["default"]
+        config = _config(model)
         config.total_step = steps
         config.tinit, config.tfinal = int(self.warmup * steps), int(self.final * steps)
         if steps - config.tfinal - config.tinit < 2:
@@ -118,7 +122,7 @@ class AdaLora(Adaptation):
                 next_step="train for more epochs, use a smaller batch_size, or method=lora",
             )
 
-    def penalty(self, model: Any) -> Any:
+    def penalty(self, model: AdaptedModel) -> torch.Tensor | None:
         """Mean Frobenius norm of AAᵀ − I and BᵀB − I over the layers, weighted (equation 4 of the paper, without the
         square)."""
         import torch
@@ -130,10 +134,10 @@ class AdaLora(Adaptation):
                 grams.append(torch.linalg.matrix_norm(gram - torch.eye(len(gram), device=p.device, dtype=p.dtype)))
         return self.orthogonality * torch.stack(grams).mean() if self.orthogonality else None
 
-    def after_step(self, model: Any, step: int) -> None:
+    def after_step(self, model: AdaptedModel, step: int) -> None:
         """Update the importance of every triplet and cut the least important ones to the step's budget."""
-        tuner = model.base_model
-        allocator, last = tuner.rankallocator, _last_allocation(model)
+        tuner = cast("AdaLoraModel", model.base_model)
+        allocator, last = _allocator(model), _last_allocation(model)
         if step < last:
             _, pattern = allocator.update_and_allocate(tuner.model, step)
         elif step == last:
@@ -144,20 +148,20 @@ class AdaLora(Adaptation):
         # In PEFT's config it would cut the weights that checkpoints hold; `save` puts it there.
         allocator.pattern = pattern or getattr(allocator, "pattern", None)
 
-    def state(self, model: Any) -> dict[str, Any]:
+    def state(self, model: AdaptedModel) -> dict[str, torch.Tensor]:
         """Moving averages of the importance, and the ranks at hand."""
         import torch
 
-        allocator = model.base_model.rankallocator
-        tensors: dict[str, Any] = {}
+        allocator = _allocator(model)
+        tensors: dict[str, torch.Tensor] = {}
         for table in ("ipt", "exp_avg_ipt", "exp_avg_unc"):
             tensors |= {f"{table}/{name}": value for name, value in getattr(allocator, table).items()}
         pattern = getattr(allocator, "pattern", None) or {}
         return tensors | {f"pattern/{name}": torch.tensor(value) for name, value in pattern.items()}
 
-    def restore(self, model: Any, state: dict[str, Any]) -> None:
+    def restore(self, model: AdaptedModel, state: dict[str, torch.Tensor]) -> None:
         """Restore what `state` returned."""
-        allocator = model.base_model.rankallocator
+        allocator = _allocator(model)
         pattern = {}
         for key, value in state.items():
             table, _, name = key.partition("/")
@@ -167,15 +171,26 @@ class AdaLora(Adaptation):
                 getattr(allocator, table)[name] = value.to(model.device)
         allocator.pattern = pattern or None
 
-    def save(self, model: Any, folder: Path, fresh: dict[str, Any]) -> None:
+    def save(self, model: AdaptedModel, folder: Path, fresh: dict[str, torch.Tensor]) -> None:
         """Only the ranks that are left are written."""
-        model.peft_config["default"].rank_pattern = getattr(model.base_model.rankallocator, "pattern", None)
+        allocator = _allocator(model)
+        _config(model).rank_pattern = getattr(allocator, "pattern", None)
         with warnings.catch_warnings():
             # A layer that lost all its ranks is intended. PEFT would take it for a lost shard.
             warnings.filterwarnings("ignore", message=r".*tensor\(s\) have invalid shape")
             super().save(model, folder, fresh)
 
 
-def _last_allocation(model: Any) -> int:
-    config = model.peft_config["default"]
+def _config(model: AdaptedModel) -> AdaLoraConfig:
+    return cast("AdaLoraConfig", model.peft_config["default"])
+
+
+def _allocator(model: AdaptedModel) -> Any:  # PEFT's RankAllocator, with one more attribute: `pattern`
+    return cast("AdaLoraModel", model.base_model).rankallocator
+
+
+def _last_allocation(model: AdaptedModel) -> int:
+    config = _config(model)
+    assert config.total_step is not None
+    assert config.total_step is not None
     return config.total_step - config.tfinal

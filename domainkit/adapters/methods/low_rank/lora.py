@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field
 
@@ -16,8 +17,12 @@ from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import is_encoder_decoder
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    import torch
+    from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
+
+    from domainkit.adapters.adaptation import ForwardPass, ParameterGroup
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 SPECIAL = (
     "use_dora",
@@ -102,7 +107,7 @@ class Lora(Adaptation):
         return None
 
     @classmethod
-    def write_plain_lora(cls, base: Any, folder: Path, config: PeftConfigDict, out: Path) -> Any:
+    def write_plain_lora(cls, base: PreTrainedModel, folder: Path, config: PeftConfigDict, out: Path) -> AdaptedModel:
         """What training added to the start that PiSSA or OLoRA made: BA − B₀A₀ (arXiv 2404.02948, appendix C)."""
         from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
         from safetensors.torch import load_file
@@ -116,13 +121,15 @@ class Lora(Adaptation):
             set_peft_model_state_dict(model, load_file(str(folder / WEIGHTS)))
             model.eval().save_pretrained(str(out), path_initial_model_for_weight_conversion=first)
         (out / "README.md").unlink(missing_ok=True)
-        return model
+        return cast("AdaptedModel", model)
 
     def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with fresh LoRA weights; the default start changes nothing before the first step."""
         from peft import LoraConfig
 
         self._refuse(model)
+        # Any: LoraConfig takes fixed words only.
+        # Any: LoraConfig takes fixed words only.
         start: Any = {"default": True}.get(self.init, self.init)
         options: dict[str, Any] = {}
         if self.init == "eva":
@@ -141,7 +148,7 @@ class Lora(Adaptation):
         )
         return wrap(model, config)
 
-    def _refuse(self, model: Any) -> None:
+    def _refuse(self, model: PreTrainedModel) -> None:
         from domainkit.models.quantization import quantization_of
 
         packed = quantization_of(model)
@@ -180,7 +187,7 @@ class Lora(Adaptation):
                 next_step="leave method.init out",
             )
 
-    def prepare(self, model: Any, steps: int, passes: Any) -> None:
+    def prepare(self, model: AdaptedModel, steps: int, passes: Callable[[], Iterator[ForwardPass]]) -> None:
         """EVA's start: PEFT's incremental SVD of the layers' inputs over the first epoch."""
         if self.init != "eva":
             return
@@ -197,7 +204,7 @@ class Lora(Adaptation):
         )
         model.train()
 
-    def parameter_groups(self, parameters: dict[str, Any], rate: float) -> list[dict[str, Any]] | None:
+    def parameter_groups(self, parameters: dict[str, torch.nn.Parameter], rate: float) -> list[ParameterGroup] | None:
         """LoRA+: the B matrices apart, at `plus` times the rate."""
         if self.plus is None:
             return None
@@ -205,9 +212,9 @@ class Lora(Adaptation):
         slow = [p for name, p in parameters.items() if not ("lora_B" in name or "lora_embedding_B" in name)]
         return [{"params": slow, "lr": rate}, {"params": fast, "lr": rate * self.plus}]
 
-    def save(self, model: Any, folder: Path, fresh: dict[str, Any]) -> None:
+    def save(self, model: AdaptedModel, folder: Path, fresh: dict[str, torch.Tensor]) -> None:
         """Plain LoRA, whatever the start: PiSSA and OLoRA are saved as the difference that training made."""
-        config = model.peft_config["default"]
+        config = cast("LoraConfig", model.peft_config["default"])
         if self.init in CONVERTIBLE_STARTS:
             _save_difference(model, folder, fresh)
             return
@@ -232,7 +239,7 @@ def start_of(config: PeftConfigDict) -> str:
     return str(config.get("init_lora_weights", True)).lower()
 
 
-def _save_difference(model: Any, folder: Path, fresh: dict[str, Any]) -> None:
+def _save_difference(model: AdaptedModel, folder: Path, fresh: dict[str, torch.Tensor]) -> None:
     """BA − B₀A₀ = [B, −B₀][A; A₀]: a LoRA of twice the rank over the untouched base (PEFT's conversion of PiSSA and
     OLoRA)."""
     import copy
@@ -241,14 +248,14 @@ def _save_difference(model: Any, folder: Path, fresh: dict[str, Any]) -> None:
     from safetensors.torch import save_file
 
     weights = {}
-    for name, now in model.named_parameters():
+    for name, weight in model.named_parameters():
         if name not in fresh:
             continue
-        now, first = now.detach().cpu().float(), fresh[name].float()
+        now, first = weight.detach().cpu().float(), fresh[name].float()
         joined = torch.cat([now, first], dim=0) if "lora_A" in name else torch.cat([now, -first], dim=1)
         weights[name.replace(".default", "")] = joined.contiguous()
-    config = copy.deepcopy(model.peft_config["default"])
-    config.lora_alpha = config.lora_alpha * (2**0.5 if config.use_rslora else 2)
+    config = copy.deepcopy(cast("LoraConfig", model.peft_config["default"]))
+    config.lora_alpha = config.lora_alpha * (2**0.5 if config.use_rslora else 2)  # type: ignore[assignment]
     config.r, config.init_lora_weights, config.inference_mode = 2 * config.r, True, True
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, str(folder / WEIGHTS), metadata={"format": "pt"})
@@ -262,18 +269,22 @@ ENOUGH = 64
 class _Repeated:
     """Padded passes as PEFT's EVA asks for them: iterable any number of times, with a length."""
 
-    def __init__(self, passes: Any) -> None:
+    def __init__(self, passes: Callable[[], Iterator[ForwardPass]]) -> None:
         tensors = ("input_ids", "position_ids", "attention_mask")
         self.passes = [{name: getattr(one, name) for name in tensors} for one in islice(passes(), ENOUGH)]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[dict[str, torch.Tensor | None]]:
         return iter(self.passes)
 
     def __len__(self) -> int:
         return len(self.passes)
 
 
-def _rows_of_inputs(layer_input: Any, mask: Any, layer_name: str) -> Any:
+def _rows_of_inputs(
+    layer_input: torch.Tensor | tuple[torch.Tensor, ...] | list[torch.Tensor],
+    mask: torch.Tensor | None,
+    layer_name: str,
+) -> torch.Tensor:
     """A layer's input (…, features) as rows (n, features), without padding; `mask` is the pass's attention mask."""
     inputs = layer_input[0] if isinstance(layer_input, tuple | list) else layer_input
     return inputs[mask.bool()] if mask is not None and mask.dim() == 2 else inputs.reshape(-1, inputs.shape[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from domainkit.adapters.adaptation import SMALL, Adaptation, Target, target_modu
 from domainkit.adapters.peft_patches import apply_peft_patches
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
     from transformers import PreTrainedModel
 
@@ -41,7 +42,7 @@ class Boft(Adaptation):
         return 5e-4, "within BOFT's 5e-5 to 8e-4 for a base of 184M (arXiv 2311.06243, table 7)"
 
     @classmethod
-    def cache_frozen_layers(cls, model: Any) -> None:
+    def cache_frozen_layers(cls, model: PeftModel) -> None:
         """Its layers build their rotation, a product of dense matrices, at every pass."""
         from domainkit.adapters.methods.orthogonal.boft_layers import cache_rotations
 
@@ -63,9 +64,9 @@ class Boft(Adaptation):
         return wrapped
 
 
-def _share_permutations(model: Any) -> None:
+def _share_permutations(model: PeftModel) -> None:
     """Layers of one width share one permutation matrix (factors, width, width) instead of holding a copy each."""
-    shared: dict[Any, Any] = {}
+    shared: dict[tuple[tuple[int, ...], torch.device], torch.Tensor] = {}
     for module in model.modules():
         if (matrix := getattr(module, "boft_P", None)) is not None:
             module.boft_P = shared.setdefault((tuple(matrix.shape), matrix.device), matrix)

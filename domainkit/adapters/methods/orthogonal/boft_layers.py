@@ -17,7 +17,7 @@ def cache_rotations(model: torch.nn.Module) -> None:
             layer.forward = _with_cache(layer, layer.forward)  # type: ignore[method-assign]
 
 
-def _with_cache(layer: Any, forward: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+def _with_cache(layer: Linear, forward: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     cache: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
     """By adapter: rotation (in, in) and scale (out)."""
 

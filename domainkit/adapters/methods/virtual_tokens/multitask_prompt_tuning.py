@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import Field
 
@@ -12,8 +12,11 @@ from domainkit.adapters.adaptation import ForwardPass, PeftConfigDict
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import StartedFromWords, wrap_virtual
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import PeftModel, PromptLearningConfig
+    from peft.tuners.multitask_prompt_tuning import MultitaskPromptEmbedding
     from transformers import PreTrainedModel
+
+    from domainkit.adapters.adaptation import ForwardArguments
 
 
 class MultitaskPromptTuning(StartedFromWords):
@@ -39,7 +42,7 @@ class MultitaskPromptTuning(StartedFromWords):
         return int(config["num_tasks"])
 
     @classmethod
-    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+    def forward_arguments(cls, config: PromptLearningConfig, batch: ForwardPass) -> tuple[ForwardArguments, int]:
         """The number of each row's task is an input too."""
         inputs, shift = super().forward_arguments(config, batch)
         if batch.decoder_ids is not None:
@@ -58,10 +61,10 @@ class MultitaskPromptTuning(StartedFromWords):
         )
         wrapped = wrap_virtual(model, config)
         self.start(wrapped)
-        self._start_factors(wrapped.prompt_encoder["default"])
+        self._start_factors(cast("MultitaskPromptEmbedding", wrapped.prompt_encoder["default"]))
         return wrapped
 
-    def _start_factors(self, encoder: Any) -> None:
+    def _start_factors(self, encoder: MultitaskPromptEmbedding) -> None:
         """Factors near one, so that every task starts from P: PEFT's near zero would leave virtual tokens without
         content."""
         import torch

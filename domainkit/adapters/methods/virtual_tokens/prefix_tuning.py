@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
+    from domainkit.adapters.adaptation import ForwardArguments
+    from domainkit.adapters.tuned_model import AdaptedModel
+
 
 class PrefixTuning(VirtualTokens):
     """Prefix tuning (arXiv 2101.00190): learnt keys and values in front of every layer's attention; the base's layers
@@ -33,7 +36,7 @@ class PrefixTuning(VirtualTokens):
         return 5e-3, "PEFT's method comparison, with a start from text"
 
     @classmethod
-    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+    def forward_arguments(cls, config: object, batch: ForwardPass) -> tuple[ForwardArguments, int]:
         """PEFT passes the prefix as a cache, and moves the positions."""
         inputs = {name: value for name, value in batch.inputs.items() if name != "segments"}
         return {**inputs, "use_cache": True}, 0
@@ -50,7 +53,7 @@ class PrefixTuning(VirtualTokens):
         return wrapped
 
 
-def _shape(model: Any) -> dict[str, Any]:
+def _shape(model: PreTrainedModel) -> dict[str, Any]:
     """The shape of an encoder-decoder's prefix, which is its decoder's: its heads need not have the width hidden size /
     heads that PEFT assumes, nor its stack the encoder's depth.
     """
@@ -62,7 +65,7 @@ def _shape(model: Any) -> dict[str, Any]:
     return {"num_layers": config.num_hidden_layers, "num_attention_heads": heads, "token_dim": heads * width}
 
 
-def _start_from_text(model: Any, ids: list[int]) -> None:
+def _start_from_text(model: AdaptedModel, ids: list[int]) -> None:
     import torch
     from peft.tuners.cartridge.utils import initialize_kv_prefix_from_past_key_values
 

@@ -3,13 +3,22 @@ merged."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import Field
 
 from domainkit.adapters.adaptation import Adaptation, ForwardPass, PeftConfigDict, wrap
 from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import is_encoder_decoder
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PromptLearningConfig
+    from peft.tuners.prompt_tuning import PromptEmbedding
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.adaptation import ForwardArguments
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 START = "Read the request and give the answer it asks for, short and exact."
 """Text whose tokens the virtual ones start from, when none is given."""
@@ -34,7 +43,7 @@ class VirtualTokens(Adaptation):
         return True
 
     @classmethod
-    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[dict[str, Any], int]:
+    def forward_arguments(cls, config: PromptLearningConfig, batch: ForwardPass) -> tuple[ForwardArguments, int]:
         """Of an encoder-decoder, virtual tokens stand in the encoder's row, and logits are the decoder's."""
         if batch.decoder_ids is not None:
             return dict(batch.inputs), 0
@@ -57,11 +66,11 @@ class StartedFromWords(VirtualTokens):
     text: str = START
     """Text to start from with init=text, repeated or cut to the number of virtual tokens."""
 
-    def start(self, model: Any) -> None:
+    def start(self, model: AdaptedModel) -> None:
         """Set the virtual tokens' embeddings (tokens, hidden)."""
         import torch
 
-        table = model.word_embeddings.weight
+        table = cast("torch.nn.Embedding", model.word_embeddings).weight
         if self.init == "random":
             return
         if self.init == "text":
@@ -69,10 +78,11 @@ class StartedFromWords(VirtualTokens):
         else:
             ids = torch.randint(0, table.shape[0], (self.tokens,))
         with torch.no_grad():
-            model.prompt_encoder["default"].embedding.weight.copy_(table[ids.to(table.device)].float())
+            encoder = cast("PromptEmbedding", model.prompt_encoder["default"])
+            encoder.embedding.weight.copy_(table[ids.to(table.device)].float())
 
 
-def token_ids(model: Any, text: str, count: int) -> list[int]:
+def token_ids(model: AdaptedModel, text: str, count: int) -> list[int]:
     """Ids of `text`, repeated or cut to `count`. Raises ConfigError when it holds none."""
     from transformers import AutoTokenizer
 
@@ -83,13 +93,13 @@ def token_ids(model: Any, text: str, count: int) -> list[int]:
     return (ids * -(-count // len(ids)))[:count]
 
 
-def wrap_virtual(model: Any, config: Any, *, in_layers: bool = False) -> Any:
+def wrap_virtual(model: PreTrainedModel, config: PromptLearningConfig, *, in_layers: bool = False) -> AdaptedModel:
     """The base inside PEFT, its virtual tokens trainable in float32. `in_layers`: they are keys and values of every
     layer."""
     if is_encoder_decoder(model) and not in_layers:
         # Before the prompt, which is the encoder's; PEFT would never read those of the decoder.
         config.num_transformer_submodules = 1
-    wrapped = wrap(model, config)
+    wrapped = cast("AdaptedModel", wrap(model, config))
     wrapped.prompt_encoder.float().to(model.device)
     return wrapped
 
