@@ -85,7 +85,7 @@ class Method(Protocol):
         """
         ...
 
-    def model_dump(self) -> dict[str, Any]: ...  # pydantic's  # pydantic's
+    def model_dump(self) -> dict[str, Any]: ...  # pydantic's
 
 
 def parse_method(name: str, options: JsonObject) -> Method:

@@ -192,5 +192,4 @@ def _allocator(model: AdaptedModel) -> Any:  # PEFT's RankAllocator, with one mo
 def _last_allocation(model: AdaptedModel) -> int:
     config = _config(model)
     assert config.total_step is not None
-    assert config.total_step is not None
     return config.total_step - config.tfinal

@@ -129,7 +129,6 @@ class Lora(Adaptation):
 
         self._refuse(model)
         # Any: LoraConfig takes fixed words only.
-        # Any: LoraConfig takes fixed words only.
         start: Any = {"default": True}.get(self.init, self.init)
         options: dict[str, Any] = {}
         if self.init == "eva":
