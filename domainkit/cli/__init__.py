@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domainkit.registry import Table
 
@@ -52,7 +52,7 @@ def _with_interrupt_message(command: Callable[..., None]) -> Callable[..., None]
     """On Ctrl-C, print how to continue; Typer itself would only print "Aborted"."""
 
     @wraps(command)
-    def run(*arguments: Any, **options: Any) -> None:
+    def run(*arguments: object, **options: object) -> None:
         try:
             command(*arguments, **options)
         except KeyboardInterrupt as e:

@@ -14,6 +14,7 @@ from domainkit.corpus.readers import formats
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from domainkit.messages import JsonObject
     from domainkit.training.config import TrainConfig
 
 
@@ -77,9 +78,7 @@ def compare(
     from domainkit.report.terminal import print_table
 
     run_folder = Path(command_options.pop("out"))
-    lists: dict[str, Any] = {
-        name: split_names(command_options.pop(name, None)) for name in ("curve", "replicas", "variants")
-    }
+    lists = {name: split_names(command_options.pop(name, None)) for name in ("curve", "replicas", "variants")}
     paths: dict[str, Any] = {name: Path(value) for name, value in command_options.items() if value}
     with comparing() as on_progress:
         results = run(
@@ -101,7 +100,7 @@ def split_names(value: str | list[str] | None) -> list[str] | None:
     return [n.strip() for n in value.split(",") if n.strip()] if isinstance(value, str) else value
 
 
-def fit_config(values: dict[str, Any], fit: bool) -> TrainConfig | None:
+def fit_config(values: JsonObject, fit: bool) -> TrainConfig | None:
     """How to train missing adapters: the run file's [fit] table and `fit.key=value` settings, removed from `values`.
 
     None without --fit. Raises ConfigError for such settings without --fit.

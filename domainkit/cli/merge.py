@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from domainkit.corpus.example import Example
+    from domainkit.messages import JsonObject
 
 
 def merge(
@@ -60,7 +61,7 @@ def merge(
     from domainkit.corpus.read_files import read_examples
 
     held_out = read_examples(data)
-    settings: dict[str, Any] = {"base": base, "quantization": quantization} | ({} if keep is None else {"keep": keep})
+    settings: JsonObject = {"base": base, "quantization": quantization} | ({} if keep is None else {"keep": keep})
     if len(adapters) == 1:
         _into_base(adapters[0], out, held_out, {"into": into, "dtype": dtype, **settings})
     else:
@@ -70,7 +71,7 @@ def merge(
         )
 
 
-def _into_base(adapter: Path, out: Path, held_out: list[Example], options: dict[str, Any]) -> None:
+def _into_base(adapter: Path, out: Path, held_out: list[Example], options: JsonObject) -> None:
     from domainkit.export.merge import merge as run
     from domainkit.export.merge import merge_lines
 
@@ -78,7 +79,7 @@ def _into_base(adapter: Path, out: Path, held_out: list[Example], options: dict[
         typer.echo(line)
 
 
-def _combine(adapters: list[Path], out: Path, held_out: list[Example], options: dict[str, Any]) -> None:
+def _combine(adapters: list[Path], out: Path, held_out: list[Example], options: JsonObject) -> None:
     from domainkit.export.combine import combine
     from domainkit.export.target import proof_lines
 

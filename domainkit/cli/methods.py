@@ -49,7 +49,7 @@ def methods(
 
 
 def _row(config: Any) -> tuple[str, str, str, str]:
-    """(what it is, its defaults, its rate and source, precisions), each as text."""
+    """(what it is, its defaults, its rate and source, precisions), each as text. `config` is a line of METHODS."""
     what = " ".join((config.__doc__ or "").split())
     fields = {n: f.get_default(call_default_factory=True) for n, f in config.model_fields.items() if n != "kind"}
     defaults = [f"{n}={_short(v)}" for n, v in fields.items() if v not in (None, False, (), 0, 0.0)]
@@ -60,7 +60,7 @@ def _row(config: Any) -> tuple[str, str, str, str]:
     return what, " ".join(defaults) or "none", rate, " ".join(works)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return text if len(text) <= 24 else f"“{text[:20]}…”"
 

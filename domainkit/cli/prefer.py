@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,10 @@ from domainkit.cli.settings import read_settings, require, take_own_options
 from domainkit.training.config import PreferenceConfig, parse_config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from domainkit.adapters.folder import Adapter
+    from domainkit.training.objectives import Row
 
 
 def prefer(
@@ -68,12 +71,16 @@ def prefer(
     _print_change(trained)
 
 
-def _read(objective: str, path: Path) -> Any:
+def _read(objective: str, path: Path) -> Sequence[Row]:
     from domainkit.corpus.preferences import read_marked, read_pairs
     from domainkit.corpus.read_files import read_examples
     from domainkit.training.objectives import OBJECTIVES
 
-    readers: dict[str, Any] = {"pairs": read_pairs, "marked": read_marked, "examples": read_examples}
+    readers: dict[str, Callable[[Path], Sequence[Row]]] = {
+        "pairs": read_pairs,
+        "marked": read_marked,
+        "examples": read_examples,
+    }
     return readers[OBJECTIVES.load(objective).row_kind](path)
 
 

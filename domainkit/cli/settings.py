@@ -5,17 +5,17 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from domainkit.errors import ConfigError
+from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
 from domainkit.storage import read_toml
 
 
-def read_settings(arguments: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
+def read_settings(arguments: Sequence[str], flags: Mapping[str, object]) -> JsonObject:
     """Values of at most one run.toml, then of `key=value` words, then of the flags that are not None. The later
     wins."""
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     files = [a for a in arguments if "=" not in a]
     if len(files) > 1:
         raise ConfigError(
@@ -30,7 +30,7 @@ def read_settings(arguments: Sequence[str], flags: Mapping[str, Any]) -> dict[st
     return values | {k: v for k, v in flags.items() if v is not None}
 
 
-def read_run_file(path: Path) -> dict[str, Any]:
+def read_run_file(path: Path) -> JsonObject:
     """A TOML run file's values. Raises ConfigError naming the file and TOML's own line and column."""
     if path.suffix != ".toml":
         raise ConfigError(
@@ -40,7 +40,7 @@ def read_run_file(path: Path) -> dict[str, Any]:
     return read_toml(path)
 
 
-def parse_value(text: str) -> Any:
+def parse_value(text: str) -> object:
     """A TOML value where `text` is one (3, 1e-4, true, [..]), else the text itself."""
     try:
         return tomllib.loads(f"v = {text}")["v"]
@@ -48,7 +48,7 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def take_own_options(values: dict[str, Any], names: Collection[str], fields: Collection[str]) -> dict[str, Any]:
+def take_own_options(values: JsonObject, names: Collection[str], fields: Collection[str]) -> JsonObject:
     """Remove and return the command's options `names`. The rest must be `fields` of its config, dotted keys by their
     first part.
 
@@ -61,7 +61,7 @@ def take_own_options(values: dict[str, Any], names: Collection[str], fields: Col
     return {k: values.pop(k) for k in list(values) if k in names}
 
 
-def require(options: Mapping[str, Any], *names: str) -> None:
+def require(options: Mapping[str, object], *names: str) -> None:
     """Raise ConfigError that names every option of `names` that is missing."""
     missing = [n for n in names if not options.get(n)]
     if missing:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from domainkit.cli.settings import read_run_file
 from domainkit.corpus.example import Example
 
+if TYPE_CHECKING:
+    from domainkit.messages import JsonObject
 
-def run_sweep(file: Path, settings: dict[str, Any], data: Path, out: Path) -> None:
+
+def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path) -> None:
     """Run the sweep that `file` describes on the examples of `data`, and print its table and the winner's command."""
     from rich.console import Console
     from rich.table import Table

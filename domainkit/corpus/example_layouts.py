@@ -17,11 +17,12 @@ import difflib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 from domainkit.corpus.example import Call, Example, Role, Turn
 from domainkit.corpus.jsonl_rows import NumberedRow, RowError, json_type, parse_id, parse_text_list, scan_rows
 from domainkit.errors import DataError, Problem
+from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
 
 LAYOUTS: tuple[tuple[str, ...], ...] = (("messages",), ("prompt", "completion"), ("input", "target"))
@@ -70,7 +71,7 @@ def looks_like_examples(rows: Sequence[NumberedRow]) -> bool:
     return 2 * documents <= len(rows)
 
 
-def _example(row: dict[str, Any], path: Path, line: int) -> Example:
+def _example(row: JsonObject, path: Path, line: int) -> Example:
     layout = _layout(row)
     if layout == ("prompt", "completion"):
         return answered(row, "prompt", "completion", path, line)
@@ -80,13 +81,13 @@ def _example(row: dict[str, Any], path: Path, line: int) -> Example:
     return _finished(row, [question, Turn(role="assistant", content=_text(row["target"], "target"))], path, line)
 
 
-def answered(row: dict[str, Any], prompt: str, answer: str, path: Path, line: int) -> Example:
+def answered(row: JsonObject, prompt: str, answer: str, path: Path, line: int) -> Example:
     """The example of a row whose fields `prompt` and `answer` each hold text or messages. Raises RowError."""
     turns = [*_turns(row[prompt], prompt, "user"), *_turns(row[answer], answer, "assistant")]
     return _finished(row, turns, path, line)
 
 
-def _finished(row: dict[str, Any], turns: list[Turn], path: Path, line: int) -> Example:
+def _finished(row: JsonObject, turns: list[Turn], path: Path, line: int) -> Example:
     system = row.get("system")
     if system not in (None, ""):
         if turns and turns[0].role == "system":
@@ -106,7 +107,7 @@ def _finished(row: dict[str, Any], turns: list[Turn], path: Path, line: int) -> 
     )
 
 
-def _layout(row: dict[str, Any]) -> tuple[str, ...]:
+def _layout(row: JsonObject) -> tuple[str, ...]:
     """The first layout whose fields are all there. Raises RowError that names the missing field and the one to
     rename."""
     for layout in LAYOUTS:
@@ -123,7 +124,7 @@ def _layout(row: dict[str, Any]) -> tuple[str, ...]:
     raise RowError(what, "; ".join(renames) or _layouts_text())
 
 
-def _renamed(missing: str, row: dict[str, Any]) -> str | None:
+def _renamed(missing: str, row: JsonObject) -> str | None:
     """The row's field that was probably meant: a near spelling, or another tool's name for it."""
     ours = {f for layout in LAYOUTS for f in layout} | {"id", "system"}
     others = [f for f in row if f not in ours]
@@ -136,21 +137,21 @@ def _layouts_text() -> str:
     return "a row has " + ", or ".join(" and ".join(f"'{f}'" for f in layout) for layout in reversed(LAYOUTS))
 
 
-def _turns(value: Any, field: str, role: Role) -> list[Turn]:
+def _turns(value: object, field: str, role: Role) -> list[Turn]:
     """A `prompt` or `completion`: text is one turn of `role`; a list is messages."""
     if isinstance(value, list):
         return _messages(value, field)
     return [Turn(role=role, content=_text(value, field))]
 
 
-def _messages(value: Any, field: str) -> list[Turn]:
+def _messages(value: object, field: str) -> list[Turn]:
     if not isinstance(value, list) or not value:
         what = f"'{field}' is empty" if value == [] else f"'{field}' is {json_type(value)}, not a list of messages"
         raise RowError(what, 'write a list of {"role": ..., "content": ...} objects')
     return [_message(message, f"{field}[{i}]") for i, message in enumerate(value)]
 
 
-def _message(message: Any, where: str) -> Turn:
+def _message(message: object, where: str) -> Turn:
     if not isinstance(message, dict):
         raise RowError(f"{where} is {json_type(message)}, not an object", 'write {"role": ..., "content": ...}')
     for field, alias in (("role", "from"), ("content", "value")):
@@ -176,7 +177,7 @@ def _message(message: Any, where: str) -> Turn:
     return Turn(role="tool", content=content, tool_call_id=call, name=name)
 
 
-def _calls(value: Any, where: str) -> tuple[Call, ...]:
+def _calls(value: object, where: str) -> tuple[Call, ...]:
     """An assistant's `tool_calls`; their arguments are an object, or the JSON text of one, as the API has it."""
     if value is None:
         return ()
@@ -185,7 +186,7 @@ def _calls(value: Any, where: str) -> tuple[Call, ...]:
     return tuple(_call(call, f"{where}[{i}]") for i, call in enumerate(value))
 
 
-def _call(call: Any, where: str) -> Call:
+def _call(call: object, where: str) -> Call:
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         next_step = 'write {"id": ..., "type": "function", "function": {"name": ..., "arguments": {...}}}'
@@ -198,10 +199,10 @@ def _call(call: Any, where: str) -> Call:
             raise RowError(f"{where}: the arguments are not JSON ({e})", "write a JSON object") from None
     if not isinstance(arguments, dict):
         raise RowError(f"{where}: the arguments are {json_type(arguments)}, not an object", "write a JSON object")
-    return Call(name=function["name"], arguments=arguments, id=str(call.get("id") or where))
+    return Call(name=function["name"], arguments=arguments, id=str(cast(JsonObject, call).get("id") or where))
 
 
-def _tools(value: Any) -> tuple[dict[str, Any], ...]:
+def _tools(value: object) -> tuple[JsonObject, ...]:
     if value is None:
         return ()
     if not isinstance(value, list):
@@ -213,7 +214,7 @@ def _tools(value: Any) -> tuple[dict[str, Any], ...]:
     return tuple(value)
 
 
-def _check_calls(turns: Sequence[Turn], tools: Sequence[dict[str, Any]]) -> None:
+def _check_calls(turns: Sequence[Turn], tools: Sequence[JsonObject]) -> None:
     names = [tool.get("function", tool)["name"] for tool in tools]
     for before, turn in zip([None, *turns], turns, strict=False):
         for call in turn.tool_calls:
@@ -235,7 +236,7 @@ def refuse_tools(examples: Iterable[Example], use: str) -> None:
             raise DataError([example.problem(f"uses tools, and {use} asks plain questions", next_step)])
 
 
-def _text(value: Any, field: str) -> str:
+def _text(value: object, field: str) -> str:
     if not isinstance(value, str):
         next_step = f'write it as a string, "{value}"' if isinstance(value, int | float) else "write it as a string"
         raise RowError(f"'{field}' is {json_type(value)}, not text", next_step)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from domainkit.corpus.text_files import encoding_problem, nul_problem, read_bytes
 from domainkit.errors import Problem
+from domainkit.messages import JsonObject
 
-NumberedRow = tuple[int, dict[str, Any]]
+NumberedRow = tuple[int, JsonObject]
 """(line from 1, JSON object)."""
 
 
@@ -76,7 +76,7 @@ def parse_text_list(value: object, field: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _parse(path: str, line: int, raw: bytes) -> dict[str, Any] | Problem:
+def _parse(path: str, line: int, raw: bytes) -> JsonObject | Problem:
     """One line as an object, or the Problem of the line. Columns and bytes count from 1."""
     if b"\0" in raw:
         return nul_problem(path, line)
@@ -108,8 +108,8 @@ def _json_next_step(text: str, line: int) -> str:
     return "write one valid JSON object per line"
 
 
-def _refuse_repeated_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _refuse_repeated_fields(pairs: list[tuple[str, object]]) -> JsonObject:
+    fields: JsonObject = {}
     for name, value in pairs:
         if name in fields:
             raise ValueError(f"the field '{name}' appears twice")

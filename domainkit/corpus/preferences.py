@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,7 @@ from domainkit.corpus.example import Example
 from domainkit.corpus.example_layouts import answered
 from domainkit.corpus.jsonl_rows import RowError, json_type, scan_rows
 from domainkit.errors import DataError, Problem
+from domainkit.messages import JsonObject
 
 PROMPT, COMPLETION = ("prompt", "input"), ("completion", "answer")
 PAIR = '{"prompt": ..., "chosen": ..., "rejected": ...}'
@@ -61,7 +62,7 @@ def read_marked(path: str | Path) -> list[Marked]:
     return rows
 
 
-def _read(path: Path, parse: Callable[[dict[str, Any], Path, int], R], layout: str) -> list[R]:
+def _read(path: Path, parse: Callable[[JsonObject, Path, int], R], layout: str) -> list[R]:
     rows, problems = scan_rows(path)
     if not rows and not problems:
         problems.append(Problem(str(path), None, "holds no rows", f"write one {layout} object per line"))
@@ -76,7 +77,7 @@ def _read(path: Path, parse: Callable[[dict[str, Any], Path, int], R], layout: s
     return parsed
 
 
-def _pair(row: dict[str, Any], path: Path, line: int) -> Pair:
+def _pair(row: JsonObject, path: Path, line: int) -> Pair:
     prompt, _, _ = _fields(row, (PROMPT, ("chosen",), ("rejected",)), PAIR)
     chosen, rejected = (answered(row, prompt, field, path, line) for field in ("chosen", "rejected"))
     if chosen.turns == rejected.turns:
@@ -87,7 +88,7 @@ def _pair(row: dict[str, Any], path: Path, line: int) -> Pair:
     return Pair(chosen=chosen, rejected=rejected)
 
 
-def _marked(row: dict[str, Any], path: Path, line: int) -> Marked:
+def _marked(row: JsonObject, path: Path, line: int) -> Marked:
     prompt, completion, _ = _fields(row, (PROMPT, COMPLETION, ("label",)), MARKED)
     label = row["label"]
     if not isinstance(label, bool):
@@ -97,7 +98,7 @@ def _marked(row: dict[str, Any], path: Path, line: int) -> Marked:
     return Marked(example=answered(row, prompt, completion, path, line), good=label)
 
 
-def _fields(row: dict[str, Any], spellings: Sequence[tuple[str, ...]], layout: str) -> list[str]:
+def _fields(row: JsonObject, spellings: Sequence[tuple[str, ...]], layout: str) -> list[str]:
     """The name that each field has in the row; a missing one is a RowError that names the field to rename."""
     names_in_row = [next((name for name in names if name in row), None) for names in spellings]
     missing = [names[0] for names, name in zip(spellings, names_in_row, strict=True) if name is None]

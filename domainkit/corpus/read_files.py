@@ -5,17 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
 from domainkit.corpus.example_layouts import scan_examples
-from domainkit.corpus.jsonl_rows import scan_rows
+from domainkit.corpus.jsonl_rows import NumberedRow, scan_rows
 from domainkit.errors import DataError, Problem
 
 
-def read_rows(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(path: str | Path) -> Iterator[NumberedRow]:
     """(line number from 1, object) for each line of a JSON Lines file in UTF-8; blank lines are skipped.
 
     Raises DataError, at the call, that lists every malformed line.

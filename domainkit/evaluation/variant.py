@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -61,7 +62,7 @@ class Variant(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _family_from_flags(cls, values: Any) -> Any:
+    def _family_from_flags(cls, values: object) -> object:
         if not isinstance(values, dict):
             return values
         family, declared = family_of(values), values.get("family")
@@ -70,7 +71,7 @@ class Variant(BaseModel):
         return {**values, "family": declared or family}
 
 
-def family_of(flags: dict[str, Any]) -> Family:
+def family_of(flags: Mapping[str, object]) -> Family:
     """The family of a variant with these fields. Solved examples in a prompt are prompting, not retrieval."""
     if flags.get("runnable") is not None:
         return "custom"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import torch
 
@@ -29,7 +29,14 @@ from domainkit.models import Quantization
 from domainkit.models.load import load_base
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_file, sha256_lines, staged_folder
-from domainkit.training.heldout import HeldOutComparison, compare_held_out, measure_held_out
+from domainkit.training.heldout import HeldOutComparison, HeldOutScore, compare_held_out, measure_held_out
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdaptedModel
+    from domainkit.training.examples_to_ids import TokenizedExample
 
 Combination = Literal["cat", "svd", "linear", "ties", "dare_linear", "dare_ties"]
 KEEP = 0.5
@@ -102,7 +109,7 @@ def combine(
 
 
 def _check_options(
-    adapters: Sequence[Any], weights: Sequence[float] | None, combination: str, density: float
+    adapters: Sequence[object], weights: Sequence[float] | None, combination: str, density: float
 ) -> list[float]:
     if len(adapters) < 2:
         raise ConfigError("a combination needs two adapters or more", next_step="use merge for a single one")
@@ -138,7 +145,7 @@ def _refuse_special(adapter: Adapter) -> None:
     )
 
 
-def _attach_all(model: Any, names: list[str], origins: list[Origin]) -> Any:
+def _attach_all(model: PreTrainedModel, names: list[str], origins: list[Origin]) -> AdaptedModel:
     from peft import PeftModel
 
     try:
@@ -150,18 +157,20 @@ def _attach_all(model: Any, names: list[str], origins: list[Origin]) -> Any:
         raise AdapterError(
             f"an adapter does not fit the base: {str(e).strip().splitlines()[0]}", where=origins[0].base
         ) from e
-    return host.eval()
+    return cast("AdaptedModel", host.eval())
 
 
-def _measure_one(model: Any, name: str, rendered: Any, pad_id: int) -> Any:
+def _measure_one(model: AdaptedModel, name: str, rendered: list[TokenizedExample], pad_id: int) -> HeldOutScore:
     model.set_adapter(name)
     return measure_held_out(model, rendered, pad_id)
 
 
-def _add(model: Any, names: list[str], shares: list[float], combination: str, density: float, seed: int) -> None:
+def _add(
+    model: AdaptedModel, names: list[str], shares: list[float], combination: str, density: float, seed: int
+) -> None:
     """PEFT's combination as the adapter "default", its scale within its weights."""
     # PEFT copies the first parent's rsLoRA mark, which would scale the result by the root of its rank once more.
-    model.peft_config[names[0]].use_rslora = False
+    cast("LoraConfig", model.peft_config[names[0]]).use_rslora = False
     torch.manual_seed(seed)
     thinned = {"density": density} if combination.startswith(("ties", "dare")) else {}
     try:
@@ -177,8 +186,8 @@ def _add(model: Any, names: list[str], shares: list[float], combination: str, de
         ) from e
 
 
-def _save(model: Any, folder: Path, first: Origin) -> None:
-    config = model.peft_config["default"]
+def _save(model: AdaptedModel, folder: Path, first: Origin) -> None:
+    config = cast("LoraConfig", model.peft_config["default"])
     config.base_model_name_or_path, config.revision = first.base, first.revision
     config.init_lora_weights, config.inference_mode, config.eva_config = True, True, None
     model.save_pretrained(
@@ -187,7 +196,7 @@ def _save(model: Any, folder: Path, first: Origin) -> None:
     (folder / "README.md").unlink(missing_ok=True)
 
 
-def _check_proof(proof: HeldOutComparison, keep: float, parents: list[Any]) -> None:
+def _check_proof(proof: HeldOutComparison, keep: float, parents: list[HeldOutScore]) -> None:
     if proof.holds(keep):
         return
     each = ", ".join(f"{m.nll:.3f}" for m in parents)

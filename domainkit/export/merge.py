@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -45,6 +45,11 @@ from domainkit.models.source import BaseSource
 from domainkit.storage import staged_folder, write_text
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples
 from domainkit.training.heldout import HeldOutComparison, HeldOutScore, compare_held_out, measure_held_out
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 Into = Literal["dequantised", "original", "auto"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -171,7 +176,7 @@ class _Facts:
     origin: Origin
     source: BaseSource
     folder: Path
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     rendered: list[TokenizedExample]
     before: HeldOutScore
     trained: HeldOutScore
@@ -205,7 +210,7 @@ def _work(out: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _is_packed(model: Any) -> bool:
+def _is_packed(model: PreTrainedModel) -> bool:
     return bool(getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False))
 
 
@@ -214,7 +219,7 @@ def _same_as_trained(origin: Origin) -> str:
     return "original" if origin.quantization == "none" else "dequantised"
 
 
-def _write(model: Any, facts: _Facts, folder: Path, dtype: str) -> str:
+def _write(model: AdaptedModel, facts: _Facts, folder: Path, dtype: str) -> str:
     """Merge `model` in place and write it as a plain transformers folder; the number format of its weights."""
     try:
         with peft_warnings_muted():
@@ -234,7 +239,7 @@ def _write(model: Any, facts: _Facts, folder: Path, dtype: str) -> str:
     return str(stored).removeprefix("torch.")
 
 
-def _plain_model(facts: _Facts, name: str) -> Any:
+def _plain_model(facts: _Facts, name: str) -> AdaptedModel:
     """The adapter over unpacked weights: the original ones, or those that quantisation left (dequantised)."""
     loaded = _load(facts.origin, "none")
     if name == "dequantised":
@@ -243,7 +248,7 @@ def _plain_model(facts: _Facts, name: str) -> Any:
 
 
 @torch.no_grad()
-def round_weights(model: Any, quantization: str) -> None:
+def round_weights(model: PreTrainedModel, quantization: str) -> None:
     """Replace the weights that `quantization` (nf4, int8) would pack by the values it would leave, in place."""
     if quantization == "nf4":
         round_to_nf4(model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,6 +23,11 @@ from domainkit.export.target import Exported, ExportJob
 from domainkit.models import Quantization
 from domainkit.models.load import load_base
 from domainkit.storage import sha256_file, staged_folder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from domainkit.adapters.tuned_model import AdaptedModel
 
 EXACT = 1e-3
 """Largest difference of logits, as a share of the largest logit, that counts as none: float32 decompositions leave
@@ -73,11 +78,11 @@ def _check_convertible(config: PeftConfigDict, origin: Origin) -> None:
         raise ConfigError("is plain LoRA already", where=folder, next_step="give it to the server as it is")
 
 
-def _convert(config: PeftConfigDict, origin: Origin, folder: Path) -> torch.nn.Module:
+def _convert(config: PeftConfigDict, origin: Origin, folder: Path) -> AdaptedModel:
     """Write the plain LoRA; the base with the adapter as it was."""
     method = abilities_of(config["peft_type"])
     try:
-        model: torch.nn.Module = method.write_plain_lora(_base(origin), origin.adapter.folder, config, folder)
+        model = method.write_plain_lora(_base(origin), origin.adapter.folder, config, folder)
     except (TypeError, ValueError) as e:
         raise MergeError(
             f"{config['peft_type'].lower()} does not convert to a LoRA of rank {method.lora_rank(config)}: "
@@ -88,7 +93,7 @@ def _convert(config: PeftConfigDict, origin: Origin, folder: Path) -> torch.nn.M
     return model
 
 
-def _base(origin: Origin) -> Any:
+def _base(origin: Origin) -> PreTrainedModel:
     """The base's plain weights; the difference does not depend on how they are rounded."""
     loaded = load_base(origin.base, revision=origin.revision, quantization="none", purpose="infer")
     origin.adapter.check_base(loaded.source.fingerprint, origin.base)
@@ -103,7 +108,7 @@ def _name_base(folder: Path, origin: Origin) -> None:
 
 
 @torch.no_grad()
-def _logits(model: Any) -> torch.Tensor:
+def _logits(model: AdaptedModel) -> torch.Tensor:
     """Logits (1, PROBE, vocabulary) of a fixed sequence of tokens."""
     vocabulary = model.get_input_embeddings().weight.shape[0]
     ids = torch.randint(0, vocabulary, (1, PROBE), generator=torch.Generator().manual_seed(0))

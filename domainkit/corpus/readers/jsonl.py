@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.jsonl_rows import RowError, json_type, parse_id, scan_rows
 from domainkit.errors import DataError, Problem
+from domainkit.messages import JsonObject
 
 _OTHER_NAMES = ("Text", "content", "contents", "body", "passage", "page_content")
 """What other tools call the field "text"."""
@@ -31,7 +31,7 @@ def read_jsonl(path: Path, name: str) -> Iterator[Document]:
     yield from documents
 
 
-def _document(row: dict[str, Any], path: Path, line: int, name: str) -> Document:
+def _document(row: JsonObject, path: Path, line: int, name: str) -> Document:
     _check_text(row)
     return Document(
         text=row["text"],
@@ -43,7 +43,7 @@ def _document(row: dict[str, Any], path: Path, line: int, name: str) -> Document
     )
 
 
-def _check_text(row: dict[str, Any]) -> None:
+def _check_text(row: JsonObject) -> None:
     if "text" not in row:
         other = next((f for f in _OTHER_NAMES if f in row), None)
         fields = ", ".join(f"'{f}'" for f in row) or "none"
