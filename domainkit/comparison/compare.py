@@ -65,9 +65,17 @@ def compare(
     config, needs = parse_options(options), needs_of(variants)
     # 1. read
     inputs = read_inputs(
-        task, config, train=train, corpus=corpus, dev=dev, adapter=adapter, context_adapter=context_adapter,
-        curve=curve, replicas=replicas, will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
-    )  # fmt: skip
+        task,
+        config,
+        train=train,
+        corpus=corpus,
+        dev=dev,
+        adapter=adapter,
+        context_adapter=context_adapter,
+        curve=curve,
+        replicas=replicas,
+        will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
+    )
     # 2. train what is missing
     inputs = train_missing(inputs, needs, fit, out / "adapters")
     # 3. choose variants

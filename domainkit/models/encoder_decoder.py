@@ -19,7 +19,8 @@ from domainkit.messages import JsonObject
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PLAIN_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}"
@@ -68,7 +69,7 @@ class Architecture(ABC):
         """All tokens that come before the answer's first one, from the ids of a prompt."""
 
     @abstractmethod
-    def stacks(self, model: Any) -> list[torch.nn.Module]:
+    def stacks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         """The model's stacks of blocks: its decoder, or its encoder and its decoder."""
 
 
@@ -99,7 +100,7 @@ class DecoderOnly(Architecture):
     def model_prompt(self, ids: Sequence[int]) -> list[int]:
         return list(ids)
 
-    def stacks(self, model: Any) -> list[torch.nn.Module]:
+    def stacks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         return [model.get_decoder()]
 
 
@@ -130,7 +131,7 @@ class EncoderDecoder(Architecture):
     def model_prompt(self, ids: Sequence[int]) -> list[int]:
         return [*ids, self.opening_token_id]
 
-    def stacks(self, model: Any) -> list[torch.nn.Module]:
+    def stacks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         return [model.get_encoder(), model.get_decoder()]
 
 
@@ -149,18 +150,18 @@ def read_architecture(folder: str | Path) -> Architecture:
     return EncoderDecoder(opening)
 
 
-def architecture_of(model: Any) -> Architecture:
+def architecture_of(model: PreTrainedModel | PeftModel) -> Architecture:
     """The architecture of a model in memory, bare or inside PEFT."""
     if getattr(model.config, "is_encoder_decoder", False):
         return EncoderDecoder(model.config.decoder_start_token_id)
     return DecoderOnly()
 
 
-def is_encoder_decoder(model: Any) -> bool:
+def is_encoder_decoder(model: PreTrainedModel | PeftModel) -> bool:
     return isinstance(architecture_of(model), EncoderDecoder)
 
 
-def task_type(model: Any) -> str:
+def task_type(model: PreTrainedModel | PeftModel) -> str:
     """PEFT's name for what the model does."""
     return architecture_of(model).task_type
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,7 +15,7 @@ from domainkit.models.memory import free_bytes
 from domainkit.registry import suggestion
 
 if TYPE_CHECKING:
-    from transformers import BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig, PreTrainedModel
 
 NF4_BLOCK = 64
 """Weights that share one scale, as in QLoRA (arXiv 2305.14314) and as bitsandbytes' default."""
@@ -99,7 +99,7 @@ def bitsandbytes_config(name: Literal["nf4", "int8"], dtype: torch.dtype) -> Bit
     )
 
 
-def quantised_layers(model: Any) -> dict[str, torch.nn.Linear]:
+def quantised_layers(model: PreTrainedModel) -> dict[str, torch.nn.Linear]:
     """The linear layers that bitsandbytes quantises: all but the head, and those that transformers keeps exact (T5's
     `wo`)."""
     head, exact = model.get_output_embeddings(), set(getattr(model, "_keep_in_fp32_modules", None) or ())
@@ -108,7 +108,7 @@ def quantised_layers(model: Any) -> dict[str, torch.nn.Linear]:
 
 
 @torch.no_grad()
-def round_to_nf4(model: torch.nn.Module) -> None:
+def round_to_nf4(model: PreTrainedModel) -> None:
     """Replace every quantised layer's weights by their NF4 values (double quantisation), in place, in their own
     dtype."""
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit

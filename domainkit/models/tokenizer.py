@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from domainkit.errors import BaseModelError
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import read_architecture
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PAD_SPELLINGS = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>")
 
@@ -46,7 +47,7 @@ def _choose_pad_token(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     return [f"the tokenizer has no pad token: padding uses '{tokenizer.pad_token}'"]
 
 
-def set_stop_tokens(model: Any, template: ChatTemplate) -> tuple[tuple[int, ...], list[str]]:
+def set_stop_tokens(model: PreTrainedModel, template: ChatTemplate) -> tuple[tuple[int, ...], list[str]]:
     """Write into the model's configuration which tokens end an answer. Returns (those tokens, notes).
 
     They are the chat template's, the tokenizer's, and those of the model's own configuration that are control tokens.
@@ -76,8 +77,8 @@ def set_stop_tokens(model: Any, template: ChatTemplate) -> tuple[tuple[int, ...]
     return stops, notes
 
 
-def _check_vocabulary(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
-    rows = model.get_input_embeddings().weight.shape[0]
+def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    rows = cast("torch.nn.Embedding", model.get_input_embeddings()).weight.shape[0]
     if len(tokenizer) > rows:
         raise BaseModelError(
             f"the tokenizer has {len(tokenizer)} tokens, the model {rows}",

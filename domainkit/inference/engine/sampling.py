@@ -108,5 +108,12 @@ def _largest_within_top_p(
 
 
 __all__ = [
-    "NEAR_TIE", "Sample", "gumbel_noise", "logit_range", "near_tie_margin", "near_ties", "random_generator", "sample",
-]  # fmt: skip
+    "NEAR_TIE",
+    "Sample",
+    "gumbel_noise",
+    "logit_range",
+    "near_tie_margin",
+    "near_ties",
+    "random_generator",
+    "sample",
+]
