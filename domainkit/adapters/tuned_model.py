@@ -55,7 +55,7 @@ class RowPositions:
     """None: all positions that are not in the cache of the model's own."""
     size: int
     prompt_end: int
-    """Position behind the last token of the prompt."""
+    """Position after the last token of the prompt."""
 
 
 class AdapterModule(torch.nn.Module):

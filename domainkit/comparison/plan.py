@@ -84,7 +84,7 @@ class ComparisonPlan:
 
     def _llm(self, card: Card | None) -> DomainLLM:
         config = self.inputs.config
-        # The card holds a text, of which DomainLLM checks that it is a quantization.
+        # The card has a plain text; DomainLLM checks that it is a quantization.
         trained: Any = card.quantization if card else "auto"
         return DomainLLM(
             base=config.base or (card.base if card else None),

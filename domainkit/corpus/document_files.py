@@ -22,7 +22,7 @@ def scan_documents(path: Path) -> tuple[list[Document], list[Problem]]:
     elif path.suffix.lower() in READERS:
         files, problems = [path], []
     else:
-        what = f"the format '{path.suffix}' is not read" if path.suffix else "has no suffix to tell its format"
+        what = f"the format '{path.suffix}' is not read" if path.suffix else "has no suffix that names its format"
         return [], [Problem(str(path), None, what, f"convert it to one of: {formats()}")]
     documents: list[Document] = []
     for file, name in zip(files, _names(files, path if path.is_dir() else path.parent), strict=True):

@@ -315,7 +315,7 @@ def _card(facts: _Facts, best: str, stored: str, proofs: dict[str, HeldOutCompar
             f"in 4 bits again (quantization=nf4) the NLL is {proof.nf4_nll:.3f}{share}: serve it in 16 bits or more"
         )
     if proof.kept is None:
-        notes.append("the adapter gains nothing on the held-out text: the proof is that both models say the same")
+        notes.append("the adapter gains nothing on the held-out text: the proof is that both models predict the same")
     return MergeCard(
         base=origin.base,
         base_fingerprint=facts.source.fingerprint,

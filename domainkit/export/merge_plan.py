@@ -80,7 +80,7 @@ def check_held_out(held_out: Sequence[Example], adapter: Adapter) -> str:
     fingerprint = sha256_lines(e.training_content for e in held_out)
     if adapter.card is not None and adapter.card.data_fingerprint == fingerprint:
         raise ConfigError(
-            "these are the very examples the adapter was trained on",
+            "these are the examples the adapter was trained on",
             where="--data",
             next_step="give examples it has not seen",
         )

@@ -58,7 +58,7 @@ class ExportTarget(Protocol):
 
 
 def proof_lines(proof: HeldOutComparison, not_taken: Sequence[HeldOutComparison] = ()) -> list[str]:
-    """What held-out text says of the result, and of the candidates that were not taken."""
+    """The measurements on held-out text: of the result, and of the rejected candidates."""
     return [
         f"Held out: {proof.examples} examples, {proof.tokens:,} target tokens.",
         f"Taken: {proof}",

@@ -87,7 +87,7 @@ class ChatTemplate:
         if not whole_text.startswith(prompt_text):
             raise RequestError(
                 "the chat template renders the prompt differently once the answer follows, "
-                "so the answer cannot be told apart",
+                "so the answer cannot be separated from it",
                 next_step="use a base whose template keeps earlier turns as they are",
             )
         return guard.encode(prompt_text), guard.encode(whole_text[len(prompt_text) :])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MIN_GAIN = 0.01
 """Nats per target token below which an adapter counts as teaching nothing about the held-out text."""
 MAX_DRIFT = 0.05
-"""Nats per target token by which a merge may differ where there is no gain to keep a share of."""
+"""Nats per target token by which a merge may differ where the adapter gains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class HeldOutComparison(BaseModel):
 
 
 def share_kept(base: float, adapter: float, merged: float) -> float | None:
-    """Share of the gain from `base` to `adapter` that `merged` has; None when there is no gain to speak of."""
+    """Share of the gain from `base` to `adapter` that `merged` has; None when the adapter hardly gains."""
     return (base - merged) / (base - adapter) if base - adapter >= MIN_GAIN else None
 
 

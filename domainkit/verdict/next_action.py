@@ -16,7 +16,7 @@ from domainkit.verdict.sentences import LEAK_SETS, listed, percent, points, roun
 ENOUGH_TRAIN = 200
 """This many training examples are often enough. With fewer, and no learning curve, the advice is to add more."""
 NOT_WORTH_LABELLING = 20
-"""A difference that needs this many times the questions at hand is reported as too small to show."""
+"""A difference that needs this many times the available questions is reported as too small to show."""
 ENOUGH_HITS = 0.8
 """Hit rate under which retrieval is improved first."""
 UNUSED = 0.2

@@ -116,7 +116,7 @@ def test_a_repeated_id_names_both_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name, what",
-    [("a.pdf", "the format '.pdf' is not read"), ("README", "has no suffix to tell its format")],
+    [("a.pdf", "the format '.pdf' is not read"), ("README", "has no suffix that names its format")],
 )
 def test_an_unknown_format_lists_the_known_ones(tmp_path: Path, name: str, what: str) -> None:
     (tmp_path / name).write_text("x")

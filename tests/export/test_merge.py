@@ -164,7 +164,7 @@ def test_proof_needs_examples_that_are_held_out(adapter: Path, tmp_path: Path) -
     with pytest.raises(ConfigError, match="no held-out examples") as e:
         merge(adapter, tmp_path / "model", [])
     assert "--data held_out.jsonl" in str(e.value)
-    with pytest.raises(ConfigError, match="the very examples the adapter was trained on"):
+    with pytest.raises(ConfigError, match="these are the examples the adapter was trained on"):
         merge(adapter, tmp_path / "model", ROWS)
 
 

@@ -75,11 +75,11 @@ class Method(Protocol):
 
     @classmethod
     def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """(peak learning rate, where it comes from) for a base of so many parameters."""
+        """(peak learning rate, its source) for a base of this many parameters."""
         ...
 
     def attach(self, model: PreTrainedModel) -> AdaptedModel:
-        """The base (weights frozen) with the adapter's fresh, trainable float32 weights: a PeftModel, or alike.
+        """The base (weights frozen) with the adapter's fresh, trainable float32 weights: a PeftModel, or similar.
 
         Raises ConfigError when the method cannot work on this base or quantisation.
         """

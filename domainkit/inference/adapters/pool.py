@@ -283,7 +283,7 @@ class AdapterPool:
 
     def _positions(self, row: PassRow) -> RowPositions:
         if self._has_encoder:
-            # The encoder reads a prompt whole, behind the embeddings of virtual tokens. The decoder is not changed.
+            # The encoder reads a whole prompt after the embeddings of virtual tokens. The decoder is not changed.
             embeddings = row.adapter.virtual_tokens
             n_virtual = len(embeddings) if isinstance(embeddings, torch.Tensor) else 0
             return RowPositions(0, row.n_encoded + n_virtual, row.n_encoded)

@@ -34,7 +34,7 @@ def read_virtual_tokens(model: PreTrainedModel, folder: str, task: int | None) -
     task_ids = None if task is None else torch.tensor([task], device=model.device)
     prompt: Any = host.get_prompt(batch_size=1, task_ids=task_ids)  # embeddings, or a cache of one of several classes
     if isinstance(prompt, torch.Tensor) and is_encoder_decoder(model):
-        # The virtual tokens attend to the prompt too, so the encoder reads them anew with each prompt.
+        # The virtual tokens attend to the prompt too, so the encoder reads them again with each prompt.
         return prompt[0, : host.active_peft_config.num_virtual_tokens].to(model.dtype).clone()
     if isinstance(prompt, torch.Tensor):
         # Embeddings (1, tokens, hidden): the base turns them into keys and values. Prefix tuning has learnt those.
@@ -55,7 +55,7 @@ def task_number(adapter: Adapter, task: str | None, n_tasks: int) -> int:
         raise AdapterError(
             f"holds {n_tasks} tasks ({', '.join(names)}), and none is named",
             where=str(adapter.folder),
-            next_step=f"name one behind the folder: adapter='{adapter.folder}#{names[0]}'",
+            next_step=f"name one after the folder: adapter='{adapter.folder}#{names[0]}'",
         )
     if task in names:
         return names.index(task)

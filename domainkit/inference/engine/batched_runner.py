@@ -59,7 +59,7 @@ class BatchedRunner(SlotAllocator[KVCache]):
         starts = torch.tensor([c.slot.columns(c.start) for c in chunks])  # first column that each chunk writes
         longest, width = int(sizes.max()), int((starts + sizes).max())
         columns = starts[:, None] + torch.arange(longest)  # [rows, longest]
-        # Padding is written behind the end of its row, where the next pass overwrites it.
+        # Padding is written after the end of its row, where the next pass overwrites it.
         ids = torch.tensor([c.tokens + [0] * (longest - len(c.tokens)) for c in chunks], device=device)
         self.cache.reserve(len(self._slots), int(starts.max()) + longest)
         self.cache.select([c.slot.index for c in chunks], columns.to(device), width)

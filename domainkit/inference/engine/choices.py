@@ -101,7 +101,7 @@ class ChoiceSearch:
 
     @property
     def path(self) -> tuple[int, ...] | None:
-        """The tokens behind which logits are needed next; None when the search is done."""
+        """The tokens after which logits are needed next; None when the search is done."""
         return self._current.path if self._current else None
 
     @property
@@ -112,7 +112,7 @@ class ChoiceSearch:
         return sampling.NEAR_TIE * self._largest_range * (2 * self._max_depth - 1)
 
     def observe(self, logits: torch.Tensor) -> None:
-        """Split the current branch by `logits`, float [vocabulary], behind `path`."""
+        """Split the current branch by `logits`, float [vocabulary], after `path`."""
         current = self._current
         assert current is not None
         branch = current.branch
@@ -201,7 +201,7 @@ class ChoiceSequence(Sequence):
         return len(self.prompt) + self._longest
 
     def next_chunk(self) -> Chunk:
-        """What the slot holds of the last branch stays, as far as this branch begins alike."""
+        """The slot keeps the tokens of the last branch that this branch begins with."""
         cached = self.allocated_slot.tokens
         n_common = min(len(cached), len(self.prompt))
         while n_common < min(len(cached), len(self.tokens)) and cached[n_common] == self.tokens[n_common]:

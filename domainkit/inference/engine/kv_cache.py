@@ -69,7 +69,7 @@ class KVCache(Cache):
         self._width = 0
 
     def reserve(self, n_slots: int, n_columns: int) -> None:
-        """Make room for so many slots and columns. What is stored stays, unless no slot is in use."""
+        """Make room for this many slots and columns. What is stored stays, unless no slot is in use."""
         idle, self._idle = self._idle, False
         if n_slots <= self.n_slots and n_columns <= self.n_columns:
             return

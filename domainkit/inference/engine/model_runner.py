@@ -78,7 +78,7 @@ class Executor:
         Returns float [chunks, positions, vocabulary]; row i ends with the logits that chunk i wants.
         """
         self.n_passes += 1
-        # Adapters change the model itself, so they are set for each pass anew.
+        # Adapters change the model itself, so they are set again for each pass.
         self._adapters.enter([chunk.pass_row() for chunk in chunks])
         return runner.forward(chunks)
 

@@ -151,7 +151,7 @@ class PrefixSharing:
                 self._prefixes.insert(leader.adapter.name, tokens, state)
 
     def _compute(self, prefixes: list[tuple[Sequence, int]], token_budget: int) -> list[KVState]:
-        """The state of the first so many tokens of each sequence's prompt."""
+        """The state of that many first tokens of each sequence's prompt."""
         runner = self._isolated
         try:
             slots = [self._isolated_slot(sequence) for sequence, _ in prefixes]

@@ -108,7 +108,7 @@ class Sequence(ABC):
             self.shorten(excess)
 
     def shorten(self, n_tokens: int) -> None:
-        """Use so many positions less. Raises RequestError if that leaves no room for an answer."""
+        """Use this many positions less. Raises RequestError if that leaves no room for an answer."""
         raise RequestError(
             f"it needs {n_tokens} positions more than the base reads, with the adapter's virtual tokens before it",
             next_step="shorten the prompt, or use an adapter without virtual tokens",

@@ -155,7 +155,9 @@ class Transport:
         )
 
     def _broken(self, error: Exception) -> RequestError:
-        return RequestError(f"the answer broke off: {self._clean(error)}", where=self.root, next_step="call it again")
+        return RequestError(
+            f"the answer ended too early: {self._clean(error)}", where=self.root, next_step="call it again"
+        )
 
     def _clean(self, text: object) -> str:
         """`text` without the key, which the server or the library may have repeated."""

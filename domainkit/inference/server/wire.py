@@ -73,7 +73,9 @@ class ServerAnswer:
 
     def _add(self, payload: JsonObject) -> None:
         if payload.get("error"):
-            raise RequestError(f"the server broke the answer off: {error_text(payload)}", next_step="call it again")
+            raise RequestError(
+                f"the server ended the answer too early: {error_text(payload)}", next_step="call it again"
+            )
         self.usage = payload.get("usage") or self.usage
         for choice in payload.get("choices") or ():
             part = choice.get("message") or choice.get("delta") or {}

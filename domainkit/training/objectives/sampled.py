@@ -34,7 +34,7 @@ CURVE = {
 def encode_prompts(
     rows: Sequence[Example], template: ChatTemplate, max_length: int, config: PreferenceConfig
 ) -> list[EncodedRow]:
-    """Each example's prompt as ids; the longest answer must fit behind it."""
+    """Each example's prompt as ids; the longest answer must fit after it."""
     refuse_tools(rows, "sampling answers for a reward")
     encoded, problems = [], []
     for number, row in enumerate(rows):

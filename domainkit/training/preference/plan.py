@@ -34,7 +34,7 @@ LAYOUTS = {
 
 
 def works_for_preferences() -> list[str]:
-    """Names of the methods that can be held to a reference."""
+    """Names of the methods that can be trained with a reference."""
     return [name for name in METHODS if getattr(METHODS.load(name), "works_for_preferences", False)]
 
 
@@ -90,7 +90,7 @@ def check(
         )
     if config.method not in works_for_preferences():
         raise ConfigError(
-            f"{config.method} cannot be held to a reference: it is not tested with preference training",
+            f"{config.method} cannot be trained with a reference: it is not tested with preference training",
             where="method",
             next_step=f"one of: {', '.join(works_for_preferences())}",
         )

@@ -45,7 +45,7 @@ def test_ranks_differ_between_layers_and_meet_the_budget(tiny_base: str, tmp_pat
 
 
 def test_a_run_too_short_to_move_ranks_is_refused(tiny_base: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="1 steps are too few to move ranks in"):
+    with pytest.raises(ConfigError, match="1 steps are too few to redistribute ranks"):
         run(tiny_base, tmp_path / "a", 0.5)  # type: ignore[arg-type]
 
 

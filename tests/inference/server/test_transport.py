@@ -82,7 +82,7 @@ def test_a_late_answer_is_an_error_of_its_request_and_is_not_repeated(address: s
 def test_a_stream_that_breaks_off_is_an_error_without_a_completion(address: str, backend: ServerBackend) -> None:
     fault(address, {"cut": 3})
     pieces = []
-    with pytest.raises(RequestError, match="the answer broke off"):
+    with pytest.raises(RequestError, match="the answer ended too early"):
         for piece in backend.stream(Request(ASK, max_tokens=8)):
             pieces.append(piece)
     assert pieces

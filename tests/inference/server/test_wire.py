@@ -54,7 +54,7 @@ def test_streamed_calls_are_joined_and_invalid_ones_kept_with_a_reason() -> None
 
 
 def test_an_error_in_the_stream_and_an_unknown_finish_are_errors() -> None:
-    with pytest.raises(RequestError, match="broke the answer off: out of memory"):
+    with pytest.raises(RequestError, match="ended the answer too early: out of memory"):
         ServerAnswer(Request(ASK)).add({"error": {"message": "out of memory"}})
     with pytest.raises(RequestError, match="finish_reason None"):
         ServerAnswer(Request(ASK)).completion(0)

@@ -492,7 +492,7 @@ def test_another_run_is_not_gone_on_with(tiny_base: str, tmp_path: Path) -> None
         ({"objective": "dop"}, "unknown objective 'dop'\n  next: did you mean 'dpo'?"),
         ({"objective": "kto"}, "kto learns from marked answers"),
         ({"objective": "grpo", "rows": EXAMPLES, "reward": None}, "grpo needs a reward"),
-        ({"method": "prefix_tuning", "method_options": {}}, "prefix_tuning cannot be held to a reference"),
+        ({"method": "prefix_tuning", "method_options": {}}, "prefix_tuning cannot be trained with a reference"),
         ({"method_options": {"init": "pissa"}}, "leaves no reference"),
         ({"rows": []}, "nothing to train on"),
         ({"reward": "tokenf1"}, "did you mean 'token_f1'?"),

@@ -1,4 +1,4 @@
-"""Bottlenecks: small networks behind, or beside, a block's attention and feed-forward parts."""
+"""Bottlenecks: small networks after, or beside, a block's attention and feed-forward parts."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ Positions = dict[str, tuple[torch.Tensor, torch.Tensor | None]]
 
 
 class Interventions(HookedModule):
-    """Interventions behind blocks, at the first `first` and last `last` positions of each prompt, tied or apart.
+    """Interventions after blocks, at the first `first` and last `last` positions of each prompt, tied or apart.
 
     A prompt of fewer positions than both together has half of them at each end, as in the authors' code. Nothing past
     the prompt is touched: neither the answer in training nor cached steps.
@@ -229,7 +229,7 @@ class Interventions(HookedModule):
 
 
 def n_positions(prompt: int, first: int, last: int) -> tuple[int, int]:
-    """(positions at the beginning, at the end) of a prompt of so many positions."""
+    """(first positions, last positions) of a prompt of this many positions."""
     return min(first, prompt // 2), min(last, prompt // 2)
 
 
@@ -242,7 +242,7 @@ def _drop_without_effect(parts: dict[int, list[str]], top: int, last: int) -> No
             del parts[top]
     if not parts:
         raise ConfigError(
-            "behind the last block, only the prompt's last position has an effect, and last=0 leaves it out",
+            "after the last block, only the prompt's last position has an effect, and last=0 leaves it out",
             where="method.layers",
             next_step="name lower blocks, or set method.last=1",
         )

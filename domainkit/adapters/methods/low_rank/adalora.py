@@ -52,7 +52,7 @@ class AdaLora(Adaptation):
     @model_validator(mode="after")
     def _room(self) -> AdaLora:
         if self.initial_rank is not None and self.initial_rank <= self.rank:
-            raise ValueError(f"must be more than rank={self.rank}, or there is no rank to move")
+            raise ValueError(f"must be more than rank={self.rank}, or no rank can be removed")
         if self.warmup + self.final >= 1:
             raise ValueError("warmup and final leave no steps in which ranks may fall: their sum must be under 1")
         return self
@@ -117,7 +117,7 @@ class AdaLora(Adaptation):
         config.tinit, config.tfinal = int(self.warmup * steps), int(self.final * steps)
         if steps - config.tfinal - config.tinit < 2:
             raise ConfigError(
-                f"{steps} steps are too few to move ranks in",
+                f"{steps} steps are too few to redistribute ranks",
                 where="method",
                 next_step="train for more epochs, use a smaller batch_size, or method=lora",
             )
@@ -149,7 +149,7 @@ class AdaLora(Adaptation):
         allocator.pattern = pattern or getattr(allocator, "pattern", None)
 
     def state(self, model: AdaptedModel) -> dict[str, torch.Tensor]:
-        """Moving averages of the importance, and the ranks at hand."""
+        """Moving averages of the importance, and the current ranks."""
         import torch
 
         allocator = _allocator(model)

@@ -66,7 +66,7 @@ class MixedLora:
         self.restack()
 
     def restack(self) -> None:
-        """Make the stacks anew, after an adapter was added or removed."""
+        """Rebuild the stacks after an adapter was added or removed."""
         for layer in self._hooks:
             if len(layer.lora_A) > 1 and _can_be_stacked(layer):
                 self._stacks[layer] = LoraStack(layer)
