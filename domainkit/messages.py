@@ -21,7 +21,7 @@ from domainkit.registry import suggestion
 CALL_OPEN = "<tool_call>"
 CALL_CLOSE = "</tool_call>"
 BARE_CALL = '{"name"'
-"""How a call starts that stands without its markers."""
+"""How a call without its markers starts."""
 
 Role = Literal["system", "user", "assistant", "tool"]
 JsonObject = dict[str, Any]

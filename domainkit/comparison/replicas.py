@@ -42,7 +42,7 @@ def _check(replica: Adapter, adapter: Adapter, others: Sequence[Adapter]) -> Non
         )
     if seed_of(replica) in map(seed_of, (adapter, *others)):
         raise AdapterError(
-            f"was trained with seed {seed_of(replica)}, as another of the adapters given",
+            f"was trained with seed {seed_of(replica)}, like another given adapter",
             where=str(replica.folder),
             next_step="train it with seed=N, another N for each",
         )

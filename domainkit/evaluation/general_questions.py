@@ -1,4 +1,4 @@
-"""General questions and general text, asked of the base and of the adapter: forgetting is measured on them.
+"""General questions and general text, put to the base and to the adapter: forgetting is measured on them.
 
 A file of questions has one {"question", "choices", "answer"} a line, and "id" and "source" where known. The score of a
 choice is its log-likelihood as the assistant's answer to the question. This is faster than a written answer, and less

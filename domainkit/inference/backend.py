@@ -112,6 +112,6 @@ class Backend(Protocol):
         ...
 
     def identity(self, adapter: str | None = None) -> JsonObject:
-        """What makes this model's answers its own, for cache keys and records: base, revision, quantisation, template
+        """What determines this model's answers, for cache keys and records: base, revision, quantisation, template
         hash, and the hash of the adapter's weights. Must not load weights."""
         ...

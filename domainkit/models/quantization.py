@@ -27,7 +27,7 @@ Chosen = Literal["nf4", "int8", "none"]
 
 @dataclass(frozen=True, slots=True)
 class QuantizationChoice:
-    """How a base's weights are held in memory."""
+    """How a base's weights are stored in memory."""
 
     name: Chosen
     packed: bool

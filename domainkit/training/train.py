@@ -204,7 +204,8 @@ def _far_rate(method: Method, rate: float | None) -> str | None:
         return None
     usual, source = method.default_learning_rate()
     return (
-        f"learning_rate={rate:g} is far from what is known to work for {method.kind}, {published[0]:g} to {published[1]:g}: "
+        f"learning_rate={rate:g} is far from what is known to work for {method.kind}, "
+        f"{published[0]:g} to {published[1]:g}: "
         f"its default is {usual:g} ({source})"
     )
 

@@ -54,7 +54,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def forgetting_sentence(f: Forgetting) -> str:
-    """The change of general knowledge, and what the gate says of it."""
+    """The change of general knowledge, and the result of the gate."""
     d = f.difference
     change = f"{'lost' if d.value < 0 else 'gained'} {100 * abs(d.value):.1f} points"
     change = change if abs(d.value) >= 5e-4 else "changed nothing"

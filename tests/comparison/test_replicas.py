@@ -99,7 +99,7 @@ def test_fit_seeds_without_an_adapter_to_train_are_refused_before_training(
     [
         (["shorter"], "is not a replica of .*seed0: epochs is 1.0, not 15.0"),
         (["other"], "it was trained on other rows"),
-        (["seed1", "twin"], "was trained with seed 1, as another of the adapters given"),
+        (["seed1", "twin"], "was trained with seed 1, like another given adapter"),
         (["missing"], "no such adapter folder"),
     ],
 )

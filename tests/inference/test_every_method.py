@@ -184,7 +184,7 @@ def test_a_task_must_be_named_and_known(backend: LocalBackend, folders: dict[str
     assert f"adapter='{folders['multitask']}#0'" in str(caught.value)
     with pytest.raises(AdapterError, match="has no task '2'"):
         backend.complete([ask("x", adapter=folders["multitask"] + "#2")])
-    with pytest.raises(AdapterError, match="holds no tasks, and the task 'a' is asked for"):
+    with pytest.raises(AdapterError, match="has no tasks, but the task 'a' is requested"):
         backend.complete([ask("x", adapter=folders["red"] + "#a")])
     one, two = (backend.complete([ask("x", adapter=folders[f"multitask#{i}"])])[0] for i in (0, 1))
     assert one.text != two.text

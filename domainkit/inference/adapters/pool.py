@@ -183,7 +183,7 @@ class AdapterPool:
         abilities = abilities_of(values["peft_type"])
         if task is not None and not abilities.n_tasks(values):
             raise AdapterError(
-                f"holds no tasks, and the task '{task}' is asked for", where=folder, next_step=f"use {folder}"
+                f"has no tasks, but the task '{task}' is requested", where=folder, next_step=f"use {folder}"
             )
         # No other adapter may change the base while this one is read.
         self.enter([PassRow()])

@@ -1,1 +1,1 @@
-"""Answers held to a JSON schema, a regular expression or tool calls."""
+"""Answers limited to a JSON schema, a regular expression or tool calls."""

@@ -69,7 +69,7 @@ class EngineAttention:
             raise RuntimeError(f"{shared.layers_done} of {self._n_layers} layers have read the shared prefixes")
 
     def close(self) -> None:
-        """Give the model its own attention back."""
+        """Restore the model's own attention."""
         if self._installed:
             self._model.set_attn_implementation("sdpa")
 
