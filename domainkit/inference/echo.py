@@ -15,8 +15,8 @@ from domainkit.messages import JsonObject, Message, ToolCall, new_call_id, tool_
 class EchoBackend:
     """A Backend that repeats the last user turn, word by word. A token is a word with the blank before it.
 
-    It is deterministic. `stop` and `max_tokens` end the answer. `choices` gives the choice that the turn mentions, else the
-    first. A forced tool call has empty arguments. A JSON schema or a regular expression is a RequestError.
+    It is deterministic. `stop` and `max_tokens` end the answer. `choices` gives the choice that the turn mentions,
+    else the first. A forced tool call has empty arguments. A JSON schema or a regular expression is a RequestError.
     """
 
     def __init__(self, base: str = "echo", **ignored: object) -> None:

@@ -119,8 +119,8 @@ class LocalBackend:
         return cast(list[Completion], results)  # with return_errors, exceptions are among them
 
     def submit(self, request: Request) -> Future[Completion]:
-        """The answer as a Future; cancelling it frees its slot. Its done-callbacks run on the model's thread, where only
-        `submit` may be called."""
+        """The answer as a Future; cancelling it frees its slot. Its done-callbacks run on the model's thread, where
+        only `submit` may be called."""
         result = ResultStream[Completion]()
         self.engine().submit([self._sequence(request, result)])
         return result.future
@@ -167,7 +167,8 @@ class LocalBackend:
         return identity
 
     def resolved_quantization(self) -> str:
-        """What "auto" became. It is decided once, by the memory that is free then: a cache key must name one set of weights."""
+        """What "auto" became. It is decided once, by the memory that is free then: a cache key must name one set of
+        weights."""
         with self._loading:
             if self.quantization == "auto":
                 self.quantization = plan_quantization(self.base, revision=self.revision, device=self.device)

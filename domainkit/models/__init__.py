@@ -1,4 +1,5 @@
-"""Base models: where one comes from, how it is loaded, how conversations become its token ids. No training, no serving."""
+"""Base models: where one comes from, how it is loaded, how conversations become its token ids. No training, no
+serving."""
 
 from typing import Literal
 

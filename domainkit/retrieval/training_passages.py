@@ -23,9 +23,9 @@ def training_passages(
 ) -> list[list[Passage]]:
     """For each example `retriever.k` passages, as retrieval ranks them.
 
-    Of the examples that name their documents (`doc_ids`), a share `gold_share` gets a passage of these documents: where the
-    retriever did not find one, it replaces a random passage. The other examples get distractors only. An example without
-    `doc_ids` keeps what the retriever found.
+    Of the examples that name their documents (`doc_ids`), a share `gold_share` gets a passage of these documents:
+    where the retriever did not find one, it replaces a random passage. The other examples get distractors only. An
+    example without `doc_ids` keeps what the retriever found.
     Raises ConfigError for a share outside 0 to 1, or when the corpus has none of the documents that the examples name.
     """
     if not 0 <= gold_share <= 1:

@@ -1,4 +1,5 @@
-"""Attention over a packed row, segment by segment: the common prefix once, then each example with the prefix and itself.
+"""Attention over a packed row, segment by segment: the common prefix once, then each example with the prefix and
+itself.
 
 A mask over the whole row gives the same numbers, but its cost grows with the square of the row; this grows with the
 squares of the examples.

@@ -1,4 +1,5 @@
-"""TrainConfig and PreferenceConfig: everything that decides an adapter. Torch-free, frozen; a typo is an error that names the near field.
+"""TrainConfig and PreferenceConfig: everything that decides an adapter. Torch-free, frozen; a typo is an error that
+names the near field.
 
 Each option's meaning is written once, under its field; `domainkit train --help`, the schema and the docs are made from
 it.
@@ -27,8 +28,8 @@ OPTIONAL_FIELDS = ("optimizer", "report_to")
 
 
 class AdapterConfig(BaseModel):
-    """What every way to train an adapter needs to know. `method_options` are the method's own (rank, alpha, …), checked by the
-    method's config."""
+    """What every way to train an adapter needs to know. `method_options` are the method's own (rank, alpha, …),
+    checked by the method's config."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -57,8 +58,8 @@ class AdapterConfig(BaseModel):
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third slower."""
     optimizer: Optimizer = "adamw"
-    """adamw (fused), adamw_8bit, paged_adamw_8bit or paged_adamw_32bit (bitsandbytes; pages move to main memory when the
-    GPU is full), adafactor, or sgd."""
+    """adamw (fused), adamw_8bit, paged_adamw_8bit or paged_adamw_32bit (bitsandbytes; pages move to main memory when
+    the GPU is full), adafactor, or sgd."""
     seed: int = 0
     """Seeds initial weights, order of examples, dropout and sampled answers."""
     save_every: int = Field(50, ge=1)

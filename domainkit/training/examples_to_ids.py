@@ -114,7 +114,7 @@ def tokenize_documents(
         raise ConfigError(
             "an encoder-decoder learns answers to prompts, and raw documents hold neither",
             where="documents",
-            next_step="train on examples (questions about the documents, or their beginnings and ends), or a decoder-only base",
+            next_step="train on examples made from the documents, or use a decoder-only base",
         )
     tokenizer = template.tokenizer
     stop = tokenizer.eos_token_id

@@ -79,8 +79,9 @@ class HeldOutComparison(BaseModel):
     def __str__(self) -> str:
         kept = "the adapter gains nothing here" if self.kept is None else f"{self.kept:.1%} of the tune is kept"
         return (
-            f"NLL {self.merged_nll:.3f} merged ({self.candidate}), {self.adapter_nll:.3f} as trained, {self.base_nll:.3f}"
-            f" base; {kept}; the same next token at {self.agreement:.1%} of {self.tokens:,} target tokens"
+            f"NLL {self.merged_nll:.3f} merged ({self.candidate}), {self.adapter_nll:.3f} as trained, "
+            f"{self.base_nll:.3f} base; {kept}; "
+            f"the same next token at {self.agreement:.1%} of {self.tokens:,} target tokens"
         )
 
 

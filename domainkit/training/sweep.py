@@ -60,8 +60,8 @@ class Grid(BaseModel):
     choose_by: Literal["score", "loss"] = "score"
     """What the winner is chosen by on the development part: the task's metric, or the loss per target token."""
     general_text: str | None = None
-    """Text, Markdown or JSON Lines of the world outside the domain, for the table's forgetting: bits per byte (lower predicts
-    better) that an adapter adds to the base's on it. Left out, forgetting is not measured."""
+    """Text, Markdown or JSON Lines of the world outside the domain, for the table's forgetting: bits per byte (lower
+    predicts better) that an adapter adds to the base's on it. Left out, forgetting is not measured."""
     grid: tuple[dict[str, Any], ...] = Field(min_length=1)
     """Settings of `domainkit train`; where a value is a list, each of its entries is tried, all combinations of a
     table.
@@ -116,7 +116,8 @@ def parse_grid(values: JsonObject) -> Grid:
         raise ConfigError(
             "; ".join(validation_error_text(error, Grid) for error in e.errors()),
             where="--sweep",
-            next_step='a sweep file holds tokens = 50000 and tables [[grid]] such as method = "lora", learning_rate = [2e-4, 1e-3]',
+            next_step="a sweep file holds tokens = 50000 and tables [[grid]] "
+            'such as method = "lora", learning_rate = [2e-4, 1e-3]',
         ) from e
 
 

@@ -205,8 +205,7 @@ def _far_rate(method: Method, rate: float | None) -> str | None:
     usual, source = method.default_learning_rate()
     return (
         f"learning_rate={rate:g} is far from what is known to work for {method.kind}, "
-        f"{published[0]:g} to {published[1]:g}: "
-        f"its default is {usual:g} ({source})"
+        f"{published[0]:g} to {published[1]:g}: its default is {usual:g} ({source})"
     )
 
 

@@ -1,7 +1,7 @@
 """A request's constraint as grammar text for llguidance: JSON schema, regular expression, tool calls. Pure strings.
 
-Syntax: llguidance's Lark dialect (guidance-ai/llguidance, docs/syntax.md). A `%json` rule holds a JSON schema. Tool calls
-are written as `domainkit.messages` reads them.
+Syntax: llguidance's Lark dialect (guidance-ai/llguidance, docs/syntax.md). A `%json` rule holds a JSON schema. Tool
+calls are written as `domainkit.messages` reads them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 from domainkit.errors import RequestError
 from domainkit.messages import CALL_CLOSE, CALL_OPEN, JsonObject, function_of, tool_name
 
-# One fixed spacing, that of json.dumps: models write it most often, and a small model cannot fill its tokens with blanks.
+# One fixed spacing, that of json.dumps: models write it most often, and a small model cannot fill its tokens with
+# blanks.
 SPACING = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 _SCHEMA_MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
@@ -32,7 +33,8 @@ def call_grammar(tools: Sequence[JsonObject]) -> str:
 
 
 def auto_grammar(tools: Sequence[JsonObject], schema: JsonObject | None = None) -> str:
-    """Free text, or free text and then calls. With `schema`, one JSON value of it is written in place of the free text."""
+    """Free text, or free text and then calls. With `schema`, one JSON value of it is written in place of the free
+    text."""
     more = f"({_quoted(chr(10) + CALL_OPEN)} call)*"
     if schema is not None:
         return f"start: answer | {_quoted(CALL_OPEN)} call {more}\nanswer: {_json_rule(schema)}\n{_call_rules(tools)}"
@@ -100,8 +102,8 @@ def _closed(schema: JsonObject) -> JsonObject:
     """`schema` with its objects limited to the properties they list.
 
     By default JSON schema allows any further property, and a small model continues to invent them. The limited schema
-    allows a subset, so every answer fits the original schema too. Schemas that intersect are left as they are: each would
-    forbid the other's properties.
+    allows a subset, so every answer fits the original schema too. Schemas that intersect are left as they are: each
+    would forbid the other's properties.
     """
     if any(_intersects(s) for s in _subschemas(schema)):
         return schema

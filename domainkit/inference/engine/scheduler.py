@@ -41,13 +41,16 @@ TOKEN_BUDGET = 4096
 MIN_TOKEN_BUDGET = 64
 """Tokens of a pass that a machine short of memory still tries."""
 QUIET_SECONDS = 0.004
-"""An idle engine starts after this time without a new request: callers that come together then share their first pass."""
+"""An idle engine starts after this time without a new request: callers that come together then share their
+first pass."""
 MAX_QUIET_SECONDS = 0.25
-"""It starts after this time at the latest, although requests still come: writing the prompts of a batch takes a while."""
+"""It starts after this time at the latest, although requests still come: writing the prompts of a batch takes
+a while."""
 REST_SECONDS = 1.0
 """After this time without work, the KV cache's memory is freed. Sooner, the next request would allocate it again."""
 MAX_SEQUENCES_TO_KEEP = 4
-"""With at most this many running sequences, the state of a finished one is kept for the next turn of its conversation."""
+"""With at most this many running sequences, the state of a finished one is kept for the next turn of its
+conversation."""
 
 
 class Scheduler:

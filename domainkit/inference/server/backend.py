@@ -1,8 +1,8 @@
 """Server backend: answers from an OpenAI-compatible server, vLLM above all.
 
-An adapter is the server's `model=` name (vLLM's convention). The chat template and the tokenizer are the server's own: so a
-text that spells a control token is encoded as the server decides. Loading adapters at runtime and scoring are extensions
-of vLLM.
+An adapter is the server's `model=` name (vLLM's convention). The chat template and the tokenizer are the server's own:
+so a text that spells a control token is encoded as the server decides. Loading adapters at runtime and scoring are
+extensions of vLLM.
 """
 
 from __future__ import annotations

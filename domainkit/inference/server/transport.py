@@ -105,7 +105,8 @@ class Transport:
         raise AssertionError("unreachable")
 
     def _wait(self, attempt: int, retry_after: str | None, seconds_left: float) -> None:
-        """Before the next attempt: as long as the server says, else 0.25 s doubling to 8 s, less up to half at random."""
+        """Before the next attempt: as long as the server says, else 0.25 s doubling to 8 s, less up to half at
+        random."""
         pause = min(8.0, 0.25 * 2**attempt) * random.uniform(0.5, 1.0)
         if retry_after is not None and retry_after.replace(".", "", 1).isdigit():
             pause = min(float(retry_after), 60.0)

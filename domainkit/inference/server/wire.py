@@ -1,5 +1,5 @@
-"""Wire format: a Request and its answer in OpenAI's chat format, with vLLM's extensions (docs.vllm.ai, v0.12 and later).
-Pure."""
+"""Wire format: a Request and its answer in OpenAI's chat format, with vLLM's extensions (docs.vllm.ai, v0.12 and
+later). Pure."""
 
 from __future__ import annotations
 

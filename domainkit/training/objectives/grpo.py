@@ -17,8 +17,9 @@ class Trainer(TrlOverrides, GRPOTrainer):
 
 
 class Grpo(Sampling):
-    """Advantage (r − mean) / standard deviation within the group; the loss is a mean over all tokens of the batch (DAPO, arXiv
-    2503.14476: the paper's mean per answer prefers short right and long wrong ones), plus β times the KL of each token."""
+    """Advantage (r − mean) / standard deviation within the group; the loss is a mean over all tokens of the batch
+    (DAPO, arXiv 2503.14476: the paper's mean per answer prefers short right and long wrong ones), plus β times the KL
+    of each token."""
 
     beta: ClassVar[float] = 0.04
     beta_source: ClassVar[str] = "GRPO's (arXiv 2402.03300, section 4.2); TRL's default of 0 holds the model to nothing"

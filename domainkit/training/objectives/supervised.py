@@ -23,7 +23,8 @@ CHUNK = 512
 
 
 def supervised_loss(model: AdaptedModel, one: MicroBatch) -> torch.Tensor:
-    """Sum of the cross-entropy over the pass's supervised tokens, in nats. Divide by the optimizer batch's supervised tokens.
+    """Sum of the cross-entropy over the pass's supervised tokens, in nats. Divide by the optimizer batch's supervised
+    tokens.
 
     Few positions go through the model's own forward, so its logit scaling and capping apply. Many go through the head
     in chunks that are recomputed in the backward pass, after checking that the head alone gives the model's logits.

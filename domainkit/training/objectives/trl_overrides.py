@@ -244,15 +244,16 @@ class Watch(TrainerCallback):
         if not all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in trained.values()):
             checkpoint = last_checkpoint(self.trainer.plan.work)
             raise TrainingError(
-                f"the gradient is not a number at step {step} of {state.max_steps} (learning rate {config.learning_rate:g}); "
-                "the weights before it are "
+                f"the gradient is not a number at step {step} of {state.max_steps} "
+                f"(learning rate {config.learning_rate:g}); the weights before it are "
                 + (f"kept in {checkpoint}" if checkpoint else "not saved: there was no checkpoint yet"),
                 next_step=f"try half the learning rate ({config.learning_rate / 2:g}), or a lower max_grad_norm",
             )
         absent = [name for name, p in trained.items() if p.grad is None]
         if absent:
             raise TrainingError(
-                f"{len(absent)} of {len(trained)} adapter tensors got no gradient, so they would never learn: {absent[0]}",
+                f"{len(absent)} of {len(trained)} adapter tensors got no gradient, "
+                f"so they would never learn: {absent[0]}",
                 next_step="choose other target layers, or turn gradient_checkpointing off",
             )
 
@@ -292,13 +293,14 @@ class Watch(TrainerCallback):
             limit = self.trainer.plan.config.max_new_tokens
             raise TrainingError(
                 f"no sampled answer ended within max_new_tokens={limit} in {enough} steps, so none was scored",
-                next_step="raise max_new_tokens, start from an adapter that ends its answers, or set score_unfinished=true",
+                next_step="raise max_new_tokens, start from an adapter that ends its answers, "
+                "or set score_unfinished=true",
             )
         if all(step["tied"] == 1 for step in curve):
             raise TrainingError(
                 f"the reward did not distinguish answers in {enough} steps: all answers to a prompt scored the same",
-                next_step="use a finer reward (token_f1 instead of exact_match), a larger group, or start from an adapter "
-                "that is sometimes right",
+                next_step="use a finer reward (token_f1 instead of exact_match), a larger group, "
+                "or start from an adapter that is sometimes right",
             )
 
 

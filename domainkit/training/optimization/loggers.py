@@ -46,7 +46,8 @@ def check_loggers(names: Sequence[str]) -> None:
 
 @contextmanager
 def open_loggers(config: AdapterConfig, out: Path) -> Iterator[Callable[[Progress], None]]:
-    """Yields a callback that logs every step. Files, where a logger writes any, go to the folder `runs` beside `out`."""
+    """Yields a callback that logs every step. Files, where a logger writes any, go to the folder `runs` beside
+    `out`."""
     trackers = [_start(name, out) for name in config.report_to]
     for tracker in trackers:
         tracker.store_init_configuration(_flat(config.model_dump()))

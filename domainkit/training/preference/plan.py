@@ -161,8 +161,8 @@ def make_plan(config: PreferenceConfig, objective: type[Objective], rows: int, w
     per_pass = next((n for n in range(min(most, batch), objective.least - 1, -1) if batch % n == 0), None)
     if per_pass is None:
         raise ConfigError(
-            f"{config.objective} needs {objective.least} rows or more in each micro-batch, and batch_size={batch} cannot"
-            f" be split into equal micro-batches of {objective.least} to {most} rows",
+            f"{config.objective} needs {objective.least} rows or more in each micro-batch, "
+            f"and batch_size={batch} cannot be split into equal micro-batches of {objective.least} to {most} rows",
             where="batch_size",
             next_step="use an even batch_size, or raise rows_per_pass",
         )

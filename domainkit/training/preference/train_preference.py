@@ -1,4 +1,5 @@
-"""train_preference(): pairs, marked answers or a reward in, adapter folder out. TRL trains; the model is held to a reference.
+"""train_preference(): pairs, marked answers or a reward in, adapter folder out. TRL trains; the model is held to a
+reference.
 
 The reference is the base with the adapter switched off: no second copy of any weight. When training starts from an
 adapter, the reference is a frozen copy of that adapter's few weights, beside the adapter that is trained.
