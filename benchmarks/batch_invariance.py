@@ -86,7 +86,7 @@ def answer(backend: LocalBackend, requests: Sequence[Request]) -> list[list[int]
     engine = backend.engine()
     engine.prefixes.clear()
     results = [ResultStream[Completion]() for _ in requests]
-    sequences = [backend._row(request, result) for request, result in zip(requests, results, strict=True)]
+    sequences = [backend._sequence(request, result) for request, result in zip(requests, results, strict=True)]
     engine.submit(sequences)
     for result in results:
         result.future.result()

@@ -55,9 +55,9 @@ def test_two_runs_make_one_page(run_folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "no run is named"),
-        (["RUN", "--compare", "RUN", "RUN"], "--compare takes its two runs and no other"),
-        (["RUN", "--out", "x.html"], "--out goes with --compare"),
+        ([], "the run is missing"),
+        (["RUN", "--compare", "RUN", "RUN"], "--compare needs two runs and no other argument"),
+        (["RUN", "--out", "x.html"], "--out can be used only with --compare"),
         (["RUN", "--prices", "none.toml"], "cannot be read"),
     ],
 )
@@ -72,4 +72,4 @@ def test_several_comparisons_have_no_one_table(tmp_path: Path, label_results: Re
     Portfolio(title="Both", comparisons=(label_results,)).save(tmp_path / "results.json")
     code, _, err = report(tmp_path, "--csv", tmp_path / "out.csv")
     assert code == 2
-    assert "--csv takes the questions of one comparison" in err
+    assert "--csv writes the questions of one comparison" in err

@@ -72,7 +72,7 @@ def test_greedy_ids_are_those_of_generate(engine: LocalBackend) -> None:
     answers = engine.complete(requests)
     engine.engine().pool.enter([PassRow(NO_ADAPTER)])
     for request, answer in zip(requests, answers, strict=True):
-        prompt = torch.tensor([engine._prompt(request)])
+        prompt = torch.tensor([engine.prompt_ids(request)])
         out = engine.engine().model.generate(
             input_ids=prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=16, do_sample=False
         )
