@@ -27,6 +27,12 @@ def export(
     ] = None,
 ) -> None:
     """Take adapters to a server: the command that serves them, or an adapter as a plain LoRA that servers load."""
+    targets = {"--to": to is not None, "--server": server, "--plain-lora": plain_lora is not None}
+    if sum(targets.values()) > 1:
+        names = " and ".join(name for name, given in targets.items() if given)
+        raise ConfigError(f"{names} name different targets", next_step="choose one of them")
+    if plain_lora is not None and out is not None:
+        raise ConfigError("--plain-lora names the folder already", where="--out", next_step="leave --out out")
     if plain_lora is not None:
         to, out = "plain-lora", plain_lora
     elif server:
@@ -40,8 +46,10 @@ def export(
     target = EXPORTS.load(to)
 
     from domainkit.corpus.read_files import read_examples
-    from domainkit.export.target import ExportJob
+    from domainkit.export.target import ExportJob, check_used
 
     held_out = read_examples(data) if data is not None else ()
-    for line in target(ExportJob(tuple(adapters), out, base=base, held_out=held_out)).lines:
+    job = ExportJob(tuple(adapters), out, base=base, held_out=held_out)
+    check_used(target, job)
+    for line in target(job).lines:
         typer.echo(line)

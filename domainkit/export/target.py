@@ -57,6 +57,16 @@ class ExportTarget(Protocol):
     def __call__(self, job: ExportJob) -> Exported: ...
 
 
+def check_used(target: ExportTarget, job: ExportJob) -> None:
+    """Raises ConfigError for an option that the target does not use: what a user gives is never ignored silently.
+
+    A target names the optional fields of ExportJob that it does not use in its attribute `unused`.
+    """
+    for field, option in (("out", "--out"), ("held_out", "--data")):
+        if field in getattr(target, "unused", ()) and getattr(job, field):
+            raise ConfigError("this target does not use it", where=option, next_step=f"leave {option} out")
+
+
 def proof_lines(proof: HeldOutComparison, not_taken: Sequence[HeldOutComparison] = ()) -> list[str]:
     """The measurements on held-out text: of the result, and of the rejected candidates."""
     return [
@@ -66,4 +76,4 @@ def proof_lines(proof: HeldOutComparison, not_taken: Sequence[HeldOutComparison]
     ]
 
 
-__all__ = ["ExportJob", "ExportTarget", "Exported", "proof_lines"]
+__all__ = ["ExportJob", "ExportTarget", "Exported", "check_used", "proof_lines"]

@@ -67,6 +67,9 @@ def export_vllm(job: ExportJob) -> Exported:
     return Exported((serve_command(job.base, job.adapters, quantization=job.quantization),))
 
 
+export_vllm.unused = ("out", "held_out")  # type: ignore[attr-defined]
+
+
 def _only(what: str, values: set[str], default: str | None = None) -> str:
     if len(values) == 1:
         return values.pop()

@@ -99,6 +99,9 @@ def test_export_prints_the_vllm_command(work: dict[str, Path]) -> None:
     assert done.stdout.startswith("vllm serve ")
     assert "--enable-lora" in done.stdout
     assert domainkit("export", work["adapter"]).returncode == 2
+    both = domainkit("export", "--server", "--to", "merged", work["adapter"])
+    assert both.returncode == 2
+    assert "--to and --server name different targets" in both.stderr
 
 
 TRAIN, COMPARE = "train", "compare"

@@ -11,7 +11,7 @@ from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError, DomainkitError
 from domainkit.export import EXPORTS
-from domainkit.export.target import ExportJob
+from domainkit.export.target import ExportJob, check_used
 from domainkit.models.load import load_base
 from domainkit.training.config import TrainConfig
 from domainkit.training.train import train
@@ -89,3 +89,12 @@ def test_a_target_overwrites_nothing_of_others(name: str, adapters: dict[str, Pa
         EXPORTS.load(name)(ExportJob((adapters[METHODS[name]],), held_out=HELD_OUT))
     with pytest.raises(ConfigError, match="one adapter at a time"):
         EXPORTS.load(name)(ExportJob((adapters["lora"], adapters["loha"]), tmp_path / "new", held_out=HELD_OUT))
+
+
+@pytest.mark.parametrize(
+    ("name", "job"),
+    [("vllm", {"out": Path("x")}), ("vllm", {"held_out": HELD_OUT}), ("plain-lora", {"held_out": HELD_OUT})],
+)
+def test_what_a_target_does_not_use_is_refused(name: str, job: dict[str, object], adapters: dict[str, Path]) -> None:
+    with pytest.raises(ConfigError, match="does not use it"):
+        check_used(EXPORTS.load(name), ExportJob((adapters["lora"],), **job))
