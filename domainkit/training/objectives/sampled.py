@@ -40,8 +40,10 @@ def encode_prompts(
     for number, row in enumerate(rows):
         ids = encode_prompt(row, template)
         if len(ids) + config.max_new_tokens > max_length:
-            limit = f"more than {max_length}"
-            what = f"its prompt of {len(ids)} tokens and max_new_tokens={config.max_new_tokens} are {limit}"
+            what = (
+                f"its prompt of {len(ids)} tokens and an answer of max_new_tokens={config.max_new_tokens}"
+                f" are more than {max_length}"
+            )
             problems.append(row.problem(what, "shorten the row, or lower max_new_tokens"))
         # TRL expects a text as the prompt: it gets the row's number, and asks for that row's ids.
         encoded.append({"prompt": str(number), "ids": ids})
