@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
+from domainkit.corpus.chunk import document_id
 from domainkit.evaluation.answers_on_disk import Row
 from domainkit.evaluation.metrics import BatchMetric, CorpusMetric, MetricSet
 from domainkit.evaluation.task import Sample, Task, clusters_of
@@ -158,16 +159,10 @@ def _retrieval(task: Task, rows: Rows) -> dict[str, Estimate]:
     if not k or not any(s.doc_ids for s in task.samples):
         return {}
     hits = [
-        float(any(_document_of(p.id, s.doc_ids) for p in r.passages)) if s.doc_ids and r else None
+        float(any({p.id, document_id(p.id)} & {*s.doc_ids} for p in r.passages)) if s.doc_ids and r else None
         for s, r in zip(task.samples, rows, strict=True)
     ]
     return {f"{HIT}{k}": estimate(hits, clusters=clusters_of(task.samples))}
-
-
-def _document_of(passage: str, documents: Sequence[str]) -> bool:
-    """Whether the passage is one of these documents or a chunk of it: the chunk's id is the document's, "#" and a
-    number."""
-    return passage in documents or passage.split("#")[0] in documents
 
 
 def _usage(rows: Sequence[Row]) -> Usage:

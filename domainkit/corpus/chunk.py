@@ -45,6 +45,12 @@ def chunk(documents: Iterable[Document], size: int = CHUNK_WORDS, overlap: int =
     return [passage for document in documents for passage in _split(document, size, overlap)]
 
 
+def document_id(passage_id: str) -> str:
+    """The id of the document that a passage of `chunk` is part of; another id stays as it is."""
+    document, mark, number = passage_id.rpartition("#")
+    return document if mark and number.isdecimal() else passage_id
+
+
 def count_words(text: str) -> int:
     """The words that `chunk` counts: runs without space, and single characters of scripts without spaces."""
     return sum(1 for _ in _WORD.finditer(text))

@@ -34,11 +34,7 @@ _OTHER_NAMES = {
     "completion": ("response", "answer", "output", "target", "chosen"),
     "messages": ("conversations", "conversation", "dialog", "turns"),
 }
-_OTHER_ROLES = {
-    "human": "user",
-    "function": "tool",
-    **dict.fromkeys(("gpt", "bot", "model", "ai"), "assistant"),
-}
+_OTHER_ROLES = {"human": "user", "function": "tool", **dict.fromkeys(("gpt", "bot", "model", "ai"), "assistant")}
 _TOOL = '{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}'
 
 

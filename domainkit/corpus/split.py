@@ -12,11 +12,7 @@ from domainkit.errors import ConfigError
 
 
 def split(
-    examples: Sequence[Example],
-    dev_share: float = 0.1,
-    seed: int = 0,
-    *,
-    group: Callable[[Example], str] | None = None,
+    examples: Sequence[Example], dev_share: float = 0.1, seed: int = 0, *, group: Callable[[Example], str] | None = None
 ) -> tuple[list[Example], list[Example]]:
     """(train, dev), each in the given order. Examples with the same folded prompt, or the same `group`, stay together.
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainkit.corpus.chunk import _WORD, chunk, count_words
+from domainkit.corpus.chunk import _WORD, chunk, count_words, document_id
 from domainkit.corpus.document import Document
 from domainkit.errors import ConfigError
 
@@ -95,3 +95,10 @@ def test_scripts_without_spaces_are_bounded_too() -> None:
 def test_impossible_sizes_are_refused(size: int, overlap: int, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         chunk([doc("a")], size, overlap)
+
+
+def test_the_id_of_a_passage_leads_back_to_its_document_also_where_that_has_a_mark_of_its_own() -> None:
+    document = doc("one two three four").model_copy(update={"id": "C#/guide"})
+    passages = chunk([document], size=2)
+    assert [document_id(p.id) for p in passages] == ["C#/guide"] * 2
+    assert [document_id(name) for name in ("guide", "C#", "faq#top", "#", "")] == ["guide", "C#", "faq#top", "#", ""]

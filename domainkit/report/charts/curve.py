@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from domainkit.report.charts.svg import Layout, Scale, drawing, line, linear, log_ticks, logarithmic, tag, words
+from domainkit.report.charts.svg import Layout, Scale, line, linear, log_ticks, logarithmic, tag, words
 from domainkit.report.wording.labels import metric_title
 from domainkit.report.wording.text import shorten
 from domainkit.results.schema import CurvePoint, LearningCurve, Results
@@ -35,14 +35,7 @@ def _draw(curves: list[LearningCurve], layout: Layout, title: str, prefix: str) 
     ranks = {k: rank for rank, (_, k) in enumerate(ends)}
     for k, curve in enumerate(curves):
         body += _curve(curve, k, x, y, layout, ranks[k])
-    return drawing(
-        f"{prefix}curve-{layout.fit}",
-        (layout.width, layout.height),
-        title,
-        ". ".join(_in_words(c) for c in curves),
-        body,
-        layout.fit,
-    )
+    return layout.drawing(f"{prefix}curve", title, ". ".join(_in_words(c) for c in curves), body)
 
 
 def _axes(x: Scale, y: Scale, sizes: tuple[float, float], span: tuple[float, float], layout: Layout) -> list[Markup]:
@@ -56,8 +49,7 @@ def _axes(x: Scale, y: Scale, sizes: tuple[float, float], span: tuple[float, flo
     for n in marks if layout.fit == "wide" else marks[:: max(1, len(marks) // 4)]:
         body.append(line(x(n), layout.bottom, x(n), layout.bottom + 5, "grid"))
         body.append(words(f"{n:,.0f}", x(n), layout.bottom + 19, "tick", "middle"))
-    middle = (layout.left + layout.right) / 2
-    body.append(words("training examples", middle, layout.bottom + 38, "axis", "middle"))
+    body.append(layout.axis_title("training examples"))
     return body
 
 

@@ -9,7 +9,6 @@ from domainkit.report.charts.svg import (
     Fit,
     Layout,
     Scale,
-    drawing,
     line,
     linear,
     marker,
@@ -26,7 +25,6 @@ from domainkit.results.schema import Difference, Results
 from domainkit.verdict.numbers import difference_interval, points
 
 Row = tuple[str, Difference]
-
 
 _TOP = 34
 _STEP: dict[Fit, float] = {"wide": 36, "narrow": 54}
@@ -75,8 +73,7 @@ def _draw(results: Results, rows: list[Row], layout: Layout, prefix: str) -> Mar
         f"{state_text(d.state, d.needed)}"
         for name, d in rows
     )
-    size = (layout.width, layout.height)
-    return drawing(f"{prefix}forest-{layout.fit}", size, shorten(title, 90), description, body, layout.fit)
+    return layout.drawing(f"{prefix}forest", shorten(title, 90), description, body)
 
 
 def _highlight(results: Results, rows: list[Row], layout: Layout) -> list[Markup]:
@@ -102,8 +99,7 @@ def _frame(rows: list[Row], layout: Layout, x: Scale, domain: tuple[float, float
     body += [line(x(t), layout.top, x(t), bottom, "grid") for t in marks if t]
     body.append(line(x(0), layout.top - 6, x(0), bottom + 5, "zero"))
     body += [words(tick_text(t, step), x(t), bottom + 19, "tick", "middle") for t in marks]
-    middle = (layout.left + layout.right) / 2
-    body.append(words("points of difference to the baseline", middle, bottom + 38, "axis", "middle"))
+    body.append(layout.axis_title("points of difference to the baseline"))
     if x(0) - layout.left > 62:
         body.append(words("← worse", x(0) - 9, layout.top - 12, "axis", "end"))
     if layout.right - x(0) > 62:

@@ -14,7 +14,6 @@ from domainkit.report.charts.svg import (
     Fit,
     Layout,
     Scale,
-    drawing,
     line,
     linear,
     log_ticks,
@@ -162,14 +161,7 @@ def _draw(results: Results, points: list[Point], layout: Layout, prefix: str, ki
     description = ". ".join(f"{shorten(p.name, 60)}: {percent(p.value)} % in {kind.text(p.time)}" for p in points)
     if kind is COST:
         description = description.replace(" % in ", " % for ")
-    return drawing(
-        f"{prefix}scatter-{kind.key}{'-' if kind.key else ''}{layout.fit}",
-        (layout.width, layout.height),
-        title,
-        description,
-        body,
-        layout.fit,
-    )
+    return layout.drawing(f"{prefix}scatter{'-' if kind.key else ''}{kind.key}", title, description, body)
 
 
 def _pareto_line(points: list[Point], x: Scale, y: Scale, frame: Box) -> Markup:

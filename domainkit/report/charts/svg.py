@@ -35,6 +35,14 @@ class Layout:
         """The plot."""
         return Box(self.left, self.top, self.right - self.left, self.bottom - self.top)
 
+    def drawing(self, key: str, title: str, description: str, body: Sequence[Markup]) -> Markup:
+        """The <svg> of this layout; `key` is the chart's, without the layout."""
+        return drawing(f"{key}-{self.fit}", (self.width, self.height), title, description, body, self.fit)
+
+    def axis_title(self, text: str) -> Markup:
+        """The name of the horizontal axis, below its ticks."""
+        return words(text, (self.left + self.right) / 2, self.bottom + 38, "axis", "middle")
+
 
 def tag(name: str, *children: object, **attributes: object) -> Markup:
     """An element; `class_` writes class, `text_anchor` writes text-anchor, floats are written with one decimal."""

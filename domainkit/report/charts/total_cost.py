@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from domainkit.report.charts.svg import Layout, Scale, drawing, line, log_ticks, logarithmic, tag, words
+from domainkit.report.charts.svg import Layout, Scale, line, log_ticks, logarithmic, tag, words
 from domainkit.report.wording.text import shorten
 from domainkit.results.schema import Cost, JsonObject, Results
 from domainkit.verdict.numbers import money, volume
@@ -100,9 +100,8 @@ def _draw(cost: Cost, layout: Layout, prefix: str) -> Markup:
         f"{shorten(name, 60)}: " + ", ".join(f"{volume(v)} questions {c}" for v, c in zip(VOLUMES, cells, strict=True))
         for name, cells in totals(cost)
     )
-    size = (layout.width, layout.height)
     title = f"Total cost in {cost.prices.currency} by number of questions, both axes logarithmic"
-    chart = drawing(f"{prefix}volume-{layout.fit}", size, title, description, body, layout.fit)
+    chart = layout.drawing(f"{prefix}volume", title, description, body)
     css = f"volume-chart {layout.fit}"
     return tag("div", chart, class_=css, data_left=layout.left, data_right=layout.right)
 
@@ -118,8 +117,7 @@ def _axes(
     counts = [10.0**k for k in range(round(math.log10(span[0])), round(math.log10(span[1])) + 1)]
     for t in counts[:: 1 if layout.fit == "wide" else max(1, math.ceil(len(counts) / 4))]:
         body.append(words(_short(t), x(t), layout.bottom + 19, "tick", "middle"))
-    middle = (layout.left + layout.right) / 2
-    body.append(words("questions answered", middle, layout.bottom + 38, "axis", "middle"))
+    body.append(layout.axis_title("questions answered"))
     body.append(words(f"total, {shorten(cost.prices.currency, 12)}", layout.left + 6, layout.top + 15, "axis"))
     return body
 

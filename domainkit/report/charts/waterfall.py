@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from domainkit.corpus.chunk import document_id
 from domainkit.corpus.fold import fold
 from domainkit.report.charts.svg import drawing, line, linear, tag, words
 from domainkit.report.wording.text import shorten
@@ -91,7 +92,7 @@ def _tests(results: Results, answered: list[tuple[Item, AnswerRow]], texts: dict
 
 def _documents(row: AnswerRow) -> set[str]:
     """Ids of the passages and, of chunks, of their documents."""
-    return {key for p in row.passages for key in (p, p.split("#")[0])}
+    return {key for p in row.passages for key in (p, document_id(p))}
 
 
 def _right(results: Results, item: Item, name: str) -> bool:
