@@ -15,9 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from domainkit.visible import visible
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
+
+
+def _message(where: str | None, what: str, next_step: str | None) -> str:
+    """Names and values in a message come from files: they are made visible."""
+    head = f"{where}: {what}" if where else what
+    return visible(f"{head}\n  next: {next_step}" if next_step else head)
 
 
 class DomainkitError(Exception):
@@ -36,8 +44,7 @@ class DomainkitError(Exception):
         """What to do about it."""
 
     def __str__(self) -> str:
-        head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}\n  next: {self.next_step}" if self.next_step else head
+        return _message(self.where, self.what, self.next_step)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process and thread pools: rebuild from attributes, since the arguments are keyword-only.
@@ -65,8 +72,7 @@ class Problem:
         return self.path if self.line is None else f"{self.path}:{self.line}"
 
     def __str__(self) -> str:
-        head = f"{self.where}: {self.what}"
-        return f"{head}\n  next: {self.next_step}" if self.next_step else head
+        return _message(self.where, self.what, self.next_step)
 
 
 class DataError(DomainkitError):
@@ -111,24 +117,48 @@ class MachineError(DomainkitError):
     exit_code = 1
 
 
+_FULL = ("No space left", "os error 28", "PytorchStreamWriter failed", "unexpected pos")
+"""What safetensors and torch say of a full disk; neither raises an OSError with its number."""
+_REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM)
+_WRONG_PATH = (
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EINVAL,
+    errno.ENOTEMPTY,
+)
+
+
 @contextmanager
 def saving(path: Path | str) -> Iterator[None]:
-    """Turn an error of writing `path` into a MachineError that says what to do."""
+    """Turn an error of writing `path` into one that says what to do: MachineError, or ConfigError for a wrong path."""
     try:
         yield
-    except OSError as e:
-        # safetensors reports a full disk as a plain OSError whose text carries the number only.
-        if e.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(e):
-            raise MachineError(
-                "no space left on the disk; nothing already finished was lost",
-                where=str(path),
-                next_step="free some space or choose another --out, then run the same command again: it continues",
-            ) from e
-        if e.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise MachineError(
-                "cannot be written: permission denied", where=str(path), next_step="choose an --out you may write to"
-            ) from e
+    except DomainkitError:
         raise
+    except Exception as e:
+        if translated := _writing_error(e, str(path)):
+            raise translated from e
+        raise
+
+
+def _writing_error(e: Exception, path: str) -> DomainkitError | None:
+    number = e.errno if isinstance(e, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT) or any(text in str(e) for text in _FULL):
+        return MachineError(
+            "no space left on the disk; nothing already finished was lost",
+            where=path,
+            next_step="free some space or choose another --out, then run the same command again: it continues",
+        )
+    if number in _REFUSED:
+        reason = "the file system is read-only" if number == errno.EROFS else "permission denied"
+        return MachineError(f"cannot be written: {reason}", where=path, next_step="choose an --out you may write to")
+    if number in _WRONG_PATH and isinstance(e, OSError):
+        reason = (e.strerror or str(e)).lower()
+        return ConfigError(f"cannot be written: {reason}", where=path, next_step="choose another path")
+    return None
 
 
 def validation_error_text(error: ErrorDetails, model: type[BaseModel]) -> str:

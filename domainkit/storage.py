@@ -1,11 +1,14 @@
-"""Files and folders written whole or not at all, and hashes of their content."""
+"""Files and folders: read only where they are plain and of a sane size, written whole or not at all, hashed."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -13,38 +16,119 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from domainkit.errors import ConfigError, saving
+from domainkit.errors import ConfigError, MachineError, saving
+
+MAX_TOML_BYTES = 8 * 2**20
+MAX_DEPTH = 100
+"""Levels of nesting in a JSON text. Libraries that read the value later stop at 255 or at Python's recursion limit."""
+STAGED = ".domainkit-new"
+REPLACED = ".domainkit-old"
+"""Last parts of the names of what a write has prepared, and of what it is about to replace."""
 
 
 def cache_dir() -> Path:
     """The folder of unpacked models and indexes: $DOMAINKIT_CACHE, else domainkit in $XDG_CACHE_HOME or ~/.cache."""
-    if folder := os.environ.get("DOMAINKIT_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "domainkit"
+    return _own_folder("DOMAINKIT_CACHE", "XDG_CACHE_HOME", ".cache")
 
 
 def state_dir() -> Path:
     """The folder of what outlives a run: $DOMAINKIT_STATE, else domainkit in $XDG_STATE_HOME or ~/.local/state."""
-    if folder := os.environ.get("DOMAINKIT_STATE"):
+    return _own_folder("DOMAINKIT_STATE", "XDG_STATE_HOME", ".local/state")
+
+
+def _own_folder(variable: str, shared_variable: str, below_home: str) -> Path:
+    if folder := os.environ.get(variable):
         return Path(folder)
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "domainkit"
+    try:
+        return Path(os.environ.get(shared_variable) or Path.home() / below_home) / "domainkit"
+    except RuntimeError as e:  # a container's user without HOME and without a line in /etc/passwd
+        raise MachineError(
+            "this user has no home folder", where=variable, next_step=f"set {variable} to a folder you may write to"
+        ) from e
+
+
+# ---- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """The bytes of a plain file. A pipe, device or folder is refused at once: reading it could wait or never end.
+
+    Raises OSError, with the reason as `strerror`; also for more than `limit` bytes.
+    """
+    # O_NONBLOCK: without it, opening a named pipe waits for a writer.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, f"it is {_kind(status.st_mode)}, not a file", str(path))
+        if limit is not None and status.st_size > limit:
+            raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes; at most {limit:,} are read", str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as f:
+            return f.read()
+    finally:
+        os.close(descriptor)
+
+
+def _kind(mode: int) -> str:
+    names = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return names.get(stat.S_IFMT(mode), "a device")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError for text that is not JSON, is nested more than MAX_DEPTH levels deep,
+    or holds half of a surrogate pair, which no file or answer could carry on."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
+    if re.search(r"\\u[dD][89a-fA-F]", text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as e:
+            half = e.object[e.start]
+            raise ValueError(f"it holds half of a surrogate pair (\\u{ord(half):04x}), which is not a character") from e
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:
+        level = [v for x in level if isinstance(x, dict | list) for v in (x.values() if isinstance(x, dict) else x)]
+        depth += 1
+    return depth
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file's values. Raises ConfigError naming the file and TOML's own line and column."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_bytes(path, MAX_TOML_BYTES).decode("utf-8-sig"))
     except OSError as e:
         raise ConfigError(f"cannot be read: {e.strerror or e}", where=str(path), next_step="check the path") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+    except RecursionError:
+        what = "is not valid TOML: it is nested too deep"
+        raise ConfigError(what, where=str(path), next_step="write it with fewer levels") from None
+    except ValueError as e:
         raise ConfigError(f"is not valid TOML: {e}", where=str(path), next_step="correct that line") from e
 
 
+# ---- writing ---------------------------------------------------------------------------------------------------------
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 so that a reader, or a crash at any moment, sees the old file or the new one."""
+    """Write `text` as UTF-8 so that a reader, or a crash at any moment, sees the old file or the new one.
+
+    A link is followed: the file that it names is replaced.
+    """
     with saving(path):
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, staged = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EEXIST, f"there is {_kind(path.stat().st_mode)} of this name")
+        handle, staged = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as f:
                 f.write(text)
@@ -57,28 +141,117 @@ def write_text(path: Path, text: str) -> None:
             raise
 
 
+def check_writable(path: Path) -> None:
+    """Raise now what writing the file or folder `path` would raise later, after the work."""
+    with saving(path):
+        path = Path(os.path.realpath(path))
+        folder = path if path.is_dir() and os.path.ismount(path) else path.parent
+        existing = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
+        with tempfile.TemporaryFile(dir=existing) as f:
+            f.write(b"x")
+
+
 @contextmanager
 def staged_folder(final: Path) -> Iterator[Path]:
-    """A sibling folder to fill. It becomes `final` when the block succeeds, and is deleted when it raises.
+    """A new folder to fill. It becomes `final` when the block succeeds, and is deleted when it raises.
 
-    An existing `final` is replaced at the very end, so it survives a failed write.
+    An existing `final` is replaced at the very end, so it survives a failed write. A link is followed. A mount point
+    cannot be replaced, so what is in it is. What a killed process left behind is removed, and a `final` that it had
+    moved away is put back.
     """
     with saving(final):
+        final = Path(os.path.realpath(final))
+        if final.exists() and not final.is_dir():
+            raise OSError(errno.EEXIST, f"there is {_kind(final.stat().st_mode)} of this name")
         final.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+        mounted = os.path.ismount(final)
+        siblings = final if mounted else final.parent
+        _recover(final, siblings)
+        staged = Path(tempfile.mkdtemp(dir=siblings, prefix=f".{final.name}.", suffix=STAGED))
         try:
-            yield staged
-            os.chmod(staged, 0o755)
-            if final.exists():
-                old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.old."))
-                os.replace(final, old / final.name)
-                os.replace(staged, final)
-                shutil.rmtree(old)
-            else:
-                os.replace(staged, final)
+            with _locked(staged):
+                yield staged
+                os.chmod(staged, 0o755)
+                (_refill if mounted else _replace)(final, staged)
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
             raise
+
+
+def interrupted_save(final: Path) -> Path | None:
+    """The previous version of the missing folder `final`, if a save was killed between moving that away and putting
+    the new one in its place."""
+    if final.exists():
+        return None
+    previous = (old / final.name for old in _leftovers(final, final.absolute().parent, REPLACED))
+    return next((p for p in previous if p.exists()), None)
+
+
+def _replace(final: Path, staged: Path) -> None:
+    if not final.exists():
+        os.replace(staged, final)
+        return
+    old = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.", suffix=REPLACED))
+    with _locked(old):
+        os.replace(final, old / final.name)
+        os.replace(staged, final)
+        shutil.rmtree(old)
+
+
+def _refill(final: Path, staged: Path) -> None:
+    """Move the files of `staged` up into the folder around it. The cards go last: what is half moved has none."""
+    for path in final.iterdir():
+        if not path.name.startswith(".") and path.name != "lost+found":
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for path in sorted(staged.iterdir(), key=lambda p: (p.suffix == ".json", p.name == "card.json")):
+        os.replace(path, final / path.name)
+    staged.rmdir()
+
+
+def _recover(final: Path, siblings: Path) -> None:
+    if previous := interrupted_save(final):
+        os.replace(previous, final)
+    for suffix in (STAGED, REPLACED):
+        for path in _leftovers(final, siblings, suffix):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _leftovers(final: Path, siblings: Path, suffix: str) -> Iterator[Path]:
+    """Folders of that kind which no living process holds."""
+    name = re.compile(rf"\.{re.escape(final.name)}\.[^.]+{re.escape(suffix)}")
+    try:
+        matches = sorted(p for p in siblings.iterdir() if name.fullmatch(p.name))
+    except OSError:
+        return
+    for path in matches:
+        with _locked(path) as free:
+            pass
+        if free:
+            yield path
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold the folder's lock, which the system frees when the process dies. Yields False where another process holds
+    it, and where the system has no such locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield False
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # another process holds it, or a network drive has no locks
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+# ---- hashes ----------------------------------------------------------------------------------------------------------
 
 
 def sha256_file(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import pickle
 
 import pytest
@@ -44,6 +45,32 @@ def test_refused_writing_is_translated(number: int, said: str) -> None:
         raise OSError(number, "refused")
     assert caught.value.exit_code == 1
     assert str(caught.value).startswith("out/adapter: ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail at inline_container.cc:603] . unexpected pos 64 vs 0"),
+        ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_of_torch_and_safetensors_is_translated(error: Exception) -> None:
+    with pytest.raises(MachineError, match="no space left on the disk"), saving("out/adapter"):
+        raise error
+
+
+@pytest.mark.parametrize("number", [errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP])
+def test_a_wrong_path_is_named(number: int) -> None:
+    with (
+        pytest.raises(ConfigError, match=r"out/adapter: cannot be written: .*\n  next: choose another path"),
+        saving("out/adapter"),
+    ):
+        raise OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize("error", [ConfigError("a\x1b[2J", where="\x9bfile"), DataError([Problem("f", 3, "x\x07")])])
+def test_values_of_files_in_a_message_give_the_terminal_no_command(error: DomainkitError) -> None:
+    assert not any((c < " " and c != "\n") or "\x7f" <= c < "\xa0" for c in str(error))
 
 
 def test_other_faults_pass_through() -> None:

@@ -17,6 +17,7 @@ FILES = sorted(p for top in ("domainkit", "chains") for p in (ROOT / top).rglob(
 LAYERS = {
     "domainkit": 0,
     "domainkit.errors": 0,
+    "domainkit.visible": 0,
     "domainkit.registry": 0,
     "domainkit.storage": 0,
     "domainkit.machine": 0,

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from domainkit.errors import MachineError
-from domainkit.storage import sha256_json, staged_folder, write_text
+from domainkit.errors import ConfigError, DomainkitError, MachineError
+from domainkit.storage import (
+    cache_dir,
+    check_writable,
+    interrupted_save,
+    parse_json,
+    read_bytes,
+    read_toml,
+    sha256_json,
+    staged_folder,
+    write_text,
+)
 
 
 def test_a_failed_folder_leaves_the_old_one(tmp_path: Path) -> None:
@@ -36,6 +49,135 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Monk
         write_text(path, "new")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "adapter").symlink_to("disk/adapter")
+    (tmp_path / "report.html").symlink_to("disk/report.html")
+    for content in ("one", "two"):
+        with staged_folder(tmp_path / "adapter") as staged:
+            (staged / "a").write_text(content)
+        write_text(tmp_path / "report.html", content)
+        assert (tmp_path / "disk/adapter/a").read_text() == content == (tmp_path / "disk/report.html").read_text()
+    assert (tmp_path / "adapter").is_symlink()
+    assert sorted(p.name for p in (tmp_path / "disk").iterdir()) == ["adapter", "report.html"]
+
+
+def test_a_mount_point_is_filled_since_it_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    final = tmp_path / "out"
+    final.mkdir()
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == final)
+    for name in ("a", "b"):
+        with staged_folder(final) as staged:
+            assert staged.parent == final
+            (staged / name).write_text(name)
+            (staged / "card.json").write_text(name)
+    assert sorted(p.name for p in final.iterdir()) == ["b", "card.json"]
+    with pytest.raises(RuntimeError), staged_folder(final) as staged:
+        raise RuntimeError
+    assert sorted(p.name for p in final.iterdir()) == ["b", "card.json"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from domainkit.storage import staged_folder
+moves = 0
+def replace(a, b, real=os.replace):
+    global moves
+    moves += 1
+    if moves > int(sys.argv[2]):
+        os._exit(9)
+    real(a, b)
+os.replace = replace
+with staged_folder(Path(sys.argv[1])) as staged:
+    (staged / "a").write_text("new")
+"""
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_a_killed_save_leaves_nothing_lost_and_nothing_behind(tmp_path: Path, moves: int) -> None:
+    final = tmp_path / "out"
+    with staged_folder(final) as staged:
+        (staged / "a").write_text("old")
+    assert subprocess.run([sys.executable, "-c", KILLED, str(final), str(moves)]).returncode == (9 if moves < 2 else 0)
+    previous = interrupted_save(final)
+    assert (previous is not None) == (moves == 1)
+    assert ((previous or final) / "a").read_text() == ("new" if moves == 2 else "old")
+    with pytest.raises(RuntimeError), staged_folder(final) as staged:  # a failed save, too, puts things right
+        raise RuntimeError
+    assert (final / "a").read_text() == ("new" if moves == 2 else "old")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_living_process_prepares_is_left_alone(tmp_path: Path) -> None:
+    with staged_folder(tmp_path / "out") as first:
+        (first / "a").write_text("first")
+        with staged_folder(tmp_path / "out") as second:
+            (second / "a").write_text("second")
+        assert (first / "a").read_text() == "first"
+    assert (tmp_path / "out/a").read_text() == "first"
+
+
+@pytest.mark.parametrize("name", ["file/out", "x" * 300, "folder"])
+def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DomainkitError, match="cannot be written"):
+        check_writable(tmp_path / name) if name != "folder" else write_text(tmp_path / name, "")
+    check_writable(tmp_path / "new" / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_pipe_a_device_and_a_folder_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, said in [(tmp_path / "pipe", "a pipe"), (Path("/dev/zero"), "a device"), (tmp_path, "a folder")]:
+        with pytest.raises(OSError, match=f"it is {said}, not a file"):
+            read_bytes(path)
+    (tmp_path / "pipe").unlink()
+    (tmp_path / "run.toml").write_text("a = 1")
+    with pytest.raises(OSError, match="it has 5 bytes; at most 4 are read"):
+        read_bytes(tmp_path / "run.toml", 4)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000 + "]" * 5000, "a = 1\nb = ", "a = " + "9" * 5000])
+def test_bad_toml_is_one_message(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"run.toml: is not valid TOML: .*\n  next: "):
+        read_toml(tmp_path / "run.toml")
+
+
+@pytest.mark.parametrize(
+    "text,said",
+    [
+        ("[" * 101 + "]" * 101, "nested more than 100 levels"),
+        ("[" * 100_000, "nested more than 100 levels"),
+        ('{"a": "\\ud800"}', "half of a surrogate pair"),
+        ('{"\\udc00": 1}', "half of a surrogate pair"),
+        ('{"a": 1', "delimiter"),
+        ("1" * 5000, "integer string conversion"),
+    ],
+)
+def test_json_that_could_not_be_carried_on_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_json(text)
+
+
+def test_json_reads_pairs_of_surrogates_and_wide_lists() -> None:
+    assert parse_json(b'\xef\xbb\xbf["\\ud83d\\ude00", ' + b"[], " * 200 + b"1]") == ["😀", *[[]] * 200, 1]
+
+
+def test_a_user_without_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DOMAINKIT_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(MachineError, match=r"(?s)no home folder.*next: set DOMAINKIT_CACHE to a folder"):
+        cache_dir()
 
 
 def test_json_hash_ignores_key_order() -> None:

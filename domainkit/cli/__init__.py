@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from domainkit.registry import Table
 
 if TYPE_CHECKING:
     import typer
+
+TRACEBACK = "DOMAINKIT_TRACEBACK"
+"""Environment variable: set, an error that nothing has translated is raised with its traceback."""
 
 COMMANDS = Table(
     "command",
@@ -68,11 +72,15 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; a DomainkitError becomes one message on stderr and its exit code."""
+    """Run the command line; an error becomes one message on stderr and its exit code."""
     from domainkit.errors import DomainkitError
+    from domainkit.visible import visible
 
     # Without it tokenizers prints a warning when a progress bar forks.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a Windows terminal may lack a character: print the rest
     try:
         app()()
     except DomainkitError as e:
@@ -81,3 +89,16 @@ def main() -> None:
     except BrokenPipeError:  # a reader such as `head` has closed the pipe: end quietly
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as e:
+        if os.environ.get(TRACEBACK):
+            raise
+        print(f"error: {visible(unexpected(e))}", file=sys.stderr)
+        sys.exit(1)
+
+
+def unexpected(e: Exception) -> str:
+    """The message of an error that nothing has translated."""
+    if isinstance(e, OSError) and e.strerror:
+        return f"{f'{e.filename}: ' if e.filename else ''}{e.strerror}\n  next: check this path, then run it again"
+    text = f"{type(e).__name__}: {' '.join(str(e).split())[:500]}"
+    return f"unexpected {text}\n  next: set {TRACEBACK}=1 and run it again for the traceback, which a report needs"

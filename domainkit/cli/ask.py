@@ -11,6 +11,7 @@ import typer
 
 from domainkit.cli.options import field_help
 from domainkit.comparison.config import CompareConfig
+from domainkit.visible import visible
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessageChunk
@@ -79,12 +80,7 @@ def _print_stream(chunks: Iterable[BaseMessageChunk]) -> str:
     texts = []
     for chunk in chunks:
         texts.append(str(chunk.text))
-        sys.stdout.write(_printable(texts[-1]))
+        sys.stdout.write(visible(texts[-1]))  # model output is untrusted
         sys.stdout.flush()
     sys.stdout.write("\n")
     return "".join(texts)
-
-
-def _printable(text: str) -> str:
-    """Model output is untrusted: an escape sequence must not reach the terminal."""
-    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -22,11 +22,12 @@ from domainkit.report.charts.waterfall import waterfall_charts
 from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section
 from domainkit.report.sections.item_explorer import embed, explorer_data
 from domainkit.report.wording import labels
-from domainkit.report.wording.text import one_line, shorten, visible
+from domainkit.report.wording.text import one_line, shorten
 from domainkit.results.lookups import confidence_level, find_variant, group_names, hit_names, metric_names
 from domainkit.results.schema import Portfolio, Results
 from domainkit.verdict import numbers
 from domainkit.verdict.sentences import CANNOT_TELL, forgetting_sentence
+from domainkit.visible import visible
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import csv
 import io
 from pathlib import Path
 
-from domainkit.report.wording.text import visible
 from domainkit.results.lookups import metric_names, score_of
 from domainkit.results.schema import Item, Results
 from domainkit.storage import write_text
+from domainkit.visible import visible
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "'")
 """What makes a cell of text a formula, in full width too (OWASP, CSV injection); the quote itself, so that it can be

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 
 from domainkit.report.wording.labels import metric_title
-from domainkit.report.wording.text import visible
 from domainkit.results.lookups import metric_names, score_of
 from domainkit.results.schema import AnswerRow, Item, JsonObject, Results
+from domainkit.visible import visible
 
 # In a <script> element only these can end it, open a comment, or (the separators) end a line for an old parser.
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
