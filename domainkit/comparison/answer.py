@@ -125,6 +125,3 @@ def _with_replicas(
         for v in variants
         if plan.replicas
     }
-
-
-__all__ = ["Answers", "answer_variants"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domainkit.comparison.answer import answer_variants
-from domainkit.comparison.cost_and_forgetting import Consequences, find_consequences
+from domainkit.comparison.cost_and_forgetting import with_consequences
 from domainkit.comparison.decide import decide_results, score_answers
 from domainkit.comparison.inputs import parse_options, read_inputs
 from domainkit.comparison.plan import choose_variants, needs_of
@@ -89,17 +89,8 @@ def compare(
     # 7. decide
     results = decide_results(plan, answers, scored, time.perf_counter() - started)
     # 8. cost and forgetting
-    consequences = find_consequences(results, plan, out / "general.jsonl", on_progress)
+    results = with_consequences(results, plan, out / "general.jsonl", on_progress)
     # 9. write
-    return write(results, consequences, out)
-
-
-def write(results: Results, consequences: Consequences, out: Path) -> Results:
-    """The complete results, in results.json and in the report beside it."""
-    results = consequences.added_to(results)
     results.save(out / "results.json")
     write_report(out)
     return results
-
-
-__all__ = ["compare"]

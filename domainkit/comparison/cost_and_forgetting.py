@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from domainkit.adapters.folder import Adapter
@@ -10,27 +9,17 @@ from domainkit.comparison.plan import ComparisonPlan
 from domainkit.evaluation.answers_on_disk import Progress, RowStore
 from domainkit.evaluation.general_questions import ask
 from domainkit.llm.chat_model import DomainLLM
-from domainkit.results.schema import Cost, Forgetting, Hardware, Results, TrainingReceipt
+from domainkit.results.schema import Forgetting, Hardware, Results, TrainingReceipt
 from domainkit.verdict.cost import cost_of
 from domainkit.verdict.forgetting import forgetting_of, with_forgetting
 
 
-@dataclass(frozen=True)
-class Consequences:
-    """What using the verdict means."""
-
-    cost: Cost
-    forgetting: Forgetting | None
-    """None without general questions or without an adapter."""
-
-    def added_to(self, results: Results) -> Results:
-        return with_forgetting(results.model_copy(update={"cost": self.cost}), self.forgetting)
-
-
-def find_consequences(results: Results, plan: ComparisonPlan, file: Path, on_progress: Progress | None) -> Consequences:
-    """The cost, and the forgetting where general questions were given; their answers are kept in `file`."""
+def with_consequences(results: Results, plan: ComparisonPlan, file: Path, on_progress: Progress | None) -> Results:
+    """The results with the cost, and the forgetting where general questions were given; their answers are kept in
+    `file`."""
     tuned = _tuned_llm(plan, results.verdict.choice)
-    return Consequences(cost_of(results, plan.inputs.prices), _forgetting(plan, tuned, file, on_progress))
+    forgetting = _forgetting(plan, tuned, file, on_progress)
+    return with_forgetting(results.model_copy(update={"cost": cost_of(results, plan.inputs.prices)}), forgetting)
 
 
 def _forgetting(
@@ -67,6 +56,3 @@ def receipt_of(adapter: Adapter | None) -> TrainingReceipt | None:
         adapter_bytes=sum(f.stat().st_size for f in adapter.folder.iterdir() if f.suffix == ".safetensors"),
         hardware=Hardware.model_validate(card.hardware) if card.hardware else None,
     )
-
-
-__all__ = ["Consequences", "find_consequences", "receipt_of"]

@@ -19,7 +19,7 @@ from domainkit.errors import MachineError
 from domainkit.evaluation.task import Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.machine import environment
-from domainkit.results.schema import Leak, LearningCurve, Recipe, Results, SetUse, TaskFacts, VariantResult, Verdict
+from domainkit.results.schema import Leak, LearningCurve, Recipe, Results, SetUse, TaskFacts, VariantResult
 from domainkit.retrieval.dense import sentence_cosines
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
 from domainkit.statistics.seeds import recipe_of
@@ -72,12 +72,23 @@ def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, secon
     leaks, clean = leaks_of(plan, task)
     use = record_use_of(plan)
     facts = task_facts(plan, task)
+    margin, clusters = plan.inputs.config.margin, clusters_of(task.samples)
+    verdict = decide(
+        ScoredVariants(scored.variants, scored.primary, margin, clusters, answers.race),
+        facts,
+        leaks=leaks,
+        clean=clean,
+        left_out=plan.left_out,
+        curves=scored.curves,
+        recipes=scored.recipes,
+        use=use,
+    )
     return Results(
         task=facts,
         baseline=plan.baseline,
         variants=scored.variants,
         left_out=plan.left_out,
-        verdict=_verdict(plan, answers, scored, facts, leaks, clean, use),
+        verdict=verdict,
         items=items_of(task, answers.rows, scored.scores),
         passages=passages_of(answers.rows),
         training=receipt_of(plan.adapter or plan.context_adapter),
@@ -90,29 +101,6 @@ def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, secon
         environment={**environment(), "command": sys.argv},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=seconds,
-    )
-
-
-def _verdict(
-    plan: ComparisonPlan,
-    answers: Answers,
-    scored: Scored,
-    facts: TaskFacts,
-    leaks: Sequence[Leak],
-    clean: Sequence[bool],
-    use: SetUse,
-) -> Verdict:
-    clusters = clusters_of(answers.task.samples)
-    measured = ScoredVariants(scored.variants, scored.primary, plan.inputs.config.margin, clusters, answers.race)
-    return decide(
-        measured,
-        facts,
-        leaks=leaks,
-        clean=clean,
-        left_out=plan.left_out,
-        curves=scored.curves,
-        recipes=scored.recipes,
-        use=use,
     )
 
 
@@ -207,6 +195,3 @@ def model_identity(plan: ComparisonPlan) -> dict[str, Any]:
     if not variants:
         return {}
     return next((plan.llm_of(v) for v in variants if v.tuned), plan.base_llm).identity()
-
-
-__all__ = ["Scored", "decide_results", "score_answers"]

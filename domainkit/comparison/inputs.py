@@ -107,6 +107,3 @@ def _general_questions(config: CompareConfig, has_adapter: bool) -> GeneralQuest
             next_step="give --adapter (or --fit), or leave --general out",
         )
     return read_general(config.general, config.general_text) if config.general else None
-
-
-__all__ = ["Inputs", "parse_options", "read_inputs"]

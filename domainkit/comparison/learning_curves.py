@@ -74,6 +74,3 @@ def fit_nested(
             fit(part, config, folder)
         folders.append(folder)
     return folders
-
-
-__all__ = ["draw_curves", "fit_nested"]

@@ -60,6 +60,3 @@ def _differences(a: Card, b: Card) -> str:
         return "it was trained on other rows"
     fixed = [k for k in {*a.config, *b.config} if k not in MAY_DIFFER and a.config.get(k) != b.config.get(k)]
     return ", ".join(f"{k} is {b.config.get(k)!r}, not {a.config.get(k)!r}" for k in sorted(fixed))
-
-
-__all__ = ["load_replicas", "seed_of"]

@@ -57,6 +57,3 @@ def _warm(runnable: Answerer, question: str) -> None:
     """Load what is loaded once, so that the first timed question does not pay for it."""
     with contextlib.suppress(Exception):
         runnable.invoke(question)
-
-
-__all__ = ["time_variants"]

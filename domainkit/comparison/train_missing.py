@@ -83,6 +83,3 @@ def _trained(examples: Sequence[Example], config: TrainConfig, folder: Path, nam
     out = folder / f"{name}-{key[:12]}"
     train(examples, config, out, resume=True)
     return out
-
-
-__all__ = ["rows_in_context", "train_missing"]

@@ -30,7 +30,7 @@ from domainkit.results.schema import (
     VariantCost,
     VariantResult,
 )
-from domainkit.statistics.intervals import Array, estimate_corpus, graded_interval, spread
+from domainkit.statistics.intervals import GRADED, Array, estimate_corpus, graded_interval, spread
 from domainkit.verdict.break_even import LEVEL, break_even, main_rival, shown_worse
 from domainkit.verdict.evidence import TRAINED
 from domainkit.verdict.prices import PriceTable, VariantPrices, read_prices
@@ -107,8 +107,7 @@ def mean_cost(costs: PerQuestion, *, scale: float = 1.0, missing: str = NO_SECON
     if len(x) < 2 or spread(x) <= 1e-12 * abs(mean):
         return Estimate(value=mean, low=mean, high=mean, n=len(x), method="identical costs", reason=reason)
     low, high = graded_interval(x / mean, LEVEL)
-    method = "Student's t and BCa bootstrap, outer ends"
-    return Estimate(value=mean, low=max(0.0, low * mean), high=high * mean, n=len(x), method=method, reason=reason)
+    return Estimate(value=mean, low=max(0.0, low * mean), high=high * mean, n=len(x), method=GRADED, reason=reason)
 
 
 def cost_per_score(costs: PerQuestion, scores: PerQuestion, clusters: Sequence[Hashable] | None = None) -> Estimate:
