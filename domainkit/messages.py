@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
+
+from pydantic.dataclasses import dataclass
 
 from domainkit.errors import RequestError
 from domainkit.registry import suggestion
@@ -32,10 +33,10 @@ JsonObject = dict[str, Any]
 class ToolCall:
     """One call of a tool."""
 
-    id: str
-    """Unique in its conversation."""
     name: str
     arguments: JsonObject
+    id: str
+    """Unique in its conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,16 @@ class InvalidToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. A wrong type is a pydantic ValidationError."""
 
     role: Role
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
-    """Calls that an assistant's turn makes."""
+    """Of an assistant's turn."""
     tool_call_id: str | None = None
-    """For role "tool": the call that this turn answers."""
+    """Of a tool's turn: the call it answers."""
     name: str | None = None
+    """Of a tool's turn: the tool."""
 
 
 class ParsedAnswer(NamedTuple):
@@ -166,7 +168,7 @@ def check_call(
     arguments = value.get("arguments", {})
     if not isinstance(arguments, dict):
         return InvalidToolCall("arguments are not an object", text)
-    return ToolCall(call_id or new_call_id(), value["name"], arguments)
+    return ToolCall(value["name"], arguments, call_id or new_call_id())
 
 
 def _read_call(text: str, body: int, tools: Sequence[JsonObject]) -> tuple[ToolCall | InvalidToolCall, int]:

@@ -101,7 +101,7 @@ def test_any_arguments_come_back_as_written(arguments: list[dict[str, Any]], asc
         for a in arguments
     )
     if not ascii_only:
-        assert written == "\n".join(write_call(ToolCall("", "add", a)) for a in arguments)
+        assert written == "\n".join(write_call(ToolCall("add", a, "")) for a in arguments)
     _, calls, invalid = parse_calls(written, [ADD])
     assert [c.arguments for c in calls] == arguments
     assert invalid == ()

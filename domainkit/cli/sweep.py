@@ -59,7 +59,7 @@ def _score(adapter: Path, fit: Sequence[Example], dev: Sequence[Example]) -> tup
 
 def _write_task(path: Path, examples: Sequence[Example]) -> Path:
     rows = [
-        {"id": e.id or f"dev{i}", "messages": [t.model_dump(exclude_defaults=True) for t in e.turns]}
+        {"id": e.id or f"dev{i}", "messages": e.model_dump(include={"turns"}, exclude_defaults=True)["turns"]}
         for i, e in enumerate(examples)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -168,7 +168,7 @@ class ComparisonPlan:
         if variant.runnable is not None:
             return sha256_json({**facts, "custom": variant.name})
         if "train" in variant.needs:
-            rows = [[t.model_dump(exclude_defaults=True) for t in e.turns] for e in inputs.examples]
+            rows = [e.model_dump(include={"turns"}, exclude_defaults=True)["turns"] for e in inputs.examples]
             facts["train"] = sha256_json(rows)
         if variant.family == "classical":
             return sha256_json(facts)

@@ -78,7 +78,7 @@ def _check(inputs: Inputs, config: TrainConfig) -> None:
 
 def _trained(examples: Sequence[Example], config: TrainConfig, folder: Path, name: str) -> Path:
     base = resolve_base(config.base, config.revision).fingerprint
-    turns = [[turn.model_dump(exclude_defaults=True) for turn in e.turns] for e in examples]
+    turns = [e.model_dump(include={"turns"}, exclude_defaults=True)["turns"] for e in examples]
     key = sha256_json({"base": base, "config": config.model_dump(exclude={"save_every", "report_to"}), "rows": turns})
     out = folder / f"{name}-{key[:12]}"
     train(examples, config, out, resume=True)

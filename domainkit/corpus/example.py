@@ -3,57 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.location import Located
+from domainkit.messages import JsonObject, Message
 
-Role = Literal["system", "user", "assistant", "tool"]
-
-
-class Call(BaseModel):
-    """The assistant's call of a tool."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    arguments: dict[str, Any]
-    """JSON values."""
-    id: str
-    """The tool's turn names it as its `tool_call_id`."""
-
-
-class Turn(BaseModel):
-    """One message of a conversation."""
-
-    model_config = ConfigDict(frozen=True)
-
-    role: Role
-    content: str
-    tool_calls: tuple[Call, ...] = ()
-    """Of an assistant's turn."""
-    tool_call_id: str | None = None
-    """Of a tool's turn: the call it answers."""
-    name: str | None = None
-    """Of a tool's turn: the tool."""
+Turn = Message
+"""The public name of a message of an example."""
 
 
 class Example(Located):
     """A conversation that ends with the assistant's turn, the one to be learnt."""
 
-    turns: tuple[Turn, ...]
+    turns: tuple[Message, ...]
     id: str | None = None
     """The row's own id."""
     doc_ids: tuple[str, ...] = ()
     """Ids of the documents that hold the answer, if known."""
     task: str | None = None
     """The task it belongs to, for methods that distinguish tasks."""
-    tools: tuple[dict[str, Any], ...] = ()
+    tools: tuple[JsonObject, ...] = ()
     """The tools the assistant may call: JSON-schema function descriptions in OpenAI's form."""
 
     @property
-    def prompt(self) -> tuple[Turn, ...]:
+    def prompt(self) -> tuple[Message, ...]:
         return self.turns[:-1]
 
     @property

@@ -19,10 +19,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
-from domainkit.corpus.example import Call, Example, Role, Turn
+from domainkit.corpus.example import Example
 from domainkit.corpus.jsonl_rows import NumberedRow, RowError, json_type, parse_id, parse_text_list, scan_rows
 from domainkit.errors import DataError, Problem
-from domainkit.messages import JsonObject
+from domainkit.messages import JsonObject, Message, Role, ToolCall
 from domainkit.registry import suggestion
 
 LAYOUTS: tuple[tuple[str, ...], ...] = (("messages",), ("prompt", "completion"), ("input", "target"))
@@ -73,8 +73,8 @@ def _example(row: JsonObject, path: Path, line: int) -> Example:
         return answered(row, "prompt", "completion", path, line)
     if layout == ("messages",):
         return _finished(row, _messages(row["messages"], "messages"), path, line)
-    question = Turn(role="user", content=_text(row["input"], "input"))
-    return _finished(row, [question, Turn(role="assistant", content=_text(row["target"], "target"))], path, line)
+    question = Message(role="user", content=_text(row["input"], "input"))
+    return _finished(row, [question, Message(role="assistant", content=_text(row["target"], "target"))], path, line)
 
 
 def answered(row: JsonObject, prompt: str, answer: str, path: Path, line: int) -> Example:
@@ -83,12 +83,12 @@ def answered(row: JsonObject, prompt: str, answer: str, path: Path, line: int) -
     return _finished(row, turns, path, line)
 
 
-def _finished(row: JsonObject, turns: list[Turn], path: Path, line: int) -> Example:
+def _finished(row: JsonObject, turns: list[Message], path: Path, line: int) -> Example:
     system = row.get("system")
     if system not in (None, ""):
         if turns and turns[0].role == "system":
             raise RowError("has a 'system' field and a system turn", "keep one of them")
-        turns.insert(0, Turn(role="system", content=_text(system, "system")))
+        turns.insert(0, Message(role="system", content=_text(system, "system")))
     tools = _tools(row.get("tools"))
     _check_order(turns)
     _check_calls(turns, tools)
@@ -133,21 +133,21 @@ def _layouts_text() -> str:
     return "a row has " + ", or ".join(" and ".join(f"'{f}'" for f in layout) for layout in reversed(LAYOUTS))
 
 
-def _turns(value: object, field: str, role: Role) -> list[Turn]:
+def _turns(value: object, field: str, role: Role) -> list[Message]:
     """A `prompt` or `completion`: text is one turn of `role`; a list is messages."""
     if isinstance(value, list):
         return _messages(value, field)
-    return [Turn(role=role, content=_text(value, field))]
+    return [Message(role=role, content=_text(value, field))]
 
 
-def _messages(value: object, field: str) -> list[Turn]:
+def _messages(value: object, field: str) -> list[Message]:
     if not isinstance(value, list) or not value:
         what = f"'{field}' is empty" if value == [] else f"'{field}' is {json_type(value)}, not a list of messages"
         raise RowError(what, 'write a list of {"role": ..., "content": ...} objects')
     return [_message(message, f"{field}[{i}]") for i, message in enumerate(value)]
 
 
-def _message(message: object, where: str) -> Turn:
+def _message(message: object, where: str) -> Message:
     if not isinstance(message, dict):
         raise RowError(f"{where} is {json_type(message)}, not an object", 'write {"role": ..., "content": ...}')
     for field, alias in (("role", "from"), ("content", "value")):
@@ -163,17 +163,17 @@ def _message(message: object, where: str) -> Turn:
         raise RowError(f"{where}: unknown role {role!r}", next_step)
     calls = _calls(message.get("tool_calls"), f"{where}.tool_calls") if role == "assistant" else ()
     if calls and message.get("content") in (None, ""):
-        return Turn(role="assistant", content="", tool_calls=calls)
+        return Message(role="assistant", content="", tool_calls=calls)
     content = _text(message["content"], f"{where}.content")
     if role != "tool":
-        return Turn(role=cast(Role, role), content=content, tool_calls=calls)
+        return Message(role=cast(Role, role), content=content, tool_calls=calls)
     call, name = (
         None if message.get(f) is None else _text(message[f], f"{where}.{f}") for f in ("tool_call_id", "name")
     )
-    return Turn(role="tool", content=content, tool_call_id=call, name=name)
+    return Message(role="tool", content=content, tool_call_id=call, name=name)
 
 
-def _calls(value: object, where: str) -> tuple[Call, ...]:
+def _calls(value: object, where: str) -> tuple[ToolCall, ...]:
     """An assistant's `tool_calls`; their arguments are an object, or the JSON text of one, as the API has it."""
     if value is None:
         return ()
@@ -182,7 +182,7 @@ def _calls(value: object, where: str) -> tuple[Call, ...]:
     return tuple(_call(call, f"{where}[{i}]") for i, call in enumerate(value))
 
 
-def _call(call: object, where: str) -> Call:
+def _call(call: object, where: str) -> ToolCall:
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         next_step = 'write {"id": ..., "type": "function", "function": {"name": ..., "arguments": {...}}}'
@@ -195,7 +195,7 @@ def _call(call: object, where: str) -> Call:
             raise RowError(f"{where}: the arguments are not JSON ({e})", "write a JSON object") from None
     if not isinstance(arguments, dict):
         raise RowError(f"{where}: the arguments are {json_type(arguments)}, not an object", "write a JSON object")
-    return Call(name=function["name"], arguments=arguments, id=str(cast(JsonObject, call).get("id") or where))
+    return ToolCall(name=function["name"], arguments=arguments, id=str(cast(JsonObject, call).get("id") or where))
 
 
 def _tools(value: object) -> tuple[JsonObject, ...]:
@@ -210,7 +210,7 @@ def _tools(value: object) -> tuple[JsonObject, ...]:
     return tuple(value)
 
 
-def _check_calls(turns: Sequence[Turn], tools: Sequence[JsonObject]) -> None:
+def _check_calls(turns: Sequence[Message], tools: Sequence[JsonObject]) -> None:
     names = [tool.get("function", tool)["name"] for tool in tools]
     for before, turn in zip([None, *turns], turns, strict=False):
         for call in turn.tool_calls:
@@ -241,7 +241,7 @@ def _text(value: object, field: str) -> str:
     return value
 
 
-def _check_order(turns: Sequence[Turn]) -> None:
+def _check_order(turns: Sequence[Message]) -> None:
     if turns[-1].role != "assistant":
         what = f"the last turn is the {turns[-1].role}'s, not the assistant's"
         raise RowError(what, "end with the assistant's turn: it is the one to be learnt")

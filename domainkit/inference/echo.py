@@ -65,7 +65,7 @@ class EchoBackend:
         if request.tools and request.tool_choice != "auto":
             names = [tool_name(t) for t in request.tools]
             name = names[0] if request.tool_choice == "any" else request.tool_choice
-            call = ToolCall(new_call_id(), name, {})
+            call = ToolCall(name, {}, new_call_id())
             return self._completion(request, "", "tool_calls", (call,))
         end = min((i for s in request.stop if s and (i := text.find(s)) >= 0), default=len(text))
         words = _words(text[:end])

@@ -53,7 +53,7 @@ def _message(message: BaseMessage) -> Message:
     return Message(
         role,
         _text(message),
-        tool_calls=tuple(ToolCall(c["id"] or f"call_{i}", c["name"], c["args"]) for i, c in enumerate(calls)),
+        tool_calls=tuple(ToolCall(c["name"], c["args"], c["id"] or f"call_{i}") for i, c in enumerate(calls)),
         tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
         name=message.name,
     )

@@ -7,28 +7,18 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from domainkit.errors import BaseModelError, RequestError
-from domainkit.messages import JsonObject, Message, Role, ToolCall, chosen_tools, openai_call
+from domainkit.messages import JsonObject, Message, chosen_tools, openai_call
 from domainkit.models.encoder_decoder import Architecture, DecoderOnly
-from domainkit.models.tool_template import Turn, knows_tools, native_turns, text_turns
+from domainkit.models.tool_template import TemplateTurn, knows_tools, native_turns, text_turns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 UNKNOWN = "\U000e0fff"
 """A character outside every vocabulary that is not made of bytes."""
-
-
-class MessageLike(Protocol):
-    """A turn with attributes. It may also have `tool_calls`, `tool_call_id` and `name`."""
-
-    @property
-    def role(self) -> Role: ...
-
-    @property
-    def content(self) -> str: ...
 
 
 class ChatTemplate:
@@ -51,7 +41,7 @@ class ChatTemplate:
 
     def encode_chat(
         self,
-        turns: Sequence[MessageLike | Mapping[str, Any]],
+        turns: Sequence[Message | TemplateTurn],
         *,
         add_generation_prompt: bool,
         tools: Sequence[JsonObject] | None = None,
@@ -71,19 +61,17 @@ class ChatTemplate:
         return self.encode_chat(turns, add_generation_prompt=True, tools=native_tools)
 
     def encode_prompt_and_answer(
-        self,
-        prompt: Sequence[MessageLike | Mapping[str, Any]],
-        conversation: Sequence[MessageLike | Mapping[str, Any]],
-        tools: Sequence[JsonObject] | None = None,
+        self, messages: Sequence[Message], tools: Sequence[JsonObject] = ()
     ) -> tuple[list[int], list[int]]:
-        """(ids of the prompt, ids of what follows it in `conversation`). The answer's ids follow as generated ones
-        would.
+        """(ids of the prompt, ids of the answer); the answer is the last of `messages`, and its ids are as generated.
 
         Raises RequestError when the template refuses the turns, or writes the prompt differently before an answer.
         """
         guard = _ControlGuard(self.tokenizer, self._controls)
-        whole_text = self._render(guard, conversation, add_generation_prompt=False, tools=tools)
-        prompt_text = self._render(guard, prompt, add_generation_prompt=True, tools=tools)
+        turns, _ = self.with_tools(messages, tools)
+        prompt, native_tools = self.with_tools(messages[:-1], tools)
+        whole_text = self._render(guard, turns, add_generation_prompt=False, tools=native_tools)
+        prompt_text = self._render(guard, prompt, add_generation_prompt=True, tools=native_tools)
         if not whole_text.startswith(prompt_text):
             raise RequestError(
                 "the chat template renders the prompt differently once the answer follows, "
@@ -95,7 +83,7 @@ class ChatTemplate:
     def _render(
         self,
         guard: _ControlGuard,
-        turns: Sequence[MessageLike | Mapping[str, Any]],
+        turns: Sequence[Message | TemplateTurn],
         add_generation_prompt: bool,
         tools: Sequence[JsonObject] | None = None,
     ) -> str:
@@ -127,7 +115,7 @@ class ChatTemplate:
 
     def with_tools(
         self, messages: Sequence[Message], tools: Sequence[JsonObject], tool_choice: str = "auto"
-    ) -> tuple[list[Turn], list[JsonObject] | None]:
+    ) -> tuple[list[TemplateTurn], list[JsonObject] | None]:
         """(turns, tools) to render. Tools are None where the template does not know them: then they are text in the
         turns.
 
@@ -162,17 +150,13 @@ class ChatTemplate:
         return _read_controls(self.tokenizer)
 
 
-def _as_dict(turn: MessageLike | Mapping[str, Any]) -> Turn:
-    if isinstance(turn, Mapping):
-        return dict(turn)
-    fields: Turn = {"role": turn.role, "content": turn.content}
-    calls: Sequence[ToolCall] = getattr(turn, "tool_calls", ())
-    if calls:
-        fields["tool_calls"] = [openai_call(c) for c in calls]
-    for name in ("tool_call_id", "name"):
-        if (value := getattr(turn, name, None)) is not None:
-            fields[name] = value
-    return fields
+def _as_dict(turn: Message | TemplateTurn) -> TemplateTurn:
+    if not isinstance(turn, Message):
+        return turn
+    fields: TemplateTurn = {"role": turn.role, "content": turn.content}
+    if turn.tool_calls:
+        fields["tool_calls"] = [openai_call(c) for c in turn.tool_calls]
+    return fields | {k: v for k in ("tool_call_id", "name") if (v := getattr(turn, k)) is not None}
 
 
 # ---- text that cannot turn into control tokens -----------------------------------------------------------------------

@@ -34,7 +34,7 @@ as follows:
 """The wording of NousResearch/Hermes-Function-Calling. Of three wordings tried, SmolLM2-135M picked the right tool of
 several most often with this one."""
 
-Turn = dict[str, Any]
+TemplateTurn = dict[str, Any]
 """A message as chat templates read it: role, content, and maybe tool_calls, tool_call_id, name."""
 
 _PROBE_TOOL: JsonObject = {
@@ -47,7 +47,7 @@ _PROBE_TOOL: JsonObject = {
 }
 _PROBE = (
     Message("user", "Probe it."),
-    Message("assistant", "", (ToolCall("call00001", "probe_tool", {"depth": 7}),)),
+    Message("assistant", "", (ToolCall("probe_tool", {"depth": 7}, "call00001"),)),
     Message("tool", "probe result", tool_call_id="call00001", name="probe_tool"),
 )
 
@@ -83,7 +83,7 @@ def default_system(tokenizer: PreTrainedTokenizerBase) -> str | None:
 
 
 def _rendered(
-    tokenizer: PreTrainedTokenizerBase, turns: list[Turn], tools: list[JsonObject] | None = None
+    tokenizer: PreTrainedTokenizerBase, turns: list[TemplateTurn], tools: list[JsonObject] | None = None
 ) -> str | None:
     """The prompt's text, or None where the template refuses the turns."""
     if not getattr(tokenizer, "chat_template", None):
@@ -101,13 +101,13 @@ def _rendered(
 # ---- for a template that knows tools ---------------------------------------------------------------------------------
 
 
-def native_turns(messages: Sequence[Message]) -> list[Turn]:
+def native_turns(messages: Sequence[Message]) -> list[TemplateTurn]:
     """The messages with calls and results as fields, for the template to write."""
     return [_native_turn(m, messages) for m in messages]
 
 
-def _native_turn(message: Message, messages: Sequence[Message]) -> Turn:
-    turn: Turn = {"role": message.role, "content": message.content}
+def _native_turn(message: Message, messages: Sequence[Message]) -> TemplateTurn:
+    turn: TemplateTurn = {"role": message.role, "content": message.content}
     if message.role == "tool":
         turn |= {"content": _escape_close(message.content), "tool_call_id": message.tool_call_id}
         turn["name"] = message.name or _called_name(message, messages)
@@ -121,7 +121,7 @@ def _native_turn(message: Message, messages: Sequence[Message]) -> Turn:
 
 def text_turns(
     messages: Sequence[Message], tools: Sequence[JsonObject], tokenizer: PreTrainedTokenizerBase
-) -> list[Turn]:
+) -> list[TemplateTurn]:
     """The messages with calls and results as text, and the tools' descriptions in the system turn."""
     turns = _merge_user_turns(messages)
     if not tools:
@@ -130,10 +130,10 @@ def text_turns(
     return _add_system_text(turns, TOOL_PROMPT.format(tools=descriptions), tokenizer)
 
 
-def _merge_user_turns(messages: Sequence[Message]) -> list[Turn]:
+def _merge_user_turns(messages: Sequence[Message]) -> list[TemplateTurn]:
     """Results, and what the user says right after them, become one user turn: many templates demand that roles
     alternate."""
-    turns: list[Turn] = []
+    turns: list[TemplateTurn] = []
     after_result = False
     for message in messages:
         turn = _text_turn(message, messages)
@@ -145,7 +145,7 @@ def _merge_user_turns(messages: Sequence[Message]) -> list[Turn]:
     return turns
 
 
-def _text_turn(message: Message, messages: Sequence[Message]) -> Turn:
+def _text_turn(message: Message, messages: Sequence[Message]) -> TemplateTurn:
     if message.role == "tool":
         # As a JSON string, the result cannot close its own tag and continue as the user.
         result = {"name": message.name or _called_name(message, messages), "content": message.content}
@@ -155,7 +155,7 @@ def _text_turn(message: Message, messages: Sequence[Message]) -> Turn:
     return {"role": message.role, "content": "\n".join([*parts, *map(write_call, message.tool_calls)])}
 
 
-def _add_system_text(turns: list[Turn], text: str, tokenizer: PreTrainedTokenizerBase) -> list[Turn]:
+def _add_system_text(turns: list[TemplateTurn], text: str, tokenizer: PreTrainedTokenizerBase) -> list[TemplateTurn]:
     """`turns` with `text` after the system turn's own text; in the first user turn where the template takes no system
     turn."""
     if turns and turns[0]["role"] == "system":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domainkit.corpus.document import Document
-from domainkit.corpus.example import Example, Turn
+from domainkit.corpus.example import Example
 from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, RequestError
-from domainkit.messages import Message, ToolCall
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import EncoderDecoder
 
@@ -44,9 +43,7 @@ def tokenize_example(example: Example, template: ChatTemplate, max_length: int) 
     Raises DataError when it is longer than `max_length`, or the template gives nothing to learn.
     """
     try:
-        turns, _ = _conversation(example.turns, example, template)
-        prompt_turns, tools = _conversation(example.prompt, example, template)
-        prompt, answer = template.encode_prompt_and_answer(prompt_turns, turns, tools)
+        prompt, answer = template.encode_prompt_and_answer(example.turns, example.tools)
     except RequestError as e:
         raise DataError([example.problem(e.what, e.next_step)]) from e
     last = max((i for i, token in enumerate(answer) if token in template.stop_token_ids), default=None)
@@ -64,27 +61,6 @@ def tokenize_example(example: Example, template: ChatTemplate, max_length: int) 
         )
         raise DataError([example.problem(what, "shorten or split the row, or raise max_length")])
     return TokenizedExample(ids, len(prompt), example.source, opening=template.architecture.opening_token_id)
-
-
-def encode_prompt(example: Example, template: ChatTemplate) -> list[int]:
-    """Ids of the turns before the last one, as they are when the model answers, its tools among them."""
-    turns, tools = _conversation(example.prompt, example, template)
-    return template.encode_chat(turns, add_generation_prompt=True, tools=tools)
-
-
-def _conversation(
-    turns: Sequence[Turn], example: Example, template: ChatTemplate
-) -> tuple[Sequence[Any], list[dict[str, Any]] | None]:
-    """The messages and the `tools=` for the chat template, the same as when the model answers."""
-    if not example.uses_tools:
-        return turns, None
-    messages = [
-        Message(
-            t.role, t.content, tuple(ToolCall(c.id, c.name, c.arguments) for c in t.tool_calls), t.tool_call_id, t.name
-        )
-        for t in turns
-    ]
-    return template.with_tools(messages, example.tools)
 
 
 def tokenize_examples(examples: Iterable[Example], template: ChatTemplate, max_length: int) -> list[TokenizedExample]:

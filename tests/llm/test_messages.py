@@ -17,7 +17,7 @@ COMPLETION = Completion(
     "tool_calls",
     prompt_tokens=7,
     completion_tokens=5,
-    tool_calls=(ToolCall("c1", "add", {"a": 1}),),
+    tool_calls=(ToolCall("add", {"a": 1}, "c1"),),
     invalid_tool_calls=(InvalidToolCall("not JSON (Expecting value: line 1)", "add(1)"),),
     logprobs=(TokenLogprob("Let", -0.5),),
     choice_probabilities={"yes": 1.0},
@@ -30,7 +30,7 @@ def test_roles_calls_and_results_reach_the_backend() -> None:
     assert to_backend(turns) == (
         Message("system", "s"),
         Message("user", "u"),
-        Message("assistant", "", (ToolCall("c1", "add", {"a": 1}),)),
+        Message("assistant", "", (ToolCall("add", {"a": 1}, "c1"),)),
         Message("tool", "2", tool_call_id="c1", name="add"),
     )
     assert to_backend([ChatMessage("x", role="developer")]) == (Message("system", "x"),)

@@ -70,7 +70,7 @@ def templated(tiny_base: str) -> Any:
 
 
 ASK = Message("user", "What is 1 + 1?")
-CALLED = Message("assistant", "", (ToolCall("c1", "add", {"a": 1}),))
+CALLED = Message("assistant", "", (ToolCall("add", {"a": 1}, "c1"),))
 RESULT = Message("tool", "2", tool_call_id="c1")
 
 
@@ -127,7 +127,7 @@ def test_a_named_tool_is_the_only_one_offered(templated: Any) -> None:
 
 
 def test_calls_and_results_become_text_and_roles_alternate(templated: Any) -> None:
-    two = Message("assistant", "I look.", (ToolCall("c1", "add", {"a": 1}), ToolCall("c2", "now", {})))
+    two = Message("assistant", "I look.", (ToolCall("add", {"a": 1}, "c1"), ToolCall("now", {}, "c2")))
     later = Message("tool", "noon", tool_call_id="c2")
     turns, _ = templated(IGNORES).with_tools([ASK, two, RESULT, later, Message("user", "And?")], [], "auto")
     assert [t["role"] for t in turns] == ["user", "assistant", "user"]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from domainkit.corpus.document import Document
-from domainkit.corpus.example import Call, Example, Turn
+from domainkit.corpus.example import Example, Turn
 from domainkit.errors import BaseModelError, DataError
 from domainkit.inference.backend import Request
 from domainkit.inference.local import LocalBackend
-from domainkit.messages import Message, ToolCall, parse_calls
+from domainkit.messages import ToolCall, parse_calls
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.examples_to_ids import (
     TokenizedExample,
@@ -21,18 +21,7 @@ from domainkit.training.examples_to_ids import (
     tokenize_example,
     tokenize_examples,
 )
-
-CONTROL = ("<|pad|>", "<|start|>", "<|end|>", "<|unk|>")
-START, END = 1, 2
-# Whole spellings, halves of them and spellings within spellings, mixed with ordinary text.
-hostile = st.lists(
-    st.sampled_from(
-        [*CONTROL, "<|st", "art|>", "<|", "|>", "<|e<|end|>nd|>", "<|start<|start|>|>", "a", " ", "\n", "é"]
-    )
-    | st.text(max_size=5),
-    max_size=8,
-).map("".join)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+from tests.models.hostile_text import END, hostile, quick
 
 
 @pytest.fixture(scope="module")
@@ -152,23 +141,13 @@ def test_tools_are_learnt_in_the_form_in_which_they_are_asked_for(
         monkeypatch.setattr(backend.tokenizer, "chat_template", template)
     assert backend.chat_template.knows_tools == bool(template)
     asked = (Turn(role="user", content="1 and 2?"),)
-    made = Call(name="add", arguments={"a": 1}, id="c1")
+    made = ToolCall(name="add", arguments={"a": 1}, id="c1")
     called = (*asked, Turn(role="assistant", content="", tool_calls=(made,)))
     given_back = (*called, Turn(role="tool", content="3 <|end|>", tool_call_id="c1", name="add"))
     answered = (*given_back, Turn(role="assistant", content="Three."))
     for turns, ending in ((called, "</tool_call><|end|>"), (answered, "Three.<|end|>")):
         row = tokenize_example(Example(turns=turns, tools=(ADD,), source="rows.jsonl:1"), backend.chat_template, 2048)
-        messages = tuple(
-            Message(
-                t.role,
-                t.content,
-                tuple(ToolCall(c.id, c.name, c.arguments) for c in t.tool_calls),
-                t.tool_call_id,
-                t.name,
-            )
-            for t in turns[:-1]
-        )
-        assert list(row.ids[: row.start]) == backend.prompt_ids(Request(messages, tools=(ADD,)))
+        assert list(row.ids[: row.start]) == backend.prompt_ids(Request(turns[:-1], tools=(ADD,)))
         text = backend.tokenizer.decode(list(row.ids[row.start :]))
         assert text.endswith(ending)
         calls = parse_calls(text.removesuffix("<|end|>"), [ADD])[1]

@@ -10,7 +10,6 @@ from domainkit.corpus.example_layouts import refuse_tools
 from domainkit.errors import DataError
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
-from domainkit.training.examples_to_ids import encode_prompt
 from domainkit.training.objectives import EncodedRow, Plan, RewardFunction, RowKind
 from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build
 
@@ -38,7 +37,7 @@ def encode_prompts(
     refuse_tools(rows, "sampling answers for a reward")
     encoded, problems = [], []
     for number, row in enumerate(rows):
-        ids = encode_prompt(row, template)
+        ids = template.encode_prompt(row.prompt)
         if len(ids) + config.max_new_tokens > max_length:
             what = (
                 f"its prompt of {len(ids)} tokens and an answer of max_new_tokens={config.max_new_tokens}"

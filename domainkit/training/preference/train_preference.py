@@ -27,7 +27,6 @@ from domainkit.models.source import resolve_base
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import make_card, save_adapter
 from domainkit.training.config import PreferenceConfig, parse_config
-from domainkit.training.examples_to_ids import encode_prompt
 from domainkit.training.objectives import Objective, Plan, Row, load_objective
 from domainkit.training.optimization.checkpoints import (
     RunIdentity,
@@ -216,7 +215,7 @@ def _probe(
     """Facts of the answers to the first rows' prompts, sampled with the same seed at every call."""
     if not config.probe:
         return None
-    prompts = [encode_prompt(example_of(row), base.chat_template) for row in rows[: config.probe]]
+    prompts = [base.chat_template.encode_prompt(example_of(row).prompt) for row in rows[: config.probe]]
     return measure_divergence(
         model,
         base.tokenizer,

@@ -23,7 +23,7 @@ ADD = {
 
 
 def test_a_conversation_with_tools_is_written_as_openai_does() -> None:
-    call = ToolCall("c1", "add", {"a": True})
+    call = ToolCall("add", {"a": True}, "c1")
     messages = (*ASK, Message("assistant", "", (call,)), Message("tool", "2", tool_call_id="c1", name="add"))
     body = request_body(Request(messages, tools=(ADD["function"],), tool_choice="add", json_schema={}), "m")
     assert body["tools"] == [ADD]
@@ -47,7 +47,7 @@ def test_streamed_calls_are_joined_and_invalid_ones_kept_with_a_reason() -> None
         )
     answer.add({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
     completion = answer.completion(0.5)
-    assert completion.tool_calls == (ToolCall("c0", "add", {"a": True}),)
+    assert completion.tool_calls == (ToolCall("add", {"a": True}, "c0"),)
     assert completion.invalid_tool_calls[0].reason == "no tool is named 'sub'"
     assert completion.invalid_tool_calls[1].reason.startswith("not JSON (")
     assert completion.decode_seconds == 0.5
