@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from domainkit.corpus.example import Call, Example, Turn
+from domainkit.corpus.example import Example, Turn
+from domainkit.messages import ToolCall
 
-CALL = Call(name="count", arguments={"of": "bees", "où": "ruche"}, id="c1")
+CALL = ToolCall(name="count", arguments={"of": "bees", "où": "ruche"}, id="c1")
 
 
 def conversation(*turns: tuple[str, str], **more: object) -> Example:
