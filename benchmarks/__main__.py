@@ -11,6 +11,7 @@ ALONE = (
     "chain_throughput",
     "chain_memory",
     "small_batch_linear",
+    "accelerations",
     "batch_invariance",
     "soak",
     "simulations",

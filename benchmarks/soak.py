@@ -30,7 +30,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.soak_jobs import Job, answer_alone, ask, make_jobs
-from domainkit.inference.engine.scheduler import REST_SECONDS
+from domainkit.inference.engine.request_queue import REST_SECONDS
 from domainkit.inference.local import LocalBackend, local_backend
 
 GROWTH = 0.02

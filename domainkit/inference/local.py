@@ -17,11 +17,12 @@ from domainkit.inference.backend import Completion, Piece, Request
 from domainkit.inference.constrained.constraint import compile_constraint, is_constrained
 from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
-from domainkit.inference.engine.choices import ChoiceSequence
 from domainkit.inference.engine.result_stream import ResultStream
 from domainkit.inference.engine.scheduler import Scheduler
-from domainkit.inference.engine.sequence import ScoreSequence, TextSequence
-from domainkit.inference.engine.sequence import Sequence as EngineSequence
+from domainkit.inference.engine.sequences.choices import ChoiceSequence
+from domainkit.inference.engine.sequences.sequence import ScoreSequence
+from domainkit.inference.engine.sequences.sequence import Sequence as EngineSequence
+from domainkit.inference.engine.sequences.text import TextSequence
 from domainkit.messages import JsonObject, Message
 from domainkit.models import DEFAULT_BASE, Quantization
 from domainkit.models.chat_template import ChatTemplate
@@ -312,6 +313,3 @@ def _hash_files(files: tuple[tuple[str, int, int], ...]) -> str:
     for name, _, _ in files:
         digest.update(Path(name).name.encode() + b"\0" + Path(name).read_bytes())
     return digest.hexdigest()
-
-
-__all__ = ["LocalBackend", "local_backend"]

@@ -49,6 +49,8 @@ class Architecture(ABC):
 
     task_type: ClassVar[Literal["CAUSAL_LM", "SEQ_2_SEQ_LM"]]
     """PEFT's name of the task."""
+    has_encoder: ClassVar[bool]
+    """An encoder reads the prompt, and the decoder only the answer."""
     default_template: ClassVar[str]
     """Chat template of bases that come without one."""
     default_template_note: ClassVar[str]
@@ -78,6 +80,7 @@ class DecoderOnly(Architecture):
     """One sequence holds the prompt and the answer."""
 
     task_type = "CAUSAL_LM"
+    has_encoder = False
     default_template = PLAIN_TEMPLATE
     default_template_note = (
         "the base has no chat template: turns are written as 'User: …' and 'Assistant: …', closed by its EOS token"
@@ -111,6 +114,7 @@ class EncoderDecoder(Architecture):
     opening_token_id: int
 
     task_type = "SEQ_2_SEQ_LM"
+    has_encoder = True
     default_template = PAIR_TEMPLATE
     default_template_note = (
         "the encoder reads the system text and the question as they are, the decoder writes the answer; EOS closes both"
@@ -158,7 +162,7 @@ def architecture_of(model: PreTrainedModel | PeftModel) -> Architecture:
 
 
 def is_encoder_decoder(model: PreTrainedModel | PeftModel) -> bool:
-    return isinstance(architecture_of(model), EncoderDecoder)
+    return architecture_of(model).has_encoder
 
 
 def task_type(model: PreTrainedModel | PeftModel) -> str:

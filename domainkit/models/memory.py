@@ -52,14 +52,3 @@ def return_freed_memory() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
-
-
-__all__ = [
-    "OUT_OF_MEMORY",
-    "KVState",
-    "free_bytes",
-    "free_memory",
-    "out_of_memory",
-    "return_freed_memory",
-    "state_bytes",
-]

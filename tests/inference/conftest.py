@@ -25,6 +25,6 @@ def take_for_near(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets how near counts as a near tie: with 10 every token is one, with 0 none."""
 
     def take(near: float) -> None:
-        monkeypatch.setattr("domainkit.inference.engine.sampling.NEAR_TIE", near)
+        monkeypatch.setattr("domainkit.inference.engine.sequences.sampling.NEAR_TIE", near)
 
     return take

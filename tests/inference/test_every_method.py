@@ -15,7 +15,7 @@ from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import AdapterError, RequestError
 from domainkit.inference.adapters.pool import MIXED
 from domainkit.inference.engine.acceleration.shared_prefix_attention import MIN_COLUMNS_SAVED, SharedPrefixAttention
-from domainkit.inference.engine.detokenizer import Detokenizer
+from domainkit.inference.engine.sequences.detokenizer import Detokenizer
 from domainkit.inference.local import LocalBackend
 from domainkit.messages import Message
 from domainkit.models.load import load_base

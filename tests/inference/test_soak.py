@@ -130,7 +130,7 @@ def test_the_full_limits_are_tried_again_after_a_rest(engine: LocalBackend, monk
 def test_memory_is_freed_once_per_rest(engine: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
     monkeypatch.setattr("domainkit.inference.engine.scheduler.return_freed_memory", lambda: given.append(1))
-    monkeypatch.setattr("domainkit.inference.engine.scheduler.REST_SECONDS", 0.05)
+    monkeypatch.setattr("domainkit.inference.engine.request_queue.REST_SECONDS", 0.05)
     for times in (1, 2):
         engine.complete([ask("x", max_tokens=2)])
         end = time.monotonic() + 20

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +11,7 @@ import torch
 from domainkit.errors import BaseModelError, ConfigError, MachineError
 from domainkit.models.load import load_base, plan_quantization
 from domainkit.models.source import count_parameters
-
-
-@pytest.fixture
-def copy(tiny_base: str, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_base, tmp_path / "copy"))
-
-
-def edit(file: Path, **values: Any) -> None:
-    content = json.loads(file.read_text())
-    for key, value in values.items():
-        content[key] = value
-        if value is None:
-            del content[key]
-    file.write_text(json.dumps(content))
+from tests.models.conftest import edit
 
 
 def test_code_in_a_model_folder_is_never_run(copy: Path) -> None:

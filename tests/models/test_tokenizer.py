@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,20 +10,7 @@ from domainkit.errors import BaseModelError
 from domainkit.models.encoder_decoder import PLAIN_TEMPLATE
 from domainkit.models.load import load_base
 from domainkit.models.tokenizer import load_chat_template
-
-
-@pytest.fixture
-def copy(tiny_base: str, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_base, tmp_path / "copy"))
-
-
-def edit(file: Path, **values: Any) -> None:
-    content = json.loads(file.read_text())
-    for key, value in values.items():
-        content[key] = value
-        if value is None:
-            del content[key]
-    file.write_text(json.dumps(content))
+from tests.models.conftest import edit
 
 
 def test_a_wrong_eos_in_the_configuration_is_corrected(copy: Path) -> None:

@@ -193,12 +193,3 @@ def _restore_base_layers(model: torch.nn.Module) -> None:
             model.set_submodule(path, module.get_base_layer())
     for name in ("peft_config", "_hf_peft_config_loaded"):  # PEFT's marks on a base with adapters
         model.__dict__.pop(name, None)
-
-
-__all__ = [
-    "PeftLayers",
-    "alias_renamed_property",
-    "check_removable",
-    "read_config",
-    "type_of",
-]

@@ -32,7 +32,6 @@ from domainkit.inference.adapters.peft_layers import (
 from domainkit.inference.adapters.virtual_tokens import VirtualTokens, read_virtual_tokens, task_number
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.row_index import row_index
-from domainkit.models.encoder_decoder import is_encoder_decoder
 from domainkit.models.memory import return_freed_memory
 from domainkit.storage import sha256_file
 
@@ -86,7 +85,7 @@ class PassRow:
     n_tokens: int = 0
     prompt_length: int = 0
     n_encoded: int = 0
-    """First tokens of the prompt that an encoder reads."""
+    """First tokens of the prompt that an encoder reads; 0 for a decoder-only base."""
 
 
 class AdapterPool:
@@ -108,7 +107,6 @@ class AdapterPool:
         acceleration: Acceleration = ALL_ON,
     ) -> None:
         self._model = model
-        self._has_encoder = is_encoder_decoder(model)
         self._fingerprint = fingerprint
         self._base = base
         self._limit = limit
@@ -282,7 +280,7 @@ class AdapterPool:
                 tunings[name].detach()
 
     def _positions(self, row: PassRow) -> RowPositions:
-        if self._has_encoder:
+        if row.n_encoded:
             # The encoder reads a whole prompt after the embeddings of virtual tokens. The decoder is not changed.
             embeddings = row.adapter.virtual_tokens
             n_virtual = len(embeddings) if isinstance(embeddings, torch.Tensor) else 0
@@ -314,6 +312,3 @@ def _read_unchanged(folder: str, weights: tuple[int, int], config: tuple[int, in
 
 def _size(adapter: Adapter) -> int:
     return (adapter.folder / WEIGHTS).stat().st_size
-
-
-__all__ = ["MIXED", "NO_ADAPTER", "AdapterPool", "LoadedAdapter", "PassRow", "read_adapter"]

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from domainkit.adapters.folder import Adapter
 from domainkit.errors import AdapterError
 from domainkit.inference.adapters.peft_layers import alias_renamed_property
-from domainkit.models.encoder_decoder import is_encoder_decoder
+from domainkit.models.encoder_decoder import architecture_of
 from domainkit.models.memory import KVState
 from domainkit.registry import suggestion
 
@@ -33,7 +33,7 @@ def read_virtual_tokens(model: PreTrainedModel, folder: str, task: int | None) -
     host = PeftModel.from_pretrained(model, folder, is_trainable=False).eval()
     task_ids = None if task is None else torch.tensor([task], device=model.device)
     prompt: Any = host.get_prompt(batch_size=1, task_ids=task_ids)  # embeddings, or a cache of one of several classes
-    if isinstance(prompt, torch.Tensor) and is_encoder_decoder(model):
+    if isinstance(prompt, torch.Tensor) and architecture_of(model).has_encoder:
         # The virtual tokens attend to the prompt too, so the encoder reads them again with each prompt.
         return prompt[0, : host.active_peft_config.num_virtual_tokens].to(model.dtype).clone()
     if isinstance(prompt, torch.Tensor):
@@ -62,6 +62,3 @@ def task_number(adapter: Adapter, task: str | None, n_tasks: int) -> int:
     if task.isdecimal() and int(task) < n_tasks:
         return int(task)
     raise AdapterError(f"has no task '{task}'", where=str(adapter.folder), next_step=suggestion(task, names))
-
-
-__all__ = ["VirtualTokens", "read_virtual_tokens", "task_number"]

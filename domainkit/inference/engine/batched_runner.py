@@ -128,6 +128,3 @@ def attention_windows(config: PreTrainedConfig) -> dict[str, int | None]:
     if kinds - {"full_attention", "sliding_attention"}:
         raise ValueError(f"layers of other kinds: {', '.join(sorted(kinds))}")
     return {kind: window if kind == "sliding_attention" else None for kind in sorted(kinds)}
-
-
-__all__ = ["BatchedRunner", "attention_windows"]

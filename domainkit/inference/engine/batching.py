@@ -45,7 +45,7 @@ def make_batches(
     groups: dict[Hashable, list[Chunk]] = {}
     for chunk in chunks:
         groups.setdefault(batch_key(chunk), []).append(chunk)
-    for group in groups.values():
+    for group in groups.values():  # a group cannot share passes with another, whatever its lengths
         for batch in _split(group, token_budget, MAX_PADDING.get(device_type, 256)):
             # In slot order, the cache's rows can often be read as a view, and an adapter's rows are often adjacent.
             yield sorted(batch, key=lambda chunk: chunk.slot.index)
@@ -58,9 +58,10 @@ def _split(chunks: list[Chunk], token_budget: int, max_padding: int) -> Iterator
     # From short to long, so that a chunk adds padding to all others of its batch and has none itself.
     for chunk in sorted(chunks, key=lambda chunk: len(chunk.tokens)):
         length, size = len(chunk.tokens), len(batch) + 1
-        added = (length - longest) * len(batch)
+        added = (length - longest) * len(batch)  # all rows so far are padded to the new length
         # Every row gets as many logits as the row that wants most.
         logits_wanted = max(logits_wanted, chunk.logits_wanted)
+        # The pass computes [size, length] tokens and [size, logits_wanted, vocabulary] logits.
         too_large = length * size > token_budget or logits_wanted * size > MAX_LOGITS_ROWS
         if batch and (padding + added > max_padding or too_large):
             yield batch
@@ -69,6 +70,3 @@ def _split(chunks: list[Chunk], token_budget: int, max_padding: int) -> Iterator
         padding, longest = padding + added, length
     if batch:
         yield batch
-
-
-__all__ = ["MAX_PROMPT_CHUNK", "Chunk", "make_batches"]

@@ -12,7 +12,6 @@ import torch
 from transformers import EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from domainkit.errors import BaseModelError
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import CacheSlot, KVCache, SlotAllocator
 from domainkit.models.memory import KVState
@@ -124,17 +123,18 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
         device, slots = self.model.device, [chunk.slot for chunk in chunks]
         mask = self._select_rows(slots, start, size)
         cache = EncoderDecoderCache(self.cache, self.prompt_cache)
-        if slots[0] in self._encoded:
+        if slots[0] in self._encoded:  # a batch key says it of all
             self.prompt_cache.expose_layers()
             cache.is_updated = dict.fromkeys(range(len(self.prompt_cache.keys)), True)
             # The decoder only asks for the shape: keys and values come from the prompt cache.
             hidden = torch.zeros((), device=device, dtype=self.model.dtype).expand(*mask.shape, 1)
         else:
-            cache.is_updated = {}
+            cache.is_updated = {}  # the decoder's layers write their cross-attention keys and values in this pass
             hidden = self._encode(chunks, mask)
         out = self.model(
             encoder_outputs=BaseModelOutput(last_hidden_state=hidden),
             attention_mask=mask,
+            # [slots, size]: what a chunk has before these tokens is its prompt, which the encoder has read.
             decoder_input_ids=torch.tensor([chunk.tokens[-size:] for chunk in chunks], device=device),
             past_key_values=cache,
             use_cache=True,
@@ -158,10 +158,12 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
     def _encode(self, chunks: list[Chunk], mask: torch.Tensor) -> torch.Tensor:
         """The encoder's hidden states [chunks, width, hidden] of the prompts, padded on the right."""
         width, encoder = mask.shape[1], self.model.get_encoder()
+        # The slot holds the parts of a long prompt that came before. Later tokens are the decoder's.
         prompts = [[*c.slot.tokens[: c.start], *c.tokens][: c.slot.n_encoded] for c in chunks]
         if not any(c.slot in self._prompt_embeddings for c in chunks):
             ids = torch.tensor([prompt + [0] * (width - len(prompt)) for prompt in prompts], device=mask.device)
             return encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        # Rows with virtual tokens: their embeddings come before those of the prompt.
         embed, rows = self.model.get_input_embeddings(), []
         for chunk, prompt in zip(chunks, prompts, strict=True):
             row = embed(torch.tensor(prompt, device=mask.device))  # [prompt, hidden]
@@ -169,50 +171,3 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
                 row = torch.cat([self._prompt_embeddings[chunk.slot].to(row.dtype), row])
             rows.append(torch.nn.functional.pad(row, (0, 0, 0, width - len(row))))
         return encoder(inputs_embeds=torch.stack(rows), attention_mask=mask).last_hidden_state
-
-
-def make_encoder_decoder_runner(model: PreTrainedModel, probe: list[int]) -> EncoderDecoderRunner:
-    """The runner for an encoder-decoder. `probe` are eight ordinary token ids.
-
-    Raises BaseModelError if a small trial shows that its logits are not the plain model's.
-    """
-    runner = EncoderDecoderRunner(model)
-    why = None
-    try:
-        if not _agrees(runner, probe):
-            why = "its logits differ when rows share a batch"
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as e:
-        why = f"{type(e).__name__}: {str(e).splitlines()[0]}"
-    if why is not None:
-        raise BaseModelError(
-            f"this kind of encoder-decoder ({type(model).__name__}) cannot be served: {why}",
-            next_step="use a base of the T5 type (T5, Flan-T5, mT5, ByT5), or a decoder-only one",
-        )
-    return runner
-
-
-@torch.inference_mode()
-def _agrees(runner: EncoderDecoderRunner, probe: list[int]) -> bool:
-    """Whether the logits of two sequences, read together in two passes, are the plain model's."""
-    prompts, answer = (probe[:3], probe[:7]), probe[:2]
-    slots = [runner.allocate(len(prompt) + 1) for prompt in prompts]
-    runner.forward([Chunk(slot, [*prompt, *answer], 0) for slot, prompt in zip(slots, prompts, strict=True)])
-    logits = runner.forward([Chunk(slot, [probe[3]], slot.length) for slot in slots])[:, -1]
-    for slot in reversed(slots):
-        runner.free(slot)
-    # int8 rounds activations in a way that depends on the batch.
-    tolerance = 0.1 if getattr(runner.model, "is_loaded_in_8bit", False) else 0.02
-    device = runner.model.device
-    for row, prompt in zip(logits, prompts, strict=True):
-        plain = runner.model(
-            input_ids=torch.tensor([prompt], device=device),
-            decoder_input_ids=torch.tensor([[*answer, probe[3]]], device=device),
-            use_cache=False,
-        )
-        expected = plain.logits[0, -1].float()
-        if not torch.allclose(row.float(), expected, rtol=tolerance, atol=tolerance * float(expected.abs().max())):
-            return False
-    return True
-
-
-__all__ = ["EncoderDecoderRunner", "make_encoder_decoder_runner"]

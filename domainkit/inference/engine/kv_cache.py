@@ -232,6 +232,3 @@ class SlotAllocator(Generic[CacheT]):
         suffix = self.cache.read_row(slot.index, n_columns - n_shared)
         joined = zip(prefix, suffix, strict=True)
         return [(torch.cat([k, own_k], 1), torch.cat([v, own_v], 1)) for (k, v), (own_k, own_v) in joined]
-
-
-__all__ = ["CacheSlot", "KVCache", "SlotAllocator"]

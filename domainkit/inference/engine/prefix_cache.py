@@ -40,7 +40,8 @@ class PrefixCache:
         prompt = np.asarray(tokens, dtype=np.int64)
         best, best_key = 0, None
         with self._lock:
-            # A part of a prefix is a prefix too, because attention is causal.
+            # A part of a prefix is a prefix too, because attention is causal. The search is linear: comparing some
+            # hundred arrays takes far less than the pass that a hit saves.
             for key, prefix in self._prefixes.items():
                 if key[0] == owner and (n := common_length(prefix.tokens, prompt)) > best:
                     best, best_key = n, key
@@ -56,6 +57,7 @@ class PrefixCache:
         if len(new) < MIN_PREFIX or size > self.max_bytes:  # it would drive out all others and not fit either
             return
         with self._lock:
+            # Whoever would have used a shorter one finds the same tokens in the new one.
             for key, prefix in list(self._prefixes.items()):
                 if key[0] == owner and common_length(prefix.tokens, new) == len(prefix.tokens):
                     self._drop(key)
@@ -88,6 +90,3 @@ def common_length(a: np.ndarray, b: np.ndarray) -> int:
     n = min(len(a), len(b))
     different = np.flatnonzero(a[:n] != b[:n])
     return int(different[0]) if len(different) else n
-
-
-__all__ = ["MIN_PREFIX", "PrefixCache", "common_length"]

@@ -18,7 +18,7 @@ from domainkit.inference.engine.batching import Chunk, make_batches
 from domainkit.inference.engine.kv_cache import CacheSlot
 from domainkit.inference.engine.model_runner import Executor
 from domainkit.inference.engine.prefix_cache import PrefixCache, common_length
-from domainkit.inference.engine.sequence import Sequence
+from domainkit.inference.engine.sequences.sequence import Sequence
 from domainkit.models.memory import KVState
 
 MIN_GAIN = 48
@@ -195,6 +195,3 @@ class PrefixSharing:
 def _prefix_chunk(sequence: Sequence, slot: CacheSlot, end: int) -> Chunk:
     """The prompt's tokens before `end` that the slot does not hold."""
     return Chunk(slot, sequence.prompt[slot.length : end], slot.length, adapter=sequence.adapter)
-
-
-__all__ = ["MIN_GAIN", "PrefixPlan", "PrefixSharing", "plan_sharing"]

@@ -70,6 +70,3 @@ class ResultStream(Generic[Result]):
         if isinstance(piece, BaseException):
             raise piece
         return piece
-
-
-__all__ = ["ResultStream"]

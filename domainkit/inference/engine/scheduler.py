@@ -11,13 +11,12 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
 import torch
 
-from domainkit.errors import DomainkitError, MachineError, RequestError
+from domainkit.errors import DomainkitError, MachineError
 from domainkit.inference.adapters.pool import MIXED, NO_ADAPTER, AdapterPool, LoadedAdapter
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.batch_invariance import BatchInvariance
@@ -27,8 +26,9 @@ from domainkit.inference.engine.batching import MAX_PROMPT_CHUNK, Chunk, make_ba
 from domainkit.inference.engine.model_runner import Executor, Runner, make_runner
 from domainkit.inference.engine.prefix_cache import PrefixCache
 from domainkit.inference.engine.prefix_sharing import PrefixSharing
-from domainkit.inference.engine.sampling import near_ties
-from domainkit.inference.engine.sequence import Sequence, timeout_error
+from domainkit.inference.engine.request_queue import RequestQueue, stopped_error
+from domainkit.inference.engine.sequences.sampling import near_ties
+from domainkit.inference.engine.sequences.sequence import Sequence, timeout_error
 from domainkit.models.load import LoadedBase
 from domainkit.models.memory import OUT_OF_MEMORY, free_memory, out_of_memory, return_freed_memory, state_bytes
 
@@ -40,14 +40,6 @@ TOKEN_BUDGET = 4096
 """Most tokens of one pass, padding included."""
 MIN_TOKEN_BUDGET = 64
 """Tokens of a pass that a machine short of memory still tries."""
-QUIET_SECONDS = 0.004
-"""An idle engine starts after this time without a new request: callers that come together then share their
-first pass."""
-MAX_QUIET_SECONDS = 0.25
-"""It starts after this time at the latest, although requests still come: writing the prompts of a batch takes
-a while."""
-REST_SECONDS = 1.0
-"""After this time without work, the KV cache's memory is freed. Sooner, the next request would allocate it again."""
 MAX_SEQUENCES_TO_KEEP = 4
 """With at most this many running sequences, the state of a finished one is kept for the next turn of its
 conversation."""
@@ -97,27 +89,23 @@ class Scheduler:
         self._token_budget = TOKEN_BUDGET
         self._max_sequences = MAX_SEQUENCES
         self._batch_key = MIXED  # of the running sequences' adapters
-        self._waiting: deque[Sequence] = deque()  # guarded by _changed
+        self._queue = RequestQueue()
         self._running: list[Sequence] = []  # changed by the model's thread only
-        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._starting = threading.Lock()
         self._process = os.getpid()
 
     # ---- any thread ----
 
     def submit(self, sequences: Iterable[Sequence]) -> None:
         """Queue sequences. Their result streams get the results and the errors."""
-        with self._changed:
-            if self._stopping:
-                raise RequestError("the interpreter is shutting down", next_step="ask before the program ends")
-            self._waiting.extend(s for s in sequences if not s.done)
+        self._queue.put(sequences)
+        with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="domainkit-model", daemon=True)
                 self._thread.start()
                 # A daemon thread inside of torch would crash the interpreter's exit.
                 atexit.register(self.close)
-            self._changed.notify_all()
 
     @property
     def is_here(self) -> bool:
@@ -127,16 +115,13 @@ class Scheduler:
     @property
     def busy(self) -> int:
         """Sequences that run or wait."""
-        with self._changed:
-            return len(self._running) + len(self._waiting)
+        return len({*self._running, *self._queue.all()})
 
     def close(self) -> None:
         """Fail what is not finished, and end the thread."""
         if os.getpid() != self._process:  # a forked child has the lock but not the thread
             return
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        self._queue.stop()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=30)
         atexit.unregister(self.close)
@@ -154,39 +139,24 @@ class Scheduler:
                 except Exception as e:  # an error of the engine must not leave callers waiting for ever
                     log.exception("a step failed")
                     self._fail_all(e)
-        self._fail_all(RequestError("the interpreter is shutting down", next_step="ask before the program ends"))
+        self._fail_all(stopped_error())
 
     def _wait(self) -> bool:
         """Wait for work. False when the engine stops."""
-        with self._changed:
-            if self._running:
-                return not self._stopping
+        if not self._running:
             # Other processes may have freed memory, so try the full limits again.
             self._token_budget, self._max_sequences = TOKEN_BUDGET, MAX_SEQUENCES
-            resting = False
-            while not self._waiting and not self._stopping:
-                if not self._changed.wait(None if resting else REST_SECONDS):
-                    self.runner.clear()
-                    return_freed_memory()
-                    resting = True
-            self._wait_for_quiet()
-            return not self._stopping
+            self._queue.wait(self._rest, MAX_SEQUENCES)
+        return not self._queue.stopped
 
-    def _wait_for_quiet(self) -> None:
-        """Let callers that come together share their first pass: start when no request has come for a moment."""
-        end = time.monotonic() + MAX_QUIET_SECONDS
-        while not self._stopping and time.monotonic() < end:
-            n_waiting = len(self._waiting)
-            self._changed.wait(QUIET_SECONDS)
-            if len(self._waiting) == n_waiting or len(self._waiting) >= MAX_SEQUENCES:
-                return
+    def _rest(self) -> None:
+        self.runner.clear()
+        return_freed_memory()
 
     def _drop_abandoned(self) -> None:
         """Drop sequences whose caller has gone, or whose time is over."""
         now = time.monotonic()
-        with self._changed:
-            sequences = [*self._running, *self._waiting]
-        for sequence in sequences:
+        for sequence in [*self._running, *self._queue.all()]:
             if sequence.result.cancelled:
                 self._remove(sequence)
             elif sequence.deadline is not None and now > sequence.deadline:
@@ -195,9 +165,7 @@ class Scheduler:
 
     def _remove(self, sequence: Sequence) -> None:
         sequence.done = True
-        with self._changed:
-            if sequence in self._waiting:
-                self._waiting.remove(sequence)
+        self._queue.discard(sequence)
         if sequence in self._running:
             self._running.remove(sequence)
             self._free_slot(sequence)
@@ -209,13 +177,11 @@ class Scheduler:
 
     def _fail_all(self, error: BaseException) -> None:
         """Fail every sequence, and free every slot: after a failed step, no slot can be trusted."""
-        with self._changed:
-            sequences = [*self._running, *self._waiting]
-            self._running.clear()
-            self._waiting.clear()
-        for sequence in sequences:
+        for sequence in [*self._running, *self._queue.all()]:
             sequence.done = True
             sequence.result.fail(error)
+            self._queue.discard(sequence)
+        self._running.clear()
         self.runner.clear()
 
     # ---- admit ----
@@ -223,7 +189,7 @@ class Scheduler:
     def _admit(self) -> None:
         """Let waiting sequences join the batch, in order of arrival, as far as memory and adapters allow."""
         joined: list[Sequence] = []
-        while (sequence := self._first_waiting()) is not None and self._fits(sequence):
+        while (sequence := self._queue.first()) is not None and self._fits(sequence):
             try:
                 adapter = self._load_adapter(sequence)
                 if adapter is None or (self._running and adapter.batch_key != self._batch_key):
@@ -234,16 +200,13 @@ class Scheduler:
                 self._remove(sequence)
                 continue
             self._batch_key = adapter.batch_key
-            with self._changed:
-                self._running.append(self._waiting.popleft())
+            # First running, then no longer waiting: `busy` must not miss it.
+            self._running.append(sequence)
+            self._queue.discard(sequence)
             joined.append(sequence)
         # With an adapter's sequences in adjacent slots, its rows of a pass are a slice, which needs no copy.
         for sequence in sorted(joined, key=lambda s: s.adapter.name):
             sequence.slot = self.runner.allocate(len(sequence.prompt), sequence.adapter.virtual_tokens)
-
-    def _first_waiting(self) -> Sequence | None:
-        with self._changed:
-            return self._waiting[0] if self._waiting else None
 
     def _fits(self, sequence: Sequence) -> bool:
         if not self._running:
@@ -288,24 +251,14 @@ class Scheduler:
     def _read_part(self, sequence: Sequence, chunk: Chunk) -> None:
         """Read a part of a long prompt. Its logits are not needed."""
         begin = time.perf_counter()
-        try:
-            self.executor.execute(self.runner, [chunk])
-        except OUT_OF_MEMORY as e:
-            if not out_of_memory(e):
-                raise
-            self._use_less_memory({chunk: sequence}, e)
-            return
-        sequence.charge(time.perf_counter() - begin)
+        if self._execute({chunk: sequence}) is not None:
+            sequence.charge(time.perf_counter() - begin)
 
     def _read(self, batch: dict[Chunk, Sequence]) -> None:
-        """One pass over the batch, whose sequences then take the logits. Without the memory for it, two halves."""
+        """One pass over the batch, whose sequences then take the logits."""
         begin = time.perf_counter()
-        try:
-            logits = self.executor.execute(self.runner, list(batch))  # [batch, positions, vocabulary]
-        except OUT_OF_MEMORY as e:
-            if not out_of_memory(e):
-                raise
-            self._use_less_memory(batch, e)
+        logits = self._execute(batch)  # [batch, positions, vocabulary]
+        if logits is None:
             return
         last = logits[:, -1]
         # One argmax for all rows, because a greedy sequence needs no more than that.
@@ -322,6 +275,16 @@ class Scheduler:
             except Exception as e:  # one sequence's error, as of a schema that leads nowhere, must not fail the others
                 sequence.done = True
                 sequence.result.fail(e)
+
+    def _execute(self, batch: dict[Chunk, Sequence]) -> torch.Tensor | None:
+        """One pass over the batch. Without the memory for it None, and then the batch is read in another way."""
+        try:
+            return self.executor.execute(self.runner, list(batch))
+        except OUT_OF_MEMORY as e:
+            if not out_of_memory(e):
+                raise
+            self._use_less_memory(batch, e)
+            return None
 
     def _finish(self, sequence: Sequence) -> None:
         # The copy costs time that a full batch does not have.
@@ -371,10 +334,6 @@ class Scheduler:
             )
 
     def _postpone(self, sequence: Sequence) -> None:
+        self._queue.put([sequence])
         self._running.remove(sequence)
-        with self._changed:
-            self._waiting.append(sequence)
         self._free_slot(sequence)
-
-
-__all__ = ["REST_SECONDS", "Scheduler"]

@@ -80,6 +80,3 @@ class SequentialRunner:
         for layer, (keys, values) in enumerate(self._virtual_tokens.get(slot, ())):
             cache.update(keys[None], values[None], layer)
         return cache
-
-
-__all__ = ["SequentialRunner"]

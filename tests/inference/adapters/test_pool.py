@@ -10,7 +10,7 @@ import torch
 
 from domainkit.errors import AdapterError
 from domainkit.inference.backend import Completion
-from domainkit.inference.engine.detokenizer import Detokenizer
+from domainkit.inference.engine.sequences.detokenizer import Detokenizer
 from domainkit.inference.local import LocalBackend
 from tests.inference.tiny_adapters import ask, save_adapter
 

@@ -15,7 +15,8 @@ from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.inference.backend import Request
 from domainkit.inference.engine.batching import Chunk
-from domainkit.inference.engine.encoder_decoder_runner import EncoderDecoderRunner, make_encoder_decoder_runner
+from domainkit.inference.engine.encoder_decoder_runner import EncoderDecoderRunner
+from domainkit.inference.engine.model_runner import make_runner
 from domainkit.inference.local import LocalBackend, local_backend
 from domainkit.messages import Message
 from domainkit.models.load import load_base
@@ -219,10 +220,10 @@ def test_a_long_prompt_is_read_in_parts_while_other_slots_are_freed(plain: Any) 
 
 
 def test_a_model_whose_logits_differ_in_batches_is_refused(plain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_encoder_decoder_runner(plain, list(range(4, 12)))
+    make_runner(plain, list(range(4, 12)))
     monkeypatch.setattr(EncoderDecoderRunner, "_prompt_width", lambda self, slot: slot.n_encoded - 1)
     with pytest.raises(BaseModelError, match=r"cannot be served[\s\S]*T5"):
-        make_encoder_decoder_runner(plain, list(range(4, 12)))
+        make_runner(plain, list(range(4, 12)))
 
 
 # ---- SentencePiece, as T5 has it

@@ -30,5 +30,3 @@ ALL_OFF = Acceleration(
     mixed_lora=False,
     batch_invariance=False,
 )
-
-__all__ = ["ALL_OFF", "ALL_ON", "Acceleration"]

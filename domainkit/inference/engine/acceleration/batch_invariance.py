@@ -23,7 +23,7 @@ from domainkit.models.memory import OUT_OF_MEMORY, KVState, out_of_memory
 
 if TYPE_CHECKING:
     from domainkit.inference.engine.model_runner import Executor, Runner
-    from domainkit.inference.engine.sequence import Sequence
+    from domainkit.inference.engine.sequences.sequence import Sequence
 
 BLOCK = 256
 """Tokens of one pass. Blocks start at the same positions in every sequence. So the bits of a block's state depend only
@@ -96,6 +96,3 @@ class BatchInvariance:
 def _owner(sequence: Sequence) -> tuple[str, str]:
     """Prefixes that were read in a batch have other bits, so these have an owner of their own in the prefix cache."""
     return "read alone", sequence.adapter.name
-
-
-__all__ = ["BLOCK", "BatchInvariance"]

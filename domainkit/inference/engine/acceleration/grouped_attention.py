@@ -147,5 +147,3 @@ def attention(
 
 AttentionInterface.register(ATTENTION, attention)
 AttentionMaskInterface.register(ATTENTION, sdpa_mask)
-
-__all__ = ["ATTENTION", "EngineAttention", "attention"]

@@ -170,6 +170,3 @@ def _can_be_stacked(layer: LoraModule) -> bool:
 
 def _frozen(weight: torch.Tensor) -> torch.nn.Parameter:
     return torch.nn.Parameter(weight, requires_grad=False)
-
-
-__all__ = ["STACKED_TOKENS", "LoraModule", "LoraStack", "MixedLora", "add_change"]

@@ -14,6 +14,3 @@ def row_index(rows: Sequence[int], device: torch.device) -> RowIndex:
     if rows[-1] - rows[0] == len(rows) - 1:
         return slice(rows[0], rows[-1] + 1)
     return torch.tensor(rows, device=device)
-
-
-__all__ = ["RowIndex", "row_index"]

@@ -79,6 +79,3 @@ def attention_with_log_sum(
     # scaled_dot_product_attention calls this kernel too, but does not return the log-sum-exp.
     flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     return flash(query, key, value, 0.0, False, attn_mask=mask, scale=scale)
-
-
-__all__ = ["MIN_COLUMNS_SAVED", "SharedPrefix", "SharedPrefixAttention", "attention_with_log_sum"]

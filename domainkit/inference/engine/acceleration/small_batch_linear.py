@@ -47,6 +47,3 @@ def use_small_batch_linear(model: PreTrainedModel) -> None:
         # A subclass, such as a quantised layer, computes in its own way.
         if type(layer) is torch.nn.Linear and layer.weight.dtype == torch.float32:
             model.set_submodule(path, SmallBatchLinear(layer))
-
-
-__all__ = ["MAX_TOKENS", "MIN_TOKENS", "SmallBatchLinear", "transposed_linear", "use_small_batch_linear"]

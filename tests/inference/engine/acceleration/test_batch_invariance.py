@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from domainkit.inference.engine.acceleration import Acceleration
-from domainkit.inference.engine.sampling import NEAR_TIE, logit_range
 from domainkit.inference.engine.scheduler import Scheduler
+from domainkit.inference.engine.sequences.sampling import NEAR_TIE, logit_range
 from domainkit.inference.local import LocalBackend
 from domainkit.models.load import load_base
 from tests.inference.tiny_adapters import ask

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from domainkit.inference.engine.sampling import (
+from domainkit.inference.engine.sequences.sampling import (
     Sample,
     gumbel_noise,
     logit_range,

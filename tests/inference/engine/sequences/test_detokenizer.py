@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domainkit.inference.engine.detokenizer import Detokenizer
+from domainkit.inference.engine.sequences.detokenizer import Detokenizer
 
 
 @pytest.fixture(scope="module")

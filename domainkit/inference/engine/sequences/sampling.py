@@ -105,15 +105,3 @@ def _largest_within_top_p(
     mass_before = float(mass[n_before - 1] - p[indices[winner]])
     certain = not best_possible.near_tie and best_possible.index == winner and mass_before < top_p - margin
     return Sample(int(indices[winner]), near_tie=not certain)
-
-
-__all__ = [
-    "NEAR_TIE",
-    "Sample",
-    "gumbel_noise",
-    "logit_range",
-    "near_tie_margin",
-    "near_ties",
-    "random_generator",
-    "sample",
-]

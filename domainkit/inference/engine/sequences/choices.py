@@ -19,12 +19,12 @@ import torch
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, Request, TokenLogprob
 from domainkit.inference.constrained.token_spelling import Spelling
-from domainkit.inference.engine import sampling
 from domainkit.inference.engine.batching import Chunk
-from domainkit.inference.engine.detokenizer import decoder
 from domainkit.inference.engine.result_stream import ResultStream
-from domainkit.inference.engine.sampling import Sample, gumbel_noise, logit_range, random_generator, sample
-from domainkit.inference.engine.sequence import RecomputeAlone, Sequence, token_logprob
+from domainkit.inference.engine.sequences import sampling
+from domainkit.inference.engine.sequences.detokenizer import decoder
+from domainkit.inference.engine.sequences.sampling import Sample, gumbel_noise, logit_range, random_generator, sample
+from domainkit.inference.engine.sequences.sequence import RecomputeAlone, Sequence, token_logprob
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -271,6 +271,3 @@ class ChoiceSequence(Sequence):
             choice_probabilities=self._search.probabilities(self._request.choices),
         )
         self._result.finish(completion, choice)
-
-
-__all__ = ["MIN_PROBABILITY", "Branch", "ChoiceSearch", "ChoiceSequence", "choice_trie", "sample_choice"]

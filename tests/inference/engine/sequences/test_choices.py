@@ -8,8 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainkit.errors import RequestError
-from domainkit.inference.engine.choices import MIN_PROBABILITY, Branch, ChoiceSearch, choice_trie, sample_choice
-from domainkit.inference.engine.sampling import logit_range
+from domainkit.inference.engine.kv_cache import CacheSlot
+from domainkit.inference.engine.result_stream import ResultStream
+from domainkit.inference.engine.sequences.choices import (
+    MIN_PROBABILITY,
+    Branch,
+    ChoiceSearch,
+    ChoiceSequence,
+    choice_trie,
+    sample_choice,
+)
+from domainkit.inference.engine.sequences.sampling import logit_range
+from domainkit.inference.local import LocalBackend
+from tests.inference.engine.sequences.by_hand import Logits, read, result_of
+from tests.inference.tiny_adapters import ask
 
 END = 9
 
@@ -101,7 +113,7 @@ def choose(choices: list[tuple[int, ...]], seed: int, temperature: float, move: 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_rounding_changes_only_choices_that_are_near_ties(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
     near = 0.01
-    monkeypatch.setattr("domainkit.inference.engine.sampling.NEAR_TIE", near)
+    monkeypatch.setattr("domainkit.inference.engine.sequences.sampling.NEAR_TIE", near)
     random, changed, sure = torch.Generator().manual_seed(0), 0, 0
     for seed in range(600):
         choices = list({tuple(torch.randint(0, 4, (1 + i % 4,), generator=random).tolist()) for i in range(9)})
@@ -111,3 +123,35 @@ def test_rounding_changes_only_choices_that_are_near_ties(temperature: float, mo
         assert first == other or not certain
     assert changed
     assert sure > 300
+
+
+def test_a_choice_reads_on_from_what_two_branches_have_in_common(backend: LocalBackend, logits: Logits) -> None:
+    request = ask("", choices=("aab", "aac", "abb", "abc"))
+    sequence = ChoiceSequence(
+        request, [5, 6, 7], backend.tokenizer, backend.spelling, backend._stop_ids, ResultStream()
+    )
+    a, b, c = (backend.token_ids(letter)[0] for letter in "abc")
+    sequence.slot = CacheSlot(3, 0)
+    assert read(sequence) == [5, 6, 7, a], "where only one token can follow, the model is not asked"
+    sequence.take(logits({a: 1.1, b: 1.0}), 0, None)
+    assert read(sequence) == [a]
+    sequence.take(logits({b: 1.0, c: 1.01}), 0, None)
+    assert read(sequence) == [b], "the prompt and the first letter stay in the slot"
+    sequence.take(logits({b: 0.0, c: 0.0}), 0, None)
+    assert result_of(sequence).text == "aac"
+    assert sum(result_of(sequence).choice_probabilities.values()) == pytest.approx(1)
+
+
+def test_a_choice_with_logprobs_is_read_once_more(backend: LocalBackend, logits: Logits) -> None:
+    request = ask("", choices=("ab", "ba"), logprobs=True)
+    sequence = ChoiceSequence(
+        request, [5, 6, 7], backend.tokenizer, backend.spelling, backend._stop_ids, ResultStream()
+    )
+    a, b = (backend.token_ids(letter)[0] for letter in "ab")
+    sequence.slot = CacheSlot(3, 0)
+    read(sequence)
+    sequence.take(logits({a: 2.0, b: 1.0}), 0, None)
+    assert sequence.logits_wanted == 2
+    assert read(sequence) == [7, a], "the last prompt token again, for its logits"
+    sequence.take(torch.cat([logits({a: 2.0}), logits({b: 3.0})]), 0, None)
+    assert [t.token for t in result_of(sequence).logprobs] == ["a", "b"]
