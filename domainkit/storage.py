@@ -27,24 +27,41 @@ REPLACED = ".domainkit-old"
 
 
 def cache_dir() -> Path:
-    """The folder of unpacked models and indexes: $DOMAINKIT_CACHE, else domainkit in $XDG_CACHE_HOME or ~/.cache."""
-    return _own_folder("DOMAINKIT_CACHE", "XDG_CACHE_HOME", ".cache")
+    """The folder of unpacked models and indexes: $DOMAINKIT_CACHE, else domainkit in $XDG_CACHE_HOME or ~/.cache.
+
+    A user without a home, as in some containers, gets a private folder for temporary files.
+    """
+    return _own_folder("DOMAINKIT_CACHE", "XDG_CACHE_HOME", ".cache") or _temporary_cache()
 
 
 def state_dir() -> Path:
-    """The folder of what outlives a run: $DOMAINKIT_STATE, else domainkit in $XDG_STATE_HOME or ~/.local/state."""
-    return _own_folder("DOMAINKIT_STATE", "XDG_STATE_HOME", ".local/state")
+    """The folder of what outlives a run: $DOMAINKIT_STATE, else domainkit in $XDG_STATE_HOME or ~/.local/state.
+
+    Raises MachineError for a user without a home.
+    """
+    if folder := _own_folder("DOMAINKIT_STATE", "XDG_STATE_HOME", ".local/state"):
+        return folder
+    what = "this user has no home folder"
+    raise MachineError(what, next_step="set DOMAINKIT_STATE to a folder you may write to")
 
 
-def _own_folder(variable: str, shared_variable: str, below_home: str) -> Path:
+def _own_folder(variable: str, shared_variable: str, below_home: str) -> Path | None:
     if folder := os.environ.get(variable):
         return Path(folder)
     try:
         return Path(os.environ.get(shared_variable) or Path.home() / below_home) / "domainkit"
-    except RuntimeError as e:  # a container's user without HOME and without a line in /etc/passwd
-        raise MachineError(
-            "this user has no home folder", where=variable, next_step=f"set {variable} to a folder you may write to"
-        ) from e
+    except RuntimeError:  # no HOME, and no line in /etc/passwd
+        return None
+
+
+def _temporary_cache() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"domainkit-{os.getuid()}"
+    with saving(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # Another user may have made a folder of this name first, and could put other weights into it.
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            raise PermissionError(errno.EACCES, "it belongs to another user")
+    return folder
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
@@ -147,8 +164,11 @@ def check_writable(path: Path) -> None:
         path = Path(os.path.realpath(path))
         folder = path if path.is_dir() and os.path.ismount(path) else path.parent
         existing = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
-        with tempfile.TemporaryFile(dir=existing) as f:
-            f.write(b"x")
+        try:
+            with tempfile.TemporaryFile(dir=existing) as f:
+                f.write(b"x")
+        except FileNotFoundError as e:  # what /proc answers
+            raise PermissionError(errno.EACCES, "no file can be made here", str(existing)) from e
 
 
 @contextmanager
@@ -171,7 +191,7 @@ def staged_folder(final: Path) -> Iterator[Path]:
         try:
             with _locked(staged):
                 yield staged
-                os.chmod(staged, 0o755)
+                _open_to_readers(staged)
                 (_refill if mounted else _replace)(final, staged)
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
@@ -185,6 +205,15 @@ def interrupted_save(final: Path) -> Path | None:
         return None
     previous = (old / final.name for old in _leftovers(final, final.absolute().parent, REPLACED))
     return next((p for p in previous if p.exists()), None)
+
+
+def _open_to_readers(staged: Path) -> None:
+    """Folders and files as the user's umask wants them: temporary folders, and files of safetensors, are private."""
+    mask = os.umask(0o77)
+    os.umask(mask)
+    for path in (staged, *staged.rglob("*")):
+        if not path.is_symlink():
+            os.chmod(path, (0o777 if path.is_dir() else 0o666) & ~mask)
 
 
 def _replace(final: Path, staged: Path) -> None:

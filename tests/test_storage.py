@@ -19,6 +19,7 @@ from domainkit.storage import (
     read_toml,
     sha256_json,
     staged_folder,
+    state_dir,
     write_text,
 )
 
@@ -168,16 +169,33 @@ def test_json_reads_pairs_of_surrogates_and_wide_lists() -> None:
     assert parse_json(b'\xef\xbb\xbf["\\ud83d\\ude00", ' + b"[], " * 200 + b"1]") == ["😀", *[[]] * 200, 1]
 
 
-def test_a_user_without_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DOMAINKIT_CACHE", "XDG_CACHE_HOME"):
+def test_a_user_without_home_has_a_private_cache_and_is_told_what_to_set_for_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DOMAINKIT_CACHE", "XDG_CACHE_HOME", "DOMAINKIT_STATE", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
 
     def no_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", no_home)
-    with pytest.raises(MachineError, match=r"(?s)no home folder.*next: set DOMAINKIT_CACHE to a folder"):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert cache_dir().parent == tmp_path
+    assert cache_dir().stat().st_mode & 0o777 == 0o700
+    with pytest.raises(MachineError, match=r"(?s)no home folder.*next: set DOMAINKIT_STATE to a folder"):
+        state_dir()
+    cache_dir().rmdir()
+    (tmp_path / f"domainkit-{os.getuid()}").symlink_to("/tmp")
+    with pytest.raises(MachineError, match="permission denied"):
         cache_dir()
+
+
+def test_a_written_folder_can_be_read_by_those_whom_the_umask_allows(tmp_path: Path) -> None:
+    with staged_folder(tmp_path / "out") as staged:
+        (staged / "weights").touch(mode=0o600)
+    mask = os.umask(0o22)
+    os.umask(mask)
+    assert (tmp_path / "out/weights").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 def test_json_hash_ignores_key_order() -> None:

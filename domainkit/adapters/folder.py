@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domainkit.errors import AdapterError, ConfigError
-from domainkit.storage import sha256_file, write_text
+from domainkit.storage import check_writable, interrupted_save, sha256_file, write_text
 
 CARD = "card.json"
 WEIGHTS = "adapter_model.safetensors"
 PEFT_CONFIG = "adapter_config.json"
+PARTIAL = ".partial"
+"""Last part of the name of a run's folder of checkpoints."""
 
 
 class Card(BaseModel):
@@ -121,10 +124,21 @@ def split_task(adapter: str) -> tuple[str, str | None]:
     return (folder, task) if mark and folder and not Path(adapter).is_dir() else (adapter, None)
 
 
+def work_folder(out: Path) -> Path:
+    """Where the checkpoints of a training are until its adapter is in `out`: beside it, or inside a mount point, which
+    may be all that outlives a container."""
+    out = out.absolute()
+    return out / PARTIAL if os.path.ismount(out) else out.with_name(out.name + PARTIAL)
+
+
 def check_replaceable(out: Path) -> None:
     """Raises ConfigError for a folder that exists and holds anything but an adapter: nothing else is ever
-    overwritten."""
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / PEFT_CONFIG).is_file()):
+    overwritten. Raises ConfigError or MachineError where it could not be written."""
+    check_writable(out)
+    contents = {p.name for p in out.iterdir()} if out.is_dir() else set()
+    if os.path.ismount(out):  # there, only the files of an adapter are replaced
+        contents -= {"lost+found", PARTIAL}
+    if (out.exists() and not out.is_dir()) or (contents and PEFT_CONFIG not in contents):
         raise ConfigError(
             "exists and is not an adapter, so it is not replaced", where=f"out={out}", next_step="choose a new folder"
         )
@@ -137,12 +151,12 @@ def write_card(folder: Path, card: Card) -> None:
 
 def _check_files(folder: Path) -> None:
     if not folder.is_dir():
-        partial = folder.with_name(folder.name + ".partial")
-        raise AdapterError(
-            "no such adapter folder",
-            where=str(folder),
-            next_step="training was interrupted: run it again with --resume" if partial.is_dir() else "check the path",
-        )
+        next_step = "check the path"
+        if previous := interrupted_save(folder):
+            next_step = f"saving it was interrupted; the previous version is whole: mv '{previous}' '{folder}'"
+        elif work_folder(folder).is_dir():
+            next_step = "training was interrupted: run it again with --resume"
+        raise AdapterError("no such adapter folder", where=str(folder), next_step=next_step)
     missing = [name for name in (PEFT_CONFIG, WEIGHTS) if not (folder / name).is_file()]
     if missing:
         pickled = (folder / "adapter_model.bin").is_file()

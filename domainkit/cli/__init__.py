@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from domainkit.registry import Table
@@ -78,10 +80,13 @@ def main() -> None:
 
     # Without it tokenizers prints a warning when a progress bar forks.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # bitsandbytes advises to install a package that is of no use here, at each start on a CPU.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a Windows terminal may lack a character: print the rest
     try:
+        refuse_empty_values(sys.argv[1:])
         app()()
     except DomainkitError as e:
         print(f"error: {e}", file=sys.stderr)
@@ -92,13 +97,30 @@ def main() -> None:
     except Exception as e:
         if os.environ.get(TRACEBACK):
             raise
-        print(f"error: {visible(unexpected(e))}", file=sys.stderr)
-        sys.exit(1)
+        message, code = untranslated(e)
+        print(f"error: {visible(message)}", file=sys.stderr)
+        sys.exit(code)
 
 
-def unexpected(e: Exception) -> str:
-    """The message of an error that nothing has translated."""
+def refuse_empty_values(words: Sequence[str]) -> None:
+    """An empty value is most often a variable of the shell that is not set; as a path it would mean this folder."""
+    from domainkit.errors import ConfigError
+
+    for before, word in pairwise(("", *words)):
+        option, mark, value = word.partition("=")
+        if (not word and before != "--system") or (mark and not value and option.startswith("--")):
+            where = option or (before if before.startswith("--") else None)
+            raise ConfigError("an argument is empty", where=where, next_step="give it a value, or leave it out")
+
+
+def untranslated(e: Exception) -> tuple[str, int]:
+    """(message, exit code) of an error that nothing has translated."""
+    from pydantic import ValidationError
+
+    if isinstance(e, ValidationError):
+        problems = "; ".join(f"{'.'.join(map(str, x['loc']))}={x['input']!r}: {x['msg'].lower()}" for x in e.errors())
+        return f"{problems}\n  next: correct this value", 2
     if isinstance(e, OSError) and e.strerror:
-        return f"{f'{e.filename}: ' if e.filename else ''}{e.strerror}\n  next: check this path, then run it again"
+        return f"{f'{e.filename}: ' if e.filename else ''}{e.strerror.lower()}\n  next: check this path", 1
     text = f"{type(e).__name__}: {' '.join(str(e).split())[:500]}"
-    return f"unexpected {text}\n  next: set {TRACEBACK}=1 and run it again for the traceback, which a report needs"
+    return f"unexpected {text}\n  next: set {TRACEBACK}=1 and run it again for the traceback, which a report needs", 1

@@ -11,6 +11,7 @@ import typer
 
 from domainkit.cli.options import field_help
 from domainkit.comparison.config import CompareConfig
+from domainkit.errors import ConfigError
 from domainkit.visible import visible
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def ask(
     if corpus is not None or question is not None:
         chain = CHAINS.load("answer_chain")(llm, retriever=_retriever(corpus))
         for text in [question] if question is not None else _typed_questions():
+            refuse_broken_text(text)
             _print_stream(chain.stream({"question": text, "system": system}))
     else:
         _chat(llm, system)
@@ -58,8 +60,17 @@ def _chat(llm: DomainLLM, system: str | None) -> None:
     """A conversation that remembers its turns."""
     turns: list[tuple[str, str]] = [("system", system)] if system else []
     for text in _typed_questions():
+        refuse_broken_text(text)
         turns.append(("user", text))
         turns.append(("assistant", _print_stream(llm.stream(turns))))
+
+
+def refuse_broken_text(text: str) -> None:
+    """The terminal passes on bytes that are not UTF-8 as halves of surrogate pairs, which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("the question is not valid UTF-8", next_step="set the terminal to UTF-8") from None
 
 
 def _typed_questions() -> Iterator[str]:

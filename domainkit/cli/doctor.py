@@ -94,14 +94,19 @@ def _four_bit() -> Finding:
 
 
 def _disk() -> Finding:
-    from domainkit.storage import cache_dir
+    from domainkit.errors import DomainkitError
+    from domainkit.storage import cache_dir, check_writable
 
-    folder = cache_dir()
+    next_step = "free some space, or set DOMAINKIT_CACHE to a folder on another disk"
+    try:
+        folder = cache_dir()
+        check_writable(folder / "models")
+    except DomainkitError as e:
+        return Finding(False, "model cache", str(e).splitlines()[0], "set DOMAINKIT_CACHE to a folder you may write to")
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     free = shutil.disk_usage(existing).free / 2**30
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**30 if folder.exists() else 0.0
-    fact = f"{folder} ({size:.1f} GiB used, {free:.1f} GiB free)"
-    return Finding(free > 2, "model cache", fact, "free some space, or set DOMAINKIT_CACHE to a folder on another disk")
+    return Finding(free > 2, "model cache", f"{folder} ({size:.1f} GiB used, {free:.1f} GiB free)", next_step)
 
 
 def _builtin(module: str, name: str, command: str) -> Finding:

@@ -43,9 +43,11 @@ def read_run_file(path: Path) -> JsonObject:
 def parse_value(text: str) -> object:
     """A TOML value where `text` is one (3, 1e-4, true, [..]), else the text itself."""
     try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+        values = tomllib.loads(f"v = {text}")
+    except (ValueError, RecursionError):
         return text
+    # A second line, or a comment, would be lost: such a text is meant as text.
+    return values["v"] if set(values) == {"v"} and ("#" in str(values["v"]) or "#" not in text) else text
 
 
 def take_own_options(values: JsonObject, names: Collection[str], fields: Collection[str]) -> JsonObject:

@@ -13,7 +13,7 @@ from domainkit.adapters.methods import abilities_of, read_adapter_config
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DomainkitError
 from domainkit.models import Quantization
-from domainkit.storage import sha256_lines
+from domainkit.storage import check_writable, sha256_lines
 from domainkit.training.heldout import HeldOutComparison
 
 
@@ -89,7 +89,8 @@ def check_held_out(held_out: Sequence[Example], adapter: Adapter) -> str:
 
 def check_out(out: Path) -> None:
     """A new merged model may replace a merged model or an empty folder, and nothing else. Raises ConfigError."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    check_writable(out)
+    if not out.exists() or (out.is_dir() and {p.name for p in out.iterdir()} <= {"lost+found"}):
         return
     try:
         ours = json.loads((out / CARD).read_text(encoding="utf-8")).get("kind") == "merged model"

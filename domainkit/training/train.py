@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from domainkit.adapters.adaptation import hooks
-from domainkit.adapters.folder import Adapter, check_replaceable
+from domainkit.adapters.folder import Adapter, check_replaceable, work_folder
 from domainkit.adapters.methods import Method, attach, forward_arguments, parse_method
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
@@ -27,7 +27,7 @@ from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import barrier, is_main_process, world_size
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents, tokenize_examples
 from domainkit.training.loop import Loop
-from domainkit.training.optimization.checkpoints import RunIdentity, finished_adapter, open_work_folder, work_folder
+from domainkit.training.optimization.checkpoints import RunIdentity, finished_adapter, open_work_folder
 from domainkit.training.optimization.guards import check_answers_changed, check_weights_changed, trainable_weights
 from domainkit.training.optimization.loggers import check_loggers, step_callbacks
 from domainkit.training.optimization.progress import Progress

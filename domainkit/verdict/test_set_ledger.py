@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypedDict, cast
 
+from domainkit.errors import MachineError
 from domainkit.evaluation.task import Sample
 from domainkit.results.schema import SetUse
 from domainkit.storage import sha256_json, sha256_lines, state_dir
@@ -47,7 +48,10 @@ def settings_of_run(keys: Iterable[str], baseline: str, options: Mapping[str, ob
 
 def record_use(content: str, settings: str, purpose: Purpose, name: str, folder: Path | None = None) -> SetUse:
     """Add this look, unless the ledger has it, and count. A ledger that cannot be written is reported, not raised."""
-    file = (folder or state_dir()) / FILE
+    try:
+        file = (folder or state_dir()) / FILE
+    except MachineError as e:
+        return SetUse(purpose=purpose, unknown=f"there is no ledger: {e.what}")
     now = datetime.now(UTC).isoformat(timespec="seconds")
     entry = Look(set=content, settings=settings, purpose=purpose, task=name, at=now)
     try:

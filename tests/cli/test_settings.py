@@ -22,7 +22,20 @@ def test_the_later_wins(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text,value",
-    [("3", 3), ("1e-4", 1e-4), ("true", True), ("linear", "linear"), ("[1, 2]", [1, 2]), ("a b", "a b"), ("", "")],
+    [
+        ("3", 3),
+        ("1e-4", 1e-4),
+        ("true", True),
+        ("linear", "linear"),
+        ("[1, 2]", [1, 2]),
+        ("a b", "a b"),
+        ("", ""),
+        ("1\nx = 2", "1\nx = 2"),
+        ("1 # one", "1 # one"),
+        ("'#1'", "#1"),
+        ("[" * 5000, "[" * 5000),
+        ("9" * 5000, "9" * 5000),
+    ],
 )
 def test_values_are_toml_or_text(text: str, value: object) -> None:
     assert parse_value(text) == value

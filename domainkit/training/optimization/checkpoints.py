@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from transformers.trainer_pt_utils import safe_globals
 
 from domainkit.adapters.adaptation import MethodHooks
-from domainkit.adapters.folder import PEFT_CONFIG, Adapter
+from domainkit.adapters.folder import PEFT_CONFIG, Adapter, work_folder
 from domainkit.errors import ConfigError, saving
 from domainkit.messages import JsonObject
 from domainkit.storage import write_text
@@ -74,11 +74,6 @@ L = TypeVar("L", bound=Ledger)
 
 
 # ---- the folder of a run ---------------------------------------------------------------------------------------------
-
-
-def work_folder(out: Path) -> Path:
-    """Where the run's checkpoints are until the adapter is in `out`."""
-    return out.absolute().with_name(out.absolute().name + ".partial")
 
 
 def finished_adapter(out: Path, identity: RunIdentity) -> Adapter | None:
