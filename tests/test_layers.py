@@ -21,6 +21,7 @@ LAYERS = {
     "domainkit.registry": 0,
     "domainkit.storage": 0,
     "domainkit.machine": 0,
+    "domainkit.text": 0,
     "domainkit.threads": 0,
     "domainkit.messages": 1,
     "domainkit.corpus": 1,

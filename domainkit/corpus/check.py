@@ -16,12 +16,12 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
 from domainkit.corpus.example_layouts import looks_like_examples, scan_examples
-from domainkit.corpus.fold import fold
 from domainkit.corpus.jsonl_rows import scan_rows
 from domainkit.corpus.location import Located
 from domainkit.corpus.readers import READERS
 from domainkit.corpus.split import targets_repeat
 from domainkit.errors import Problem
+from domainkit.text.words import fold
 
 FEW_EXAMPLES = 10
 """Fewer examples than this get a warning."""

@@ -7,16 +7,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from domainkit.corpus.document import Document
-from domainkit.corpus.scripts import UNSPACED
 from domainkit.errors import ConfigError
+from domainkit.text.characters import SENTENCE_ENDS, SIGN, UNSPACED
 
 CHUNK_WORDS = 160
 """About 220 word pieces of English: within the 256 that all-MiniLM-L6-v2 reads, title included."""
 
 # Where a script has no spaces a character counts as a word: encoders read about one word piece per character there.
-_WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+_WORD = re.compile(rf"{SIGN}|[^\s{UNSPACED}]+")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n\s*")
-_SENTENCE = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[^\sa-z])|(?<=[。！？])(?=\S)|\n(?=[ \t]*(?:[-*+•|#>]|\d+[.)]))")
+_CLOSING = "\"'”’»)\\]」』）】》〉"
+# A full stop of ASCII ends a sentence before a space only: 3.5, e.g. and file names go on.
+_SENTENCE = re.compile(
+    rf"(?<=[.!?])[{_CLOSING}]*\s+(?=[^\sa-z])|(?<=[{SENTENCE_ENDS}])[{_CLOSING}]*\s*(?=[^\s.!?{SENTENCE_ENDS}{_CLOSING}])"
+    r"|\n(?=[ \t]*(?:[-*+•|#>]|\d+[.)]))"
+)
 _HEADING = re.compile(r"\s*#{1,6}[ \t][^\n]*")
 
 
@@ -86,7 +91,7 @@ def _between(border: re.Pattern[str], text: str, start: int, end: int) -> Iterat
     at = start
     for match in border.finditer(text, start, end):
         # Closing quotes belong to the sentence before the border.
-        closing = match.start() + len(match[0]) - len(match[0].lstrip("\"'”’)]"))
+        closing = match.end() - len(match[0].lstrip(_CLOSING))
         yield at, closing
         at = match.end()
     yield at, end

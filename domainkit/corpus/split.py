@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.fold import fold
 from domainkit.errors import ConfigError
+from domainkit.text.words import fold
 
 
 def split(

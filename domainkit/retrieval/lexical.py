@@ -4,34 +4,41 @@ from __future__ import annotations
 
 import re
 import threading
-import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import bm25s
 import numpy as np
 from pydantic import PrivateAttr
 
-from domainkit.corpus.scripts import UNSPACED
 from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text
 from domainkit.retrieval.saved import saved
+from domainkit.text.characters import MARKS, SIGN, UNSPACED
+from domainkit.text.words import canonical, words
 
 K1, B = 1.2, 0.75
-TOKENIZER = "words/2"
+TOKENIZER = "words/3"
 """Part of the saved index's name. Change it whenever `tokenize` changes."""
 
-_TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
+_RUN, _SIGN = re.compile(f"([{UNSPACED}]+)"), re.compile(SIGN)
+_PART = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*")
 
 
 def tokenize(text: str) -> list[str]:
-    """Lower-case words of NFKC text, without stemming or stop words; in scripts without spaces, overlapping pairs of
-    characters."""
+    """The words, without stemming or stop words; in scripts without spaces, overlapping pairs of letters.
+
+    A word with signs is there twice, its parts and the whole: "C++" is found by C too, but best by itself.
+    """
     tokens: list[str] = []
-    for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower()):
-        if len(token) > 1 and re.match(f"[{UNSPACED}]", token):
-            tokens += [token[i : i + 2] for i in range(len(token) - 1)]
-        else:
-            tokens.append(token)
+    for i, piece in enumerate(_RUN.split(canonical(text))):
+        if i % 2:
+            signs = _SIGN.findall(piece)
+            tokens += [a + b for a, b in pairwise(signs)] or signs
+            continue
+        for word in words(piece):
+            parts = _PART.findall(word)
+            tokens += parts if parts == [word] else [*parts, word]
     return tokens
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.fold import fold
 from domainkit.errors import ConfigError
 from domainkit.retrieval.dense import DenseIndex
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
+from domainkit.text.words import fold
 
 
 def nearest_examples(

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from langchain_core.documents import Document as Passage
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.fold import fold
 from domainkit.errors import ConfigError
 from domainkit.retrieval.gold import GoldRetriever
 from domainkit.retrieval.passages import PassageRetriever
+from domainkit.text.words import contains, fold
 
 GOLD_SHARE = 0.8
 """Share of examples whose gold passage is in the prompt (the paper's P, 0.8 for most of its data sets)."""
@@ -63,7 +63,8 @@ def _most_passages_of_a_document(retriever: PassageRetriever) -> int:
 
 def _with_the_answer(gold: list[Passage], target: str) -> list[Passage]:
     """The passages of the gold document that contain the answer; all of them where none does."""
-    return [p for p in gold if fold(target) in fold(p.page_content)] or gold
+    answer = fold(target)
+    return [p for p in gold if contains(fold(p.page_content), answer)] or gold
 
 
 def _with_or_without_gold(

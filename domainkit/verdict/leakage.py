@@ -15,6 +15,8 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.evaluation.task import Kind, Sample
 from domainkit.results.schema import Leak, LeakLevel, LeakPair, LeakSet
+from domainkit.text.characters import QUESTION_MARKS, SENTENCE_ENDS
+from domainkit.text.words import fold
 from domainkit.verdict.text_similarity import (
     ALIKE,
     NEAR,
@@ -25,7 +27,6 @@ from domainkit.verdict.text_similarity import (
     near,
     nearest,
     shared_runs,
-    words,
 )
 
 PAIRS = 50
@@ -65,14 +66,14 @@ def find_leaks(
 
     The levels, worst first; in each set a question counts at its worst level only, and a Leak keeps the first `pairs`:
 
-    - exact: the same words, without case, punctuation and space
+    - exact: the same words, without case, punctuation that only divides, and space
     - ngram: a shared run of words, as long as fits the question's length
     - near: the cosine of their characters
     - answer: its answer stands in a solved example (answer tasks only)
     - embedding: by `cosines`; reported but not counted, since a paraphrase is not a copy. `unchecked` says why there
       are none.
     """
-    test_words = [words(s.input) for s in samples]
+    test_words = [_words(s.input) for s in samples]
     leaks: list[Leak] = []
     sets: tuple[tuple[LeakSet, Sequence[Example]], ...] = (("train", train), ("dev", dev))
     for name, examples in sets:
@@ -85,14 +86,19 @@ def find_leaks(
     return tuple(leak.model_copy(update={"pairs": leak.pairs[:pairs]}) for leak in leaks), clean
 
 
+def _words(text: str) -> list[str]:
+    """The words, or the punctuation of a text that is nothing else."""
+    return fold(text).split()
+
+
 def _pool(name: LeakSet, examples: Sequence[Example]) -> _Pool:
     return _Pool(
         name,
         [e.source or e.id or f"{name}[{j}]" for j, e in enumerate(examples)],
         [f"{e.question}\n→ {e.target}" for e in examples],
-        [words(e.question) for e in examples],
+        [_words(e.question) for e in examples],
         [e.question for e in examples],
-        [words(f"{e.question}\n{e.target}") for e in examples],
+        [_words(f"{e.question}\n{e.target}") for e in examples],
     )
 
 
@@ -118,7 +124,7 @@ def _in_examples(
         level("near", lambda rest: near([test_words[i] for i in rest], pool.words), NEAR),
     ]
     if kind == "answer":
-        answers = [words(s.target) for s in samples]
+        answers = [_words(s.target) for s in samples]
         leaks.append(
             level(
                 "answer",
@@ -148,13 +154,13 @@ def _in_documents(
     """The question whole (or 13 words of it in a row) in a passage, or nearly the same as a question that a passage
     asks."""
     texts = [f"{d.title}\n{d.text}" if d.title else d.text for d in documents]
-    pool = _Pool("index", [d.id for d in documents], texts, [words(t) for t in texts])
+    pool = _Pool("index", [d.id for d in documents], texts, [_words(t) for t in texts])
     matches = contained(test_words, pool.words)
     exact, runs = [m for m in matches if m[2] == 1.0], [m for m in matches if m[2] < 1.0]
     leaked = {i for i, _, _ in matches}
     questions = [(j, q) for j, text in enumerate(texts) for q in _QUESTION.findall(text)]
     rest = [i for i in range(len(test_words)) if i not in leaked]
-    close = near([test_words[i] for i in rest], [words(q) for _, q in questions])
+    close = near([test_words[i] for i in rest], [_words(q) for _, q in questions])
     alike = [(rest[i], questions[k][0], how) for i, k, how in close]
     return [
         _leak("exact", pool, samples, exact, None),
@@ -163,7 +169,7 @@ def _in_documents(
     ]
 
 
-_QUESTION = re.compile(r"[^.!?\n。！？]{8,400}[?？]")
+_QUESTION = re.compile(rf"[^.!?\n{SENTENCE_ENDS}]{{8,400}}[{QUESTION_MARKS}]")
 
 
 def _leak(

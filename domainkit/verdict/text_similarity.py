@@ -13,9 +13,8 @@ from math import ceil
 
 import numpy as np
 
-from domainkit.corpus.fold import fold
-from domainkit.corpus.scripts import UNSPACED
 from domainkit.statistics.intervals import Array
+from domainkit.text.words import words
 
 Match = tuple[int, int, float]
 Cosines = Callable[[Sequence[str], Sequence[str]], Iterable[Array]]
@@ -34,18 +33,14 @@ LONG_ANSWER, SAME_SUBJECT = 5, 0.5
 """A rare answer of this many words counts alone; a shorter one only in a row whose question is this similar in
 characters."""
 _BLOCK = 256
-
-_TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
-
-
-def words(text: str) -> list[str]:
-    """The folded text's words; of scripts without spaces, its characters."""
-    return _TOKEN.findall(fold(text))
+# Not emoji: a copy with a smile added is a copy.
+_EXACT = re.compile(r"[\d!#%&*+./<=>^|~$-]|[\u00a2-\u00a5\u00b1\u00d7\u00f7\u20a0-\u20c0\u2200-\u22ff]")
 
 
 def numbers(text: Sequence[str]) -> frozenset[str]:
-    """Words with a digit: "type 2" and "type 8" are two questions, however near their spelling."""
-    return frozenset(word for word in text if any(c.isdigit() for c in word))
+    """Words with a digit, a sign or an operator: "type 2" and "type 8" are two questions, however near their spelling,
+    and so are "x < 5" and "x > 5", C and C++."""
+    return frozenset(word for word in text if not word.isalpha() and _EXACT.search(word))
 
 
 def fitted_run(length: int) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainkit.corpus.chunk import _WORD, chunk, count_words, document_id
+from domainkit.corpus.chunk import _WORD, _pieces, chunk, count_words, document_id
 from domainkit.corpus.document import Document
 from domainkit.errors import ConfigError
 
@@ -102,3 +104,40 @@ def test_the_id_of_a_passage_leads_back_to_its_document_also_where_that_has_a_ma
     passages = chunk([document], size=2)
     assert [document_id(p.id) for p in passages] == ["C#/guide"] * 2
     assert [document_id(name) for name in ("guide", "C#", "faq#top", "#", "")] == ["guide", "C#", "faq#top", "#", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("यह पहला है। यह दूसरा है॥ तीसरा", ["यह पहला है।", "यह दूसरा है॥", "तीसरा"]),
+        ("این یک است؟ این دو است۔ سه", ["این یک است؟", "این دو است۔", "سه"]),
+        ("「一です。」二です！三", ["「一です。」", "二です！", "三"]),
+        ("ប្រយោគ។ពីរ", ["ប្រយោគ។", "ពីរ"]),
+        ("አንድ ነው። ሁለት", ["አንድ ነው።", "ሁለት"]),
+        ("Մեկ է։ Երկու", ["Մեկ է։", "Երկու"]),
+        ("Version 3.5 of e.g. the API. Then?! “Yes.” No", ["Version 3.5 of e.g. the API.", "Then?!", "“Yes.”", "No"]),
+    ],
+)
+def test_sentences_of_all_scripts_stay_whole(text: str, sentences: list[str]) -> None:
+    assert [p.text for p in chunk([doc(text)], size=max(map(count_words, sentences)))][:1] == sentences[:1]
+    pieces = [text[piece.start : piece.end] for piece in _pieces(text, 100)]
+    assert pieces == sentences
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "ลูกค้าสามารถเปลี่ยนที่อยู่ได้",
+        "ສະບາຍດີທຸກຄົນ",
+        "អតិថិជនអាចផ្លាស់ប្តូរ",
+        "မြန်မာဘာသာစကား",
+        "お客様は住所を変更できます",
+        "客户可以更改地址",
+    ],
+)
+def test_text_without_spaces_is_cut_between_letters_never_inside_one(clause: str) -> None:
+    text = clause * 60
+    passages = [p.text for p in chunk([doc(text)], size=160)]
+    assert len(passages) > 1
+    assert "".join(passages) == text
+    assert all(count_words(p) <= 160 and unicodedata.category(p[0])[0] == "L" for p in passages)

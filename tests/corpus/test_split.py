@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainkit.corpus.example import Example, Turn
-from domainkit.corpus.fold import fold
 from domainkit.corpus.split import split
 from domainkit.errors import ConfigError
+from domainkit.text.words import fold
 
 
 def solved(question: str, target: str) -> Example:

@@ -17,8 +17,11 @@ from domainkit.retrieval.lexical import LexicalIndex, LexicalRetriever, tokenize
     "text, tokens",
     [
         ("The ＢＲＣＡ1 gene's role—2 types", ["the", "brca1", "gene", "s", "role", "2", "types"]),
-        ("Éclair straße", ["éclair", "straße"]),
+        ("E\u0301clair straße", ["éclair", "strasse"]),
         ("東京都 de 猫", ["東京", "京都", "de", "猫"]),
+        ("東京、大阪", ["東京", "大阪"]),
+        ("हिन्दी किताब।", ["हिन्दी", "किताब"]),
+        ("C++ at 3.5 %", ["c", "c++", "at", "3", "5", "3.5%"]),
         ("?!", []),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from domainkit.text.words import words
 from domainkit.verdict.text_similarity import (
     contained,
     contained_answers,
@@ -11,7 +12,6 @@ from domainkit.verdict.text_similarity import (
     near,
     numbers,
     shared_runs,
-    words,
 )
 
 
@@ -34,6 +34,20 @@ def test_a_shared_run_needs_the_same_numbers() -> None:
     assert shared_runs(split("why was I charged a fee of 3 for a transfer"), pool)[0][:2] == (0, 0)
     assert shared_runs(split("why was I charged a fee of 4 for a withdrawal"), pool) == []
     assert numbers(words("type 2 b7")) == {"2", "b7"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("how do I read a file in C++ on my computer", "how do I read a file in C on my computer"),
+        ("why is the answer false when x < 5 in my code", "why is the answer false when x > 5 in my code"),
+        ("what happens to water at -5 degrees in the pipe", "what happens to water at 5 degrees in the pipe"),
+        ("how do I send €5 to a friend abroad today", "how do I send $5 to a friend abroad today"),
+    ],
+)
+def test_texts_that_differ_in_a_sign_are_neither_near_nor_share_a_run(a: str, b: str) -> None:
+    assert near(split(a), split(b)) == shared_runs(split(a), split(b)) == []
+    assert near(split(a), split(f"{a} 🙂")) != []
 
 
 def test_a_run_that_many_rows_share_is_a_turn_of_phrase() -> None:

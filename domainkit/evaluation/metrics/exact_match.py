@@ -1,30 +1,18 @@
-"""Exact match after SQuAD's normalisation (Rajpurkar et al. 2016, evaluate-v1.1.py)."""
+"""Exact match after SQuAD's normalisation, for all scripts."""
 
 from __future__ import annotations
 
-import re
-import string
-
 from domainkit.evaluation.metrics import ItemMetric, Score, metric
 from domainkit.evaluation.task import Sample, Task
-
-_PUNCTUATION = frozenset(string.punctuation)
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-
-
-def normalise(text: str) -> str:
-    """Lower case, without ASCII punctuation, without the articles a, an, the, white space as single spaces: in SQuAD's
-    order."""
-    text = "".join(c for c in text.lower() if c not in _PUNCTUATION)
-    return " ".join(_ARTICLES.sub(" ", text).split())
+from domainkit.text.words import answer_words
 
 
 @metric("Exact match", ("answer",))
 def exact_match(task: Task) -> ItemMetric:
-    """1 when the answer equals any reference, both normalised; else 0."""
+    """1 when the answer equals any reference, by their words; else 0."""
 
     def score(sample: Sample, text: str) -> Score:
-        answer = normalise(text)
-        return Score(float(any(answer == normalise(r) for r in sample.references)))
+        answer = answer_words(text)
+        return Score(float(any(answer == answer_words(r) for r in sample.references)))
 
     return score

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from domainkit.corpus.fold import fold
 from domainkit.evaluation.metrics import CorpusMetric, ItemMetric, Score, metric
 from domainkit.evaluation.task import Sample, Task
+from domainkit.text.words import fold
 
 
 def label_parser(labels: Sequence[str]) -> Callable[[str], str | None]:
@@ -24,7 +24,7 @@ def label_parser(labels: Sequence[str]) -> Callable[[str], str | None]:
     counted = Counter(fold(label) for label in labels)
     folded = {fold(label): label for label in labels if fold(label) and counted[fold(label)] == 1}
     longest_first = sorted(folded, key=len, reverse=True)
-    mention = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if folded else None
+    mention = re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, longest_first))})(?!\S)") if folded else None
 
     def parse(text: str) -> str | None:
         text = text.strip()

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 
-from domainkit.corpus.scripts import UNSPACED
 from domainkit.evaluation.metrics import ItemMetric, Score, metric
-from domainkit.evaluation.metrics.exact_match import normalise
 from domainkit.evaluation.task import Sample, Task
-
-_UNSPACED = re.compile(f"[{UNSPACED}]")
-
-
-def tokens(text: str) -> list[str]:
-    """Normalised words; a word in a script without spaces is split into its characters.
-
-    SQuAD's split at white space would make a whole Japanese or Chinese sentence one token, and F1 an exact match.
-    """
-    words = normalise(text).split()
-    return [piece for word in words for piece in (list(word) if _UNSPACED.search(word) else [word])]
+from domainkit.text.words import answer_words
 
 
 def overlap_f1(answer: list[str], reference: list[str]) -> float:
@@ -36,7 +23,7 @@ def token_f1(task: Task) -> ItemMetric:
     """The best F1 over the references."""
 
     def score(sample: Sample, text: str) -> Score:
-        answer = tokens(text)
-        return Score(max(overlap_f1(answer, tokens(r)) for r in sample.references))
+        answer = answer_words(text)
+        return Score(max(overlap_f1(answer, answer_words(r)) for r in sample.references))
 
     return score

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from domainkit.corpus.chunk import document_id
-from domainkit.corpus.fold import fold
 from domainkit.report.charts.svg import drawing, line, linear, tag, words
 from domainkit.report.wording.text import shorten
 from domainkit.results.lookups import score_of
 from domainkit.results.schema import AnswerRow, Item, Results
+from domainkit.text.words import contains, fold
 from domainkit.verdict.numbers import percent
 
 RIGHT = 0.5
@@ -77,9 +77,8 @@ def _tests(results: Results, answered: list[tuple[Item, AnswerRow]], texts: dict
     """The steps before "right" that can be checked: gold documents need ids, texts in passages need free answers."""
 
     def in_passages(answers: tuple[str, ...], row: AnswerRow) -> bool:
-        phrases = [f" {key} " for a in answers if (key := fold(a))]
-        passages = [f" {texts.get(p, '')} " for p in row.passages]
-        return any(phrase in passage for phrase in phrases for passage in passages)
+        phrases = [fold(a) for a in answers]
+        return any(contains(texts.get(p, ""), phrase) for phrase in phrases for p in row.passages)
 
     tests: list[tuple[str, Test]] = []
     if any(item.doc_ids for item, _ in answered):

@@ -29,7 +29,8 @@ def sample(target: str) -> Sample:
         ("top_up, top_up", "top_up"),
         ("C++", "C++"),
         ("C", "C"),
-        ("c", None),  # folded, C and C++ are the same
+        ("c", "C"),
+        ("It is about c++, I think.", "C++"),
         ("laptop_upper", None),
         ("", None),
         ("???", None),
@@ -37,6 +38,28 @@ def sample(target: str) -> Sample:
 )
 def test_the_label_an_answer_names(text: str, label: str | None) -> None:
     assert label_parser(LABELS)(text) == label
+
+
+@pytest.mark.parametrize(
+    ("labels", "text", "label"),
+    [
+        (("退款", "换货", "物流"), "这条消息应该归为退款类。", "退款"),
+        (("退款", "全额退款"), "应该归为全额退款。", "全额退款"),
+        (("退款", "换货"), "不是退款，是换货。", None),
+        (("refund", "exchange"), "这是refund类", "refund"),
+        (("返金", "交換"), "答えは「返金」です。", "返金"),
+        (("การเงิน", "จัดส่ง"), "ข้อความนี้เกี่ยวกับการจัดส่งสินค้า", "จัดส่ง"),
+        (("ขาว", "แดง"), "เป็นข่าวแดง", "แดง"),  # ข่าว is another word than ขาว
+        (("환불", "교환"), "이 메시지는 “환불” 입니다.", "환불"),
+        (("वापसी", "बदली"), "यह वापसी है।", "वापसी"),
+        (("استرجاع", "شحن"), "التصنيف: شحن؟", "شحن"),
+        (("👍", "👎"), "I say 👎!", "👎"),
+        (("A+", "A", "A-"), "The grade: A+.", "A+"),
+        (("< 5", "> 5"), "The value is >5.", "> 5"),
+    ],
+)
+def test_labels_are_read_from_sentences_of_all_scripts(labels: tuple[str, ...], text: str, label: str | None) -> None:
+    assert label_parser(labels)(text) == label
 
 
 def test_accuracy_and_parse_failure_are_apart() -> None:
