@@ -1,2 +1,1 @@
-"""Adapters: their folder and card, the adaptation methods, and what a method adds to a base. No training loop, no
-serving."""
+"""Adapters: folder and card, the adaptation methods, what a method adds to a base. No training loop, no serving."""

@@ -1,11 +1,10 @@
-"""What adaptation methods share: the abilities that a method declares, its hooks in a training run, and PEFT's
-wrapping."""
+"""What adaptation methods share: declared abilities, hooks in a training run, and PEFT's wrapping."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,7 +17,9 @@ if TYPE_CHECKING:
     from peft import LoraConfig, PeftConfig, PeftModel
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.tuned_model import AdaptedModel, AdapterModule, TunedModel
+    from domainkit.adapters.adapter_module import AdapterModule
+    from domainkit.adapters.micro_batch import MicroBatch
+    from domainkit.adapters.tuned_model import AdaptedModel, TunedModel
 
 Target = str | tuple[str, ...] | None
 ForwardArguments = dict[str, Any]
@@ -29,48 +30,6 @@ PeftConfigDict = Mapping[str, Any]
 """The values of an adapter_config.json."""
 SMALL = 1_000_000_000
 """Bases of fewer parameters take the upper end of a method's rates."""
-
-
-class ForwardPass(Protocol):
-    """The tensors of one forward pass, as training lays them out: B rows of L positions, n supervised tokens."""
-
-    @property
-    def inputs(self) -> ForwardArguments:
-        """Arguments of the base's forward."""
-        ...
-
-    @property
-    def input_ids(self) -> torch.Tensor:
-        """(B, L); of an encoder-decoder, what the encoder reads."""
-        ...
-
-    @property
-    def decoder_ids(self) -> torch.Tensor | None:
-        """(B, T) what an encoder-decoder's decoder reads."""
-        ...
-
-    @property
-    def attention_mask(self) -> torch.Tensor | None: ...
-
-    @property
-    def rows(self) -> torch.Tensor:
-        """(n) row of each supervised token."""
-        ...
-
-    @property
-    def columns(self) -> torch.Tensor:
-        """(n) position that predicts each supervised token."""
-        ...
-
-    @property
-    def targets(self) -> torch.Tensor:
-        """(n) the supervised tokens."""
-        ...
-
-    @property
-    def tasks(self) -> torch.Tensor | None:
-        """(B) numbers of the rows' tasks."""
-        ...
 
 
 class Abilities:
@@ -85,21 +44,22 @@ class Abilities:
     checkpoints: ClassVar[bool] = True
     """Works with gradient checkpointing."""
     published_rates: ClassVar[tuple[float, float] | None] = None
-    """Lowest and highest peak learning rate in the sources of the method's default; domainkit's own where nothing is
-    published."""
+    """Lowest and highest peak learning rate in the default's sources; domainkit's own where nothing is published."""
+    default_rate: ClassVar[tuple[float, str]]
+    """Peak learning rate by default, and its source."""
+    default_rate_small: ClassVar[tuple[float, str] | None] = None
+    """The same for a base under 1B parameters, or of an unknown size; None: no other."""
     works_for_preferences: ClassVar[bool] = False
     """The base is the reference of preference training: fresh the adapter changes nothing, and it can be switched off.
     Set it only for a method that is tested so."""
     base_can_be_sharded: ClassVar[bool] = True
     """A part of the base stays frozen, which FSDP can shard."""
     why_not_mergeable: ClassVar[str | None] = None
-    """What the method does that no change of the base's weights does, as the end of a sentence: "it …". None: it can be
-    merged."""
+    """What the method does that no change of weights does, as the end of a sentence: "it …". None: it can be merged."""
 
     @classmethod
     def lora_rank(cls, config: PeftConfigDict) -> int | None:
-        """Rank of the matrix that the adapter adds to each weight; None when it is not the sum with a matrix of low
-        rank."""
+        """Rank of the matrix that the adapter adds to each weight; None when it is no sum with a matrix of low rank."""
         return None
 
     @classmethod
@@ -113,9 +73,8 @@ class Abilities:
         return 0
 
     @classmethod
-    def forward_arguments(cls, config: Any, batch: ForwardPass) -> tuple[ForwardArguments, int]:
-        """(arguments of the adapted model's forward, columns by which virtual tokens move its logits). `config` is
-        PEFT's."""
+    def forward_arguments(cls, config: Any, batch: MicroBatch) -> tuple[ForwardArguments, int]:
+        """(arguments of the model's forward, columns by which virtual tokens move its logits). `config` is PEFT's."""
         return batch.inputs, 0
 
     @classmethod
@@ -124,8 +83,7 @@ class Abilities:
 
     @classmethod
     def why_not_plain_lora(cls, config: PeftConfigDict, quantization: str) -> str | None:
-        """Why no plain LoRA changes the same weights, as a sentence; None when there is one. `quantization` is the
-        base's."""
+        """Why no plain LoRA changes the same weights, as a sentence; None if one does. `quantization` is the base's."""
         if cls.lora_rank(config) is None:
             name = str(config.get("peft_type")).lower()
             return f"{name} changes weights by more than a matrix of low rank, so that no plain LoRA is the same"
@@ -162,8 +120,7 @@ class Abilities:
 
 
 class MethodHooks(Abilities):
-    """What a training run calls besides `attach`. `steps` are optimizer steps, `step` counts from 1. The defaults do
-    nothing."""
+    """What a training run calls besides `attach`. `steps` are optimizer steps, `step` counts from 1."""
 
     def virtual_tokens(self) -> int:
         """Positions of the context that virtual tokens take."""
@@ -176,7 +133,7 @@ class MethodHooks(Abilities):
     def check_for_preferences(self) -> None:
         """Raises ConfigError for options with which the base cannot be the reference of preference training."""
 
-    def prepare(self, model: AdaptedModel, steps: int, passes: Callable[[], Iterator[ForwardPass]]) -> None:
+    def prepare(self, model: AdaptedModel, steps: int, passes: Callable[[], Iterator[MicroBatch]]) -> None:
         """Setup, once before the first step; `passes()` iterates over the first epoch's forward passes."""
 
     def parameter_groups(self, parameters: dict[str, torch.nn.Parameter], rate: float) -> list[ParameterGroup] | None:
@@ -202,15 +159,25 @@ class MethodHooks(Abilities):
         model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
 
-def hooks(method: object) -> MethodHooks:
-    """The method's hooks; those that do nothing for a method that has none."""
-    return method if isinstance(method, MethodHooks) else MethodHooks()
-
-
 class Adaptation(BaseModel, MethodHooks):
     """Base of the methods' configs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    kind: str
+
+    @classmethod
+    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
+        """(peak learning rate, its source) for a base of this many parameters."""
+        small = parameters is None or parameters <= SMALL
+        return (small and cls.default_rate_small) or cls.default_rate
+
+    def attach(self, model: PreTrainedModel) -> PeftModel | TunedModel:
+        """The base (weights frozen) with the adapter's fresh, trainable float32 weights.
+
+        Raises ConfigError when the method cannot work on this base or quantisation.
+        """
+        raise NotImplementedError
 
 
 class NativeAdaptation(Adaptation):
@@ -245,20 +212,3 @@ def wrap(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
 def target_modules(target: Target) -> str | list[str] | None:
     """PEFT's target_modules: a list is one of names' ends, a string all-linear or a pattern, None PEFT's own choice."""
     return list(target) if isinstance(target, tuple) else target
-
-
-__all__ = [
-    "SMALL",
-    "Abilities",
-    "Adaptation",
-    "ForwardArguments",
-    "ForwardPass",
-    "MethodHooks",
-    "NativeAdaptation",
-    "ParameterGroup",
-    "PeftConfigDict",
-    "Target",
-    "hooks",
-    "target_modules",
-    "wrap",
-]

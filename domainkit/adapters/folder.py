@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domainkit.errors import AdapterError, ConfigError
+from domainkit.machine import hardware, versions
 from domainkit.storage import check_writable, interrupted_save, sha256_file, write_text
 
 CARD = "card.json"
@@ -118,8 +120,7 @@ class Adapter:
 
 
 def split_task(adapter: str) -> tuple[str, str | None]:
-    """(folder, task) of `folder#task`, which names a task of an adapter that holds several; task None for a plain
-    folder."""
+    """(folder, task) of `folder#task`, a task of an adapter that holds several; task None for a plain folder."""
     folder, mark, task = adapter.rpartition("#")
     return (folder, task) if mark and folder and not Path(adapter).is_dir() else (adapter, None)
 
@@ -142,6 +143,12 @@ def check_replaceable(out: Path) -> None:
         raise ConfigError(
             "exists and is not an adapter, so it is not replaced", where=f"out={out}", next_step="choose a new folder"
         )
+
+
+def birth_facts() -> dict[str, Any]:
+    """The fields of a card that say when, on what and with what it is written."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"hardware": hardware(), "versions": versions(), "created": created}
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -175,9 +182,7 @@ def _check_files(folder: Path) -> None:
 
 
 def _check_weights(file: Path) -> None:
-    """The safetensors file is whole: 8 bytes of header length, the header, and exactly as many bytes as the header
-    declares.
-    """
+    """The safetensors file is whole: 8 bytes of header length, the header, and the bytes that the header declares."""
     size = file.stat().st_size
     try:
         with file.open("rb") as f:

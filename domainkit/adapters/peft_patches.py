@@ -20,6 +20,7 @@ def apply_peft_patches() -> None:
     """Patch PEFT, once per process; call it before an adapter of a patched method is attached or loaded."""
     _patch_packed_shapes()
     _patch_boft_kernel()
+    _patch_boft_forward()
     _patch_adalora_ranks()
 
 
@@ -110,6 +111,21 @@ def _patch_boft_kernel() -> None:
         layer._FBD_CUDA = _BlockDiagonal()  # type: ignore[assignment]
 
 
+# ---- BOFT's frozen rotations -----------------------------------------------------------------------------------------
+#
+# Bug: PEFT builds each layer's rotation, a product of dense matrices, in every pass, also when no weight changes.
+# Symptom: a server spends most of its time on rotations.
+# It can go when PEFT keeps the rotations of frozen layers.
+
+
+def _patch_boft_forward() -> None:
+    from peft.tuners.boft.layer import Linear
+
+    from domainkit.adapters.methods.orthogonal.boft_layers import cached_forward
+
+    Linear.forward = cached_forward  # type: ignore[method-assign]
+
+
 # ---- AdaLoRA adapters that lost ranks --------------------------------------------------------------------------------
 #
 # Bug: PEFT reads AdaLoRA's `rank_pattern` (which ranks are left) as LoRA's (a rank per layer), and takes a layer that
@@ -144,6 +160,3 @@ def _patch_adalora_ranks() -> None:
     save_and_load._validate_lora_adapter_state_dict = without_singular_values  # type: ignore[assignment]
     AdaLoraModel.inject_adapter = inject_adapter  # type: ignore[method-assign]
     AdaLoraModel._domainkit_patched = True  # type: ignore[attr-defined]
-
-
-__all__ = ["apply_peft_patches"]

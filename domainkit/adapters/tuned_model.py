@@ -1,26 +1,20 @@
-"""TunedModel: a base with an adaptation that PEFT lacks, in a wrapper that behaves as PEFT's does and writes PEFT's
-folder layout.
-
-An `AdapterModule` holds the adapter's weights. It attaches itself to the base, and detaches without a trace. Training
-wraps one in a TunedModel; a server attaches many to one base.
-"""
+"""TunedModel: a base with an adaptation that PEFT lacks. It behaves as PEFT's wrapper and writes PEFT's layout."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch.utils.hooks import RemovableHandle
 
 from domainkit.adapters.adaptation import NativeAdaptation
+from domainkit.adapters.adapter_module import AdapterModule
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
 from domainkit.adapters.methods import abilities_of, peft_warnings_muted, read_adapter_config
 from domainkit.errors import AdapterError, ConfigError
@@ -29,97 +23,19 @@ from domainkit.storage import write_text
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedConfig, PreTrainedModel
+    from transformers import PreTrainedModel
 
     class AdaptedModel(PeftModel):
-        """A base with an adapter: a PeftModel, with what its annotations leave open, or a TunedModel, which behaves as
-        one.
-        """
+        """A base with an adapter: a PeftModel with fuller annotations, or a TunedModel, which behaves as one."""
 
         device: torch.device
         dtype: torch.dtype
-        _domainkit_plain_head: bool
 
         def get_base_model(self) -> PreTrainedModel: ...
 
 
 IDENTITY = ("peft_type", "base_model_name_or_path", "revision", "task_type", "inference_mode")
 """The fields of adapter_config.json that are not the method's options."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowPositions:
-    """The positions of its sequence that one row of a forward pass reads."""
-
-    start: int | None
-    """None: all positions that are not in the cache of the model's own."""
-    size: int
-    prompt_end: int
-    """Position after the last token of the prompt."""
-
-
-class AdapterModule(torch.nn.Module):
-    """The weights of one adapter, and where in a base they act."""
-
-    positional: ClassVar[bool] = False
-    """What a pass changes depends on the positions of its prompts."""
-    prompt_ends: torch.Tensor | None = None
-    """(B) of a positional module: ends of the next pass's prompts. None: a pass without a cache reads prompts only."""
-
-    def attach(self) -> None:
-        """Attach the changes to the base; does nothing when they are attached."""
-        raise NotImplementedError
-
-    def detach(self) -> None:
-        """Detach the changes from the base."""
-        raise NotImplementedError
-
-    def prepare_pass(self, rows: Sequence[int], positions: Sequence[RowPositions]) -> bool:
-        """Change only these `rows` of the next forward pass. Returns False when that changes nothing in it."""
-        return True
-
-    def n_unshareable(self, prompt_length: int) -> int:
-        """Last tokens of a prompt whose state depends on where the prompt ends, so that no longer prompt can use it."""
-        return 0
-
-    def weights(self) -> dict[str, torch.nn.Parameter]:
-        """The trained tensors by the names they have in the adapter's file."""
-        return dict(self.named_parameters())
-
-    def prepare_for_inference(self) -> None:
-        """Compute once what every pass would compute: the weights do not change any more."""
-
-    def merge(self) -> None:
-        """Change the base's weights instead, where the method is mergeable."""
-        raise NotImplementedError
-
-
-class HookedModule(AdapterModule):
-    """Changes inputs or outputs of the base's modules by hooks; nothing of the base is replaced."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: torch.Tensor | None = None
-        """(n) rows of a pass that it changes; None: all."""
-        self._handles: list[RemovableHandle] = []
-
-    def prepare_pass(self, rows: Sequence[int], positions: Sequence[RowPositions]) -> bool:
-        device = next(self.parameters()).device
-        self.rows = None if len(rows) == len(positions) else torch.tensor(rows, device=device)
-        return True
-
-    def register_hooks(self) -> Iterator[RemovableHandle]:
-        """Register each hook, yielding its handle."""
-        raise NotImplementedError
-
-    def attach(self) -> None:
-        if not self._handles:
-            self._handles = list(self.register_hooks())
-
-    def detach(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
 
 
 class TunedConfig:
@@ -321,46 +237,3 @@ def load_adapted(model: PreTrainedModel, folder: str | Path, *, trainable: bool 
     if not trainable:
         tuning.prepare_for_inference()
     return cast("AdaptedModel", TunedModel(model, tuning, TunedConfig(method)))
-
-
-# ---- where a base can be changed -------------------------------------------------------------------------------------
-
-
-def transformer_blocks(stack: torch.nn.Module) -> Sequence[torch.nn.Module]:
-    """The blocks of an encoder or decoder in order. Raises ConfigError for a stack of another build."""
-    lists = [m for m in stack.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    config = cast("PreTrainedConfig", stack.config)
-    depth = getattr(config, "num_hidden_layers", None) or getattr(config, "num_layers", None)
-    blocks = next((m for m in lists if len(m) == depth), None)
-    if blocks is None:
-        raise ConfigError(
-            f"{type(stack).__name__} holds no list of {depth} blocks to adapt", next_step="use a LoRA-type method"
-        )
-    return list(blocks)
-
-
-ModuleOutput = torch.Tensor | tuple[Any, ...]
-"""What a block or a part of it returns: hidden states, or a tuple that starts with them."""
-
-
-def hidden_states_of(output: ModuleOutput) -> tuple[torch.Tensor, Callable[[torch.Tensor], ModuleOutput]]:
-    """(hidden states in a module's output, a function that puts others in their place): a tensor, or a tuple that
-    starts with one."""
-    if isinstance(output, tuple):
-        return output[0], lambda hidden: (hidden, *output[1:])
-    return output, lambda hidden: hidden
-
-
-__all__ = [
-    "AdapterModule",
-    "HookedModule",
-    "ModuleOutput",
-    "RowPositions",
-    "TunedConfig",
-    "TunedModel",
-    "hidden_states_of",
-    "load_adapted",
-    "load_adapter_module",
-    "native_method",
-    "transformer_blocks",
-]

@@ -23,7 +23,8 @@ def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path) -> None:
 
     from domainkit.corpus.example_layouts import refuse_tools
     from domainkit.corpus.read_files import read_examples
-    from domainkit.training.sweep import parse_grid, retrain, sweep, table
+    from domainkit.training.sweep import parse_grid, sweep
+    from domainkit.training.sweep_result import retrain, table
 
     grid = parse_grid(read_run_file(file))
     examples = read_examples(data)

@@ -1,5 +1,4 @@
-"""What domainkit exports: merged bases, plain LoRA adapters, and the commands of other servers. One file and one line a
-target."""
+"""What domainkit exports: merged bases, plain LoRA adapters, commands of other servers. One file and one line each."""
 
 from __future__ import annotations
 
@@ -19,6 +18,4 @@ EXPORTS: Table[ExportTarget] = Table(
     },
     group="domainkit.exports",
 )
-"""A line names a function that takes an `ExportJob` and returns an `Exported`."""
-
-__all__ = ["EXPORTS"]
+"""A line names an `ExportTarget`: a function from an `ExportJob` to an `Exported`, declared with `@export_target()`."""

@@ -11,20 +11,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import torch
 
-from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, Card, check_replaceable, write_card
+from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, Card, birth_facts, check_replaceable, write_card
 from domainkit.adapters.methods import abilities_of, peft_warnings_muted, read_adapter_config
 from domainkit.adapters.methods.low_rank.lora import PLAIN_STARTS, Lora, is_plain_lora, special_features, start_of
 from domainkit.corpus.example import Example
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.export.merge import render_held_out
 from domainkit.export.merge_plan import MergeError, Origin, check_held_out, find_origin, refuse_method
-from domainkit.machine import hardware, versions
 from domainkit.models import Quantization
 from domainkit.models.load import load_base
 from domainkit.registry import suggestion
@@ -40,8 +38,7 @@ if TYPE_CHECKING:
 
 Combination = Literal["cat", "svd", "linear", "ties", "dare_linear", "dare_ties"]
 KEEP = 0.5
-"""Least share of the best parent's gain that a combination must keep: it serves several domains, so it gives some
-up."""
+"""Least share of the best parent's gain that a combination must keep; it serves several domains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +234,8 @@ def _card(
         seconds=0.0,
         tokens_per_second=0.0,
         trainable_parameters=_count(folder / WEIGHTS),
-        hardware=hardware(),
-        versions=versions(),
+        **birth_facts(),
         weights_sha256=sha256_file(folder / WEIGHTS),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
         domainkit=__version__,
         notes=[f"combined by {combination}: {proof}"],
         parents=[
@@ -260,6 +255,3 @@ def _count(file: Path) -> int:
     from safetensors.torch import load_file
 
     return sum(t.numel() for t in load_file(str(file)).values())
-
-
-__all__ = ["Combined", "combine"]

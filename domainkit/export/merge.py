@@ -15,18 +15,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
 
-from domainkit.adapters.folder import CARD, Adapter
+from domainkit.adapters.folder import CARD
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example
 from domainkit.errors import saving
+from domainkit.export.merge_card import MergeCard, check_merge_proof, make_merge_card
 from domainkit.export.merge_plan import (
     MergeError,
     Origin,
@@ -36,8 +35,7 @@ from domainkit.export.merge_plan import (
     find_origin,
     refuse_method,
 )
-from domainkit.export.target import Exported, ExportJob, proof_lines
-from domainkit.machine import hardware, versions
+from domainkit.export.target import Exported, ExportJob, export_target, proof_lines
 from domainkit.models import Quantization
 from domainkit.models.load import LoadedBase, load_base, quiet_progress
 from domainkit.models.quantization import quantised_layers, round_to_nf4
@@ -54,40 +52,8 @@ if TYPE_CHECKING:
 Into = Literal["dequantised", "original", "auto"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 KEEP = 0.9
-"""Least share of the adapter's gain that a merge must keep: the usual 16-bit merge of a QLoRA adapter stays below
-it."""
+"""Least share of the adapter's gain that a merge must keep: the usual 16-bit merge of QLoRA stays below it."""
 MOST_EXAMPLES = 256
-
-
-class MergeCard(BaseModel):
-    """A merged model's birth certificate."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    kind: Literal["merged model"] = "merged model"
-    base: str
-    base_fingerprint: str
-    revision: str | None
-    trained_on: str
-    """How the base's weights were held while the adapter was trained: nf4, int8 or none."""
-    adapter: str
-    """Name of the adapter's folder."""
-    adapter_sha256: str
-    adapter_card: dict[str, Any] | None
-    """The adapter's own card."""
-    merged_into: str
-    """The base's weights that the difference was added to: dequantised or original."""
-    dtype: str
-    """Number format of the file's weights."""
-    held_out_fingerprint: str
-    """Hex SHA-256 of the held-out examples."""
-    proof: HeldOutComparison
-    other_candidates: list[HeldOutComparison]
-    """Merges that were tried and rejected."""
-    versions: dict[str, str]
-    hardware: dict[str, Any]
-    created: str
-    notes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +97,7 @@ def merge(
     before = measure_held_out(reference.model, rendered, pad_id)
     model = load_adapted(reference.model, origin.adapter.folder).eval()
     trained = measure_held_out(model, rendered, pad_id)
-    facts = _Facts(
-        origin, reference.source, reference.folder, reference.tokenizer, rendered, before, trained, fingerprint
-    )
+    facts = _Facts(origin, reference.source, reference.folder, reference.tokenizer, rendered, before, trained)
     # Unpacked weights are what the first candidate starts from; packed ones make room for it.
     ready = [model] if not _is_packed(reference.model) and names[0] == _same_as_trained(origin) else []
     del reference, model
@@ -145,10 +109,12 @@ def merge(
             proofs[name] = _prove(work / name, facts, name)
         # 4. The best of them, if it still knows what the adapter learnt.
         best = min(proofs, key=lambda name: (proofs[name].merged_nll, names.index(name)))
-        _check_proof(proofs, best, keep, origin.adapter)
-        return _finish(work / best, out, _card(facts, best, stored, proofs))
+        check_merge_proof(proofs, best, keep, origin.adapter)
+        card = make_merge_card(origin, facts.source, fingerprint, best, stored, proofs)
+        return _finish(work / best, out, card)
 
 
+@export_target()
 def export_merged(job: ExportJob) -> Exported:
     """The merged model folder, with proof on the job's held-out examples."""
     merged = merge(job.one_adapter(), job.required_out(), job.held_out, base=job.base, quantization=job.quantization)
@@ -180,7 +146,6 @@ class _Facts:
     rendered: list[TokenizedExample]
     before: HeldOutScore
     trained: HeldOutScore
-    fingerprint: str
 
 
 def _load(origin: Origin, quantization: Quantization | None = None) -> LoadedBase:
@@ -288,60 +253,9 @@ def _prove(folder: Path, facts: _Facts, name: str) -> HeldOutComparison:
 # ---- 4. the verdict and the folder -----------------------------------------------------------------------------------
 
 
-def _check_proof(proofs: dict[str, HeldOutComparison], best: str, keep: float, adapter: Adapter) -> None:
-    proof = proofs[best]
-    if proof.holds(keep, agree=keep):
-        return
-    least = f"the least is {keep:.0%}"
-    steps = []
-    if "dequantised" not in proofs and proof.candidate == "original":
-        steps.append("--into dequantised, which adds the difference to the weights it was trained on")
-    steps += ["--dtype float32, which rounds nothing away", "serve the adapter beside its base instead of merging it"]
-    error = MergeError(
-        f"the merge would lose the tune: {'; '.join(map(str, proofs.values()))} ({least}); nothing was written",
-        where=str(adapter.folder),
-        next_step="try " + ", or ".join(steps),
-    )
-    error.proofs = tuple(proofs.values())
-    raise error
-
-
-def _card(facts: _Facts, best: str, stored: str, proofs: dict[str, HeldOutComparison]) -> MergeCard:
-    origin, proof = facts.origin, proofs[best]
-    notes = []
-    if proof.nf4_nll is not None:
-        share = "" if proof.nf4_kept is None else f", {proof.nf4_kept:.1%} of the tune"
-        notes.append(
-            f"in 4 bits again (quantization=nf4) the NLL is {proof.nf4_nll:.3f}{share}: serve it in 16 bits or more"
-        )
-    if proof.kept is None:
-        notes.append("the adapter gains nothing on the held-out text: the proof is that both models predict the same")
-    return MergeCard(
-        base=origin.base,
-        base_fingerprint=facts.source.fingerprint,
-        revision=facts.source.revision,
-        trained_on=origin.quantization,
-        adapter=origin.adapter.folder.absolute().name,
-        adapter_sha256=origin.adapter.weights_sha256,
-        adapter_card=origin.adapter.card.model_dump() if origin.adapter.card else None,
-        merged_into=best,
-        dtype=stored,
-        held_out_fingerprint=facts.fingerprint,
-        proof=proof,
-        other_candidates=[p for name, p in proofs.items() if name != best],
-        versions=versions(),
-        hardware=hardware(),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=notes,
-    )
-
-
 def _finish(folder: Path, out: Path, card: MergeCard) -> Merged:
     write_text(folder / CARD, card.model_dump_json(indent=1) + "\n")
     with staged_folder(out) as staged:
         for file in folder.iterdir():
             shutil.move(str(file), staged / file.name)
     return Merged(out, card)
-
-
-__all__ = ["KEEP", "MergeCard", "MergeError", "Merged", "export_merged", "merge", "merge_lines"]

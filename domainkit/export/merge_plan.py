@@ -1,5 +1,4 @@
-"""The plan of a merge, checked before anything is loaded: the adapter's origin, its method, the held-out
-examples, the folder."""
+"""The plan of a merge, checked before anything is loaded: origin, method, held-out examples, folder."""
 
 from __future__ import annotations
 
@@ -102,6 +101,3 @@ def check_out(out: Path) -> None:
             where=f"out={out}",
             next_step="choose a new folder",
         )
-
-
-__all__ = ["MergeError", "Origin", "candidates", "check_held_out", "check_out", "find_origin", "refuse_method"]

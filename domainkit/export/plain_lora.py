@@ -19,7 +19,7 @@ from domainkit.adapters.methods.low_rank.lora import PLAIN_STARTS, Lora, start_o
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import ConfigError
 from domainkit.export.merge_plan import MergeError, Origin, find_origin, refuse_method
-from domainkit.export.target import Exported, ExportJob
+from domainkit.export.target import Exported, ExportJob, export_target
 from domainkit.models import Quantization
 from domainkit.models.load import load_base
 from domainkit.storage import sha256_file, staged_folder
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel
 
 EXACT = 1e-3
-"""Largest difference of logits, as a share of the largest logit, that counts as none: float32 decompositions leave
-1e-5."""
+"""Largest difference of logits, as a share of the largest, that counts as none; float32 decompositions leave 1e-5."""
 PROBE = 48
 
 
@@ -55,6 +54,7 @@ def to_plain_lora(
     return Adapter.load(out, need_card=origin.adapter.card is not None)
 
 
+@export_target(unused=("held_out",))
 def export_plain_lora(job: ExportJob) -> Exported:
     """The adapter as plain LoRA. The conversion does not depend on how a base without a card was quantised."""
     quantization = job.quantization or (None if job.base is None else "none")
@@ -62,12 +62,8 @@ def export_plain_lora(job: ExportJob) -> Exported:
     return Exported((f"Adapter: {plain.folder} (plain LoRA, same logits)",), plain.folder)
 
 
-export_plain_lora.unused = ("held_out",)  # type: ignore[attr-defined]
-
-
 def _check_convertible(config: PeftConfigDict, origin: Origin) -> None:
-    """Raises MergeError when no plain LoRA changes the same weights, ConfigError when the adapter is plain LoRA
-    already."""
+    """Raises MergeError when no plain LoRA changes the same weights, ConfigError for what is plain LoRA already."""
     refuse_method(origin.adapter)
     folder = str(origin.adapter.folder)
     why_not = abilities_of(config["peft_type"]).why_not_plain_lora(config, origin.quantization)
@@ -144,6 +140,3 @@ def _write_card(origin: Origin, folder: Path) -> None:
         "parents": [{**parent, "data_fingerprint": card.data_fingerprint}],
     }
     write_card(folder, card.model_copy(update=changes))
-
-
-__all__ = ["export_plain_lora", "to_plain_lora"]

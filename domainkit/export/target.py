@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
@@ -51,20 +50,31 @@ class Exported:
     """What was written."""
 
 
-class ExportTarget(Protocol):
-    """A line of EXPORTS. Raises a DomainkitError for what it cannot export, and then writes nothing."""
+@dataclass(frozen=True, slots=True)
+class ExportTarget:
+    """A line of EXPORTS; `@export_target()` makes one of a function."""
 
-    def __call__(self, job: ExportJob) -> Exported: ...
+    export: Callable[[ExportJob], Exported]
+    """Raises a DomainkitError for what it cannot export, and then writes nothing."""
+    unused: tuple[str, ...]
+    """Optional fields of ExportJob that it does not use."""
+
+    def __call__(self, job: ExportJob) -> Exported:
+        """Export. Raises ConfigError for a field that is not used: what a user gives is never ignored silently."""
+        for field in self.unused:
+            if getattr(job, field):
+                option = OPTIONS.get(field, f"--{field}")
+                raise ConfigError("this target does not use it", where=option, next_step=f"leave {option} out")
+        return self.export(job)
 
 
-def check_used(target: ExportTarget, job: ExportJob) -> None:
-    """Raises ConfigError for an option that the target does not use: what a user gives is never ignored silently.
+OPTIONS = {"held_out": "--data"}
+"""The command line's options for fields of ExportJob, where the names differ."""
 
-    A target names the optional fields of ExportJob that it does not use in its attribute `unused`.
-    """
-    for field, option in (("out", "--out"), ("held_out", "--data")):
-        if field in getattr(target, "unused", ()) and getattr(job, field):
-            raise ConfigError("this target does not use it", where=option, next_step=f"leave {option} out")
+
+def export_target(*, unused: tuple[str, ...] = ()) -> Callable[[Callable[[ExportJob], Exported]], ExportTarget]:
+    """Declares the function below it as a target that does not use the named fields of its job."""
+    return lambda export: ExportTarget(export, unused)
 
 
 def proof_lines(proof: HeldOutComparison, not_taken: Sequence[HeldOutComparison] = ()) -> list[str]:
@@ -74,6 +84,3 @@ def proof_lines(proof: HeldOutComparison, not_taken: Sequence[HeldOutComparison]
         f"Taken: {proof}",
         *(f"Not taken: {one}" for one in not_taken),
     ]
-
-
-__all__ = ["ExportJob", "ExportTarget", "Exported", "check_used", "proof_lines"]

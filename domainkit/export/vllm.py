@@ -10,7 +10,7 @@ from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import abilities_of, read_adapter_config
 from domainkit.adapters.methods.low_rank.lora import Lora
 from domainkit.errors import AdapterError, ConfigError
-from domainkit.export.target import Exported, ExportJob
+from domainkit.export.target import Exported, ExportJob, export_target
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What --max-lora-rank takes (vllm/config/lora.py)."""
@@ -62,12 +62,10 @@ def serve_command(
     return shlex.join(words)
 
 
+@export_target(unused=("out", "held_out"))
 def export_vllm(job: ExportJob) -> Exported:
     """The command; nothing is written."""
     return Exported((serve_command(job.base, job.adapters, quantization=job.quantization),))
-
-
-export_vllm.unused = ("out", "held_out")  # type: ignore[attr-defined]
 
 
 def _only(what: str, values: set[str], default: str | None = None) -> str:

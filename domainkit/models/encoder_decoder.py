@@ -55,6 +55,8 @@ class Architecture(ABC):
     """Chat template of bases that come without one."""
     default_template_note: ClassVar[str]
     """Tells the user that the default template is used."""
+    why_not_packed: ClassVar[str | None] = None
+    """Why several examples never share a row in training."""
     opening_token_id: int | None
     """The token that the decoder of an encoder-decoder reads before the answer."""
 
@@ -73,6 +75,10 @@ class Architecture(ABC):
     @abstractmethod
     def stacks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         """The model's stacks of blocks: its decoder, or its encoder and its decoder."""
+
+    @abstractmethod
+    def decoder_cache(self, model: PreTrainedModel, ids: torch.Tensor) -> Any:  # transformers' Cache
+        """The keys and values of the decoder's layers for a row of `ids`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,9 @@ class DecoderOnly(Architecture):
     def stacks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         return [model.get_decoder()]
 
+    def decoder_cache(self, model: PreTrainedModel, ids: torch.Tensor) -> Any:
+        return model(input_ids=ids, use_cache=True).past_key_values
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderDecoder(Architecture):
@@ -115,6 +124,7 @@ class EncoderDecoder(Architecture):
 
     task_type = "SEQ_2_SEQ_LM"
     has_encoder = True
+    why_not_packed = "an encoder-decoder reads prompts and answers in rows of their own"
     default_template = PAIR_TEMPLATE
     default_template_note = (
         "the encoder reads the system text and the question as they are, the decoder writes the answer; EOS closes both"
@@ -137,6 +147,9 @@ class EncoderDecoder(Architecture):
 
     def stacks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         return [model.get_encoder(), model.get_decoder()]
+
+    def decoder_cache(self, model: PreTrainedModel, ids: torch.Tensor) -> Any:
+        return model(input_ids=ids, decoder_input_ids=ids, use_cache=True).past_key_values.self_attention_cache
 
 
 def read_architecture(folder: str | Path) -> Architecture:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from domainkit.adapters.adaptation import MethodHooks
-from domainkit.adapters.folder import WEIGHTS, Card, write_card
-from domainkit.machine import hardware, versions
+from domainkit.adapters.folder import WEIGHTS, Card, birth_facts, write_card
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.load import LoadedBase
 from domainkit.storage import sha256_file, staged_folder
@@ -24,9 +22,7 @@ if TYPE_CHECKING:
 def make_card(
     base: LoadedBase, config: TrainConfig | PreferenceConfig, model: AdaptedModel, ledger: Ledger, **facts: Any
 ) -> Card:
-    """The card of a run. `facts` are the fields that only the caller knows; `save_adapter` adds the hash of the
-    weights.
-    """
+    """The card of a run. `facts` are the fields that only the caller knows; `save_adapter` adds the weights' hash."""
     from domainkit import __version__
 
     tail = [loss for _, loss in ledger.losses[-max(1, len(ledger.losses) // 10) :]]
@@ -45,10 +41,8 @@ def make_card(
         seconds=round(ledger.seconds, 3),
         tokens_per_second=round(ledger.tokens / ledger.seconds, 1) if ledger.seconds else 0.0,
         trainable_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        hardware=hardware(),
-        versions=versions(),
+        **birth_facts(),
         weights_sha256="",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
         domainkit=__version__,
         **facts,
     )
@@ -63,15 +57,10 @@ def prompt_format(template: ChatTemplate) -> str:
 def save_adapter(
     model: AdaptedModel, card: Card, out: Path, hooks: MethodHooks, fresh: dict[str, torch.Tensor]
 ) -> None:
-    """Write PEFT's folder with the card, whole or not at all. `fresh` holds the trainable weights before the first
-    step.
-    """
+    """Write PEFT's folder with the card, whole or not at all. `fresh`: the trainable weights before the first step."""
     with staged_folder(out) as staged:
         for config in model.peft_config.values():
             config.base_model_name_or_path, config.revision = card.base, card.revision
         hooks.save(model, staged, fresh)
         (staged / "README.md").unlink(missing_ok=True)  # PEFT's empty form; the card has the facts
         write_card(staged, card.model_copy(update={"weights_sha256": sha256_file(staged / WEIGHTS)}))
-
-
-__all__ = ["make_card", "prompt_format", "save_adapter"]

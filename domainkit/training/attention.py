@@ -8,7 +8,6 @@ squares of the examples.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,30 +16,13 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from domainkit.adapters.micro_batch import Segments
+
 SEGMENTED = "domainkit_segmented"
 
 
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """A row of L positions: `prefix` positions seen by all, then segments.
-
-    `buckets` hold row positions (S, M) of S segments of similar length, padded by 0 to M; `order` (L - prefix) says
-    where each position after the prefix lies among the buckets' (S · M) slots laid end to end.
-    """
-
-    prefix: int
-    buckets: tuple[torch.Tensor, ...]
-    order: torch.Tensor
-
-    def to(self, device: torch.device, non_blocking: bool = False) -> Segments:
-        buckets = tuple(b.to(device, non_blocking=non_blocking) for b in self.buckets)
-        return Segments(self.prefix, buckets, self.order.to(device, non_blocking=non_blocking))
-
-
 def lay_segments(prefix: int, lengths: Sequence[int]) -> Segments:
-    """Segments of `lengths`, in the row's order. A bucket's longest is less than twice its shortest, so padding stays
-    small.
-    """
+    """Segments of `lengths`, in the row's order. A bucket's longest is less than twice its shortest: little padding."""
     starts = [prefix + sum(lengths[:i]) for i in range(len(lengths))]
     grouped: dict[int, list[int]] = {}
     for i, length in enumerate(lengths):
@@ -69,9 +51,7 @@ def segmented_attention(
     segments: Segments | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """transformers' attention interface: query (B, H, L, D), key and value (B, K, L, D) to (B, L, H, D); B is 1 with
-    segments.
-    """
+    """transformers' attention interface: query (B, H, L, D), key and value (B, K, L, D) to (B, L, H, D)."""
     if segments is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs

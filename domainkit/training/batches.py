@@ -1,72 +1,23 @@
-"""Tokenized examples to micro-batches: packed into one row, exactly, with their common prefix computed once; or
-padded.
-"""
+"""Tokenized examples to micro-batches: packed into one row, exactly, their common prefix computed once; or padded."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from domainkit.models.encoder_decoder import is_encoder_decoder
-from domainkit.training.attention import SEGMENTED, Segments, lay_segments
+from domainkit.adapters.micro_batch import MicroBatch
+from domainkit.models.encoder_decoder import architecture_of
+from domainkit.training.attention import SEGMENTED, lay_segments
 from domainkit.training.examples_to_ids import TokenizedExample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.adaptation import ForwardArguments
     from domainkit.adapters.tuned_model import AdaptedModel
-
-
-@dataclass(frozen=True, slots=True)
-class MicroBatch:
-    """The tensors of one forward pass: B rows of L positions, with n supervised tokens in all.
-
-    The token `targets[i]` is predicted at position `columns[i]` of row `rows[i]`.
-    """
-
-    input_ids: torch.Tensor
-    """(B, L). An encoder-decoder's encoder reads them."""
-    position_ids: torch.Tensor
-    """(B, L)."""
-    attention_mask: torch.Tensor | None
-    """None for plain causal attention, (B, L) of ones and zeros, or (1, 1, L, L) additive."""
-    rows: torch.Tensor
-    """(n,)."""
-    columns: torch.Tensor
-    """(n,). Columns of `decoder_ids` where there are any."""
-    targets: torch.Tensor
-    """(n,)."""
-    segments: Segments | None = None
-    """They replace `attention_mask` in a model that computes attention by segments."""
-    tasks: torch.Tensor | None = None
-    """(B,) numbers of the rows' tasks."""
-    decoder_ids: torch.Tensor | None = None
-    """(B, T). What an encoder-decoder's decoder reads."""
-
-    @property
-    def inputs(self) -> ForwardArguments:
-        """Arguments of the model's forward."""
-        inputs: ForwardArguments = {
-            "input_ids": self.input_ids,
-            "attention_mask": self.attention_mask,
-            "use_cache": False,
-        }
-        if self.decoder_ids is not None:
-            return {**inputs, "decoder_input_ids": self.decoder_ids}
-        inputs["position_ids"] = self.position_ids
-        return {**inputs, "segments": self.segments} if self.segments else inputs
-
-    def to(self, device: torch.device) -> MicroBatch:
-        moved: dict[str, Any] = {}
-        for name in self.__slots__:
-            part = getattr(self, name)
-            moved[name] = None if part is None else part.to(device, non_blocking=True)
-        return MicroBatch(**moved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +83,7 @@ class Batches(Sequence[Batch]):
 def split(
     examples: Sequence[TokenizedExample], max_tokens: int, *, packing: bool
 ) -> tuple[tuple[TokenizedExample, ...], ...]:
-    """Groups of examples, longest first, of at most `max_tokens` positions each; a longer example is a group of its
-    own.
-    """
+    """Groups of examples, longest first, of at most `max_tokens` positions; a longer example is a group of its own."""
     prefix = common_prefix(examples) if packing else 0
     groups: list[list[TokenizedExample]] = []
     if examples and examples[0].opening is not None:
@@ -215,9 +164,7 @@ def tree_mask(prefix: int, lengths: Sequence[int], dtype: torch.dtype) -> torch.
 
 
 def pad(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
-    """One row each, padded on the right; padding is known by length, never by token, so that EOS may be the pad
-    token.
-    """
+    """One row each, padded on the right; padding is known by length, never by token: EOS may be the pad token."""
     if examples[0].opening is not None:
         return _pad_pairs(examples, pad_id)
     lengths = torch.tensor([len(r.ids) - 1 for r in examples])
@@ -235,9 +182,7 @@ def pad(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
 
 
 def _pad_pairs(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
-    """Prompts for the encoder; for the decoder its opening token and the answers, which it reads shifted by one
-    position.
-    """
+    """Prompts for the encoder; for the decoder its opening token and the answers, shifted by one position."""
     lengths = torch.tensor([r.start for r in examples])
     width, height = int(lengths.max()), max(r.supervised for r in examples)
     answers = [[r.opening, *r.ids[r.start : -1]] for r in examples]
@@ -255,7 +200,7 @@ def _pad_pairs(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
 
 def use_segments(model: PreTrainedModel) -> bool:
     """Switch the model to segmented attention, when a small trial shows that its answers stay the same."""
-    if is_encoder_decoder(model):
+    if architecture_of(model).why_not_packed:
         return False
     before = model.config.get_text_config()._attn_implementation
     if before != "sdpa":
@@ -284,8 +229,8 @@ def why_not_pack(
     without explicit positions see one long text. The first is read from the configuration, the others show in a small
     trial.
     """
-    if is_encoder_decoder(model):
-        return "an encoder-decoder reads prompts and answers in rows of their own"
+    if why_not := architecture_of(model).why_not_packed:
+        return why_not
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
     if window and getattr(config, "use_sliding_window", True) and max(len(r.ids) for r in examples) > window:

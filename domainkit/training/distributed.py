@@ -78,15 +78,3 @@ def shard_of_batch(examples: Sequence[TokenizedExample], rank: int, world_size: 
         if lightest == rank:
             shard.append(example)
     return shard
-
-
-__all__ = [
-    "all_reduce",
-    "all_reduce_gradients",
-    "any_process",
-    "barrier",
-    "is_main_process",
-    "rank",
-    "shard_of_batch",
-    "world_size",
-]

@@ -30,9 +30,7 @@ MAX_DRIFT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class HeldOutScore:
-    """A model on held-out targets: mean negative log-likelihood in nats per target token; its likeliest token at
-    each, (n,).
-    """
+    """A model on held-out targets: mean negative log-likelihood in nats; its likeliest token at each target, (n,)."""
 
     nll: float
     choices: torch.Tensor
@@ -135,14 +133,9 @@ def measure_held_out(
 def bits_per_byte(
     model: PreTrainedModel | AdaptedModel, documents: Sequence[Document], template: ChatTemplate, block: int
 ) -> float:
-    """How well the model predicts plain text, in rows of at most `block` tokens: lower is better, and tokenizers
-    compare.
-    """
+    """How well the model predicts plain text, in rows of at most `block` tokens: lower is better, for any tokenizer."""
     tokenized = tokenize_documents(documents, template, block)
     nats = measure_held_out(model, tokenized, template.tokenizer.pad_token_id).nll * sum(
         r.supervised for r in tokenized
     )
     return nats / math.log(2) / sum(len(d.text.encode()) for d in documents)
-
-
-__all__ = ["HeldOutComparison", "HeldOutScore", "bits_per_byte", "compare_held_out", "measure_held_out", "share_kept"]

@@ -18,8 +18,9 @@ from torch.nn.utils import clip_grad_norm_
 
 from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.methods import peft_warnings_muted
+from domainkit.adapters.micro_batch import MicroBatch
 from domainkit.errors import MachineError
-from domainkit.training.batches import Batch, Batches, MicroBatch, pack, pad, split
+from domainkit.training.batches import Batch, Batches, pack, pad, split
 from domainkit.training.config import TrainConfig
 from domainkit.training.distributed import (
     all_reduce,
@@ -199,6 +200,3 @@ def _memory_errors() -> Iterator[None]:
             "the GPU's memory is full",
             next_step="lower max_tokens_per_pass, set gradient_checkpointing=true, or quantization=nf4",
         ) from e
-
-
-__all__ = ["Loop"]

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from domainkit.adapters.adaptation import hooks
-from domainkit.adapters.methods import Method
+from domainkit.adapters.adaptation import Adaptation
 from domainkit.errors import ConfigError
 from domainkit.training.distributed import world_size
 
@@ -47,9 +46,9 @@ def sharding_requested() -> Iterator[bool]:
             os.environ[FSDP] = setting
 
 
-def check_can_shard(method: Method, quantization: str) -> None:
+def check_can_shard(method: Adaptation, quantization: str) -> None:
     """Raises ConfigError where sharding would save nothing, or where torch cannot shard the weights."""
-    if not hooks(method).base_can_be_sharded:
+    if not method.base_can_be_sharded:
         raise ConfigError(
             "trains every weight of the base, so no frozen weight is left to shard over processes",
             where=f"method={method.kind}",
@@ -98,6 +97,3 @@ def _blocks(model: AdaptedModel) -> list[torch.nn.Module]:
 def _move(tensors: Iterable[torch.Tensor], device: torch.device) -> None:
     for tensor in tensors:
         tensor.data = tensor.data.to(device)
-
-
-__all__ = ["check_can_shard", "shard", "sharding_requested"]

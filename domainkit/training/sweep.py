@@ -1,14 +1,11 @@
-"""sweep(): every setting of a grid trained on the same number of tokens, scored on a development part, the best one
-named.
-"""
+"""sweep(): every setting of a grid, trained on as many tokens and scored on a development part; the best one named."""
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,7 +21,6 @@ from domainkit.corpus.example import Example
 from domainkit.corpus.read_files import read_documents
 from domainkit.corpus.split import split
 from domainkit.errors import ConfigError, DomainkitError, validation_error_text
-from domainkit.machine import environment
 from domainkit.messages import JsonObject
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.storage import sha256_json, sha256_lines, write_text
@@ -33,6 +29,7 @@ from domainkit.training.distributed import world_size
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples
 from domainkit.training.heldout import bits_per_byte, measure_held_out
 from domainkit.training.optimization.progress import Progress
+from domainkit.training.sweep_result import Row, SweepResult, choose, short_value, write_result
 from domainkit.training.train import release, train
 
 if TYPE_CHECKING:
@@ -41,13 +38,12 @@ if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel
 
 ROW = "row.json"
-RESULTS = "sweep.json"
 GENERAL_BLOCK = 512
 """Tokens of general text predicted in one row."""
 
 
 class Grid(BaseModel):
-    """A sweep: its budget, its development part, and the settings to try. In TOML, one [[grid]] table per method."""
+    """A sweep: its budget, its development part, and the settings to try."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -63,45 +59,7 @@ class Grid(BaseModel):
     """Text, Markdown or JSON Lines of the world outside the domain, for the table's forgetting: bits per byte (lower
     predicts better) that an adapter adds to the base's on it. Left out, forgetting is not measured."""
     grid: tuple[dict[str, Any], ...] = Field(min_length=1)
-    """Settings of `domainkit train`; where a value is a list, each of its entries is tried, all combinations of a
-    table.
-    """
-
-
-class Row(BaseModel):
-    """One run of a sweep. `settings` are those that the grid sets; absent figures are None, with `error` saying why.
-
-    `dev_loss` is in nats per target token, `forgetting` the bits per byte of general text beyond the base's
-    (`general_text` is that text's SHA-256).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    settings: dict[str, Any]
-    folder: str
-    epochs: float
-    dev_loss: float | None = None
-    score: float | None = None
-    metric: str | None = None
-    parameters: int | None = None
-    file_bytes: int | None = None
-    peak_bytes: int | None = None
-    seconds: float | None = None
-    tokens: int | None = None
-    forgetting: float | None = None
-    general_text: str | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SweepResult:
-    """All rows in the grid's order, and the winner; the examples it was chosen on."""
-
-    rows: list[Row]
-    winner: Row | None
-    chosen_by: str
-    dev: list[Example]
+    """Settings of `domainkit train`, a table per method; each entry of a list is tried, in all combinations."""
 
 
 Scorer = Callable[[Path, Sequence[Example], Sequence[Example]], tuple[float, str]]
@@ -174,9 +132,9 @@ def sweep(
         if on_row:
             on_row(row)
     # 3. The best.
-    winner, by = _choose(rows, grid.choose_by)
+    winner, by = choose(rows, grid.choose_by)
     result = SweepResult(rows, winner, by, dev)
-    _write(out, grid, settings, result)
+    write_result(out, grid.model_dump(), settings, result)
     return result
 
 
@@ -195,7 +153,7 @@ class _Run:
 
     @property
     def name(self) -> str:
-        rest = [f"{k.removeprefix('method.')}={_short(v)}" for k, v in self.chosen.items() if k != "method"]
+        rest = [f"{k.removeprefix('method.')}={short_value(v)}" for k, v in self.chosen.items() if k != "method"]
         return " ".join([self.config.method, *rest])
 
     def folder(self, epochs: float) -> Path:
@@ -227,7 +185,6 @@ def _train(
     base = shared.take()
     epochs = round(grid.tokens / max(1, sum(len(r.ids) for r in shared.tokenize(run.fit))), 4)
     folder = run.folder(epochs)
-    row = Row(name=run.name, settings=run.chosen, folder=folder.name, epochs=epochs)
     config = run.config.model_copy(update={"epochs": epochs})
     peak = _Peak(on_progress)
     try:
@@ -240,35 +197,31 @@ def _train(
             scored = score(adapter.folder, run.fit, run.dev)
     except DomainkitError as e:
         shared.drop()
-        row = row.model_copy(update={"error": str(e).splitlines()[0]})
+        figures: JsonObject = {"error": str(e).splitlines()[0]}
     else:
         card = adapter.card
-        row = row.model_copy(
-            update={
-                "dev_loss": round(loss, 5),
-                "score": scored[0],
-                "metric": scored[1],
-                "forgetting": None if forgetting is None else round(forgetting, 5),
-                "general_text": shared.general_hash,
-                "parameters": card.trainable_parameters if card else None,
-                "file_bytes": (adapter.folder / WEIGHTS).stat().st_size,
-                "peak_bytes": peak.bytes or (before.peak_bytes if before else None),
-                "seconds": round(card.seconds if card else seconds, 2),
-                "tokens": card.tokens if card else None,
-            }
-        )
+        figures = {
+            "dev_loss": round(loss, 5),
+            "score": scored[0],
+            "metric": scored[1],
+            "forgetting": None if forgetting is None else round(forgetting, 5),
+            "general_text": shared.general_hash,
+            "parameters": card.trainable_parameters if card else None,
+            "file_bytes": (adapter.folder / WEIGHTS).stat().st_size,
+            "peak_bytes": peak.bytes or (before.peak_bytes if before else None),
+            "seconds": round(card.seconds if card else seconds, 2),
+            "tokens": card.tokens if card else None,
+        }
+    row = Row(name=run.name, settings=run.chosen, folder=folder.name, epochs=epochs, **figures)
     write_text(folder / ROW, row.model_dump_json(indent=1) + "\n")
     return row
 
 
-@dataclass
 class _Peak:
     """Most memory in use after any step: the GPU's, or this process's."""
 
-    on_progress: Callable[[Progress], None] | None
-    bytes: int = field(default=0)
-
-    def __post_init__(self) -> None:
+    def __init__(self, on_progress: Callable[[Progress], None] | None) -> None:
+        self.on_progress, self.bytes = on_progress, 0
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
 
@@ -312,9 +265,7 @@ class _SharedBase:
         return tokenize_examples(examples, base.chat_template, self._config.max_length or base.context_length)
 
     def measure(self, adapter: Path, dev: Sequence[Example]) -> tuple[float, float | None]:
-        """(nats per target token of the adapter on `dev`, bits per byte that it adds to the base's on the general
-        text).
-        """
+        """(nats per target token of the adapter on `dev`, bits per byte of general text that it adds to the base's)."""
         base, tokenized = self.take(), self.tokenize(dev)
         if self._general and self._general_bits is None:
             self._general_bits = self._bits(base.model)
@@ -338,67 +289,6 @@ def _sums(model: PreTrainedModel) -> list[tuple[str, float]]:
     return [(name, float(p.double().sum())) for name, p in model.named_parameters()]
 
 
-# ---- the result ------------------------------------------------------------------------------------------------------
-
-
-def _choose(rows: Sequence[Row], criterion: str) -> tuple[Row | None, str]:
-    """(the best row, what it was chosen by). The loss decides between equal scores."""
-    done = [r for r in rows if r.dev_loss is not None]
-    if not done:
-        return None, criterion
-    if criterion == "score" and all(r.score is not None for r in done):
-        return min(done, key=lambda r: (-(r.score or 0.0), r.dev_loss or 0.0)), str(done[0].metric)
-    return min(done, key=lambda r: r.dev_loss or 0.0), "dev loss"
-
-
-def table(rows: Sequence[Row], winner: Row | None) -> Iterator[tuple[str, ...]]:
-    """The rows as text, a heading first."""
-    yield ("", "run", "score", "dev loss", "forgetting", "parameters", "file", "peak memory", "seconds")
-    for r in rows:
-        mark = "*" if winner is not None and r.folder == winner.folder else ""
-        if r.error is not None:
-            yield (mark, r.name, "failed", r.error, "", "", "", "", "")
-            continue
-        yield (
-            mark,
-            r.name,
-            "" if r.score is None else f"{r.score:.3f}",
-            f"{r.dev_loss:.3f}",
-            "" if r.forgetting is None else f"{r.forgetting:+.3f}",
-            f"{r.parameters or 0:,}",
-            f"{(r.file_bytes or 0) / 1e6:.2f} MB",
-            f"{r.peak_bytes / 2**30:.2f} GiB" if r.peak_bytes else "",
-            f"{r.seconds or 0:.0f}",
-        )
-
-
-def _write(out: Path, grid: Grid, settings: JsonObject, result: SweepResult) -> None:
-    values = {
-        "grid": grid.model_dump(),
-        "settings": settings,
-        "dev_examples": len(result.dev),
-        "chosen_by": result.chosen_by,
-        "winner": result.winner.folder if result.winner else None,
-        "rows": [r.model_dump() for r in result.rows],
-        "environment": environment(),
-    }
-    write_text(out / RESULTS, json.dumps(values, indent=1, default=str) + "\n")
-    lines = [" | ".join(("", *cells_, "")).strip() for cells_ in table(result.rows, result.winner)]
-    lines.insert(1, "|" + " --- |" * 9)
-    write_text(out / "sweep.md", "\n".join(lines) + "\n")
-
-
-def retrain(result: SweepResult, settings: JsonObject, data: str, out: str) -> str:
-    """The command that trains the winner's settings on all examples."""
-    if result.winner is None:
-        return ""
-    options = {**settings, **result.winner.settings, "epochs": result.winner.epochs}
-    named = [f"--{k} {options.pop(k)}" for k in ("base", "method") if k in options]
-    return " ".join(
-        ["domainkit train", f"--data {data}", *named, f"--out {out}", *(f"{k}={_short(v)}" for k, v in options.items())]
-    )
-
-
 def _flat(table: JsonObject) -> JsonObject:
     """A grid table with method's own table, [grid.method] or "method.rank", as dotted keys."""
     flat: JsonObject = {}
@@ -408,16 +298,3 @@ def _flat(table: JsonObject) -> JsonObject:
         else:
             flat[key] = value
     return flat
-
-
-def _short(value: object) -> str:
-    return (
-        f"{value:g}"
-        if isinstance(value, float)
-        else json.dumps(value)
-        if isinstance(value, list | bool)
-        else str(value)
-    )
-
-
-__all__ = ["Grid", "Row", "SweepResult", "cells", "parse_grid", "retrain", "sweep", "table"]

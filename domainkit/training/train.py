@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from domainkit.adapters.adaptation import hooks
+from domainkit.adapters.adaptation import Adaptation
 from domainkit.adapters.folder import Adapter, check_replaceable, work_folder
-from domainkit.adapters.methods import Method, attach, forward_arguments, parse_method
+from domainkit.adapters.methods import attach, forward_arguments, parse_method
+from domainkit.adapters.micro_batch import MicroBatch
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError
@@ -22,7 +23,7 @@ from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import make_card, save_adapter
-from domainkit.training.batches import Batches, MicroBatch, pad, use_segments, why_not_pack
+from domainkit.training.batches import Batches, pad, use_segments, why_not_pack
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import barrier, is_main_process, world_size
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents, tokenize_examples
@@ -44,7 +45,7 @@ class Resolved:
     """The configuration with every default made explicit, and why."""
 
     config: TrainConfig
-    method: Method
+    method: Adaptation
     rate_source: str
     notes: tuple[str, ...]
 
@@ -94,7 +95,7 @@ def train(
         )
         resolved = _resolve(config, method, base)
         # 3. Examples as token ids, with only the answers supervised.
-        tokenized = _render(examples, documents or (), base, resolved.config, method)
+        tokenized = _render(examples, documents or (), base, resolved)
         # 4. The adapter's fresh weights.
         torch.manual_seed(config.seed)
         model = attach(method, base.model)
@@ -102,11 +103,11 @@ def train(
             shard(model, pick_device())
         batches, why_padded = _batches(tokenized, model, resolved)
         pad_id = base.tokenizer.pad_token_id
-        hooks(method).prepare(model, len(batches), lambda: _first_epoch(batches, model, pad_id))
+        method.prepare(model, len(batches), lambda: _first_epoch(batches, model, pad_id))
         fresh, before = trainable_weights(model), _answers(model, tokenized[0], pad_id)
         # 5. The loop.
         with step_callbacks(on_progress, resolved.config, out) as callbacks:
-            loop = Loop(model, batches, resolved.config, hooks(method), work, pad_id, sharded, callbacks)
+            loop = Loop(model, batches, resolved.config, method, work, pad_id, sharded, callbacks)
             ledger = loop.run()
         # 6. Did it learn anything?
         check_weights_changed(model, fresh)
@@ -124,7 +125,7 @@ def train(
             notes=[*resolved.notes, *_notes(why_padded, sharded)],
         )
         if is_main_process():
-            save_adapter(model, card, out, hooks(method), fresh)
+            save_adapter(model, card, out, method, fresh)
             shutil.rmtree(work, ignore_errors=True)
         barrier()
         if loaded is not None:
@@ -164,12 +165,12 @@ def _identity(config: TrainConfig, examples: Sequence[Example], documents: Seque
 # ---- 2. to 4. base, examples, adapter --------------------------------------------------------------------------------
 
 
-def _resolve(config: TrainConfig, method: Method, base: LoadedBase) -> Resolved:
+def _resolve(config: TrainConfig, method: Adaptation, base: LoadedBase) -> Resolved:
     rate, source = config.learning_rate, "as given"
     warned = _far_rate(method, rate)
     if rate is None:
         rate, source = method.default_learning_rate(base.parameters)
-    if config.gradient_checkpointing and not hooks(method).checkpoints:
+    if config.gradient_checkpointing and not method.checkpoints:
         raise ConfigError(
             f"{config.method} does not reach layers whose activations are recomputed, so it would not train",
             where="gradient_checkpointing",
@@ -180,7 +181,7 @@ def _resolve(config: TrainConfig, method: Method, base: LoadedBase) -> Resolved:
             "learning_rate": rate,
             "quantization": base.quantization,
             "revision": base.source.revision,
-            "max_length": config.max_length or base.context_length - hooks(method).virtual_tokens(),
+            "max_length": config.max_length or base.context_length - method.virtual_tokens(),
             "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
         }
     )
@@ -197,9 +198,9 @@ FAR = 3.0
 """A rate this many times beyond the published ones is far from them."""
 
 
-def _far_rate(method: Method, rate: float | None) -> str | None:
+def _far_rate(method: Adaptation, rate: float | None) -> str | None:
     """A warning about a given rate that is far from every published rate of the method."""
-    published = hooks(method).published_rates
+    published = method.published_rates
     if rate is None or published is None or published[0] / FAR <= rate <= published[1] * FAR:
         return None
     usual, source = method.default_learning_rate()
@@ -232,15 +233,15 @@ def _number_tasks(
 
 
 def _render(
-    examples: Sequence[Example], documents: Sequence[Document], base: LoadedBase, config: TrainConfig, method: Method
+    examples: Sequence[Example], documents: Sequence[Document], base: LoadedBase, resolved: Resolved
 ) -> list[TokenizedExample]:
-    length = config.max_length or base.context_length
+    length = resolved.config.max_length or base.context_length
     tokenized = tokenize_examples(examples, base.chat_template, length) + tokenize_documents(
         documents, base.chat_template, length
     )
     if not sum(r.supervised for r in tokenized):
         raise ConfigError("nothing to learn: no token is supervised", next_step="look at the examples' targets")
-    return _number_tasks(tokenized, examples, documents, hooks(method).task_names())
+    return _number_tasks(tokenized, examples, documents, resolved.method.task_names())
 
 
 def _first_epoch(batches: Batches, model: AdaptedModel, pad_id: int) -> Iterator[MicroBatch]:
@@ -280,6 +281,3 @@ def _answers(model: AdaptedModel, row: TokenizedExample, pad_id: int) -> torch.T
     logits = model(**inputs).logits[one.rows, one.columns + shift].float().cpu()
     model.train(was_training)
     return logits
-
-
-__all__ = ["release", "train"]

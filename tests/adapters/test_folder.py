@@ -8,52 +8,15 @@ from typing import Any
 
 import pytest
 
-from domainkit.adapters.folder import CARD, PEFT_CONFIG, WEIGHTS, Adapter, Card, write_card
+from domainkit.adapters.folder import CARD, PEFT_CONFIG, WEIGHTS, Adapter
 from domainkit.errors import AdapterError
 from domainkit.storage import sha256_file
-
-
-def safetensors(values: bytes) -> bytes:
-    header = json.dumps({"a": {"dtype": "U8", "shape": [len(values)], "data_offsets": [0, len(values)]}}).encode()
-    return len(header).to_bytes(8, "little") + header + values
-
-
-def card(**changes: Any) -> Card:
-    values: dict[str, Any] = {
-        "base": "builtin:x",
-        "base_fingerprint": "b" * 64,
-        "revision": None,
-        "quantization": "nf4",
-        "method": "lora",
-        "config": {"seed": 0},
-        "learning_rate_source": "as given",
-        "prompt_format": "{question}",
-        "examples": 3,
-        "data_fingerprint": "d" * 64,
-        "tokens": 10,
-        "supervised_tokens": 4,
-        "losses": [(1, 2.0)],
-        "final_loss": 2.0,
-        "seconds": 1.0,
-        "tokens_per_second": 10.0,
-        "trainable_parameters": 5,
-        "hardware": {},
-        "versions": {},
-        "weights_sha256": "",
-        "created": "2030-01-01T00:00:00+00:00",
-        "domainkit": "0.1.0",
-    }
-    return Card(**{**values, **changes})
+from tests.adapters.small_folders import card, safetensors, write_folder
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "adapter"
-    made.mkdir()
-    (made / PEFT_CONFIG).write_text('{"peft_type": "LORA"}')
-    (made / WEIGHTS).write_bytes(safetensors(b"abcd"))
-    write_card(made, card(weights_sha256=sha256_file(made / WEIGHTS)))
-    return made
+    return write_folder(tmp_path / "adapter")
 
 
 def refusal(folder: Path, **options: Any) -> str:

@@ -11,7 +11,7 @@ from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError, DomainkitError
 from domainkit.export import EXPORTS
-from domainkit.export.target import ExportJob, check_used
+from domainkit.export.target import ExportJob, ExportTarget
 from domainkit.models.load import load_base
 from domainkit.training.config import TrainConfig
 from domainkit.training.train import train
@@ -47,6 +47,12 @@ def adapters(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return made
 
 
+def job_for(target: ExportTarget, adapter: Path, out: Path | None) -> ExportJob:
+    """A job of what the target uses."""
+    fields = {"out": out, "held_out": HELD_OUT}
+    return ExportJob((adapter,), **{k: v for k, v in fields.items() if k not in target.unused})
+
+
 @torch.no_grad()
 def logits(base: str, adapter: Path | None = None) -> torch.Tensor:
     model = load_base(base, quantization="none", purpose="infer").model
@@ -59,7 +65,8 @@ def test_a_target_gives_what_answers_as_the_adapter_does(
     name: str, adapters: dict[str, Path], tiny_base: str, tmp_path: Path
 ) -> None:
     adapter = adapters[METHODS.get(name, "lora")]
-    exported = EXPORTS.load(name)(ExportJob((adapter,), tmp_path / "out", held_out=HELD_OUT))
+    target = EXPORTS.load(name)
+    exported = target(job_for(target, adapter, tmp_path / "out"))
     assert exported.lines
     if exported.path is None:
         assert str(adapter) in "\n".join(exported.lines)
@@ -74,21 +81,22 @@ def test_a_target_refuses_virtual_tokens_and_writes_nothing(
     name: str, adapters: dict[str, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(DomainkitError, match=r"(?i)prompt_tuning"):
-        EXPORTS.load(name)(ExportJob((adapters["prompt_tuning"],), tmp_path / "out", held_out=HELD_OUT))
+        EXPORTS.load(name)(job_for(EXPORTS.load(name), adapters["prompt_tuning"], tmp_path / "out"))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", [n for n in EXPORTS if n != "vllm"])
 def test_a_target_overwrites_nothing_of_others(name: str, adapters: dict[str, Path], tmp_path: Path) -> None:
+    target = EXPORTS.load(name)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("dear")
     with pytest.raises(ConfigError, match="exists and is not"):
-        EXPORTS.load(name)(ExportJob((adapters[METHODS[name]],), tmp_path / "out", held_out=HELD_OUT))
+        target(job_for(target, adapters[METHODS[name]], tmp_path / "out"))
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
     with pytest.raises(ConfigError, match="name a new folder"):
-        EXPORTS.load(name)(ExportJob((adapters[METHODS[name]],), held_out=HELD_OUT))
+        target(job_for(target, adapters[METHODS[name]], None))
     with pytest.raises(ConfigError, match="one adapter at a time"):
-        EXPORTS.load(name)(ExportJob((adapters["lora"], adapters["loha"]), tmp_path / "new", held_out=HELD_OUT))
+        target(ExportJob((adapters["lora"], adapters["loha"]), tmp_path / "new"))
 
 
 @pytest.mark.parametrize(
@@ -97,4 +105,4 @@ def test_a_target_overwrites_nothing_of_others(name: str, adapters: dict[str, Pa
 )
 def test_what_a_target_does_not_use_is_refused(name: str, job: dict[str, object], adapters: dict[str, Path]) -> None:
     with pytest.raises(ConfigError, match="does not use it"):
-        check_used(EXPORTS.load(name), ExportJob((adapters["lora"],), **job))
+        EXPORTS.load(name)(ExportJob((adapters["lora"],), **job))

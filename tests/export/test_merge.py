@@ -18,8 +18,6 @@ from domainkit.export.merge import Merged, merge, round_weights
 from domainkit.export.merge_plan import MergeError
 from domainkit.models.load import load_base
 from domainkit.training.config import TrainConfig
-from domainkit.training.examples_to_ids import tokenize_examples
-from domainkit.training.heldout import HeldOutScore, compare_held_out, measure_held_out
 from domainkit.training.train import train
 
 WORDS = ("red", "blue", "green")
@@ -145,39 +143,6 @@ def test_methods_that_scale_activations_merge_too(tiny_base: str, tmp_path: Path
     assert merge(adapter, tmp_path / "model", HELD_OUT, keep=0.5).card.proof.agreement > 0.99
 
 
-@pytest.mark.parametrize(
-    ("method", "why"),
-    [("prompt_tuning", "learnt vectors before each prompt"), ("prefix_tuning", "learnt vectors before each prompt")],
-)
-def test_what_is_no_change_of_weights_is_refused(method: str, why: str, adapter: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "adapter"
-    shutil.copytree(adapter, folder)
-    settings = json.loads((folder / "adapter_config.json").read_text())
-    (folder / "adapter_config.json").write_text(json.dumps({**settings, "peft_type": method.upper()}))
-    with pytest.raises(MergeError, match=why) as e:
-        merge(folder, tmp_path / "model", HELD_OUT)
-    assert f"{method} cannot be merged" in str(e.value)
-    assert "serve it as an adapter" in str(e.value)
-
-
-def test_proof_needs_examples_that_are_held_out(adapter: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no held-out examples") as e:
-        merge(adapter, tmp_path / "model", [])
-    assert "--data held_out.jsonl" in str(e.value)
-    with pytest.raises(ConfigError, match="these are the examples the adapter was trained on"):
-        merge(adapter, tmp_path / "model", ROWS)
-
-
-def test_nothing_but_a_merged_model_is_overwritten(adapter: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("dear")
-    with pytest.raises(ConfigError, match="exists and is not a merged model"):
-        merge(adapter, tmp_path / "mine", HELD_OUT)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "card.json").write_text('{"kind": "merged model"}')
-    assert merge(adapter, tmp_path / "model", HELD_OUT[:3]).card.proof.examples == 3
-
-
 def test_a_folder_without_a_card_needs_its_base_and_quantisation(adapter: Path, tiny_base: str, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(adapter, bare)
@@ -200,38 +165,3 @@ def test_the_file_is_written_in_the_asked_number_format(adapter: Path, merged: M
 
 
 # ---- the proof itself
-
-
-def measured(nll: float, *choices: int) -> HeldOutScore:
-    return HeldOutScore(nll, torch.tensor(choices))
-
-
-@pytest.mark.parametrize(
-    ("merged", "kept", "holds"),
-    [(2.387, 1.0, True), (2.982, 0.847, False), (6.253, 0.006, False), (7.0, -0.186, False)],
-)
-def test_kept_is_the_share_of_the_gain(merged: float, kept: float, holds: bool) -> None:
-    proof = compare_held_out("x", measured(6.277, 0, 0), measured(2.387, 1, 2), measured(merged, 1, 2), 1)
-    assert proof.kept == pytest.approx(kept, abs=1e-3)
-    assert proof.holds(0.9) is holds
-
-
-def test_without_a_gain_both_must_say_the_same() -> None:
-    same = compare_held_out("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(2.01, 1, 2), 1)
-    other = compare_held_out("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(2.01, 3, 4), 1)
-    drifted = compare_held_out("x", measured(2.0, 1, 2), measured(2.0, 1, 2), measured(1.2, 1, 2), 1)
-    assert same.kept is None
-    assert "gains nothing" in str(same)
-    assert [p.holds(0.9, agree=0.9) for p in (same, other, drifted)] == [True, False, False]
-
-
-def test_measuring_counts_supervised_tokens_only(tiny_base: str) -> None:
-    loaded = load_base(tiny_base, quantization="none", purpose="infer")
-    rendered = tokenize_examples(HELD_OUT[:2], loaded.chat_template, 2048)
-    found = measure_held_out(loaded.model, rendered, loaded.tokenizer.pad_token_id)
-    total = 0.0
-    for r in rendered:
-        with torch.no_grad():
-            scores = loaded.model(input_ids=torch.tensor([r.ids])).logits[0].log_softmax(-1)
-        total -= sum(float(scores[i - 1, r.ids[i]]) for i in range(r.start, len(r.ids)))
-    assert found.nll == pytest.approx(total / sum(r.supervised for r in rendered), rel=1e-4)

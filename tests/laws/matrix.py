@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from domainkit.adapters.adaptation import hooks
 from domainkit.adapters.methods import METHODS, attach, forward_arguments, parse_method, peft_warnings_muted
 from domainkit.adapters.tuned_model import load_adapted, native_method
 from domainkit.errors import ConfigError
@@ -49,7 +48,7 @@ class Case:
 
     @property
     def many_tasks(self) -> bool:
-        return bool(hooks(self.method).task_names())
+        return bool(self.method.task_names())
 
     @property
     def rows(self) -> list[TokenizedExample]:
@@ -115,7 +114,7 @@ def measure(name: str, precision: str, tiny: str, folder: Path) -> dict[str, str
         found["off = base"] = held(
             torch.equal(base_logits(base.model, rows), before), "switched off, it is not the base"
         )
-    hooks(method).save(model, folder, start)
+    method.save(model, folder, start)
     loaded = load_adapted(load_base(tiny, quantization=precision, keep_packed=True).model, folder)  # type: ignore[arg-type]
     whose = "" if native_method(folder) is None else ": through domainkit, whose own method it is"
     found["save, load"] = held(near(logits(loaded, rows), trained), "loaded, it answers otherwise") + whose
@@ -126,14 +125,14 @@ def measure(name: str, precision: str, tiny: str, folder: Path) -> dict[str, str
 
 
 def fresh(case: Case, before: torch.Tensor) -> str:
-    if not hooks(case.method).fresh_is_base:
+    if not case.method.fresh_is_base:
         return "no: it starts from words or numbers of its own"
     return held(near(logits(case.model, case.rows), before, 1e-6), "a fresh adapter changes the answers")
 
 
 def trains(case: Case, start: dict[str, torch.Tensor]) -> str:
     """Loss falls, and every tensor has had a gradient and has moved."""
-    wanted = hooks(case.method)
+    wanted = case.method
     wanted.prepare(case.model, STEPS, lambda: iter([pad(case.rows, 0)]))
     parameters = {n: p for n, p in case.model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(parameters.values(), lr=RATES.get(case.name, 2e-2), weight_decay=0.0)

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 
 from domainkit.adapters.adaptation import Adaptation, NativeAdaptation, PeftConfigDict, wrap
-from domainkit.adapters.tuned_model import HookedModule, transformer_blocks
+from domainkit.adapters.adapter_module import HookedModule, transformer_blocks
 from domainkit.models.encoder_decoder import architecture_of
 
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from domainkit.adapters.methods import attach, parse_method
 from domainkit.models.load import load_base
-from domainkit.training.attention import lay_segments, segmented_attention
-from domainkit.training.batches import Batches, common_prefix, pack, pad, split, tree_mask, use_segments, why_not_pack
+from domainkit.training.batches import Batches, common_prefix, pack, pad, split, use_segments, why_not_pack
 from domainkit.training.examples_to_ids import TokenizedExample
 from domainkit.training.objectives import supervised
 from domainkit.training.objectives.supervised import supervised_loss
@@ -152,23 +151,6 @@ def test_the_common_prefix_is_common_and_longest(examples: list[TokenizedExample
     n, inputs = common_prefix(examples), [r.ids[:-1] for r in examples]
     assert len({i[:n] for i in inputs}) == 1
     assert min(map(len, inputs)) == n or len({i[: n + 1] for i in inputs}) > 1
-
-
-@settings(max_examples=50, deadline=None)
-@given(prefix=st.integers(0, 5), lengths=st.lists(st.integers(0, 9), min_size=1, max_size=7))
-def test_segmented_attention_equals_masked_attention(prefix: int, lengths: list[int]) -> None:
-    width = prefix + sum(lengths)
-    if not width:
-        return
-    module = torch.nn.Identity()
-    module.num_key_value_groups = 2  # type: ignore[assignment]
-    torch.manual_seed(0)
-    query, key, value = torch.randn(1, 4, width, 8), torch.randn(1, 2, width, 8), torch.randn(1, 2, width, 8)
-    mask = tree_mask(prefix, lengths, torch.float32)
-    wanted, _ = segmented_attention(module, query, key, value, mask, scaling=0.3)
-    found, _ = segmented_attention(module, query, key, value, None, scaling=0.3, segments=lay_segments(prefix, lengths))
-    assert found.shape == wanted.shape
-    assert torch.allclose(found, wanted, atol=1e-5)
 
 
 def test_a_model_that_ignores_segments_keeps_its_attention(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:

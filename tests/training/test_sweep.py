@@ -12,7 +12,8 @@ from domainkit.corpus.example import Example, Turn
 from domainkit.corpus.split import split
 from domainkit.errors import ConfigError
 from domainkit.training import sweep as sweep_module
-from domainkit.training.sweep import Grid, Row, cells, parse_grid, retrain, sweep, table
+from domainkit.training.sweep import Grid, cells, parse_grid, sweep
+from domainkit.training.sweep_result import Row, retrain, table
 
 WORDS = ("red", "blue", "green")
 ROWS = [

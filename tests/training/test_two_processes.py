@@ -14,21 +14,13 @@ import torch
 from safetensors.torch import load_file
 
 from domainkit.adapters.methods import METHODS
-from domainkit.corpus.example import Example, Turn
 from domainkit.corpus.read_files import read_examples
-from domainkit.errors import ConfigError
-from domainkit.training import distributed, sharding
 from domainkit.training.config import TrainConfig
-from domainkit.training.examples_to_ids import TokenizedExample
 from domainkit.training.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples" / "accelerate"
 LENGTHS = (3, 40, 7, 12, 5, 5, 21)
-
-
-def tokenized(length: int) -> TokenizedExample:
-    return TokenizedExample(tuple(range(length)), 1, f"x:{length}")
 
 
 def launched(file: str, *words: Any) -> subprocess.CompletedProcess[str]:
@@ -112,24 +104,6 @@ def test_each_process_holds_its_shard_of_the_base(tiny_base: str, tmp_path: Path
     check_equal_to_one(folder, tiny_base, "none", "2 processes, the base sharded over them", done.stdout)
 
 
-@pytest.mark.parametrize("processes", [2, 3, 8])
-def test_every_example_of_a_batch_belongs_to_one_process(processes: int) -> None:
-    batch = [tokenized(n) for n in LENGTHS]
-    shares = [distributed.shard_of_batch(batch, i, processes) for i in range(processes)]
-    assert sorted(r.source for part in shares for r in part) == sorted(r.source for r in batch)
-    if processes == 2:
-        tokens = [sum(len(r.ids) for r in part) for part in shares]
-        assert abs(tokens[0] - tokens[1]) <= 5
-
-
-def test_alone_there_is_nothing_to_wait_for() -> None:
-    assert (distributed.world_size(), distributed.rank(), distributed.is_main_process()) == (1, 0, True)
-    distributed.barrier()
-    weight = torch.nn.Parameter(torch.ones(2))
-    distributed.all_reduce_gradients([weight])
-    assert weight.grad is None
-
-
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.yaml")), ids=lambda p: p.stem)
 def test_accelerate_reads_the_configurations(file: Path) -> None:
     from accelerate.commands.config.config_args import load_config_from_file
@@ -137,43 +111,3 @@ def test_accelerate_reads_the_configurations(file: Path) -> None:
     config = load_config_from_file(str(file))
     assert config.num_processes == 2
     assert config.distributed_type.value == ("FSDP" if file.stem == "fsdp" else "MULTI_GPU")
-
-
-def example() -> Example:
-    return Example(turns=(Turn(role="user", content="q"), Turn(role="assistant", content="a")))
-
-
-def test_deepspeed_is_refused_and_the_equivalent_is_named(
-    tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(sharding.DEEPSPEED, "true")
-    with pytest.raises(ConfigError, match="DeepSpeed is not supported") as e:
-        train([example()], TrainConfig(base=tiny_base, quantization="none"), tmp_path / "a")
-    assert "fsdp.yaml" in str(e.value)
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"method": "full", "quantization": "none"}, "no frozen weight is left"),
-        ({"quantization": "int8"}, "8-bit weights"),
-    ],
-)
-def test_what_cannot_be_sharded_is_refused_before_anything_is_loaded(
-    changes: dict[str, Any], said: str, tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(sharding.FSDP, "true")
-    monkeypatch.setattr(sharding, "world_size", lambda: 2)
-    with pytest.raises(ConfigError, match=said):
-        train([example()], TrainConfig(base=tiny_base, **changes), tmp_path / "a")
-    assert os.environ[sharding.FSDP] == "true"
-    assert not any(tmp_path.iterdir())
-
-
-def test_a_base_that_does_not_name_its_blocks_is_refused() -> None:
-    class Wrapped(torch.nn.Linear):
-        def get_base_model(self) -> Any:
-            return self
-
-    with pytest.raises(ConfigError, match="does not name its blocks"):
-        sharding.shard(Wrapped(2, 2), torch.device("cpu"))

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.adaptation import Abilities, ForwardArguments, ForwardPass
+    from domainkit.adapters.adaptation import Abilities, Adaptation, ForwardArguments
+    from domainkit.adapters.micro_batch import MicroBatch
     from domainkit.adapters.tuned_model import AdaptedModel
 
 METHODS = Table(
@@ -66,31 +67,9 @@ FOREIGN = Table(
 """Types that domainkit does not train, but can meet in a folder that PEFT wrote."""
 
 
-class Method(Protocol):
-    """How a base is adapted."""
-
-    kind: str
-    packs: ClassVar[bool]
-    """Several examples may share a row: false for methods that put virtual tokens before each."""
-
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """(peak learning rate, its source) for a base of this many parameters."""
-        ...
-
-    def attach(self, model: PreTrainedModel) -> AdaptedModel:
-        """The base (weights frozen) with the adapter's fresh, trainable float32 weights: a PeftModel, or similar.
-
-        Raises ConfigError when the method cannot work on this base or quantisation.
-        """
-        ...
-
-    def model_dump(self) -> dict[str, Any]: ...  # pydantic's
-
-
-def parse_method(name: str, options: JsonObject) -> Method:
+def parse_method(name: str, options: JsonObject) -> Adaptation:
     """The method's config. Raises ConfigError for an unknown method, or that lists every wrong option."""
-    config = METHODS.load(name)
+    config: type[Adaptation] = METHODS.load(name)
     try:
         return config(**options)
     except ValidationError as e:
@@ -114,7 +93,7 @@ def abilities_of(peft_type: str) -> type[Abilities]:
     return declared if issubclass(declared, Abilities) else Abilities
 
 
-def forward_arguments(model: torch.nn.Module, batch: ForwardPass) -> tuple[ForwardArguments, int]:
+def forward_arguments(model: torch.nn.Module, batch: MicroBatch) -> tuple[ForwardArguments, int]:
     """(arguments of the model's forward for a pass, columns by which virtual tokens move its logits).
 
     `model` is a base, or a base with an adapter of any method.
@@ -134,20 +113,7 @@ def peft_warnings_muted() -> Iterator[None]:
         yield
 
 
-def attach(method: Method, model: PreTrainedModel) -> AdaptedModel:
+def attach(method: Adaptation, model: PreTrainedModel) -> AdaptedModel:
     """`method.attach`, without the warnings of other libraries about each other."""
     with peft_warnings_muted():
-        return method.attach(model)
-
-
-__all__ = [
-    "FOREIGN",
-    "METHODS",
-    "Method",
-    "abilities_of",
-    "attach",
-    "forward_arguments",
-    "parse_method",
-    "peft_warnings_muted",
-    "read_adapter_config",
-]
+        return cast("AdaptedModel", method.attach(model))

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from domainkit.adapters.adapter_module import AdapterModule, RowPositions
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, split_task
 from domainkit.adapters.methods import abilities_of, read_adapter_config
 from domainkit.adapters.peft_patches import apply_peft_patches
-from domainkit.adapters.tuned_model import AdapterModule, RowPositions, load_adapter_module, native_method
+from domainkit.adapters.tuned_model import load_adapter_module, native_method
 from domainkit.errors import AdapterError
 from domainkit.inference.adapters.peft_layers import (
     PeftLayers,

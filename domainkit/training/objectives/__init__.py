@@ -1,13 +1,12 @@
-"""What training minimises: one file each. The table holds those that learn from preferences or from a reward, on
-TRL's trainers.
-"""
+"""What training minimises, one file each. The table holds those for preferences or a reward, on TRL's trainers."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from domainkit.corpus.example import Example
 from domainkit.corpus.preferences import Marked, Pair
@@ -16,7 +15,7 @@ from domainkit.registry import Table
 from domainkit.training.config import PreferenceConfig
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase, TrainingArguments
 
     from domainkit.adapters.tuned_model import AdaptedModel
     from domainkit.models.chat_template import ChatTemplate
@@ -33,8 +32,7 @@ OBJECTIVES = Table(
     group="domainkit.objectives",
 )
 TRL = "1.16"
-"""The TRL whose inner methods `trl_overrides` replaces; it is checked, since another version may name them otherwise.
-"""
+"""The TRL whose inner methods `trl_overrides` replaces; another version may name them otherwise."""
 
 RowKind = Literal["pairs", "marked", "examples"]
 Row = Pair | Marked | Example
@@ -61,45 +59,59 @@ class Plan:
     bf16: bool
 
 
-class Objective(Protocol):
-    """One way to learn what is better. `samples`: it needs a reward, which scores answers that the model gives while
-    training.
-    """
+@dataclass(frozen=True, slots=True)
+class TrainerInputs:
+    """What a trainer works on."""
+
+    model: AdaptedModel
+    tokenizer: PreTrainedTokenizerBase
+    encoded: list[EncodedRow]
+    reward: RewardFunction | None
+    """There where the objective samples."""
+
+
+class Objective(ABC):
+    """One way to learn what is better."""
 
     row_kind: ClassVar[RowKind]
-    samples: ClassVar[bool]
-    least: ClassVar[int]
+    samples: ClassVar[bool] = False
+    """It needs a reward, which scores answers that the model gives while training."""
+    least: ClassVar[int] = 1
     """Fewest items in a forward pass."""
     beta: ClassVar[float]
     """β by default."""
     beta_source: ClassVar[str]
-    kl_unit: ClassVar[str]
+    kl_unit: ClassVar[str] = ""
     """What the KL of the curve counts; "" when the objective has none."""
     curve: ClassVar[dict[str, str]]
     """The curve's columns, by TRL's names for them."""
+    trl: ClassVar[tuple[Callable[..., TrlOverrides], Callable[..., TrainingArguments]]]
+    """TRL's (trainer, configuration)."""
 
-    @staticmethod
-    def rows_per_item(config: PreferenceConfig) -> int:
+    @classmethod
+    def rows_per_item(cls, config: PreferenceConfig) -> int:
         """Rows of a forward pass that one item of the data takes."""
-        ...
+        return 1
 
-    @staticmethod
+    @classmethod
+    @abstractmethod
     def encode(
-        rows: Sequence[Any], template: ChatTemplate, max_length: int, config: PreferenceConfig
+        cls, rows: Sequence[Any], template: ChatTemplate, max_length: int, config: PreferenceConfig
     ) -> list[EncodedRow]:
         """The rows as token ids. Raises DataError for a row that is too long, with its line."""
-        ...
 
-    @staticmethod
-    def trainer(
-        plan: Plan,
-        model: AdaptedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        encoded: list[EncodedRow],
-        reward: RewardFunction | None,
-    ) -> TrlOverrides:
-        """TRL's trainer, ready to run. `reward` is there where `samples` is true."""
-        ...
+    @classmethod
+    def options(cls, plan: Plan, inputs: TrainerInputs) -> dict[str, object]:
+        """TRL's options that the objective sets."""
+        return {"max_length": None}
+
+    @classmethod
+    def trainer(cls, plan: Plan, inputs: TrainerInputs) -> TrlOverrides:
+        """TRL's trainer, ready to run."""
+        from domainkit.training.objectives.trl_overrides import arguments, build
+
+        kind, config = cls.trl
+        return build(kind, plan, inputs, arguments(config, plan, **cls.options(plan, inputs)))
 
 
 def load_objective(name: str) -> type[Objective]:
@@ -120,16 +132,3 @@ def need_trl() -> None:
         raise MachineError("training on preferences needs the package trl", next_step=cure) from None
     if not installed.startswith(f"{TRL}."):
         raise MachineError(f"trl {installed} is installed, and domainkit is written for trl {TRL}", next_step=cure)
-
-
-__all__ = [
-    "OBJECTIVES",
-    "EncodedRow",
-    "Objective",
-    "Plan",
-    "RewardFunction",
-    "Row",
-    "RowKind",
-    "load_objective",
-    "need_trl",
-]

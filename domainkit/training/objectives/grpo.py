@@ -1,10 +1,6 @@
-"""GRPO: sampled answers, each weighed by how far its reward is above its group's, and the KL in the loss (arXiv
-2402.03300).
-"""
+"""GRPO: sampled answers, each weighed by its reward within its group, the KL in the loss (arXiv 2402.03300)."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 from trl import GRPOConfig, GRPOTrainer
 
@@ -21,7 +17,7 @@ class Grpo(Sampling):
     (DAPO, arXiv 2503.14476: the paper's mean per answer prefers short right and long wrong ones), plus β times the KL
     of each token."""
 
-    beta: ClassVar[float] = 0.04
-    beta_source: ClassVar[str] = "GRPO's (arXiv 2402.03300, section 4.2); TRL's default of 0 holds the model to nothing"
-    kl_unit: ClassVar[str] = "nats per token of the sampled answers (Schulman's k3 estimate)"
-    kinds = (Trainer, GRPOConfig)
+    beta = 0.04
+    beta_source = "GRPO's (arXiv 2402.03300, section 4.2); TRL's default of 0 holds the model to nothing"
+    kl_unit = "nats per token of the sampled answers (Schulman's k3 estimate)"
+    trl = (Trainer, GRPOConfig)

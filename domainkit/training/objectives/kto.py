@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from trl import KTOConfig, KTOTrainer
 
@@ -12,13 +12,8 @@ from domainkit.corpus.preferences import Marked
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import tokenize_examples
-from domainkit.training.objectives import EncodedRow, Plan, RewardFunction, RowKind
-from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-    from domainkit.adapters.tuned_model import AdaptedModel
+from domainkit.training.objectives import EncodedRow, Objective, Plan, TrainerInputs
+from domainkit.training.objectives.trl_overrides import TrlOverrides
 
 BALANCE = 4 / 3
 """Most that all good answers together may outweigh all bad ones (arXiv 2402.01306, equation 8)."""
@@ -28,15 +23,15 @@ class Trainer(TrlOverrides, KTOTrainer):
     """TRL's, on token ids."""
 
 
-class Kto:
+class Kto(Objective):
     """Loss 1 − σ(±β (log π/π_ref(answer) − z)), where z is the KL estimated on answers to other prompts."""
 
-    row_kind: ClassVar[RowKind] = "marked"
-    samples: ClassVar[bool] = False
-    least: ClassVar[int] = 2
-    beta: ClassVar[float] = 0.1
-    beta_source: ClassVar[str] = "KTO's own code, ContextualAI/HALOs (arXiv 2402.01306)"
-    kl_unit: ClassVar[str] = "nats per answer, of answers put to other prompts, at least 0"
+    trl = (Trainer, KTOConfig)
+    row_kind = "marked"
+    least = 2
+    beta = 0.1
+    beta_source = "KTO's own code, ContextualAI/HALOs (arXiv 2402.01306)"
+    kl_unit = "nats per answer, of answers put to other prompts, at least 0"
     curve: ClassVar[dict[str, str]] = {
         "kl": "kl",
         "margin": "rewards/margins",
@@ -44,17 +39,11 @@ class Kto:
         "reward_rejected": "rewards/rejected",
     }
 
-    @staticmethod
-    def rows_per_item(config: PreferenceConfig) -> int:
-        return 1
-
-    @staticmethod
+    @classmethod
     def encode(
-        rows: Sequence[Marked], template: ChatTemplate, max_length: int, config: PreferenceConfig
+        cls, rows: Sequence[Marked], template: ChatTemplate, max_length: int, config: PreferenceConfig
     ) -> list[EncodedRow]:
-        """In the order they are trained in: TRL reads KTO's rows as they come, and pairs each prompt with the answer
-        before it.
-        """
+        """In the order of training: TRL takes the rows as they come, and pairs a prompt with the answer before it."""
         order = list(rows)
         random.Random(config.seed).shuffle(order)
         tokenized = tokenize_examples([row.example for row in order], template, max_length)
@@ -69,17 +58,10 @@ class Kto:
             for i, (r, row) in enumerate(zip(tokenized, order, strict=True))
         ]
 
-    @staticmethod
-    def trainer(
-        plan: Plan,
-        model: AdaptedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        encoded: list[EncodedRow],
-        reward: RewardFunction | None,
-    ) -> TrlOverrides:
-        good, bad = weights(sum(row["label"] for row in encoded), len(encoded))
-        args = arguments(KTOConfig, plan, max_length=None, desirable_weight=good, undesirable_weight=bad)
-        return build(Trainer, plan, model, tokenizer, encoded, args)
+    @classmethod
+    def options(cls, plan: Plan, inputs: TrainerInputs) -> dict[str, object]:
+        good, bad = weights(sum(row["label"] for row in inputs.encoded), len(inputs.encoded))
+        return {"max_length": None, "desirable_weight": good, "undesirable_weight": bad}
 
 
 def weights(good: int, rows: int) -> tuple[float, float]:

@@ -1,10 +1,6 @@
-"""RLOO: sampled answers, each weighed by its reward less the mean of the others', and the KL in the reward (arXiv
-2402.14740).
-"""
+"""RLOO: sampled answers, each weighed by its reward less the others' mean, the KL in the reward (arXiv 2402.14740)."""
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 from trl import RLOOConfig, RLOOTrainer
 
@@ -19,7 +15,7 @@ class Trainer(TrlOverrides, RLOOTrainer):
 class Rloo(Sampling):
     """Reward r − β Σ log π/π_ref over the answer's tokens; advantage: it less the mean of the group's others."""
 
-    beta: ClassVar[float] = 0.05
-    beta_source: ClassVar[str] = "TRL's for RLOO"
-    kl_unit: ClassVar[str] = "nats per token of the sampled answers (mean log-ratio, which can be below 0)"
-    kinds = (Trainer, RLOOConfig)
+    beta = 0.05
+    beta_source = "TRL's for RLOO"
+    kl_unit = "nats per token of the sampled answers (mean log-ratio, which can be below 0)"
+    trl = (Trainer, RLOOConfig)

@@ -1,23 +1,24 @@
-"""Supervised fine-tuning: cross-entropy of the supervised tokens, with the vocabulary head run at their positions
-only.
-"""
+"""Supervised fine-tuning: cross-entropy of the supervised tokens; the vocabulary head runs at their positions only."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from domainkit.adapters.methods import forward_arguments
-from domainkit.training.batches import MicroBatch
+from domainkit.adapters.micro_batch import MicroBatch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from domainkit.adapters.tuned_model import AdaptedModel
 
+_PLAIN_HEADS: WeakKeyDictionary[torch.nn.Module, bool] = WeakKeyDictionary()
+"""What `head_is_plain` has found, by model."""
 CHUNK = 512
 """Positions whose logits are in memory at a time when there are many: 100 MB in float32 for a vocabulary of 49,152."""
 
@@ -32,7 +33,7 @@ def supervised_loss(model: AdaptedModel, one: MicroBatch) -> torch.Tensor:
     if len(one.targets) <= CHUNK or one.decoder_ids is not None or not head_is_plain(model):
         return cross_entropy(supervised_logits(model, one), one.targets, reduction="sum")
     base = model.get_base_model()
-    hidden = _decoder(base)(**forward_arguments(model, one)[0]).last_hidden_state[one.rows, one.columns]
+    hidden = base.get_decoder()(**forward_arguments(model, one)[0]).last_hidden_state[one.rows, one.columns]
     total = hidden.new_zeros((), dtype=torch.float32)
     for states, targets in zip(hidden.split(CHUNK), one.targets.split(CHUNK), strict=True):
         total = total + checkpoint(_chunk_loss, base.get_output_embeddings(), states, targets, use_reentrant=False)
@@ -52,16 +53,11 @@ def _chunk_loss(head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tens
     return cross_entropy(head(hidden).float(), targets, reduction="sum")
 
 
-def _decoder(base: PreTrainedModel) -> torch.nn.Module:
-    return base.get_decoder()
-
-
 def head_is_plain(model: AdaptedModel) -> bool:
     """Whether logits are the head applied to the decoder's output and nothing more; found by trial, once per model."""
-    is_plain = getattr(model, "_domainkit_plain_head", None)
-    if is_plain is None:
-        is_plain = model._domainkit_plain_head = _try_head(model)
-    return is_plain
+    if model not in _PLAIN_HEADS:
+        _PLAIN_HEADS[model] = _try_head(model)
+    return _PLAIN_HEADS[model]
 
 
 @torch.no_grad()
@@ -74,7 +70,7 @@ def _try_head(model: AdaptedModel) -> bool:
     model.eval()
     try:
         expected = base(input_ids=ids, use_cache=False).logits
-        projected = base.get_output_embeddings()(_decoder(base)(input_ids=ids, use_cache=False).last_hidden_state)
+        projected = base.get_output_embeddings()(base.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state)
     except (AttributeError, TypeError, RuntimeError):
         return False
     finally:

@@ -20,7 +20,7 @@ from trl.trainer.utils import RepeatSampler
 
 from domainkit.adapters.adaptation import MethodHooks
 from domainkit.errors import TrainingError, saving
-from domainkit.training.objectives import EncodedRow, Objective, Plan
+from domainkit.training.objectives import Objective, Plan, TrainerInputs
 from domainkit.training.optimization.checkpoints import (
     KEPT,
     Ledger,
@@ -37,7 +37,7 @@ from domainkit.training.optimization.stop_signals import StopRequest, raise_if_s
 if TYPE_CHECKING:
     from datasets import Dataset
     from torch.optim import Optimizer
-    from transformers import PreTrainedTokenizerBase, Trainer, TrainerControl, TrainerState, TrainingArguments
+    from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
 
     from domainkit.adapters.tuned_model import AdaptedModel
 else:
@@ -46,9 +46,7 @@ else:
 SILENT_STEPS = 10
 """Steps without any difference in reward after which a run that learns nothing is ended."""
 ALMOST_ZERO = 1e-20
-"""TRL measures no KL at β = 0, where it matters most. This β changes no bit of a loss or a reward, and the KL is
-measured.
-"""
+"""At β = 0, where it matters most, TRL measures no KL. This β changes no bit of a loss, and the KL is measured."""
 
 
 @dataclass
@@ -196,17 +194,16 @@ def arguments(kind: Callable[..., TrainingArguments], plan: Plan, **options: obj
 def build(
     kind: Callable[..., TrlOverrides],
     plan: Plan,
-    model: AdaptedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: list[EncodedRow],
+    inputs: TrainerInputs,
     args: TrainingArguments,
     **options: object,
 ) -> TrlOverrides:
     """A trainer of class `kind` over the encoded rows."""
     from datasets import Dataset
 
+    model, rows = inputs.model, Dataset.from_list(inputs.encoded)
     dtypes = {name: p.dtype for name, p in model.named_parameters() if p.requires_grad}
-    trainer = kind(model=model, args=args, train_dataset=Dataset.from_list(rows), processing_class=tokenizer, **options)
+    trainer = kind(model=model, args=args, train_dataset=rows, processing_class=inputs.tokenizer, **options)
     trainer.remove_callback(PrinterCallback)
     trainer.plan, trainer.lengths, trainer.ledger, trainer.stop = plan, [], CurveLedger(), StopRequest()
     trainer.trainable = {name: p for name, p in model.named_parameters() if name in dtypes}
@@ -302,6 +299,3 @@ class Watch(TrainerCallback):
                 next_step="use a finer reward (token_f1 instead of exact_match), a larger group, "
                 "or start from an adapter that is sometimes right",
             )
-
-
-__all__ = ["ALMOST_ZERO", "CurveLedger", "TrlOverrides", "Watch", "arguments", "build"]

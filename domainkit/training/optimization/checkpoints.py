@@ -102,9 +102,7 @@ def finished_adapter(out: Path, identity: RunIdentity) -> Adapter | None:
 
 
 def open_work_folder(out: Path, identity: RunIdentity, *, resume: bool) -> Path:
-    """The folder of checkpoints: continued when `resume` finds the same run in it, empty otherwise. Raises
-    ConfigError.
-    """
+    """The folder of checkpoints: continued when `resume` finds the same run in it, else empty. Raises ConfigError."""
     work = work_folder(out)
     current = json.loads(json.dumps(asdict(identity)))
     if resume and (work / RUN).is_file() and last_checkpoint(work):
@@ -168,9 +166,7 @@ def save_checkpoint(
     hooks: MethodHooks,
     ledger: Ledger,
 ) -> None:
-    """Write the state after `step` and remove old checkpoints. All processes call it; the main process writes most of
-    it.
-    """
+    """Write the state after `step` and remove old checkpoints. All processes call it; the main one writes most."""
     folder = work / f"checkpoint-{step}"
     with saving(folder), disk_full_as_os_error():
         folder.mkdir(parents=True, exist_ok=True)
@@ -257,24 +253,3 @@ def disk_full_as_os_error() -> Iterator[None]:
         ):
             raise OSError(28, "No space left on device") from e
         raise
-
-
-__all__ = [
-    "CHECKPOINT_WEIGHTS",
-    "KEPT",
-    "RUN_STATE",
-    "Ledger",
-    "RunIdentity",
-    "disk_full_as_os_error",
-    "finished_adapter",
-    "last_checkpoint",
-    "load_checkpoint",
-    "load_weights",
-    "mark_whole",
-    "open_work_folder",
-    "read_ledger",
-    "save_checkpoint",
-    "save_weights",
-    "step_of",
-    "work_folder",
-]

@@ -88,12 +88,3 @@ def check_answers_changed(before: torch.Tensor, after: torch.Tensor) -> None:
             "training changed weights but not one answer, so the adapter would answer exactly as the base does",
             next_step="raise the learning rate, train for more epochs, or choose other target layers",
         )
-
-
-__all__ = [
-    "GradientGuard",
-    "check_answers_changed",
-    "check_finite",
-    "check_weights_changed",
-    "trainable_weights",
-]

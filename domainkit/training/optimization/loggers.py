@@ -46,8 +46,7 @@ def check_loggers(names: Sequence[str]) -> None:
 
 @contextmanager
 def open_loggers(config: AdapterConfig, out: Path) -> Iterator[Callable[[Progress], None]]:
-    """Yields a callback that logs every step. Files, where a logger writes any, go to the folder `runs` beside
-    `out`."""
+    """Yields a callback that logs every step. A logger's files, if any, go to the folder `runs` beside `out`."""
     trackers = [_start(name, out) for name in config.report_to]
     for tracker in trackers:
         tracker.store_init_configuration(_flat(config.model_dump()))
@@ -104,6 +103,3 @@ def _flat(config: Mapping[str, object]) -> dict[str, bool | int | float | str]:
         else:
             flat[key] = value
     return {k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in flat.items()}
-
-
-__all__ = ["check_loggers", "open_loggers", "step_callbacks"]

@@ -98,6 +98,3 @@ def set_learning_rate(optimizer: Optimizer, factor: float) -> float:
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor
     return float(optimizer.param_groups[0]["lr"])
-
-
-__all__ = ["make_optimizer", "rate_factor", "set_learning_rate"]

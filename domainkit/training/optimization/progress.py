@@ -17,8 +17,7 @@ LINE_EVERY = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Step `step` of `steps` is done. Loss in nats per supervised token; rates count example tokens, without
-    padding."""
+    """Step `step` of `steps` is done. Loss in nats per supervised token; rates count example tokens, no padding."""
 
     step: int
     steps: int

@@ -54,6 +54,3 @@ def raise_if_stopped(stop: StopRequest, step: int, steps: int) -> None:
     """Raise KeyboardInterrupt for a run that was stopped before its end."""
     if stop.requested and step < steps:
         raise KeyboardInterrupt(f"stopped after step {step} of {steps}")
-
-
-__all__ = ["StopRequest", "raise_if_stopped", "stop_on_signals"]

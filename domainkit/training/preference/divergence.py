@@ -156,6 +156,3 @@ def _reference_adapter(model: AdaptedModel) -> Iterator[None]:
         yield
     finally:
         model.set_adapter("default")
-
-
-__all__ = ["ReferenceDivergence", "measure_divergence", "reference"]

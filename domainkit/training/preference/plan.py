@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from domainkit.adapters.adaptation import hooks
+from domainkit.adapters.adaptation import Adaptation
 from domainkit.adapters.folder import Adapter, check_replaceable
-from domainkit.adapters.methods import METHODS, Method, parse_method
+from domainkit.adapters.methods import METHODS, parse_method
 from domainkit.corpus.example import Example
 from domainkit.corpus.preferences import Marked, Pair
 from domainkit.errors import ConfigError
@@ -39,9 +39,7 @@ def works_for_preferences() -> list[str]:
 
 
 def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
-    """The configuration with base, method and its options as the adapter has them. Raises ConfigError when `config`
-    sets others.
-    """
+    """The configuration with base, method and options of the adapter. Raises ConfigError when `config` sets others."""
     card = start.card
     assert card is not None
     trained_with = {
@@ -66,7 +64,7 @@ def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
 
 def check(
     rows: Sequence[Row], config: PreferenceConfig, objective: type[Objective], reward: object, out: Path
-) -> Method:
+) -> Adaptation:
     """The method. Raises ConfigError for what cannot work."""
     if not rows:
         raise ConfigError("nothing to train on: no rows", next_step="give a file with --data")
@@ -95,7 +93,7 @@ def check(
             next_step=f"one of: {', '.join(works_for_preferences())}",
         )
     method = parse_method(config.method, config.method_options)
-    hooks(method).check_for_preferences()
+    method.check_for_preferences()
     if world_size() > 1:
         raise ConfigError(
             "preference training runs in one process", where="accelerate launch", next_step="run it without"
@@ -115,10 +113,10 @@ class ResolvedPreference:
 
 
 def resolve(
-    config: PreferenceConfig, method: Method, objective: type[Objective], base: LoadedBase
+    config: PreferenceConfig, method: Adaptation, objective: type[Objective], base: LoadedBase
 ) -> ResolvedPreference:
     """Make every default explicit. Raises ConfigError for an encoder-decoder."""
-    if getattr(base.model.config, "is_encoder_decoder", False):
+    if base.chat_template.architecture.has_encoder:
         raise ConfigError(
             "preference training is for decoder-only bases: TRL reads prompt and answer as one text",
             where=f"base={config.base}",
@@ -182,6 +180,3 @@ def example_of(row: Row) -> Example:
     if isinstance(row, Pair):
         return row.chosen
     return row.example if isinstance(row, Marked) else row
-
-
-__all__ = ["check", "example_of", "from_start", "make_plan", "resolve", "works_for_preferences"]

@@ -17,9 +17,7 @@ Reward = Callable[[Sample, str], "float | Score | None"]
 
 
 class Scorer:
-    """A reward made ready for the rows of one run: `name` for the card, and a call that scores answers by the rows'
-    numbers.
-    """
+    """A reward for the rows of one run: `name` for the card, and a call that scores answers by the rows' numbers."""
 
     def __init__(self, reward: str | Reward, rows: Sequence[Example]) -> None:
         self.samples = [_sample(row, number) for number, row in enumerate(rows)]
@@ -27,9 +25,7 @@ class Scorer:
         self._many = getattr(reward, "many", None)
 
     def __call__(self, numbers: Sequence[int], answers: Sequence[str]) -> list[float | None]:
-        """Each answer's worth. Raises TrainingError when the reward fails, or gives something other than a finite
-        number.
-        """
+        """Each answer's worth. Raises TrainingError when the reward fails or gives no finite number."""
         samples = [self.samples[n] for n in numbers]
         try:
             if self._many is not None:
@@ -101,6 +97,3 @@ def _resolve(reward: str | Reward, samples: Sequence[Sample]) -> tuple[str, Rewa
         return None if value is None else 1 - value
 
     return f"1 - {reward}", turned
-
-
-__all__ = ["Reward", "Scorer"]

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from domainkit.adapters.adaptation import MethodHooks
+from domainkit.adapters.adaptation import Adaptation, MethodHooks
 from domainkit.adapters.folder import Adapter
-from domainkit.adapters.methods import Method, attach, peft_warnings_muted
+from domainkit.adapters.methods import attach, peft_warnings_muted
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example
 from domainkit.models.load import LoadedBase, load_base
@@ -27,7 +27,7 @@ from domainkit.models.source import resolve_base
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import make_card, save_adapter
 from domainkit.training.config import PreferenceConfig, parse_config
-from domainkit.training.objectives import Objective, Plan, Row, load_objective
+from domainkit.training.objectives import Objective, Plan, Row, TrainerInputs, load_objective
 from domainkit.training.optimization.checkpoints import (
     RunIdentity,
     finished_adapter,
@@ -116,7 +116,7 @@ def train_preference(
     # 4. TRL's trainer.
     with _quiet():
         plan = make_plan(config, objective, len(encoded), work, base)
-        trainer = objective.trainer(plan, model, base.tokenizer, encoded, scorer)
+        trainer = objective.trainer(plan, TrainerInputs(model, base.tokenizer, encoded, scorer))
         if before is None:
             _drop_copy(model)
         fresh = trainable_weights(model)
@@ -150,7 +150,7 @@ def train_preference(
 # ---- 2. and 4. adapter, trainer --------------------------------------------------------------------------------------
 
 
-def _model(base: LoadedBase, method: Method, start: Adapter | None) -> AdaptedModel:
+def _model(base: LoadedBase, method: Adaptation, start: Adapter | None) -> AdaptedModel:
     """The base with the adapter that is trained: fresh, or `start`'s."""
     if start is None:
         return attach(method, base.model)
@@ -159,9 +159,7 @@ def _model(base: LoadedBase, method: Method, start: Adapter | None) -> AdaptedMo
 
 
 def _drop_copy(model: AdaptedModel) -> None:
-    """TRL keeps a copy of whatever adapter it is given as the reference; a fresh one changes nothing, so the base
-    itself is enough.
-    """
+    """TRL keeps a copy of any adapter as the reference; a fresh one changes nothing: the base itself is enough."""
     if "ref" in model.peft_config:
         model.delete_adapter("ref")
 
@@ -264,6 +262,3 @@ def _preference_facts(
         "before": ledger.first,
         "after": last,
     }
-
-
-__all__ = ["PreferenceProgress", "train_preference"]

@@ -10,8 +10,7 @@ import pytest
 import torch
 from peft import PeftModel
 
-from domainkit.adapters.adaptation import hooks
-from domainkit.adapters.methods import METHODS, attach, parse_method, peft_warnings_muted
+from domainkit.adapters.methods import attach, parse_method, peft_warnings_muted
 from domainkit.adapters.methods.low_rank.lora import Lora
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError
@@ -58,26 +57,11 @@ def test_wrong_options_name_the_near_one() -> None:
         parse_method("lorra", {})
 
 
-def test_unknown_targets_are_refused(tiny_base: str) -> None:
-    with pytest.raises(ConfigError, match="no layers to adapt"):
-        attach(parse_method("lora", {"target": ["nothing"]}), load_base(tiny_base, quantization="none").model)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_says_its_rate_and_its_source(name: str) -> None:
-    method = METHODS.load(name)
-    assert method().kind == name
-    for parameters in (None, 10**8, 10**10):
-        rate, source = method.default_learning_rate(parameters)
-        assert 0 < rate < 1
-        assert source
-
-
 def test_plus_gives_b_its_own_rate(tiny_base: str) -> None:
     method = parse_method("lora", {"rank": 4, "plus": 16})
     model = attach(method, load_base(tiny_base, quantization="none").model)
     trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    slow, fast = hooks(method).parameter_groups(trainable, 1e-4) or []
+    slow, fast = method.parameter_groups(trainable, 1e-4) or []
     assert (slow["lr"], fast["lr"]) == (1e-4, pytest.approx(16e-4))
     assert {id(p) for p in fast["params"]} == {id(p) for n, p in trainable.items() if "lora_B" in n}
     assert len(slow["params"]) == len(fast["params"]) == 14

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from domainkit.adapters.adaptation import hooks
 from domainkit.adapters.methods import METHODS, attach, parse_method
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import BaseModelError, RequestError
@@ -128,7 +127,7 @@ def adapters(tiny_pair: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         with torch.no_grad():
             for p in trained.values():
                 p.add_(torch.randn_like(p) * 0.2)
-        hooks(method).save(model, folder / name, fresh)
+        method.save(model, folder / name, fresh)
         made[name] = str(folder / name)
     several = made.pop("multitask_prompt_tuning")
     return made | {f"multitask_prompt_tuning#{i}": f"{several}#{i}" for i in (0, 1)}

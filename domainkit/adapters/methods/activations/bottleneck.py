@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import SMALL, NativeAdaptation, PeftConfigDict
+from domainkit.adapters.adaptation import NativeAdaptation, PeftConfigDict
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.tuned_model import AdapterModule
+    from domainkit.adapters.adapter_module import AdapterModule
 
 
 class BottleneckAdapter(NativeAdaptation):
@@ -21,6 +21,8 @@ class BottleneckAdapter(NativeAdaptation):
 
     why_not_mergeable = "adds non-linear layers, which no weight of the base can hold"
     published_rates = (3e-5, 3e-3)
+    default_rate = (3e-4, "LLM-Adapters' rate for 6B and 7B (arXiv 2304.01933, its commands)")
+    default_rate_small = (1e-3, "within Houlsby's sweep of 3e-5 to 3e-3 for BERT (arXiv 1902.00751, section 3.2)")
 
     kind: Literal["bottleneck"] = "bottleneck"
     placement: Literal["houlsby", "pfeiffer", "parallel"] = "pfeiffer"
@@ -35,19 +37,11 @@ class BottleneckAdapter(NativeAdaptation):
     """Factor of what is added; left out, 4 for parallel (arXiv 2110.04366) and 1 otherwise."""
 
     @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """LLM-Adapters' for 6B and 7B; small bases take more."""
-        if parameters is not None and parameters > SMALL:
-            return 3e-4, "LLM-Adapters' rate for 6B and 7B (arXiv 2304.01933, its commands)"
-        return 1e-3, "within Houlsby's sweep of 3e-5 to 3e-3 for BERT (arXiv 1902.00751, section 3.2)"
-
-    @classmethod
     def mixes_in_batch(cls, config: PeftConfigDict) -> bool:
         """Hooks change the adapter's own rows only."""
         return True
 
     def build(self, model: PreTrainedModel) -> AdapterModule:
-        """Bottlenecks that add nothing yet."""
         from domainkit.adapters.methods.activations.bottleneck_layers import Bottlenecks
 
         scale = self.scale or (4.0 if self.placement == "parallel" else 1.0)

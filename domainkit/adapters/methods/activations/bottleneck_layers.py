@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import gelu, linear, relu, silu
 from torch.utils.hooks import RemovableHandle
 
-from domainkit.adapters.tuned_model import HookedModule, ModuleOutput, hidden_states_of, transformer_blocks
+from domainkit.adapters.adapter_module import HookedModule, ModuleOutput, hidden_states_of, transformer_blocks
 from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import architecture_of
 
@@ -26,8 +26,7 @@ FEEDFORWARD = ("mlp", "feed_forward", "ffn", "DenseReluDense", "block_sparse_moe
 
 
 class Bottleneck(torch.nn.Module):
-    """scale · U f(Dx + d) + u, from width to `size` and back; U and u start at zero, so that it adds nothing at
-    first."""
+    """scale · U f(Dx + d) + u, from width to `size` and back; U and u start at zero: it adds nothing at first."""
 
     def __init__(self, width: int, size: int, activation: str, scale: float) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from domainkit.adapters.methods.activations.loreft import Reft
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.tuned_model import AdapterModule
+    from domainkit.adapters.adapter_module import AdapterModule
 
 
 class DiReft(Reft):
@@ -19,7 +19,6 @@ class DiReft(Reft):
     kind: Literal["direft"] = "direft"
 
     def build(self, model: PreTrainedModel) -> AdapterModule:
-        """Fresh interventions over `model`, switched off."""
         from domainkit.adapters.methods.activations.reft_layers import Direft, Interventions
 
         options = {name: getattr(self, name) for name in ("rank", "first", "last", "tied", "layers")}

@@ -16,6 +16,8 @@ class Ia3(Adaptation):
     weights of all."""
 
     published_rates = (1e-3, 5e-3)
+    # Far above LoRA's: factors near 1 have to move.
+    default_rate = (5e-3, "PEFT's method comparison; the paper's 3e-3 (arXiv 2205.05638) is near")
     works_for_preferences = True
 
     kind: Literal["ia3"] = "ia3"
@@ -24,13 +26,7 @@ class Ia3(Adaptation):
     feedforward: tuple[str, ...] | None = None
     """Those of `target` whose inputs are scaled instead of outputs; needed only with `target`."""
 
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """Far above LoRA's: factors near 1 have to move."""
-        return 5e-3, "PEFT's method comparison; the paper's 3e-3 (arXiv 2205.05638) is near"
-
     def attach(self, model: PreTrainedModel) -> PeftModel:
-        """The base with factors of one, which change nothing."""
         from peft import IA3Config
 
         options: dict[str, Any] = {} if self.target is None else {"feedforward_modules": list(self.feedforward or ())}

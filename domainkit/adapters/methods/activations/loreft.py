@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from domainkit.adapters.adaptation import ForwardPass, NativeAdaptation, PeftConfigDict
+from domainkit.adapters.adaptation import NativeAdaptation, PeftConfigDict
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
     from domainkit.adapters.adaptation import ForwardArguments
-    from domainkit.adapters.tuned_model import AdapterModule
+    from domainkit.adapters.adapter_module import AdapterModule
+    from domainkit.adapters.micro_batch import MicroBatch
 
 AT_SOME_POSITIONS = (
     "changes hidden states at some positions of the prompt only, and weights are the same for every position"
@@ -27,6 +28,8 @@ class Reft(NativeAdaptation):
     """In a packed row, one shared prefix would stand for prompts that end at different positions."""
     why_not_mergeable = AT_SOME_POSITIONS
     published_rates = (1e-4, 9e-4)
+    # For want of a published one for small decoders; a sweep may well find more.
+    default_rate = (9e-4, "LoReFT's rate for LLaMA 7B and 13B (arXiv 2404.03592, appendix D)")
 
     rank: int = Field(8, ge=1)
     """Rank of the change; 8 for the paper's reasoning tasks, 4 for instructions."""
@@ -46,17 +49,12 @@ class Reft(NativeAdaptation):
         return self
 
     @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """The paper's for 7B and 13B, for want of a published one for small decoders; a sweep may well find more."""
-        return 9e-4, "LoReFT's rate for LLaMA 7B and 13B (arXiv 2404.03592, appendix D)"
-
-    @classmethod
     def mixes_in_batch(cls, config: PeftConfigDict) -> bool:
         """Hooks change the adapter's own rows only."""
         return True
 
     @classmethod
-    def forward_arguments(cls, config: object, batch: ForwardPass) -> tuple[ForwardArguments, int]:
+    def forward_arguments(cls, config: object, batch: MicroBatch) -> tuple[ForwardArguments, int]:
         """Where each prompt ends; an encoder-decoder's encoder reads nothing but the prompt."""
         if batch.decoder_ids is not None:
             return batch.inputs, 0
@@ -70,14 +68,13 @@ class LoReft(Reft):
     kind: Literal["loreft"] = "loreft"
 
     def build(self, model: PreTrainedModel) -> AdapterModule:
-        """Fresh interventions over `model`, switched off."""
         from domainkit.adapters.methods.activations.reft_layers import Interventions, Loreft
 
         options = {name: getattr(self, name) for name in ("rank", "first", "last", "tied", "layers")}
         return Interventions(model, Loreft, **options)
 
 
-def prompt_ends(batch: ForwardPass) -> torch.Tensor:
+def prompt_ends(batch: MicroBatch) -> torch.Tensor:
     """(B) length of each padded row's prompt, whose last position predicts the row's first supervised token."""
     rows, length = batch.input_ids.shape
     return batch.columns.new_full((rows,), length - 1).scatter_reduce(0, batch.rows, batch.columns, "amin") + 1

@@ -1,5 +1,4 @@
-"""Interventions: changes of the residual stream at the first and the last positions of a prompt (ReFT, arXiv
-2404.03592)."""
+"""Interventions: changes of the residual stream at a prompt's first and last positions (ReFT, arXiv 2404.03592)."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ import torch
 from torch.nn.functional import linear
 from torch.utils.hooks import RemovableHandle
 
-from domainkit.adapters.tuned_model import (
+from domainkit.adapters.adapter_module import (
     HookedModule,
     ModuleOutput,
     RowPositions,
@@ -145,8 +144,7 @@ class Interventions(HookedModule):
     def set_positions(
         self, starts: Sequence[int], sizes: Sequence[int], ends: Sequence[int], rows: Sequence[int]
     ) -> bool:
-        """Set the next pass: of row i, which reads positions starts[i] on, only `rows` are changed. False: nothing will
-        be."""
+        """Set the next pass: of row i, which reads positions starts[i] on, only `rows` change. False: nothing will."""
         length = max(sizes)
         at_part: dict[str, list[int]] = {part: [] for part in ("first", "last")}
         for i in rows:
@@ -234,8 +232,7 @@ def n_positions(prompt: int, first: int, last: int) -> tuple[int, int]:
 
 
 def _drop_without_effect(parts: dict[int, list[str]], top: int, last: int) -> None:
-    """Leave out what no answer could depend on: behind a decoder's top block, only a prompt's last position is read
-    again."""
+    """Leave out what no answer depends on: behind a decoder's top block only a prompt's last position is read again."""
     if top in parts:
         parts[top] = [p for p in parts[top] if p != "first" and last]
         if not parts[top]:

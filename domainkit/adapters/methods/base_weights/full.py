@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from domainkit.adapters.adaptation import SMALL, NativeAdaptation
+from domainkit.adapters.adaptation import NativeAdaptation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.tuned_model import AdapterModule, TunedModel
+    from domainkit.adapters.adapter_module import AdapterModule
+    from domainkit.adapters.tuned_model import TunedModel
 
 
 class Full(NativeAdaptation):
@@ -18,15 +19,10 @@ class Full(NativeAdaptation):
     precisions = ("none",)
     base_can_be_sharded = False
     published_rates = (5e-6, 5e-5)
+    default_rate = (1e-5, "PEFT's method comparison, a tenth of its LoRA's")
+    default_rate_small = (5e-5, "a tenth of LoRA's rate for bases under 1B")
 
     kind: Literal["full"] = "full"
-
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """A tenth of LoRA's, which is what its rates are usually measured against."""
-        if parameters is not None and parameters > SMALL:
-            return 1e-5, "PEFT's method comparison, a tenth of its LoRA's"
-        return 5e-5, "a tenth of LoRA's rate for bases under 1B"
 
     def attach(self, model: PreTrainedModel) -> TunedModel:
         """The base with trainable float32 copies of all its weights."""
@@ -36,7 +32,6 @@ class Full(NativeAdaptation):
         return super().attach(model)
 
     def build(self, model: PreTrainedModel) -> AdapterModule:
-        """Copies of all weights."""
         from domainkit.adapters.methods.base_weights.replaced_layers import Replacements
 
         return Replacements(model, lambda name: True)

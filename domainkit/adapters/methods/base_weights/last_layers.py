@@ -12,7 +12,8 @@ from domainkit.errors import ConfigError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.tuned_model import AdapterModule, TunedModel
+    from domainkit.adapters.adapter_module import AdapterModule
+    from domainkit.adapters.tuned_model import TunedModel
 
 
 class LastLayers(NativeAdaptation):
@@ -21,19 +22,15 @@ class LastLayers(NativeAdaptation):
 
     precisions = ("none",)
     published_rates = (1e-5, 5e-4)
+    default_rate = (
+        1e-4,
+        "domainkit's own, between full fine-tuning's 1e-5 and LoRA's 2e-4: no rate is published for decoders",
+    )
 
     kind: Literal["last_layers"] = "last_layers"
     count: int | None = Field(None, ge=1)
     """Blocks to train, from the last; left out, a quarter of them, which kept 90 % of full fine-tuning's quality (arXiv
     1911.03090)."""
-
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """Between full fine-tuning's and LoRA's."""
-        return (
-            1e-4,
-            "domainkit's own, between full fine-tuning's 1e-5 and LoRA's 2e-4: no rate is published for decoders",
-        )
 
     def attach(self, model: PreTrainedModel) -> TunedModel:
         """The base with trainable float32 copies of its last blocks' weights."""
@@ -43,9 +40,8 @@ class LastLayers(NativeAdaptation):
         return super().attach(model)
 
     def build(self, model: PreTrainedModel) -> AdapterModule:
-        """Copies of the blocks' weights."""
+        from domainkit.adapters.adapter_module import transformer_blocks
         from domainkit.adapters.methods.base_weights.replaced_layers import Replacements
-        from domainkit.adapters.tuned_model import transformer_blocks
         from domainkit.models.encoder_decoder import architecture_of
 
         blocks = transformer_blocks(architecture_of(model).stacks(model)[-1])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from domainkit.adapters.tuned_model import AdapterModule
+from domainkit.adapters.adapter_module import AdapterModule
 from domainkit.errors import ConfigError
 from domainkit.models.quantization import quantization_of
 

@@ -1,5 +1,4 @@
-"""AdaLoRA: LoRA as singular values, whose ranks move during training to the layers where they matter (arXiv
-2303.10512)."""
+"""AdaLoRA: LoRA as singular values; ranks move during training to the layers where they matter (arXiv 2303.10512)."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from peft import AdaLoraConfig, AdaLoraModel, LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.adaptation import ForwardPass
+    from domainkit.adapters.micro_batch import MicroBatch
     from domainkit.adapters.tuned_model import AdaptedModel
 
 
@@ -28,6 +27,7 @@ class AdaLora(Adaptation):
     rank is `rank`."""
 
     published_rates = (5e-4, 2.2e-3)
+    default_rate = (1e-3, "AdaLoRA's rate for SQuAD, within its 5e-4 to 2.2e-3 (arXiv 2303.10512, tables 8, 10 and 13)")
 
     kind: Literal["adalora"] = "adalora"
     rank: int = Field(8, ge=1)
@@ -58,11 +58,6 @@ class AdaLora(Adaptation):
         return self
 
     @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """The paper's for question answering."""
-        return 1e-3, "AdaLoRA's rate for SQuAD, within its 5e-4 to 2.2e-3 (arXiv 2303.10512, tables 8, 10 and 13)"
-
-    @classmethod
     def lora_rank(cls, config: PeftConfigDict) -> int:
         """The largest initial or remaining rank of a layer."""
         return max([config["init_r"], *map(sum, (config.get("rank_pattern") or {}).values())])
@@ -71,8 +66,7 @@ class AdaLora(Adaptation):
     def convert_to_lora(
         cls, model: PeftModel, rank: int, config: PeftConfigDict
     ) -> tuple[LoraConfig, dict[str, torch.Tensor]]:
-        """B diag(e) A exactly, where PEFT would decompose the product again; layers of fewer ranks are filled up with
-        zeros."""
+        """B diag(e) A exactly, where PEFT would decompose the product again; fewer ranks are padded with zeros."""
         import torch
         from peft import LoraConfig
 
@@ -110,7 +104,7 @@ class AdaLora(Adaptation):
 
     # ---- hooks
 
-    def prepare(self, model: AdaptedModel, steps: int, passes: Callable[[], Iterator[ForwardPass]]) -> None:
+    def prepare(self, model: AdaptedModel, steps: int, passes: Callable[[], Iterator[MicroBatch]]) -> None:
         """Fit the schedule of ranks to the run. Raises ConfigError when it is too short for one."""
         config = _config(model)
         config.total_step = steps
@@ -123,8 +117,7 @@ class AdaLora(Adaptation):
             )
 
     def penalty(self, model: AdaptedModel) -> torch.Tensor | None:
-        """Mean Frobenius norm of AAᵀ − I and BᵀB − I over the layers, weighted (equation 4 of the paper, without the
-        square)."""
+        """Mean Frobenius norm of AAᵀ − I and BᵀB − I over the layers, weighted (the paper's equation 4, no square)."""
         import torch
 
         grams = []
@@ -160,7 +153,6 @@ class AdaLora(Adaptation):
         return tensors | {f"pattern/{name}": torch.tensor(value) for name, value in pattern.items()}
 
     def restore(self, model: AdaptedModel, state: dict[str, torch.Tensor]) -> None:
-        """Restore what `state` returned."""
         allocator = _allocator(model)
         pattern = {}
         for key, value in state.items():

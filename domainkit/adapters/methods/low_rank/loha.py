@@ -1,5 +1,4 @@
-"""LoHa: the product, element by element, of two low-rank differences (FedPara, arXiv 2108.06098; LyCORIS, arXiv
-2309.14859)."""
+"""LoHa: the element-wise product of two low-rank differences (FedPara, arXiv 2108.06098; LyCORIS, 2309.14859)."""
 
 from __future__ import annotations
 
@@ -19,6 +18,8 @@ class Loha(Adaptation):
     """LoHa (arXiv 2108.06098): y = Wx + (alpha / rank) (B₁A₁ ⊙ B₂A₂) x, a difference of rank up to rank²."""
 
     published_rates = (1e-4, 1e-3)
+    # The highest that was tried: the product of two small matrices moves slowly.
+    default_rate = (1e-3, "the highest of LyCORIS's 1e-4, 5e-4 and 1e-3, for images (arXiv 2309.14859, section 5.3.2)")
     works_for_preferences = True
 
     kind: Literal["loha"] = "loha"
@@ -30,11 +31,6 @@ class Loha(Adaptation):
     """Chance that a layer's adapter sits out a training pass."""
     target: str | tuple[str, ...] = "all-linear"
     """Layers to adapt: all-linear (all but the head), or the ends of their names."""
-
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """The highest that was tried: the product of two small matrices moves slowly."""
-        return 1e-3, "the highest of LyCORIS's 1e-4, 5e-4 and 1e-3, for images (arXiv 2309.14859, section 5.3.2)"
 
     @classmethod
     def lora_rank(cls, config: PeftConfigDict) -> int:

@@ -18,6 +18,7 @@ class Lokr(Adaptation):
     """LoKr (arXiv 2309.14859): y = Wx + (alpha / rank) (C ⊗ BA) x, of high rank from few weights."""
 
     published_rates = (1e-4, 3e-3)
+    default_rate = (3e-3, "PEFT's method comparison, the better of 1e-4 and 3e-3 (with factor 4)")
     works_for_preferences = True
 
     kind: Literal["lokr"] = "lokr"
@@ -33,11 +34,6 @@ class Lokr(Adaptation):
     """Make the left factor low-rank too."""
     decompose_factor: int = Field(-1, ge=-1)
     """Rows of the left factor; -1 cuts each side near its square root."""
-
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """Above LoHa's."""
-        return 3e-3, "PEFT's method comparison, the better of 1e-4 and 3e-3 (with factor 4)"
 
     def attach(self, model: PreTrainedModel) -> PeftModel:
         """The base with fresh weights, the left factor zero; works on packed 4-bit layers too."""

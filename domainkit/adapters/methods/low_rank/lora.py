@@ -1,5 +1,4 @@
-"""LoRA: a trained low-rank difference beside each linear layer (arXiv 2106.09685); with a 4-bit base, QLoRA (arXiv
-2305.14314)."""
+"""LoRA: a low-rank difference beside each linear layer (arXiv 2106.09685); on a 4-bit base, QLoRA (2305.14314)."""
 
 from __future__ import annotations
 
@@ -11,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import SMALL, Adaptation, PeftConfigDict, target_modules, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
 from domainkit.adapters.folder import WEIGHTS
 from domainkit.errors import ConfigError
-from domainkit.models.encoder_decoder import is_encoder_decoder
+from domainkit.models.encoder_decoder import architecture_of
 
 if TYPE_CHECKING:
     import torch
     from peft import LoraConfig, PeftModel
     from transformers import PreTrainedModel
 
-    from domainkit.adapters.adaptation import ForwardPass, ParameterGroup
+    from domainkit.adapters.adaptation import ParameterGroup
+    from domainkit.adapters.micro_batch import MicroBatch
     from domainkit.adapters.tuned_model import AdaptedModel
 
 SPECIAL = (
@@ -41,8 +41,7 @@ SPECIAL = (
 PLAIN_STARTS = ("true", "false", "gaussian", "eva", "orthogonal")
 """Values of `init_lora_weights` that leave the base as it is."""
 CONVERTIBLE_STARTS = ("pissa", "olora")
-"""Those that take a part of the base's weights out, and whose difference is a LoRA of twice the rank (PEFT's
-conversion)."""
+"""Those that take a part of the base's weights out, and whose difference is a LoRA of twice the rank."""
 BASE_CHANGING_STARTS = (*CONVERTIBLE_STARTS, "corda", "loftq", "lora_ga")
 """Those that change the base's own weights while an adapter loads."""
 
@@ -52,6 +51,11 @@ class Lora(Adaptation):
     BAx."""
 
     published_rates = (6e-5, 5e-4)
+    default_rate = (2e-4, "QLoRA's rate for 7B to 13B (arXiv 2305.14314, its scripts)")
+    default_rate_small = (
+        5e-4,
+        "the upper end of LoRA's 2e-4 to 5e-4 for bases under 1B (arXiv 2106.09685, tables 9 and 11)",
+    )
     works_for_preferences = True
 
     kind: Literal["lora"] = "lora"
@@ -74,13 +78,6 @@ class Lora(Adaptation):
     """Start: default (B zero), pissa (principal parts of W, arXiv 2404.02948), olora (QR of W, arXiv 2406.01775), or
     eva (directions of the layers' inputs on the training data, ranks shared out by the variance they explain, arXiv
     2410.07170)."""
-
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """10 times the usual rate of full fine-tuning (QLoRA: 2e-4 for 7B and 13B); small bases take more."""
-        if parameters is not None and parameters > SMALL:
-            return 2e-4, "QLoRA's rate for 7B to 13B (arXiv 2305.14314, its scripts)"
-        return 5e-4, "the upper end of LoRA's 2e-4 to 5e-4 for bases under 1B (arXiv 2106.09685, tables 9 and 11)"
 
     @classmethod
     def lora_rank(cls, config: PeftConfigDict) -> int:
@@ -161,7 +158,7 @@ class Lora(Adaptation):
                 where="method.init",
                 next_step="use quantization=none, or init=default or eva",
             )
-        if self.init == "eva" and is_encoder_decoder(model):
+        if self.init == "eva" and architecture_of(model).has_encoder:
             raise ConfigError(
                 "eva measures each layer's inputs, and in an encoder-decoder PEFT cannot tell the prompt's rows "
                 "from the answer's",
@@ -186,7 +183,7 @@ class Lora(Adaptation):
                 next_step="leave method.init out",
             )
 
-    def prepare(self, model: AdaptedModel, steps: int, passes: Callable[[], Iterator[ForwardPass]]) -> None:
+    def prepare(self, model: AdaptedModel, steps: int, passes: Callable[[], Iterator[MicroBatch]]) -> None:
         """EVA's start: PEFT's incremental SVD of the layers' inputs over the first epoch."""
         if self.init != "eva":
             return
@@ -239,8 +236,7 @@ def start_of(config: PeftConfigDict) -> str:
 
 
 def _save_difference(model: AdaptedModel, folder: Path, fresh: dict[str, torch.Tensor]) -> None:
-    """BA − B₀A₀ = [B, −B₀][A; A₀]: a LoRA of twice the rank over the untouched base (PEFT's conversion of PiSSA and
-    OLoRA)."""
+    """BA − B₀A₀ = [B, −B₀][A; A₀]: a LoRA of twice the rank over the untouched base (PEFT's conversion)."""
     import copy
 
     import torch
@@ -268,7 +264,7 @@ ENOUGH = 64
 class _Repeated:
     """Padded passes as PEFT's EVA asks for them: iterable any number of times, with a length."""
 
-    def __init__(self, passes: Callable[[], Iterator[ForwardPass]]) -> None:
+    def __init__(self, passes: Callable[[], Iterator[MicroBatch]]) -> None:
         tensors = ("input_ids", "position_ids", "attention_mask")
         self.passes = [{name: getattr(one, name) for name in tensors} for one in islice(passes(), ENOUGH)]
 

@@ -18,6 +18,12 @@ class Vera(Adaptation):
     weights."""
 
     published_rates = (1e-3, 1e-1)
+    # Above LoRA's: vectors move less than matrices.
+    default_rate = (
+        1e-3,
+        "PEFT's method comparison; the paper takes 4e-3 for Llama and up to 1e-1 for GPT-2 "
+        "(arXiv 2310.11454, appendix A)",
+    )
     works_for_preferences = True
 
     kind: Literal["vera"] = "vera"
@@ -31,22 +37,12 @@ class Vera(Adaptation):
     """What d starts from; 0.1 in the paper."""
 
     @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """Above LoRA's: vectors move less than matrices."""
-        return (
-            1e-3,
-            "PEFT's method comparison; the paper takes 4e-3 for Llama and up to 1e-1 for GPT-2 "
-            "(arXiv 2310.11454, appendix A)",
-        )
-
-    @classmethod
     def lora_rank(cls, config: PeftConfigDict) -> int:
         """That of the shared matrices."""
         return int(config["r"])
 
     def attach(self, model: PreTrainedModel) -> PeftModel:
-        """The base with b zero, so that nothing changes before the first step. The shared matrices are saved with the
-        rest."""
+        """The base with b zero, so that nothing changes at first. The shared matrices are saved with the rest."""
         from peft import VeraConfig
 
         config = VeraConfig(

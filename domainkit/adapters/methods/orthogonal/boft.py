@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import SMALL, Adaptation, Target, target_modules, wrap
+from domainkit.adapters.adaptation import Adaptation, Target, target_modules, wrap
 from domainkit.adapters.peft_patches import apply_peft_patches
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ class Boft(Adaptation):
     to apply."""
 
     published_rates = (5e-5, 8e-4)
+    default_rate = (2e-4, "between BOFT's 1e-4 and 8e-4 for Llama 2 7B (arXiv 2311.06243, appendix A.3)")
+    default_rate_small = (5e-4, "within BOFT's 5e-5 to 8e-4 for a base of 184M (arXiv 2311.06243, table 7)")
     works_for_preferences = True
 
     kind: Literal["boft"] = "boft"
@@ -35,13 +37,6 @@ class Boft(Adaptation):
     dense product."""
 
     @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """Within the paper's, for large and for small bases."""
-        if parameters is not None and parameters > SMALL:
-            return 2e-4, "between BOFT's 1e-4 and 8e-4 for Llama 2 7B (arXiv 2311.06243, appendix A.3)"
-        return 5e-4, "within BOFT's 5e-5 to 8e-4 for a base of 184M (arXiv 2311.06243, table 7)"
-
-    @classmethod
     def cache_frozen_layers(cls, model: PeftModel) -> None:
         """Its layers build their rotation, a product of dense matrices, at every pass."""
         from domainkit.adapters.methods.orthogonal.boft_layers import cache_rotations
@@ -49,7 +44,6 @@ class Boft(Adaptation):
         cache_rotations(model)
 
     def attach(self, model: PreTrainedModel) -> PeftModel:
-        """The base with identity rotations, which change nothing."""
         from peft import BOFTConfig
 
         apply_peft_patches()

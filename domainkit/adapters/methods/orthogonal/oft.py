@@ -1,5 +1,4 @@
-"""OFT: each weight turned by a learnt rotation, block by block (arXiv 2306.07280; on quantised bases, arXiv
-2506.19847)."""
+"""OFT: each weight turned by a rotation, block by block (arXiv 2306.07280; on quantised bases, arXiv 2506.19847)."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import SMALL, Adaptation, target_modules, wrap
+from domainkit.adapters.adaptation import Adaptation, target_modules, wrap
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -19,6 +18,11 @@ class Oft(Adaptation):
     neurons."""
 
     published_rates = (8e-5, 9e-4)
+    default_rate = (
+        2e-4,
+        "OFTv2's rate for Llama 2 7B and 13B on text; 8e-4 on GSM8K (arXiv 2506.19847, tables 8 and 9)",
+    )
+    default_rate_small = (5e-4, "within OFT's 8e-5 to 9e-4 for a base of 184M (arXiv 2311.06243, table 7)")
     works_for_preferences = True
 
     kind: Literal["oft"] = "oft"
@@ -32,15 +36,7 @@ class Oft(Adaptation):
     exact: bool = False
     """Cayley's transform by inversion; off, by OFTv2's five terms of its series, which is faster."""
 
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """OFTv2's for large bases, BOFT's paper's for small ones."""
-        if parameters is not None and parameters > SMALL:
-            return 2e-4, "OFTv2's rate for Llama 2 7B and 13B on text; 8e-4 on GSM8K (arXiv 2506.19847, tables 8 and 9)"
-        return 5e-4, "within OFT's 8e-5 to 9e-4 for a base of 184M (arXiv 2311.06243, table 7)"
-
     def attach(self, model: PreTrainedModel) -> PeftModel:
-        """The base with identity rotations, which change nothing."""
         from peft import OFTConfig
 
         config = OFTConfig(

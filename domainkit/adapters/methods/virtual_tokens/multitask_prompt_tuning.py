@@ -1,6 +1,4 @@
-"""Multitask prompt tuning: one learnt prompt for all tasks, changed by a low-rank factor for each (arXiv
-2303.02861).
-"""
+"""Multitask prompt tuning: one prompt for all tasks, changed by a low-rank factor for each (arXiv 2303.02861)."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import ForwardPass, PeftConfigDict
+from domainkit.adapters.adaptation import PeftConfigDict
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import StartedFromWords, wrap_virtual
 
 if TYPE_CHECKING:
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from domainkit.adapters.adaptation import ForwardArguments
+    from domainkit.adapters.micro_batch import MicroBatch
 
 
 class MultitaskPromptTuning(StartedFromWords):
@@ -24,6 +23,11 @@ class MultitaskPromptTuning(StartedFromWords):
     with "task"."""
 
     published_rates = (1e-3, 0.3)
+    # Prompt tuning's: the factors start at one.
+    default_rate = (
+        1e-3,
+        "prompt tuning's in PEFT's method comparison; prompt tuning takes 0.3 on T5 (arXiv 2104.08691)",
+    )
 
     kind: Literal["multitask_prompt_tuning"] = "multitask_prompt_tuning"
     tasks: tuple[str, ...] = Field(("default",), min_length=1)
@@ -32,17 +36,11 @@ class MultitaskPromptTuning(StartedFromWords):
     """Rank of a task's factor; 1 in the paper."""
 
     @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """Prompt tuning's: the factors start at one."""
-        return 1e-3, "prompt tuning's in PEFT's method comparison; prompt tuning takes 0.3 on T5 (arXiv 2104.08691)"
-
-    @classmethod
     def n_tasks(cls, config: PeftConfigDict) -> int:
-        """As many as were named in training."""
         return int(config["num_tasks"])
 
     @classmethod
-    def forward_arguments(cls, config: PromptLearningConfig, batch: ForwardPass) -> tuple[ForwardArguments, int]:
+    def forward_arguments(cls, config: PromptLearningConfig, batch: MicroBatch) -> tuple[ForwardArguments, int]:
         """The number of each row's task is an input too."""
         inputs, shift = super().forward_arguments(config, batch)
         if batch.decoder_ids is not None:
@@ -53,7 +51,6 @@ class MultitaskPromptTuning(StartedFromWords):
         return {**inputs, "task_ids": batch.tasks}, shift
 
     def attach(self, model: PreTrainedModel) -> PeftModel:
-        """The base with virtual tokens before each prompt."""
         from peft import MultitaskPromptTuningConfig
 
         config = MultitaskPromptTuningConfig(
@@ -65,8 +62,7 @@ class MultitaskPromptTuning(StartedFromWords):
         return wrapped
 
     def _start_factors(self, encoder: MultitaskPromptEmbedding) -> None:
-        """Factors near one, so that every task starts from P: PEFT's near zero would leave virtual tokens without
-        content."""
+        """Factors near one: every task starts from P. PEFT's near zero would leave virtual tokens without content."""
         import torch
 
         with torch.no_grad():
@@ -74,5 +70,4 @@ class MultitaskPromptTuning(StartedFromWords):
             encoder.prefix_task_rows.add_(1.0 / self.rank)
 
     def task_names(self) -> tuple[str, ...]:
-        """The tasks in the order of their ids."""
         return self.tasks

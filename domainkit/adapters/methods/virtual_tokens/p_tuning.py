@@ -18,6 +18,7 @@ class PTuning(VirtualTokens):
     needs."""
 
     published_rates = (1e-5, 5e-3)
+    default_rate = (1e-3, "PEFT's method comparison, the best of 5e-5 to 5e-3 at 50 virtual tokens")
 
     kind: Literal["p_tuning"] = "p_tuning"
     encoder: Literal["mlp", "lstm"] = "mlp"
@@ -25,13 +26,7 @@ class PTuning(VirtualTokens):
     hidden: int | None = Field(None, ge=1)
     """The network's width; left out, the base's hidden size."""
 
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """That of prompt tuning on decoder-only bases."""
-        return 1e-3, "PEFT's method comparison, the best of 5e-5 to 5e-3 at 50 virtual tokens"
-
     def attach(self, model: PreTrainedModel) -> PeftModel:
-        """The base with virtual tokens before each prompt."""
         from peft import PromptEncoderConfig
 
         config = PromptEncoderConfig(

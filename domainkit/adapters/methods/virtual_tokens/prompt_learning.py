@@ -1,5 +1,4 @@
-"""Virtual tokens: what the methods that put learnt vectors before a prompt share. They pad rows, and cannot be
-merged."""
+"""Virtual tokens: what the methods that put learnt vectors before a prompt share. They pad rows, and cannot merge."""
 
 from __future__ import annotations
 
@@ -7,9 +6,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation, ForwardPass, PeftConfigDict, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, wrap
 from domainkit.errors import ConfigError
-from domainkit.models.encoder_decoder import is_encoder_decoder
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from domainkit.adapters.adaptation import ForwardArguments
+    from domainkit.adapters.micro_batch import MicroBatch
     from domainkit.adapters.tuned_model import AdaptedModel
 
 START = "Read the request and give the answer it asks for, short and exact."
@@ -43,7 +42,7 @@ class VirtualTokens(Adaptation):
         return True
 
     @classmethod
-    def forward_arguments(cls, config: PromptLearningConfig, batch: ForwardPass) -> tuple[ForwardArguments, int]:
+    def forward_arguments(cls, config: PromptLearningConfig, batch: MicroBatch) -> tuple[ForwardArguments, int]:
         """Of an encoder-decoder, virtual tokens stand in the encoder's row, and logits are the decoder's."""
         if batch.decoder_ids is not None:
             return dict(batch.inputs), 0
@@ -53,7 +52,6 @@ class VirtualTokens(Adaptation):
         return inputs, config.num_virtual_tokens
 
     def virtual_tokens(self) -> int:
-        """All of them."""
         return self.tokens
 
 
@@ -94,14 +92,10 @@ def token_ids(model: AdaptedModel, text: str, count: int) -> list[int]:
 
 
 def wrap_virtual(model: PreTrainedModel, config: PromptLearningConfig, *, in_layers: bool = False) -> AdaptedModel:
-    """The base inside PEFT, its virtual tokens trainable in float32. `in_layers`: they are keys and values of every
-    layer."""
-    if is_encoder_decoder(model) and not in_layers:
-        # Before the prompt, which is the encoder's; PEFT would never read those of the decoder.
+    """The base inside PEFT, its virtual tokens in float32. `in_layers`: they are keys and values of every layer."""
+    if not in_layers:
+        # Before the prompt, which is an encoder-decoder's encoder's; PEFT would never read those of the decoder.
         config.num_transformer_submodules = 1
     wrapped = cast("AdaptedModel", wrap(model, config))
     wrapped.prompt_encoder.float().to(model.device)
     return wrapped
-
-
-__all__ = ["LEARNT_VECTORS", "START", "StartedFromWords", "VirtualTokens", "token_ids", "wrap_virtual"]

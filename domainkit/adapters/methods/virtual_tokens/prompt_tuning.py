@@ -15,16 +15,12 @@ class PromptTuning(StartedFromWords):
     """Prompt tuning (arXiv 2104.08691): learnt embeddings before the prompt; a few kilobytes, weak on small bases."""
 
     published_rates = (1e-3, 0.3)
+    # The paper's 0.3 is for T5 and Adafactor.
+    default_rate = (1e-3, "PEFT's method comparison, with a start from the vocabulary; 0.3 on T5 (arXiv 2104.08691)")
 
     kind: Literal["prompt_tuning"] = "prompt_tuning"
 
-    @classmethod
-    def default_learning_rate(cls, parameters: int | None = None) -> tuple[float, str]:
-        """The paper's 0.3 is for T5 and Adafactor."""
-        return 1e-3, "PEFT's method comparison, with a start from the vocabulary; 0.3 on T5 (arXiv 2104.08691)"
-
     def attach(self, model: PreTrainedModel) -> PeftModel:
-        """The base with virtual tokens before each prompt."""
         from peft import PromptTuningConfig
 
         wrapped = wrap_virtual(model, PromptTuningConfig(num_virtual_tokens=self.tokens))

@@ -73,11 +73,6 @@ def test_chosen_rows_only(tiny_base: str, placement: str) -> None:
     assert not torch.allclose(found[0], everywhere[0], atol=1e-2)
 
 
-def test_it_cannot_be_merged(tiny_base: str) -> None:
-    with pytest.raises(ConfigError, match="bottleneck cannot be merged: it adds non-linear layers"):
-        adapted(tiny_base).merge_and_unload()
-
-
 def test_blocks_without_the_named_part_are_refused(tiny_base: str) -> None:
     base = load_base(tiny_base, quantization="none").model
     for block in base.model.layers:
