@@ -23,7 +23,6 @@ _ROWS = (
     Variant(
         name="classical",
         classical="auto",
-        needs=("train",),
         description="No language model: TF-IDF with logistic regression for labels, "
         "the nearest solved example for answers.",
     ),
@@ -34,46 +33,39 @@ _ROWS = (
     Variant(
         name="few-shot",
         shots="fixed",
-        needs=("train",),
         description="The base model with an instruction and the same few solved examples for every question.",
     ),
     Variant(
         name="knn-few-shot",
         shots="nearest",
-        needs=("train",),
         description="The base model with an instruction and the solved examples nearest to the question.",
     ),
     Variant(
         name="rag",
         retrieve=True,
-        needs=("corpus",),
         description="The base model with an instruction and the passages found for the question.",
     ),
     Variant(
         name="oracle-rag",
         retrieve=True,
         oracle=True,
-        needs=("corpus", "gold"),
         description="The base model with an instruction and the right document: what perfect retrieval would bring.",
     ),
     Variant(
         name="tuned",
         tuned=True,
-        needs=("adapter",),
         description="The base model with the adapter; the bare question, as it was trained.",
     ),
     Variant(
         name="tuned-knn",
         tuned=True,
         shots="nearest",
-        needs=("adapter", "train"),
         description="The adapter, and the solved examples nearest to the question before it.",
     ),
     Variant(
         name="tuned-rag",
         tuned=True,
         retrieve=True,
-        needs=("adapter", "corpus"),
         description="The adapter, and the passages found for the question before it.",
     ),
     Variant(
@@ -81,7 +73,6 @@ _ROWS = (
         tuned=True,
         context=True,
         retrieve=True,
-        needs=("context adapter", "corpus"),
         description="An adapter trained with passages in its prompts, right and wrong ones, and the passages found.",
     ),
     Variant(
@@ -89,7 +80,6 @@ _ROWS = (
         retrieve=True,
         agent=True,
         default=False,
-        needs=("corpus",),
         description="An agent: the base model searches with a query of its own, then answers from the passages found.",
     ),
     Variant(
@@ -98,7 +88,6 @@ _ROWS = (
         retrieve=True,
         agent=True,
         default=False,
-        needs=("adapter", "corpus"),
         description="An agent: the base model searches with a query of its own, "
         "the adapter answers from the passages found.",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -17,6 +18,8 @@ from domainkit.evaluation.task import Sample, Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import Race
 from domainkit.statistics.racing import RaceState, run_race
+
+log = logging.getLogger("domainkit")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Answers:
 def answer_variants(plan: ComparisonPlan, file: Path, on_progress: Progress | None) -> Answers:
     """Every variant's answers, kept row by row in `file`: what is there already is not asked again."""
     with RowStore(file) as store:
+        if old := store.old_rows:
+            log.warning(
+                "%s: %d answers of an earlier version do not say which question they answer: asked again", file, old
+            )
         answers = (_race if plan.inputs.config.race else _ask_all)(plan, store, on_progress)
         return Answers(
             answers.task,
@@ -70,7 +77,7 @@ def ask(
     make = partial(plan.runnable, variant, adapter)
     size = plan.inputs.config.batch_size
     key = plan.key(variant, adapter)
-    return answer_all(name, key, make, samples, store, batch_size=size, on_progress=on_progress)
+    return answer_all(name, key, make, samples, store, batch_size=size, gold=variant.oracle, on_progress=on_progress)
 
 
 def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -> Answers:
@@ -78,10 +85,12 @@ def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -
     task, config, metrics = plan.inputs.task, plan.inputs.config, plan.inputs.metrics
     keys = {v.name: plan.key(v) for v in plan.variants}
     make = {v.name: cache(partial(plan.runnable, v)) for v in plan.variants}
+    oracles = [v.name for v in plan.variants if v.family == "oracle"]
     n_answered = dict.fromkeys(keys, 0)
 
     def ask_block(name: str, samples: Sequence[Sample]) -> list[Row]:
-        rows = answer_all(name, keys[name], make[name], samples, store, batch_size=config.batch_size)
+        gold, size = name in oracles, config.batch_size
+        rows = answer_all(name, keys[name], make[name], samples, store, batch_size=size, gold=gold)
         n_answered[name] += len(rows)
         if on_progress:
             on_progress(name, n_answered[name], len(task.samples))
@@ -90,7 +99,6 @@ def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -
     def score(samples: Sequence[Sample], rows: Sequence[Row]) -> list[float | None]:
         return score_rows(metrics, samples, rows)[metrics.primary]
 
-    oracles = [v.name for v in plan.variants if v.family == "oracle"]
     state = RaceState(list(keys), plan.baseline, oracles)
     order, rows, race = run_race(
         state, task.samples, ask_block, score, seed=config.seed, clusters=clusters_of(task.samples)

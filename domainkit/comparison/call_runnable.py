@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore
+from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore, asked
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Answerer
 from domainkit.machine import memory_in_use
@@ -20,23 +20,28 @@ def answer_all(
     store: RowStore,
     *,
     batch_size: int,
+    gold: bool = False,
     on_progress: Progress | None = None,
 ) -> list[Row]:
     """Every sample's row under `key`, in order; only those not finished before are asked, in batches of `batch_size`.
 
-    `make` makes what is asked. It is called when there is something to ask: a finished variant loads no model.
+    `make` makes what is asked. It is called when there is something to ask: a finished variant loads no model. `gold`:
+    it is given the documents of each sample, too.
     """
+    questions = [asked(s, gold=gold) for s in samples]
     done = store.finished(key)
-    todo = [s for s in samples if s.id not in done]
+    todo = {q: s for q, s in zip(questions, samples, strict=True) if q not in done}
     report = on_progress or (lambda *_: None)
-    report(name, len(samples) - len(todo), len(samples))
+    report(name, sum(q in done for q in questions), len(samples))
     if todo:
         runnable = make()
-        for block in _blocks(todo, batch_size):
-            store.append(_answer_block(name, key, runnable, block))
-            report(name, len(store.all_of(key).keys() & {s.id for s in samples}), len(samples))
-    rows = store.all_of(key)
-    return [rows[s.id] for s in samples]
+        for block in _blocks(list(todo), batch_size):
+            rows = _answer_block(name, key, runnable, [todo[q] for q in block])
+            store.append(row.model_copy(update={"question": q}) for q, row in zip(block, rows, strict=True))
+            answered = store.all_of(key)
+            report(name, sum(q in answered for q in questions), len(samples))
+    found = store.all_of(key)
+    return [found[q].model_copy(update={"id": s.id}) for q, s in zip(questions, samples, strict=True)]
 
 
 def question_of(sample: Sample) -> str | dict[str, str]:
@@ -44,7 +49,7 @@ def question_of(sample: Sample) -> str | dict[str, str]:
     return {"question": sample.input, "system": sample.system} if sample.system else sample.input
 
 
-def _blocks(items: list[Sample], size: int) -> Iterator[list[Sample]]:
+def _blocks(items: list[str], size: int) -> Iterator[list[str]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
 

@@ -124,7 +124,9 @@ def record_use_of(plan: ComparisonPlan) -> SetUse:
     options = config.model_dump(include={"margin", "kind", "race"})
     if config.metrics is not None:
         options["metrics"] = plan.inputs.metrics.names
-    settings = settings_of_run([plan.key(v) for v in plan.variants], plan.baseline, options)
+    # A Runnable that nothing tells from another has a new key each time: its name stands for it here.
+    keys = [v.name if plan.identities.get(v.name, "") is None else plan.key(v) for v in plan.variants]
+    settings = settings_of_run(keys, plan.baseline, options)
     return record_use(content_of(task.samples), settings, config.purpose, task.name)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from domainkit.adapters.folder import Adapter, Card
 from domainkit.comparison.config import CompareConfig
@@ -16,16 +18,18 @@ from domainkit.comparison.replicas import load_replicas
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 from domainkit.evaluation.classical import ClassicalModel
+from domainkit.evaluation.identity import identity_of
 from domainkit.evaluation.variant import Answerer, Need, Variant
 from domainkit.llm.chat_model import DomainLLM
 from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
-from domainkit.retrieval import GoldRetriever, build_retriever, nearest_examples
+from domainkit.retrieval import RETRIEVERS, GoldRetriever, MiniLMEmbeddings, build_retriever, nearest_examples
 from domainkit.storage import sha256_json
 
 if TYPE_CHECKING:
     from domainkit.retrieval import NearestExamples
 
+log = logging.getLogger("domainkit")
 ROOM = 1.5
 """An answer may be half as long again as the longest training target."""
 DEFAULT_MAX_TOKENS = 32
@@ -54,6 +58,10 @@ class ComparisonPlan:
     """Trained on smaller parts of the training rows, for the learning curve."""
     replicas: tuple[Adapter, ...] = ()
     """Trained as `adapter` was, with other seeds."""
+    identities: Mapping[str, str | None] = field(default_factory=dict)
+    """What tells a variant's own Runnable from another, by variant; None where it cannot be told."""
+    run: str = field(default_factory=lambda: uuid4().hex)
+    """Of this plan alone: answers under it are never used again."""
 
     @property
     def card(self) -> Card | None:
@@ -162,11 +170,13 @@ class ComparisonPlan:
         return GoldRetriever(documents=inputs.documents, k=inputs.config.passages, gold=gold)
 
     def key(self, variant: Variant, adapter: Adapter | None = None) -> str:
-        """Content key: equal keys mean equal answers, so an answer on disk may stand for a new one."""
+        """Content key: equal keys mean equal answers to the same question, so an answer on disk may stand for a new
+        one."""
         inputs, config = self.inputs, self.inputs.config
         facts: dict[str, Any] = {"variant": _flags(variant), "task_kind": inputs.task.kind}
         if variant.runnable is not None:
-            return sha256_json({**facts, "custom": variant.name})
+            identity = self.identities.get(variant.name)
+            return sha256_json({**facts, "custom": variant.name, "identity": identity or self.run})
         if "train" in variant.needs:
             rows = [e.model_dump(include={"turns"}, exclude_defaults=True)["turns"] for e in inputs.examples]
             facts["train"] = sha256_json(rows)
@@ -181,20 +191,34 @@ class ComparisonPlan:
         }
         if variant.shots != "none":
             facts["shots"] = config.shots
+        if variant.shots == "nearest" or (variant.retrieve and config.retriever in ("dense", "fused")):
+            facts["embeddings"] = MiniLMEmbeddings().identity()
         if variant.retrieve:
+            if not RETRIEVERS[config.retriever].startswith("domainkit."):
+                facts["retriever"] = identity_of(RETRIEVERS.load(config.retriever)) or self.run
             facts["corpus"] = sha256_json([d.model_dump(include={"id", "title", "text"}) for d in inputs.documents])
             facts["retrieval"] = config.model_dump(include={"passages", "retriever"})
-        if variant.oracle:
-            facts["gold"] = [s.doc_ids for s in inputs.task.samples]
         if variant.agent:
             facts["tool"] = CHAINS.load("agent tool")
         return sha256_json(facts)
 
 
+def _identities(variants: Sequence[Variant]) -> dict[str, str | None]:
+    """Read before anything is asked: a Runnable may keep a state of its own."""
+    found = {v.name: v.identity or identity_of(v.runnable) for v in variants if v.runnable is not None}
+    for name in (name for name, identity in found.items() if identity is None):
+        log.warning(
+            "%s: every question is asked again, since its code and settings cannot be read and an old answer could be "
+            "another Runnable's; Variant(identity=…) says what tells it from others",
+            name,
+        )
+    return found
+
+
 def _flags(variant: Variant) -> dict[str, Any]:
     """The variant's part of the content key: what changes an answer. A flag that is off leaves older keys as they
     are."""
-    silent = {"runnable", "description", "default"}
+    silent = {"runnable", "description", "default", "identity"}
     silent |= {flag for flag in ("agent", "oracle", "context") if not getattr(variant, flag)}
     flags = variant.model_dump(exclude=silent)
     if variant.tuned and variant.shots != "none" and variant.runnable is None:
@@ -233,6 +257,7 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
         _load(inputs.context_adapter, inputs.config),
         tuple(load_adapter(folder, inputs.config, need_card=True) for folder in inputs.curve),
         load_replicas(adapter, inputs.replicas),
+        _identities(runs),
     )
 
 

@@ -12,6 +12,7 @@ from domainkit.comparison.plan import ComparisonPlan
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Answerer, Variant
+from domainkit.storage import sha256_json
 
 
 def time_variants(plan: ComparisonPlan, task: Task, file: Path, on_progress: Progress | None) -> dict[str, list[float]]:
@@ -23,17 +24,18 @@ def time_variants(plan: ComparisonPlan, task: Task, file: Path, on_progress: Pro
     questions = [e.question for e in plan.inputs.examples] or [s.input for s in task.samples]
     turns, keys = _turns(plan, questions), {v.name: plan.key(v) for v in plan.variants}
     with RowStore(file) as store:
-        todo = [(i, q, v) for i, q, v in turns if i not in store.finished(keys[v.name])]
+        todo = [(i, q, v) for i, q, v in turns if sha256_json(q) not in store.finished(keys[v.name])]
         runnables = {name: plan.runnable(v) for name, v in {v.name: v for _, _, v in todo}.items()}
         for runnable in runnables.values():
             _warm(runnable, questions[0])
         for done, (i, question, variant) in enumerate(todo, 1):
-            row = Row(key=keys[variant.name], variant=variant.name, id=i)
+            row = Row(key=keys[variant.name], variant=variant.name, id=i, question=sha256_json(question))
             store.append([_timed(row, runnables[variant.name], question)])
             if on_progress:
                 on_progress("one at a time", done, len(todo))
-        rows = {name: store.finished(key).values() for name, key in keys.items()}
-    return {name: [r.seconds for r in timed if r.seconds is not None] for name, timed in rows.items()}
+        rows = {name: store.finished(key) for name, key in keys.items()}
+    timed = [(v.name, rows[v.name].get(sha256_json(q))) for _, q, v in turns]
+    return {n: [r.seconds for name, r in timed if name == n and r and r.seconds is not None] for n in keys}
 
 
 def _turns(plan: ComparisonPlan, questions: Sequence[str]) -> list[tuple[str, str, Variant]]:

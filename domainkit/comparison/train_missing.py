@@ -79,7 +79,11 @@ def _check(inputs: Inputs, config: TrainConfig) -> None:
 def _trained(examples: Sequence[Example], config: TrainConfig, folder: Path, name: str) -> Path:
     base = resolve_base(config.base, config.revision).fingerprint
     turns = [e.model_dump(include={"turns"}, exclude_defaults=True)["turns"] for e in examples]
-    key = sha256_json({"base": base, "config": config.model_dump(exclude={"save_every", "report_to"}), "rows": turns})
+    settings = config.model_dump(exclude={"save_every", "report_to"})
+    facts: dict[str, object] = {"base": base, "config": settings, "rows": turns}
+    if any(e.task for e in examples):
+        facts["tasks"] = [e.task for e in examples]
+    key = sha256_json(facts)
     out = folder / f"{name}-{key[:12]}"
     train(examples, config, out, resume=True)
     return out

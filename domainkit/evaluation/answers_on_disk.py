@@ -11,6 +11,8 @@ from types import TracebackType
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.errors import ConfigError, saving
+from domainkit.evaluation.task import Sample
+from domainkit.storage import sha256_json
 
 Progress = Callable[[str, int, int], None]
 """(what is asked, questions answered, questions in all)."""
@@ -36,7 +38,9 @@ class Row(BaseModel):
     for it."""
     variant: str
     id: str
-    """Of the question."""
+    """Of the question, in the task that it was asked for."""
+    question: str = ""
+    """Digest of everything that was asked (`asked`): an edited question has another. "" in older files."""
     text: str = ""
     passages: tuple[PassageRow, ...] = ()
     prompt_tokens: int | None = None
@@ -51,13 +55,29 @@ class Row(BaseModel):
     """Memory of the process when the answer's batch was done."""
     error: str | None = None
 
+    @property
+    def asked(self) -> str:
+        """What the row is found by, beside its key. The id of a general question is a digest of its content."""
+        return self.question or self.id
+
+
+def asked(sample: Sample, *, gold: bool = False) -> str:
+    """Digest of all that a variant is asked: the input with its system turn; with `gold` its documents, too.
+
+    Neither the id nor the place in the file is part of it, so a row that moves keeps its answer.
+    """
+    judged_by = {"id", "target", "references", "group", "meta"}
+    hidden = judged_by if gold else {*judged_by, "doc_ids"}
+    return sha256_json(sample.model_dump(mode="json", exclude=hidden, exclude_defaults=True))
+
 
 class RowStore:
     """The rows of one file. A context manager: one process at a time owns the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._rows: dict[tuple[str, str], Row] = {}
+        self._rows: dict[str, dict[str, Row]] = {}
+        """By key, then by what was asked."""
 
     def __enter__(self) -> RowStore:
         with saving(self.path):
@@ -73,13 +93,13 @@ class RowStore:
         self._file.close()
 
     def finished(self, key: str) -> dict[str, Row]:
-        """Rows answered under `key`, by item id. Rows that ended in an error are not among them: they are tried
+        """Rows answered under `key`, by what was asked. Rows that ended in an error are not among them: they are tried
         again."""
-        return {row.id: row for (k, _), row in self._rows.items() if k == key and row.error is None}
+        return {question: row for question, row in self.all_of(key).items() if row.error is None}
 
     def all_of(self, key: str) -> dict[str, Row]:
         """Rows under `key`, errors too."""
-        return {row.id: row for (k, _), row in self._rows.items() if k == key}
+        return dict(self._rows.get(key, {}))
 
     def append(self, rows: Iterable[Row]) -> None:
         """Write rows through to the disk."""
@@ -89,7 +109,7 @@ class RowStore:
             self._file.write(data)
             self._file.flush()
             os.fsync(self._file.fileno())
-        self._rows.update({(row.key, row.id): row for row in rows})
+        self._add(rows)
 
     def _lock(self) -> None:
         try:
@@ -112,11 +132,18 @@ class RowStore:
         end = data.rfind(b"\n") + 1
         if end < len(data):  # a kill cut off the last line
             self._file.truncate(end)
-        for line in data[:end].splitlines():
-            row = _parse(line)
-            if row is not None:
-                self._rows[(row.key, row.id)] = row
+        self._add(row for line in data[:end].splitlines() if (row := _parse(line)) is not None)
         self._file.seek(0, os.SEEK_END)
+
+    def _add(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            self._rows.setdefault(row.key, {})[row.asked] = row
+
+    @property
+    def old_rows(self) -> int:
+        """How many rows there are, where none says which question it answers."""
+        rows = [row for rows in self._rows.values() for row in rows.values()]
+        return 0 if any(row.question for row in rows) else len(rows)
 
 
 def _parse(line: bytes) -> Row | None:

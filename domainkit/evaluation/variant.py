@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -11,6 +11,8 @@ Family = Literal["classical", "prompt", "retrieve", "tune", "combine", "custom",
 """The kinds of answer to "prompt, retrieve or fine-tune?". "combine" is fine-tuned and retrieving. An "oracle" is given
 the gold document, which no user has, so it is never recommended."""
 Need = Literal["train", "adapter", "context adapter", "corpus", "gold"]
+_CHAIN_FLAGS = ("tuned", "context", "shots", "retrieve", "oracle", "agent")
+"""Flags of the built-in chain."""
 
 
 @runtime_checkable
@@ -51,9 +53,13 @@ class Variant(BaseModel):
     classical: Literal["none", "auto"] = "none"
     """No language model: TF-IDF + logistic regression for labels, the nearest solved example for answers."""
     needs: tuple[Need, ...] = ()
-    """What must be given for the variant to run. Where it is missing, the variant is left out with the reason."""
+    """What must be given for the variant to run, beside what its flags need. Where it is missing, the variant is left
+    out with the reason."""
     runnable: Answerer | None = None
     """Replaces the chain."""
+    identity: str | None = None
+    """What tells this `runnable` from another: answers on disk are reused under the same text only. Left out, a digest
+    of its code and settings; where these cannot be read, nothing is reused."""
 
     @property
     def uses_llm(self) -> bool:
@@ -62,13 +68,33 @@ class Variant(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _family_from_flags(cls, values: object) -> object:
+    def _family_and_needs_from_flags(cls, values: object) -> object:
         if not isinstance(values, dict):
             return values
         family, declared = family_of(values), values.get("family")
         if declared not in (None, family) and values.get("runnable") is None:
             raise ValueError(f"the family is '{declared}', but these flags make it '{family}': leave the family out")
-        return {**values, "family": declared or family}
+        needs = dict.fromkeys((*_needs_of(values), *(values.get("needs") or ())))
+        return {**values, "family": declared or family, "needs": tuple(needs)}
+
+    @model_validator(mode="after")
+    def _no_flag_is_ignored(self) -> Self:
+        """A flag that the variant would not use is refused: it would look as if it had been compared."""
+        chain = [name for name in _CHAIN_FLAGS if getattr(self, name) not in (False, "none")]
+        if self.runnable is not None and (chain or self.classical != "none"):
+            raise ValueError(f"a runnable replaces the chain, so {', '.join(chain or ['classical'])} would not be used")
+        if self.classical != "none" and chain:
+            raise ValueError(f"a classical model uses no {', '.join(chain)}")
+        if self.identity is not None and self.runnable is None:
+            raise ValueError("identity is for a runnable: a built-in chain is known by its own parts")
+        lacking = [name for name in ("context", "oracle", "agent") if getattr(self, name) and not self.retrieve]
+        if lacking:
+            raise ValueError(f"{', '.join(lacking)} needs retrieve=True")
+        if self.context and not self.tuned:
+            raise ValueError("context needs tuned=True")
+        if self.agent and (self.shots != "none" or self.oracle):
+            raise ValueError("an agent shows no solved examples and searches itself: leave shots and oracle out")
+        return self
 
 
 def family_of(flags: Mapping[str, object]) -> Family:
@@ -82,3 +108,17 @@ def family_of(flags: Mapping[str, object]) -> Family:
     if flags.get("tuned"):
         return "combine" if flags.get("retrieve") else "tune"
     return "retrieve" if flags.get("retrieve") else "prompt"
+
+
+def _needs_of(flags: Mapping[str, object]) -> list[Need]:
+    if flags.get("runnable") is not None:
+        return []
+    adapter: Need = "context adapter" if flags.get("context") else "adapter"
+    learns = flags.get("shots", "none") != "none" or flags.get("classical", "none") != "none"
+    wanted: list[tuple[Need, object]] = [
+        (adapter, flags.get("tuned")),
+        ("train", learns),
+        ("corpus", flags.get("retrieve")),
+        ("gold", flags.get("oracle")),
+    ]
+    return [need for need, is_needed in wanted if is_needed]

@@ -42,6 +42,11 @@ def truth(question: str) -> str:
     return next(label for label, words in WORDS.items() if question.split()[0] in words)
 
 
+def named(name: str, answer: Any) -> Variant:
+    """Known by its name, whatever it does."""
+    return custom(name, answer).model_copy(update={"identity": name})
+
+
 def run(task: dict[str, Path], out: Path, *variants: Any, **options: Any) -> Results:
     return compare(task["task"], list(variants), out, train=task["train"], latency_items=1, **options)
 
@@ -73,7 +78,7 @@ def test_a_killed_run_continues_without_repeating_a_row(task: dict[str, Path], t
         asked.append(question)
         return truth(question)
 
-    mine = custom("mine", answer)
+    mine = named("mine", answer)
     with pytest.raises(KeyboardInterrupt):
         run(task, tmp_path / "run", mine, batch_size=4)
     lines = (tmp_path / "run" / "rows.jsonl").read_text().splitlines()
@@ -89,13 +94,51 @@ def test_a_killed_run_continues_without_repeating_a_row(task: dict[str, Path], t
 
 
 def test_a_finished_run_asks_nothing(task: dict[str, Path], tmp_path: Path) -> None:
-    first = run(task, tmp_path / "run", custom("mine", truth))
+    first = run(task, tmp_path / "run", named("mine", truth))
 
     def never(question: str) -> str:
         raise AssertionError("asked again")
 
-    again = run(task, tmp_path / "run", custom("mine", never))
+    again = run(task, tmp_path / "run", named("mine", never))
     assert again.items == first.items
+
+
+def test_another_runnable_of_the_same_name_is_asked_itself(task: dict[str, Path], tmp_path: Path) -> None:
+    run(task, tmp_path / "run", custom("mine", truth))
+    again = run(task, tmp_path / "run", custom("mine", lambda q: "billing"))
+    assert {item.answers["mine"].text for item in again.items} == {"billing"}
+
+
+def test_edited_and_moved_questions_are_asked_and_the_rest_is_kept(tmp_path: Path) -> None:
+    """Ids come from the line numbers: a row put first moves all others."""
+    asked: list[str] = []
+
+    def answer(question: str) -> str:
+        asked.append(question)
+        return question
+
+    def answers(given: list[str]) -> dict[str, str]:
+        path = write(tmp_path / "test.jsonl", [{"input": q, "target": "t"} for q in given])
+        results = compare(path, [named("mine", answer)], tmp_path / "run", kind="answer", latency_items=0)
+        return {item.input: item.answers["mine"].text for item in results.items}
+
+    answers(["one", "two", "three"])
+    asked.clear()
+    assert answers(["new", "one", "two, edited", "three"]) == {q: q for q in ("new", "one", "two, edited", "three")}
+    assert asked == ["new", "two, edited"]
+
+
+def test_answers_of_an_earlier_version_are_asked_again_and_a_line_says_why(
+    task: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = [i.answers["classical"].text for i in run(task, tmp_path / "run", "classical").items]
+    file = tmp_path / "run" / "rows.jsonl"
+    old = [{k: v for k, v in json.loads(line).items() if k != "question"} for line in file.read_text().splitlines()]
+    write(file, [{**row, "text": "refund"} for row in old])
+    for times in (1, 1):  # said once
+        again = run(task, tmp_path / "run", "classical")
+        assert [i.answers["classical"].text for i in again.items] == texts
+        assert caplog.text.count("24 answers of an earlier version do not say which question they answer") == times
 
 
 def test_a_failed_question_scores_0_is_listed_and_is_asked_again(task: dict[str, Path], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.inputs import Inputs, read_inputs
 from domainkit.comparison.plan import choose_variants, needs_of
 from domainkit.errors import AdapterError, ConfigError
+from domainkit.retrieval import RETRIEVERS, PassageRetriever
 
 TASK = Task(
     name="t",
@@ -21,7 +23,6 @@ TASK = Task(
     samples=(Sample(id="1", input="q", target="red", references=("red",), doc_ids=("d",)),),
     fingerprint="",
 )
-SAMPLE = TASK.samples[0]
 
 
 def example(question: str) -> Example:
@@ -72,7 +73,6 @@ def test_what_the_named_variants_need() -> None:
         ("zero-shot", {"task": TASK.model_copy(update={"labels": ("blue", "red", "green")})}),
         ("rag", {"corpus": [Document(id="d", source="d", text="another text")]}),
         ("rag", {"options": {"passages": 1}}),
-        ("oracle-rag", {"task": TASK.model_copy(update={"samples": (SAMPLE.model_copy(update={"doc_ids": ("e",)}),)})}),
     ],
 )
 def test_what_changes_an_answer_changes_its_key(name: str, change: dict[str, Any], tiny_base: str) -> None:
@@ -92,12 +92,50 @@ def test_what_does_not_change_an_answer_leaves_its_key(name: str, change: dict[s
     assert key(name, inputs(tiny_base)) == key(name, inputs(tiny_base, **change))
 
 
-def test_a_runnable_is_keyed_by_its_name(tiny_base: str) -> None:
-    def keyed(name: str, description: str) -> str:
-        variant = Variant(name=name, description=description, runnable=RunnableLambda(lambda q: "red"))
-        return choose_variants(inputs(tiny_base), [variant]).key(variant)
+def keyed(base: str, runnable: Any, **more: Any) -> str:
+    variant = Variant(**{"name": "mine", "description": "A.", "runnable": runnable, **more})
+    return choose_variants(inputs(base), [variant]).key(variant)
 
-    assert keyed("mine", "A.") == keyed("mine", "B.") != keyed("other", "A.")
+
+def saying(word: str) -> Any:
+    return RunnableLambda(lambda q: word)
+
+
+def test_a_runnable_is_keyed_by_its_name_and_what_it_does(tiny_base: str) -> None:
+    first = keyed(tiny_base, saying("red"))
+    assert keyed(tiny_base, saying("red"), description="B.") == first
+    assert keyed(tiny_base, saying("red"), name="other") != first
+    assert keyed(tiny_base, saying("blue")) != first
+
+
+def test_a_declared_identity_stands_for_the_code(tiny_base: str, caplog: pytest.LogCaptureFixture) -> None:
+    lock = threading.Lock()
+    one, two = (RunnableLambda(lambda q, lock=lock: "red") for _ in range(2))
+    assert keyed(tiny_base, one, identity="v1") == keyed(tiny_base, two, identity="v1")
+    assert keyed(tiny_base, one, identity="v1") != keyed(tiny_base, one, identity="v2")
+    assert not caplog.records
+
+
+def test_a_runnable_that_cannot_be_read_is_never_reused_and_a_line_says_so(
+    tiny_base: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lock = threading.Lock()
+    mine = RunnableLambda(lambda q: "red" if lock else "blue")
+    assert keyed(tiny_base, mine) != keyed(tiny_base, mine)
+    assert "mine: every question is asked again, since its code and settings cannot be read" in caplog.text
+    assert "Variant(identity=…)" in caplog.text
+
+
+def test_the_retriever_of_another_package_is_keyed_by_its_code(tiny_base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = []
+    for rank in (lambda self, q, k: [(0, 1.0)], lambda self, q, k: [(0, 0.5)]):
+        kind = type(
+            "Mine", (PassageRetriever,), {"rank": rank, "prepare": lambda self, q: None, "__module__": __name__}
+        )
+        monkeypatch.setattr(RETRIEVERS, "_lines", {**RETRIEVERS, "mine": "tests.mine:Mine"})
+        monkeypatch.setattr(RETRIEVERS, "load", lambda name, kind=kind: kind)
+        keys.append(key("rag", inputs(tiny_base, options={"retriever": "mine"})))
+    assert keys[0] != keys[1]
 
 
 def test_an_adapter_folder_that_is_missing_is_refused_before_a_question(tiny_base: str, tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ TASK = Task(name="t", kind="answer", samples=SAMPLES, fingerprint="")
 
 
 def run(folder: Path, items: int, **answers: Any) -> dict[str, list[float]]:
-    variants = [Variant(name=n, description="A test's own.", runnable=RunnableLambda(a)) for n, a in answers.items()]
+    variants = [
+        Variant(name=n, description="A test's own.", runnable=RunnableLambda(a), identity=n) for n, a in answers.items()
+    ]
     plan = choose_variants(read_inputs(TASK, CompareConfig(latency_items=items)), variants)
     return time_variants(plan, TASK, folder / "latency.jsonl", None)
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from domainkit import Sample
 from domainkit.errors import ConfigError
-from domainkit.evaluation.answers_on_disk import PassageRow, Row, RowStore
+from domainkit.evaluation.answers_on_disk import PassageRow, Row, RowStore, asked
+
+SAMPLE = Sample(id="1", input="q", target="t", references=("t",), system="s", doc_ids=("d",))
 
 
 def row(i: int, key: str = "k", **more: object) -> Row:
@@ -61,3 +64,28 @@ def test_one_run_owns_the_folder(tmp_path: Path) -> None:
             pass
         assert "another comparison is writing this folder" in str(caught.value)
         assert "choose another --out" in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"input": "r"}, {"system": None}, {"system": "another"}])
+def test_an_edited_question_is_another_question(change: dict[str, object]) -> None:
+    assert asked(SAMPLE.model_copy(update=change)) != asked(SAMPLE)
+
+
+@pytest.mark.parametrize("change", [{"id": "2"}, {"target": "u"}, {"group": "g"}, {"meta": {"n": 1}}, {"doc_ids": ()}])
+def test_a_row_that_moves_or_is_judged_otherwise_is_the_same_question(change: dict[str, object]) -> None:
+    assert asked(SAMPLE.model_copy(update=change)) == asked(SAMPLE)
+
+
+def test_gold_documents_are_part_of_what_an_oracle_is_asked() -> None:
+    other = SAMPLE.model_copy(update={"doc_ids": ("e",)})
+    assert asked(other, gold=True) != asked(SAMPLE, gold=True)
+
+
+def test_rows_of_before_are_counted_until_they_are_asked_again(tmp_path: Path) -> None:
+    with RowStore(tmp_path / "rows.jsonl") as store:
+        assert store.old_rows == 0
+        store.append([row(1), row(2)])
+        assert store.old_rows == 2
+        store.append([row(1, question=asked(SAMPLE))])
+        assert store.old_rows == 0
+        assert set(store.finished("k")) == {"1", "2", asked(SAMPLE)}
