@@ -45,6 +45,12 @@ class Request:
     """JSON-schema function descriptions (OpenAI form)."""
     tool_choice: str = "auto"
     """"auto", "any", or a tool's name."""
+    parallel_tool_calls: bool = True
+    """False: at most one call."""
+    strict: bool = False
+    """Refuse a schema that cannot be enforced whole while generating. Else the rest of it is checked afterwards."""
+    check_schema: bool = True
+    """Whether that check is made; False where the caller makes it."""
     logprobs: bool = False
     timeout: float | None = None
     """Seconds from submission until a RequestError."""

@@ -29,7 +29,8 @@ from langchain_core.runnables.utils import AnyConfigurableField
 from pydantic import model_validator
 
 from domainkit.errors import ConfigError
-from domainkit.llm.calls import LLMRunnable, Schema, StructuredAnswer, Tool, check_options, structured
+from domainkit.llm.calls import LLMRunnable, Tool, read_options
+from domainkit.llm.structured_output import Schema, StructuredAnswer, as_tool, parsed, wanted_schema
 
 MAX_CONCURRENCY = 256
 """Requests of one `batch` that are computed at the same time, unless `max_concurrency` says otherwise."""
@@ -85,9 +86,24 @@ class Composable(LLMRunnable):
         )
 
     def with_structured_output(
-        self, schema: Schema, *, include_raw: bool = False, **kwargs: Any
+        self,
+        schema: Schema = None,
+        *,
+        method: str = "json_schema",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
     ) -> Runnable[LanguageModelInput, StructuredAnswer]:
-        return structured(self, schema, include_raw=include_raw, **kwargs)
+        wanted = wanted_schema(schema, method)
+        titled = {"title": wanted.name, **wanted.schema}
+        options = {**kwargs, "strict": wanted.strict if strict is None else strict, "check_schema": False}
+        options["ls_structured_output_format"] = {"kwargs": {"method": method}, "schema": titled}
+        by_call = method == "function_calling"
+        if by_call:
+            bound = self.bind_tools([as_tool(wanted)], tool_choice=wanted.name, **options)
+        else:
+            bound = self.bind(json_schema=titled, **options)
+        return parsed(bound, wanted, from_call=by_call, include_raw=include_raw)
 
 
 class Bindable(Composable):
@@ -95,7 +111,7 @@ class Bindable(Composable):
 
     def bind(self, **kwargs: Any) -> Bound:
         """The model with options of its calls set in advance. Raises ConfigError for an unknown one."""
-        check_options(list(kwargs))
+        read_options(kwargs)
         return Bound(bound=self, kwargs=kwargs, config={})
 
     def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> LLMRunnable:
@@ -149,7 +165,7 @@ class Bound(Composable, RunnableBinding[Any, Any]):  # Any: `with_types` may dec
         return self
 
     def bind(self, **kwargs: Any) -> Bound:
-        check_options(list(kwargs))
+        read_options(kwargs)
         return self.model_copy(update={"kwargs": {**self.kwargs, **kwargs}})
 
     def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> Bound:
@@ -191,10 +207,10 @@ class AlternativeLLMs(Bindable, RunnableConfigurableAlternatives):
         return super().bind_tools(tools, **kwargs)
 
     def with_structured_output(
-        self, schema: Schema, *, include_raw: bool = False, **kwargs: Any
+        self, schema: Schema = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, StructuredAnswer]:
         self._check_alternatives("with_structured_output")
-        return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
+        return super().with_structured_output(schema, **kwargs)
 
     def _check_alternatives(self, verb: str) -> None:
         """Tools bound in our form may mean nothing, or something else, to another library's model."""
@@ -218,9 +234,9 @@ class FallbackLLMs(Bindable, RunnableWithFallbacks[Any, Any]):
         return self._on_each("bind_tools", tools, **kwargs)
 
     def with_structured_output(
-        self, schema: Schema, *, include_raw: bool = False, **kwargs: Any
+        self, schema: Schema = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, StructuredAnswer]:
-        return self._on_each("with_structured_output", schema, include_raw=include_raw, **kwargs)
+        return self._on_each("with_structured_output", schema, **kwargs)
 
     def _on_each(self, verb: str, *args: Any, **kwargs: Any) -> FallbackLLMs:
         models = [getattr(model, verb)(*args, **kwargs) for model in (self.runnable, *self.fallbacks)]

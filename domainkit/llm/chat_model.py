@@ -9,9 +9,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from os import PathLike, fspath
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
@@ -22,11 +20,8 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable
 from langchain_core.runnables.configurable import RunnableConfigurableFields
 from langchain_core.runnables.utils import AnyConfigurableField
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict
 
-from domainkit.adapters.folder import split_task
-from domainkit.errors import AdapterError
 from domainkit.inference import BACKENDS
 from domainkit.inference.backend import Backend, Piece, Request
 from domainkit.llm.adapter_binding import (
@@ -37,20 +32,12 @@ from domainkit.llm.adapter_binding import (
     ConfigurableLLM,
     batch_configs,
 )
-from domainkit.llm.calls import (
-    Schema,
-    StructuredAnswer,
-    Tool,
-    base_settings,
-    find_adapter,
-    make_request,
-    normalize_tool_choice,
-)
+from domainkit.llm.calls import Tool, make_request, openai_tools, read_options, request_tools
 from domainkit.llm.messages import to_backend, to_chunk, to_result
+from domainkit.llm.settings import Settings, base_settings, find_adapter
+from domainkit.llm.structured_output import Schema, StructuredAnswer
 from domainkit.messages import JsonObject
-from domainkit.models import DEFAULT_BASE, Quantization
-
-Folder = Annotated[str, BeforeValidator(lambda v: fspath(v) if isinstance(v, PathLike) else v)]
+from domainkit.models import DEFAULT_BASE
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +57,7 @@ def _other_backend(name: str, base: str | None, api_key: str | None, options: st
     return BACKENDS.load(name)(**{k: v for k, v in arguments.items() if v is not None}, **json.loads(options))
 
 
-class DomainLLM(Bindable, BaseChatModel):  # type: ignore[misc]  # `bind` refuses unknown options
+class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bind` refuses unknown options
     """A chat model over a base and its adapters, batched across all callers of the process.
 
     Nothing is loaded before the first call; every DomainLLM of one base shares its weights. Each call may name another
@@ -78,61 +65,11 @@ class DomainLLM(Bindable, BaseChatModel):  # type: ignore[misc]  # `bind` refuse
     batches.
 
     Calls also take `stop`, `max_tokens`, `temperature`, `top_p`, `seed`, `timeout`, `choices` (the answer is one of
-    these; `response_metadata["choice_probabilities"]`), `json_schema`, `regex`, `tools`, `tool_choice` and `logprobs`.
+    these; `response_metadata["choice_probabilities"]`), `json_schema`,
+    `response_format`, `regex`, `tools`, `tool_choice`, `parallel_tool_calls`, `strict` and `logprobs`.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
-
-    adapter: Folder | None = None
-    """Adapter folder; None is the base alone."""
-    base: Folder | None = None
-    """Base model; by default the adapter's base, else builtin:smollm2-135m."""
-    revision: str | None = None
-    """Revision of a hub base."""
-    quantization: Quantization = "auto"
-    """nf4, int8 or none. auto: the adapter's quantization in training, else what fits the memory."""
-    adapters: dict[str, Folder] = Field(default_factory=dict)
-    """Names for further adapter folders, for `model=` in a call."""
-    backend: str = "local"
-    """What computes the answers: a name in domainkit.inference.BACKENDS."""
-    backend_options: dict[str, Any] = Field(default_factory=dict)
-    """Options of that backend, e.g. a server's url."""
-    temperature: float = Field(default=0.0, ge=0)
-    """0 is greedy."""
-    max_tokens: int = Field(default=256, ge=1)
-    """Most new tokens in an answer."""
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    """Sample from the most probable tokens that together reach this."""
-    stop: list[str] | None = None
-    """Strings that end the answer. They are not part of it."""
-    seed: int | None = None
-    """Seed of each answer's own sampling, whatever is computed beside it. None draws a fresh seed."""
-    timeout: float | None = Field(default=None, gt=0)
-    """Seconds from the call until an error."""
-    max_retries: int = Field(default=2, ge=0)
-    """For backends whose failures can be temporary. The local backend has nothing to retry."""
-    api_key: SecretStr | None = None
-    """For backends that need one."""
-    streaming: bool = False
-    """Stream inside `invoke` too, for callbacks that receive tokens."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _single_stop_to_list(cls, values: Any) -> Any:
-        if isinstance(values, dict) and isinstance(values.get("stop"), str):
-            return {**values, "stop": [values["stop"]]}
-        return values
-
-    @model_validator(mode="after")
-    def _check_adapter(self) -> DomainLLM:
-        if self.adapter is not None and self.backend == "local":
-            folder = Path(split_task(find_adapter(self, self.adapter))[0])
-            if not (folder / "adapter_config.json").is_file():
-                what = (
-                    "is not an adapter: adapter_config.json is missing" if folder.is_dir() else "no such adapter folder"
-                )
-                raise AdapterError(what, where=str(folder), next_step="check the path")
-        return self
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     # ---- one call ----------------------------------------------------------------------------------------------------
 
@@ -257,20 +194,20 @@ class DomainLLM(Bindable, BaseChatModel):  # type: ignore[misc]  # `bind` refuse
     ) -> Bound:
         """Offer tools. `tool_choice` "any" or a tool's name guarantees a well-formed call; "auto" leaves it to the
         model."""
-        openai_tools = [convert_to_openai_tool(t) for t in tools]
-        if openai_tools or tool_choice not in (None, "auto", "none", False):
-            normalize_tool_choice(tool_choice, [t["function"]["name"] for t in openai_tools])  # refuse it now
-            kwargs |= {"tools": openai_tools, "tool_choice": tool_choice}
+        if tools or tool_choice not in (None, "auto", "none", False):
+            kwargs |= {"tools": openai_tools(tools), "tool_choice": tool_choice}
+            request_tools(read_options(kwargs))  # refuse a wrong choice now
         return self.bind(**kwargs)
 
     def with_structured_output(
-        self, schema: Schema, *, include_raw: bool = False, **kwargs: Any
+        self, schema: Schema = None, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, StructuredAnswer]:
-        """Answers of `schema` (pydantic class, TypedDict, JSON schema) and nothing else.
+        """Answers of `schema` and nothing else: a pydantic class or any other type, or a JSON schema, bare or in
+        OpenAI's forms.
 
         `method` "json_schema" (the default) constrains the answer and leaves the prompt as it is. "function_calling"
         also shows the schema to the model, as a tool. "json_mode" is "json_schema". `include_raw` gives raw, parsed,
-        parsing_error.
+        parsing_error. What a grammar cannot hold is checked on the whole answer, or refused with `strict=True`.
         """
         return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
 

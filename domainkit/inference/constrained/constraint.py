@@ -12,27 +12,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
-from llguidance import LLMatcher, regex_to_lark
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Request
-from domainkit.inference.constrained.forced_completion import closing_suffix
-from domainkit.inference.constrained.grammar import (
-    arguments_schema,
-    auto_grammar,
-    call_grammar,
-    regex_error,
-    schema_error,
-    schema_grammar,
+from domainkit.inference.constrained.compiled_grammar import (
+    CompiledGrammar,
+    compile_grammar,
+    mask_bits,
+    request_grammar,
 )
+from domainkit.inference.constrained.forced_completion import closing_suffix
 from domainkit.inference.constrained.token_spelling import Spelling
-from domainkit.messages import CALL_OPEN, JsonObject, chosen_tools, tool_name
+from domainkit.messages import CALL_OPEN
 
 
 class Constraint(ABC):
     """What one answer may still become. Call `apply`, sample, then `advance`. Tokens of `forced` need no model."""
+
+    relaxed = False
+    """The grammar cannot hold the whole schema: the answer must be checked."""
 
     @property
     @abstractmethod
@@ -93,8 +92,8 @@ def compile_constraint(
         key = ("choices", request.choices)
         trie = spelling.compiled(key, lambda: _trie([spelling.spell(c) for c in request.choices]))
         return ChoiceConstraint(trie, width, end_ids)
-    grammar = _grammar(request)
-    compiled = spelling.compiled(grammar, lambda: _compile(spelling, grammar, request))
+    grammar = request_grammar(request)
+    compiled = spelling.compiled((grammar, request.strict), lambda: compile_grammar(spelling, grammar, request))
     free_text = bool(request.tools) and request.tool_choice == "auto" and request.json_schema is None
     return GrammarConstraint(compiled, spelling, width, end_ids, free_text=free_text)
 
@@ -164,22 +163,13 @@ class ChoiceConstraint(Constraint):
 # ---- grammars --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """A grammar before its first token."""
-
-    matcher: LLMatcher
-    """Copy it to parse an answer."""
-    first_mask: np.ndarray
-    """bool [tokenizer's size]: the tokens that an answer may start with."""
-
-
 class GrammarConstraint(Constraint):
     """llguidance's parser over the bytes of the tokens. `free_text` marks a grammar that opens with free text."""
 
     def __init__(
-        self, compiled: _Compiled, spelling: Spelling, width: int, ends: Sequence[int], *, free_text: bool
+        self, compiled: CompiledGrammar, spelling: Spelling, width: int, ends: Sequence[int], *, free_text: bool
     ) -> None:
+        self.relaxed = compiled.relaxed
         self._matcher = compiled.matcher.deep_copy()
         self._first_mask = compiled.first_mask
         self._spelling = spelling
@@ -202,7 +192,7 @@ class GrammarConstraint(Constraint):
         if not self.finished:
             # In free text the parser is back in its first state. Its mask over the whole vocabulary is known.
             in_first_state = self._free_text is not None and self._free_text.plain
-            bits = self._first_mask if in_first_state else _mask_bits(self._matcher, self._spelling.size)
+            bits = self._first_mask if in_first_state else mask_bits(self._matcher, self._spelling.size)
             n = min(self._width, len(bits))
             allowed[:n] = torch.from_numpy(bits[:n])
         # The grammars have no end token of their own: whether one may come is decided here.
@@ -235,7 +225,7 @@ class GrammarConstraint(Constraint):
         if self._ended or not all(trial.consume_token(t) for t in first):
             return None
         rest = closing_suffix(
-            trial, lambda m: _mask_bits(m, self._spelling.size), self._spelling.token_of, limit - len(first)
+            trial, lambda m: mask_bits(m, self._spelling.size), self._spelling.token_of, limit - len(first)
         )
         return None if rest is None else [*first, *rest]
 
@@ -261,48 +251,6 @@ class _FreeText:
         half_marker = any(text.endswith(self._marker[:n]) for n in range(1, len(self._marker)))
         half_character = bool(self._decoder.getstate()[0])
         self.plain = not (self._called or half_marker or half_character)
-
-
-def _grammar(request: Request) -> str:
-    if request.tools:
-        tools = chosen_tools(request.tools, request.tool_choice)
-        return auto_grammar(tools, request.json_schema) if request.tool_choice == "auto" else call_grammar(tools)
-    if request.regex is not None:
-        # \d is 0-9: a model must not answer a date in the digits of another script.
-        return f"start: /{regex_to_lark(request.regex, 'd')}/"
-    return schema_grammar(request.json_schema or {})
-
-
-def _compile(spelling: Spelling, grammar: str, request: Request) -> _Compiled:
-    matcher = LLMatcher(spelling.parser, grammar, log_level=0)
-    reason = matcher.get_error()
-    if not reason:
-        # Some faults show only when the first mask is computed.
-        mask = _mask_bits(matcher, spelling.size)
-        if not matcher.is_error():
-            return _Compiled(matcher, mask)
-        reason = "nothing matches it"
-    raise _compile_error(spelling, request, reason)
-
-
-def _compile_error(spelling: Spelling, request: Request, reason: str) -> RequestError:
-    if request.regex is not None:
-        # The grammar escapes "/" and newlines, which moves positions. Compile once more with other characters in their
-        # place: the position in that error is the user's.
-        same_length = LLMatcher.grammar_from_regex(request.regex.replace("/", "a").replace("\n", " "))
-        error = LLMatcher(spelling.parser, same_length, log_level=0).get_error()
-        return regex_error(request.regex, error or reason)
-    schemas: list[tuple[str, JsonObject]] = [(f"tool '{tool_name(t)}'", arguments_schema(t)) for t in request.tools]
-    if request.json_schema is not None:
-        schemas.append(("json_schema", request.json_schema))
-    return schema_error(schemas, reason)
-
-
-def _mask_bits(matcher: LLMatcher, size: int) -> np.ndarray:
-    """bool [size]: llguidance's bit mask (one bit per token, 32 in a word, lowest first), unpacked."""
-    words = np.zeros((size + 31) // 32, dtype=np.int32)
-    matcher.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
-    return np.unpackbits(words.view(np.uint8), count=size, bitorder="little").view(bool)
 
 
 def _not_allowed(token: int) -> RequestError:

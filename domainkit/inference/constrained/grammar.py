@@ -1,4 +1,4 @@
-"""A request's constraint as grammar text for llguidance: JSON schema, regular expression, tool calls. Pure strings.
+"""A request's constraint as grammar text for llguidance: JSON schema, regular expression, tool calls.
 
 Syntax: llguidance's Lark dialect (guidance-ai/llguidance, docs/syntax.md). A `%json` rule holds a JSON schema. Tool
 calls are written as `domainkit.messages` reads them.
@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from llguidance import LLMatcher
 
 from domainkit.errors import RequestError
 from domainkit.messages import CALL_CLOSE, CALL_OPEN, JsonObject, function_of, tool_name
@@ -32,10 +34,10 @@ def call_grammar(tools: Sequence[JsonObject]) -> str:
     return f"start: {_quoted(CALL_OPEN)} call\n{_call_rules(tools)}"
 
 
-def auto_grammar(tools: Sequence[JsonObject], schema: JsonObject | None = None) -> str:
-    """Free text, or free text and then calls. With `schema`, one JSON value of it is written in place of the free
-    text."""
-    more = f"({_quoted(chr(10) + CALL_OPEN)} call)*"
+def auto_grammar(tools: Sequence[JsonObject], schema: JsonObject | None = None, *, parallel: bool = True) -> str:
+    """Free text, or free text and then calls, one at most unless `parallel`. With `schema`, one JSON value of it is
+    written in place of the free text."""
+    more = f"({_quoted(chr(10) + CALL_OPEN)} call)*" if parallel else ""
     if schema is not None:
         return f"start: answer | {_quoted(CALL_OPEN)} call {more}\nanswer: {_json_rule(schema)}\n{_call_rules(tools)}"
     # `head` ends at the first marker. TEXT excludes the marker, else free text could continue past it.
@@ -43,17 +45,50 @@ def auto_grammar(tools: Sequence[JsonObject], schema: JsonObject | None = None) 
     return f"start: TEXT | head call {more}\n{head}{_call_rules(tools)}"
 
 
+def relaxed(schema: JsonObject) -> JsonObject:
+    """`schema` without what llguidance cannot hold; every answer that fits `schema` fits this, too."""
+    lenient = {**schema.get("x-guidance", {}), "lenient": True, "coerce_one_of": True}
+    return {**_without_refused_patterns(schema), "x-guidance": lenient}
+
+
+def _without_refused_patterns(schema: Any) -> Any:  # any JSON value
+    if isinstance(schema, list):
+        return [_without_refused_patterns(s) for s in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {k: _without_refused_patterns(v) for k, v in schema.items()}
+    if isinstance(kept.get("pattern"), str) and _is_refused(kept["pattern"]):
+        del kept["pattern"]
+    patterns = kept.get("patternProperties")
+    if isinstance(patterns, dict) and any(map(_is_refused, patterns)):
+        del kept["patternProperties"]
+        kept.pop("additionalProperties", None)  # it would forbid what the patterns allow
+    return kept
+
+
+def _is_refused(pattern: str) -> bool:
+    return bool(LLMatcher.validate_grammar(LLMatcher.grammar_from_regex(pattern)))
+
+
+def refused_places(schemas: Sequence[tuple[str, JsonObject]], reason: str) -> list[tuple[str, str]]:
+    """(keyword, its place) of each keyword that llguidance's message says it cannot hold."""
+    return [
+        (word, f"{label} at {pointer}")
+        for word in _refused_words(reason)
+        for label, schema in schemas
+        for pointer in _pointers(schema, word)
+    ]
+
+
 def schema_error(schemas: Sequence[tuple[str, JsonObject]], reason: str) -> RequestError:
     """The error for a schema that llguidance refuses: it names the keyword and its place in the schema."""
     first = reason.strip().splitlines()[0] if reason.strip() else "unknown reason"
-    for word in _refused_words(reason):
-        for label, schema in schemas:
-            for pointer in _pointers(schema, word):
-                return RequestError(
-                    f"the JSON schema uses '{word}', which cannot be enforced while generating ({first})",
-                    where=f"{label} at {pointer}",
-                    next_step=f"remove '{word}' from the schema and check it on the parsed answer",
-                )
+    for word, place in refused_places(schemas, reason):
+        return RequestError(
+            f"the JSON schema uses '{word}', which cannot be enforced while generating ({first})",
+            where=place,
+            next_step=f"remove '{word}' from the schema and check it on the parsed answer",
+        )
     return RequestError(
         f"the JSON schema cannot be enforced: {first}",
         where=", ".join(label for label, _ in schemas) or None,

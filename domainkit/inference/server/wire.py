@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
+from domainkit.inference.constrained.read_answer import check_json
 from domainkit.messages import (
     InvalidToolCall,
     JsonObject,
@@ -167,7 +168,8 @@ def _tools_body(request: Request) -> JsonObject:
     tools = [t if "function" in t else {"type": "function", "function": t} for t in request.tools]
     choices: JsonObject = {"auto": "auto", "any": "required"}
     named = {"type": "function", "function": {"name": request.tool_choice}}
-    return {"tools": tools, "tool_choice": choices.get(request.tool_choice, named)}
+    one = {} if request.parallel_tool_calls else {"parallel_tool_calls": False}
+    return {"tools": tools, "tool_choice": choices.get(request.tool_choice, named), **one}
 
 
 def _structure_body(request: Request) -> JsonObject:
@@ -199,6 +201,8 @@ def _check_obeyed(request: Request, completion: Completion) -> None:
         ignored = f"the choices: it answered {completion.text[:80]!r}"
     elif request.tools and request.tool_choice != "auto" and not completion.tool_calls:
         ignored = None if completion.finish_reason == "length" else f"tool_choice '{request.tool_choice}'"
+    elif len(completion.tool_calls) > 1 and not request.parallel_tool_calls:
+        ignored = f"parallel_tool_calls=False: it made {len(completion.tool_calls)} calls"
     elif request.logprobs and not completion.logprobs and completion.completion_tokens:
         ignored = "logprobs"
     elif request.json_schema is not None and not completion.tool_calls and completion.finish_reason == "stop":
@@ -206,6 +210,9 @@ def _check_obeyed(request: Request, completion: Completion) -> None:
             json.loads(completion.text)
         except ValueError:
             ignored = f"the JSON schema: it answered {completion.text[:80]!r}"
+        else:
+            if request.check_schema:
+                check_json(completion.text, request)
     if ignored:
         raise RequestError(
             f"the server ignored {ignored}",

@@ -288,7 +288,8 @@ def test_a_schema_beyond_the_engine_names_the_keyword_and_the_place(
     tiny: Any, schema: dict[str, Any], keyword: str, place: str
 ) -> None:
     with pytest.raises(RequestError) as e:
-        constraint(tiny, json_schema=schema)
+        constraint(tiny, json_schema=schema, strict=True)
+    assert constraint(tiny, json_schema=schema).relaxed
     assert f"uses '{keyword}', which cannot be enforced" in str(e.value)
     assert f"json_schema at {place}" in str(e.value)
     assert f"remove '{keyword}' from the schema" in str(e.value)
@@ -405,12 +406,13 @@ def test_auto_is_free_until_the_marker_and_strict_after_it(merging: Any) -> None
 
 def test_autos_short_cut_gives_the_parsers_own_mask(merging: Any) -> None:
     """Amid free text the first mask is reused; it must be what the parser would answer at that point."""
-    from domainkit.inference.constrained.constraint import GrammarConstraint, _mask_bits
+    from domainkit.inference.constrained.compiled_grammar import mask_bits
+    from domainkit.inference.constrained.constraint import GrammarConstraint
 
     c = constraint(merging, tools=(ADD,))
     assert isinstance(c, GrammarConstraint)
     for token in spelling_of(merging).spell("a <tool Zürich 東京 <tool_ca <<tool_call"):
-        expected = torch.from_numpy(_mask_bits(c._matcher, len(merging)))
+        expected = torch.from_numpy(mask_bits(c._matcher, len(merging)))
         expected[END] = c.complete
         assert torch.equal(c.mask(), expected)
         c.advance(token)
@@ -429,7 +431,15 @@ def test_auto_with_a_schema_is_a_call_or_the_answer(tiny: Any) -> None:
 def test_unusable_tool_schema_names_the_tool(tiny: Any) -> None:
     bad = tool("paint", colours={"type": "array", "uniqueItems": True})
     with pytest.raises(RequestError, match=r"tool 'paint' at #/properties/colours/uniqueItems"):
-        constraint(tiny, tools=(ADD, bad), tool_choice="any")
+        constraint(tiny, tools=(ADD, bad), tool_choice="any", strict=True)
+    assert constraint(tiny, tools=(ADD, bad), tool_choice="any").relaxed
+
+
+def test_one_call_at_most_where_calls_are_not_parallel(tiny: Any) -> None:
+    call = '<tool_call>\n{"name": "add", "arguments": {"a": 1, "b": 2}}\n</tool_call>'
+    assert accepts(tiny, f"{call}\n{call}", tools=(ADD,))
+    assert accepts(tiny, f"So: {call}", tools=(ADD,), parallel_tool_calls=False)
+    assert not accepts(tiny, f"{call}\n{call}", tools=(ADD,), parallel_tool_calls=False)
 
 
 # --- the request and the mask ------------------------------------------------------------

@@ -105,3 +105,17 @@ def test_a_streamed_answer_shows_no_part_of_a_call() -> None:
 )
 def test_an_error_s_message_is_found_in_every_usual_form(payload: Any) -> None:
     assert error_text(payload) == "too long"
+
+
+def test_an_answer_that_breaks_the_schema_or_makes_more_calls_than_one_is_reported() -> None:
+    answer = ServerAnswer(Request(ASK, json_schema={"type": "array", "uniqueItems": True}))
+    answer.add({"choices": [{"message": {"content": "[1, 1]"}, "finish_reason": "stop"}]})
+    with pytest.raises(RequestError, match="breaks 'uniqueItems'"):
+        answer.completion(0)
+    request = Request(ASK, tools=(ADD,), parallel_tool_calls=False)
+    assert request_body(request, "m")["parallel_tool_calls"] is False
+    two = ServerAnswer(request)
+    calls = [{"index": i, "id": f"c{i}", "function": {"name": "add", "arguments": '{"a": true}'}} for i in range(2)]
+    two.add({"choices": [{"message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]})
+    with pytest.raises(RequestError, match="ignored parallel_tool_calls=False: it made 2 calls"):
+        two.completion(0)

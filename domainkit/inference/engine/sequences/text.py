@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
 from domainkit.inference.constrained.constraint import Constraint
+from domainkit.inference.constrained.read_answer import read_answer
 from domainkit.inference.engine.result_stream import ResultStream
 from domainkit.inference.engine.sequences.detokenizer import Detokenizer, decoder
 from domainkit.inference.engine.sequences.sampling import (
@@ -19,7 +21,7 @@ from domainkit.inference.engine.sequences.sampling import (
     sample,
 )
 from domainkit.inference.engine.sequences.sequence import RecomputeAlone, Sequence, token_logprob
-from domainkit.messages import InvalidToolCall, ToolCall, parse_calls, shown_length
+from domainkit.messages import shown_length
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -172,11 +174,12 @@ class TextSequence(Sequence):
     def _finish(self, reason: FinishReason) -> None:
         self.done = True
         self._detokenizer.finish()
-        text = self._detokenizer.text
-        calls: tuple[ToolCall, ...] = ()
-        invalid: tuple[InvalidToolCall, ...] = ()
-        if self._request.tools:
-            text, calls, invalid = parse_calls(text, self._request.tools)
+        relaxed = self._constraint is not None and self._constraint.relaxed
+        try:
+            text, calls, invalid = read_answer(self._detokenizer.text, self._request, check=relaxed)
+        except RequestError as e:
+            self._result.fail(e)
+            return
         completion = Completion(
             text=text,
             finish_reason="tool_calls" if calls and not self._completing else reason,

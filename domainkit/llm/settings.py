@@ -1,0 +1,146 @@
+"""A model's own settings: its fields, and the base and the adapter folder that they name."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from domainkit.adapters.folder import Card, split_task
+from domainkit.errors import AdapterError
+from domainkit.messages import JsonObject
+from domainkit.models import Quantization
+from domainkit.registry import suggestion
+
+Folder = Annotated[str, BeforeValidator(lambda v: fspath(v) if isinstance(v, PathLike) else v)]
+MaxTokens = Annotated[int, Field(ge=1)]
+Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+TopP = Annotated[float, Field(gt=0, le=1)]
+Timeout = Annotated[float, Field(gt=0)]
+BASE_ALONE = "base"
+"""As `model=`, the base without an adapter."""
+
+
+class Settings(BaseModel):
+    """The fields of DomainLLM."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    adapter: Folder | None = None
+    """Adapter folder; None is the base alone."""
+    base: Folder | None = None
+    """Base model; by default the adapter's base, else builtin:smollm2-135m."""
+    revision: str | None = None
+    """Revision of a hub base."""
+    quantization: Quantization = "auto"
+    """nf4, int8 or none. auto: the adapter's quantization in training, else what fits the memory."""
+    adapters: dict[str, Folder] = Field(default_factory=dict)
+    """Names for further adapter folders, for `model=` in a call."""
+    backend: str = "local"
+    """What computes the answers: a name in domainkit.inference.BACKENDS."""
+    backend_options: dict[str, Any] = Field(default_factory=dict)
+    """Options of that backend, e.g. a server's url."""
+    temperature: Temperature = 0.0
+    """0 is greedy."""
+    max_tokens: MaxTokens = 256
+    """Most new tokens in an answer."""
+    top_p: TopP = 1.0
+    """Sample from the most probable tokens that together reach this."""
+    stop: list[str] | None = None
+    """Strings that end the answer. They are not part of it."""
+    seed: int | None = None
+    """Seed of each answer's own sampling, whatever is computed beside it. None draws a fresh seed."""
+    timeout: Timeout | None = None
+    """Seconds from the call until an error."""
+    max_retries: int = Field(default=2, ge=0)
+    """For backends whose failures can be temporary. The local backend has nothing to retry."""
+    api_key: SecretStr | None = None
+    """For backends that need one."""
+    streaming: bool = False
+    """Stream inside `invoke` too, for callbacks that receive tokens."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single_stop_to_list(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("stop"), str):
+            return {**values, "stop": [values["stop"]]}
+        return values
+
+    @model_validator(mode="after")
+    def _check_adapter(self) -> Self:
+        if self.adapter is not None and self.backend == "local":
+            folder = Path(split_task(find_adapter(self, self.adapter))[0])
+            if not (folder / "adapter_config.json").is_file():
+                what = (
+                    "is not an adapter: adapter_config.json is missing" if folder.is_dir() else "no such adapter folder"
+                )
+                raise AdapterError(what, where=str(folder), next_step="check the path")
+        return self
+
+
+def find_adapter(settings: Settings, name: str) -> str:
+    """The folder of an adapter: a name in `adapters`, the folder name of the model's own, or a path; each maybe with
+    `#task`."""
+    if name in settings.adapters:
+        return str(settings.adapters[name])
+    own_names: list[str] = []
+    if settings.adapter is not None:
+        own_folder = split_task(settings.adapter)[0]
+        own_names = [own_folder, Path(own_folder).name]
+        if name in (settings.adapter, Path(settings.adapter).name, *own_names):
+            return settings.adapter
+    if settings.backend != "local" or Path(name).is_dir():
+        return name
+    folder, task = split_task(name)
+    if task is not None:
+        return f"{own_names[0] if folder in own_names else find_adapter(settings, folder)}#{task}"
+    known = [BASE_ALONE, *settings.adapters, *own_names[1:]]
+    raise AdapterError("no such adapter folder", where=name, next_step=suggestion(name, known))
+
+
+class BaseSettings(NamedTuple):
+    """Which base a model loads, and how."""
+
+    base: str | None
+    revision: str | None
+    quantization: Quantization
+
+
+def base_settings(settings: Settings) -> BaseSettings:
+    """The model's fields; what they leave open is what the constructor's adapter was trained on."""
+    base, revision, quantization = settings.base, settings.revision, settings.quantization
+    if settings.adapter is not None and settings.backend == "local" and (base is None or quantization == "auto"):
+        trained_on = _trained_on(find_adapter(settings, settings.adapter))
+        if base is None:
+            base, revision = trained_on.get("base"), revision or trained_on.get("revision")
+        if quantization == "auto" and base == trained_on.get("base"):
+            quantization = trained_on.get("quantization") or quantization
+    return BaseSettings(base, revision, quantization)
+
+
+def _trained_on(folder: str) -> JsonObject:
+    """Base, revision and quantisation that an adapter names."""
+    path = Path(split_task(folder)[0])
+    file = next((path / n for n in ("card.json", "adapter_config.json") if (path / n).is_file()), None)
+    if file is None:
+        raise AdapterError(
+            "is not an adapter: it has neither card.json nor adapter_config.json",
+            where=str(path),
+            next_step="check the path",
+        )
+    return _read_trained_on(str(file), file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=128)
+def _read_trained_on(file: str, modified: int) -> JsonObject:
+    try:
+        values = json.loads(Path(file).read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise AdapterError(f"cannot be read: {e}", where=file, next_step="copy the folder again") from e
+    if file.endswith("card.json"):
+        return {name: values.get(name) for name in ("base", "revision", "quantization") if name in Card.model_fields}
+    return {"base": values.get("base_model_name_or_path"), "revision": values.get("revision")}
