@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from domainkit.cli.options import EPILOG_PREFER, field_help
-from domainkit.cli.settings import read_settings, require, take_own_options
+from domainkit.cli.settings import as_path, read_settings, require, take_own_options
 from domainkit.training.config import PreferenceConfig, parse_config
 
 if TYPE_CHECKING:
@@ -61,12 +61,17 @@ def prefer(
 
     OBJECTIVES[config.objective]  # raises for an unknown name before anything is read
     need_trl()
-    rows = _read(config.objective, Path(options["data"]))
+    rows = _read(config.objective, as_path("data", options["data"]))
 
     from domainkit.training.preference.train_preference import train_preference
 
     trained = train_preference(
-        rows, config, Path(options["out"]), reward=options.get("reward"), start=options.get("adapter"), resume=resume
+        rows,
+        config,
+        as_path("out", options["out"]),
+        reward=options.get("reward"),
+        start=options.get("adapter"),
+        resume=resume,
     )
     _print_change(trained)
 
