@@ -12,7 +12,8 @@ import stat
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,65 @@ def _locked(folder: Path) -> Iterator[bool]:
         else:
             yield True
     finally:
+        os.close(descriptor)
+
+
+# ---- one run at a time -----------------------------------------------------------------------------------------------
+
+
+_held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
+"""The folders that this thread's run holds."""
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Keep other runs out of `folder`, also those of other processes; the system ends that when the process dies.
+
+    A missing folder is made, and removed at the end if it is empty. Raises ConfigError where another run is in it. The
+    run that holds it may call this again.
+    """
+    path = os.path.realpath(folder)
+    if path in _held.get():
+        yield
+        return
+    check_writable(folder)
+    missing = [p for p in (Path(path), *Path(path).parents) if not p.exists()]
+    with saving(folder):
+        descriptor = _lock_for_run(path)
+    token = _held.set(_held.get() | {path})
+    try:
+        yield
+    finally:
+        _held.reset(token)
+        with suppress(OSError):
+            for made in missing:  # ends at the first one that is not empty
+                made.rmdir()
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock_for_run(path: str) -> int | None:
+    """The descriptor that holds the lock; None where the system has no such locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        os.makedirs(path, exist_ok=True)
+        return None
+    while True:
+        os.makedirs(path, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The run before may have removed the folder between the two calls.
+            if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            what = "another run is writing here"
+            raise ConfigError(what, where=path, next_step="wait for it to end, or choose another --out") from None
+        except OSError:  # a network drive without locks
+            os.close(descriptor)
+            return None
         os.close(descriptor)
 
 

@@ -23,15 +23,17 @@ def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path) -> None:
 
     from domainkit.corpus.example_layouts import refuse_tools
     from domainkit.corpus.read_files import read_examples
+    from domainkit.storage import locked_folder
     from domainkit.training.sweep import parse_grid, sweep
     from domainkit.training.sweep_result import retrain, table
 
     grid = parse_grid(read_run_file(file))
-    examples = read_examples(data)
-    score = _score if grid.choose_by == "score" else None
-    if score:
-        refuse_tools(examples, 'a sweep that chooses by "score", not by "loss",')
-    result = sweep(examples, grid, settings, out, score=score, on_row=lambda row: typer.echo(f"done: {row.name}"))
+    with locked_folder(out):  # a second run on one folder is refused before it reads anything
+        examples = read_examples(data)
+        score = _score if grid.choose_by == "score" else None
+        if score:
+            refuse_tools(examples, 'a sweep that chooses by "score", not by "loss",')
+        result = sweep(examples, grid, settings, out, score=score, on_row=lambda row: typer.echo(f"done: {row.name}"))
     heading, *lines = table(result.rows, result.winner)
     grid_table = Table(title=f"{grid.tokens:,} training tokens each; {len(result.dev)} development questions")
     for name in heading:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
 from domainkit.report import write_report
 from domainkit.results.schema import Results
+from domainkit.storage import locked_folder
 from domainkit.training.config import TrainConfig
 
 
@@ -64,35 +64,35 @@ def compare(
     """
     started, out = time.perf_counter(), Path(out)
     config, needs = parse_options(options), needs_of(variants)
-    # 1. read
-    inputs = read_inputs(
-        task,
-        config,
-        train=train,
-        corpus=corpus,
-        dev=dev,
-        adapter=adapter,
-        context_adapter=context_adapter,
-        curve=curve,
-        replicas=replicas,
-        will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
-    )
-    inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl"))
-    # 2. train what is missing
-    inputs = train_missing(inputs, needs, fit, out / "adapters")
-    # 3. choose variants
-    plan = choose_variants(inputs, variants)
-    # 4. answer
-    answers = answer_variants(plan, out / "rows.jsonl", on_progress)
-    # 5. time
-    times = time_variants(plan, answers.task, out / "latency.jsonl", on_progress)
-    # 6. score
-    scored = score_answers(plan, answers, times)
-    # 7. decide
-    results = decide_results(plan, answers, scored, time.perf_counter() - started)
-    # 8. cost and forgetting
-    results = with_consequences(results, plan, out / "general.jsonl", on_progress)
-    # 9. write
-    results.save(out / "results.json")
-    write_report(out)
-    return results
+    with locked_folder(out):
+        # 1. read
+        inputs = read_inputs(
+            task,
+            config,
+            train=train,
+            corpus=corpus,
+            dev=dev,
+            adapter=adapter,
+            context_adapter=context_adapter,
+            curve=curve,
+            replicas=replicas,
+            will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
+        )
+        # 2. train what is missing
+        inputs = train_missing(inputs, needs, fit, out / "adapters")
+        # 3. choose variants
+        plan = choose_variants(inputs, variants)
+        # 4. answer
+        answers = answer_variants(plan, out / "rows.jsonl", on_progress)
+        # 5. time
+        times = time_variants(plan, answers.task, out / "latency.jsonl", on_progress)
+        # 6. score
+        scored = score_answers(plan, answers, times)
+        # 7. decide
+        results = decide_results(plan, answers, scored, time.perf_counter() - started)
+        # 8. cost and forgetting
+        results = with_consequences(results, plan, out / "general.jsonl", on_progress)
+        # 9. write
+        results.save(out / "results.json")
+        write_report(out)
+        return results

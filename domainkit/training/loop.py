@@ -34,7 +34,6 @@ from domainkit.training.examples_to_ids import TokenizedExample
 from domainkit.training.objectives.supervised import head_is_plain, supervised_loss
 from domainkit.training.optimization.checkpoints import (
     Ledger,
-    last_checkpoint,
     load_checkpoint,
     save_checkpoint,
     step_of,
@@ -63,9 +62,11 @@ class Loop:
     """The base's blocks are sharded over the processes."""
     callbacks: Sequence[Callable[[Progress], None]] = ()
     """Called after every step."""
+    checkpoint: Path | None = None
+    """What the run continues from."""
 
     def run(self) -> Ledger:
-        """Train to the end, from the last checkpoint if there is one.
+        """Train to the end.
 
         Raises TrainingError, MachineError, or KeyboardInterrupt once a checkpoint is saved.
         """
@@ -80,9 +81,9 @@ class Loop:
         optimizer = make_optimizer(model, trainable, config, hooks)
         assert config.learning_rate is not None
         guard, ledger, done = GradientGuard(trainable), Ledger(), 0
-        checkpoint = last_checkpoint(self.work)
-        if checkpoint is not None:
-            ledger, done = load_checkpoint(checkpoint, model, trainable, optimizer, hooks), step_of(checkpoint)
+        if self.checkpoint is not None:
+            ledger = load_checkpoint(self.checkpoint, model, trainable, optimizer, hooks)
+            done = step_of(self.checkpoint)
             guard.reached.update(trainable)
         clock = _Clock(done, steps, ledger)
         for step in range(done + 1, steps + 1):

@@ -23,7 +23,7 @@ from domainkit.corpus.split import split
 from domainkit.errors import ConfigError, DomainkitError, validation_error_text
 from domainkit.messages import JsonObject
 from domainkit.models.load import LoadedBase, load_base
-from domainkit.storage import sha256_json, sha256_lines, write_text
+from domainkit.storage import locked_folder, sha256_json, sha256_lines, write_text
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import world_size
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples
@@ -114,7 +114,19 @@ def sweep(
     Interrupted and run again, finished runs are read and the one that was under way continues. A run that fails is a
     row that says why. `settings` are what all runs share. Raises ConfigError for a grid that cannot work.
     """
-    out = Path(out)
+    with locked_folder(Path(out)):
+        return _sweep(examples, grid, settings, Path(out), score, on_row, on_progress)
+
+
+def _sweep(
+    examples: Sequence[Example],
+    grid: Grid,
+    settings: JsonObject,
+    out: Path,
+    score: Scorer | None,
+    on_row: Callable[[Row], None] | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> SweepResult:
     # 1. What is to be run, and the two parts of the examples.
     if world_size() > 1:
         raise ConfigError("a sweep runs in one process", where="accelerate launch", next_step="run it without")

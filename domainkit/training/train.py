@@ -28,7 +28,14 @@ from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import barrier, is_main_process, world_size
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents, tokenize_examples
 from domainkit.training.loop import Loop
-from domainkit.training.optimization.checkpoints import RunIdentity, finished_adapter, open_work_folder
+from domainkit.training.optimization.checkpoints import (
+    RunIdentity,
+    check_resolved,
+    finished_adapter,
+    last_checkpoint,
+    locked_run,
+    open_work_folder,
+)
 from domainkit.training.optimization.guards import check_answers_changed, check_weights_changed, trainable_weights
 from domainkit.training.optimization.loggers import check_loggers, step_callbacks
 from domainkit.training.optimization.progress import Progress
@@ -71,7 +78,7 @@ def train(
     config, out = config or parse_config({}), Path(out)
     if not is_main_process():
         log.setLevel(logging.ERROR)  # only the main process speaks
-    with sharding_requested() as sharded:
+    with sharding_requested() as sharded, locked_run(out):
         # 1. Refuse what cannot work before anything is loaded.
         method = parse_method(config.method, config.method_options)
         if sharded:
@@ -85,6 +92,7 @@ def train(
         barrier()  # no process may write before all have looked
         work = open_work_folder(out, identity, resume=resume) if is_main_process() else work_folder(out)
         barrier()
+        checkpoint = last_checkpoint(work) if resume else None
         # 2. The base, frozen and quantised.
         torch.manual_seed(config.seed)
         base = loaded or load_base(
@@ -94,6 +102,8 @@ def train(
             shards=world_size() if sharded else 1,
         )
         resolved = _resolve(config, method, base)
+        if is_main_process():
+            check_resolved(work, resolved.config.model_dump())
         # 3. Examples as token ids, with only the answers supervised.
         tokenized = _render(examples, documents or (), base, resolved)
         # 4. The adapter's fresh weights.
@@ -107,7 +117,7 @@ def train(
         fresh, before = trainable_weights(model), _answers(model, tokenized[0], pad_id)
         # 5. The loop.
         with step_callbacks(on_progress, resolved.config, out) as callbacks:
-            loop = Loop(model, batches, resolved.config, method, work, pad_id, sharded, callbacks)
+            loop = Loop(model, batches, resolved.config, method, work, pad_id, sharded, callbacks, checkpoint)
             ledger = loop.run()
         # 6. Did it learn anything?
         check_weights_changed(model, fresh)

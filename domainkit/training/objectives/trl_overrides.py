@@ -24,11 +24,11 @@ from domainkit.training.objectives import Objective, Plan, TrainerInputs
 from domainkit.training.optimization.checkpoints import (
     KEPT,
     Ledger,
-    disk_full_as_os_error,
     last_checkpoint,
     load_weights,
     mark_whole,
     read_ledger,
+    reading_checkpoint,
     save_weights,
 )
 from domainkit.training.optimization.optimizers import rate_factor
@@ -80,7 +80,8 @@ class TrlOverrides(Trainer):
     def run(self, checkpoint: Path | None) -> None:
         """Train to the end, from `checkpoint` if there is one."""
         if checkpoint is not None:
-            self.ledger = read_ledger(checkpoint, CurveLedger)
+            with reading_checkpoint(checkpoint):
+                self.ledger = read_ledger(checkpoint, CurveLedger)
         self._seconds_before, self._began = self.ledger.seconds, time.perf_counter()
         with stop_on_signals(self.stop, self.plan.work):
             try:
@@ -100,12 +101,17 @@ class TrlOverrides(Trainer):
         save_weights(folder, self.model, self.trainable, MethodHooks())
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: object = None) -> None:
-        load_weights(Path(resume_from_checkpoint), self.model, self.trainable, MethodHooks())
+        with reading_checkpoint(Path(resume_from_checkpoint)):
+            load_weights(Path(resume_from_checkpoint), self.model, self.trainable, MethodHooks())
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with reading_checkpoint(Path(checkpoint or ".")):
+            super()._load_optimizer_and_scheduler(checkpoint)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any = None) -> None:
         # The Trainer's checkpoint can be incomplete after a crash: the ledger, written last, marks it as whole.
         folder = self.plan.work / f"checkpoint-{self.state.global_step}"
-        with saving(folder), disk_full_as_os_error():
+        with saving(folder):
             super()._save_checkpoint(model, trial)
             self.ledger.seconds = self.elapsed()
             mark_whole(folder, self.ledger)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,13 +18,15 @@ from transformers.trainer_pt_utils import safe_globals
 
 from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.folder import PEFT_CONFIG, Adapter, work_folder
-from domainkit.errors import ConfigError, saving
+from domainkit.errors import ConfigError, DomainkitError, saving
 from domainkit.messages import JsonObject
-from domainkit.storage import write_text
+from domainkit.storage import locked_folder, parse_json, read_bytes, write_text
 from domainkit.training import distributed
 
 if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel
+
+log = logging.getLogger("domainkit")
 
 RUN = "run.json"
 RUN_STATE = "run_state.json"
@@ -101,12 +104,18 @@ def finished_adapter(out: Path, identity: RunIdentity) -> Adapter | None:
     return adapter
 
 
+def locked_run(out: Path) -> AbstractContextManager[None]:
+    """Keep other trainings out of `out` and its folder of checkpoints. Raises ConfigError where one is under way."""
+    return locked_folder(work_folder(out)) if distributed.is_main_process() else nullcontext()
+
+
 def open_work_folder(out: Path, identity: RunIdentity, *, resume: bool) -> Path:
     """The folder of checkpoints: continued when `resume` finds the same run in it, else empty. Raises ConfigError."""
     work = work_folder(out)
     current = json.loads(json.dumps(asdict(identity)))
-    if resume and (work / RUN).is_file() and last_checkpoint(work):
-        changed = _differences(json.loads((work / RUN).read_text(encoding="utf-8")), current)
+    last = last_checkpoint(work)
+    if resume and last:
+        changed = _differences(_read_run(work), current)
         if changed:
             raise ConfigError(
                 f"cannot continue, since the run was started with other settings: {'; '.join(changed)}",
@@ -114,11 +123,48 @@ def open_work_folder(out: Path, identity: RunIdentity, *, resume: bool) -> Path:
                 next_step="use the settings of that run, or train without --resume to start again",
             )
         return work
+    if last:
+        log.warning("starting again, without the checkpoint of step %d in %s", step_of(last), work)
     with saving(work):
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-    write_text(work / RUN, json.dumps(current, indent=1) + "\n")
+        work.mkdir(parents=True, exist_ok=True)
+        for path in work.iterdir():  # the folder itself is locked
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    _write_run(work, current)
     return work
+
+
+def check_resolved(work: Path, config: JsonObject) -> None:
+    """Record what the run's open settings came to be. Raises ConfigError where a continued run's were others."""
+    run, config = _read_run(work), json.loads(json.dumps(config))
+    changed = _differences({"config": run.get("resolved", config)}, {"config": config})
+    if changed:
+        raise ConfigError(
+            f"cannot continue, since here the run's open settings come to be others: {'; '.join(changed)}",
+            where=str(work),
+            next_step="set them as they were, or train without --resume to start again",
+        )
+    if "resolved" not in run:
+        _write_run(work, {**run, "resolved": config})
+
+
+def _read_run(work: Path) -> JsonObject:
+    """What was asked of the run whose checkpoints are in `work`."""
+    try:
+        run = parse_json(read_bytes(work / RUN))
+        if isinstance(run, dict) and isinstance(run.get("config"), dict):
+            return run
+        reason = "it is not the description of a run"
+    except (OSError, ValueError) as e:
+        reason = str(getattr(e, "strerror", None) or e)
+    raise ConfigError(
+        f"cannot continue: {RUN} cannot be read: {reason}",
+        where=str(work),
+        next_step="train without --resume to start again",
+    )
+
+
+def _write_run(work: Path, run: JsonObject) -> None:
+    write_text(work / RUN, json.dumps(run, indent=1) + "\n")
 
 
 def last_checkpoint(work: Path) -> Path | None:
@@ -132,7 +178,8 @@ def step_of(checkpoint: Path) -> int:
 
 
 def _whole_checkpoints(work: Path) -> list[Path]:
-    return [file.parent for file in work.glob(f"checkpoint-*/{RUN_STATE}")]
+    folders = [file.parent for file in work.glob(f"checkpoint-*/{RUN_STATE}")]
+    return [folder for folder in folders if folder.name.removeprefix("checkpoint-").isdecimal()]
 
 
 def _resolved(requested: JsonObject, resolved: JsonObject) -> JsonObject:
@@ -168,7 +215,7 @@ def save_checkpoint(
 ) -> None:
     """Write the state after `step` and remove old checkpoints. All processes call it; the main one writes most."""
     folder = work / f"checkpoint-{step}"
-    with saving(folder), disk_full_as_os_error():
+    with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if distributed.is_main_process():
             save_weights(folder, model, trainable, hooks)
@@ -187,7 +234,18 @@ def load_checkpoint(
     optimizer: Optimizer,
     hooks: MethodHooks,
 ) -> Ledger:
-    """Restore weights, optimizer and random numbers; return the ledger."""
+    """Restore weights, optimizer and random numbers; return the ledger. Raises ConfigError for a damaged checkpoint."""
+    with reading_checkpoint(folder):
+        return _load_checkpoint(folder, model, trainable, optimizer, hooks)
+
+
+def _load_checkpoint(
+    folder: Path,
+    model: AdaptedModel,
+    trainable: Mapping[str, torch.nn.Parameter],
+    optimizer: Optimizer,
+    hooks: MethodHooks,
+) -> Ledger:
     load_weights(folder, model, trainable, hooks)
     optimizer.load_state_dict(torch.load(folder / OPTIMIZER, map_location="cpu", weights_only=True))
     # A checkpoint of another number of processes has no random state for this one.
@@ -242,14 +300,15 @@ def read_ledger(folder: Path, kind: type[L]) -> L:
 
 
 @contextmanager
-def disk_full_as_os_error() -> Iterator[None]:
-    """torch and safetensors hide a full disk in other exceptions: raise the OSError behind them."""
+def reading_checkpoint(folder: Path) -> Iterator[None]:
+    """Turn what torch and safetensors raise for a damaged file into a ConfigError."""
     try:
         yield
-    except Exception as e:
-        text = str(e)
-        if not isinstance(e, OSError) and (
-            "PytorchStreamWriter" in text or "No space left" in text or "os error 28" in text
-        ):
-            raise OSError(28, "No space left on device") from e
+    except (DomainkitError, torch.cuda.OutOfMemoryError):
         raise
+    except Exception as e:  # unpickling alone raises a dozen types
+        raise ConfigError(
+            f"the checkpoint cannot be read: {str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__}",
+            where=str(folder),
+            next_step="delete it to continue from the one before, or train without --resume to start again",
+        ) from e

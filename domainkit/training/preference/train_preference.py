@@ -30,8 +30,10 @@ from domainkit.training.config import PreferenceConfig, parse_config
 from domainkit.training.objectives import Objective, Plan, Row, TrainerInputs, load_objective
 from domainkit.training.optimization.checkpoints import (
     RunIdentity,
+    check_resolved,
     finished_adapter,
     last_checkpoint,
+    locked_run,
     open_work_folder,
 )
 from domainkit.training.optimization.guards import check_weights_changed, trainable_weights
@@ -86,65 +88,67 @@ def train_preference(
     is saved.
     """
     config, out = config or parse_config({}, PreferenceConfig), Path(out)
-    # 1. Refuse what cannot work before anything is loaded.
-    objective = load_objective(config.objective)
-    before = Adapter.load(start) if start is not None else None
-    config = from_start(config, before) if before is not None else config
-    method = check(rows, config, objective, reward, out)
-    config = config.model_copy(update={"batch_size": min(config.batch_size, len(rows))})
-    scorer = Scorer(reward, [example_of(row) for row in rows]) if reward is not None else None
-    identity = RunIdentity(
-        config=config.model_dump(),
-        data=_fingerprint(rows),
-        base=resolve_base(config.base, config.revision).fingerprint,
-        start=before.weights_sha256 if before is not None else None,
-        reward=scorer.name if scorer is not None else None,
-    )
-    finished = finished_adapter(out, identity) if resume else None
-    if finished is not None:
-        return finished
-    work = open_work_folder(out, identity, resume=resume)
-    # 2. The base, and the adapter to start from.
-    torch.manual_seed(config.seed)
-    base = load_base(config.base, revision=config.revision, quantization=config.quantization)
-    resolved = resolve(config, method, objective, base)
-    config = resolved.config
-    model = _model(base, method, before)
-    # 3. Rows as token ids.
-    length = config.max_length or base.context_length
-    encoded = objective.encode(rows, base.chat_template, length, config)
-    # 4. TRL's trainer.
-    with _quiet():
-        plan = make_plan(config, objective, len(encoded), work, base)
-        trainer = objective.trainer(plan, TrainerInputs(model, base.tokenizer, encoded, scorer))
-        if before is None:
-            _drop_copy(model)
-        fresh = trainable_weights(model)
-        # 5. Train, with what the model answers before and after.
-        checkpoint = last_checkpoint(work)
-        if checkpoint is None:
-            trainer.ledger.first = _probe(model, base, rows, config, scorer)
-        with step_callbacks(on_progress, config, out) as callbacks:
-            _run(trainer, objective, plan, checkpoint, callbacks)
-        check_weights_changed(model, fresh, unchanged="as before")
-        last = _probe(model, base, rows, config, scorer)
-    # 6. Weights and card, in one move.
-    _drop_copy(model)
-    ledger = trainer.ledger
-    card = make_card(
-        base,
-        config,
-        model,
-        ledger,
-        examples=len(rows),
-        data_fingerprint=identity.data,
-        notes=list(resolved.notes),
-        learning_rate_source=resolved.rate_source,
-        preference=_preference_facts(config, objective, scorer, before, ledger, last),
-    )
-    save_adapter(model, card, out, MethodHooks(), {})
-    shutil.rmtree(work, ignore_errors=True)
-    return Adapter.load(out)
+    with locked_run(out):
+        # 1. Refuse what cannot work before anything is loaded.
+        objective = load_objective(config.objective)
+        before = Adapter.load(start) if start is not None else None
+        config = from_start(config, before) if before is not None else config
+        method = check(rows, config, objective, reward, out)
+        config = config.model_copy(update={"batch_size": min(config.batch_size, len(rows))})
+        scorer = Scorer(reward, [example_of(row) for row in rows]) if reward is not None else None
+        identity = RunIdentity(
+            config=config.model_dump(),
+            data=_fingerprint(rows),
+            base=resolve_base(config.base, config.revision).fingerprint,
+            start=before.weights_sha256 if before is not None else None,
+            reward=scorer.name if scorer is not None else None,
+        )
+        finished = finished_adapter(out, identity) if resume else None
+        if finished is not None:
+            return finished
+        work = open_work_folder(out, identity, resume=resume)
+        checkpoint = last_checkpoint(work) if resume else None
+        # 2. The base, and the adapter to start from.
+        torch.manual_seed(config.seed)
+        base = load_base(config.base, revision=config.revision, quantization=config.quantization)
+        resolved = resolve(config, method, objective, base)
+        config = resolved.config
+        check_resolved(work, config.model_dump())
+        model = _model(base, method, before)
+        # 3. Rows as token ids.
+        length = config.max_length or base.context_length
+        encoded = objective.encode(rows, base.chat_template, length, config)
+        # 4. TRL's trainer.
+        with _quiet():
+            plan = make_plan(config, objective, len(encoded), work, base)
+            trainer = objective.trainer(plan, TrainerInputs(model, base.tokenizer, encoded, scorer))
+            if before is None:
+                _drop_copy(model)
+            fresh = trainable_weights(model)
+            # 5. Train, with what the model answers before and after.
+            if checkpoint is None:
+                trainer.ledger.first = _probe(model, base, rows, config, scorer)
+            with step_callbacks(on_progress, config, out) as callbacks:
+                _run(trainer, objective, plan, checkpoint, callbacks)
+            check_weights_changed(model, fresh, unchanged="as before")
+            last = _probe(model, base, rows, config, scorer)
+        # 6. Weights and card, in one move.
+        _drop_copy(model)
+        ledger = trainer.ledger
+        card = make_card(
+            base,
+            config,
+            model,
+            ledger,
+            examples=len(rows),
+            data_fingerprint=identity.data,
+            notes=list(resolved.notes),
+            learning_rate_source=resolved.rate_source,
+            preference=_preference_facts(config, objective, scorer, before, ledger, last),
+        )
+        save_adapter(model, card, out, MethodHooks(), {})
+        shutil.rmtree(work, ignore_errors=True)
+        return Adapter.load(out)
 
 
 # ---- 2. and 4. adapter, trainer --------------------------------------------------------------------------------------
