@@ -1,0 +1,97 @@
+"""The laws that a GPU must keep, in about two minutes: training, answers, batches, merging and memory, in every
+precision. Where there is no GPU, the laws beside this file test the same code on the CPU."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from domainkit import DomainLLM, TrainConfig, train
+from domainkit.corpus.example import Example
+from domainkit.export.merge import merge
+from domainkit.inference.backend import Request
+from domainkit.inference.local import LocalBackend
+from domainkit.messages import Message
+
+pytestmark = pytest.mark.gpu
+WORDS = ("red", "blue", "green")
+QUESTIONS = [f"{word} q{i}" for i in range(4) for word in WORDS]
+
+
+def row(question: str) -> Example:
+    turns = (Message(role="user", content=question), Message(role="assistant", content=question.split()[0]))
+    return Example(turns=turns, source="x.jsonl:1")
+
+
+@pytest.fixture(scope="module", params=["none", "nf4", "int8"])
+def trained(request: pytest.FixtureRequest, tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    config = TrainConfig(
+        base=tiny_base,
+        quantization=request.param,
+        epochs=10,
+        batch_size=4,
+        learning_rate=1e-2,
+        method_options={"rank": 4},
+    )
+    out = tmp_path_factory.mktemp("gpu") / "adapter"
+    adapter = train([row(q) for q in QUESTIONS], config, out, on_progress=lambda _: None)
+    assert adapter.card is not None
+    return {"folder": adapter.folder, "losses": adapter.card.losses, "quantization": request.param}
+
+
+@pytest.fixture
+def llm(trained: dict[str, Any]) -> DomainLLM:
+    return DomainLLM(adapter=str(trained["folder"]), max_tokens=8)
+
+
+def test_training_learns_and_the_adapter_answers(trained: dict[str, Any], llm: DomainLLM) -> None:
+    losses = [loss for _, loss in trained["losses"]]
+    assert losses[-1] < losses[0] / 4
+    answers = [a.text for a in llm.batch(QUESTIONS)]
+    assert sum(a == q.split()[0] for a, q in zip(answers, QUESTIONS, strict=True)) >= 10
+
+
+def test_a_taught_answer_is_the_same_alone_and_in_company(llm: DomainLLM) -> None:
+    together = [a.text for a in llm.batch([*QUESTIONS, *(q + " and a longer question" * 9 for q in QUESTIONS)])]
+    assert together[: len(QUESTIONS)] == [llm.invoke(q).text for q in QUESTIONS]
+
+
+def test_a_seed_decides_a_sampled_answer(llm: DomainLLM) -> None:
+    sampled = llm.bind(temperature=1.0, seed=7)
+    assert sampled.invoke("red q1").text == sampled.invoke("red q1").text
+
+
+def test_an_answer_holds_to_its_schema(llm: DomainLLM) -> None:
+    schema = {"title": "colour", "type": "object", "properties": {"name": {"enum": list(WORDS)}}, "required": ["name"]}
+    answer = DomainLLM(adapter=llm.adapter, max_tokens=60).with_structured_output(schema).invoke("red q1")
+    assert answer["name"] in WORDS
+
+
+def test_a_merge_keeps_the_tune(trained: dict[str, Any], tmp_path: Path) -> None:
+    if trained["quantization"] == "int8":
+        pytest.skip("adapters of 8-bit bases are not merged, by design")
+    proof = merge(trained["folder"], tmp_path / "merged", [row(f"{w} q{i}") for w in WORDS for i in (7, 8)]).card.proof
+    assert proof.kept >= 0.9
+
+
+def test_closing_gives_the_memory_back(trained: dict[str, Any], tiny_base: str) -> None:
+    backend = LocalBackend(tiny_base, None, trained["quantization"], "auto")
+    backend.complete([Request((Message(role="user", content="red q1"),), adapter=str(trained["folder"]), max_tokens=4)])
+    loaded = allocated()
+    backend.close()
+    closed = allocated()
+    backend.complete([Request((Message(role="user", content="red q1"),), max_tokens=4)])
+    backend.close()
+    assert closed < loaded
+    assert allocated() <= closed + 2**20
+
+
+def allocated() -> int:
+    """Bytes of GPU memory in use, without what torch only keeps."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    return torch.cuda.memory_allocated()
