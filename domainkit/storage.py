@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -21,6 +22,8 @@ from domainkit.errors import ConfigError, MachineError, saving
 
 MAX_TOML_BYTES = 8 * 2**20
 MAX_DEPTH = 100
+MAX_DIGITS = 300
+"""Of an integer in JSON; a larger one overflows every float that it is compared with."""
 """Levels of nesting in a JSON text. Libraries that read the value later stop at 255 or at Python's recursion limit."""
 STAGED = ".domainkit-new"
 REPLACED = ".domainkit-old"
@@ -93,12 +96,13 @@ def _kind(mode: int) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ValueError for text that is not JSON, is nested more than MAX_DEPTH levels deep,
-    or holds half of a surrogate pair, which no file or answer could carry on."""
+    """The value of a JSON text. Raises ValueError for text that is not JSON, has a field twice or a number that is too
+    large, is nested more than MAX_DEPTH levels deep, or holds half of a surrogate pair, which no file could carry on.
+    """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")
     try:
-        value = json.loads(text)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep") from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
@@ -110,6 +114,30 @@ def parse_json(text: str | bytes) -> Any:
             half = e.object[e.start]
             raise ValueError(f"it holds half of a surrogate pair (\\u{ord(half):04x}), which is not a character") from e
     return value
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise ValueError(f"the field '{twice}' appears twice")
+    return fields
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:40]} is {'not a JSON value' if number[-1].isalpha() else 'too large'}")
+    return value
+
+
+def _integer(number: str) -> int:
+    if len(number) > MAX_DIGITS:
+        raise ValueError(f"{number[:20]}… has {len(number):,} digits; at most {MAX_DIGITS} are read")
+    return int(number)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_fields, parse_constant=_finite, parse_float=_finite, parse_int=_integer)
 
 
 def _depth(value: Any) -> int:

@@ -16,14 +16,13 @@ def check(
     ] = None,
 ) -> None:
     """Report every problem with file and line. Exit code 2 if there is an error; warnings alone pass."""
-    from domainkit.corpus.check import check as run
-    from domainkit.corpus.check import summary
+    from domainkit.corpus.check import check_and_count
 
-    problems = run(data, task)
+    problems, summary = check_and_count(data, task)
     for problem in problems:
         typer.echo(f"{problem.severity}: {problem}")
     errors = sum(p.severity == "error" for p in problems)
     if not errors:
-        typer.echo(str(summary(data)))
+        typer.echo(str(summary))
     typer.echo(f"{errors} errors, {len(problems) - errors} warnings")
     sys.exit(2 if errors else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -18,6 +19,7 @@ from domainkit.corpus.example import Example
 from domainkit.corpus.example_layouts import looks_like_examples, scan_examples
 from domainkit.corpus.jsonl_rows import scan_rows
 from domainkit.corpus.location import Located
+from domainkit.corpus.preferences import COMPLETION, scan_marked, scan_pairs
 from domainkit.corpus.readers import READERS
 from domainkit.corpus.split import targets_repeat
 from domainkit.errors import Problem
@@ -40,7 +42,7 @@ class Summary(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["examples", "documents"]
+    kind: Literal["examples", "documents", "pairs", "marked answers"]
     rows: int
     distinct_targets: int | None
     """Different folded targets; None for documents."""
@@ -56,51 +58,73 @@ class Summary(BaseModel):
         return f"{self.rows:,} {self.kind}{targets}; {self.words:,} words, {self.mean_words:.1f} on average{longest}"
 
 
+class _Contents(NamedTuple):
+    """A data file as it was read: its well-formed items, and the problems of its rows."""
+
+    kind: Literal["examples", "documents", "pairs", "marked answers"]
+    documents: Sequence[Document]
+    examples: Sequence[Example]
+    """Of pairs and marked answers their answers, a pair's two in a row."""
+    problems: list[Problem]
+
+
 def check(path: str | Path, task: str | Path | None = None) -> list[Problem]:
-    """Every error and warning of a file of examples or documents, in order of lines.
+    """Every error and warning of a file of examples, pairs, marked answers or documents, in order of lines.
 
     With `task`, a test file, each row whose question is in that file is an error too. Bad data is listed, never raised.
     """
+    return check_and_count(path, task)[0]
+
+
+def check_and_count(path: str | Path, task: str | Path | None = None) -> tuple[list[Problem], Summary]:
+    """`check`, and the numbers of the file's well-formed rows."""
     path = Path(path)
-    if holds_documents(path):
+    contents = _read(path)
+    problems = contents.problems
+    if contents.kind == "documents":
+        problems += _check_documents(contents.documents)
+    elif contents.kind == "examples":
+        problems += _check_examples(path, contents.examples)
+    else:
+        problems += _check_traits(contents.examples, _EXAMPLE_TRAITS)
+    if task is not None:
+        problems += _check_leak(contents.examples, Path(task))
+    return sorted(problems, key=lambda p: (p.path, p.line or 0, p.severity)), _count(contents)
+
+
+def _read(path: Path) -> _Contents:
+    is_text = os.path.isdir(path) or path.suffix.lower() in set(READERS) - {".jsonl"}
+    scanned = ([], []) if is_text else scan_rows(path)
+    rows = [row for _, row in scanned[0]]
+    if is_text or (os.path.isfile(path) and not looks_like_examples(scanned[0])):
         documents, problems = scan_documents(path)
-        problems += _check_documents(documents)
-    else:
-        examples, problems = scan_examples(path)
-        problems += _check_examples(path, examples)
-        if task is not None:
-            problems += _check_leak(examples, Path(task))
-    return sorted(problems, key=lambda p: (p.path, p.line or 0, p.severity))
+        return _Contents("documents", documents, (), problems)
+    if 2 * sum("chosen" in row or "rejected" in row for row in rows) > len(rows):
+        pairs, problems = scan_pairs(path, scanned)
+        return _Contents("pairs", (), [e for pair in pairs for e in (pair.chosen, pair.rejected)], problems)
+    if 2 * sum(isinstance(row.get("label"), bool) and any(name in row for name in COMPLETION) for row in rows) > len(
+        rows
+    ):
+        marked, problems = scan_marked(path, scanned)
+        return _Contents("marked answers", (), [row.example for row in marked], problems)
+    examples, problems = scan_examples(path, scanned)
+    return _Contents("examples", (), examples, problems)
 
 
-def summary(path: str | Path) -> Summary:
-    """The numbers of the file's well-formed rows; 0 rows for a file that has none."""
-    path = Path(path)
-    items: Sequence[Document | Example]
-    if holds_documents(path):
-        items, targets = scan_documents(path)[0], None
-        lengths = [count_words(d.text) for d in items]
-    else:
-        items = scan_examples(path)[0]
-        targets = len({fold(e.target) for e in items})
-        lengths = [sum(count_words(t.content) for t in e.turns) for e in items]
+def _count(contents: _Contents) -> Summary:
+    items: Sequence[Document | Example] = contents.documents or contents.examples
+    lengths = [count_words(d.text) for d in contents.documents]
+    lengths += [sum(count_words(t.content) for t in e.turns) for e in contents.examples]
     longest = max(range(len(lengths)), key=lengths.__getitem__, default=None)
     return Summary(
-        kind="examples" if targets is not None else "documents",
-        rows=len(items),
-        distinct_targets=targets,
+        kind=contents.kind,
+        rows=len(items) // (2 if contents.kind == "pairs" else 1),
+        distinct_targets=None if contents.kind == "documents" else len({fold(e.target) for e in contents.examples}),
         words=sum(lengths),
         mean_words=sum(lengths) / len(lengths) if lengths else 0.0,
         longest_words=0 if longest is None else lengths[longest],
         longest_at="" if longest is None else items[longest].source,
     )
-
-
-def holds_documents(path: Path) -> bool:
-    """Whether `path` is documents rather than examples: a folder, a text file, or rows of {"text"}."""
-    if path.is_dir() or path.suffix.lower() in set(READERS) - {".jsonl"}:
-        return True
-    return path.is_file() and not looks_like_examples(scan_rows(path)[0])
 
 
 def _check_examples(path: Path, examples: Sequence[Example]) -> list[Problem]:
@@ -256,6 +280,11 @@ _EXAMPLE_TRAITS: tuple[Trait[Example], ...] = (
         "target{s} with a space at the start or end",
         "strip them: the model learns the space too",
         lambda example: example.target != example.target.strip(),
+    ),
+    Trait(
+        "answer{s} with the whole question at the start",
+        "delete it there: it is learnt twice",
+        lambda example: len(example.question) > 20 and example.target.strip().startswith(example.question.strip()),
     ),
     Trait(
         "row{s} where user and assistant do not alternate",

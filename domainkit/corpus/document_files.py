@@ -15,7 +15,7 @@ from domainkit.errors import DataError, DomainkitError, Problem
 def scan_documents(path: Path) -> tuple[list[Document], list[Problem]]:
     """Every document under `path` and every problem; ids are unique. A file of a folder that is not read is a
     warning."""
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises for a name that is too long
         return [], [missing_path(path)]
     if path.is_dir():
         files, problems = _walk(path)

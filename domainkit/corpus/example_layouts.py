@@ -8,22 +8,33 @@ Messages may call tools, in the chat format of OpenAI's API: the row's "tools" d
 "tool_calls", and a message of the role "tool" has the result of a call.
 
 A row may have "system" (a system turn), "id" (unique in the file), "doc_ids" (the documents that hold its answer) and
-"task". Other fields are ignored.
+"task". Other fields are not read, and a warning names them. An assistant's message may have a "weight": 0 says that it
+is not to be learnt, as all but the last are not.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import cast, get_args
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.jsonl_rows import NumberedRow, RowError, json_type, parse_id, parse_text_list, scan_rows
+from domainkit.corpus.jsonl_rows import (
+    NumberedRow,
+    RowError,
+    ScannedRows,
+    json_type,
+    parse_id,
+    parse_text_list,
+    scan_rows,
+)
+from domainkit.corpus.unread_fields import READ_IN_ALL_ROWS, READ_IN_TEST_ROWS, UnreadFields
 from domainkit.errors import DataError, Problem
 from domainkit.messages import JsonObject, Message, Role, ToolCall
 from domainkit.registry import suggestion
+from domainkit.storage import parse_json
 
 LAYOUTS: tuple[tuple[str, ...], ...] = (("messages",), ("prompt", "completion"), ("input", "target"))
 # What other tools call the same field: for a row in their layout the error says what to rename.
@@ -35,20 +46,25 @@ _OTHER_NAMES = {
     "messages": ("conversations", "conversation", "dialog", "turns"),
 }
 _OTHER_ROLES = {"human": "user", "function": "tool", **dict.fromkeys(("gpt", "bot", "model", "ai"), "assistant")}
+_CALL = '{"id": ..., "type": "function", "function": {"name": ..., "arguments": {...}}}'
+_CALLS = f'"tool_calls": [{_CALL}]'
 _TOOL = '{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}'
 
 
-def scan_examples(path: Path) -> tuple[list[Example], list[Problem]]:
-    """The well-formed examples of a JSON Lines file, and a Problem for each other row."""
-    rows, problems = scan_rows(path)
+def scan_examples(path: Path, scanned: ScannedRows | None = None) -> tuple[list[Example], list[Problem]]:
+    """The well-formed examples of a JSON Lines file, a Problem for each other row, and warnings of what is not read.
+    `scanned` are the file's rows, where they were read before."""
+    rows, problems = scan_rows(path) if scanned is None else scanned
     if not rows and not problems:
         next_step = 'write one {"input": ..., "target": ...} object per line'
         problems.append(Problem(str(path), None, "holds no rows", next_step))
     examples: list[Example] = []
     first_line: dict[str, int] = {}
+    unread = UnreadFields()
     for line, fields in rows:
         try:
             example = _example(fields, path, line)
+            unread.add(fields, line, _layout(fields))
         except RowError as e:
             problems.append(Problem(str(path), line, e.what, e.next_step))
             continue
@@ -57,6 +73,7 @@ def scan_examples(path: Path) -> tuple[list[Example], list[Problem]]:
             problems.append(Problem(str(path), line, what, "give each row an id of its own, or leave ids out"))
             continue
         examples.append(example)
+    problems += unread.problems(str(path), examples)
     return examples, sorted(problems, key=lambda p: p.line or 0)
 
 
@@ -68,27 +85,48 @@ def looks_like_examples(rows: Sequence[NumberedRow]) -> bool:
 
 
 def _example(row: JsonObject, path: Path, line: int) -> Example:
+    _refuse_preferences(row)
     layout = _layout(row)
     if layout == ("prompt", "completion"):
         return answered(row, "prompt", "completion", path, line)
     if layout == ("messages",):
+        _check_weight(row["messages"], "messages")
         return _finished(row, _messages(row["messages"], "messages"), path, line)
     question = Message(role="user", content=_text(row["input"], "input"))
     return _finished(row, [question, Message(role="assistant", content=_text(row["target"], "target"))], path, line)
 
 
 def answered(row: JsonObject, prompt: str, answer: str, path: Path, line: int) -> Example:
-    """The example of a row whose fields `prompt` and `answer` each hold text or messages. Raises RowError."""
-    turns = [*_turns(row[prompt], prompt, "user"), *_turns(row[answer], answer, "assistant")]
-    return _finished(row, turns, path, line)
+    """The example of a row whose fields `prompt` and `answer` each hold text or messages. Turns of the prompt that the
+    answer repeats count once. Raises RowError."""
+    asked, answers = _turns(row[prompt], prompt, "user"), _turns(row[answer], answer, "assistant")
+    _check_weight(row[answer], answer)
+    again = answers[:-1]
+    if again and again[-len(asked) :] == asked:
+        asked = []
+    elif again and asked[-len(again) :] == again:
+        answers = answers[-1:]
+    return _finished(row, [*asked, *answers], path, line)
+
+
+def _refuse_preferences(row: JsonObject) -> None:
+    """A row of pairs or of marked answers: read as an example, it would lose one answer or learn a bad one."""
+    if "rejected" in row and "chosen" in row:
+        next_step = "train on it with `domainkit prefer`, or keep 'prompt' and 'chosen', the latter as 'completion'"
+        raise RowError("is a pair of answers, not an example", next_step)
+    if row.get("label") is False and "completion" in row:
+        next_step = "train on it with `domainkit prefer`, or keep only the rows whose 'label' is true"
+        raise RowError("is an answer marked as bad ('label' is false)", next_step)
 
 
 def _finished(row: JsonObject, turns: list[Message], path: Path, line: int) -> Example:
     system = row.get("system")
     if system not in (None, ""):
-        if turns and turns[0].role == "system":
+        repeated = turns and turns[0].role == "system"
+        if repeated and turns[0].content != system:
             raise RowError("has a 'system' field and a system turn", "keep one of them")
-        turns.insert(0, Message(role="system", content=_text(system, "system")))
+        if not repeated:
+            turns.insert(0, Message(role="system", content=_text(system, "system")))
     tools = _tools(row.get("tools"))
     _check_order(turns)
     _check_calls(turns, tools)
@@ -111,13 +149,31 @@ def _layout(row: JsonObject) -> tuple[str, ...]:
             return layout
     partial = next((layout for layout in LAYOUTS if any(f in row for f in layout)), None)
     if partial is None:
-        by_alias = [sum(any(a in row for a in _OTHER_NAMES[f]) for f in layout) for layout in reversed(LAYOUTS)]
-        partial = LAYOUTS[-1 - by_alias.index(max(by_alias))]
+
+        def share_named(layout: Sequence[str]) -> float:
+            return fmean(any(name in row for name in _OTHER_NAMES[f]) for f in layout)
+
+        partial = max(reversed(LAYOUTS), key=share_named)
     missing = [f for f in partial if f not in row]
-    renames = [f"rename '{meant}' to '{f}'" for f in missing if (meant := _renamed(f, row))]
+    raise missing_fields(row, partial, {f: _renamed(f, row) for f in missing}, _layouts_text())
+
+
+def missing_fields(
+    row: JsonObject, layout: Sequence[str], renamed: Mapping[str, str | None], otherwise: str
+) -> RowError:
+    """The refusal of a row without the fields `renamed`. The next step says what each is called in the row, and what to
+    do with the fields that would then be left out."""
     fields = ", ".join(f"'{f}'" for f in row) or "none"
-    what = f"missing field{'s' if len(missing) > 1 else ''} {' and '.join(repr(f) for f in missing)} (found: {fields})"
-    raise RowError(what, "; ".join(renames) or _layouts_text())
+    what = f"missing field{'s' if len(renamed) > 1 else ''} {' and '.join(map(repr, renamed))} (found: {fields})"
+    renames = [f"rename '{other}' to '{f}'" for f, other in renamed.items() if other]
+    if "conversations" in renamed.values():
+        renames.append("in it 'from' to 'role' (human is user, gpt is assistant) and 'value' to 'content'")
+    read = {*layout, *renamed.values(), *READ_IN_ALL_ROWS, *READ_IN_TEST_ROWS}
+    left = [f"'{f}'" for f, value in row.items() if f not in read and value not in (None, "", [], {})]
+    if renames and left:
+        into = next(f for f in (*layout, "messages") if f in ("input", "prompt", "messages"))
+        renames.append(f"no other field is read: put the text of {', '.join(left)} into '{into}' too where it matters")
+    return RowError(what, "; ".join(renames) or otherwise)
 
 
 def _renamed(missing: str, row: JsonObject) -> str | None:
@@ -152,6 +208,8 @@ def _message(message: object, where: str) -> Message:
         raise RowError(f"{where} is {json_type(message)}, not an object", 'write {"role": ..., "content": ...}')
     for field, alias in (("role", "from"), ("content", "value")):
         if field not in message and not (field == "content" and message.get("tool_calls")):
+            if "function_call" in message:
+                raise RowError(f"{where} has the old field 'function_call'", f"write it as {_CALLS}")
             other = next((f for f in message if f == alias or f.strip().lower() == field), None)
             next_step = f"rename '{other}' to '{field}'" if other else 'a message has "role" and "content"'
             raise RowError(f"{where}: missing field '{field}'", next_step)
@@ -164,13 +222,38 @@ def _message(message: object, where: str) -> Message:
     calls = _calls(message.get("tool_calls"), f"{where}.tool_calls") if role == "assistant" else ()
     if calls and message.get("content") in (None, ""):
         return Message(role="assistant", content="", tool_calls=calls)
-    content = _text(message["content"], f"{where}.content")
+    if message["content"] is None and "function_call" in message:
+        raise RowError(f"{where} has the old field 'function_call'", f"write it as {_CALLS}")
+    content = _content(message["content"], f"{where}.content")
     if role != "tool":
         return Message(role=cast(Role, role), content=content, tool_calls=calls)
     call, name = (
         None if message.get(f) is None else _text(message[f], f"{where}.{f}") for f in ("tool_call_id", "name")
     )
     return Message(role="tool", content=content, tool_call_id=call, name=name)
+
+
+def _content(value: object, where: str) -> str:
+    """A message's text: a string, or the parts of OpenAI's form, which are all text."""
+    if not isinstance(value, list) or not value:
+        return _text(value, where)
+    kinds = {str(part.get("type")) if isinstance(part, dict) else json_type(part) for part in value}
+    if kinds != {"text"}:
+        raise RowError(f"'{where}' holds {', '.join(sorted(kinds))}", "write it as a string: only text is learnt")
+    return _text("".join(_text(part.get("text"), f"{where}[{i}].text") for i, part in enumerate(value)), where)
+
+
+def _check_weight(messages: object, field: str) -> None:
+    """The weights of a list of messages whose last one is to be learnt."""
+    for i, message in enumerate(messages if isinstance(messages, list) else ()):
+        weight = message.get("weight") if isinstance(message, dict) else None
+        where = f"{field}[{i}]"
+        if weight not in (None, 0, 1):
+            next_step = "write 1 for a turn to be learnt and 0 for one that is not, or leave it out"
+            raise RowError(f"{where}.weight is {weight!r}, not 0 or 1", next_step)
+        if weight == 0 and message.get("role") == "assistant" and i == len(cast(list[object], messages)) - 1:
+            what = f"{where} has the weight 0, and it is the last turn, the one to be learnt"
+            raise RowError(what, "end the row with a turn that is to be learnt, or delete it")
 
 
 def _calls(value: object, where: str) -> tuple[ToolCall, ...]:
@@ -185,12 +268,11 @@ def _calls(value: object, where: str) -> tuple[ToolCall, ...]:
 def _call(call: object, where: str) -> ToolCall:
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        next_step = 'write {"id": ..., "type": "function", "function": {"name": ..., "arguments": {...}}}'
-        raise RowError(f"{where} does not name a function", next_step)
+        raise RowError(f"{where} does not name a function", f"write {_CALL}")
     arguments = function.get("arguments", {})
     if isinstance(arguments, str):
         try:
-            arguments = json.loads(arguments)
+            arguments = parse_json(arguments)
         except ValueError as e:
             raise RowError(f"{where}: the arguments are not JSON ({e})", "write a JSON object") from None
     if not isinstance(arguments, dict):

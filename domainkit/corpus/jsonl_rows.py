@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import logging
+from collections.abc import Sequence
+from json import JSONDecodeError
 from pathlib import Path
 
 from domainkit.corpus.text_files import encoding_problem, nul_problem, read_bytes
-from domainkit.errors import Problem
+from domainkit.errors import DataError, Problem
 from domainkit.messages import JsonObject
+from domainkit.storage import parse_json
+
+log = logging.getLogger("domainkit")
 
 NumberedRow = tuple[int, JsonObject]
 """(line from 1, JSON object)."""
+ScannedRows = tuple[list[NumberedRow], list[Problem]]
 
 
 class RowError(Exception):
@@ -22,7 +28,7 @@ class RowError(Exception):
         self.next_step = next_step
 
 
-def scan_rows(path: Path) -> tuple[list[NumberedRow], list[Problem]]:
+def scan_rows(path: Path) -> ScannedRows:
     """The well-formed rows, and a Problem for each other line. Blank lines are skipped."""
     data, problem = read_bytes(path)
     if problem:
@@ -39,6 +45,17 @@ def scan_rows(path: Path) -> tuple[list[NumberedRow], list[Problem]]:
         else:
             rows.append((number, row))
     return rows, problems
+
+
+def raise_errors(problems: Sequence[Problem]) -> None:
+    """Raises DataError with the errors among `problems`; where there are none, the warnings go to the log."""
+    errors = [p for p in problems if p.severity == "error"]
+    if errors:
+        raise DataError(errors)
+    for problem in problems[: DataError.MAX_LISTED]:
+        log.warning("%s", problem)
+    if len(problems) > DataError.MAX_LISTED:
+        log.warning("… and %d more warnings (domainkit check lists all)", len(problems) - DataError.MAX_LISTED)
 
 
 def json_type(value: object) -> str:
@@ -85,19 +102,14 @@ def _parse(path: str, line: int, raw: bytes) -> JsonObject | Problem:
     except UnicodeDecodeError as e:
         return encoding_problem(path, line, e.start + 1, raw[e.start])
     try:
-        value = json.loads(text, object_pairs_hook=_refuse_repeated_fields, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as e:
+        value = parse_json(text)
+    except JSONDecodeError as e:
         return Problem(path, line, f"not JSON at column {e.colno}: {e.msg}", _json_next_step(text, line))
-    except RecursionError:
-        return Problem(path, line, "not JSON: nested too deeply", "write one flat object per line")
     except ValueError as e:
         return Problem(path, line, f"not JSON: {e}", "write one valid JSON object per line")
     if not isinstance(value, dict):
         next_step = 'write one {"field": value} object per line'
         return Problem(path, line, f"is {json_type(value)}, not an object", next_step)
-    if not _encodable(value):
-        next_step = "write characters beyond U+FFFF as a pair of \\u escapes, or as UTF-8"
-        return Problem(path, line, "holds half of a \\u surrogate pair, which is not a character", next_step)
     return value
 
 
@@ -106,24 +118,3 @@ def _json_next_step(text: str, line: int) -> str:
     if line == 1 and (start == "[" or text.strip() == "{"):
         return "this looks like one JSON value over many lines; write JSON Lines: one object per line"
     return "write one valid JSON object per line"
-
-
-def _refuse_repeated_fields(pairs: list[tuple[str, object]]) -> JsonObject:
-    fields: JsonObject = {}
-    for name, value in pairs:
-        if name in fields:
-            raise ValueError(f"the field '{name}' appears twice")
-        fields[name] = value
-    return fields
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-def _encodable(value: object) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

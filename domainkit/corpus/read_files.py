@@ -10,8 +10,7 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
 from domainkit.corpus.example_layouts import scan_examples
-from domainkit.corpus.jsonl_rows import NumberedRow, scan_rows
-from domainkit.errors import DataError, Problem
+from domainkit.corpus.jsonl_rows import NumberedRow, raise_errors, scan_rows
 
 
 def read_rows(path: str | Path) -> Iterator[NumberedRow]:
@@ -20,17 +19,17 @@ def read_rows(path: str | Path) -> Iterator[NumberedRow]:
     Raises DataError, at the call, that lists every malformed line.
     """
     rows, problems = scan_rows(Path(path))
-    _raise(problems)
+    raise_errors(problems)
     return iter(rows)
 
 
 def read_examples(path: str | Path) -> list[Example]:
     """The examples of a JSON Lines file; the layouts are those of `domainkit.corpus.example_layouts`.
 
-    Raises DataError that lists every faulty row.
+    Raises DataError that lists every faulty row. Fields that are not read are a warning in the log.
     """
     examples, problems = scan_examples(Path(path))
-    _raise(problems)
+    raise_errors(problems)
     return examples
 
 
@@ -38,14 +37,8 @@ def read_documents(path: str | Path) -> Iterator[Document]:
     """The documents of a file, or of all files under a folder, in order of their names. `READERS` has the formats.
 
     Raises DataError, at the call, that lists every unreadable file, faulty row and repeated id. Hidden files, other
-    formats and links that leave the folder are left out; `domainkit check` lists them, except hidden ones.
+    formats and links that leave the folder are left out, with a warning for those that are not hidden.
     """
     documents, problems = scan_documents(Path(path))
-    _raise(problems)
+    raise_errors(problems)
     return iter(documents)
-
-
-def _raise(problems: list[Problem]) -> None:
-    errors = [p for p in problems if p.severity == "error"]
-    if errors:
-        raise DataError(errors)

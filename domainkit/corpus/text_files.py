@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import os
 from pathlib import Path
 
+from domainkit import storage
 from domainkit.errors import DataError, Problem
 from domainkit.registry import nearest
 
@@ -37,19 +39,25 @@ def read_text(path: Path) -> str:
 
 def read_bytes(path: Path) -> tuple[bytes, Problem | None]:
     """The file's bytes without a UTF-8 byte order mark; or b"" and the reason why it cannot be read."""
-    if not path.exists():
-        return b"", missing_path(path)
-    if path.is_dir():
-        return b"", Problem(str(path), None, "is a folder, not a file", "name one file in it")
     try:
-        data = path.read_bytes()
+        if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
+            return b"", Problem(str(path), None, "is a folder, not a file", "name one file in it")
+        data = storage.read_bytes(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return b"", missing_path(path)
+    except ValueError as e:  # a NUL character in the path
+        return b"", Problem(str(path), None, f"is not a path: {e}", "check the path")
     except OSError as e:
         reason = (e.strerror or str(e)).lower()
-        return b"", Problem(str(path), None, f"cannot be read: {reason}", "check the file's permissions")
+        return b"", Problem(str(path), None, f"cannot be read: {reason}", _next_step(e))
     for mark, name in _OTHER_ENCODINGS.items():
         if data.startswith(mark):
             return b"", Problem(str(path), None, f"is {name} text, not UTF-8", _SAVE_AS_UTF8)
     return data.removeprefix(codecs.BOM_UTF8), None
+
+
+def _next_step(error: OSError) -> str:
+    return "check the file's permissions" if isinstance(error, PermissionError) else "name a plain file"
 
 
 def missing_path(path: Path) -> Problem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
 from domainkit.corpus.example_layouts import refuse_tools, scan_examples
-from domainkit.corpus.jsonl_rows import RowError, parse_text_list, scan_rows
-from domainkit.corpus.read_files import read_examples
+from domainkit.corpus.jsonl_rows import RowError, parse_text_list, raise_errors, scan_rows
 from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.registry import suggestion
-from domainkit.storage import sha256_lines
+from domainkit.storage import parse_json, read_bytes, sha256_lines
 
 Kind = Literal["label", "answer"]
 
@@ -92,7 +90,9 @@ def read_task(
     if kind not in (None, "label", "answer"):
         raise ConfigError(f"unknown kind of task '{kind}'", next_step=suggestion(str(kind), ("label", "answer")))
     examples, samples = _read_rows(path)
-    train_rows = read_examples(train) if train is not None else []
+    # Whoever trains on these rows, or shows them to the model, is told what of them is not read.
+    train_rows, problems = scan_examples(Path(train)) if train is not None else ([], [])
+    raise_errors([p for p in problems if p.severity == "error"])
     listed = _listed_labels(path, labels) if kind != "answer" else _Labels()
     if labels is None and kind is None and _share(samples, listed.names) < 0.5:
         listed = _Labels()  # the labels of another task in the same folder
@@ -120,7 +120,6 @@ def _task_name(path: Path) -> str:
 def _read_rows(path: Path) -> tuple[list[Example], list[Sample]]:
     """The rows as examples and as samples, one for one. Raises DataError with every faulty row."""
     examples, problems = scan_examples(path)
-    problems = [p for p in problems if p.severity == "error"]
     rows = dict(scan_rows(path)[0])
     samples: list[Sample] = []
     first_line: dict[str, int] = {}
@@ -136,8 +135,7 @@ def _read_rows(path: Path) -> tuple[list[Example], list[Sample]]:
             what = f"the id '{sample.id}' is already on line {line}"
             problems.append(example.problem(what, "give each row an id of its own, or leave ids out"))
         samples.append(sample)
-    if problems:
-        raise DataError(sorted(problems, key=lambda p: p.line or 0))
+    raise_errors(sorted(problems, key=lambda p: p.line or 0))
     refuse_tools(examples, "a comparison")
     return examples, samples
 
@@ -170,18 +168,26 @@ def _sample(example: Example, row: dict[str, Any], default_id: str) -> Sample:
 def _listed_labels(path: Path, labels: Sequence[str] | str | Path | None) -> _Labels:
     """The labels given, or those of the labels.json beside `path`."""
     if labels is not None and not isinstance(labels, str | Path):
+        _check_names(list(labels), GIVEN)
         return _Labels(tuple(dict.fromkeys(labels)), GIVEN)
     file = Path(labels) if labels is not None else path.parent / LABELS_FILE
     if labels is None and not file.is_file():
         return _Labels()
     try:
-        names = json.loads(file.read_text(encoding="utf-8-sig"))
+        names = parse_json(read_bytes(file))
     except (OSError, ValueError) as e:
-        raise DataError([Problem(str(file), None, f"cannot be read: {e}", 'write a JSON list: ["label", …]')]) from e
-    if not isinstance(names, list) or not names or not all(isinstance(label, str) and label.strip() for label in names):
-        what = "is not a JSON list of non-empty strings"
-        raise DataError([Problem(str(file), None, what, 'write ["label", …], or name the kind of task: answer')])
+        reason = (e.strerror if isinstance(e, OSError) else None) or e
+        raise DataError(
+            [Problem(str(file), None, f"cannot be read: {reason}", 'write a JSON list: ["label", …]')]
+        ) from e
+    _check_names(names, str(file))
     return _Labels(tuple(dict.fromkeys(names)), str(file))
+
+
+def _check_names(names: object, origin: str) -> None:
+    if not isinstance(names, list) or not names or not all(isinstance(label, str) and label.strip() for label in names):
+        what = "is not a list of non-empty strings"
+        raise DataError([Problem(origin, None, what, 'write ["label", …], or name the kind of task: answer')])
 
 
 def _labels_from_targets(samples: list[Sample], train_rows: list[Example]) -> _Labels:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domainkit.corpus.check import check, holds_documents, summary
+from domainkit.corpus.check import Summary, check, check_and_count
 
 
 def write(folder: Path, rows: list[Any], name: str = "train.jsonl") -> Path:
@@ -21,6 +21,14 @@ def write(folder: Path, rows: list[Any], name: str = "train.jsonl") -> Path:
 
 def rows(count: int = 20) -> list[Any]:
     return [{"input": f"question {i}", "target": f"label {i % 4}"} for i in range(count)]
+
+
+def summary_of(path: Path) -> Summary:
+    return check_and_count(path)[1]
+
+
+def kind(path: Path) -> str:
+    return summary_of(path).kind
 
 
 def found(path: Path, task: Path | None = None) -> list[tuple[int | None, str, str]]:
@@ -106,22 +114,22 @@ def test_documents_are_checked_as_documents(tmp_path: Path) -> None:
 
 
 def test_folders_of_documents_and_examples_are_distinguished(tmp_path: Path) -> None:
-    assert holds_documents(tmp_path)
-    assert holds_documents(write(tmp_path, [{"text": "a"}], "c.jsonl"))
-    assert not holds_documents(write(tmp_path, [{"text": "a", "label": "b"}], "d.jsonl"))
-    assert not holds_documents(write(tmp_path, [], "e.jsonl"))
+    assert kind(tmp_path) == "documents"
+    assert kind(write(tmp_path, [{"text": "a"}], "c.jsonl")) == "documents"
+    assert kind(write(tmp_path, [{"text": "a", "label": "b"}], "d.jsonl")) == "examples"
+    assert kind(write(tmp_path, [], "e.jsonl")) == "examples"
     assert "rename 'text' to 'input'; rename 'label' to 'target'" in str(check(tmp_path / "d.jsonl")[0])
 
 
 def test_summary_counts(tmp_path: Path) -> None:
     path = write(tmp_path, [*rows(4), {"input": "three word question", "target": "LABEL 1"}, "{"])
-    counts = summary(path)
+    counts = summary_of(path)
     assert (counts.kind, counts.rows, counts.distinct_targets, counts.words) == ("examples", 5, 4, 21)
     assert (counts.mean_words, counts.longest_words, counts.longest_at) == (4.2, 5, f"{path}:5")
     assert str(counts) == f"5 examples, 4 distinct targets; 21 words, 4.2 on average, the longest 5 at {path}:5"
-    documents = summary(write(tmp_path, [{"text": "one two"}], "c.jsonl"))
+    documents = summary_of(write(tmp_path, [{"text": "one two"}], "c.jsonl"))
     assert (documents.kind, documents.rows, documents.distinct_targets, documents.words) == ("documents", 1, None, 2)
-    nothing = summary(tmp_path / "none.jsonl")
+    nothing = summary_of(tmp_path / "none.jsonl")
     assert (nothing.rows, nothing.words, nothing.mean_words, nothing.longest_at) == (0, 0, 0.0, "")
 
 
@@ -135,4 +143,22 @@ def test_no_file_raises(tmp_path_factory: pytest.TempPathFactory, data: list[byt
     path = tmp_path_factory.mktemp("c") / "any.jsonl"
     path.write_bytes(b"\n".join(data))
     check(path, path)
-    summary(path)
+    summary_of(path)
+
+
+def test_files_of_preferences_are_checked_as_such(tmp_path: Path) -> None:
+    pairs = [{"prompt": f"q{i}", "chosen": "good", "rejected": "bad"} for i in range(3)]
+    marked = [{"prompt": f"q{i}", "completion": "a", "label": i > 0} for i in range(3)]
+    for rows_of, name in ((pairs, "pairs"), (marked, "marked answers")):
+        path = write(tmp_path, rows_of, f"{name}.jsonl")
+        assert check(path) == []
+        assert (kind(path), summary_of(path).rows) == (name, 3)
+    [(line, severity, what)] = found(write(tmp_path, [*pairs, {"prompt": "q", "chosen": "x"}], "faulty.jsonl"))
+    assert (line, severity) == (4, "error")
+    assert "missing field 'rejected'" in what
+
+
+def test_a_question_inside_its_answer_is_told(tmp_path: Path) -> None:
+    question = "Where do bees keep their honey?"
+    [(_, severity, what)] = found(write(tmp_path, [*rows(), {"input": question, "target": f"{question} In combs."}]))
+    assert (severity, what) == ("warning", "1 answer with the whole question at the start")

@@ -72,10 +72,10 @@ def test_other_formats_and_empty_files_are_warnings(tmp_path: Path) -> None:
 def test_an_unreadable_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("text")
 
-    def denied(self: Path) -> bytes:
+    def denied(*_: object) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(Path, "read_bytes", denied)  # root may read everything, so chmod would not do
+    monkeypatch.setattr("domainkit.storage.read_bytes", denied)  # root may read everything, so chmod would not do
     with pytest.raises(DataError, match=r"cannot be read: permission denied\n  next: check the file's permissions"):
         read_documents(tmp_path)
 

@@ -52,8 +52,8 @@ def test_every_malformed_line_is_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line, what",
     [
-        ('{"a": "\\ud83d"}', "half of a \\u surrogate pair"),
-        ("[" * 100_000, "nested too deeply"),
+        ('{"a": "\\ud83d"}', "half of a surrogate pair (\\ud83d)"),
+        ("[" * 100_000, "nested more than 100 levels deep"),
         ('{"a": ' + "9" * 5000 + "}", "not JSON: "),
         ("12", "is a number, not an object"),
         ("null", "is null, not an object"),

@@ -34,6 +34,41 @@ def test_pairs_are_read_in_every_spelling(tmp_path: Path) -> None:
     assert chat.chosen.turns == plain.chosen.turns
 
 
+ASK, GOOD_REPLY, BAD_REPLY = (
+    {"role": r, "content": c} for r, c in (("user", "q"), ("assistant", "a"), ("assistant", "b"))
+)
+SYSTEM = {"role": "system", "content": "s"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "q", "chosen": [ASK, GOOD_REPLY], "rejected": [ASK, BAD_REPLY]},
+        {"prompt": [ASK], "chosen": [ASK, GOOD_REPLY], "rejected": [BAD_REPLY]},
+        {"chosen": [ASK, GOOD_REPLY], "rejected": [ASK, BAD_REPLY]},
+        {"prompt": "q", "chosen": "a", "rejected": [BAD_REPLY]},
+    ],
+)
+def test_a_prompt_that_the_answers_repeat_is_learnt_once(tmp_path: Path, row: dict[str, Any]) -> None:
+    [pair] = read_pairs(write(tmp_path / "p.jsonl", row))
+    assert [t.content for t in pair.chosen.turns] == ["q", "a"]
+    assert [t.content for t in pair.rejected.turns] == ["q", "b"]
+
+
+def test_a_system_turn_of_the_answers_is_kept(tmp_path: Path) -> None:
+    chosen, rejected = [SYSTEM, ASK, GOOD_REPLY], [SYSTEM, ASK, BAD_REPLY]
+    rows = [{"prompt": prompt, "chosen": chosen, "rejected": rejected} for prompt in ("q", [ASK], [SYSTEM, ASK])]
+    rows += [{"chosen": chosen, "rejected": rejected}, {**rows[0], "system": "s"}]
+    for pair in read_pairs(write(tmp_path / "p.jsonl", *rows)):
+        assert [t.content for t in pair.chosen.turns] == ["s", "q", "a"]
+
+
+def test_conversations_without_a_common_start_need_a_prompt(tmp_path: Path) -> None:
+    row = {"chosen": [GOOD_REPLY], "rejected": [BAD_REPLY]}
+    with pytest.raises(DataError, match="missing field 'prompt'"):
+        read_pairs(write(tmp_path / "p.jsonl", row))
+
+
 def test_marked_answers_are_read_in_both_spellings(tmp_path: Path) -> None:
     rows = read_marked(write(tmp_path / "m.jsonl", GOOD, BAD))
     assert [(r.example.target, r.good) for r in rows] == [("a", True), ("b", False)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from domainkit.corpus.check import check
+from domainkit.corpus.read_files import read_documents
 from domainkit.corpus.text_files import missing_path, read_bytes, read_text
 from domainkit.errors import DataError
 
@@ -41,3 +44,31 @@ def test_a_missing_file_names_a_similar_one(tmp_path: Path) -> None:
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     assert "is a folder, not a file" in str(read_bytes(tmp_path)[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pipe.txt", "cannot be read: it is a pipe, not a file"),
+        ("/dev/zero", "cannot be read: it is a device, not a file"),
+        ("a" * 5000 + ".txt", "cannot be read: file name too long"),
+        ("nul\0.txt", "is not a path: embedded null"),
+        ("folder", "is a folder, not a file"),
+        ("plain.txt/x.txt", "no such file or folder"),
+    ],
+)
+def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, name: str, said: str) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "plain.txt").write_text("text")
+    data, problem = read_bytes(tmp_path / name)
+    assert (data, problem is not None) == (b"", True)
+    assert said in str(problem)
+    assert [p.severity for p in check(tmp_path / name)] == ["error"]
+
+
+def test_a_pipe_among_the_documents_is_an_error(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "plain.txt").write_text("text")
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
+        read_documents(tmp_path)

@@ -158,7 +158,7 @@ def test_an_empty_file_and_a_bad_labels_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no rows"):
         read_task(write(tmp_path / "t.jsonl", []))
     (tmp_path / "labels.json").write_text('{"a": 1}')
-    with pytest.raises(DataError, match=r"labels.json: is not a JSON list of non-empty strings"):
+    with pytest.raises(DataError, match=r"labels.json: is not a list of non-empty strings"):
         label_task(tmp_path)
 
 

@@ -1,0 +1,94 @@
+"""What rows hold and nobody reads: each field is named once, with the number of rows that have it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+
+from domainkit.corpus.example import Example
+from domainkit.errors import Problem
+from domainkit.messages import JsonObject
+
+READ_IN_ALL_ROWS = frozenset(("system", "tools", "id", "doc_ids", "task"))
+READ_IN_TEST_ROWS = frozenset(("references", "group", "kind"))
+_READ_IN_MESSAGES = {
+    "assistant": frozenset(("role", "content", "tool_calls", "weight")),
+    "tool": frozenset(("role", "content", "tool_call_id", "name")),
+}
+_READ_IN_EACH = frozenset(("role", "content"))
+_NAMED = 20
+"""Fields that a message names; more are counted."""
+
+
+class UnreadFields:
+    """Counts what a file's rows hold beside the fields that were read."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[str] = Counter()
+        self._first = 0
+        self._weightless: set[str] = set()
+
+    def add(self, row: JsonObject, line: int, layout: Collection[str]) -> None:
+        """`layout`: the fields that the row was read from."""
+        unread = list(dict.fromkeys(_unread(row, layout)))
+        if unread and not self._first:
+            self._first = line
+        self._rows.update(unread)
+        for message in _messages(row, layout):
+            if message.get("weight") == 0:
+                self._weightless.add(str(message.get("content")))
+
+    def problems(self, path: str, examples: Sequence[Example] = ()) -> list[Problem]:
+        """A warning for all unread fields together, and one for the assistant's turns that nothing learns."""
+        return [*self._unread_fields(path), *self._unlearnt_turns(path, examples)]
+
+    def _unread_fields(self, path: str) -> Iterator[Problem]:
+        if not self._rows:
+            return
+        names = [f"'{name}' ({_rows(count)})" for name, count in self._rows.most_common(_NAMED)]
+        more = len(self._rows) - len(names)
+        what = f"not read: {', '.join(names)}{f' and {more} more fields' if more else ''}"
+        next_step = "put what the model must read or learn into the fields that are read; leave what is only a note"
+        yield Problem(path, self._first, what, next_step, "warning")
+
+    def _unlearnt_turns(self, path: str, examples: Sequence[Example]) -> Iterator[Problem]:
+        learnt = {_key(e, len(e.turns)) for e in examples}
+        rows = [
+            example
+            for example in examples
+            if any(
+                turn.role == "assistant" and turn.content not in self._weightless and _key(example, i) not in learnt
+                for i, turn in enumerate(example.prompt, start=1)
+            )
+        ]
+        if rows:
+            what = f"{_rows(len(rows))} with earlier turns of the assistant: only the last turn of a row is learnt"
+            next_step = 'end a row of its own with each turn to be learnt, or mark the others "weight": 0'
+            yield Problem(path, rows[0].line, what, next_step, "warning")
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' if count != 1 else ''}"
+
+
+def _key(example: Example, turns: int) -> tuple[tuple[str, str], ...]:
+    return tuple((t.role, t.content) for t in example.turns[:turns])
+
+
+def _unread(row: JsonObject, layout: Collection[str]) -> Iterator[str]:
+    for name, value in row.items():
+        if name not in layout and name not in READ_IN_ALL_ROWS | READ_IN_TEST_ROWS and not _is_empty(value):
+            yield name
+    for message in _messages(row, layout):
+        read = _READ_IN_MESSAGES.get(str(message.get("role")), _READ_IN_EACH)
+        unread = (name for name, value in message.items() if name not in read and not _is_empty(value))
+        yield from (f"{name} of a message" for name in unread)
+
+
+def _messages(row: JsonObject, layout: Collection[str]) -> list[JsonObject]:
+    lists = [row[name] for name in layout if isinstance(row.get(name), list)]
+    return [message for messages in lists for message in messages if isinstance(message, dict)]
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value in ("", [], {})
