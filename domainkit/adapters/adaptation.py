@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -104,6 +104,7 @@ class Abilities:
         assert rank is not None
         lora, weights = cls.convert_to_lora(model, rank, config)
         lora.task_type, lora.inference_mode = config.get("task_type"), True
+        sort_sets([lora])
         save_file({k: w.detach().cpu().contiguous() for k, w in weights.items()}, out / WEIGHTS, {"format": "pt"})
         lora.save_pretrained(str(out))
         return model
@@ -156,6 +157,7 @@ class MethodHooks(Abilities):
 
     def save(self, model: AdaptedModel, folder: Path, fresh: dict[str, torch.Tensor]) -> None:
         """Write the folder in PEFT's layout; `fresh` holds copies of the trainable weights before the first step."""
+        sort_sets(model.peft_config.values())
         model.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
 
@@ -192,6 +194,15 @@ class NativeAdaptation(Adaptation):
         from domainkit.adapters.tuned_model import TunedConfig, TunedModel
 
         return TunedModel(model, self.build(model), TunedConfig(self))
+
+
+def sort_sets(configs: Iterable[PeftConfig]) -> None:
+    """PEFT keeps names of layers in sets and writes them as they come, which differs from process to process: the same
+    training would write another adapter_config.json each time."""
+    for config in configs:
+        for name, value in list(vars(config).items()):
+            if isinstance(value, set):
+                setattr(config, name, sorted(value))
 
 
 def wrap(model: PreTrainedModel, config: PeftConfig) -> PeftModel:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import torch
 
+from domainkit.adapters.adaptation import sort_sets
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, Card, birth_facts, check_replaceable, write_card
 from domainkit.adapters.methods import abilities_of, peft_warnings_muted, read_adapter_config
 from domainkit.adapters.methods.low_rank.lora import PLAIN_STARTS, Lora, is_plain_lora, special_features, start_of
@@ -187,6 +188,7 @@ def _save(model: AdaptedModel, folder: Path, first: Origin) -> None:
     config = cast("LoraConfig", model.peft_config["default"])
     config.base_model_name_or_path, config.revision = first.base, first.revision
     config.init_lora_weights, config.inference_mode, config.eva_config = True, True, None
+    sort_sets([config])
     model.save_pretrained(
         str(folder), selected_adapters=["default"], safe_serialization=True, save_embedding_layers=False
     )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from domainkit.adapters.adaptation import MethodHooks
@@ -35,3 +39,23 @@ def test_a_method_without_hooks_gets_those_that_do_nothing() -> None:
     found = MethodHooks()
     assert (found.virtual_tokens(), found.task_names(), found.state(None), found.penalty(None)) == (0, (), {}, None)
     assert parse_method("p_tuning", {"tokens": 3}).virtual_tokens() == 3
+
+
+@pytest.mark.parametrize("name", ["lora", "ia3", "adalora", "boft"])
+def test_sets_of_layers_are_written_in_one_order(tiny_base: str, tmp_path: Path, name: str) -> None:
+    """A process draws the order of its sets: a set of another order stands for another process."""
+
+    class Backwards(set[str]):
+        def __iter__(self) -> Iterator[str]:
+            return iter(sorted(super().__iter__(), reverse=True))
+
+    method = parse_method(name, {})
+    model = attach(method, load_base(tiny_base, quantization="none").model)
+    config = model.peft_config["default"]
+    sets = {field: value for field, value in vars(config).items() if isinstance(value, set)}
+    assert any(len(value) > 1 for value in sets.values())
+    for field, value in sets.items():
+        setattr(config, field, Backwards(value))
+    MethodHooks.save(method, model, tmp_path, {})
+    written = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert {field: written[field] for field in sets} == {field: sorted(value) for field, value in sets.items()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, sort_sets, target_modules, wrap
 from domainkit.adapters.folder import WEIGHTS
 from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import architecture_of
@@ -116,6 +116,7 @@ class Lora(Adaptation):
             model.peft_config["default"].init_lora_weights = True  # or PEFT would read the start as one more start
             model.save_pretrained(first)
             set_peft_model_state_dict(model, load_file(str(folder / WEIGHTS)))
+            sort_sets(model.peft_config.values())
             model.eval().save_pretrained(str(out), path_initial_model_for_weight_conversion=first)
         (out / "README.md").unlink(missing_ok=True)
         return cast("AdaptedModel", model)
@@ -252,6 +253,7 @@ def _save_difference(model: AdaptedModel, folder: Path, fresh: dict[str, torch.T
     config = copy.deepcopy(cast("LoraConfig", model.peft_config["default"]))
     config.lora_alpha = config.lora_alpha * (2**0.5 if config.use_rslora else 2)  # type: ignore[assignment]
     config.r, config.init_lora_weights, config.inference_mode = 2 * config.r, True, True
+    sort_sets([config])
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, str(folder / WEIGHTS), metadata={"format": "pt"})
     config.save_pretrained(str(folder))
