@@ -19,6 +19,7 @@ from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
 from domainkit.adapters.methods import abilities_of, peft_warnings_muted, read_adapter_config
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.models.encoder_decoder import task_type
+from domainkit.models.precision import precision
 from domainkit.storage import write_text
 
 if TYPE_CHECKING:
@@ -77,16 +78,12 @@ class TunedModel(torch.nn.Module):
         """The base's forward. A positional module also takes `prompt_ends` (B): positions of each row's prompt."""
         if self.tuning.positional and (ends := kwargs.pop("prompt_ends", None)) is not None:
             self.tuning.prompt_ends = ends
-        with self._precision():
+        with precision(cast("AdaptedModel", self)):
             return self.base_model(*args, **kwargs)
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
-        with self._precision():
+        with precision(cast("AdaptedModel", self)):
             return self.base_model.generate(*args, **kwargs)
-
-    def _precision(self) -> torch.autocast:
-        """Weights trained in float32 compute with a 16-bit base's activations."""
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype == torch.bfloat16)
 
     def __getattr__(self, name: str) -> Any:
         try:

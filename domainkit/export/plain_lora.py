@@ -22,6 +22,7 @@ from domainkit.export.merge_plan import MergeError, Origin, find_origin, refuse_
 from domainkit.export.target import Exported, ExportJob, export_target
 from domainkit.models import Quantization
 from domainkit.models.load import load_base
+from domainkit.models.precision import precision
 from domainkit.storage import sha256_file, staged_folder
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def _logits(model: AdaptedModel) -> torch.Tensor:
     """Logits (1, PROBE, vocabulary) of a fixed sequence of tokens."""
     vocabulary = model.get_input_embeddings().weight.shape[0]
     ids = torch.randint(0, vocabulary, (1, PROBE), generator=torch.Generator().manual_seed(0))
-    return model(input_ids=ids.to(model.device)).logits.float().cpu()
+    with precision(model):
+        return model(input_ids=ids.to(model.device)).logits.float().cpu()
 
 
 def _check_same(original: torch.Tensor, converted: torch.Tensor, origin: Origin) -> None:

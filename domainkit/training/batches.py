@@ -11,6 +11,7 @@ import torch
 
 from domainkit.adapters.micro_batch import MicroBatch
 from domainkit.models.encoder_decoder import architecture_of
+from domainkit.models.precision import precision
 from domainkit.training.attention import SEGMENTED, lay_segments
 from domainkit.training.examples_to_ids import TokenizedExample
 
@@ -253,7 +254,8 @@ def _try(model: PreTrainedModel | AdaptedModel, micro_batches: Sequence[MicroBat
     model.eval()
     try:
         moved = [one.to(model.device) for one in micro_batches]
-        return torch.cat([model(**one.inputs).logits[0, one.columns].float() for one in moved])
+        with precision(model):
+            return torch.cat([model(**one.inputs).logits[0, one.columns].float() for one in moved])
     finally:
         model.train(was_training)
 

@@ -20,6 +20,7 @@ from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.adapters.micro_batch import MicroBatch
 from domainkit.errors import MachineError
+from domainkit.models.precision import precision
 from domainkit.training.batches import Batch, Batches, pack, pad, split
 from domainkit.training.config import TrainConfig
 from domainkit.training.distributed import (
@@ -92,7 +93,7 @@ class Loop:
             model.train()
             loss = torch.zeros((), device=model.device)
             for one, weight in self._micro_batches(batch):
-                with self._autocast():
+                with precision(model):
                     part = weight * supervised_loss(model, one) / batch.supervised
                 part.backward()
                 loss += part.detach()
@@ -153,10 +154,6 @@ class Loop:
         # Processes gather a sharded base together, so all must run as many passes: those without data have weight 0.
         missing = max(map(len, groups)) - len(local) if self.sharded else 0
         return local + [(tuple(examples[:1]), 0.0)] * missing
-
-    def _autocast(self) -> torch.autocast:
-        half = self.model.dtype == torch.bfloat16
-        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=half)
 
     def _report(self, progress: Progress, stop: StopRequest) -> bool:
         """Report the step; return whether any process must stop, so that all stop after the same step."""

@@ -19,6 +19,7 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError
 from domainkit.models.load import LoadedBase, load_base, pick_device
+from domainkit.models.precision import precision
 from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
@@ -288,6 +289,7 @@ def _answers(model: AdaptedModel, row: TokenizedExample, pad_id: int) -> torch.T
     inputs, shift = forward_arguments(model, one)
     was_training = model.training
     model.eval()
-    logits = model(**inputs).logits[one.rows, one.columns + shift].float().cpu()
+    with precision(model):
+        logits = model(**inputs).logits[one.rows, one.columns + shift].float().cpu()
     model.train(was_training)
     return logits

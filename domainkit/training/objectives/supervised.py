@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from domainkit.adapters.methods import forward_arguments
 from domainkit.adapters.micro_batch import MicroBatch
+from domainkit.models.precision import precision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,10 +44,11 @@ def supervised_loss(model: AdaptedModel, one: MicroBatch) -> torch.Tensor:
 def supervised_logits(model: PreTrainedModel | AdaptedModel, one: MicroBatch) -> torch.Tensor:
     """float32 (n, vocabulary): the logits from which the pass's supervised tokens are predicted."""
     inputs, shift = forward_arguments(model, one)
-    if one.decoder_ids is not None:  # it holds answers only
-        return model(**inputs).logits[one.rows, one.columns].float()
-    columns, places = (one.columns + shift).unique(return_inverse=True)
-    return model(**inputs, logits_to_keep=columns).logits[one.rows, places].float()
+    with precision(model):
+        if one.decoder_ids is not None:  # it holds answers only
+            return model(**inputs).logits[one.rows, one.columns].float()
+        columns, places = (one.columns + shift).unique(return_inverse=True)
+        return model(**inputs, logits_to_keep=columns).logits[one.rows, places].float()
 
 
 def _chunk_loss(head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -69,8 +71,10 @@ def _try_head(model: AdaptedModel) -> bool:
     was_training = model.training
     model.eval()
     try:
-        expected = base(input_ids=ids, use_cache=False).logits
-        projected = base.get_output_embeddings()(base.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state)
+        with precision(model):
+            expected = base(input_ids=ids, use_cache=False).logits
+            hidden = base.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+            projected = base.get_output_embeddings()(hidden)
     except (AttributeError, TypeError, RuntimeError):
         return False
     finally:

@@ -20,6 +20,7 @@ from trl.trainer.utils import RepeatSampler
 
 from domainkit.adapters.adaptation import MethodHooks
 from domainkit.errors import TrainingError, saving
+from domainkit.models.precision import precision
 from domainkit.training.objectives import Objective, Plan, TrainerInputs
 from domainkit.training.optimization.checkpoints import (
     KEPT,
@@ -134,6 +135,11 @@ class TrlOverrides(Trainer):
     def _prepare_dataset(self, dataset: Dataset, *args: object, **kwargs: object) -> Dataset:
         # TRL tokenises text, in which a spelled-out control token becomes one. Our rows are token ids already.
         return dataset
+
+    def _prepare_inputs(self, inputs: Any) -> Any:
+        # TRL samples answers here, outside of the precision that its loss is computed in.
+        with precision(self.model):
+            return super()._prepare_inputs(inputs)
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, object]]:
         # For the same reason a prompt is the number of its row, and its ids are those that domainkit made.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
+from domainkit.models.precision import precision
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -81,11 +83,11 @@ def measure_divergence(
 
 @contextmanager
 def _inference(model: AdaptedModel) -> Iterator[None]:
-    """Without dropout and without gradients."""
+    """Without dropout and without gradients, in the base's precision."""
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), precision(model):
             yield
     finally:
         model.train(was_training)

@@ -31,7 +31,7 @@ def run(base: str, out: Path, objective: str = "grpo", rows: Any = None, **optio
     own = {name: options.pop(name) for name in ("reward", "start", "resume", "on_progress") if name in options}
     if OBJECTIVES.load(objective).samples:
         own.setdefault("reward", low_bytes)
-    values = {
+    values: dict[str, Any] = {
         "base": base,
         "objective": objective,
         "quantization": "none",
@@ -42,8 +42,9 @@ def run(base: str, out: Path, objective: str = "grpo", rows: Any = None, **optio
         "max_new_tokens": 6,
         "score_unfinished": True,
         "probe": 3,
-        "method.rank": 4,
     }
+    if "method" not in options:
+        values["method.rank"] = 4
     config = parse_config({**values, **options}, PreferenceConfig)
     own.setdefault("on_progress", quiet)
     return train_preference(ROWS[objective] if rows is None else rows, config, out, **own)

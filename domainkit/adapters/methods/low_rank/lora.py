@@ -190,15 +190,18 @@ class Lora(Adaptation):
             return
         from peft import initialize_lora_eva_weights
 
+        from domainkit.models.precision import precision
+
         model.eval()
-        initialize_lora_eva_weights(
-            model,
-            _Repeated(passes),
-            forward_fn=lambda peft_model, inputs: peft_model(**inputs, use_cache=False),
-            prepare_model_inputs_fn=lambda inputs, peft_config: inputs["attention_mask"],
-            prepare_layer_inputs_fn=_rows_of_inputs,
-            show_progress_bar=False,
-        )
+        with precision(model):
+            initialize_lora_eva_weights(
+                model,
+                _Repeated(passes),
+                forward_fn=lambda peft_model, inputs: peft_model(**inputs, use_cache=False),
+                prepare_model_inputs_fn=lambda inputs, peft_config: inputs["attention_mask"],
+                prepare_layer_inputs_fn=_rows_of_inputs,
+                show_progress_bar=False,
+            )
         model.train()
 
     def parameter_groups(self, parameters: dict[str, torch.nn.Parameter], rate: float) -> list[ParameterGroup] | None:
