@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -81,10 +82,25 @@ def _pieces(text: str, size: int) -> Iterator[_Piece]:
         after_heading = _HEADING.fullmatch(text, start, end) is not None
         for a, b in _between(_SENTENCE, text, start, end):
             words = list(_WORD.finditer(text, a, b))
-            for i in range(0, len(words), size):
-                part = words[i : i + size]
+            for part in _parts(words, size):
                 yield _Piece(part[0].start(), part[-1].end(), len(part), starts_paragraph)
                 starts_paragraph = False
+
+
+def _parts(words: list[re.Match[str]], size: int) -> Iterator[list[re.Match[str]]]:
+    """At most `size` words each, cut at the last space or punctuation of the second half where there is one: between
+    words of a script without spaces."""
+    start = 0
+    while start < len(words):
+        end = start + size
+        borders = range(min(end, len(words) - 1), start + size // 2, -1) if end < len(words) else ()
+        end = next((i for i in borders if _divides(words[i - 1], words[i])), end)
+        yield words[start:end]
+        start = end
+
+
+def _divides(word: re.Match[str], after: re.Match[str]) -> bool:
+    return word.end() < after.start() or unicodedata.category(word[0][-1])[0] == "P"
 
 
 def _between(border: re.Pattern[str], text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from domainkit.errors import MachineError
+from domainkit.errors import DomainkitError
 from domainkit.storage import cache_dir, sha256_file, sha256_json, staged_folder
 
 FORMAT = "domainkit.index/1"
@@ -43,7 +43,7 @@ def saved(contents: dict[str, Any], build: Callable[[], Built], load: Callable[[
             (staged / "index.json").write_text(
                 json.dumps({"format": FORMAT, "files": files}, indent=1), encoding="utf-8"
             )
-    except (MachineError, OSError) as e:
+    except (DomainkitError, OSError) as e:
         # Also when another process saves the same index at the same moment.
         log.warning("index not saved: %s", e)
     return index

@@ -11,12 +11,13 @@ _BLOCKS = (*range(0x3400), *range(0x4DC0, 0x4E00), *range(0xA490, 0xAC00), *rang
 _BLOCKS += (*range(0x16A00, 0x17000), *range(0x18CF0, 0x20000), *range(0xE0000, 0xE0200))
 _CATEGORIES = {point: unicodedata.category(chr(point)) for point in _BLOCKS}
 
-# Scripts without space between words. The data has no property for them; their letters' names begin so.
+# Scripts without space between words, and Korean, whose spaces divide phrases and are often left out. The data has no
+# property for them; their letters' names begin so.
 _UNSPACED_SCRIPTS = (
-    *("AHOM", "BALINESE", "BOPOMOFO", "HALFWIDTH KATAKANA", "HENTAIGANA", "HIRAGANA", "JAVANESE", "KATAKANA", "KHMER"),
-    *("LAO", "MYANMAR", "NEW TAI LUE", "TAI", "THAI"),
+    *("AHOM", "BALINESE", "BOPOMOFO", "HALFWIDTH HANGUL", "HALFWIDTH KATAKANA", "HANGUL", "HENTAIGANA", "HIRAGANA"),
+    *("JAVANESE", "KATAKANA", "KHMER", "LAO", "MYANMAR", "NEW TAI LUE", "TAI", "THAI"),
 )
-_CHINESE = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_CHINESE_AND_KOREAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 _SENTENCE_ENDS = re.compile(r"(?<!INVERTED )(FULL STOP|QUESTION MARK|EXCLAMATION MARK|INTERROBANG)|DANDA$|SHAD$")
 _SCRIPT_SENTENCE_ENDS = "\u104a\u104b\u17d4\u17d5"
 """Of Myanmar and Khmer, whose names do not say it."""
@@ -61,12 +62,12 @@ _ENDS = {p: name for p, name in _ENDS.items() if _SENTENCE_ENDS.search(name)}
 SENTENCE_ENDS = _SCRIPT_SENTENCE_ENDS + _class(p for p in _ENDS if p > 0x7F)
 """Full stops, question and exclamation marks of all scripts but ASCII's own."""
 QUESTION_MARKS = _class(p for p, name in _ENDS.items() if "QUESTION" in name)
-UNSPACED = _CHINESE + _class(
+UNSPACED = _CHINESE_AND_KOREAN + _class(
     p
     for p, category in _CATEGORIES.items()
     if category[0] in "LM" and unicodedata.name(chr(p), "").startswith(_UNSPACED_SCRIPTS)
 )
-"""Letters and marks of scripts that are written without spaces between words; a letter stands for a word there."""
+"""Letters and marks of these scripts; a letter stands for a word there."""
 STACKERS = "\u1039\u17d2\u1a60\u1b44\ua9c0\U0001172b"
 """Marks of these scripts that put the next letter under the one before: both are one sign."""
 SIGN = rf"[{UNSPACED}](?:[{MARKS}]|(?<=[{STACKERS}])[{UNSPACED}])*"

@@ -14,6 +14,7 @@ from math import ceil
 import numpy as np
 
 from domainkit.statistics.intervals import Array
+from domainkit.text.characters import MARKS, UNSPACED
 from domainkit.text.words import words
 
 Match = tuple[int, int, float]
@@ -33,6 +34,8 @@ LONG_ANSWER, SAME_SUBJECT = 5, 0.5
 """A rare answer of this many words counts alone; a shorter one only in a row whose question is this similar in
 characters."""
 _BLOCK = 256
+_SIGN = re.compile(f"[{UNSPACED}]")
+_SPACE_BETWEEN_SIGNS = re.compile(rf"(?<=[{UNSPACED}{MARKS}]) (?=[{UNSPACED}])")
 # Not emoji: a copy with a smile added is a copy.
 _EXACT = re.compile(r"[\d!#%&*+./<=>^|~$-]|[\u00a2-\u00a5\u00b1\u00d7\u00f7\u20a0-\u20c0\u2200-\u22ff]")
 
@@ -43,9 +46,14 @@ def numbers(text: Sequence[str]) -> frozenset[str]:
     return frozenset(word for word in text if not word.isalpha() and _EXACT.search(word))
 
 
-def fitted_run(length: int) -> int:
-    """How many words in a row a text of `length` words must share."""
-    return min(LONGEST_RUN, max(SHORTEST_RUN, ceil(SHARE_OF_RUN * length)))
+def letters_a_word(text: Sequence[str]) -> int:
+    """1, or in a text of a script without spaces how many of its letters make a word, about."""
+    return 2 if 2 * sum(_SIGN.match(word) is not None for word in text) > len(text) else 1
+
+
+def fitted_run(length: int, letters: int = 1) -> int:
+    """How many words in a row, or letters at `letters` a word, a text of `length` must share."""
+    return min(LONGEST_RUN * letters, max(SHORTEST_RUN * letters, ceil(SHARE_OF_RUN * length)))
 
 
 def shared_runs(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]:
@@ -53,7 +61,7 @@ def shared_runs(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[M
     shared in a row as a share of the test's."""
     by_run: dict[int, list[int]] = defaultdict(list)
     for i, text in enumerate(tests):
-        by_run[fitted_run(len(text))].append(i)
+        by_run[fitted_run(len(text), letters_a_word(text))].append(i)
     matches = []
     for n, same_length in by_run.items():
         runs = {run for i in same_length for run in _runs(tests[i], n)}
@@ -77,8 +85,10 @@ def _runs(text: Sequence[str], n: int) -> set[tuple[str, ...]]:
 def contained(tests: Sequence[list[str]], passages: Sequence[list[str]]) -> list[Match]:
     """Test texts of at least `SHORTEST_RUN` words that stand whole in a passage; longer ones also match by a run of 13
     words."""
-    long_enough = [i for i, text in enumerate(tests) if len(text) >= SHORTEST_RUN]
-    runs = {run for i in long_enough for run in _runs(tests[i], min(len(tests[i]), LONGEST_RUN))}
+    letters = [letters_a_word(text) for text in tests]
+    long_enough = [i for i, text in enumerate(tests) if len(text) >= SHORTEST_RUN * letters[i]]
+    sizes = {i: min(len(tests[i]), LONGEST_RUN * letters[i]) for i in long_enough}
+    runs = {run for i in long_enough for run in _runs(tests[i], sizes[i])}
     starting: dict[tuple[str, ...], list[tuple[str, ...]]] = defaultdict(list)
     for run in runs:
         starting[run[:SHORTEST_RUN]].append(run)
@@ -90,18 +100,23 @@ def contained(tests: Sequence[list[str]], passages: Sequence[list[str]]) -> list
                     holders[run].add(j)
     matches = []
     for i in long_enough:
-        rows = sorted(set().union(*(holders.get(run, ()) for run in _runs(tests[i], min(len(tests[i]), LONGEST_RUN)))))
+        rows = sorted(set().union(*(holders.get(run, ()) for run in _runs(tests[i], sizes[i]))))
         if rows:
             phrase = f" {' '.join(tests[i])} "
             whole = next((j for j in rows if phrase in f" {' '.join(passages[j])} "), None)
-            share = 1.0 if whole is not None else LONGEST_RUN / (len(tests[i]) + 1)
+            share = 1.0 if whole is not None else sizes[i] / (len(tests[i]) + 1)
             matches.append((i, rows[0] if whole is None else whole, share))
     return matches
 
 
 def near(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]:
     """Test texts and the nearest text of the pool with the same numbers: TF-IDF cosine of characters >= NEAR."""
-    return nearest([" ".join(t) for t in tests], [" ".join(p) for p in pool], character_cosines, NEAR)
+    return nearest([_line(t) for t in tests], [_line(p) for p in pool], character_cosines, NEAR)
+
+
+def _line(text: Sequence[str]) -> str:
+    """The words with spaces, the letters of scripts without spaces without them: their order counts, too."""
+    return _SPACE_BETWEEN_SIGNS.sub("", " ".join(text))
 
 
 def nearest(tests: Sequence[str], pool: Sequence[str], cosines: Cosines, least: float) -> list[Match]:
@@ -161,9 +176,9 @@ def contained_answers(
     if not candidates:
         return []
     matches = []
-    rows_of = character_cosines([" ".join(tests[i]) for i, _ in candidates], [" ".join(p) for p in pool])
+    rows_of = character_cosines([_line(tests[i]) for i, _ in candidates], [_line(p) for p in pool])
     for (i, rows), cosine in zip(candidates, rows_of, strict=True):
         j = max(rows, key=cosine.__getitem__)
-        if len(answers[i]) >= LONG_ANSWER or cosine[j] >= SAME_SUBJECT:
+        if len(answers[i]) >= LONG_ANSWER * letters_a_word(answers[i]) or cosine[j] >= SAME_SUBJECT:
             matches.append((i, j, min(float(cosine[j]), 1.0)))
     return matches

@@ -131,6 +131,7 @@ def test_sentences_of_all_scripts_stay_whole(text: str, sentences: list[str]) ->
         "ສະບາຍດີທຸກຄົນ",
         "អតិថិជនអាចផ្លាស់ប្តូរ",
         "မြန်မာဘာသာစကား",
+        "고객은주소를바꿀수있습니다",
         "お客様は住所を変更できます",
         "客户可以更改地址",
     ],
@@ -140,4 +141,11 @@ def test_text_without_spaces_is_cut_between_letters_never_inside_one(clause: str
     passages = [p.text for p in chunk([doc(text)], size=160)]
     assert len(passages) > 1
     assert "".join(passages) == text
+    assert text.startswith(passages[0])
     assert all(count_words(p) <= 160 and unicodedata.category(p[0])[0] == "L" for p in passages)
+
+
+@pytest.mark.parametrize("clause", ["ลูกค้าเปลี่ยนที่อยู่ได้ ", "住所を変更できます、", "주소를바꿀수있습니다 "])
+def test_a_long_sentence_is_cut_between_its_clauses(clause: str) -> None:
+    passages = [p.text for p in chunk([doc(clause * 60)], size=160)]
+    assert all(p.strip() == (clause * p.count(clause.strip())).strip() for p in passages[:-1])

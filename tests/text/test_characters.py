@@ -28,12 +28,12 @@ def test_no_mark_or_symbol_is_missed() -> None:
             assert not marks.match(character), hex(point)
 
 
-@pytest.mark.parametrize("character", "漢々〇𠮷ひカｶㄅกກမមᦀᨠᬅꦄ𑜀")
+@pytest.mark.parametrize("character", "漢々〇𠮷ひカｶㄅ한ﾡกກမមᦀᨠᬅꦄ𑜀")
 def test_letters_of_scripts_without_spaces_are_inside(character: str) -> None:
     assert re.fullmatch(SIGN, character)
 
 
-@pytest.mark.parametrize("character", "aßéЖω한 ।5.。、・๏๓฿៕")
+@pytest.mark.parametrize("character", "aßéЖω ।5.。、・๏๓฿៕")
 def test_other_scripts_digits_and_punctuation_are_outside(character: str) -> None:
     assert not re.match(f"[{UNSPACED}]", character)
 

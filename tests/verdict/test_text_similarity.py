@@ -50,6 +50,18 @@ def test_texts_that_differ_in_a_sign_are_neither_near_nor_share_a_run(a: str, b:
     assert near(split(a), split(f"{a} 🙂")) != []
 
 
+def test_questions_of_scripts_without_spaces_share_a_run_of_words_not_of_letters() -> None:
+    change = "변경하려면 어떻게 해야 하나요?"
+    assert shared_runs(split(f"배송지를 {change}"), split(f"결제 수단을 {change}")) == []
+    assert shared_runs(split(f"배송지를 {change}"), split(f"그런데 배송지를 {change}"))[0][:2] == (0, 0)
+    assert contained(split("ยกเลิกคำสั่งซื้อ"), split("จะยกเลิกคำสั่งซื้อได้ไหม"))[0][:2] == (0, 0)
+
+
+def test_the_order_of_letters_counts_in_scripts_without_spaces() -> None:
+    assert near(split("猫が犬を追いかけて庭に入った"), split("犬が庭を追いかけて猫に入った")) == []
+    assert near(split("猫が犬を追いかけて庭に入った"), split("猫が、犬を追いかけて、庭に入った。")) != []
+
+
 def test_a_run_that_many_rows_share_is_a_turn_of_phrase() -> None:
     pool = split(*(f"what is the inheritance pattern of {name}" for name in ("gout", "albinism", "cystinuria")))
     assert shared_runs(split("what is the inheritance pattern of cherubism"), pool) == []
