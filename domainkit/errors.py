@@ -150,7 +150,8 @@ def _writing_error(e: Exception, path: str) -> DomainkitError | None:
         return MachineError(
             "no space left on the disk; nothing already finished was lost",
             where=path,
-            next_step="free some space or choose another --out, then run the same command again: it continues",
+            next_step="free some space or choose another --out, then run the same command again; "
+            "train and prefer continue with --resume",
         )
     if number in _REFUSED:
         reason = "the file system is read-only" if number == errno.EROFS else "permission denied"
