@@ -107,8 +107,8 @@ def batch_moves(backend: LocalBackend, runner: Any, requests: Sequence[Request],
     """The most that the first token's logits move when the prompt is read beside seven others, behind a shared
     prefix where the engine would use one."""
     from domainkit.inference.engine.batching import Chunk
-    from domainkit.inference.engine.model_runner import allocated
     from domainkit.inference.engine.prefix_cache import common_length
+    from domainkit.inference.engine.trial import allocated
 
     prompts = [backend.prompt_ids(requests[(i + k) % len(requests)]) for k in range(8)]
     arrays = [np.asarray(prompt[:-1]) for prompt in prompts]

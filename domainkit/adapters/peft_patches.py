@@ -22,6 +22,7 @@ def apply_peft_patches() -> None:
     _patch_boft_kernel()
     _patch_boft_forward()
     _patch_adalora_ranks()
+    _alias_renamed_property()
 
 
 # ---- LoHa, LoKr on packed 4-bit layers -------------------------------------------------------------------------------
@@ -160,3 +161,18 @@ def _patch_adalora_ranks() -> None:
     save_and_load._validate_lora_adapter_state_dict = without_singular_values  # type: ignore[assignment]
     AdaLoraModel.inject_adapter = inject_adapter  # type: ignore[method-assign]
     AdaLoraModel._domainkit_patched = True  # type: ignore[attr-defined]
+
+
+# ---- A property that transformers 5 has renamed ----------------------------------------------------------------------
+#
+# Bug: PEFT reads the old name. Symptom: a FutureWarning for each adapter that loads.
+# A warnings filter would change what all threads of the process see, so the old name becomes the new property.
+# It can go when PEFT reads the new name.
+
+
+def _alias_renamed_property() -> None:
+    from transformers import PreTrainedModel
+
+    renamed = getattr(PreTrainedModel, "is_activation_checkpointing", None)
+    if renamed is not None:
+        PreTrainedModel.is_gradient_checkpointing = renamed  # type: ignore[method-assign]

@@ -213,14 +213,11 @@ def load_adapted(model: PreTrainedModel, folder: str | Path, *, trainable: bool 
     """
     method = native_method(folder)
     if method is None:
-        from peft import PeftModel
+        from domainkit.adapters.peft_loading import load_peft_adapter
 
-        from domainkit.adapters.peft_patches import apply_peft_patches
-
-        apply_peft_patches()
         try:
             with peft_warnings_muted():
-                return cast("AdaptedModel", PeftModel.from_pretrained(model, str(folder), is_trainable=trainable))
+                return cast("AdaptedModel", load_peft_adapter(model, folder, trainable=trainable))
         except (RuntimeError, ValueError, KeyError, TypeError) as e:
             raise AdapterError(
                 f"does not fit its base: {str(e).strip().splitlines()[0]}",

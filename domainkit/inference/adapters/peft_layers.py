@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
 from domainkit.adapters.methods.low_rank.lora import BASE_CHANGING_STARTS
+from domainkit.adapters.peft_loading import load_peft_adapter
 from domainkit.errors import AdapterError
 from domainkit.inference.engine.acceleration.mixed_lora import LoraModule, MixedLora
 
@@ -45,24 +44,29 @@ class PeftLayers:
     # ---- adapters come and go ----
 
     def add(self, folder: str, name: str) -> None:
-        """Read the adapter of `folder` into the layers. Raises AdapterError for missing weights, and PEFT's errors."""
-        from peft import PeftModel
+        """Read the adapter of `folder` into the layers.
 
-        alias_renamed_property()
+        Raises AdapterError for tensors that are not the adapter's, ConflictError beside adapters that cannot share the
+        layers, and PEFT's errors. After an error only a snapshot puts the layers back.
+        """
         self._active, self._disabled = None, False  # PEFT enables new layers
-        if self._host is None:
-            self._host = PeftModel.from_pretrained(self._model, folder, adapter_name=name, is_trainable=False)
-        else:
-            self._host.load_adapter(folder, adapter_name=name, is_trainable=False)
-        missing = _missing_weights(self._host, folder, name)
-        if missing:
-            raise AdapterError(
-                f"its weights are incomplete: {len(missing)} are missing, {missing[0]} among them",
-                where=folder,
-                next_step="copy the folder again, or train again",
-            )
+        self._host = load_peft_adapter(self._model, folder, name, host=self._host)
+        if len(self._host.peft_config) > 1:
+            check_nesting(self._host)
         self._host.requires_grad_(False)
-        self._host.eval()
+
+    def modules(self) -> list[torch.nn.Module]:
+        """The modules that loading may change."""
+        return [self._host or self._model]
+
+    def parts(self) -> list[object]:
+        """The objects that say what is loaded."""
+        return [self, self._mixed_lora]
+
+    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """Logits of PEFT's own pass, with the adapter that is in use."""
+        assert self._host is not None
+        return self._host(**inputs, use_cache=False).logits
 
     def cache_frozen_layers(self, method: type[Abilities]) -> None:
         """Compute once what the method's layers would compute in every pass."""
@@ -83,8 +87,6 @@ class PeftLayers:
     def remove(self, name: str) -> None:
         """Remove one of several adapters; `clear` removes the last one."""
         assert self._host is not None
-        if name not in self._host.peft_config:  # it failed while it was read
-            return
         others = [n for n in self._host.peft_config if n != name]
         if name in self._host.active_adapters and others:  # PEFT would choose one itself, with a warning
             self._host.set_adapter(others[0])
@@ -100,9 +102,9 @@ class PeftLayers:
 
     # ---- forward passes ----
 
-    def use_mixed(self, rows: Mapping[str, RowIndex]) -> None:
-        """The next passes compute the base, and for the rows of each plain LoRA adapter that adapter."""
-        self._mixed_lora.start_pass(rows)
+    def use_mixed(self, rows: Mapping[str, RowIndex], shape: tuple[int, int] = (0, 0)) -> None:
+        """The next passes, of (rows, tokens), compute the base, and for the rows of each plain LoRA that adapter."""
+        self._mixed_lora.start_pass(rows, shape)
         if self._host is not None and not self._disabled:
             cast("BaseTuner", self._host.base_model).disable_adapter_layers()
             self._active, self._disabled = None, True
@@ -115,30 +117,6 @@ class PeftLayers:
             cast("BaseTuner", self._host.base_model).enable_adapter_layers()
             self._host.set_adapter(name)
             self._active, self._disabled = name, False
-
-
-def alias_renamed_property() -> None:
-    """Monkey-patch for PEFT, which reads a property that transformers 5 has renamed, and so makes it warn.
-
-    The old name becomes the new property. A warnings filter would change what all threads of the process see.
-    """
-    from transformers import PreTrainedModel
-
-    renamed = getattr(PreTrainedModel, "is_activation_checkpointing", None)
-    if renamed is not None:
-        PreTrainedModel.is_gradient_checkpointing = renamed  # type: ignore[method-assign]
-
-
-def read_config(folder: str) -> PeftConfig:
-    """The folder's adapter_config.json. Raises AdapterError when this PEFT cannot read it."""
-    from peft import PeftConfig
-
-    try:
-        return PeftConfig.from_pretrained(folder)
-    except (ValueError, TypeError, KeyError) as e:
-        raise AdapterError(
-            f"{PEFT_CONFIG} cannot be read: {e}", where=folder, next_step="update peft, or train it again"
-        ) from e
 
 
 def type_of(config: PeftConfig) -> str:
@@ -169,16 +147,31 @@ def _has_adapter(layer: Any, name: str) -> bool:
     return name in layer.lora_A or name in layer.lora_embedding_A
 
 
-def _missing_weights(host: PeftModel, folder: str, name: str) -> list[str]:
-    """Weights that the adapter should have and its file does not."""
-    from peft import get_peft_model_state_dict
-    from safetensors import safe_open
+class ConflictError(Exception):
+    """An adapter cannot be in the layers beside those that are there."""
 
-    with safe_open(Path(folder) / WEIGHTS, framework="pt") as file:
-        stored = set(file.keys())
-    # Not "auto": that asks the hub whether the base's vocabulary has grown.
-    expected = get_peft_model_state_dict(host, adapter_name=name, save_embedding_layers=False)
-    return sorted(set(expected) - stored)
+
+def check_nesting(host: PeftModel) -> None:
+    """Raises ConflictError when one adapter trains a copy of a module and another one changes layers in it.
+
+    PEFT would put the wrapper of the one around that of the other, and then both compute something else.
+    """
+    from peft.tuners.trainable_tokens.layer import TrainableTokensLayer
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
+    copied: list[str] = []  # named_modules goes from the outer modules to the inner ones
+    changed: list[str] = []
+    for path, module in host.named_modules():
+        inside = any(path.startswith(f"{outer}.") for outer in copied)
+        if isinstance(module, AuxiliaryTrainingWrapper):
+            if inside or any(path.startswith(f"{outer}.") for outer in changed):
+                raise ConflictError(path)
+            copied.append(path)
+        elif isinstance(module, BaseTunerLayer) and not isinstance(module, TrainableTokensLayer):
+            if inside:
+                raise ConflictError(path)
+            changed.append(path)
 
 
 def _restore_base_layers(model: torch.nn.Module) -> None:
@@ -186,10 +179,15 @@ def _restore_base_layers(model: torch.nn.Module) -> None:
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils.other import AuxiliaryTrainingWrapper
 
-    for path, module in list(model.named_modules()):
-        if isinstance(module, AuxiliaryTrainingWrapper):
-            model.set_submodule(path, module.original_module)
-        elif isinstance(module, BaseTunerLayer):
-            model.set_submodule(path, module.get_base_layer())
-    for name in ("peft_config", "_hf_peft_config_loaded"):  # PEFT's marks on a base with adapters
-        model.__dict__.pop(name, None)
+    for name, child in list(model.named_children()):
+        original: Any = child  # one wrapper may be around another
+        while isinstance(original, (AuxiliaryTrainingWrapper, BaseTunerLayer)):
+            if isinstance(original, AuxiliaryTrainingWrapper):
+                original = original.original_module
+            else:
+                original = original.get_base_layer()
+        if original is not child:
+            setattr(model, name, original)
+        _restore_base_layers(original)
+    for mark in ("peft_config", "_hf_peft_config_loaded"):  # PEFT's, on a base with adapters
+        model.__dict__.pop(mark, None)

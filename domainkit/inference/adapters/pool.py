@@ -10,8 +10,8 @@ Adapters of all other methods have passes of their own.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,19 +21,21 @@ import torch
 from domainkit.adapters.adapter_module import AdapterModule, RowPositions
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, split_task
 from domainkit.adapters.methods import abilities_of, read_adapter_config
-from domainkit.adapters.peft_patches import apply_peft_patches
+from domainkit.adapters.peft_config import read_peft_config
+from domainkit.adapters.peft_loading import check_finite
 from domainkit.adapters.tuned_model import load_adapter_module, native_method
-from domainkit.errors import AdapterError
+from domainkit.errors import AdapterError, DomainkitError, MachineError
 from domainkit.inference.adapters.peft_layers import (
+    ConflictError,
     PeftLayers,
     check_removable,
-    read_config,
     type_of,
 )
+from domainkit.inference.adapters.snapshot import Snapshot
 from domainkit.inference.adapters.virtual_tokens import VirtualTokens, read_virtual_tokens, task_number
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.row_index import row_index
-from domainkit.models.memory import return_freed_memory
+from domainkit.models.memory import out_of_memory, return_freed_memory
 from domainkit.storage import sha256_file
 
 if TYPE_CHECKING:
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
 
 MIXED = "mixed"
 """The batch key of the base and of all adapters that share passes with it."""
-LOAD_ERRORS = (RuntimeError, ValueError, KeyError, Warning)
-"""What PEFT raises for weights that do not fit the base."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,6 +71,11 @@ class LoadedAdapter:
         """Last tokens of a prompt whose state no other prompt can use; the state of those before can be shared."""
         return self.tuning.n_unshareable(prompt_length) if self.tuning else 0
 
+
+StockPass = Callable[..., torch.Tensor]
+"""Logits of the stock library's own pass over input_ids (and decoder_input_ids), with the adapter."""
+Trial = Callable[[LoadedAdapter, StockPass], str | None]
+"""Says how the engine computes an adapter otherwise than the stock library, if it does."""
 
 NO_ADAPTER = LoadedAdapter("", MIXED)
 """The base alone."""
@@ -103,7 +108,6 @@ class AdapterPool:
         *,
         limit: int = 16,
         max_bytes: int | None = None,
-        one_by_one: bool = False,
         takes_virtual_tokens: bool = True,
         acceleration: Acceleration = ALL_ON,
     ) -> None:
@@ -112,38 +116,64 @@ class AdapterPool:
         self._base = base
         self._limit = limit
         self._max_bytes = max_bytes
-        self._one_by_one = one_by_one  # passes have one row, whose state is in a cache of the model's own
         self._takes_virtual_tokens = takes_virtual_tokens  # a row's state can begin with theirs
         self._mixes_lora = acceleration.mixed_lora
         self._loaded: OrderedDict[str, LoadedAdapter] = OrderedDict()  # least recently used first
         self._peft = PeftLayers(model)
+        self._conflicting: set[str] = set()  # found not to load beside others
+        self.trial: Trial | None = None
+        """Tries each new adapter."""
 
     # ---- load and evict ----
 
-    def load(self, spec: str, in_use: Collection[str] = ()) -> LoadedAdapter:
+    def load(self, spec: str, in_use: Collection[str] = ()) -> LoadedAdapter | None:
         """The adapter of `folder` or `folder#task`, read when it is new or its files have changed.
 
-        Adapters named in `in_use` stay in memory. Raises AdapterError: missing, damaged, of another base, of a kind
-        that cannot be served, or without the task it needs.
+        Adapters named in `in_use` stay in memory; None if the new one cannot be loaded beside them. Raises
+        AdapterError: missing, damaged, of another base, of a kind that cannot be served, or without the task it needs.
+        After an error the base and the other adapters are as before.
         """
         adapter, name = read_adapter(spec)
         if name not in self._loaded:
             adapter.check_base(self._fingerprint, self._base)
-            self._evict(in_use, (adapter.folder / WEIGHTS).stat().st_size)
-            self._loaded[name] = self._read(adapter, name, split_task(spec)[1])
+            self._evict(in_use, _size(adapter))
+            if not self._load(adapter, name, split_task(spec)[1], in_use):
+                return None
             return_freed_memory()  # reading held a second copy of the weights
         self._loaded.move_to_end(name)
         return self._loaded[name]
 
-    def can_load_beside_others(self, spec: str) -> bool:
-        """Whether the adapter can be loaded while others are in use."""
-        if self._peft.peft_type is None or read_adapter(spec)[1] in self._loaded:
+    def _load(self, adapter: Adapter, name: str, task: str | None, in_use: Collection[str]) -> bool:
+        """Read a new adapter: beside the others, or without them if they stand in its way and are not in use."""
+        self.enter([PassRow()])  # no other adapter may change the base meanwhile
+        layers = Snapshot(self._peft.modules(), [self, *self._peft.parts()])
+        try:
+            try:
+                if name not in self._conflicting and self._may_be_beside_others(adapter):
+                    self._read(adapter, name, task)
+                    return True
+            except ConflictError:
+                layers.restore()
+                self._conflicting.add(name)
+            if any(self._loaded[other].in_peft_layers for other in in_use if other in self._loaded):
+                return False
+            self._clear_peft_layers()
+            self._read(adapter, name, task)
             return True
-        folder = split_task(spec)[0]
-        method = native_method(folder)
+        except BaseException as e:
+            layers.restore()
+            if isinstance(e, DomainkitError) or not isinstance(e, Exception):
+                raise
+            raise self._misfit(e, adapter) from e
+
+    def _may_be_beside_others(self, adapter: Adapter) -> bool:
+        """PEFT's layers hold adapters of one type, and no tuning that replaces weights of the base."""
+        if self._peft.peft_type is None:
+            return True
+        method = native_method(adapter.folder)
         if method is not None:
-            return method.mixes_in_batch(read_adapter_config(folder))
-        config = read_config(folder)
+            return method.mixes_in_batch(read_adapter_config(adapter.folder))
+        config = read_peft_config(adapter.folder)
         return config.is_prompt_learning or type_of(config) == self._peft.peft_type
 
     def _evict(self, in_use: Collection[str], new_bytes: int) -> None:
@@ -164,8 +194,8 @@ class AdapterPool:
         elif adapter.in_peft_layers:
             self._peft.clear()
 
-    def _others_in_peft_layers(self) -> bool:
-        return any(a.in_peft_layers for a in self._loaded.values())
+    def _others_in_peft_layers(self, name: str = "") -> bool:
+        return any(a.in_peft_layers for a in self._loaded.values() if a.name != name)
 
     def _clear_peft_layers(self) -> None:
         self._peft.clear()
@@ -174,78 +204,107 @@ class AdapterPool:
 
     # ---- read one adapter, by the kind of its method ----
 
-    def _read(self, adapter: Adapter, name: str, task: str | None) -> LoadedAdapter:
+    def _read(self, adapter: Adapter, name: str, task: str | None) -> None:
         folder = str(adapter.folder)
         method = native_method(folder)
-        config = None if method is not None else read_config(folder)
+        config = None if method is not None else read_peft_config(folder)
         values = read_adapter_config(folder)
         abilities = abilities_of(values["peft_type"])
         if task is not None and not abilities.n_tasks(values):
             raise AdapterError(
                 f"has no tasks, but the task '{task}' is requested", where=folder, next_step=f"use {folder}"
             )
-        # No other adapter may change the base while this one is read.
-        self.enter([PassRow()])
+        mixes = abilities.mixes_in_batch(values)
         if config is None:
-            return self._read_tuning(adapter, name, method, mixes=abilities.mixes_in_batch(values))
-        if config.is_prompt_learning:
+            loaded, stock = self._read_tuning(adapter, name, method, mixes=mixes)
+        elif config.is_prompt_learning:
             n_tasks = abilities.n_tasks(values)
             number = task_number(adapter, task, n_tasks) if n_tasks else None
-            return self._read_virtual_tokens(adapter, name, config, number)
-        return self._read_peft_layers(adapter, name, config, mixes=abilities.mixes_in_batch(values))
+            loaded, stock = self._read_virtual_tokens(adapter, name, config, number)
+        else:
+            loaded, stock = self._read_peft_layers(adapter, name, config, mixes=mixes)
+        self._loaded[name] = loaded
+        self._try(loaded, stock, folder)
 
-    def _read_tuning(self, adapter: Adapter, name: str, method: Any, *, mixes: bool) -> LoadedAdapter:
+    def _try(self, loaded: LoadedAdapter, stock: StockPass, folder: str) -> None:
+        """Raises AdapterError for an adapter that the engine computes otherwise than the stock library."""
+        if self.trial is None:
+            return
+        problem = _problem(self.trial, loaded, stock)
+        if problem and loaded.in_peft_layers and loaded.batch_key == MIXED:
+            # A layer that gets its rows in a form of its own can still be computed by PEFT, in passes of one adapter.
+            loaded = self._loaded[loaded.name] = replace(loaded, batch_key=loaded.name)
+            problem = _problem(self.trial, loaded, stock)
+        if problem and loaded.in_peft_layers and self._others_in_peft_layers(loaded.name):
+            raise ConflictError(problem)
+        if problem:
+            raise AdapterError(
+                f"cannot be computed as it was trained: {problem}",
+                where=folder,
+                next_step="serve it with PEFT itself, or train with a method that domainkit methods lists",
+            )
+
+    def _read_tuning(self, adapter: Adapter, name: str, method: Any, *, mixes: bool) -> tuple[LoadedAdapter, StockPass]:
         """An adapter of a method that PEFT lacks."""
-        if not mixes and self._peft.peft_type:  # it replaces weights that PEFT's layers would wrap
-            self._clear_peft_layers()
         tuning = load_adapter_module(self._model, adapter.folder, method)
+        check_finite(tuning.weights(), adapter.folder)
         tuning.requires_grad_(False)
         tuning.prepare_for_inference()
-        batch_key = MIXED if mixes else name
-        return LoadedAdapter(name, batch_key, _size(adapter), tuning=tuning)
+        loaded = LoadedAdapter(name, MIXED if mixes else name, _size(adapter), tuning=tuning)
 
-    def _read_virtual_tokens(self, adapter: Adapter, name: str, config: PeftConfig, task: int | None) -> LoadedAdapter:
-        folder = str(adapter.folder)
+        def one_row(**inputs: torch.Tensor) -> torch.Tensor:
+            n = inputs["input_ids"].shape[1]
+            n_encoded = n if "decoder_input_ids" in inputs else 0
+            self.enter([PassRow(loaded, 0, n, n + bool(n_encoded), n_encoded)])
+            return self._model(**inputs, use_cache=False).logits
+
+        return loaded, one_row
+
+    def _read_virtual_tokens(
+        self, adapter: Adapter, name: str, config: PeftConfig, task: int | None
+    ) -> tuple[LoadedAdapter, StockPass]:
         if not self._takes_virtual_tokens:
             raise AdapterError(
                 f"{type_of(config)} needs a base whose state is keys and values only, and this one's is more",
-                where=folder,
+                where=str(adapter.folder),
                 next_step="train with a method that changes layers (domainkit methods lists them)",
             )
-        try:
-            virtual_tokens = read_virtual_tokens(self._model, folder, task)
-        except LOAD_ERRORS as e:
-            raise self._misfit(e, folder) from e
-        return LoadedAdapter(name, MIXED, _size(adapter), virtual_tokens=virtual_tokens)
+        virtual_tokens, stock = read_virtual_tokens(self._model, str(adapter.folder), task)
+        return LoadedAdapter(name, MIXED, _size(adapter), virtual_tokens=virtual_tokens), stock
 
-    def _read_peft_layers(self, adapter: Adapter, name: str, config: PeftConfig, *, mixes: bool) -> LoadedAdapter:
+    def _read_peft_layers(
+        self, adapter: Adapter, name: str, config: PeftConfig, *, mixes: bool
+    ) -> tuple[LoadedAdapter, StockPass]:
         folder = str(adapter.folder)
         check_removable(config, folder)
-        apply_peft_patches()
-        if self._peft.peft_type != type_of(config):
-            self._clear_peft_layers()
         try:
             self._peft.add(folder, name)
-        except AdapterError:
-            self._undo_failed_read(name)
+        except DomainkitError:
             raise
-        except LOAD_ERRORS as e:
-            self._undo_failed_read(name)
-            raise self._misfit(e, folder) from e
+        except Exception as e:
+            if self._others_in_peft_layers() and not out_of_memory(e):  # they may be the reason
+                raise ConflictError(_first_line(e)) from e
+            raise
         self._peft.cache_frozen_layers(abilities_of(type_of(config)))
         mixes = mixes and self._mixes_lora and self._peft.mix(name)
-        return LoadedAdapter(name, MIXED if mixes else name, _size(adapter), in_peft_layers=True)
 
-    def _undo_failed_read(self, name: str) -> None:
-        if self._others_in_peft_layers():
-            self._peft.remove(name)
-        else:
-            self._peft.clear()
+        def stock(**inputs: torch.Tensor) -> torch.Tensor:
+            self._peft.use_one(name)
+            return self._peft.forward(**inputs)
 
-    def _misfit(self, error: Exception, folder: str) -> AdapterError:
-        reason = str(error).strip().splitlines()[0]
+        return LoadedAdapter(name, MIXED if mixes else name, _size(adapter), in_peft_layers=True), stock
+
+    def _misfit(self, error: Exception, adapter: Adapter) -> DomainkitError:
+        if out_of_memory(error):
+            return MachineError(
+                "not enough memory for one more adapter",
+                where=str(adapter.folder),
+                next_step="ask for fewer adapters at once, or use quantization='nf4'",
+            )
         return AdapterError(
-            f"does not fit {self._base}: {reason}", where=folder, next_step="use the base it was trained on"
+            f"does not fit {self._base}: {_first_line(error)}",
+            where=str(adapter.folder),
+            next_step="use the base it was trained on",
         )
 
     # ---- forward passes ----
@@ -263,7 +322,7 @@ class AdapterPool:
         else:
             device = self._model.device
             lora = {name: row_index(i, device) for name, i in members.items() if self._loaded[name].in_peft_layers}
-            self._peft.use_mixed(lora)
+            self._peft.use_mixed(lora, (len(rows), max(row.n_tokens for row in rows)))
 
     def _switch_tunings(self, rows: Sequence[PassRow], members: dict[str, list[int]]) -> None:
         tunings = {name: a.tuning for name, a in self._loaded.items() if a.tuning is not None}
@@ -286,7 +345,21 @@ class AdapterPool:
             embeddings = row.adapter.virtual_tokens
             n_virtual = len(embeddings) if isinstance(embeddings, torch.Tensor) else 0
             return RowPositions(0, row.n_encoded + n_virtual, row.n_encoded)
-        return RowPositions(None if self._one_by_one else row.start, row.n_tokens, row.prompt_length)
+        return RowPositions(row.start, row.n_tokens, row.prompt_length)
+
+
+def _problem(trial: Trial, loaded: LoadedAdapter, stock: StockPass) -> str | None:
+    try:
+        return trial(loaded, stock)
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as e:
+        if out_of_memory(e):
+            raise
+        return _first_line(e)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines and not isinstance(error, KeyError) else " ".join([type(error).__name__, *lines[:1]])
 
 
 def read_adapter(spec: str) -> tuple[Adapter, str]:

@@ -14,6 +14,9 @@ from domainkit.models.memory import KVState
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from domainkit.inference.adapters.pool import PassRow
+    from domainkit.inference.engine.batching import Chunk
+
 GROWTH = 128
 """Fewest columns that are added when sequences become longer than the cache."""
 
@@ -188,6 +191,9 @@ class SlotAllocator(Generic[CacheT]):
         assert not isinstance(virtual_tokens, torch.Tensor), "embeddings are for an encoder"
         slot.n_virtual = virtual_tokens[0][0].shape[1]
         self.restore(slot, [], virtual_tokens)
+
+    def pass_row(self, chunk: Chunk) -> PassRow:
+        return chunk.pass_row()
 
     # ---- states in and out ----
 

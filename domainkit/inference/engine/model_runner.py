@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from domainkit.errors import BaseModelError
-from domainkit.inference.adapters.pool import AdapterPool
+from domainkit.inference.adapters.pool import NO_ADAPTER, AdapterPool, PassRow
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.shared_prefix_attention import SharedPrefix
 from domainkit.inference.engine.batched_runner import BatchedRunner
@@ -17,6 +16,15 @@ from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.encoder_decoder_runner import EncoderDecoderRunner
 from domainkit.inference.engine.kv_cache import CacheSlot
 from domainkit.inference.engine.sequential_runner import SequentialRunner
+from domainkit.inference.engine.trial import (
+    TOLERANCE,
+    TrialRow,
+    allocated,
+    difference,
+    engine_logits,
+    plain_logits,
+    trial_rows,
+)
 from domainkit.models.encoder_decoder import architecture_of
 from domainkit.models.memory import KVState
 
@@ -57,6 +65,10 @@ class Runner(Protocol):
         """Chunks can share a forward pass if their keys are equal."""
         ...
 
+    def pass_row(self, chunk: Chunk) -> PassRow:
+        """Which tokens the pass over the chunk reads."""
+        ...
+
     def forward(self, chunks: list[Chunk]) -> torch.Tensor:
         """One pass. Returns float [chunks, positions, vocabulary]; row i ends with what chunk i wants."""
         ...
@@ -80,7 +92,7 @@ class Executor:
         """
         self.n_passes += 1
         # Adapters change the model itself, and two passes may differ in adapters, so they are set for each pass.
-        self._adapters.enter([chunk.pass_row() for chunk in chunks])
+        self._adapters.enter([runner.pass_row(chunk) for chunk in chunks])
         return runner.forward(chunks)
 
 
@@ -101,9 +113,7 @@ def make_runner(
         runner = BatchedRunner(model, acceleration)
     except ValueError as e:  # the configuration names layers whose state is no keys and values
         return SequentialRunner(model), f"answers are computed one by one: the base has {e}"
-    # Each row: its prompt's length, its tokens, and how many of them the first pass reads. The rows have different
-    # lengths, which shows errors in masks and positions; a second pass shows errors in the cache.
-    rows = [(6, probe[:6], 3), (8, probe[:8], 7)]
+    rows = trial_rows(None, probe)
     why = _batching_error(runner, rows)
     if why is not None:
         runner.close()
@@ -118,10 +128,9 @@ def make_runner(
 
 def _encoder_decoder_runner(model: PreTrainedModel, probe: list[int]) -> EncoderDecoderRunner:
     runner = EncoderDecoderRunner(model)
-    # The first pass encodes the prompt and reads two of the decoder's tokens, the opening token and one more.
-    rows = [(n + 1, [*probe[:n], *probe[:2], probe[3]], n + 2) for n in (3, 7)]
     # int8 rounds activations in a way that depends on the batch.
-    why = _batching_error(runner, rows, tolerance=0.1 if getattr(model, "is_loaded_in_8bit", False) else 0.02)
+    tolerance = 0.1 if getattr(model, "is_loaded_in_8bit", False) else TOLERANCE
+    why = _batching_error(runner, trial_rows(model.config.decoder_start_token_id, probe), tolerance=tolerance)
     if why is not None:
         raise BaseModelError(
             f"this kind of encoder-decoder ({type(model).__name__}) cannot be served: {why}",
@@ -133,38 +142,26 @@ def _encoder_decoder_runner(model: PreTrainedModel, probe: list[int]) -> Encoder
 @torch.inference_mode()
 def _batching_error(
     runner: BatchedRunner | EncoderDecoderRunner,
-    rows: list[tuple[int, list[int], int]],
+    rows: list[TrialRow],
     *,
     n_shared: int = 0,
-    tolerance: float = 0.02,  # loose enough for bfloat16; a wrong mask or position moves logits far more
+    tolerance: float = TOLERANCE,
 ) -> str | None:
     """How the logits of these rows, read together in two passes, differ from the plain model's, if they do.
 
     The first `n_shared` tokens are a shared prefix of all rows.
     """
     try:
-        with allocated(runner, [prompt_length for prompt_length, _, _ in rows]) as slots:
+        with allocated(runner, [row.prompt_length for row in rows]) as slots:
             if n_shared:
-                _share_prefix(runner, slots, rows[0][1][:n_shared])
-            pairs = list(zip(slots, rows, strict=True))
-            runner.forward([Chunk(s, tokens[s.length : n], s.length) for s, (_, tokens, n) in pairs])
-            logits = runner.forward([Chunk(s, tokens[n:], n) for s, (_, tokens, n) in pairs])[:, -1]
-            expected = [_plain_logits(runner.model, tokens, slot.n_encoded) for slot, (_, tokens, _) in pairs]
-        for row, plain in zip(logits.float(), expected, strict=True):
-            if not torch.allclose(row, plain, rtol=tolerance, atol=tolerance * float(plain.abs().max())):
-                return "its logits differ when rows share a batch"
+                _share_prefix(runner, slots, rows[0].tokens[:n_shared])
+            logits = engine_logits(runner.forward, slots, rows, [NO_ADAPTER] * len(rows))
+            expected = [plain_logits(runner.model, row, s.n_encoded) for s, row in zip(slots, rows, strict=True)]
+        if max(map(difference, logits, expected)) > tolerance:
+            return "its logits differ when rows share a batch"
     except TRIAL_ERRORS as e:
         return f"{type(e).__name__}: {e}".splitlines()[0]
     return None
-
-
-def _plain_logits(model: PreTrainedModel, tokens: list[int], n_encoded: int) -> torch.Tensor:
-    """float [vocabulary] after the last token, by the model's own pass over one sequence without a cache."""
-    ids = torch.tensor([tokens], device=model.device)
-    inputs = (
-        {"input_ids": ids[:, :n_encoded], "decoder_input_ids": ids[:, n_encoded:]} if n_encoded else {"input_ids": ids}
-    )
-    return model(**inputs, use_cache=False).logits[0, -1].float()
 
 
 def _share_prefix(runner: BatchedRunner | EncoderDecoderRunner, slots: list[CacheSlot], tokens: list[int]) -> None:
@@ -173,14 +170,3 @@ def _share_prefix(runner: BatchedRunner | EncoderDecoderRunner, slots: list[Cach
         prefix = SharedPrefix(runner.copy_state(slot, len(tokens)), len(tokens), len(tokens))
     for slot in slots:
         slot.shared_prefix, slot.tokens = prefix, list(tokens)
-
-
-@contextmanager
-def allocated(runner: Runner, prompt_lengths: list[int]) -> Iterator[list[CacheSlot]]:
-    """Slots that are freed at the end."""
-    slots = [runner.allocate(n) for n in prompt_lengths]
-    try:
-        yield slots
-    finally:
-        for slot in reversed(slots):
-            runner.free(slot)

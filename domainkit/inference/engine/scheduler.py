@@ -29,6 +29,7 @@ from domainkit.inference.engine.prefix_sharing import PrefixSharing
 from domainkit.inference.engine.request_queue import RequestQueue, stopped_error
 from domainkit.inference.engine.sequences.sampling import near_ties
 from domainkit.inference.engine.sequences.sequence import Sequence, timeout_error
+from domainkit.inference.engine.trial import AdapterTrial, trial_rows
 from domainkit.models.load import LoadedBase
 from domainkit.models.memory import OUT_OF_MEMORY, free_memory, out_of_memory, return_freed_memory, state_bytes
 
@@ -68,13 +69,15 @@ class Scheduler:
             fingerprint,
             base.source.name,
             max_bytes=self._memory // 2,
-            one_by_one=self.runner.one_by_one,
             takes_virtual_tokens=self.runner.takes_virtual_tokens,
             acceleration=acceleration,
         )
         self.executor = Executor(self.pool)
         self.prefixes = PrefixCache(self._memory // 8)
         isolated = self.runner.isolated()
+        rows = trial_rows(base.chat_template.architecture.opening_token_id, probe)
+        with torch.inference_mode():
+            self.pool.trial = AdapterTrial(isolated, self.executor, rows, self.context).compare
         # In half precision, rounding is so large that most tokens would be near ties. One by one, there are no batches.
         exact = base.model.dtype == torch.float32 and not self.runner.one_by_one
         self.batch_invariance = (
@@ -221,8 +224,6 @@ class Scheduler:
         """The sequence's adapter; None if it cannot be loaded beside those in use."""
         if sequence.adapter_folder is None:
             return NO_ADAPTER
-        if self._running and not self.pool.can_load_beside_others(sequence.adapter_folder):
-            return None
         in_use = {s.adapter.name for s in self._running if s.adapter.name}
         return self.pool.load(sequence.adapter_folder, in_use)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from transformers import Cache, DynamicCache
 
+from domainkit.inference.adapters.pool import PassRow
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import CacheSlot
 from domainkit.models.memory import KVState
@@ -52,6 +54,14 @@ class SequentialRunner:
         self._caches.clear()
         self._virtual_tokens.clear()
 
+    def pass_row(self, chunk: Chunk) -> PassRow:
+        row = chunk.pass_row()
+        return row if self._continues(chunk) else replace(row, start=0, n_tokens=chunk.start + len(chunk.tokens))
+
+    def _continues(self, chunk: Chunk) -> bool:
+        """Not every model's state can go back to an earlier token. Such a sequence is read again from its start."""
+        return chunk.slot in self._caches and chunk.start == chunk.slot.length
+
     def forward(self, chunks: list[Chunk]) -> torch.Tensor:
         """Read the chunks. Returns float [chunks, positions, vocabulary]; row i ends with what chunk i wants."""
         rows = [self._read(chunk) for chunk in chunks]
@@ -60,9 +70,9 @@ class SequentialRunner:
 
     def _read(self, chunk: Chunk) -> torch.Tensor:
         slot, tokens = chunk.slot, chunk.tokens
-        cache = self._caches.get(slot)
-        if cache is None or chunk.start != slot.length:
-            # Not every model's state can go back to an earlier token, so such a sequence is read again from its start.
+        if self._continues(chunk):
+            cache = self._caches[slot]
+        else:
             cache, tokens = self._new_cache(slot), [*slot.tokens[: chunk.start], *chunk.tokens]
         out = self.model(
             input_ids=torch.tensor([tokens], device=self.model.device),

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
+from domainkit.adapters.peft_config import read_peft_config
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import AdapterError
-from domainkit.inference.adapters.peft_layers import PeftLayers, check_removable, read_config
+from domainkit.inference.adapters.peft_layers import PeftLayers, check_removable
 from domainkit.models.load import load_base
 
 SAME_TYPE = ["red", "dora", "head"]
@@ -121,6 +122,6 @@ def test_adapters_that_change_the_base_are_refused(tmp_path: Path) -> None:
     for options, reason in (({"bias": "all"}, "bias=all"), ({"init_lora_weights": "pissa"}, "init_lora_weights=pissa")):
         LoraConfig(r=4, target_modules=["q_proj"], **options).save_pretrained(tmp_path)
         with pytest.raises(AdapterError, match=f"{reason} changes the base's own weights"):
-            check_removable(read_config(str(tmp_path)), str(tmp_path))
+            check_removable(read_peft_config(str(tmp_path)), str(tmp_path))
     LoraConfig(r=4, target_modules=["q_proj"]).save_pretrained(tmp_path)
-    check_removable(read_config(str(tmp_path)), str(tmp_path))
+    check_removable(read_peft_config(str(tmp_path)), str(tmp_path))

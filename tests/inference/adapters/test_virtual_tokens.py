@@ -41,7 +41,7 @@ def test_a_prompt_after_them_has_the_logits_of_pefts_wrapper(
     from domainkit.adapters.methods import peft_warnings_muted
 
     model = load_base(tiny_base, quantization="none", purpose="infer").model
-    virtual_tokens = read_virtual_tokens(model, folders[name], task)
+    virtual_tokens, _ = read_virtual_tokens(model, folders[name], task)
     assert isinstance(virtual_tokens, list)
     assert len(virtual_tokens) == model.config.num_hidden_layers
     cache = DynamicCache()

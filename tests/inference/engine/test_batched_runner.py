@@ -8,7 +8,7 @@ from transformers import LlamaConfig
 
 from domainkit.inference.engine.batched_runner import BatchedRunner, attention_windows
 from domainkit.inference.engine.batching import Chunk
-from domainkit.inference.engine.model_runner import allocated
+from domainkit.inference.engine.trial import allocated
 from tests.inference.engine.tiny_models import batched_runner, build, check
 
 

@@ -8,7 +8,7 @@ import torch
 from domainkit.inference.engine import kv_cache
 from domainkit.inference.engine.acceleration import grouped_attention
 from domainkit.inference.engine.batching import Chunk
-from domainkit.inference.engine.model_runner import allocated
+from domainkit.inference.engine.trial import allocated
 from tests.inference.engine.tiny_models import batched_runner, build, check, read, some_tokens, state_of
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from domainkit.inference.engine.batching import Chunk
-from domainkit.inference.engine.model_runner import allocated
 from domainkit.inference.engine.sequential_runner import SequentialRunner
+from domainkit.inference.engine.trial import allocated
 from tests.inference.engine.tiny_models import build, check
 
 

@@ -11,8 +11,9 @@ import torch
 from domainkit.inference.engine.batched_runner import BatchedRunner
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import CacheSlot
-from domainkit.inference.engine.model_runner import Runner, allocated, make_runner
+from domainkit.inference.engine.model_runner import Runner, make_runner
 from domainkit.inference.engine.prefix_cache import common_length
+from domainkit.inference.engine.trial import allocated
 from domainkit.models.memory import KVState
 
 SIZES: dict[str, Any] = {

@@ -51,11 +51,13 @@ class MixedLora:
         self._hooks: dict[LoraModule, RemovableHandle] = {}
         self._stacks: dict[LoraModule, LoraStack] = {}
         self._rows: Mapping[str, RowIndex] = {}
+        self._shape = (0, 0)
         self._scales: dict[tuple[Layout, torch.dtype], torch.Tensor] = {}
 
-    def start_pass(self, rows: Mapping[str, RowIndex]) -> None:
-        """Set the rows of each adapter in the next pass. Rows of no adapter are the base's."""
+    def start_pass(self, rows: Mapping[str, RowIndex], shape: tuple[int, int] = (0, 0)) -> None:
+        """Set the rows of each adapter in the next pass, of (rows, tokens). Rows of no adapter are the base's."""
         self._rows = rows
+        self._shape = shape
         self._scales.clear()
 
     def add_layers(self, layers: Iterable[LoraModule]) -> None:
@@ -90,6 +92,11 @@ class MixedLora:
         if not names:
             return
         x = args[0]  # (rows, tokens, in)
+        n_rows, n_tokens = self._shape
+        if x.dim() == 2 and (n_rows == 1 or len(x) == n_rows * n_tokens):  # OPT and some experts flatten their rows
+            x, y = (t.view(n_rows, -1, t.shape[-1]) for t in (x, y))
+        if x.dim() < 3 or len(x) != n_rows:
+            raise RuntimeError("a layer does not read row by row, so adapters cannot share its passes")
         stack = self._stacks.get(layer)
         if stack is not None and stack.pays(names, x):
             stack.add(y, x, self._scales_of(stack, x))
@@ -160,12 +167,11 @@ def add_change(
 
 
 def _can_be_stacked(layer: LoraModule) -> bool:
-    """One dtype and device, and finite numbers: a row multiplies other adapters' ranks by 0; 0 · infinity is NaN."""
+    """One dtype and device. A row multiplies other adapters' ranks by 0, and 0 · infinity is NaN: weights are finite
+    (they are checked when they are loaded), but in float16 their products can overflow."""
     weights = [m[n].weight for m in (layer.lora_A, layer.lora_B) for n in layer.lora_A]
     first = weights[0]
-    alike = all(w.dtype == first.dtype and w.device == first.device for w in weights)
-    # In float16 a finite weight can still overflow in the product.
-    return alike and first.dtype != torch.float16 and all(bool(w.isfinite().all()) for w in weights)
+    return first.dtype != torch.float16 and all(w.dtype == first.dtype and w.device == first.device for w in weights)
 
 
 def _frozen(weight: torch.Tensor) -> torch.nn.Parameter:
