@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from domainkit.cli.options import EPILOG_COMPARE, field_help
-from domainkit.cli.settings import read_settings, require, take_own_options
+from domainkit.cli.settings import as_path, read_settings, require, take_own_options
 from domainkit.comparison.config import CompareConfig
 from domainkit.corpus.readers import formats
 from domainkit.errors import ConfigError
@@ -77,9 +77,9 @@ def compare(
     from domainkit.comparison.compare import compare as run
     from domainkit.report.terminal import print_table
 
-    run_folder = Path(command_options.pop("out"))
-    lists = {name: split_names(command_options.pop(name, None)) for name in ("curve", "replicas", "variants")}
-    paths: dict[str, Any] = {name: Path(value) for name, value in command_options.items() if value}
+    lists = {name: split_names(name, command_options.pop(name, None)) for name in ("curve", "replicas", "variants")}
+    paths: dict[str, Any] = {name: as_path(name, value) for name, value in command_options.items()}
+    run_folder = paths.pop("out")
     with comparing() as on_progress:
         results = run(
             **paths,
@@ -95,9 +95,19 @@ def compare(
     typer.echo(f"\nOpen {run_folder / 'report.html'} in a browser. Figures: {run_folder / 'results.json'}")
 
 
-def split_names(value: str | list[str] | None) -> list[str] | None:
-    """Comma-separated names as a list; a run file's list unchanged."""
-    return [n.strip() for n in value.split(",") if n.strip()] if isinstance(value, str) else value
+def split_names(option: str, value: object) -> list[str] | None:
+    """Comma-separated names as a list; a run file's list unchanged. Raises ConfigError for anything else, and for an
+    empty list."""
+    if value is None:
+        return None
+    names = [n.strip() for n in value.split(",") if n.strip()] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise ConfigError(
+            f"{value!r} is not a list of names",
+            where=option,
+            next_step="write names with commas between, or leave it out",
+        )
+    return names
 
 
 def fit_config(values: JsonObject, fit: bool) -> TrainConfig | None:
@@ -108,6 +118,8 @@ def fit_config(values: JsonObject, fit: bool) -> TrainConfig | None:
     from domainkit.training.config import parse_config
 
     table = values.pop("fit", {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{table!r} is not a table", where="fit", next_step="write fit.epochs=2, or a table [fit]")
     dotted = {k: values.pop(k) for k in list(values) if k.startswith("fit.")}
     options = {**table, **{k.removeprefix("fit."): v for k, v in dotted.items()}}
     if not fit:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from domainkit.cli.options import EPILOG_PREFER, field_help
-from domainkit.cli.settings import read_settings, require, take_own_options
+from domainkit.cli.settings import as_path, read_settings, require, take_own_options
 from domainkit.training.config import PreferenceConfig, parse_config
 
 if TYPE_CHECKING:
@@ -65,9 +65,9 @@ def prefer(
     from domainkit.training.optimization.checkpoints import locked_run
     from domainkit.training.preference.train_preference import train_preference
 
-    out, reward, start = Path(options["out"]), options.get("reward"), options.get("adapter")
+    out, reward, start = as_path("out", options["out"]), options.get("reward"), options.get("adapter")
     with locked_run(out):  # a second run on one folder is refused before it reads anything
-        rows = _read(config.objective, Path(options["data"]))
+        rows = _read(config.objective, as_path("data", options["data"]))
         trained = train_preference(rows, config, out, reward=reward, start=start, resume=resume)
     _print_change(trained)
 

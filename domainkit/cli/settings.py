@@ -63,6 +63,13 @@ def take_own_options(values: JsonObject, names: Collection[str], fields: Collect
     return {k: values.pop(k) for k in list(values) if k in names}
 
 
+def as_path(option: str, value: object) -> Path:
+    """A path of a flag or of a run file. Raises ConfigError for a value that is not text."""
+    if not isinstance(value, str | Path) or not value:
+        raise ConfigError(f"{value!r} is not a path", where=option, next_step="write a path as text, in quotes")
+    return Path(value)
+
+
 def require(options: Mapping[str, object], *names: str) -> None:
     """Raise ConfigError that names every option of `names` that is missing."""
     missing = [n for n in names if not options.get(n)]

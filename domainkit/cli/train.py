@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from domainkit.cli.options import EPILOG_TRAIN, field_help
-from domainkit.cli.settings import read_settings, require, take_own_options
+from domainkit.cli.settings import as_path, read_settings, require, take_own_options
 from domainkit.corpus.readers import formats
 from domainkit.training.config import TrainConfig, parse_config
 
@@ -49,12 +49,13 @@ def train(
     require(command_options, "out")
     if not command_options.get("data") and not command_options.get("documents"):
         require(command_options, "data")
+    paths = {name: as_path(name, value) for name, value in command_options.items()}
     config = parse_config(values)
     if sweep is not None:
         from domainkit.cli.sweep import run_sweep
 
         require(command_options, "data")
-        run_sweep(sweep, values, Path(command_options["data"]), Path(command_options["out"]))
+        run_sweep(sweep, values, paths["data"], paths["out"])
         return
 
     from domainkit.corpus.read_files import read_documents, read_examples
@@ -63,10 +64,10 @@ def train(
     from domainkit.training.train import train as run
 
     # A second run on one folder is refused before it reads anything.
-    with locked_run(Path(command_options["out"])):
-        examples = read_examples(Path(command_options["data"])) if command_options.get("data") else []
-        texts = list(read_documents(Path(command_options["documents"]))) if command_options.get("documents") else None
-        adapter = run(examples, config, Path(command_options["out"]), resume=resume, documents=texts)
+    with locked_run(paths["out"]):
+        examples = read_examples(paths["data"]) if "data" in paths else []
+        texts = list(read_documents(paths["documents"])) if "documents" in paths else None
+        adapter = run(examples, config, paths["out"], resume=resume, documents=texts)
     if not is_main_process():
         return
     card = adapter.card

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def compare(
             replicas=replicas,
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )
+        inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl"))
         # 2. train what is missing
         inputs = train_missing(inputs, needs, fit, out / "adapters")
         # 3. choose variants

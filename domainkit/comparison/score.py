@@ -7,6 +7,7 @@ from statistics import fmean, median
 from typing import Any
 
 from domainkit.corpus.chunk import document_id
+from domainkit.errors import ConfigError
 from domainkit.evaluation.answers_on_disk import Row
 from domainkit.evaluation.metrics import BatchMetric, CorpusMetric, MetricSet
 from domainkit.evaluation.task import Sample, Task, clusters_of
@@ -32,9 +33,27 @@ def score_rows(metrics: MetricSet, samples: Sequence[Sample], rows: Rows) -> Sco
             values = metric.many(questions, texts)
         else:
             values = [metric(s, text).value for s, text in zip(questions, texts, strict=True)]
+        _check_scores(name, questions, values)
         by_item = dict(zip(answered, values, strict=True))
         scores[name] = [by_item.get(i) for i in range(len(samples))]
     return scores
+
+
+def _check_scores(metric: str, questions: Sequence[Sample], values: Sequence[float | None]) -> None:
+    """A metric of another package may give anything: a score outside [0, 1] would make every figure wrong."""
+    if len(values) != len(questions):
+        raise ConfigError(
+            f"the metric '{metric}' gave {len(values)} scores for {len(questions)} answers",
+            where="metrics",
+            next_step="let it give one score, or None, for each answer",
+        )
+    for question, value in zip(questions, values, strict=True):
+        if value is not None and not -1e-9 <= value <= 1 + 1e-9:
+            raise ConfigError(
+                f"the metric '{metric}' gave {value} for question '{question.id}': a score lies in [0, 1]",
+                where="metrics",
+                next_step="divide by the largest value, or give None where there is no score",
+            )
 
 
 def variant_result(

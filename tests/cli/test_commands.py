@@ -177,6 +177,35 @@ def test_bad_commands_name_the_near_thing(
 
 
 @pytest.mark.parametrize(
+    "text,said",
+    [
+        ("fit = 5", "fit: 5 is not a table"),
+        ("variants = 5", "variants: 5 is not a list of names"),
+        ("variants = []", "variants: [] is not a list of names"),
+        ("variants = [1]", "variants: [1] is not a list of names"),
+        ("curve = {a = 1}", "curve: {'a': 1} is not a list of names"),
+        ("dev = 5", "dev: 5 is not a path"),
+        ("corpus = []", "corpus: [] is not a path"),
+        ("out = 1979-05-27", "out: datetime.date(1979, 5, 27) is not a path"),
+    ],
+)
+def test_a_run_file_with_values_of_another_type_is_refused(
+    text: str, said: str, work: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "run.toml").write_text(text)
+    words = [] if text.startswith("out") else ["--out", tmp_path / "out"]
+    done = domainkit("compare", tmp_path / "run.toml", "--task", work["test"], "--train", work["train"], *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "\n  next: " in done.stderr
+    (tmp_path / "run.toml").write_text(text.replace("dev", "data").replace("corpus", "documents"))
+    if text.startswith(("dev", "corpus", "out")):
+        done = domainkit("train", tmp_path / "run.toml", *words, "--data" if "dev" not in text else "--method", "lora")
+        assert done.returncode == 2
+        assert "is not a path" in done.stderr
+
+
+@pytest.mark.parametrize(
     "damage,said",
     [
         ("truncate", "adapter_model.safetensors"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from domainkit import Sample, Task, Variant
 from domainkit.comparison.score import passages_of, score_rows, variant_result, with_differences
+from domainkit.errors import ConfigError
 from domainkit.evaluation.answers_on_disk import PassageRow, Row
 from domainkit.evaluation.metrics import metric_set
 
@@ -40,6 +43,19 @@ def test_a_question_that_was_not_asked_has_no_score() -> None:
     accuracy = result([*rows]).metrics["label_accuracy"]
     assert (accuracy.value, accuracy.n) == (0.5, 2)
     assert result([*rows]).metrics["macro_f1"].n == 2
+
+
+@pytest.mark.parametrize("value", [2.0, -0.5, float("nan"), float("inf")])
+def test_a_score_outside_0_and_1_is_refused_with_the_metric_and_the_question(value: float) -> None:
+    class Wrong:
+        name = "wrong"
+
+        def many(self, samples: Any, answers: Any) -> list[float | None]:
+            return [0.5, value, None, 0.0]
+
+    metrics = metric_set(TASK, [Wrong()])
+    with pytest.raises(ConfigError, match=f"the metric 'wrong' gave {value} for question '1'"):
+        score_rows(metrics, SAMPLES, [row(i, str(i)) for i in range(4)])
 
 
 def test_groups_are_scored_by_the_primary_metric() -> None:

@@ -8,10 +8,12 @@ lower is better.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, get_args, runtime_checkable
 
 from domainkit.errors import ConfigError
+from domainkit.evaluation.kept_scores import KeptScores
 from domainkit.evaluation.task import Kind, Sample, Task
 from domainkit.registry import Table
 
@@ -122,6 +124,11 @@ class MetricSet:
     def names(self) -> list[str]:
         return [*self.item, *self.corpus]
 
+    def kept_in(self, file: Path) -> MetricSet:
+        """The same, with the scores of batch metrics kept in `file`, so that no run asks for one twice."""
+        kept = {n: KeptScores(m.metric, file) if isinstance(m, KeptScores) else m for n, m in self.item.items()}
+        return replace(self, item=kept)
+
 
 def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -> MetricSet:
     """The metrics given, by name or as they are, the first of them primary; else all of the task's kind.
@@ -151,26 +158,9 @@ def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -
     return MetricSet(names[0], item, corpus)
 
 
-class _CachedMetric:
-    """A batch metric that scores the same answer to the same question once: a race and the learning curves score
-    again."""
-
-    def __init__(self, metric: BatchMetric) -> None:
-        self.name = metric.name
-        self._metric = metric
-        self._scores: dict[tuple[str, str, str], float | None] = {}
-
-    def many(self, samples: Sequence[Sample], answers: Sequence[str]) -> list[float | None]:
-        keys = [(s.input, s.target, a) for s, a in zip(samples, answers, strict=True)]
-        new = {key: i for i, key in enumerate(keys) if key not in self._scores}
-        at = list(new.values())
-        self._scores |= zip(new, self._metric.many([samples[i] for i in at], [answers[i] for i in at]), strict=True)
-        return [self._scores[key] for key in keys]
-
-
 def _ready(metric: str | BatchMetric, task: Task) -> ItemMetric | BatchMetric | CorpusMetric:
     if not isinstance(metric, str):
-        return _CachedMetric(metric)
+        return KeptScores(metric)
     kinds = declared(metric).kinds
     if task.kind not in kinds:
         raise ConfigError(

@@ -27,13 +27,18 @@ class Judge:
     grades.
     """
 
-    def __init__(self, llm: Runnable[Any, Any], rubric: str) -> None:
-        """`llm` is a LangChain chat model, or one with settings bound, e.g. `DomainLLM(...).bind(choices=[...])`."""
+    def __init__(self, llm: Runnable[Any, Any], rubric: str, *, identity: str | None = None) -> None:
+        """`llm` is a LangChain chat model, or one with settings bound, e.g. `DomainLLM(...).bind(choices=[...])`.
+
+        Grades on disk are used again for the same rubric and the same `llm`, which `identity` names where its settings
+        cannot be read.
+        """
         if not rubric.strip():
             raise ConfigError("the rubric is empty", where="judge", next_step="say what makes an answer good or bad")
         self.llm = llm
         self.rubric = rubric.strip()
         self.name = "judge"
+        self.identity = f"{identity}\n{self.rubric}" if identity else None
         self.__name__ = f"judge: {' '.join(self.rubric.split())[:60]}"
 
     def __call__(self, sample: Sample, answer: str) -> float | None:
@@ -42,15 +47,20 @@ class Judge:
     def many(self, samples: Sequence[Sample], answers: Sequence[str]) -> list[float | None]:
         """Every answer's grade, asked for in one batch. Raises TrainingError when the judge answers none of the
         requests."""
-        requests = [self.messages(s, a) for s, a in zip(samples, answers, strict=True)]
-        replies = self.llm.batch(requests, return_exceptions=True) if requests else []
+        replies = self.attempt(samples, answers)
         failed = [r for r in replies if isinstance(r, Exception)]
         if failed and len(failed) == len(replies):
             raise TrainingError(
-                f"the judge answered none of {len(requests)} requests: {type(failed[0]).__name__}: {failed[0]}",
+                f"the judge answered none of {len(replies)} requests: {type(failed[0]).__name__}: {failed[0]}",
                 next_step="ask it one question by itself",
             )
-        return [None if isinstance(r, Exception) else _grade(r) for r in replies]
+        return [None if isinstance(r, Exception) else r for r in replies]
+
+    def attempt(self, samples: Sequence[Sample], answers: Sequence[str]) -> list[float | Exception | None]:
+        """Every answer's grade, None where the reply is not one, and the error where there was no reply."""
+        requests = [self.messages(s, a) for s, a in zip(samples, answers, strict=True)]
+        replies = self.llm.batch(requests, return_exceptions=True) if requests else []
+        return [r if isinstance(r, Exception) else _grade(r) for r in replies]
 
     def messages(self, sample: Sample, answer: str) -> list[tuple[str, str]]:
         """What the judge reads."""
@@ -70,9 +80,9 @@ class Judge:
         return [("system", system), ("human", text)]
 
 
-def judge(llm: Runnable[Any, Any], rubric: str) -> Judge:
+def judge(llm: Runnable[Any, Any], rubric: str, *, identity: str | None = None) -> Judge:
     """A metric and a reward: the chat model `llm` grades each answer by the rubric."""
-    return Judge(llm, rubric)
+    return Judge(llm, rubric, identity=identity)
 
 
 def _grade(reply: Any) -> float | None:
