@@ -12,8 +12,8 @@ from domainkit.adapters.folder import Adapter
 from domainkit.comparison.call_runnable import answer_all
 from domainkit.comparison.plan import ComparisonPlan
 from domainkit.comparison.replicas import seed_of
-from domainkit.comparison.score import Rows, score_rows
-from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
+from domainkit.comparison.score import Rows, score_variant
+from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore, asked_each
 from domainkit.evaluation.task import Sample, Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import Race
@@ -77,7 +77,8 @@ def ask(
     make = partial(plan.runnable, variant, adapter)
     size = plan.inputs.config.batch_size
     key = plan.key(variant, adapter)
-    return answer_all(name, key, make, samples, store, batch_size=size, gold=variant.oracle, on_progress=on_progress)
+    asked = asked_each(samples, gold=variant.oracle)
+    return answer_all(name, key, make, samples, store, batch_size=size, asked=asked, on_progress=on_progress)
 
 
 def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -> Answers:
@@ -86,18 +87,20 @@ def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -
     keys = {v.name: plan.key(v) for v in plan.variants}
     make = {v.name: cache(partial(plan.runnable, v)) for v in plan.variants}
     oracles = [v.name for v in plan.variants if v.family == "oracle"]
+    asked = {v.name: asked_each(task.samples, gold=v.oracle) for v in plan.variants}
     n_answered = dict.fromkeys(keys, 0)
 
     def ask_block(name: str, samples: Sequence[Sample]) -> list[Row]:
-        gold, size = name in oracles, config.batch_size
-        rows = answer_all(name, keys[name], make[name], samples, store, batch_size=size, gold=gold)
+        size = config.batch_size
+        rows = answer_all(name, keys[name], make[name], samples, store, batch_size=size, asked=asked[name])
         n_answered[name] += len(rows)
         if on_progress:
             on_progress(name, n_answered[name], len(task.samples))
         return rows
 
     def score(samples: Sequence[Sample], rows: Sequence[Row]) -> list[float | None]:
-        return score_rows(metrics, samples, rows)[metrics.primary]
+        # Errors alone are no reason to drop a variant: they say nothing of how it answers.
+        return score_variant(metrics, samples, rows)[metrics.primary]
 
     state = RaceState(list(keys), plan.baseline, oracles)
     order, rows, race = run_race(

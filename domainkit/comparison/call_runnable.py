@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore, asked
+from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore, asked_each
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Answerer
 from domainkit.machine import memory_in_use
@@ -20,15 +20,16 @@ def answer_all(
     store: RowStore,
     *,
     batch_size: int,
-    gold: bool = False,
+    asked: Mapping[str, str] | None = None,
     on_progress: Progress | None = None,
 ) -> list[Row]:
     """Every sample's row under `key`, in order; only those not finished before are asked, in batches of `batch_size`.
 
-    `make` makes what is asked. It is called when there is something to ask: a finished variant loads no model. `gold`:
-    it is given the documents of each sample, too.
+    `make` makes what is asked. It is called when there is something to ask: a finished variant loads no model. `asked`
+    are the digests of what it is asked, by id, where `samples` are a part of a task.
     """
-    questions = [asked(s, gold=gold) for s in samples]
+    asked = asked or asked_each(samples)
+    questions = [asked[s.id] for s in samples]
     done = store.finished(key)
     todo = {q: s for q, s in zip(questions, samples, strict=True) if q not in done}
     report = on_progress or (lambda *_: None)

@@ -14,7 +14,14 @@ from domainkit.comparison.cost_and_forgetting import receipt_of
 from domainkit.comparison.learning_curves import draw_curves
 from domainkit.comparison.plan import ComparisonPlan
 from domainkit.comparison.replicas import seed_of
-from domainkit.comparison.score import Scores, items_of, passages_of, score_rows, variant_result, with_differences
+from domainkit.comparison.score import (
+    Scores,
+    items_of,
+    passages_of,
+    score_variant,
+    variant_result,
+    with_differences,
+)
 from domainkit.errors import MachineError
 from domainkit.evaluation.task import Task, clusters_of
 from domainkit.evaluation.variant import Variant
@@ -28,6 +35,8 @@ from domainkit.verdict.leakage import find_leaks
 from domainkit.verdict.test_set_ledger import content_of, record_use, settings_of_run
 from domainkit.verdict.verdict import decide
 
+LEAST_ITEMS = 2
+"""Questions with a score of every seed: with fewer there is no interval over items and seeds."""
 EMBEDDED_AT_MOST = 20_000
 """Questions whose meaning is compared for leakage: some minutes on two cores."""
 
@@ -48,7 +57,7 @@ class Scored:
 def score_answers(plan: ComparisonPlan, answers: Answers, times: Mapping[str, Sequence[float]]) -> Scored:
     """Scores with intervals, differences to the baseline, learning curves, and what holds over training seeds."""
     task, config, metrics = answers.task, plan.inputs.config, plan.inputs.metrics
-    scores = {name: score_rows(metrics, task.samples, rows) for name, rows in answers.rows.items()}
+    scores = {name: score_variant(metrics, task.samples, rows) for name, rows in answers.rows.items()}
     primary = {name: columns[metrics.primary] for name, columns in scores.items()}
     results = [
         variant_result(
@@ -72,9 +81,16 @@ def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, secon
     leaks, clean = leaks_of(plan, task)
     use = record_use_of(plan)
     facts = task_facts(plan, task)
-    margin, clusters = plan.inputs.config.margin, clusters_of(task.samples)
+    measured = ScoredVariants(
+        scored.variants,
+        scored.primary,
+        plan.inputs.config.margin,
+        clusters_of(task.samples),
+        answers.race,
+        {name: [row is not None and row.error is not None for row in rows] for name, rows in answers.rows.items()},
+    )
     verdict = decide(
-        ScoredVariants(scored.variants, scored.primary, margin, clusters, answers.race),
+        measured,
         facts,
         leaks=leaks,
         clean=clean,
@@ -110,8 +126,10 @@ def _recipes(plan: ComparisonPlan, answers: Answers, primary: Mapping[str, list[
     adapters = [a for a in (plan.adapter, *plan.replicas) if a is not None]
     recipes = []
     for name, replicas in answers.replicas.items():
-        columns = [primary[name], *(score_rows(metrics, samples, rows)[metrics.primary] for rows in replicas)]
+        columns = [primary[name], *(score_variant(metrics, samples, rows)[metrics.primary] for rows in replicas)]
         baseline = None if name == plan.baseline else primary[plan.baseline]
+        if sum(None not in scores for scores in zip(*columns, strict=True)) < LEAST_ITEMS:
+            continue
         by_seed = dict(zip(map(seed_of, adapters), columns, strict=True))
         clusters, margin = clusters_of(samples), plan.inputs.config.margin
         recipes.append(recipe_of(name, by_seed, plan.baseline, baseline, clusters=clusters, margin=margin))

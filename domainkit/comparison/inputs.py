@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,10 @@ def read_inputs(
         task = read_task(Path(task), train=Path(train) if isinstance(train, str | Path) else None, kind=config.kind)
     if not task.samples:
         raise DataError([Problem(task.source or task.name, None, "has no questions", "give at least one row")])
+    ids = Counter(s.id for s in task.samples)
+    if repeated := [name for name, count in ids.items() if count > 1]:
+        what = f"the id '{repeated[0]}' stands on {ids[repeated[0]]} questions"
+        raise DataError([Problem(task.source or task.name, None, what, "give each question an id of its own")])
     documents = list(read_documents(Path(corpus))) if isinstance(corpus, str | Path) else list(corpus or ())
     refuse_tools([*examples, *questions], "a comparison")
     return Inputs(

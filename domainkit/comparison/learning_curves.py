@@ -7,7 +7,7 @@ from pathlib import Path
 
 from domainkit.comparison.answer import Answers
 from domainkit.comparison.plan import ComparisonPlan
-from domainkit.comparison.score import Rows, score_rows
+from domainkit.comparison.score import Rows, score_rows, why_no_evidence
 from domainkit.corpus.example import Example
 from domainkit.evaluation.answers_on_disk import Row
 from domainkit.evaluation.classical import fit_classical
@@ -31,7 +31,8 @@ def classical_curve(plan: ComparisonPlan, answers: Answers) -> LearningCurve | N
     """The classical variant on an eighth, a quarter, half and all of train. It takes seconds and shows whether more
     labels help."""
     examples, task = plan.inputs.examples, answers.task
-    if len(examples) < LEAST_ROWS or not answers.complete("classical"):
+    rows = answers.rows.get("classical", ())
+    if len(examples) < LEAST_ROWS or not answers.complete("classical") or why_no_evidence(rows):
         return None
     points = []
     for part in nested_subsets(examples, seed=plan.inputs.config.seed):
@@ -45,10 +46,13 @@ def classical_curve(plan: ComparisonPlan, answers: Answers) -> LearningCurve | N
 def tuned_curve(plan: ComparisonPlan, answers: Answers) -> LearningCurve | None:
     """The tuned variant with its own adapter and those of smaller parts, each as large as its card says."""
     cards = [a.card for a in plan.smaller if a.card is not None]
-    if not answers.smaller or plan.adapter is None or plan.adapter.card is None:
+    tuned = answers.rows.get("tuned", ())
+    if not answers.smaller or plan.adapter is None or plan.adapter.card is None or why_no_evidence(tuned):
         return None
-    points = [(plan.adapter.card.examples, _score(plan, answers.task, answers.rows["tuned"]))]
+    points = [(plan.adapter.card.examples, _score(plan, answers.task, tuned))]
     for card, rows in zip(cards, answers.smaller, strict=True):
+        if why_no_evidence(rows):
+            continue
         points.append((card.examples, _score(plan, answers.task, rows)))
     return learning_curve("tuned", points)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
+from textwrap import shorten
 from typing import Any
 
 from domainkit.corpus.chunk import document_id
@@ -39,6 +40,25 @@ def score_rows(metrics: MetricSet, samples: Sequence[Sample], rows: Rows) -> Sco
     return scores
 
 
+def why_no_evidence(rows: Rows) -> str:
+    """Why the answers say nothing of the variant; "" where they do."""
+    asked = [row for row in rows if row is not None]
+    errors = [row.error for row in asked if row.error is not None]
+    if asked and len(errors) == len(asked):
+        first = shorten(errors[0].partition("\n")[0], 200, placeholder=" …")
+        return f"every question failed, the first with {first}"
+    if asked and not any(_text_of(row).strip() for row in asked):
+        return f"every answer was empty{f', or one of {len(errors)} errors' if errors else ''}"
+    return ""
+
+
+def score_variant(metrics: MetricSet, samples: Sequence[Sample], rows: Rows) -> Scores:
+    """`score_rows`, but no score at all where the answers are no evidence: errors alone say nothing of a variant."""
+    if why_no_evidence(rows):
+        return {name: [None] * len(samples) for name in metrics.item}
+    return score_rows(metrics, samples, rows)
+
+
 def _check_scores(metric: str, questions: Sequence[Sample], values: Sequence[float | None]) -> None:
     """A metric of another package may give anything: a score outside [0, 1] would make every figure wrong."""
     if len(values) != len(questions):
@@ -67,15 +87,18 @@ def variant_result(
 ) -> VariantResult:
     """One variant's estimates, usage and latency; the difference to the baseline is added by `with_differences`."""
     clusters = clusters_of(task.samples)
+    found = {
+        **{name: estimate(scores[name], clusters=clusters) for name in metrics.item},
+        **{name: _estimate_of_set(task, metric, rows, clusters) for name, metric in metrics.corpus.items()},
+    }
+    if why := why_no_evidence(rows):
+        found = {name: Estimate(value=None, reason=why) for name in found}
     return VariantResult(
         name=variant.name,
         family=variant.family,
         description=variant.description,
         settings=dict(settings),
-        metrics={
-            **{name: estimate(scores[name], clusters=clusters) for name in metrics.item},
-            **{name: _estimate_of_set(task, metric, rows, clusters) for name, metric in metrics.corpus.items()},
-        },
+        metrics=found,
         groups=_by_group(task, scores[metrics.primary]),
         usage=_usage([r for r in rows if r is not None]),
         latency=_latency(times),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +70,17 @@ def asked(sample: Sample, *, gold: bool = False) -> str:
     judged_by = {"id", "target", "references", "group", "meta"}
     hidden = judged_by if gold else {*judged_by, "doc_ids"}
     return sha256_json(sample.model_dump(mode="json", exclude=hidden, exclude_defaults=True))
+
+
+def asked_each(samples: Iterable[Sample], *, gold: bool = False) -> dict[str, str]:
+    """`asked` by the samples' ids. A question that stands there twice is asked twice: the second has a number."""
+    count: Counter[str] = Counter()
+    found = {}
+    for sample in samples:
+        digest = asked(sample, gold=gold)
+        count[digest] += 1
+        found[sample.id] = digest if count[digest] == 1 else f"{digest}-{count[digest]}"
+    return found
 
 
 class RowStore:

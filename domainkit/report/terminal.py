@@ -109,7 +109,10 @@ def _costs(results: Results, console: Console) -> Table:
 def _row(results: Results, v: VariantResult, console: Console) -> list[Text]:
     score, recommended = labels.primary(results, v), v.name == results.verdict.choice
     name = [(v.name, "bold" if recommended else ""), ("recommended" if recommended else "", "cyan")]
-    value = [(numbers.percent(score.value), "bold"), (numbers.interval(score) or score.reason, "dim")]
+    value = [
+        (numbers.percent(score.value), "bold"),
+        (numbers.interval(score) if score.value is not None else "no score", "dim"),
+    ]
     difference, state = _difference(v.difference, v.name == results.baseline)
     cells = [name, value, difference, state, [(numbers.seconds(v.usage.seconds_per_item), "")]]
     return [_lines(rows, console) for rows in cells]

@@ -180,6 +180,13 @@ class Results(Record):
         recorded = self.environment.get("hardware")
         return Hardware.model_validate(recorded) if isinstance(recorded, dict) else None
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Variants without a score: all their questions failed, or had an empty answer. They take no part in the
+        verdict, and `domainkit compare` then ends with exit code 1."""
+        scores = {v.name: v.metrics.get(self.task.primary_metric) for v in self.variants}
+        return tuple(name for name, score in scores.items() if score is None or score.value is None)
+
     def save(self, path: Path) -> None:
         write_text(path, self.model_dump_json(indent=1) + "\n")
 

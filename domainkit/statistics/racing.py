@@ -87,9 +87,10 @@ class RaceState:
 
     @property
     def over(self) -> bool:
-        """Every pair still running is decided. A variant that never had a rival is asked everything."""
+        """Every pair still running is decided. A variant that never had a rival is asked everything, and one without
+        any score, which has failed so far, keeps no race open."""
         clear = self._clear()
-        running = set(self.active)
+        running = {name for name in self.active if any(s is not None for s in self._scores.get(name, ()))}
         return (
             self.asked > 0
             and len(self.pairs) > 0

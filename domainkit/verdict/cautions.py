@@ -119,6 +119,11 @@ def about_variants(e: Evidence, facts: TaskFacts) -> list[str]:
     return sentences
 
 
+def about_failed(failed: Mapping[str, str]) -> list[str]:
+    """`failed`: variant to what happened."""
+    return [f"{name} takes no part in the verdict: {what}." for name, what in failed.items()]
+
+
 def about_left_out(left_out: Mapping[str, str]) -> list[str]:
     """`left_out`: variant to the reason it did not run."""
     return [f"{name} was left out: {reason}." for name, reason in left_out.items()]

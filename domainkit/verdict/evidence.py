@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from domainkit.evaluation.variant import Family
 from domainkit.results.schema import Difference, Race, State, VariantResult
 from domainkit.statistics.paired import adjust, compare_paired
+from domainkit.verdict.sentences import CANNOT_TELL, answer_of
 
 SIMPLE_TO_COMBINED: tuple[Family, ...] = ("classical", "prompt", "retrieve", "tune", "combine", "custom")
 UNTRAINED: tuple[Family, ...] = ("prompt", "retrieve")
@@ -40,13 +41,15 @@ class ScoredVariants:
     clusters: Sequence[Hashable] | None = None
     """The document each item is about, in the order of the scores."""
     race: Race | None = None
+    errors: Mapping[str, Sequence[bool]] = field(default_factory=dict)
+    """Whether the answer was an error, by variant, in the order of the scores."""
 
     def subset(self, mask: Sequence[bool]) -> ScoredVariants:
         """The same without the items whose `mask` is False, and without variants that were not asked every item."""
         items = [i for i, is_kept in enumerate(mask) if is_kept]
         scores = {name: [values[i] for i in items] for name, values in self.scores.items() if len(values) == len(mask)}
         clusters = None if self.clusters is None else [self.clusters[i] for i in items]
-        return replace(self, scores=scores, clusters=clusters)
+        return replace(self, scores=scores, clusters=clusters, errors={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,12 @@ class Evidence:
         """Whether the choice is of the best variant's family, or equivalent to it: only one family is left."""
         gap = self.difference(self.best, self.choice)
         return self.family(self.choice) == self.family(self.best) or (gap is not None and gap.state == "EQUIVALENT")
+
+    @property
+    def answer(self) -> str:
+        """What to do, as `Verdict.answer` has it."""
+        compared = len(self.variants) > 1 and self.one_family_left
+        return answer_of(self.variants[self.choice]) if compared else CANNOT_TELL
 
     def family(self, name: str) -> Family:
         return self.variants[name].family

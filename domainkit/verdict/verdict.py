@@ -21,6 +21,7 @@ from domainkit.results.schema import (
 )
 from domainkit.verdict.cautions import (
     about_earlier_use,
+    about_failed,
     about_leaks,
     about_left_out,
     about_recipes,
@@ -38,7 +39,8 @@ from domainkit.verdict.evidence import (
     evidence_of,
 )
 from domainkit.verdict.next_action import next_actions
-from domainkit.verdict.sentences import CANNOT_TELL, answer_of, listed, percent, points, without_leaks_sentence
+from domainkit.verdict.no_verdict import failed_variants, fails_often, undecided, why_no_verdict
+from domainkit.verdict.sentences import answer_of, listed, percent, points, without_leaks_sentence
 
 
 def decide(
@@ -58,20 +60,19 @@ def decide(
     and a changed answer is reported. `left_out` is variant to the reason it did not run; `use` is the ledger's count.
     """
     left_out = left_out or {}
-    e = evidence_of(scored)
-    if e is None:
-        return Verdict(
-            answer=CANNOT_TELL,
-            choice="",
-            headline="Cannot tell: no variant gave an answer that could be scored.",
-            cautions=tuple(about_left_out(left_out)),
-        )
+    e, failed = evidence_of(scored), failed_variants(scored, facts)
+    missing = (*about_failed(failed), *about_left_out(left_out))
+    why_not = why_no_verdict(e, scored, failed)
+    if e is None or why_not:
+        broken = [v.name for v in scored.variants if v.name in failed or fails_often(scored, v.name)]
+        choice = e.choice if e is not None and not broken else ""
+        return undecided(why_not, choice, (*(about_variants(e, facts) if e else ()), *missing), broken)
     without_leaks = _without_leaks(e, scored, clean)
     leaks_decide = without_leaks is not None and without_leaks.changed
     actions = next_actions(e, facts, leaks, leaks_decide=leaks_decide, curves=curves)
     states = {v.name: v.difference.state for v in scored.variants if v.difference}
     return Verdict(
-        answer=answer(e),
+        answer=e.answer,
         choice=e.choice,
         headline=headline(e, facts),
         reasons=tuple(reasons(e)),
@@ -82,7 +83,7 @@ def decide(
             *about_leaks(leaks),
             *([without_leaks_sentence(without_leaks)] if without_leaks else ()),
             *about_variants(e, facts),
-            *about_left_out(left_out),
+            *missing,
             *about_recipes(recipes, states),
         ),
         next_steps=tuple(a.sentence for a in actions),
@@ -92,10 +93,6 @@ def decide(
     )
 
 
-def answer(e: Evidence) -> str:
-    return answer_of(e.variants[e.choice]) if e.one_family_left else CANNOT_TELL
-
-
 def _without_leaks(e: Evidence, scored: ScoredVariants, clean: Sequence[bool] | None) -> WithoutLeaks | None:
     """The verdict on the clean items alone; None where every item is clean, or none is."""
     if clean is None or all(clean) or not any(clean):
@@ -103,12 +100,14 @@ def _without_leaks(e: Evidence, scored: ScoredVariants, clean: Sequence[bool] | 
     other = evidence_of(scored.subset(clean))
     if other is None:
         return None
-    changed = (answer(other), other.choice) != (answer(e), e.choice)
-    return WithoutLeaks(answer=answer(other), choice=other.choice, changed=changed)
+    changed = (other.answer, other.choice) != (e.answer, e.choice)
+    return WithoutLeaks(answer=other.answer, choice=other.choice, changed=changed)
 
 
 def headline(e: Evidence, facts: TaskFacts) -> str:
     choice = e.choice
+    if len(e.variants) == 1:
+        return f"Cannot tell: {choice} reaches {_score(e, choice, facts)}, and was compared with no other variant."
     if not e.one_family_left:
         gap = e.difference(e.best, choice)
         by = f" by {points(gap)}" if gap else ""

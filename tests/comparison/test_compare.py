@@ -194,3 +194,43 @@ def test_train_items_in_test_are_reported(tmp_path: Path) -> None:
 def test_an_empty_task_is_refused(task: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no rows"):
         compare(write(tmp_path / "none.jsonl", []), ["classical"], tmp_path / "run", train=task["train"])
+
+
+def fails(question: str) -> str:
+    raise ValueError("no system turn")
+
+
+def every_other(question: str) -> str:
+    return truth(question) if int(question.split()[2].strip(",")) % 2 else fails(question)
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        (fails, "every question failed, the first with ValueError: no system turn"),
+        (lambda q: " ", "every answer was empty."),
+        (lambda q: "" if "0," in q else fails(q), "every answer was empty, or one of "),
+        (lambda q: 3.5, "every question failed, the first with unreadable output: a variant must answer with text"),
+    ],
+)
+@pytest.mark.parametrize("race", [False, True])
+def test_a_variant_without_an_answer_takes_no_part(
+    answer: Any, what: str, race: bool, task: dict[str, Path], tmp_path: Path
+) -> None:
+    results = run(task, tmp_path / "run", "classical", custom("mine", answer), race=race)
+    assert results.failed == ("mine",)
+    assert (results.verdict.answer, results.verdict.choice) == ("cannot tell yet", "")
+    assert "mine gave no answer that could be scored" in results.verdict.headline
+    assert any(c.startswith(f"mine takes no part in the verdict: {what}") for c in results.verdict.cautions)
+    assert results.variants[-1].difference is None
+    assert Results.load(tmp_path / "run").failed == ("mine",)
+    assert "mine" in (tmp_path / "run" / "report.md").read_text(encoding="utf-8")
+
+
+def test_half_the_answers_of_a_variant_are_not_its_score(task: dict[str, Path], tmp_path: Path) -> None:
+    bad = custom("bad", lambda q: "billing")
+    results = run(task, tmp_path / "run", custom("half", every_other), bad)
+    assert results.failed == ()
+    assert results.variants[0].failures == 12
+    assert results.verdict.action is not None
+    assert results.verdict.action.kind == "mend-errors"

@@ -8,7 +8,7 @@ import pytest
 
 from domainkit import Sample
 from domainkit.errors import ConfigError
-from domainkit.evaluation.answers_on_disk import PassageRow, Row, RowStore, asked
+from domainkit.evaluation.answers_on_disk import PassageRow, Row, RowStore, asked, asked_each
 
 SAMPLE = Sample(id="1", input="q", target="t", references=("t",), system="s", doc_ids=("d",))
 
@@ -79,6 +79,11 @@ def test_a_row_that_moves_or_is_judged_otherwise_is_the_same_question(change: di
 def test_gold_documents_are_part_of_what_an_oracle_is_asked() -> None:
     other = SAMPLE.model_copy(update={"doc_ids": ("e",)})
     assert asked(other, gold=True) != asked(SAMPLE, gold=True)
+
+
+def test_a_question_that_stands_there_twice_is_asked_twice() -> None:
+    found = asked_each([SAMPLE.model_copy(update={"id": i}) for i in "abc"])
+    assert found == {"a": asked(SAMPLE), "b": f"{asked(SAMPLE)}-2", "c": f"{asked(SAMPLE)}-3"}
 
 
 def test_rows_of_before_are_counted_until_they_are_asked_again(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ def verdict(
     facts = TaskFacts(
         name="t", kind="label", n=n, labels=10, primary_metric="label_accuracy", fingerprint="", train_rows=500
     )
-    scored = ScoredVariants(results, scores, **{k: options.pop(k) for k in ("margin", "clusters") if k in options})
+    scored = ScoredVariants(
+        results, scores, **{k: options.pop(k) for k in ("margin", "clusters", "errors") if k in options}
+    )
     return decide(scored, facts, **options)
 
 
@@ -216,11 +218,17 @@ def test_next_steps_without_a_tuned_variant_and_with_passages_that_hurt() -> Non
 
 def test_one_variant_alone_and_none() -> None:
     v = verdict(scored(zero_shot=0.6))
-    assert (v.answer, v.choice, v.tied) == ("prompt", "zero_shot", ())
+    assert (v.answer, v.choice, v.tied) == ("cannot tell yet", "zero_shot", ())
+    assert v.headline.startswith("Cannot tell: zero_shot reaches 60.0 % label accuracy (")
+    assert v.headline.endswith(", and was compared with no other variant.")
     v = verdict({"zero_shot": [None, None]}, left_out={"rag": "no corpus"})
     assert (v.answer, v.choice) == ("cannot tell yet", "")
     assert v.headline == "Cannot tell: no variant gave an answer that could be scored."
-    assert v.cautions == ("rag was left out: no corpus.",)
+    assert v.cautions == (
+        "zero_shot takes no part in the verdict: 2 of 2 items have no score.",
+        "rag was left out: no corpus.",
+    )
+    assert v.next_steps[0].startswith("Fix zero_shot first, then run the same command again")
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])

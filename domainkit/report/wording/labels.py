@@ -46,7 +46,8 @@ def memory(results: Results) -> str:
 
 def failures(variant: VariantResult) -> str:
     """How many questions failed; "" where none did."""
-    return f"{variant.failures:,} questions failed and score 0" if variant.failures else ""
+    scored = any(score.value is not None for score in variant.metrics.values())
+    return f"{variant.failures:,} questions failed{' and score 0' if scored else ''}" if variant.failures else ""
 
 
 @dataclass
