@@ -24,6 +24,7 @@ from domainkit.corpus.readers import READERS
 from domainkit.corpus.split import targets_repeat
 from domainkit.errors import Problem
 from domainkit.text.words import fold
+from domainkit.visible import visible
 
 FEW_EXAMPLES = 10
 """Fewer examples than this get a warning."""
@@ -54,7 +55,7 @@ class Summary(BaseModel):
 
     def __str__(self) -> str:
         targets = "" if self.distinct_targets is None else f", {self.distinct_targets:,} distinct targets"
-        longest = f", the longest {self.longest_words:,} at {self.longest_at}" if self.longest_at else ""
+        longest = f", the longest {self.longest_words:,} at {visible(self.longest_at)}" if self.longest_at else ""
         return f"{self.rows:,} {self.kind}{targets}; {self.words:,} words, {self.mean_words:.1f} on average{longest}"
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 from domainkit.evaluation.task import Kind
+from domainkit.text.characters import MARKS
+from domainkit.text.words import canonical
 
 Predict = Callable[[Sequence[str]], list[str]]
 
@@ -80,6 +82,7 @@ def _vectorizer() -> Any:
     from sklearn.pipeline import make_union
 
     # A text of punctuation alone is one word: texts of nothing else would otherwise leave the vocabulary empty.
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\w+|^\W+$", sublinear_tf=True, dtype=np.float32)
-    pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32)
-    return make_union(words, pieces)
+    word = rf"[\w{MARKS}]+|^\W+$"
+    both: dict[str, Any] = {"preprocessor": canonical, "sublinear_tf": True, "dtype": np.float32}
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=word, **both)
+    return make_union(words, TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), **both))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +95,12 @@ def read_task(
     train_rows, problems = scan_examples(Path(train)) if train is not None else ([], [])
     raise_errors([p for p in problems if p.severity == "error"])
     listed = _listed_labels(path, labels) if kind != "answer" else _Labels()
-    if labels is None and kind is None and _share(samples, listed.names) < 0.5:
-        listed = _Labels()  # the labels of another task in the same folder
+    if listed.names and labels is None and kind is None and _share(samples, listed.names) < 0.5:
+        # The labels of another task in the same folder, or this one's in another spelling.
+        what = "lists fewer than half of the targets, letter by letter, and is not used"
+        next_step = f"give the task's own labels (labels=, or in {LABELS_FILE}), or delete it"
+        raise_errors([Problem(listed.origin, None, what, next_step, "warning")])
+        listed = _Labels()
     decided, why = (kind, "as asked for") if kind else _infer_kind(samples, train_rows, listed)
     allowed = _Labels()
     if decided == "label":
@@ -168,10 +173,11 @@ def _sample(example: Example, row: dict[str, Any], default_id: str) -> Sample:
 def _listed_labels(path: Path, labels: Sequence[str] | str | Path | None) -> _Labels:
     """The labels given, or those of the labels.json beside `path`."""
     if labels is not None and not isinstance(labels, str | Path):
-        _check_names(list(labels), GIVEN)
-        return _Labels(tuple(dict.fromkeys(labels)), GIVEN)
+        given = sorted(labels) if isinstance(labels, set | frozenset) else list(labels)
+        _check_names(given, GIVEN)
+        return _Labels(tuple(dict.fromkeys(given)), GIVEN)
     file = Path(labels) if labels is not None else path.parent / LABELS_FILE
-    if labels is None and not file.is_file():
+    if labels is None and not file.exists():
         return _Labels()
     try:
         names = parse_json(read_bytes(file))
@@ -184,9 +190,13 @@ def _listed_labels(path: Path, labels: Sequence[str] | str | Path | None) -> _La
     return _Labels(tuple(dict.fromkeys(names)), str(file))
 
 
+def _is_label(name: object) -> bool:
+    return isinstance(name, str) and bool(name.strip()) and not re.search("[\ud800-\udfff]", name)
+
+
 def _check_names(names: object, origin: str) -> None:
-    if not isinstance(names, list) or not names or not all(isinstance(label, str) and label.strip() for label in names):
-        what = "is not a list of non-empty strings"
+    if not isinstance(names, list) or not names or not all(map(_is_label, names)):
+        what = "is not a list of non-empty strings of whole characters"
         raise DataError([Problem(origin, None, what, 'write ["label", …], or name the kind of task: answer')])
 
 

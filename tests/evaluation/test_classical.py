@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from domainkit.corpus.example import Example, Turn
@@ -49,3 +51,10 @@ def test_scripts_without_spaces_and_texts_without_words(kind: str) -> None:
 def test_a_classical_model_without_examples_is_refused() -> None:
     with pytest.raises(ConfigError, match="no solved examples to learn from\n  next: give --train a file"):
         fit_classical("label", [])
+
+
+def test_another_spelling_of_a_question_gets_the_same_answer() -> None:
+    composed, wide = "où est ma clé?", "ｗｈｅｒｅ is it"
+    predict = fit_classical("answer", examples((composed, "here"), (wide, "there"), ("कि", "short"), ("की", "long")))
+    questions = [unicodedata.normalize("NFD", composed).upper(), "Where is it", "कि", "की"]
+    assert predict(questions) == ["here", "there", "short", "long"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,45 @@ def test_an_empty_file_and_a_bad_labels_file(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text('{"a": 1}')
     with pytest.raises(DataError, match=r"labels.json: is not a list of non-empty strings"):
         label_task(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 5000, "nested more than 100 levels deep"),
+        (f"[{'1' * 5000}]", "has 5,000 digits"),
+        ("[NaN]", "NaN is not a JSON value"),
+        ('["lost", "\\ud800"]', "half of a surrogate pair"),
+        ("", "Expecting value"),
+        ('["lost", " "]', "is not a list of non-empty strings"),
+        ("[true]", "is not a list of non-empty strings"),
+    ],
+)
+def test_an_odd_labels_file_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
+    test = write(tmp_path / "test.jsonl", intents(12))
+    (tmp_path / "labels.json").write_text(text)
+    with pytest.raises(DataError, match=f"labels.json: .*{said}"):
+        read_task(test)
+
+
+def test_a_labels_file_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:
+    test = write(tmp_path / "test.jsonl", intents(12))
+    os.mkfifo(tmp_path / "labels.json")
+    with pytest.raises(DataError, match="cannot be read: it is a pipe, not a file"):
+        read_task(test)
+    odd: list[Any] = [[], [1], ["lost", "\ud800"]]
+    for labels in odd:
+        with pytest.raises(DataError, match="the labels given: is not a list of non-empty strings of whole characters"):
+            read_task(test, labels=labels)
+    unordered: Any = {"lost", "late", "fee"}
+    assert read_task(test, labels=unordered).labels == ("fee", "late", "lost")
+
+
+def test_labels_in_another_spelling_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    test = write(tmp_path / "test.jsonl", intents(12))
+    (tmp_path / "labels.json").write_text('["Lost", "Late", "Fee"]')
+    assert read_task(test).labels == ("fee", "late", "lost")
+    assert "labels.json: lists fewer than half of the targets, letter by letter, and is not used" in caplog.text
 
 
 def test_rows_that_use_tools_are_refused_before_anything_is_asked(tmp_path: Path) -> None:

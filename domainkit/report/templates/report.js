@@ -117,9 +117,9 @@ function explore(root, order) {
   // Search looks at each distinct text once, then at the items that use it.
   let lowered = null;
   function matcher(query) {
-    const term = query.trim().toLowerCase();
+    const term = query.trim().normalize("NFKC").toLowerCase();
     if (!term) return () => true;
-    lowered ??= strings.map((text) => text.toLowerCase());
+    lowered ??= strings.map((text) => text.normalize("NFKC").toLowerCase());
     const hit = lowered.map((text) => text.includes(term));
     const inAnswer = (answer) => answer && (hit[answer[TEXT]] || hit[answer[ERROR]]);
     return (item) => hit[item[ID]] || hit[item[INPUT]] || hit[item[TARGET]] || item[REFERENCES].some((r) => hit[r]) ||
