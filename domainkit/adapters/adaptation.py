@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from domainkit.adapters.adapter_module import AdapterModule
     from domainkit.adapters.micro_batch import MicroBatch
     from domainkit.adapters.tuned_model import AdaptedModel, TunedModel
+
+log = logging.getLogger("domainkit")
 
 Target = str | tuple[str, ...] | None
 ForwardArguments = dict[str, Any]
@@ -206,10 +210,11 @@ def sort_sets(configs: Iterable[PeftConfig]) -> None:
 
 
 def wrap(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
-    """The base inside PEFT. Raises ConfigError when the config names no layer of it."""
+    """The base inside PEFT. Raises ConfigError when the config names no layer of it, or one that PEFT cannot wrap."""
     from peft import get_peft_model
 
     config.task_type = task_type(model)
+    _leave_out(model, config)
     try:
         return get_peft_model(model, config)
     except ValueError as e:
@@ -218,6 +223,41 @@ def wrap(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
             where="method.target",
             next_step="use all-linear, or the names in model.named_modules()",
         ) from e
+
+
+def _leave_out(model: PreTrainedModel, config: PeftConfig) -> None:
+    """Leave out what text never goes through, and linear layers that return more than a tensor."""
+    import torch
+
+    from domainkit.models.language_model import linear_layers_with_other_output, modules_beside_text
+
+    target = getattr(config, "target_modules", None)
+    if config.is_prompt_learning:
+        return
+    others = linear_layers_with_other_output(model)
+    named = [name for name in others if not isinstance(target, str) and name.rpartition(".")[2] in (target or ())]
+    if named:
+        raise ConfigError(
+            f"{named[0]} returns more than a tensor, so that PEFT cannot adapt it",
+            where="method.target",
+            next_step="leave it out: use all-linear, or the names of other layers",
+        )
+    left_out = [*modules_beside_text(model), *others]
+    if not left_out:
+        return
+    log.info("not adapted, since no text goes through it or it returns more than a tensor: %s", ", ".join(left_out))
+    excluded = rf"(?:{'|'.join(map(re.escape, left_out))})(?:\..*)?"
+    if hasattr(config, "exclude_modules"):
+        config.exclude_modules = excluded
+        return
+    # VeRA's configuration cannot exclude: the pattern says so itself.
+    if target == "all-linear":
+        head = model.get_output_embeddings()
+        linear = [name for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head]
+        target = {name.rpartition(".")[2] for name in linear if not re.fullmatch(excluded, name)}
+    if not isinstance(target, str):
+        target = rf"(?:.*\.)?(?:{'|'.join(sorted(map(re.escape, target or ())))})"
+    vars(config)["target_modules"] = rf"(?!{excluded}$)(?:{target})"
 
 
 def target_modules(target: Target) -> str | list[str] | None:

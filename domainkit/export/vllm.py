@@ -8,7 +8,7 @@ from pathlib import Path
 
 from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import abilities_of, read_adapter_config
-from domainkit.adapters.methods.low_rank.lora import Lora
+from domainkit.adapters.methods.low_rank.lora import PLAIN_STARTS, Lora, has_one_scale, special_features, start_of
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.export.target import Exported, ExportJob, export_target
 
@@ -43,8 +43,14 @@ def serve_command(
             next_step="train on a hub id or a local folder of safetensors, and serve that",
         )
     quantization = quantization or _only("quantization", {a.card.quantization for a in loaded if a.card}, "none")
+    if quantization == "int8":
+        raise ConfigError(
+            "these adapters were trained on int8 weights, and vLLM's bitsandbytes loads 4-bit ones",
+            where="--quantization",
+            next_step="merge the adapter into its base (domainkit merge) and serve that, or use backend='local'",
+        )
     words = ["vllm", "serve", base, "--port", str(port)]
-    if quantization in ("nf4", "int8"):
+    if quantization == "nf4":
         words += ["--quantization", "bitsandbytes"]
     if loaded:
         ranks = [_rank(a) for a in loaded]
@@ -89,6 +95,12 @@ def _rank(adapter: Adapter) -> int:
         unfit = "is DoRA, which vLLM does not serve"
     elif config.get("modules_to_save"):
         unfit = f"holds whole modules ({', '.join(config['modules_to_save'])}), which vLLM does not serve"
+    elif special := special_features(config):
+        unfit = f"uses {', '.join(special)}, which vLLM does not serve"
+    elif start_of(config) not in PLAIN_STARTS:
+        unfit = f"was started with init_lora_weights={start_of(config)}, which changes the base's weights"
+    elif not has_one_scale(config):
+        unfit = "scales its layers differently (rank_pattern, alpha_pattern), and vLLM scales all alike"
     if unfit:
         raise AdapterError(
             unfit, where=str(adapter.folder), next_step="merge it into its base and serve that, or use backend='local'"

@@ -20,8 +20,10 @@ from domainkit.models.quantization import (
     Chosen,
     bitsandbytes_config,
     choose_quantization,
+    choose_saved,
     record_quantization,
     round_to_nf4,
+    saved_quantization,
 )
 from domainkit.models.source import BaseSource, count_parameters, resolve_base
 from domainkit.models.tokenizer import load_chat_template, set_stop_tokens
@@ -88,12 +90,16 @@ def load_base(
     folder = model_folder(source)
     compute_device = pick_device(device)
     dtype = _compute_dtype(compute_device)
-    parameters = count_parameters(folder) // shards
-    choice = choose_quantization(quantization, compute_device, parameters, dtype, keep_packed=keep_packed)
+    parameters, saved = count_parameters(folder) // shards, saved_quantization(folder)
+    choice = (
+        choose_saved(quantization, saved)
+        if saved
+        else choose_quantization(quantization, compute_device, parameters, dtype, keep_packed=keep_packed)
+    )
     template, template_notes = load_chat_template(folder)
     load_device = torch.device("cpu") if shards > 1 else compute_device
     rounded = choice.name == "nf4" and not choice.packed
-    model = _load_model(folder, load_device, dtype, "none" if rounded else choice.name)
+    model = _load_model(folder, load_device, dtype, "none" if rounded else choice.name, saved=saved is not None)
     if rounded:
         round_to_nf4(model)
     model.requires_grad_(False)
@@ -111,6 +117,8 @@ def plan_quantization(
     """What `load_base` would choose now; loads no weights. Raises what it would raise."""
     folder = model_folder(resolve_base(base, revision))
     compute_device = pick_device(device)
+    if saved := saved_quantization(folder):
+        return choose_saved(quantization, saved).name
     dtype = _compute_dtype(compute_device)
     return choose_quantization(quantization, compute_device, count_parameters(folder), dtype).name
 
@@ -138,12 +146,14 @@ def _compute_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if bf16 else torch.float32
 
 
-def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantization: Chosen) -> Any:
+def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantization: Chosen, *, saved: bool) -> Any:
     from safetensors import SafetensorError
 
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
     if quantization != "none":
-        options |= {"quantization_config": bitsandbytes_config(quantization, dtype), "device_map": {"": device}}
+        options["device_map"] = {"": device}
+        if not saved:
+            options["quantization_config"] = bitsandbytes_config(quantization, dtype)
     with quiet_progress():
         try:
             model = read_architecture(folder).model_class().from_pretrained(str(folder), **options)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakKeyDictionary
 
 import torch
 
-from domainkit.errors import ConfigError, MachineError
+from domainkit.errors import BaseModelError, ConfigError, MachineError
 from domainkit.models import Quantization
 from domainkit.models.memory import free_bytes
 from domainkit.registry import suggestion
+from domainkit.storage import parse_json, read_bytes
 
 if TYPE_CHECKING:
     from transformers import BitsAndBytesConfig, PreTrainedModel
@@ -85,6 +87,41 @@ def choose_quantization(
     if name == "nf4" and packed and device.type == "cuda" and fits and requested != "auto":
         notes.append(f"the base would fit unquantised ({sizes}): quantization=none is faster")
     return QuantizationChoice(name, packed, tuple(notes))
+
+
+def saved_quantization(folder: Path) -> Chosen | None:
+    """How the base's files hold its weights; None where they are plain. Raises BaseModelError for what is not known."""
+    try:
+        config = parse_json(read_bytes(folder / "config.json"))
+    except (OSError, ValueError):
+        return None  # loading the model reports what is wrong with the file
+    saved = config.get("quantization_config") if isinstance(config, dict) else None
+    if saved is None or (isinstance(saved, dict) and saved.get("quant_method") == "mxfp4"):  # unpacked as it is loaded
+        return None
+    saved = saved if isinstance(saved, dict) else {"quant_method": saved}
+    method = saved.get("quant_method")
+    if method == "bitsandbytes" and saved.get("load_in_8bit"):
+        return "int8"
+    if method == "bitsandbytes" and saved.get("load_in_4bit") and saved.get("bnb_4bit_quant_type") == "nf4":
+        return "nf4"
+    kind = f" ({saved.get('bnb_4bit_quant_type')})" if method == "bitsandbytes" else ""
+    raise BaseModelError(
+        f"its weights are saved quantised by {method}{kind}, which is neither trained nor served here",
+        where=str(folder),
+        next_step="use the base's unquantised weights",
+    )
+
+
+def choose_saved(requested: Quantization, saved: Chosen) -> QuantizationChoice:
+    """The quantisation of a base whose files are quantised. Raises ConfigError when another one is requested."""
+    if requested not in ("auto", saved):
+        bits = "4" if saved == "nf4" else "8"
+        raise ConfigError(
+            f"the base is saved in {bits} bits, and its original weights are not in its files",
+            where=f"quantization={requested}",
+            next_step=f"use quantization={saved}, or name the base that it was made from",
+        )
+    return QuantizationChoice(saved, True, (f"quantization: {saved}, as the base is saved",))
 
 
 def bitsandbytes_config(name: Literal["nf4", "int8"], dtype: torch.dtype) -> BitsAndBytesConfig:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from domainkit.errors import BaseModelError
 from domainkit.registry import suggestion
@@ -97,13 +97,16 @@ def _download(name: str, revision: str | None) -> Path:
     """The local snapshot of a hub id: its safetensors, configuration and tokenizer; never code, never pickles."""
     from huggingface_hub import snapshot_download
 
-    patterns = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
+    options: dict[str, Any] = {
+        "allow_patterns": ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"],
+        "ignore_patterns": ["consolidated*"],  # the same weights once more, in Mistral's own layout
+    }
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=True))
+        return Path(snapshot_download(name, revision=revision, **options, local_files_only=True))
     except (OSError, ValueError):
         pass  # not in the hub's local cache, or not whole: ask the hub
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+        return Path(snapshot_download(name, revision=revision, **options))
     except Exception as e:  # the hub's client raises many unrelated types
         raise BaseModelError(
             f"neither a local file or folder nor reachable on the hub ({type(e).__name__})",
@@ -159,12 +162,21 @@ def _sampled_sha256(path: str, size: int, modified: int) -> str:
 
 
 def count_parameters(folder: Path) -> int:
-    """Number of weights in the folder's safetensors, from their headers."""
+    """Number of weights in the folder's safetensors, from their headers; of packed ones, counted unpacked."""
     total = 0
-    for file in folder.glob("*.safetensors"):
+    for file in _weight_files(folder):
         with file.open("rb") as f:
             header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
         for name, tensor in header.items():
-            if name != "__metadata__":
-                total += math.prod(tensor["shape"])
+            # bitsandbytes packs two 4-bit weights into a byte, and keeps their scales beside them.
+            if name != "__metadata__" and ".weight." not in name:
+                total += math.prod(tensor["shape"]) * (2 if tensor["dtype"] == "U8" else 1)
     return total
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that transformers reads: Mistral's repositories hold the same weights once more in another layout."""
+    for name in ("model.safetensors", "model.safetensors.index.json"):
+        if (folder / name).is_file():
+            return sorted(folder.glob("model*.safetensors"))
+    return sorted(folder.glob("*.safetensors"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def test_what_vllm_cannot_serve_is_refused_with_a_next_step(
     dora = lora_folder(tmp_path / "dora", tiny_base, 4, use_dora=True)
     with pytest.raises(AdapterError, match=r"is DoRA, which vLLM does not serve(.|\n)*merge it into its base"):
         serve_command(tiny_base, [dora])
+    scaled = lora_folder(tmp_path / "scaled", tiny_base, 5, alpha_pattern={"q_proj": 3})
+    with pytest.raises(AdapterError, match="scales its layers differently"):
+        serve_command(tiny_base, [scaled])
+    # EVA's ranks with the alphas that keep one scale.
+    config = json.loads((scaled / "adapter_config.json").read_text())
+    even = {"rank_pattern": {"q_proj": 8}, "alpha_pattern": {"q_proj": 8 * config["lora_alpha"] / config["r"]}}
+    (scaled / "adapter_config.json").write_text(json.dumps(config | even))
+    assert "--enable-lora" in serve_command(tiny_base, [scaled])
+    (scaled / "adapter_config.json").write_text(json.dumps(config | {"init_lora_weights": "pissa"}))
+    with pytest.raises(AdapterError, match="init_lora_weights=pissa, which changes the base's weights"):
+        serve_command(tiny_base, [scaled])
+    (scaled / "adapter_config.json").write_text(json.dumps(config | {"alora_invocation_tokens": [1]}))
+    with pytest.raises(AdapterError, match="uses alora_invocation_tokens, which vLLM does not serve"):
+        serve_command(tiny_base, [scaled])
+    with pytest.raises(ConfigError, match=r"trained on int8 weights, and vLLM's bitsandbytes loads 4-bit ones"):
+        serve_command(tiny_base, [adapters[0]], quantization="int8")
     with pytest.raises(ConfigError, match="the adapters name no base"):
         serve_command(None, adapters)
     with pytest.raises(ConfigError, match="vLLM does not serve builtin:smollm2-135m"):

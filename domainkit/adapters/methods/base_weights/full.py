@@ -33,5 +33,7 @@ class Full(NativeAdaptation):
 
     def build(self, model: PreTrainedModel) -> AdapterModule:
         from domainkit.adapters.methods.base_weights.replaced_layers import Replacements
+        from domainkit.models.language_model import modules_beside_text
 
-        return Replacements(model, lambda name: True)
+        left_out = tuple(f"{name}." for name in modules_beside_text(model))
+        return Replacements(model, lambda name: not name.startswith(left_out))

@@ -234,6 +234,18 @@ def special_features(config: PeftConfigDict) -> list[str]:
     return [name for name in SPECIAL if config.get(name)]
 
 
+def has_one_scale(config: PeftConfigDict) -> bool:
+    """Every layer's BAx is scaled alike, also where layers have ranks of their own."""
+    ranks: dict[str, float] = config.get("rank_pattern") or {}
+    alphas: dict[str, float] = config.get("alpha_pattern") or {}
+    rank, alpha, power = float(config["r"]), float(config["lora_alpha"]), 0.5 if config.get("use_rslora") else 1.0
+    scales = {
+        round(alphas.get(name, alpha) / ranks.get(name, rank) ** power, 6)
+        for name in (*ranks, *alphas, "")  # "": a layer that neither names
+    }
+    return len(scales) == 1
+
+
 def start_of(config: PeftConfigDict) -> str:
     """How the weights were initialised: PEFT's `init_lora_weights` in small letters."""
     return str(config.get("init_lora_weights", True)).lower()

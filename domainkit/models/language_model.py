@@ -1,0 +1,64 @@
+"""Which parts of a base text goes through, and which of its linear layers can be adapted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from domainkit.models.encoder_decoder import architecture_of
+from domainkit.models.precision import precision
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def modules_beside_text(model: PreTrainedModel) -> list[str]:
+    """Names of the modules that no text goes through, such as a vision tower; the outermost ones."""
+    architecture = architecture_of(model)
+    if architecture.has_encoder or model.config.get_text_config() is model.config:
+        return []
+    parts = [*architecture.stacks(model), model.get_input_embeddings(), model.get_output_embeddings()]
+    text = {id(m) for part in parts if part is not None for m in part.modules()}
+    return list(_without(model, "", text))
+
+
+def _without(module: torch.nn.Module, path: str, text: set[int]) -> Iterator[str]:
+    for name, child in module.named_children():
+        below = f"{path}.{name}".lstrip(".")
+        if id(child) in text:
+            continue
+        if any(id(m) in text for m in child.modules()):
+            yield from _without(child, below, text)
+        else:
+            yield below
+
+
+@torch.no_grad()
+def linear_layers_with_other_output(model: PreTrainedModel) -> list[str]:
+    """Names of the linear layers that return something else than a tensor, such as Llama 4's routers; by trial."""
+    own = {
+        name: m
+        for name, m in model.named_modules()
+        if isinstance(m, torch.nn.Linear)
+        and type(m).forward is not torch.nn.Linear.forward
+        and not type(m).__module__.startswith("bitsandbytes")
+    }
+    if not own or architecture_of(model).has_encoder:
+        return []
+    found: list[str] = []
+
+    def watch(name: str) -> Any:  # torch's type of a forward hook
+        return lambda module, inputs, output: None if isinstance(output, torch.Tensor) else found.append(name)
+
+    was_training = model.training
+    model.eval()
+    with ExitStack() as hooks:
+        for name, layer in own.items():
+            hooks.callback(layer.register_forward_hook(watch(name)).remove)
+        with precision(model):
+            model(input_ids=torch.tensor([[0, 1]], device=model.device), use_cache=False)
+    model.train(was_training)
+    return found
