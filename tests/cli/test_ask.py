@@ -14,7 +14,7 @@ from tests.cli.command import domainkit
     [
         (("--max-tokens", -1), "max_tokens=-1: input should be greater than or equal to 1"),
         (("--max-tokens", 0), "max_tokens=0: input should be greater than or equal to 1"),
-        (("--temperature", "nan"), "temperature=nan: input should be greater than or equal to 0"),
+        (("--temperature", "nan"), "temperature=nan: input should be a finite number"),
         (("--temperature", -1), "temperature=-1.0: input should be greater than or equal to 0"),
         (("--adapter", "nowhere"), "nowhere: no such adapter folder"),
         (("--corpus", "nowhere"), "nowhere"),
