@@ -109,8 +109,8 @@ class Backend(Protocol):
         """Natural-log likelihood of each continuation as the assistant's next words after `messages`."""
         ...
 
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Prompt length in tokens, template included."""
+    def count_tokens(self, messages: Sequence[Message], *, adapter: str | None = None) -> int:
+        """Prompt length in tokens, template included: the adapter's own if it brings one."""
         ...
 
     def token_ids(self, text: str) -> list[int]:

@@ -45,7 +45,7 @@ class EchoBackend:
         words = set(_last_user_text(messages).lower().split())
         return [-float(len(set(c.lower().split()) - words)) for c in continuations]
 
-    def count_tokens(self, messages: Sequence[Message]) -> int:
+    def count_tokens(self, messages: Sequence[Message], *, adapter: str | None = None) -> int:
         return sum(len(_words(m.content)) + 1 for m in messages)
 
     def token_ids(self, text: str) -> list[int]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from domainkit.adapters.folder import split_task
 from domainkit.errors import RequestError
 from domainkit.inference.adapters.pool import read_adapter
 from domainkit.inference.backend import Completion, Piece, Request
@@ -29,13 +28,11 @@ from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.gguf import model_folder
 from domainkit.models.load import load_base, plan_quantization
 from domainkit.models.source import BaseSource, resolve_base
-from domainkit.models.tokenizer import load_chat_template
+from domainkit.models.tokenizer import adapter_chat_template, load_chat_template, template_sha256
 from domainkit.threads import run_in_short_lived_thread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-TEMPLATE_FILES = ("chat_template.jinja", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 _backends: dict[tuple[str, str | None, str, str], LocalBackend] = {}
 _lock = threading.Lock()
@@ -87,6 +84,7 @@ class LocalBackend:
         self._loading = threading.RLock()
         self._source: BaseSource | None = None
         self._chat_template: ChatTemplate | None = None
+        self._adapter_templates: dict[str, ChatTemplate] = {}  # by the hash of their files
         self._spelling: Spelling | None = None
         self._engine: Scheduler | None = None
         self._stop_ids: tuple[int, ...] = ()
@@ -136,7 +134,7 @@ class LocalBackend:
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None
     ) -> list[float]:
         self._check_thread()
-        engine, prompt = self.engine(), self.prompt_ids(Request(tuple(messages)))
+        engine, prompt = self.engine(), self.prompt_ids(Request(tuple(messages), adapter=adapter))
         streams: list[ResultStream[float]] = [ResultStream() for _ in continuations]
         sequences: list[EngineSequence] = []
         for text, stream in zip(continuations, streams, strict=True):
@@ -146,8 +144,8 @@ class LocalBackend:
         engine.submit(sequences)
         return [stream.future.result() for stream in streams]
 
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        return len(self.prompt_ids(Request(tuple(messages))))
+    def count_tokens(self, messages: Sequence[Message], *, adapter: str | None = None) -> int:
+        return len(self.prompt_ids(Request(tuple(messages), adapter=adapter)))
 
     def token_ids(self, text: str) -> list[int]:
         return self.chat_template.encode_text(text)
@@ -159,12 +157,14 @@ class LocalBackend:
             "revision": self.source.revision,
             "quantization": self.resolved_quantization(),
             "device": self.device,
-            "template_sha256": _template_sha256(self.source),
+            # A GGUF's fingerprint covers its template.
+            "template_sha256": None if self.source.path.is_file() else template_sha256(self.source.path),
             "adapter": None,
         }
         if adapter is not None:
             loaded, name = read_adapter(adapter)
             identity |= {"adapter": name, "adapter_sha256": loaded.weights_sha256}
+            identity["template_sha256"] = template_sha256(loaded.folder) or identity["template_sha256"]
         return identity
 
     def resolved_quantization(self) -> str:
@@ -189,6 +189,17 @@ class LocalBackend:
             if self._chat_template is None:
                 self._chat_template, _ = load_chat_template(model_folder(self.source))
             return self._chat_template
+
+    def template_of(self, adapter: str | None) -> ChatTemplate:
+        """The chat template of an adapter's folder, if it brings one; else the base's."""
+        folder = None if adapter is None else Path(split_task(adapter)[0])
+        key = None if folder is None else template_sha256(folder)
+        if folder is None or key is None:
+            return self.chat_template
+        with self._loading:
+            if key not in self._adapter_templates:
+                self._adapter_templates[key] = adapter_chat_template(folder, self.chat_template)
+            return self._adapter_templates[key]
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -240,20 +251,23 @@ class LocalBackend:
             read_adapter(request.adapter)  # raise its errors in the caller's thread
         prompt = self.prompt_ids(request)
         self._check_length(len(prompt) + 1, engine)
+        template, stops = self.template_of(request.adapter), self._stop_ids
+        if template is not self.chat_template:
+            stops = tuple(dict.fromkeys([*stops, *template.stop_token_ids]))
         constraint = None
         if is_constrained(request):
-            constraint = compile_constraint(request, self.spelling, width=engine.width, ends=self._stop_ids)
+            constraint = compile_constraint(request, self.spelling, width=engine.width, ends=stops)
         if request.choices:
-            choice = ChoiceSequence(request, prompt, self.tokenizer, self.spelling, self._stop_ids, stream)
+            choice = ChoiceSequence(request, prompt, self.tokenizer, self.spelling, stops, stream)
             self._check_length(choice.most_tokens, engine)
             return choice
-        return TextSequence(request, prompt, self.tokenizer, self._stop_ids, constraint, engine.context, stream)
+        return TextSequence(request, prompt, self.tokenizer, stops, constraint, engine.context, stream)
 
     def prompt_ids(self, request: Request) -> list[int]:
         """All tokens before the answer's first one. For an encoder-decoder the last is the decoder's opening token."""
         if not request.messages:
             raise RequestError("the request has no messages", next_step="give at least the user's turn")
-        template = self.chat_template
+        template = self.template_of(request.adapter)
         ids = template.encode_prompt(request.messages, request.tools, request.tool_choice)
         return template.architecture.model_prompt(ids)
 
@@ -297,19 +311,3 @@ def _check_numbers(request: Request) -> None:
     for name, (good, rule) in rules.items():
         if not good:
             raise RequestError(f"{name}={getattr(request, name)!r} must be {rule}", next_step=f"set {name} to {rule}")
-
-
-def _template_sha256(source: BaseSource) -> str | None:
-    """Hash of the files that turn messages into tokens; None for a GGUF, whose fingerprint covers them."""
-    if source.path.is_file():
-        return None
-    files = [source.path / name for name in TEMPLATE_FILES if (source.path / name).is_file()]
-    return _hash_files(tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files))
-
-
-@lru_cache(maxsize=64)
-def _hash_files(files: tuple[tuple[str, int, int], ...]) -> str:
-    digest = hashlib.sha256()
-    for name, _, _ in files:
-        digest.update(Path(name).name.encode() + b"\0" + Path(name).read_bytes())
-    return digest.hexdigest()

@@ -236,7 +236,8 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
         """Prompt length in tokens, template included. Tool descriptions are not counted."""
-        return self._backend().count_tokens(to_backend(messages))
+        adapter: dict[str, str] = {"adapter": self.adapter} if self.adapter else {}
+        return self._backend().count_tokens(to_backend(messages), **adapter)
 
     def score(self, prompt: LanguageModelInput, continuations: Sequence[str]) -> list[float]:
         """Natural-log likelihood of each continuation as the assistant's next words after `prompt`."""

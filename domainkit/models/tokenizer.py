@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from domainkit.errors import BaseModelError
+from domainkit.errors import AdapterError, BaseModelError
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import read_architecture
 
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+TEMPLATE_FILES = ("chat_template.jinja", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+PROBES = ("Where is box 3?", " two  spaces\n\tand a tab", "Ünïcödé, 你好, 1234567890", "it's HTML: <b>&amp;</b>")
+"""Texts that tokenizers of one vocabulary may still cut differently: by spaces, digits, scripts and case."""
 PAD_SPELLINGS = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>")
 
 
@@ -36,6 +42,82 @@ def load_chat_template(folder: Path) -> tuple[ChatTemplate, list[str]]:
         notes.append(architecture.default_template_note)
     notes += _choose_pad_token(tokenizer)
     return ChatTemplate(tokenizer, architecture), notes
+
+
+def template_sha256(folder: Path) -> str | None:
+    """Hash of the folder's files that turn messages into tokens; None when it has none."""
+    files = [folder / name for name in TEMPLATE_FILES if (folder / name).is_file()]
+    return _hash_files(tuple((str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files)) if files else None
+
+
+@lru_cache(maxsize=64)
+def _hash_files(files: tuple[tuple[str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for name, _, _ in files:
+        digest.update(Path(name).name.encode() + b"\0" + Path(name).read_bytes())
+    return digest.hexdigest()
+
+
+def adapter_chat_template(folder: Path, base: ChatTemplate) -> ChatTemplate:
+    """The chat template that an adapter was trained with: that of its folder, over the base's tokens; else the base's.
+
+    Raises AdapterError for a tokenizer that writes other token ids than the base's.
+    """
+    own = _adapter_tokenizer(folder, base.tokenizer)
+    template = own.chat_template.get("default") if isinstance(own.chat_template, dict) else own.chat_template
+    # A template may write these tokens by their names.
+    names = ("bos_token", "eos_token")
+    changes = {n: getattr(own, n) for n in names if getattr(own, n) not in (None, getattr(base.tokenizer, n))}
+    if template in (None, base.tokenizer.chat_template) and not changes:
+        return base
+    tokenizer = copy.deepcopy(base.tokenizer)
+    tokenizer.chat_template = template or tokenizer.chat_template
+    for name, token in changes.items():
+        setattr(tokenizer, name, token)
+    return ChatTemplate(tokenizer, base.architecture)
+
+
+def _adapter_tokenizer(folder: Path, base: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        own = copy.copy(base)
+        file = folder / "chat_template.jinja"
+        own.chat_template = file.read_text(encoding="utf-8") if file.is_file() else base.chat_template
+        return own
+    try:
+        own = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except Exception as e:  # whatever reading damaged files raises
+        raise AdapterError(
+            f"its tokenizer cannot be read: {e}",
+            where=str(folder),
+            next_step="copy the folder again, or delete its tokenizer files to use the base's",
+        ) from e
+    problem = _vocabulary_difference(base, own)
+    if problem:
+        raise AdapterError(
+            f"its tokenizer is not the base's: {problem}",
+            where=str(folder),
+            next_step="use the base with the tokenizer that the adapter was trained with",
+        )
+    return own
+
+
+def _vocabulary_difference(base: PreTrainedTokenizerBase, own: PreTrainedTokenizerBase) -> str | None:
+    """Why the same text has other ids, if it has."""
+    ours, theirs = base.get_vocab(), own.get_vocab()
+    moved = sorted(token for token, number in theirs.items() if ours.get(token) != number)
+    if moved:
+        return f"{len(moved)} of its tokens are not there or have another id, {moved[0]!r} among them"
+    if len(ours) != len(theirs):
+        return f"it has {len(theirs)} tokens, the base's has {len(ours)}"
+    if any(_ids(base, text) != _ids(own, text) for text in PROBES):
+        return "it cuts texts into other tokens"
+    return None
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _choose_pad_token(tokenizer: PreTrainedTokenizerBase) -> list[str]:

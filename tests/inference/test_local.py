@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from domainkit.inference.adapters.pool import PassRow
 from domainkit.inference.backend import Backend, Completion, Request
 from domainkit.inference.local import LocalBackend, local_backend
 from domainkit.messages import Message
+from tests.inference.adapters.test_pool import peft_alone
 from tests.inference.tiny_adapters import ask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -337,3 +339,19 @@ def test_a_consumer_that_asks_again_for_each_piece_does_not_block(backend: Local
     asked = [backend.complete([ask("inner", max_tokens=2)])[0].text for _ in backend.stream(ask("outer", max_tokens=6))]
     assert len(set(asked)) == 1
     assert threading.current_thread().name != "domainkit-model"
+
+
+def test_an_adapters_own_template_writes_its_prompts(
+    backend: LocalBackend, tiny_base: str, adapters: dict[str, str], tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(adapters["red"], tmp_path / "own"))
+    template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}<|pad|>{% endfor %}"
+    (own / "chat_template.jinja").write_text(template)
+    prompt = "[user] hi<|pad|>"
+    answer, others = backend.complete([ask("hi", adapter=str(own)), ask("hi", adapter=adapters["red"])])
+    ids = backend.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    assert answer.prompt_tokens == len(ids) == backend.count_tokens([Message("user", "hi")], adapter=str(own))
+    assert others.prompt_tokens == backend.count_tokens([Message("user", "hi")]) != len(ids)
+    assert answer.text == peft_alone(tiny_base, str(own), ids, backend.tokenizer)
+    a, b = backend.identity(str(own)), backend.identity(adapters["red"])
+    assert a["template_sha256"] != b["template_sha256"] == backend.identity()["template_sha256"]

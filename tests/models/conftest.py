@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.fixture
-def copy(tiny_base: str, tmp_path: Path) -> Path:
+def folder(tiny_base: str, tmp_path: Path) -> Path:
     """The tiny base's folder, to be changed."""
     return Path(shutil.copytree(tiny_base, tmp_path / "copy"))
 

@@ -14,18 +14,18 @@ from domainkit.models.source import count_parameters
 from tests.models.conftest import edit
 
 
-def test_code_in_a_model_folder_is_never_run(copy: Path) -> None:
-    (copy / "evil.py").write_text("raise SystemExit('ran')")
-    edit(copy / "config.json", model_type="evil", auto_map={"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M"})
+def test_code_in_a_model_folder_is_never_run(folder: Path) -> None:
+    (folder / "evil.py").write_text("raise SystemExit('ran')")
+    edit(folder / "config.json", model_type="evil", auto_map={"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M"})
     with pytest.raises(BaseModelError, match=r"cannot be loaded|no readable tokenizer"):
-        load_base(str(copy), quantization="none")
+        load_base(str(folder), quantization="none")
 
 
-def test_damaged_weights_are_an_error(copy: Path) -> None:
-    weights = copy / "model.safetensors"
+def test_damaged_weights_are_an_error(folder: Path) -> None:
+    weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(BaseModelError, match="cannot be loaded"):
-        load_base(str(copy), quantization="none")
+        load_base(str(folder), quantization="none")
 
 
 def test_all_weights_are_frozen(tiny_base: str) -> None:

@@ -2,61 +2,114 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
 
-from domainkit.errors import BaseModelError
+from domainkit.errors import AdapterError, BaseModelError
+from domainkit.messages import Message
+from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import PLAIN_TEMPLATE
 from domainkit.models.load import load_base
-from domainkit.models.tokenizer import load_chat_template
+from domainkit.models.tokenizer import adapter_chat_template, load_chat_template
 from tests.models.conftest import edit
 
 
-def test_a_wrong_eos_in_the_configuration_is_corrected(copy: Path) -> None:
-    edit(copy / "config.json", eos_token_id=77)
-    edit(copy / "generation_config.json", eos_token_id=77)
-    loaded = load_base(str(copy), quantization="none")
+def test_a_wrong_eos_in_the_configuration_is_corrected(folder: Path) -> None:
+    edit(folder / "config.json", eos_token_id=77)
+    edit(folder / "generation_config.json", eos_token_id=77)
+    loaded = load_base(str(folder), quantization="none")
     assert loaded.stop_token_ids == (2,)
     assert loaded.model.generation_config.eos_token_id == [2]
     assert any("stopped at token [77]: it now stops at [2]" in n for n in loaded.notes)
 
 
-def test_a_template_closing_with_another_token_stops_at_both(copy: Path) -> None:
-    template = copy / "chat_template.jinja"
+def test_a_template_closing_with_another_token_stops_at_both(folder: Path) -> None:
+    template = folder / "chat_template.jinja"
     template.write_text(template.read_text().replace("<|end|>", "<|pad|>"))
-    loaded = load_base(str(copy), quantization="none")
+    loaded = load_base(str(folder), quantization="none")
     assert loaded.stop_token_ids == (0, 2)
     assert any("ends an answer with '<|pad|>', the tokenizer with '<|end|>'" in n for n in loaded.notes)
 
 
-def test_a_base_without_a_template_gets_a_plain_one(copy: Path) -> None:
-    (copy / "chat_template.jinja").unlink()
-    loaded = load_base(str(copy), quantization="none")
+def test_a_base_without_a_template_gets_a_plain_one(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    loaded = load_base(str(folder), quantization="none")
     assert loaded.tokenizer.chat_template == PLAIN_TEMPLATE
     assert any("has no chat template" in n for n in loaded.notes)
     turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]
     assert loaded.tokenizer.apply_chat_template(turns, tokenize=False) == "User: hi\nAssistant: yo<|end|>\n"
 
 
-def test_neither_template_nor_eos_is_refused(copy: Path) -> None:
-    (copy / "chat_template.jinja").unlink()
-    edit(copy / "tokenizer_config.json", eos_token=None)
+def test_neither_template_nor_eos_is_refused(folder: Path) -> None:
+    (folder / "chat_template.jinja").unlink()
+    edit(folder / "tokenizer_config.json", eos_token=None)
     with pytest.raises(BaseModelError, match="neither a chat template nor an EOS token"):
-        load_chat_template(copy)
+        load_chat_template(folder)
 
 
-def test_a_missing_pad_token_is_chosen_without_touching_embeddings(copy: Path) -> None:
-    edit(copy / "tokenizer_config.json", pad_token=None)
-    loaded = load_base(str(copy), quantization="none")
+def test_a_missing_pad_token_is_chosen_without_touching_embeddings(folder: Path) -> None:
+    edit(folder / "tokenizer_config.json", pad_token=None)
+    loaded = load_base(str(folder), quantization="none")
     assert loaded.tokenizer.pad_token == "<|pad|>"
     assert loaded.model.get_input_embeddings().weight.shape[0] == 260
 
 
-def test_a_tokenizer_of_another_model_is_refused(copy: Path) -> None:
-    template, _ = load_chat_template(copy)
+def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
+    template, _ = load_chat_template(folder)
     tokenizer = template.tokenizer
     tokenizer.add_tokens(["<extra>"])
-    tokenizer.save_pretrained(copy)
+    tokenizer.save_pretrained(folder)
     with pytest.raises(BaseModelError, match="the tokenizer has 261 tokens, the model 260"):
-        load_base(str(copy), quantization="none")
+        load_base(str(folder), quantization="none")
+
+
+OWN = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{{ eos_token }}{% endfor %}"
+
+
+@pytest.fixture
+def base(tiny_base: str) -> ChatTemplate:
+    return load_chat_template(Path(tiny_base))[0]
+
+
+def test_a_folder_without_a_tokenizer_or_with_the_bases_uses_the_bases(base: ChatTemplate, tmp_path: Path) -> None:
+    assert adapter_chat_template(tmp_path, base) is base
+    base.tokenizer.save_pretrained(tmp_path)
+    assert adapter_chat_template(tmp_path, base) is base
+
+
+def test_an_adapters_own_template_is_used(base: ChatTemplate, tmp_path: Path) -> None:
+    (tmp_path / "chat_template.jinja").write_text(OWN)
+    alone = adapter_chat_template(tmp_path, base)
+    tokenizer = copy.deepcopy(base.tokenizer)
+    tokenizer.chat_template = OWN
+    tokenizer.eos_token = "<|pad|>"
+    tokenizer.save_pretrained(tmp_path)
+    whole = adapter_chat_template(tmp_path, base)
+    asked = [Message("user", "hi")]
+    assert base.tokenizer.decode(alone.encode_prompt(asked)) == "[user] hi<|end|>"
+    assert base.tokenizer.decode(whole.encode_prompt(asked)) == "[user] hi<|pad|>"
+    assert "assistant" in base.tokenizer.decode(base.encode_prompt(asked)), "the base's stays as it is"
+
+
+def test_a_tokenizer_with_other_ids_is_refused(base: ChatTemplate, tmp_path: Path) -> None:
+    from tokenizers import normalizers
+
+    grown, lower, damaged = (copy.deepcopy(base.tokenizer) for _ in range(3))
+    grown.add_tokens(["<think>", "<b>"])
+    lower.backend_tokenizer.normalizer = normalizers.Lowercase()
+    for name, tokenizer in (("grown", grown), ("lower", lower), ("damaged", damaged)):
+        tokenizer.save_pretrained(tmp_path / name)
+    (tmp_path / "damaged" / "tokenizer.json").write_text("{")
+    for name, message in (
+        (
+            "grown",
+            "its tokenizer is not the base's: 2 of its tokens are not there or have another id, '<b>'",
+        ),
+        ("lower", "its tokenizer is not the base's: it cuts texts into other tokens"),
+        ("damaged", "its tokenizer cannot be read"),
+    ):
+        with pytest.raises(AdapterError) as caught:
+            adapter_chat_template(tmp_path / name, base)
+        assert message in str(caught.value)

@@ -111,7 +111,7 @@ class ServerBackend:
             scores.append(sum((float(step[str(token)]["logprob"]) for step, token in pairs), 0.0))
         return scores
 
-    def count_tokens(self, messages: Sequence[Message]) -> int:
+    def count_tokens(self, messages: Sequence[Message], *, adapter: str | None = None) -> int:
         """Prompt length in tokens, template included (vLLM: /tokenize)."""
         body = {"model": self._model(None), "messages": messages_body(messages), "add_generation_prompt": True}
         return len(self._tokens(body))
