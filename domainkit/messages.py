@@ -21,6 +21,13 @@ from domainkit.registry import suggestion
 
 CALL_OPEN = "<tool_call>"
 CALL_CLOSE = "</tool_call>"
+REASONING_MARKS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("<|channel>thought", "<channel|>"))
+"""What opens and closes the reasoning before an answer, in the families of bases that think."""
+CHANNEL_MARKS = ("<|channel|>", "<|message|>", "<|start|>", "<|end|>")
+"""Of gpt-oss, which writes its reasoning and its answer into channels."""
+CHANNEL = CHANNEL_MARKS[0]
+Thinking = Literal["off", "on", "opened"]
+"""Whether an answer may begin with reasoning; opened: the prompt has written the first mark."""
 BARE_CALL = '{"name"'
 """How a call without its markers starts."""
 
@@ -59,6 +66,8 @@ class Message:
     """Of a tool's turn: the call it answers."""
     name: str | None = None
     """Of a tool's turn: the tool."""
+    reasoning: str = ""
+    """Of an assistant's turn: what it thought before its words."""
 
 
 class ParsedAnswer(NamedTuple):
@@ -100,6 +109,51 @@ def chosen_tools(tools: Sequence[JsonObject], tool_choice: str) -> tuple[JsonObj
             next_step=suggestion(tool_choice, ["auto", "any", *map(tool_name, tools)]),
         )
     return named
+
+
+# ---- reasoning in a text ---------------------------------------------------------------------------------------------
+
+
+class SplitAnswer(NamedTuple):
+    """An answer's reasoning, and the words after it."""
+
+    reasoning: str
+    text: str
+
+
+def split_reasoning(text: str, *, opened: bool = False, whole: bool = True) -> SplitAnswer:
+    """`opened`: the prompt has opened the reasoning already. With `whole=False` the text still grows: what may become a
+    mark is left out, and both parts only ever grow."""
+    if CHANNEL in text:
+        return _split_channels(text)
+    start = text.lstrip()
+    marks = next((m for m in REASONING_MARKS if start.startswith(m[0])), None)
+    if marks is None and not opened:
+        waits = not whole and any(m[0].startswith(start) for m in (*REASONING_MARKS, (CHANNEL,)))
+        return SplitAnswer("", "" if waits else text)
+    body = text if marks is None else start[len(marks[0]) :]
+    closings = [m[1] for m in REASONING_MARKS] if marks is None else [marks[1]]
+    end, closing = min(((body.find(c), c) for c in closings if c in body), default=(-1, ""))
+    if end >= 0:
+        return SplitAnswer(body[:end].strip(), body[end + len(closing) :].lstrip("\n"))
+    partial = 0 if whole else max(_partial_end(body, c) for c in closings)
+    return SplitAnswer(body[: len(body) - partial].strip(), "")
+
+
+def _split_channels(text: str) -> SplitAnswer:
+    reasoning: list[str] = []
+    words: list[str] = []
+    for part in text.split(CHANNEL)[1:]:
+        channel, mark, body = part.partition(CHANNEL_MARKS[1])
+        body = body.partition(CHANNEL_MARKS[3])[0]
+        if mark:
+            (words if channel.strip() == "final" else reasoning).append(body)
+    return SplitAnswer("\n".join(reasoning).strip(), "".join(words))
+
+
+def _partial_end(text: str, mark: str) -> int:
+    """How many of the text's last characters may be the start of `mark`."""
+    return next((n for n in range(len(mark) - 1, 0, -1) if text.endswith(mark[:n])), 0)
 
 
 # ---- calls in a text -------------------------------------------------------------------------------------------------
@@ -151,8 +205,7 @@ def shown_length(text: str) -> int:
     if start[: len(BARE_CALL)] == BARE_CALL[: len(start)]:
         return 0
     if not marker:
-        partial = next((n for n in range(len(CALL_OPEN) - 1, 0, -1) if before.endswith(CALL_OPEN[:n])), 0)
-        before = before[: len(before) - partial]
+        before = before[: len(before) - _partial_end(before, CALL_OPEN)]
     return len(before.rstrip())  # `parse_calls` strips the blanks before a call
 
 

@@ -17,6 +17,7 @@ from domainkit.messages import (
     function_of,
     parse_calls,
     shown_length,
+    split_reasoning,
     tool_name,
     write_call,
 )
@@ -146,3 +147,27 @@ def test_a_tool_choice_leaves_the_tools_that_a_call_may_name() -> None:
     assert chosen_tools([ADD, now], "now") == (now,)
     with pytest.raises(RequestError, match=r"'nwo', which is not among(.|\n)*did you mean 'now'"):
         chosen_tools([ADD, now], "nwo")
+
+
+SPLITS = [
+    ("<think>\nwhy\n</think>\n\nso", False, ("why", "so")),
+    ("why\n</think>so", True, ("why", "so")),
+    ("[THINK]why[/THINK]so", False, ("why", "so")),
+    ("<think></think>so", False, ("", "so")),
+    ("<think>why", False, ("why", "")),
+    ("so <think>why</think>", False, ("", "so <think>why</think>")),
+    ("", False, ("", "")),
+    ("<", False, ("", "<")),
+    ("<|channel|>analysis<|message|>why<|end|><|start|>assistant<|channel|>final<|message|>so", False, ("why", "so")),
+    ("<|channel|>final<|message|>so", False, ("", "so")),
+]
+
+
+@pytest.mark.parametrize(("text", "opened", "parts"), SPLITS)
+def test_reasoning_is_split_from_the_words_and_both_only_grow(text: str, opened: bool, parts: tuple[str, str]) -> None:
+    assert split_reasoning(text, opened=opened) == parts
+    shown = [split_reasoning(text[:n], opened=opened, whole=False) for n in range(len(text) + 1)]
+    if "<|channel|>" not in text:  # whose marks are whole tokens
+        for before, after in zip(shown, [*shown[1:], split_reasoning(text, opened=opened)], strict=True):
+            assert after.reasoning.startswith(before.reasoning)
+            assert after.text.startswith(before.text)

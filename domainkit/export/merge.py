@@ -41,7 +41,7 @@ from domainkit.models.load import LoadedBase, load_base, quiet_progress
 from domainkit.models.quantization import quantised_layers, round_to_nf4
 from domainkit.models.source import BaseSource
 from domainkit.storage import staged_folder, write_text
-from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples
+from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples, with_thinking
 from domainkit.training.heldout import HeldOutComparison, HeldOutScore, compare_held_out, measure_held_out
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[Token
     examples = held_out
     if len(held_out) > MOST_EXAMPLES:
         examples = [held_out[i * len(held_out) // MOST_EXAMPLES] for i in range(MOST_EXAMPLES)]
-    return tokenize_examples(examples, base.chat_template, base.context_length)
+    return tokenize_examples(examples, with_thinking(base.chat_template, {}, examples), base.context_length)
 
 
 # ---- 3. candidates ---------------------------------------------------------------------------------------------------

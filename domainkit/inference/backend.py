@@ -51,6 +51,8 @@ class Request:
     """Refuse a schema that cannot be enforced whole while generating. Else the rest of it is checked afterwards."""
     check_schema: bool = True
     """Whether that check is made; False where the caller makes it."""
+    template_options: JsonObject = field(default_factory=dict)
+    """Options of the base's chat template: enable_thinking, reasoning_effort, and what else it has."""
     logprobs: bool = False
     timeout: float | None = None
     """Seconds from submission until a RequestError."""
@@ -75,6 +77,8 @@ class Completion:
     completion_tokens: int
     prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
+    reasoning: str = ""
+    """What the model thought before its words."""
     tool_calls: tuple[ToolCall, ...] = ()
     invalid_tool_calls: tuple[InvalidToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
@@ -88,6 +92,8 @@ class Piece:
 
     text: str
     completion: Completion | None = None
+    reasoning: str = ""
+    """It comes before the text."""
 
 
 @runtime_checkable

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +16,7 @@ from domainkit.errors import RequestError
 from domainkit.inference.adapters.pool import read_adapter
 from domainkit.inference.backend import Completion, Piece, Request
 from domainkit.inference.constrained.constraint import compile_constraint, is_constrained
+from domainkit.inference.constrained.read_answer import words_only
 from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.result_stream import ResultStream
@@ -22,7 +25,7 @@ from domainkit.inference.engine.sequences.choices import ChoiceSequence
 from domainkit.inference.engine.sequences.sequence import ScoreSequence
 from domainkit.inference.engine.sequences.sequence import Sequence as EngineSequence
 from domainkit.inference.engine.sequences.text import TextSequence
-from domainkit.messages import JsonObject, Message
+from domainkit.messages import JsonObject, Message, Thinking
 from domainkit.models import DEFAULT_BASE, Quantization
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.gguf import model_folder
@@ -33,6 +36,8 @@ from domainkit.threads import run_in_short_lived_thread
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger("domainkit")
 
 _backends: dict[tuple[str, str | None, str, str], LocalBackend] = {}
 _lock = threading.Lock()
@@ -134,7 +139,10 @@ class LocalBackend:
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None
     ) -> list[float]:
         self._check_thread()
-        engine, prompt = self.engine(), self.prompt_ids(Request(tuple(messages), adapter=adapter))
+        engine, prompt = (
+            self.engine(),
+            self.prompt_ids(Request(tuple(messages), adapter=adapter), without_reasoning=True),
+        )
         streams: list[ResultStream[float]] = [ResultStream() for _ in continuations]
         sequences: list[EngineSequence] = []
         for text, stream in zip(continuations, streams, strict=True):
@@ -209,7 +217,7 @@ class LocalBackend:
     def spelling(self) -> Spelling:
         with self._loading:
             if self._spelling is None:
-                self._spelling = Spelling(self.tokenizer)
+                self._spelling = Spelling(self.tokenizer, self.chat_template.traits.text_before_words)
             return self._spelling
 
     def engine(self) -> Scheduler:
@@ -261,14 +269,29 @@ class LocalBackend:
             choice = ChoiceSequence(request, prompt, self.tokenizer, self.spelling, stops, stream)
             self._check_length(choice.most_tokens, engine)
             return choice
-        return TextSequence(request, prompt, self.tokenizer, stops, constraint, engine.context, stream)
+        return TextSequence(
+            request, prompt, self.tokenizer, stops, constraint, engine.context, stream, self._thinking(request)
+        )
 
-    def prompt_ids(self, request: Request) -> list[int]:
+    def _thinking(self, request: Request) -> Thinking:
+        thinking = self.template_of(request.adapter).thinking(request.template_options)
+        if thinking != "off" and words_only(request):
+            _tell_no_reasoning(self.base)
+            return "off"
+        return thinking
+
+    def prompt_ids(self, request: Request, *, without_reasoning: bool = False) -> list[int]:
         """All tokens before the answer's first one. For an encoder-decoder the last is the decoder's opening token."""
         if not request.messages:
             raise RequestError("the request has no messages", next_step="give at least the user's turn")
         template = self.template_of(request.adapter)
-        ids = template.encode_prompt(request.messages, request.tools, request.tool_choice)
+        ids = template.encode_prompt(
+            request.messages,
+            request.tools,
+            request.tool_choice,
+            request.template_options,
+            words_only=without_reasoning or words_only(request),
+        )
         return template.architecture.model_prompt(ids)
 
     def _check_length(self, tokens: int, engine: Scheduler) -> None:
@@ -299,6 +322,11 @@ class PieceStream(Iterator[Piece]):
 
     def __del__(self) -> None:
         self.close()
+
+
+@lru_cache(maxsize=16)
+def _tell_no_reasoning(base: str) -> None:
+    log.warning("%s: an answer that is held to a form begins without reasoning, whatever the template's options", base)
 
 
 def _check_numbers(request: Request) -> None:

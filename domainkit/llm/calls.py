@@ -16,7 +16,17 @@ from domainkit.errors import ConfigError
 from domainkit.inference.backend import Request
 from domainkit.llm.messages import to_backend
 from domainkit.llm.schema_forms import read_schema, recursive_parameters
-from domainkit.llm.settings import BASE_ALONE, Folder, MaxTokens, Settings, Temperature, Timeout, TopP, find_adapter
+from domainkit.llm.settings import (
+    BASE_ALONE,
+    Folder,
+    MaxTokens,
+    Settings,
+    Temperature,
+    Timeout,
+    TopP,
+    adapter_template_options,
+    find_adapter,
+)
 from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
 
@@ -66,6 +76,10 @@ class CallOptions(BaseModel):
     strict: bool | None = None
     check_schema: bool | None = None
     logprobs: bool | None = None
+    template_options: dict[str, Any] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None  # vLLM's name for them
+    enable_thinking: bool | None = None
+    reasoning_effort: NonEmpty | None = None
 
 
 def read_options(options: Mapping[str, Any]) -> CallOptions:
@@ -94,9 +108,10 @@ def make_request(
     stops = settings.stop if given.stop is None else given.stop
     tools = request_tools(given)
     schema, strict = request_schema(given)
+    adapter = request_adapter(settings, given)
     return Request(
         messages=to_backend(messages),
-        adapter=request_adapter(settings, given),
+        adapter=adapter,
         **{name: getattr(settings if getattr(given, name) is None else given, name) for name in SETTINGS},
         stop=tuple(stops or ()),
         choices=tuple(given.choices or ()),
@@ -107,8 +122,21 @@ def make_request(
         parallel_tool_calls=tools.parallel,
         strict=strict or any(t["function"].get("strict") for t in tools.tools),
         check_schema=given.check_schema is not False,
+        template_options=template_options(settings, given, adapter),
         logprobs=bool(given.logprobs),
     )
+
+
+def template_options(settings: Settings, options: CallOptions, adapter: str | None) -> JsonObject:
+    """The chat template's options: the call's, else the model's, else those that the adapter was trained with."""
+    named = {"enable_thinking": options.enable_thinking, "reasoning_effort": options.reasoning_effort}
+    return {
+        **adapter_template_options(adapter),
+        **settings.template_options,
+        **(options.chat_template_kwargs or {}),
+        **(options.template_options or {}),
+        **{k: v for k, v in named.items() if v is not None},
+    }
 
 
 def request_adapter(settings: Settings, options: CallOptions) -> str | None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from domainkit.adapters.folder import Card, split_task
+from domainkit.adapters.folder import split_task
 from domainkit.errors import AdapterError
 from domainkit.messages import JsonObject
 from domainkit.models import Quantization
@@ -44,6 +44,9 @@ class Settings(BaseModel):
     """What computes the answers: a name in domainkit.inference.BACKENDS."""
     backend_options: dict[str, Any] = Field(default_factory=dict)
     """Options of that backend, e.g. a server's url."""
+    template_options: dict[str, Any] = Field(default_factory=dict)
+    """Options of the base's chat template, e.g. enable_thinking; left out, what the adapter was trained with. A base
+    thinks before it answers only with enable_thinking=True or a reasoning_effort; answers held to a form never do."""
     temperature: Temperature = 0.0
     """0 is greedy."""
     max_tokens: MaxTokens = 256
@@ -122,8 +125,16 @@ def base_settings(settings: Settings) -> BaseSettings:
     return BaseSettings(base, revision, quantization)
 
 
+def adapter_template_options(folder: str | None) -> JsonObject:
+    """Options of the chat template that an adapter was trained with; none of one without a card."""
+    if folder is None or not (Path(split_task(folder)[0]) / "card.json").is_file():
+        return {}
+    options: JsonObject = _trained_on(folder).get("template_options", {})
+    return options
+
+
 def _trained_on(folder: str) -> JsonObject:
-    """Base, revision and quantisation that an adapter names."""
+    """Base, revision, quantisation and template options that an adapter names."""
     path = Path(split_task(folder)[0])
     file = next((path / n for n in ("card.json", "adapter_config.json") if (path / n).is_file()), None)
     if file is None:
@@ -139,8 +150,13 @@ def _trained_on(folder: str) -> JsonObject:
 def _read_trained_on(file: str, modified: int) -> JsonObject:
     try:
         values = json.loads(Path(file).read_text(encoding="utf-8"))
-    except ValueError as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise AdapterError(f"cannot be read: {e}", where=file, next_step="copy the folder again") from e
-    if file.endswith("card.json"):
-        return {name: values.get(name) for name in ("base", "revision", "quantization") if name in Card.model_fields}
-    return {"base": values.get("base_model_name_or_path"), "revision": values.get("revision")}
+    if not isinstance(values, dict):
+        raise AdapterError("is not a JSON object", where=file, next_step="copy the folder again")
+    if not file.endswith("card.json"):
+        return {"base": values.get("base_model_name_or_path"), "revision": values.get("revision")}
+    config = values.get("config")
+    options = config.get("template_options") if isinstance(config, dict) else None
+    kept = {name: values.get(name) for name in ("base", "revision", "quantization")}
+    return {**kept, "template_options": options if isinstance(options, dict) else {}}

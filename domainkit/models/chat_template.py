@@ -1,42 +1,68 @@
-"""Conversations to token ids under a base's chat template. Text from outside never becomes a control token."""
+"""Conversations to token ids under a base's chat template. Text from outside never becomes a control token.
+
+A prompt ends where the answer's words begin. Whatever the template writes before them (an empty block of reasoning, a
+channel's name) is prompt, for training and for serving alike; only with the option `enable_thinking` does the answer
+begin with reasoning of the model's own.
+"""
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from domainkit.errors import BaseModelError, RequestError
-from domainkit.messages import JsonObject, Message, chosen_tools, openai_call
+from domainkit.messages import (
+    CHANNEL,
+    CHANNEL_MARKS,
+    REASONING_MARKS,
+    JsonObject,
+    Message,
+    Thinking,
+    chosen_tools,
+    openai_call,
+    split_reasoning,
+)
+from domainkit.models.control_guard import ControlGuard, Controls, read_controls
 from domainkit.models.encoder_decoder import Architecture, DecoderOnly
-from domainkit.models.tool_template import TemplateTurn, knows_tools, native_turns, text_turns
+from domainkit.models.template_traits import MARK, THINKING, TemplateTraits, open_marks
+from domainkit.models.tool_template import TemplateTurn, fold_system, native_turns, text_turns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-UNKNOWN = "\U000e0fff"
-"""A character outside every vocabulary that is not made of bytes."""
 
 
 class ChatTemplate:
     """A base's tokenizer with its chat template. Make one for each loaded base: it keeps what it computes.
 
-    The tokenizer's template and vocabulary must not change afterwards.
+    `options` are the template's own (enable_thinking, reasoning_effort, …); a call may override them. The tokenizer's
+    template and vocabulary must not change afterwards.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, architecture: Architecture | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        architecture: Architecture | None = None,
+        options: Mapping[str, Any] | None = None,
+        traits: TemplateTraits | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.architecture = architecture or DecoderOnly()
+        self.options = dict(options or {})
+        self.traits = traits or TemplateTraits(tokenizer)
+        if options:
+            self.traits.render_options(self.options)  # refuse unknown ones now
+
+    def with_options(self, options: Mapping[str, Any]) -> ChatTemplate:
+        """The same template with other options. Raises RequestError for one that the template does not have."""
+        return ChatTemplate(self.tokenizer, self.architecture, {**self.options, **options}, self.traits)
 
     # ---- text and conversations to ids ----
 
     def encode_text(self, text: str) -> list[int]:
         """Ids of plain text: the tokenizer's own, except that the spelling of a control token is encoded as
         characters."""
-        guard = _ControlGuard(self.tokenizer, self._controls)
+        guard = ControlGuard(self.tokenizer, self._controls)
         return guard.encode(guard.hide(text))
 
     def encode_chat(
@@ -46,72 +72,140 @@ class ChatTemplate:
         add_generation_prompt: bool,
         tools: Sequence[JsonObject] | None = None,
     ) -> list[int]:
-        """Ids of a conversation; control tokens come from the template alone.
+        """Ids of a conversation as the template writes it; control tokens come from the template alone.
 
         Raises RequestError with the template's own words when it refuses the turns.
         """
-        guard = _ControlGuard(self.tokenizer, self._controls)
+        guard = ControlGuard(self.tokenizer, self._controls)
         return guard.encode(self._render(guard, turns, add_generation_prompt, tools))
 
     def encode_prompt(
-        self, messages: Sequence[Message], tools: Sequence[JsonObject] = (), tool_choice: str = "auto"
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[JsonObject] = (),
+        tool_choice: str = "auto",
+        options: Mapping[str, Any] | None = None,
+        *,
+        words_only: bool = False,
     ) -> list[int]:
-        """Ids of a conversation that the assistant answers next, its tools included."""
-        turns, native_tools = self.with_tools(messages, tools, tool_choice)
-        return self.encode_chat(turns, add_generation_prompt=True, tools=native_tools)
+        """Ids of a conversation that the assistant answers next, its tools included; with `words_only`, without
+        thinking first."""
+        guard = ControlGuard(self.tokenizer, self._controls)
+        options = {**self.options, **(options or {}), **({THINKING: False} if words_only else {})}
+        return guard.encode(self._prompt_text(guard, messages, tools, tool_choice, options))
 
     def encode_prompt_and_answer(
         self, messages: Sequence[Message], tools: Sequence[JsonObject] = ()
     ) -> tuple[list[int], list[int]]:
         """(ids of the prompt, ids of the answer); the answer is the last of `messages`, and its ids are as generated.
 
-        Raises RequestError when the template refuses the turns, or writes the prompt differently before an answer.
+        Raises RequestError when the template refuses the turns, or does not write the answer.
         """
-        guard = _ControlGuard(self.tokenizer, self._controls)
-        turns, _ = self.with_tools(messages, tools)
-        prompt, native_tools = self.with_tools(messages[:-1], tools)
-        whole_text = self._render(guard, turns, add_generation_prompt=False, tools=native_tools)
-        prompt_text = self._render(guard, prompt, add_generation_prompt=True, tools=native_tools)
-        if not whole_text.startswith(prompt_text):
+        guard = ControlGuard(self.tokenizer, self._controls)
+        prompt = self._prompt_text(guard, messages[:-1], tools, "auto", self.options)
+        answer = guard.encode(self._answer_text(guard, messages, tools, prompt))
+        closing = self.closing_token_id
+        if closing is not None and not set(answer) & set(self.stop_token_ids):
+            answer.append(closing)  # some templates end a turn only by starting the next
+        return guard.encode(prompt), answer
+
+    def _prompt_text(
+        self,
+        guard: ControlGuard,
+        messages: Sequence[Message],
+        tools: Sequence[JsonObject],
+        tool_choice: str,
+        options: Mapping[str, Any],
+    ) -> str:
+        turns, native_tools = self.with_tools(messages, tools, tool_choice)
+        text = self._render(guard, turns, True, native_tools, options)
+        return text if self.traits.wants_thinking(options) else text + self.traits.opening
+
+    def _answer_text(
+        self, guard: ControlGuard, messages: Sequence[Message], tools: Sequence[JsonObject], prompt: str
+    ) -> str:
+        """What follows `prompt` when the model answers with the last of `messages`."""
+        thinking, last = self.traits.wants_thinking(self.options), messages[-1]
+        reasoning, words = (last.reasoning, last.content) if last.reasoning else split_reasoning(last.content)
+        if reasoning and not thinking and (self.traits.thinks or last.reasoning):
             raise RequestError(
-                "the chat template renders the prompt differently once the answer follows, "
-                "so the answer cannot be separated from it",
-                next_step="use a base whose template keeps earlier turns as they are",
+                "the answer has reasoning, but the template's thinking is off"
+                if self.traits.thinks
+                else "the answer has reasoning, which this base's chat template does not write",
+                next_step=f"set template_options.{THINKING}=true, or take the reasoning out of the answer",
             )
-        return guard.encode(prompt_text), guard.encode(whole_text[len(prompt_text) :])
+        whole = self._conversation(guard, messages, tools)
+        rest = whole[len(prompt) :] if whole.startswith(prompt) else ""
+        hidden = str(guard.hide(reasoning.strip())) if thinking else ""
+        opened = open_marks(prompt) is not None
+        if rest and (not hidden or split_reasoning(rest, opened=opened).reasoning == hidden):
+            return rest
+        # The template writes the turns before an answer differently once it follows, or drops its reasoning.
+        plain = Message(last.role, words if self.traits.thinks else last.content, last.tool_calls, name=last.name)
+        whole = self._conversation(guard, [*messages[:-1], plain], tools)
+        other = self._conversation(guard, [*messages[:-1], Message(last.role, MARK)], tools)
+        if whole == other:
+            raise RequestError(
+                "the chat template does not write the assistant's words",
+                next_step="use a base whose chat template keeps the assistant's turns",
+            )
+        lead = self._reasoning_block(hidden, prompt) if thinking else ""
+        start = next((i for i, (a, b) in enumerate(zip(whole, other, strict=False)) if a != b), len(whole))
+        return lead + whole[start:]
+
+    def _conversation(self, guard: ControlGuard, messages: Sequence[Message], tools: Sequence[JsonObject]) -> str:
+        turns, native_tools = self.with_tools(messages, tools)
+        return self._render(guard, turns, False, native_tools, self.options)
 
     def _render(
         self,
-        guard: _ControlGuard,
+        guard: ControlGuard,
         turns: Sequence[Message | TemplateTurn],
         add_generation_prompt: bool,
         tools: Sequence[JsonObject] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> str:
         """The text of a conversation, with nonces in place of control spellings."""
         from jinja2 import TemplateError
 
         as_dicts = [_as_dict(t) for t in turns]
+        given = self.traits.render_options(self.options if options is None else options)
         try:
-            text = self.tokenizer.apply_chat_template(
-                guard.hide(as_dicts),
-                tools=guard.hide(list(tools)) if tools else None,
-                add_generation_prompt=add_generation_prompt,
-                tokenize=False,
+            return self.traits.apply(
+                guard.hide(as_dicts), guard.hide(list(tools)) if tools else None, add_generation_prompt, given
             )
-        except (TemplateError, TypeError, ValueError) as e:
+        except (TemplateError, TypeError, ValueError, KeyError) as e:
             roles = ", ".join(t["role"] for t in as_dicts)
             raise RequestError(
                 f"the base's chat template refuses the turns ({roles}): {e}",
                 next_step="use the roles and the order that this base was trained with",
             ) from e
-        return str(text)
 
-    # ---- tools ----
+    # ---- options and thinking ----
 
-    @cached_property
-    def knows_tools(self) -> bool:
-        """Whether the template shows tools and results, and writes calls in the form that `parse_calls` reads."""
-        return knows_tools(self.tokenizer)
+    def thinking(self, options: Mapping[str, Any]) -> Thinking:
+        """How an answer to a prompt with these options begins."""
+        options = {**self.options, **options}
+        if not self.traits.wants_thinking(options):
+            return "off"
+        asked = self.traits.apply([{"role": "user", "content": "?"}], None, True, self.traits.render_options(options))
+        return "on" if open_marks(asked) is None else "opened"
+
+    def _reasoning_block(self, reasoning: str, prompt: str) -> str:
+        """Reasoning as the model would write it after `prompt`, up to the words of its answer."""
+        traits = self.traits
+        if CHANNEL in traits.opening:
+            channel, text, start, end = CHANNEL_MARKS
+            return f"{channel}analysis{text}{reasoning}{end}{start}assistant{traits.opening}"
+        opened = open_marks(prompt)
+        marks = opened or next((m for m in REASONING_MARKS if m[1] in traits.source), REASONING_MARKS[0])
+        # Between the last mark and the words stands what the template puts there itself.
+        without = (traits.probe([{"role": "user", "content": "?"}]) or "") + traits.opening
+        gap = without.rpartition(marks[1])[2] if marks[1] in without else "\n\n"
+        head = "" if opened else f"{marks[0]}\n"
+        return f"{head}{reasoning}\n{marks[1]}{gap}" if reasoning else f"{head}{marks[1]}{gap}"
+
+    # ---- tools and system turns ----
 
     def with_tools(
         self, messages: Sequence[Message], tools: Sequence[JsonObject], tool_choice: str = "auto"
@@ -119,25 +213,40 @@ class ChatTemplate:
         """(turns, tools) to render. Tools are None where the template does not know them: then they are text in the
         turns.
 
-        The system turn's own text comes first, or the template's default text where there is no system turn.
+        The system turn's own text comes first, or the template's default text where there is no system turn. Where the
+        template takes no system turn, its text stands at the head of the first user turn.
         """
         offered = list(chosen_tools(tools, tool_choice)) if tools else []
+        native = None
         if not offered and not any(m.role == "tool" or m.tool_calls for m in messages):
-            return [{"role": m.role, "content": m.content} for m in messages], None
-        if self.knows_tools:
-            return native_turns(messages), offered or None
-        return text_turns(messages, offered, self.tokenizer), None
+            turns = [_plain(m) for m in messages]
+        elif self.traits.knows_tools:
+            turns, native = native_turns(messages), offered or None
+        else:
+            turns = text_turns(messages, offered, self.traits.default_system)
+        has_system = bool(turns) and turns[0]["role"] == "system"
+        return (fold_system(turns) if has_system and self.traits.default_system is None else turns), native
 
     # ---- what ends an answer ----
 
     @cached_property
     def closing_token_id(self) -> int | None:
-        """The control token that the template puts after an assistant's turn, if there is one."""
-        mark = "qzjxkv"
-        turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": mark}]
-        text = self._render(_ControlGuard(self.tokenizer, self._controls), turns, add_generation_prompt=False)
-        after = self.tokenizer(text[text.rindex(mark) + len(mark) :], add_special_tokens=False)["input_ids"]
-        return next((i for i in after if i in self._controls.ids), None)
+        """The control token that the template puts after an assistant's turn; where it puts none there, the one that
+        starts the next turn."""
+        turns: list[TemplateTurn] = [{"role": "user", "content": "a"}, {"role": "assistant", "content": MARK}]
+        text = self._render(ControlGuard(self.tokenizer, self._controls), turns, False)
+        if MARK not in text:
+            raise BaseModelError(
+                "the chat template does not write the assistant's words",
+                next_step="use a base whose chat template keeps the assistant's turns",
+            )
+        longer = self.traits.probe([*turns, turns[0]], None, False) or ""
+        for whole in (text, longer):
+            after = self.tokenizer(whole[whole.rfind(MARK) + len(MARK) :], add_special_tokens=False)["input_ids"]
+            found = next((i for i in after if i in self._controls.ids), None)
+            if MARK in whole and found is not None:
+                return int(found)
+        return None
 
     @cached_property
     def stop_token_ids(self) -> tuple[int, ...]:
@@ -146,115 +255,19 @@ class ChatTemplate:
         return tuple(dict.fromkeys(i for i in ends if i is not None))
 
     @cached_property
-    def _controls(self) -> _Controls:
-        return _read_controls(self.tokenizer)
+    def _controls(self) -> Controls:
+        return read_controls(self.tokenizer)
+
+
+def _plain(message: Message) -> TemplateTurn:
+    turn: TemplateTurn = {"role": message.role, "content": message.content}
+    return turn if not message.reasoning else {**turn, "reasoning_content": message.reasoning}
 
 
 def _as_dict(turn: Message | TemplateTurn) -> TemplateTurn:
     if not isinstance(turn, Message):
         return turn
-    fields: TemplateTurn = {"role": turn.role, "content": turn.content}
+    fields = _plain(turn)
     if turn.tool_calls:
         fields["tool_calls"] = [openai_call(c) for c in turn.tool_calls]
     return fields | {k: v for k in ("tool_call_id", "name") if (v := getattr(turn, k)) is not None}
-
-
-# ---- text that cannot turn into control tokens -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Controls:
-    """The tokens that text must not be able to spell."""
-
-    ids: frozenset[int]
-    spelling: re.Pattern[str]
-    """Finds the longest spelling first."""
-
-
-def _read_controls(tokenizer: PreTrainedTokenizerBase) -> _Controls:
-    controls = {i: token.content for i, token in tokenizer.added_tokens_decoder.items()}
-    controls |= dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
-    # Runs of spaces and single characters are ordinary text, in whichever table of the tokenizer they are.
-    controls = {i: text for i, text in controls.items() if len(text.strip()) > 1}
-    spellings = sorted(set(controls.values()), key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, spellings)) if spellings else r"(?!)")
-    if tokenizer.unk_token_id in tokenizer(UNKNOWN, add_special_tokens=False)["input_ids"]:
-        controls.pop(tokenizer.unk_token_id, None)  # any unknown character becomes this token, so it controls nothing
-    return _Controls(frozenset(controls), pattern)
-
-
-class _ControlGuard:
-    """Puts a nonce in place of each control spelling in a text. `encode` puts the spelling back, split so that it is
-    text.
-
-    The template then writes its own control tokens around nonces, and only those are tokenized as control tokens.
-    """
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, controls: _Controls) -> None:
-        self._tokenizer = tokenizer
-        self._controls = controls
-        self._salt = f"n{secrets.token_hex(12)}x"
-        self._spellings: list[str] = []
-
-    def hide(self, value: Any) -> Any:
-        """`value`, a JSON value, with nonces for spellings."""
-        if isinstance(value, str):
-            return self._controls.spelling.sub(self._nonce, value)
-        if isinstance(value, Mapping):
-            return {self.hide(k): self.hide(v) for k, v in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.hide(v) for v in value]
-        return value
-
-    def _nonce(self, match: re.Match[str]) -> str:
-        # One nonce per spelling: equal texts stay equal, and a prompt stays a prefix of its conversation.
-        if match.group() not in self._spellings:
-            self._spellings.append(match.group())
-        return f"{self._salt}{self._spellings.index(match.group())}z"
-
-    def encode(self, text: str) -> list[int]:
-        """Ids of `text`, which may hold nonces. Without nonces these are exactly the tokenizer's own ids."""
-        parts = re.split(f"{self._salt}([0-9]+)z", text)
-        if len(parts) == 1:
-            return self._ids(text)
-        # As many control tokens as if plain words stood in place of the spellings.
-        expected = self._count_controls(self._ids(" x ".join(parts[::2])))
-        spellings = [self._spellings[int(number)] for number in parts[1::2]]
-        # Two halves keep most merges of the text. Single characters are the fallback: halves may form another control.
-        for pieces in (_halved(parts[::2], spellings), _by_character(parts[::2], spellings)):
-            ids = [i for n, piece in enumerate(pieces) if piece for i in self._ids(piece, inner=n > 0)]
-            if self._count_controls(ids) == expected:
-                return ids
-        raise BaseModelError(
-            f"the tokenizer turns the plain text {self._spellings[0]!r} into a control token, however it is split",
-            next_step="use a base whose tokenizer keeps text and control tokens apart",
-        )
-
-    def _count_controls(self, ids: Sequence[int]) -> int:
-        return sum(i in self._controls.ids for i in ids)
-
-    def _ids(self, text: str, *, inner: bool = False) -> list[int]:
-        """The tokenizer's ids of a text; an `inner` piece gets no word-start mark of its own (SentencePiece)."""
-        if inner and self._tokenizer.tokenize("a")[:1] == ["▁a"]:
-            head, ids = self._ids("\n"), self._ids("\n" + text)
-            if ids[: len(head)] == head:
-                return ids[len(head) :]
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def _halved(texts: Sequence[str], spellings: Sequence[str]) -> list[str]:
-    """The texts with the spellings between them, split in the middle of each spelling."""
-    pieces = [texts[0]]
-    for spelling, after in zip(spellings, texts[1:], strict=True):
-        middle = len(spelling) // 2
-        pieces[-1] += spelling[:middle]
-        pieces.append(spelling[middle:] + after)
-    return pieces
-
-
-def _by_character(texts: Sequence[str], spellings: Sequence[str]) -> list[str]:
-    """The texts with the spellings between them, each spelling split into characters."""
-    pieces = [texts[0]]
-    for spelling, after in zip(spellings, texts[1:], strict=True):
-        pieces += [*spelling, after]
-    return pieces

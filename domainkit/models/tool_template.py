@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from domainkit.messages import (
     JsonObject,
@@ -15,9 +15,6 @@ from domainkit.messages import (
     parse_calls,
     write_call,
 )
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 TOOL_PROMPT = """\
 You are a function calling AI model. You are provided with function signatures within <tools></tools> XML tags. \
@@ -54,14 +51,17 @@ _PROBE = (
 
 # ---- what a template can do ------------------------------------------------------------------------------------------
 
+Render = Callable[..., str | None]
+"""Turns, and maybe tools, to the prompt's text; None where the template refuses them."""
 
-def knows_tools(tokenizer: PreTrainedTokenizerBase) -> bool:
+
+def knows_tools(render: Render) -> bool:
     """Whether the chat template shows tools and results, and writes a call so that `parse_calls` reads it back."""
     turns = native_turns(_PROBE)
-    plain, with_tool = _rendered(tokenizer, turns[:1]), _rendered(tokenizer, turns[:1], [_PROBE_TOOL])
+    plain, with_tool = render(turns[:1]), render(turns[:1], [_PROBE_TOOL])
     if plain is None or with_tool is None or plain == with_tool or "probe_tool" not in with_tool:
         return False
-    full = _rendered(tokenizer, turns, [_PROBE_TOOL])
+    full = render(turns, [_PROBE_TOOL])
     if full is None or "probe result" not in full:
         return False
     # The template's tool prompt shows the form of a call. Only the text after it counts.
@@ -69,33 +69,22 @@ def knows_tools(tokenizer: PreTrainedTokenizerBase) -> bool:
     return [(c.name, c.arguments) for c in calls] == [("probe_tool", {"depth": 7})]
 
 
-def default_system(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """The system text that the template adds by itself: "" for none, None when it refuses system turns."""
+def default_system(render: Render) -> str | None:
+    """The system text that the template adds by itself: "" for none, None when it refuses, drops or moves system
+    turns."""
     user, mark = {"role": "user", "content": "?"}, "system text here"
-    with_system = _rendered(tokenizer, [{"role": "system", "content": mark}, user])
-    without = _rendered(tokenizer, [user])
+    system: TemplateTurn = {"role": "system", "content": mark}
+    with_system, without = render([system, user]), render([user])
     if with_system is None or without is None or mark not in with_system:
         return None
+    earlier = [{"role": "user", "content": "first user turn"}, {"role": "assistant", "content": "!"}]
+    longer = render([system, *earlier, user])
+    if longer is not None and not 0 <= longer.find(mark) < longer.find("first user turn"):
+        return None  # some templates write it into the last user turn
     head, _, tail = with_system.partition(mark)
     if without.startswith(head) and without.endswith(tail) and len(without) >= len(head) + len(tail):
         return without[len(head) : len(without) - len(tail)]
     return ""
-
-
-def _rendered(
-    tokenizer: PreTrainedTokenizerBase, turns: list[TemplateTurn], tools: list[JsonObject] | None = None
-) -> str | None:
-    """The prompt's text, or None where the template refuses the turns."""
-    if not getattr(tokenizer, "chat_template", None):
-        return None
-    try:
-        return str(
-            tokenizer.apply_chat_template(
-                turns, tools=[*tools] if tools else None, tokenize=False, add_generation_prompt=True
-            )
-        )
-    except Exception:  # a template refuses by raising, and Jinja puts no limit on the types
-        return None
 
 
 # ---- for a template that knows tools ---------------------------------------------------------------------------------
@@ -113,21 +102,37 @@ def _native_turn(message: Message, messages: Sequence[Message]) -> TemplateTurn:
         turn["name"] = message.name or _called_name(message, messages)
     if message.tool_calls:
         turn["tool_calls"] = [openai_call(c) for c in message.tool_calls]
-    return turn
+    return turn if not message.reasoning else {**turn, "reasoning_content": message.reasoning}
 
 
 # ---- for any other template ------------------------------------------------------------------------------------------
 
 
 def text_turns(
-    messages: Sequence[Message], tools: Sequence[JsonObject], tokenizer: PreTrainedTokenizerBase
+    messages: Sequence[Message], tools: Sequence[JsonObject], default_system: str | None
 ) -> list[TemplateTurn]:
     """The messages with calls and results as text, and the tools' descriptions in the system turn."""
     turns = _merge_user_turns(messages)
     if not tools:
         return turns
     descriptions = "\n".join(json.dumps(function_of(t), ensure_ascii=False) for t in tools)
-    return _add_system_text(turns, TOOL_PROMPT.format(tools=descriptions), tokenizer)
+    text = TOOL_PROMPT.format(tools=descriptions)
+    if turns and turns[0]["role"] == "system":
+        return [{**turns[0], "content": f"{turns[0]['content']}\n\n{text}".strip()}, *turns[1:]]
+    return [{"role": "system", "content": f"{default_system or ''}\n\n{text}".strip()}, *turns]
+
+
+def fold_system(turns: Sequence[TemplateTurn]) -> list[TemplateTurn]:
+    """`turns` with the system turn's text at the head of the first user turn, for a template that takes no system
+    turn."""
+    if not turns or turns[0]["role"] != "system":
+        return list(turns)
+    text, rest = turns[0]["content"], list(turns[1:])
+    first = next((i for i, t in enumerate(rest) if t["role"] == "user"), None)
+    if first is None:
+        return [{"role": "user", "content": text}, *rest]
+    rest[first] = {**rest[first], "content": f"{text}\n\n{rest[first]['content']}"}
+    return rest
 
 
 def _merge_user_turns(messages: Sequence[Message]) -> list[TemplateTurn]:
@@ -152,21 +157,8 @@ def _text_turn(message: Message, messages: Sequence[Message]) -> TemplateTurn:
         text = _escape_close(json.dumps(result, ensure_ascii=False))
         return {"role": "user", "content": f"<tool_response>\n{text}\n</tool_response>"}
     parts = [message.content] if message.content else []
-    return {"role": message.role, "content": "\n".join([*parts, *map(write_call, message.tool_calls)])}
-
-
-def _add_system_text(turns: list[TemplateTurn], text: str, tokenizer: PreTrainedTokenizerBase) -> list[TemplateTurn]:
-    """`turns` with `text` after the system turn's own text; in the first user turn where the template takes no system
-    turn."""
-    if turns and turns[0]["role"] == "system":
-        return [{**turns[0], "content": f"{turns[0]['content']}\n\n{text}".strip()}, *turns[1:]]
-    default = default_system(tokenizer)
-    if default is not None:
-        return [{"role": "system", "content": f"{default}\n\n{text}".strip()}, *turns]
-    first = next((i for i, t in enumerate(turns) if t["role"] == "user"), None)
-    if first is None:
-        return [{"role": "user", "content": text}, *turns]
-    return [*turns[:first], {**turns[first], "content": f"{text}\n\n{turns[first]['content']}"}, *turns[first + 1 :]]
+    turn = {"role": message.role, "content": "\n".join([*parts, *map(write_call, message.tool_calls)])}
+    return turn if not message.reasoning else {**turn, "reasoning_content": message.reasoning}
 
 
 # ---- results ---------------------------------------------------------------------------------------------------------

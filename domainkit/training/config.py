@@ -24,7 +24,7 @@ from domainkit.messages import JsonObject
 from domainkit.models import DEFAULT_BASE, Quantization
 
 Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "adafactor", "sgd"]
-OPTIONAL_FIELDS = ("optimizer", "report_to")
+OPTIONAL_FIELDS = ("optimizer", "report_to", "template_options")
 
 
 class AdapterConfig(BaseModel):
@@ -43,6 +43,10 @@ class AdapterConfig(BaseModel):
     """Adaptation method: a name from `domainkit methods`."""
     method_options: dict[str, Any] = Field(default_factory=dict)
     """The method's own options, e.g. method.rank=32 on the command line."""
+    template_options: dict[str, Any] = {}
+    """Options of the base's chat template, e.g. template.reasoning_effort=low. Of a base that thinks, enable_thinking
+    is on where an answer has reasoning, and off elsewhere.
+    """
     learning_rate: float | None = Field(None, gt=0)
     """Peak learning rate; left out, the method's own default, with its source, is used."""
     max_length: int | None = Field(None, ge=8)
@@ -141,14 +145,18 @@ def parse_config(values: JsonObject) -> TrainConfig: ...
 @overload
 def parse_config(values: JsonObject, kind: type[C]) -> C: ...
 def parse_config(values: JsonObject, kind: type[AdapterConfig] = TrainConfig) -> AdapterConfig:
-    """A configuration from plain values (TOML, `key=value` strings); dotted `method.x` keys go to `method_options`.
+    """A configuration from plain values (TOML, `key=value` strings); dotted `method.x` keys go to `method_options`,
+    `template.x` keys to `template_options`.
 
     Raises ConfigError that lists every wrong field, with the near name for a typo.
     """
     flat: JsonObject = {}
     options: JsonObject = dict(values.get("method_options", {}))
+    template = {k.removeprefix("template."): v for k, v in values.items() if k.startswith("template.")}
+    if isinstance(values.get("template"), dict):  # TOML: [template] enable_thinking = true
+        template |= values["template"]
     for key, value in values.items():
-        if key == "method_options":
+        if key == "method_options" or key.startswith("template.") or (key == "template" and template):
             continue
         if key.startswith("method."):
             options[key.removeprefix("method.")] = value
@@ -160,6 +168,8 @@ def parse_config(values: JsonObject, kind: type[AdapterConfig] = TrainConfig) ->
             flat[key] = value
     if options:
         flat["method_options"] = options
+    if template:
+        flat["template_options"] = {**flat.get("template_options", {}), **template}
     try:
         return kind(**flat)
     except ValidationError as e:

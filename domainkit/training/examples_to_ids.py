@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, RequestError
+from domainkit.messages import split_reasoning
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import EncoderDecoder
+from domainkit.models.template_traits import SWITCHES, THINKING
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -61,6 +63,15 @@ def tokenize_example(example: Example, template: ChatTemplate, max_length: int) 
         )
         raise DataError([example.problem(what, "shorten or split the row, or raise max_length")])
     return TokenizedExample(ids, len(prompt), example.source, opening=template.architecture.opening_token_id)
+
+
+def with_thinking(template: ChatTemplate, options: Mapping[str, Any], examples: Sequence[Example]) -> ChatTemplate:
+    """`template` with `options`; of a base that thinks, thinking is on if an answer has reasoning, unless they say."""
+    given = {**template.options, **options}
+    if template.traits.thinks and not any(name in given for name in (*SWITCHES, "reasoning_effort")):
+        answers = (e.turns[-1] for e in examples)
+        given[THINKING] = any(a.reasoning or split_reasoning(a.content).reasoning for a in answers)
+    return template.with_options(given)
 
 
 def tokenize_examples(examples: Iterable[Example], template: ChatTemplate, max_length: int) -> list[TokenizedExample]:

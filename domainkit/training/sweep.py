@@ -26,7 +26,7 @@ from domainkit.models.load import LoadedBase, load_base
 from domainkit.storage import locked_folder, sha256_json, sha256_lines, write_text
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import world_size
-from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples
+from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples, with_thinking
 from domainkit.training.heldout import bits_per_byte, measure_held_out
 from domainkit.training.optimization.progress import Progress
 from domainkit.training.sweep_result import Row, SweepResult, choose, short_value, write_result
@@ -274,7 +274,8 @@ class _SharedBase:
 
     def tokenize(self, examples: Sequence[Example]) -> list[TokenizedExample]:
         base = self.take()
-        return tokenize_examples(examples, base.chat_template, self._config.max_length or base.context_length)
+        template = with_thinking(base.chat_template, self._config.template_options, examples)
+        return tokenize_examples(examples, template, self._config.max_length or base.context_length)
 
     def measure(self, adapter: Path, dev: Sequence[Example]) -> tuple[float, float | None]:
         """(nats per target token of the adapter on `dev`, bits per byte of general text that it adds to the base's)."""

@@ -27,7 +27,12 @@ from domainkit.training.adapter_card import make_card, save_adapter
 from domainkit.training.batches import Batches, pad, use_segments, why_not_pack
 from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import barrier, is_main_process, world_size
-from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents, tokenize_examples
+from domainkit.training.examples_to_ids import (
+    TokenizedExample,
+    tokenize_documents,
+    tokenize_examples,
+    with_thinking,
+)
 from domainkit.training.loop import Loop
 from domainkit.training.optimization.checkpoints import (
     RunIdentity,
@@ -102,6 +107,7 @@ def train(
             quantization=config.quantization,
             shards=world_size() if sharded else 1,
         )
+        base = replace(base, chat_template=with_thinking(base.chat_template, config.template_options, examples))
         resolved = _resolve(config, method, base)
         if is_main_process():
             check_resolved(work, resolved.config.model_dump())
@@ -193,6 +199,7 @@ def _resolve(config: TrainConfig, method: Adaptation, base: LoadedBase) -> Resol
             "quantization": base.quantization,
             "revision": base.source.revision,
             "max_length": config.max_length or base.context_length - method.virtual_tokens(),
+            "template_options": base.chat_template.options,
             "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
         }
     )

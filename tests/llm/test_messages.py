@@ -36,10 +36,29 @@ def test_roles_calls_and_results_reach_the_backend() -> None:
     assert to_backend([ChatMessage("x", role="developer")]) == (Message("system", "x"),)
 
 
-def test_text_blocks_are_joined_and_others_are_refused() -> None:
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "reasoning", "reasoning": "hm"},
+        {"type": "thinking", "thinking": "hm", "signature": "x"},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+    ],
+)
+def test_text_blocks_are_joined_and_reasoning_is_kept_beside_them(block: Any) -> None:
+    [message] = to_backend([AIMessage(["a", {"type": "text", "text": "b"}, block])])
+    assert (message.content, message.reasoning) == ("ab", "hm")
+    [other] = to_backend([AIMessage("ab", additional_kwargs={"reasoning_content": "hm"})])
+    assert other == message
+
+
+def test_other_blocks_are_refused() -> None:
+    blocks: list[Any] = [{"type": "non_standard", "value": {}}, {"type": "video"}, {"no": "type"}]
+    for block in blocks:
+        with pytest.raises(RequestError, match=f"a block of type '{block.get('type')}'; the model reads text only"):
+            to_backend([AIMessage([block])])
     reasoning: Any = {"type": "reasoning", "reasoning": "hm"}
-    [message] = to_backend([AIMessage(["a", {"type": "text", "text": "b"}, reasoning])])
-    assert message.content == "ab"
+    with pytest.raises(RequestError, match="a human message contains a block of type 'reasoning'"):
+        to_backend([HumanMessage([reasoning])])
     with pytest.raises(RequestError, match="block of type 'image_url'; the model reads text only"):
         to_backend([HumanMessage([{"type": "image_url", "image_url": {"url": "x"}}])])
     with pytest.raises(RequestError, match="a message of type 'critic' has no role"):
@@ -67,3 +86,27 @@ def test_only_the_last_chunk_has_calls_and_usage() -> None:
     assert [c["args"] for c in whole.tool_calls] == [{"a": 1}]
     assert [c["args"] for c in whole.invalid_tool_calls] == ["add(1)"]
     assert whole.usage_metadata["total_tokens"] == 12
+
+
+def test_reasoning_is_where_langchain_looks_for_it_whole_and_streamed() -> None:
+    completion = Completion("so", "stop", prompt_tokens=1, completion_tokens=2, reasoning="why")
+    message = to_result(completion, "m").generations[0].message
+    assert message.content_blocks == [{"type": "reasoning", "reasoning": "why"}, {"type": "text", "text": "so"}]
+    pieces = [Piece("", reasoning="w"), Piece("", reasoning="hy"), Piece("s"), Piece("o", completion)]
+    chunks: list[Any] = [to_chunk(p, "m").message for p in pieces]
+    whole = chunks[0] + chunks[1] + chunks[2] + chunks[3]
+    assert (whole.content, whole.additional_kwargs) == ("so", {"reasoning_content": "why"})
+    again = to_backend([message])
+    assert (again[0].content, again[0].reasoning) == ("so", "why")
+
+
+@pytest.mark.parametrize("cut", ["{", '{"name": "add", "argu', '{"name": "no_tool", "arguments": {}}', ""])
+def test_a_call_that_is_no_call_never_becomes_one_in_a_stream(cut: str) -> None:
+    invalid = (InvalidToolCall("cut off before its end", cut),)
+    completion = Completion("", "length", prompt_tokens=1, completion_tokens=2, invalid_tool_calls=invalid)
+    chunks: list[Any] = [to_chunk(p, "m").message for p in (Piece("Hm "), Piece("", completion))]
+    whole: Any = to_result(completion, "m").generations[0].message
+    for message in (chunks[0] + chunks[1], whole):
+        assert message.tool_calls == []
+        assert len(message.invalid_tool_calls) == 1
+        assert message.invalid_tool_calls[0]["args"].endswith(cut)

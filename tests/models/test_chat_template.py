@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from domainkit.errors import RequestError
+from domainkit.errors import BaseModelError, RequestError
 from domainkit.messages import Message, ToolCall
 from domainkit.models.chat_template import ChatTemplate
 from tests.models.hostile_text import CONTROL, END, START, hostile, quick
@@ -104,7 +104,19 @@ def test_a_prompt_is_a_prefix_of_its_conversation_also_with_control_spellings(te
     assert [*head, *tail] == template.encode_chat(conversation, add_generation_prompt=False)
 
 
-def test_a_template_that_rewrites_the_prompt_is_refused(tokenizer: Any) -> None:
+def test_where_a_template_rewrites_the_prompt_it_is_learnt_as_it_is_asked(tokenizer: Any) -> None:
     tokenizer.chat_template = "{{ messages | length }}" + tokenizer.chat_template
-    with pytest.raises(RequestError, match="renders the prompt differently"):
-        ChatTemplate(tokenizer).encode_prompt_and_answer([Message("user", "q"), Message("assistant", "a")])
+    template = ChatTemplate(tokenizer)
+    prompt, answer = template.encode_prompt_and_answer([Message("user", "q"), Message("assistant", "a")])
+    assert prompt == template.encode_prompt([Message("user", "q")])
+    assert tokenizer.decode(prompt).startswith("1<|start|>")
+    assert tokenizer.decode(answer) == "a<|end|>\n"
+
+
+def test_a_template_that_drops_the_assistant_s_words_is_refused(tokenizer: Any) -> None:
+    tokenizer.chat_template = "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}!"
+    template = ChatTemplate(tokenizer)
+    with pytest.raises(RequestError, match="does not write the assistant's words"):
+        template.encode_prompt_and_answer([Message("user", "q"), Message("assistant", "a")])
+    with pytest.raises(BaseModelError, match="does not write the assistant's words"):
+        _ = template.closing_token_id

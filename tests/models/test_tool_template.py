@@ -79,7 +79,7 @@ RESULT = Message("tool", "2", tool_call_id="c1")
     [(HERMES, True), (OTHER_FORM, False), (IGNORES, False), (DEFAULT, False), (NO_SYSTEM, False), (None, False)],
 )
 def test_a_template_knows_tools_only_if_its_calls_can_be_read_back(templated: Any, template: str, knows: bool) -> None:
-    assert templated(template).knows_tools is knows
+    assert templated(template).traits.knows_tools is knows
 
 
 def test_a_template_that_knows_tools_gets_tools_calls_and_results(templated: Any) -> None:

@@ -80,10 +80,10 @@ def test_a_template_that_never_closes_the_answer_is_refused(tiny_base: str) -> N
         tokenize_example(example("q", "a"), ChatTemplate(tokenizer), 99)
 
 
-def test_a_template_that_rewrites_the_prompt_is_refused(tiny_base: str) -> None:
+def test_a_template_that_drops_the_answer_is_refused_with_the_row(tiny_base: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_base)
-    tokenizer.chat_template = "{{ messages | length }}" + tokenizer.chat_template
-    with pytest.raises(DataError, match="renders the prompt differently"):
+    tokenizer.chat_template = "{{ messages[0].content }}!"
+    with pytest.raises(DataError, match=r"rows.jsonl:7[\s\S]*does not write the assistant's words"):
         tokenize_example(example("q", "a"), ChatTemplate(tokenizer), 99)
 
 
@@ -139,7 +139,7 @@ def test_tools_are_learnt_in_the_form_in_which_they_are_asked_for(
     backend = LocalBackend(tiny_base, None, "none", "cpu")
     if template:
         monkeypatch.setattr(backend.tokenizer, "chat_template", template)
-    assert backend.chat_template.knows_tools == bool(template)
+    assert backend.chat_template.traits.knows_tools == bool(template)
     asked = (Turn(role="user", content="1 and 2?"),)
     made = ToolCall(name="add", arguments={"a": 1}, id="c1")
     called = (*asked, Turn(role="assistant", content="", tool_calls=(made,)))

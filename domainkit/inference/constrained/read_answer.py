@@ -3,20 +3,55 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Request
 from domainkit.inference.constrained.grammar import arguments_schema
 from domainkit.inference.constrained.schema_check import schema_violation
-from domainkit.messages import InvalidToolCall, ParsedAnswer, ToolCall, parse_calls, tool_name, write_call
+from domainkit.messages import (
+    InvalidToolCall,
+    ParsedAnswer,
+    SplitAnswer,
+    ToolCall,
+    parse_calls,
+    shown_length,
+    split_reasoning,
+    tool_name,
+    write_call,
+)
 
 
-def read_answer(text: str, request: Request, *, check: bool) -> ParsedAnswer:
-    """Text and calls. With `check`, a call whose arguments break their schema is an invalid one, and a whole JSON
-    answer that breaks the request's schema is a RequestError."""
-    answer = parse_calls(text, request.tools) if request.tools else ParsedAnswer(text, (), ())
-    if not (check and request.check_schema):
-        return answer
+class WholeAnswer(NamedTuple):
+    """An answer's parts."""
+
+    reasoning: str
+    text: str
+    calls: tuple[ToolCall, ...]
+    invalid: tuple[InvalidToolCall, ...]
+
+
+def words_only(request: Request) -> bool:
+    """Whether the answer must begin with its words, without reasoning before them."""
+    called = bool(request.tools) and request.tool_choice != "auto"
+    return called or bool(request.choices) or request.json_schema is not None or request.regex is not None
+
+
+def shown_parts(text: str, request: Request, *, opened: bool = False) -> SplitAnswer:
+    """What may be shown of an answer that still grows: no part of a call, nor of what may become one."""
+    split = SplitAnswer("", text) if words_only(request) else split_reasoning(text, opened=opened, whole=False)
+    return split._replace(text=split.text[: shown_length(split.text)]) if request.tools else split
+
+
+def read_answer(text: str, request: Request, *, opened: bool = False, check: bool = False) -> WholeAnswer:
+    """Reasoning, words and calls. `opened`: the prompt has opened the reasoning. With `check`, a call whose arguments
+    break their schema is an invalid one, and a whole JSON answer that breaks the request's schema is a RequestError."""
+    split = SplitAnswer("", text) if words_only(request) else split_reasoning(text, opened=opened)
+    answer = parse_calls(split.text, request.tools) if request.tools else ParsedAnswer(split.text, (), ())
+    return WholeAnswer(split.reasoning, *(_checked(answer, request) if check and request.check_schema else answer))
+
+
+def _checked(answer: ParsedAnswer, request: Request) -> ParsedAnswer:
     if request.json_schema is not None and not answer.calls:
         check_json(answer.text, request)
     broken = {c.id: found for c in answer.calls if (found := _violation(c, request))}

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from llguidance import LLTokenizer
+from llguidance import LLTokenizer, TokenizerWrapper
 from tokenizers import Tokenizer
 
 from domainkit.errors import BaseModelError, RequestError
@@ -30,20 +30,21 @@ class Spelling:
     use from several threads.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, context: str = "") -> None:
+        """`context` is the plain text between a prompt's last control token and the answer."""
         core = getattr(tokenizer, "backend_tokenizer", None)
         if core is None or tokenizer.eos_token_id is None:
             raise _unusable(tokenizer, "it has no tokenizer.json, or no end token")
         without_controls = _hide_control_tokens(core, set(tokenizer.all_special_tokens))
         self.end: int = tokenizer.eos_token_id
         try:
-            self.parser = LLTokenizer(without_controls, eos_token=self.end)
+            self.parser = _parser(without_controls, self.end)
         except ValueError as e:
             raise _unusable(tokenizer, str(e)) from e
         self.size: int = self.parser.vocab_size
         """Tokens in the vocabulary."""
         self._tokenizer = Tokenizer.from_str(without_controls)
-        self._context = _text_before_answer(tokenizer)
+        self._context = context
         self._compiled: OrderedDict[Hashable, object] = OrderedDict()
         self._characters: dict[str, int | None] = {}
         self._lock = threading.Lock()
@@ -93,6 +94,31 @@ class Spelling:
         return self.parser.decode_bytes(list(ids)) == text.encode()
 
 
+class _PlainTokens:
+    """A vocabulary as llguidance's TokenizerWrapper asks for it."""
+
+    def __init__(self, parser: LLTokenizer, core: Tokenizer, special: Sequence[int]) -> None:
+        self.tokens = [parser.decode_bytes([i]) for i in range(parser.vocab_size)]
+        self.special_token_ids = list(special)
+        self.eos_token_id = parser.eos_token
+        self.bos_token_id = None
+        self._core = core
+
+    def __call__(self, text: str) -> list[int]:
+        return list(self._core.encode(text, add_special_tokens=False).ids)
+
+
+def _parser(state: str, end: int) -> LLTokenizer:
+    """llguidance's view of a tokenizer. By itself it takes every added token of the form <…> for a control token, so
+    that no text could hold the one token of "<tool_call>" or "<think>"."""
+    parser = LLTokenizer(state, eos_token=end)
+    added = json.loads(state)["added_tokens"]
+    if not any(parser.is_special_token(t["id"]) and not t["special"] for t in added):
+        return parser
+    special = [t["id"] for t in added if t["special"]]
+    return LLTokenizer(TokenizerWrapper(_PlainTokens(parser, Tokenizer.from_str(state), special)), eos_token=end)
+
+
 def _unusable(tokenizer: PreTrainedTokenizerBase, why: str) -> BaseModelError:
     return BaseModelError(
         f"answers cannot be constrained with this tokenizer: {why}",
@@ -134,13 +160,3 @@ def _llama_decoder(metaspace: JsonObject) -> JsonObject:
     blank = {"type": "Strip", "content": " ", "start": int(metaspace.get("prepend_scheme") != "never"), "stop": 0}
     mark = {"type": "Replace", "pattern": {"String": metaspace["replacement"]}, "content": " "}
     return {"type": "Sequence", "decoders": [mark, {"type": "ByteFallback"}, {"type": "Fuse"}, blank]}
-
-
-def _text_before_answer(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The plain text between the last control token of a prompt and the answer; "assistant\\n" in ChatML."""
-    if not getattr(tokenizer, "chat_template", None):
-        return ""
-    turns = [{"role": "user", "content": "?"}]
-    text = str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-    control = {str(t) for t in tokenizer.added_tokens_decoder.values()} | set(tokenizer.all_special_tokens)
-    return text[max((text.rfind(t) + len(t) for t in control if t and t in text), default=0) :]

@@ -27,18 +27,18 @@ class ResultStream(Generic[Result]):
 
     # ---- the model's thread ----
 
-    def send(self, text: str) -> None:
-        if self.streams and text:
-            self._put(Piece(text))
+    def send(self, text: str, reasoning: str = "") -> None:
+        if self.streams and (text or reasoning):
+            self._put(Piece(text, reasoning=reasoning))
 
-    def finish(self, result: Result, rest: str = "") -> None:
-        """Set the result; `rest` is the text that was not sent yet."""
+    def finish(self, result: Result, rest: str = "", reasoning: str = "") -> None:
+        """Set the result; `rest` and `reasoning` are what was not sent yet."""
         # False after a cancellation, and no later cancellation gets in between.
         if self.future.set_running_or_notify_cancel():
             self.future.set_result(result)
             if self.streams:
                 assert isinstance(result, Completion)
-                self._put(Piece(rest, result))
+                self._put(Piece(rest, result, reasoning))
 
     def fail(self, error: BaseException) -> None:
         if not self.future.done() and self.future.set_running_or_notify_cancel():

@@ -21,7 +21,7 @@ from domainkit.export.vllm import adapter_name
 from domainkit.inference.backend import Completion, Piece, Request
 from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, Transport
 from domainkit.inference.server.wire import ServerAnswer, messages_body, request_body
-from domainkit.messages import JsonObject, Message
+from domainkit.messages import JsonObject, Message, SplitAnswer
 from domainkit.registry import suggestion
 
 
@@ -82,16 +82,16 @@ class ServerBackend:
     def stream(self, request: Request) -> Iterator[Piece]:
         """The answer as it grows; closing the iterator ends the generation at the server."""
         begin = time.monotonic()
-        answer, n_sent = ServerAnswer(request), 0
+        answer, sent = ServerAnswer(request), SplitAnswer("", "")
         body = request_body(request, self._model(request.adapter), stream=True)
         for payload in self._transport.events(body, begin, request.timeout):
             answer.add(payload)
-            text = answer.shown_text
-            if len(text) > n_sent:
-                yield Piece(text[n_sent:])
-                n_sent = len(text)
+            shown = answer.shown
+            if shown != sent:
+                yield Piece(shown.text[len(sent.text) :], reasoning=shown.reasoning[len(sent.reasoning) :])
+                sent = shown
         completion = answer.completion(time.monotonic() - begin)
-        yield Piece(completion.text[n_sent:], completion)
+        yield Piece(completion.text[len(sent.text) :], completion, completion.reasoning[len(sent.reasoning) :])
 
     def score(
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None

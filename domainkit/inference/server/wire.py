@@ -9,17 +9,18 @@ from dataclasses import dataclass, field
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
-from domainkit.inference.constrained.read_answer import check_json
+from domainkit.inference.constrained.read_answer import check_json, shown_parts, words_only
 from domainkit.messages import (
     InvalidToolCall,
     JsonObject,
     Message,
     ParsedAnswer,
+    SplitAnswer,
     ToolCall,
     check_call,
     openai_call,
     parse_calls,
-    shown_length,
+    split_reasoning,
 )
 
 _FINISHES: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
@@ -40,6 +41,8 @@ def request_body(request: Request, model: str, *, stream: bool = False) -> JsonO
         body["seed"] = request.seed
     if request.logprobs:
         body["logprobs"] = True
+    if request.template_options:
+        body["chat_template_kwargs"] = request.template_options
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body | _tools_body(request) | _structure_body(request)
@@ -56,6 +59,8 @@ class ServerAnswer:
 
     request: Request
     text: str = ""
+    reasoning: str = ""
+    """What the server has separated from the text."""
     finish: str | None = None
     usage: JsonObject = field(default_factory=dict)
     logprobs: list[TokenLogprob] = field(default_factory=list)
@@ -81,6 +86,7 @@ class ServerAnswer:
         for choice in payload.get("choices") or ():
             part = choice.get("message") or choice.get("delta") or {}
             self.text += part.get("content") or ""
+            self.reasoning += part.get("reasoning_content") or part.get("reasoning") or ""
             self.finish = choice.get("finish_reason") or self.finish
             for token in (choice.get("logprobs") or {}).get("content") or ():
                 self.logprobs.append(TokenLogprob(token["token"], token["logprob"]))
@@ -88,9 +94,10 @@ class ServerAnswer:
                 self._add_call(call.get("index", position), call)
 
     @property
-    def shown_text(self) -> str:
-        """The part of the text that may be shown before the answer is whole."""
-        return self.text[: shown_length(self.text)] if self.request.tools else self.text
+    def shown(self) -> SplitAnswer:
+        """What may be shown before the answer is whole."""
+        parts = shown_parts(self.text, self.request)
+        return parts if not self.reasoning else SplitAnswer(self.reasoning, parts.text)
 
     def completion(self, seconds: float) -> Completion:
         """The whole answer. Raises RequestError when the server ignored what the request demands."""
@@ -100,9 +107,11 @@ class ServerAnswer:
                 f"the server ended the answer with finish_reason {self.finish!r}",
                 next_step="look at the server's log; call it again if it was restarting",
             )
-        text, calls, invalid = self._parse_calls()
+        split = SplitAnswer("", self.text) if words_only(self.request) else split_reasoning(self.text)
+        text, calls, invalid = self._parse_calls(split.text)
         completion = Completion(
             text=text,
+            reasoning=self.reasoning or split.reasoning,
             finish_reason="tool_calls" if calls else ("stop" if finish == "tool_calls" else finish),
             prompt_tokens=int(self.usage.get("prompt_tokens") or 0),
             completion_tokens=int(self.usage.get("completion_tokens") or 0),
@@ -122,11 +131,11 @@ class ServerAnswer:
         arguments = function.get("arguments") or ""
         whole["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
 
-    def _parse_calls(self) -> ParsedAnswer:
+    def _parse_calls(self, text: str) -> ParsedAnswer:
         """The calls that stand in the text, then those that the server has separated from it."""
         if not self.request.tools:
-            return ParsedAnswer(self.text, (), ())
-        parsed = parse_calls(self.text, self.request.tools)
+            return ParsedAnswer(text, (), ())
+        parsed = parse_calls(text, self.request.tools)
         separated = [_check_server_call(call, self.request.tools) for _, call in sorted(self.calls.items())]
         calls = tuple(c for c in separated if isinstance(c, ToolCall))
         invalid = tuple(c for c in separated if isinstance(c, InvalidToolCall))
@@ -146,6 +155,8 @@ def error_text(payload: object) -> str:
 
 def _message_body(message: Message) -> JsonObject:
     body: JsonObject = {"role": message.role, "content": message.content}
+    if message.reasoning:
+        body["reasoning_content"] = message.reasoning
     if message.tool_calls:
         body["tool_calls"] = [_call_body(c) for c in message.tool_calls]
     if message.tool_call_id is not None:

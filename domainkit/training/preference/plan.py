@@ -47,6 +47,7 @@ def from_start(config: PreferenceConfig, start: Adapter) -> PreferenceConfig:
         "revision": card.revision,
         "method": card.method,
         "method_options": card.config.get("method_options", {}),
+        "template_options": card.config.get("template_options", {}),
     }
     for name in config.model_fields_set & set(trained_with):
         value = getattr(config, name)
@@ -144,6 +145,7 @@ def resolve(
         "quantization": base.quantization,
         "revision": base.source.revision,
         "max_length": config.max_length or base.context_length,
+        "template_options": base.chat_template.options,
         "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
     }
     return ResolvedPreference(config.model_copy(update=resolved), rate_source, tuple(notes))

@@ -11,7 +11,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from domainkit.models.source import resolve_base
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import make_card, save_adapter
 from domainkit.training.config import PreferenceConfig, parse_config
+from domainkit.training.examples_to_ids import with_thinking
 from domainkit.training.objectives import Objective, Plan, Row, TrainerInputs, load_objective
 from domainkit.training.optimization.checkpoints import (
     RunIdentity,
@@ -111,6 +112,7 @@ def train_preference(
         # 2. The base, and the adapter to start from.
         torch.manual_seed(config.seed)
         base = load_base(config.base, revision=config.revision, quantization=config.quantization)
+        base = replace(base, chat_template=with_thinking(base.chat_template, config.template_options, ()))
         resolved = resolve(config, method, objective, base)
         config = resolved.config
         check_resolved(work, config.model_dump())

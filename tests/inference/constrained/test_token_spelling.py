@@ -16,6 +16,7 @@ from domainkit.inference.backend import Request
 from domainkit.inference.constrained.constraint import compile_constraint
 from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.messages import Message
+from domainkit.models.chat_template import ChatTemplate
 
 spelling_of = lru_cache(Spelling)
 TOOL = {"type": "function", "function": {"name": "now", "description": "The time."}}
@@ -71,10 +72,11 @@ def test_a_normalising_tokeniser_does_not_change_the_text() -> None:
 
 def test_a_word_is_spelled_as_it_follows_the_prompt_not_as_a_sentence_starts() -> None:
     tokenizer = sentencepiece_like()
-    ids = Spelling(tokenizer).spell("Yes")
+    spelling = Spelling(tokenizer, ChatTemplate(tokenizer).traits.text_before_words)
+    ids = spelling.spell("Yes")
     assert tokenizer.convert_ids_to_tokens(ids) == ["Yes"]
     assert tokenizer.convert_ids_to_tokens(tokenizer.encode("Yes", add_special_tokens=False)) == ["▁Yes"]
-    assert tokenizer.convert_ids_to_tokens(Spelling(tokenizer).spell("No way")) == ["No", "▁way"]
+    assert tokenizer.convert_ids_to_tokens(spelling.spell("No way")) == ["No", "▁way"]
 
 
 @pytest.mark.parametrize("special", [False, True])
@@ -84,6 +86,12 @@ def test_a_call_marker_of_one_token_is_used_as_one(special: bool) -> None:
     c = compile_constraint(Request((Message("user", "?"),), tools=(TOOL,), tool_choice="any"), Spelling(tokenizer))
     assert c.forced()[0] == marker
     assert c.mask()[marker]
+    for token in c.forced():
+        c.advance(token)
+    text = compile_constraint(Request((Message("user", "?"),), tools=(TOOL,)), Spelling(tokenizer))
+    for token in tokenizer.encode("ab<tool_call>", add_special_tokens=False):
+        text.advance(token)
+    assert text.forced()
 
 
 def test_text_no_token_can_spell_is_refused() -> None:

@@ -46,7 +46,7 @@ class Model:
     def __init__(self, base: str, adapters: dict[str, str]) -> None:
         self.base = base
         self.tokenizer = AutoTokenizer.from_pretrained(base)
-        self.spelling = Spelling(self.tokenizer)
+        self.spelling = Spelling(self.tokenizer, ChatTemplate(self.tokenizer).traits.text_before_words)
         self.model: Any = AutoModelForCausalLM.from_pretrained(base).eval()
         self.lock = threading.Lock()
         self.adapters: list[str] = []

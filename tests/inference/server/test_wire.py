@@ -85,7 +85,7 @@ def test_a_streamed_answer_shows_no_part_of_a_call() -> None:
     shown = []
     for text in ("Let me ", "see. <tool", '_call>\n{"name": "add", "arguments": {"a": true}}\n</tool_call>'):
         answer.add({"choices": [{"delta": {"content": text}}]})
-        shown.append(answer.shown_text)
+        shown.append(answer.shown.text)
     assert shown == ["Let me", "Let me see.", "Let me see."]
     answer.add({"choices": [{"delta": {}, "finish_reason": "stop"}]})
     completion = answer.completion(0)

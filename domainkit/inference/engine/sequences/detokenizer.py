@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
-from domainkit.messages import CALL_CLOSE, CALL_OPEN
+from domainkit.messages import CALL_CLOSE, CALL_OPEN, REASONING_MARKS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -18,9 +18,12 @@ LONGEST_CHARACTER = 8
 class Detokenizer:
     """The text of one answer."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[str] = ()) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[str] = (), shown: Sequence[str] = ()
+    ) -> None:
+        """`shown` are control tokens that are text here."""
         self._decode = decoder(tokenizer)
-        self._hidden = hidden_ids(tokenizer)
+        self._hidden = hidden_ids(tokenizer, shown)
         self._stops = tuple(s for s in stops if s)
         self._ids: list[int] = []
         # Decoding all tokens at every step would take quadratic time. Decoding only the new ones would be wrong: the
@@ -89,9 +92,10 @@ def decoder(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[int]], str]:
     return lambda ids: str(tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
-def hidden_ids(tokenizer: PreTrainedTokenizerBase) -> Collection[int]:
-    """Control tokens, which are not part of an answer's text. The markers of tool calls are, whatever the base says."""
-    marks = {CALL_OPEN, CALL_CLOSE}
+def hidden_ids(tokenizer: PreTrainedTokenizerBase, shown: Sequence[str] = ()) -> Collection[int]:
+    """Control tokens, which are not part of an answer's text. The marks of tool calls and of reasoning are, whatever
+    the base says."""
+    marks = {CALL_OPEN, CALL_CLOSE, *shown, *(mark for marks in REASONING_MARKS for mark in marks)}
     special = {i: t for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     listed = dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
     return {i for i, t in special.items() if t.content not in marks} | {i for i, t in listed.items() if t not in marks}

@@ -10,7 +10,7 @@ import torch
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
 from domainkit.inference.constrained.constraint import Constraint
-from domainkit.inference.constrained.read_answer import read_answer
+from domainkit.inference.constrained.read_answer import read_answer, shown_parts
 from domainkit.inference.engine.result_stream import ResultStream
 from domainkit.inference.engine.sequences.detokenizer import Detokenizer, decoder
 from domainkit.inference.engine.sequences.sampling import (
@@ -21,7 +21,7 @@ from domainkit.inference.engine.sequences.sampling import (
     sample,
 )
 from domainkit.inference.engine.sequences.sequence import RecomputeAlone, Sequence, token_logprob
-from domainkit.messages import shown_length
+from domainkit.messages import CHANNEL_MARKS, SplitAnswer, Thinking
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,6 +42,7 @@ class TextSequence(Sequence):
         constraint: Constraint | None,
         context_length: int,
         result: ResultStream[Completion],
+        thinking: Thinking = "off",
     ) -> None:
         super().__init__(prompt, request.adapter, result, request.timeout)
         self._request = request
@@ -49,11 +50,12 @@ class TextSequence(Sequence):
         self._stop_ids = frozenset(stop_ids)
         self._constraint = constraint
         self._decode = decoder(tokenizer)
-        self._detokenizer = Detokenizer(tokenizer, request.stop)
+        self._detokenizer = Detokenizer(tokenizer, request.stop, () if thinking == "off" else CHANNEL_MARKS)
         self._random = random_generator(request.seed) if request.temperature > 0 else None
         self._max_new_tokens = min(request.max_tokens, context_length - len(prompt))
         self._logprobs: list[TokenLogprob] = []
-        self._n_streamed = 0  # characters
+        self._opened = thinking == "opened"
+        self._streamed = SplitAnswer("", "")
         # Of a constrained answer, how to end it in as few tokens as possible:
         self._completion: list[int] | None = None
         self._completion_from = 0  # new tokens before the completion
@@ -164,31 +166,33 @@ class TextSequence(Sequence):
             self._stream()
 
     def _stream(self) -> None:
-        text = self._detokenizer.text
-        # What may become a tool call is not text, so it waits.
-        end = shown_length(text) if self._request.tools else len(text)
-        if self._result.streams and end > self._n_streamed:
-            self._result.send(text[self._n_streamed : end])
-            self._n_streamed = end
+        if not self._result.streams:
+            return
+        shown, sent = shown_parts(self._detokenizer.text, self._request, opened=self._opened), self._streamed
+        if shown != sent:
+            self._result.send(shown.text[len(sent.text) :], shown.reasoning[len(sent.reasoning) :])
+            self._streamed = shown
 
     def _finish(self, reason: FinishReason) -> None:
         self.done = True
         self._detokenizer.finish()
         relaxed = self._constraint is not None and self._constraint.relaxed
         try:
-            text, calls, invalid = read_answer(self._detokenizer.text, self._request, check=relaxed)
+            answer = read_answer(self._detokenizer.text, self._request, opened=self._opened, check=relaxed)
         except RequestError as e:
             self._result.fail(e)
             return
         completion = Completion(
-            text=text,
-            finish_reason="tool_calls" if calls and not self._completing else reason,
+            text=answer.text,
+            reasoning=answer.reasoning,
+            finish_reason="tool_calls" if answer.calls and not self._completing else reason,
             prompt_tokens=len(self.prompt),
             completion_tokens=self._n_new,
             prefill_seconds=self.prefill_seconds,
             decode_seconds=self.decode_seconds,
-            tool_calls=calls,
-            invalid_tool_calls=invalid,
+            tool_calls=answer.calls,
+            invalid_tool_calls=answer.invalid,
             logprobs=tuple(self._logprobs),
         )
-        self._result.finish(completion, text[self._n_streamed :])
+        sent = self._streamed
+        self._result.finish(completion, answer.text[len(sent.text) :], answer.reasoning[len(sent.reasoning) :])
