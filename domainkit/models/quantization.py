@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 import torch
@@ -134,6 +134,13 @@ def bitsandbytes_config(name: Literal["nf4", "int8"], dtype: torch.dtype) -> Bit
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
+
+
+def picks_outliers(model: torch.nn.Module) -> bool:
+    """Whether layers choose by the whole pass which columns of their inputs they do not round (LLM.int8, arXiv
+    2208.07339): a row's numbers then depend on the other rows. A short trial need not hold an outlier."""
+    layers: list[Any] = [m for m in model.modules() if type(m).__name__ == "Linear8bitLt"]
+    return any(layer.state.threshold > 0 for layer in layers)
 
 
 def quantised_layers(model: PreTrainedModel) -> dict[str, torch.nn.Linear]:

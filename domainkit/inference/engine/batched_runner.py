@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from domainkit.inference.adapters.pool import PassRow
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.grouped_attention import EngineAttention
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import KVCache, SlotAllocator
+from domainkit.inference.engine.rope_boundary import is_beyond, rope_boundary, whole_if_crossing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -30,6 +32,7 @@ class BatchedRunner(SlotAllocator[KVCache]):
         super().__init__(model, KVCache())
         self._acceleration = acceleration
         self._windows = attention_windows(model.config.get_text_config())
+        self._boundary = rope_boundary(model.config)
         self._attention = EngineAttention(model, acceleration)
         # The prefix has no mask, so a sliding window could not be kept.
         no_window = list(self._windows.values()) == [None]
@@ -48,10 +51,14 @@ class BatchedRunner(SlotAllocator[KVCache]):
         self._attention.close()
 
     def batch_key(self, chunk: Chunk) -> Hashable:
-        return None
+        return is_beyond(chunk, self._boundary)
+
+    def pass_row(self, chunk: Chunk) -> PassRow:
+        return whole_if_crossing(chunk, self._boundary).pass_row()
 
     def forward(self, chunks: list[Chunk]) -> torch.Tensor:
         """Read the chunks. Returns float [chunks, positions, vocabulary]; row i ends with what chunk i wants."""
+        chunks = [whole_if_crossing(chunk, self._boundary) for chunk in chunks]
         for chunk in chunks:
             self._leave_prefix(chunk)
         device = self.model.device
@@ -81,6 +88,7 @@ class BatchedRunner(SlotAllocator[KVCache]):
             self._positions_wanted = None
         for chunk in chunks:
             chunk.slot.tokens[chunk.start :] = chunk.tokens
+            chunk.slot.beyond_boundary = is_beyond(chunk, self._boundary)
         return out.logits
 
     def _leave_prefix(self, chunk: Chunk) -> None:

@@ -15,6 +15,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import CacheSlot, KVCache, SlotAllocator
 from domainkit.models.memory import KVState
+from domainkit.models.quantization import picks_outliers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,11 +51,11 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
     An encoded prompt depends on all of its tokens, so prefixes cannot be shared.
     """
 
-    one_by_one = False
     takes_virtual_tokens = True
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__(model, AnswerCache())
+        self.one_by_one = picks_outliers(model)
         self.prompt_cache = PromptCache()
         self._encoded: set[CacheSlot] = set()
         self._prompt_embeddings: dict[CacheSlot, torch.Tensor] = {}  # [virtual tokens, hidden]
@@ -63,9 +64,10 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
         """Another runner of the same model, with caches of its own."""
         return EncoderDecoderRunner(self.model)
 
-    def batch_key(self, chunk: Chunk) -> tuple[bool, int, int]:
+    def batch_key(self, chunk: Chunk) -> tuple[bool, int, int, int]:
         """Such decoders count positions by column, so a batch is at one place of its answers."""
-        return chunk.slot in self._encoded, *self._answer_span(chunk)
+        alone = chunk.slot.index if self.one_by_one else -1
+        return chunk.slot in self._encoded, *self._answer_span(chunk), alone
 
     # ---- slots ----
 

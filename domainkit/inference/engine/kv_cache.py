@@ -35,6 +35,8 @@ class CacheSlot:
     """Virtual tokens of the adapter, stored before the tokens."""
     n_encoded: int = 0
     """First tokens that an encoder reads; 0 for a decoder-only model."""
+    beyond_boundary: bool = False
+    """The keys have the rotary frequencies of sequences beyond the base's boundary (engine/rope_boundary.py)."""
     shared_prefix: SharedPrefix | None = None
     """Keys and values of the first tokens, stored once for several slots and outside the cache."""
 
@@ -205,7 +207,7 @@ class SlotAllocator(Generic[CacheT]):
         self.cache.reserve(len(self._slots), n_columns)
         # What the shared prefix holds stays there; only what follows it is copied.
         self.cache.write_row(slot.index, slot.n_shared, slot.n_shared + n_columns, state)
-        slot.tokens = list(tokens)
+        slot.tokens, slot.beyond_boundary = list(tokens), False
 
     def restore_all(self, slots: list[CacheSlot], tokens: list[int], state: KVState) -> None:
         """Let slots of one adapter hold the same prefix: stored once for all if that pays, else a copy in each."""

@@ -11,7 +11,7 @@ from domainkit.errors import BaseModelError
 from domainkit.inference.adapters.pool import NO_ADAPTER, AdapterPool, PassRow
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.shared_prefix_attention import SharedPrefix
-from domainkit.inference.engine.batched_runner import BatchedRunner
+from domainkit.inference.engine.batched_runner import BatchedRunner, attention_windows
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.encoder_decoder_runner import EncoderDecoderRunner
 from domainkit.inference.engine.kv_cache import CacheSlot
@@ -27,6 +27,7 @@ from domainkit.inference.engine.trial import (
 )
 from domainkit.models.encoder_decoder import architecture_of
 from domainkit.models.memory import KVState
+from domainkit.models.quantization import picks_outliers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -109,6 +110,9 @@ def make_runner(
     """
     if architecture_of(model).has_encoder:
         return _encoder_decoder_runner(model, probe), None
+    if picks_outliers(model):
+        reason = "answers are computed one by one: int8 keeps columns exact that hold an outlier in any row of the pass"
+        return SequentialRunner(model, takes_virtual_tokens=_has_plain_state(model)), reason
     try:
         runner = BatchedRunner(model, acceleration)
     except ValueError as e:  # the configuration names layers whose state is no keys and values
@@ -124,6 +128,14 @@ def make_runner(
         runner.shared_prefix_attention and _batching_error(runner, rows, n_shared=2) is None
     )
     return runner, None
+
+
+def _has_plain_state(model: PreTrainedModel) -> bool:
+    try:
+        attention_windows(model.config.get_text_config())
+    except ValueError:
+        return False
+    return True
 
 
 def _encoder_decoder_runner(model: PreTrainedModel, probe: list[int]) -> EncoderDecoderRunner:

@@ -27,6 +27,7 @@ from domainkit.inference.engine.model_runner import Executor, Runner, make_runne
 from domainkit.inference.engine.prefix_cache import PrefixCache
 from domainkit.inference.engine.prefix_sharing import PrefixSharing
 from domainkit.inference.engine.request_queue import RequestQueue, stopped_error
+from domainkit.inference.engine.rope_boundary import rope_boundary
 from domainkit.inference.engine.sequences.sampling import near_ties
 from domainkit.inference.engine.sequences.sequence import Sequence, timeout_error
 from domainkit.inference.engine.trial import AdapterTrial, trial_rows
@@ -55,6 +56,7 @@ class Scheduler:
         self.width = base.model.get_output_embeddings().weight.shape[0]  # of the logits
         if acceleration.small_batch_linear:
             use_small_batch_linear(base.model)
+        self._boundary = rope_boundary(base.model.config)
         self._memory = free_memory(base.model.device)
         self._bytes_per_token = state_bytes(base.model)
         special = set(base.tokenizer.all_special_ids)
@@ -197,7 +199,7 @@ class Scheduler:
                 adapter = self._load_adapter(sequence)
                 if adapter is None or (self._running and adapter.batch_key != self._batch_key):
                     break  # it joins when the running sequences are done
-                sequence.use_adapter(adapter, self.context)
+                sequence.use_adapter(adapter, self.context, self._boundary)
             except DomainkitError as e:
                 sequence.result.fail(e)
                 self._remove(sequence)

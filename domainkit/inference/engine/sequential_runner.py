@@ -12,6 +12,7 @@ from transformers import Cache, DynamicCache
 from domainkit.inference.adapters.pool import PassRow
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import CacheSlot
+from domainkit.inference.engine.rope_boundary import is_beyond, rope_boundary
 from domainkit.models.memory import KVState
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class SequentialRunner:
         self.model = model
         self.takes_virtual_tokens = takes_virtual_tokens
         """The state is keys and values only, so it can begin with those of virtual tokens."""
+        self._boundary = rope_boundary(model.config)
         self._caches: dict[CacheSlot, Cache] = {}
         self._virtual_tokens: dict[CacheSlot, KVState] = {}
 
@@ -60,7 +62,8 @@ class SequentialRunner:
 
     def _continues(self, chunk: Chunk) -> bool:
         """Not every model's state can go back to an earlier token. Such a sequence is read again from its start."""
-        return chunk.slot in self._caches and chunk.start == chunk.slot.length
+        same_side = is_beyond(chunk, self._boundary) == chunk.slot.beyond_boundary
+        return chunk.slot in self._caches and chunk.start == chunk.slot.length and same_side
 
     def forward(self, chunks: list[Chunk]) -> torch.Tensor:
         """Read the chunks. Returns float [chunks, positions, vocabulary]; row i ends with what chunk i wants."""
@@ -81,6 +84,7 @@ class SequentialRunner:
             logits_to_keep=chunk.logits_wanted,
         )
         slot.tokens[chunk.start :] = chunk.tokens
+        slot.beyond_boundary = is_beyond(Chunk(slot, [], slot.length), self._boundary)
         # Some models answer with a cache of their own kind.
         self._caches[slot] = getattr(out, "past_key_values", cache)
         return out.logits

@@ -79,3 +79,12 @@ def test_the_executor_sets_the_adapters_of_each_pass() -> None:
     assert entered == [[PassRow(NO_ADAPTER, 0, 1, 1), PassRow(red, 0, 2, 4)], [PassRow(red, 2, 1, 4)]]
     assert executor.n_passes == 2
     runner.close()
+
+
+def test_int8_layers_that_keep_outliers_are_run_one_by_one(tiny_base: str) -> None:
+    """A row with an outlier would change the rounding of all rows in its pass."""
+    runner, why = make_runner(load_base(tiny_base, quantization="int8", purpose="infer").model, PROBE)
+    assert isinstance(runner, SequentialRunner)
+    assert runner.takes_virtual_tokens
+    assert why is not None
+    assert "int8 keeps columns exact" in why

@@ -66,6 +66,8 @@ class BatchInvariance:
             # Tokens after the prompt are not kept: no other prompt has them.
             if end - start == BLOCK and end <= sequence.n_shareable:
                 n_blocks = end
+        if sequence.crosses_boundary(len(tokens)):
+            n_blocks = 0
         if n_blocks > n_restored and isinstance(self._isolated, BatchedRunner):
             self.keep_blocks(sequence, slot, n_blocks, self._isolated.copy_state(slot, n_blocks))
         self.n_recomputed += 1

@@ -45,6 +45,8 @@ class Sequence(ABC):
         self.adapter = NO_ADAPTER
         self.n_unshareable = 0
         """Last prompt tokens whose state depends on where the prompt ends, so that no other prompt has the same."""
+        self.boundary: int | None = None
+        """Of the base's rotary frequencies."""
         self.slot: CacheSlot | None = None
         """None while the sequence waits."""
         self.result = result
@@ -75,13 +77,21 @@ class Sequence(ABC):
     @property
     def n_shareable(self) -> int:
         """Prompt tokens that may come from another sequence's computation."""
+        if self.crosses_boundary(len(self.prompt)):  # the keys of its first tokens are not those of a short prompt
+            return 0
         # The sequence reads the last prompt token itself, for its logits.
         return len(self.prompt) - max(1, self.n_unshareable)
+
+    def crosses_boundary(self, n_tokens: int) -> bool:
+        """Whether so many tokens have other rotary frequencies than short sequences (engine/rope_boundary.py)."""
+        return self.boundary is not None and self.adapter.n_virtual + n_tokens > self.boundary
 
     @property
     def n_cacheable(self) -> int:
         """Tokens in the slot that may be kept for later prompts."""
         length = self.allocated_slot.length
+        if self.crosses_boundary(length):
+            return 0
         return min(length, self.n_shareable) if self.n_unshareable else length
 
     @property
@@ -89,9 +99,11 @@ class Sequence(ABC):
         """Most tokens that the slot may come to hold, without virtual tokens."""
         return len(self.tokens)
 
-    def use_adapter(self, adapter: LoadedAdapter, context_length: int) -> None:
+    def use_adapter(self, adapter: LoadedAdapter, context_length: int, boundary: int | None = None) -> None:
         """Raises RequestError if the adapter's virtual tokens leave no room for an answer."""
-        self.adapter = adapter
+        self.adapter, self.boundary = adapter, boundary
+        if adapter.n_virtual and boundary is not None:  # the keys of virtual tokens are those of short sequences
+            context_length = min(context_length, boundary)
         self.n_unshareable = adapter.n_unshareable(len(self.prompt))
         excess = self.most_tokens + adapter.n_virtual - context_length
         if adapter.n_virtual and excess > 0:
