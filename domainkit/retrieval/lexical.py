@@ -18,7 +18,7 @@ from domainkit.text.characters import MARKS, SIGN, UNSPACED
 from domainkit.text.words import canonical, words
 
 K1, B = 1.2, 0.75
-TOKENIZER = "words/4"
+TOKENIZER = "words/5"
 """Part of the saved index's name. Change it whenever `tokenize` changes."""
 
 _RUN, _SIGN = re.compile(f"([{UNSPACED}]+)"), re.compile(SIGN)

@@ -24,11 +24,11 @@ _TOKEN = re.compile(
     (?![ ,;:()"'?_@]) (?:        # the commonest characters and words first: this is for speed alone
     [a-z]{{2,}}(?![\w+\#%{MARKS}])
     | (?:
-        (?: (?<![^\W_{UNSPACED}]) (?<!\)) [-+~] (?={_MONEY}?\d|(?<=-)[a-zα-ω](?![^\W_])) )?    # -5, -x
-        (?: (?<![\w.)]) \. (?={_LETTER}) | (?<![^\s(\[{{&|=]) ! (?=[^\W\d_]) )?                # .NET, !x
+        (?: (?<![^\W_{UNSPACED}]) (?<!\)) [-+~] (?={_MONEY}?\d|(?<=-)[xyz](?![^\W_])) )?      # -5, -x
+        (?: (?<![\w.)]) \. (?={_LETTER}) | (?<![^\s(\[{{&|=]) ! (?=[^\W\d_]) )?              # .NET, !x
         {_MONEY}? {_LETTER} {_BODY}*
-        (?: (?: (?<=\d)[.,:/'~-](?=\d) | (?<=\d[eE])[-+](?=\d) ) {_BODY}+ )*                   # 3.5, 3-5, 1e-5
-        (?: \+\+ | (?<=[^\W\d_])\#(?![\w\#]) | \+(?![\w+]) | % | (?<=(?<![^\W_])[a-z])-(?![\w-]) )?  # C++, C#, A+, A-
+        (?: (?: (?<=\d)[.,:/'~-](?=\d) | (?<=\de)[-+](?=\d) ) {_BODY}+ )*                    # 3.5, 3-5, 1e-5
+        (?: \+\+ | (?<=[^\W\d_])\#(?![\w\#]) | \+(?![\w+]) | % | (?<=(?<![^\W_])[a-z])-(?![\w-]) )?  # C++, C#, A-, 5%
     )
     | {SIGN}
     | [<>]{{1,3}}=? | (?<!=)={{1,3}}>?(?!=) | !={{1,2}} | ->  | \+ | && | \|\| | \^ | %
@@ -39,6 +39,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _JOINING = re.compile(rf"(?:{_LETTER}|[{MARKS}]){_LETTER}")
+_BETWEEN_NUMBERS = re.compile(r"(?<=\d)([-/~])(?=\d)")
 _NUMBER = re.compile(r"(?P<sign>[-+~]?)(?P<rest>\d.*)")
 _CURRENCIES = frozenset(chr(p) for p in range(0x24, 0x20C1) if unicodedata.category(chr(p)) == "Sc")
 _UNITS = _CURRENCIES | {"%"}
@@ -48,6 +49,8 @@ _ARTICLES = frozenset(("a", "an", "the"))
 _POWERS = re.compile("[⁺⁻⁰¹²³⁴-⁹]+")
 _INDEX = re.compile(r"(?<=\d)(?=[₀-₉])")
 _NUMERALS = re.compile(r"(?<=\w)(?=[¼-¾⅐-⅟↉①-⒛⓪-⓿])|(?<=[¼-¾⅐-⅟↉①-⒛⓪-⓿])(?=\w)")
+# Units are also written m2 and cm3, where x² is never x2.
+_AREAS = re.compile(r"(?<![^\W_\d])((?:[kcdmnμ]?m|ft|in|yd|mi|s)) ?\^ ?([23])(?!\w)")
 # Digits in groups: 1 000 with a space that does not break; 1,000 and 1,00,000; 1'000.
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:[\u00a0\u2007\u2009\u202f]\d{3})+(?!\d)")
 _GROUPS = re.compile(r"(?<![\d.,'])\d{1,3}(?:(?:,\d{2,3})*,\d{3}(?![\d,])|(?:'\d{3})+(?![\d']))")
@@ -89,15 +92,17 @@ def _respelt(text: str) -> str:
 
 
 def _numbers(text: str) -> str:
-    """1,000 as 1000, .5 as 0.5."""
-    text = _GROUPS.sub(lambda m: re.sub("[,']", "", m[0]), text)
+    """1,000 as 1000, .5 as 0.5, m² as m2, 3 - 5 as 3-5."""
+    text = _AREAS.sub(r"\1\2", _GROUPS.sub(lambda m: re.sub("[,']", "", m[0]), text))
+    text = re.sub(r"(?<=\d) ([-/~]) (?=\d)", r"\1", text)
     return re.sub(r"(?<![\w.)])\.(?=\d)", "0.", text)
 
 
 def words(text: str) -> list[str]:
     """The words of `text`, and of scripts without spaces the letters with their marks. Punctuation is left out where it
-    only divides; signs, operators, symbols and emoji are words."""
-    return _trimmed(_TOKEN.findall(canonical(text)))
+    only divides; signs, operators, symbols and emoji are words. 1990-2000 is three: each year is found in it."""
+    found = _trimmed(_TOKEN.findall(canonical(text)))
+    return [part for word in found for part in (_BETWEEN_NUMBERS.split(word) if word[-1].isdigit() else (word,))]
 
 
 def _trimmed(found: list[str]) -> list[str]:

@@ -86,6 +86,9 @@ TEXTS = st.one_of(st.lists(PIECES, max_size=12).map("".join), st.text(max_size=1
         ("10²", "10^2"),
         ("5℃", "5 °C"),
         ("5㎏", "5kg"),
+        ("50 m²", "50 m2"),
+        ("9.81 m/s²", "9.81 m/s^2"),
+        ("1990 – 2000", "1990-2000"),
         ("> Paris is\n> nice", "Paris is nice"),
         ("❤\ufe0f", "❤"),
     ],
@@ -106,10 +109,28 @@ def test_spellings_of_one_text_are_equal(a: str, b: str) -> None:
             ("x = 5", "x != 5"),
             ("a && b", "a || b"),
         ),
-        *(("2*3", "2/3"), ("m/s", "ms"), ("!x", "x"), ("-x", "x"), ("a -> b", "a b"), ("> 5", "< 5"), ("+", "-")),
+        *(
+            ("2*3", "2/3"),
+            ("m/s", "ms"),
+            ("!x", "x"),
+            ("-x", "x"),
+            ("a -> b", "a b"),
+            ("> 5", "< 5"),
+            ("+", "-"),
+        ),
         *(("C", "C++"), ("C", "C#"), ("C++11", "C11"), (".NET", "net"), ("A+", "A"), ("A-", "A")),
         *(("3.5", "35"), ("3,5", "35"), ("-5", "5"), ("+5", "5"), ("−5", "5"), ("3-5", "35"), ("3:30", "330")),
-        *(("1/2", "12"), ("½", "12"), ("1½", "11/2"), ("10²", "102"), ("10₂", "102"), ("10⁻⁵", "105"), ("1e-5", "1e5")),
+        *(
+            ("1/2", "12"),
+            ("½", "12"),
+            ("1½", "11/2"),
+            ("10²", "102"),
+            ("x²", "x2"),
+            ("x^2", "x2"),
+            ("10₂", "102"),
+            ("10⁻⁵", "105"),
+            ("1e-5", "1e5"),
+        ),
         *(("$5", "€5"), ("$5", "5"), ("5%", "5"), ("5%", "5‰"), ("5°", "5"), ("5′", "5″"), ("1.000", "1000")),
         *(
             ("كتاب ٣", "كتاب ٤"),
@@ -126,6 +147,12 @@ def test_texts_that_say_another_thing_are_apart(a: str, b: str) -> None:
     assert fold(a) != fold(b)
     assert answer_words(a) != answer_words(b)
     assert not contains(fold(f"is {a}, then"), fold(f"is {b}, then"))
+
+
+def test_numbers_are_found_in_a_range_and_a_range_is_one_word_of_an_answer() -> None:
+    assert contains(fold("in the years (1990–2000)"), fold("1990"))
+    assert not contains(fold("at 1990.5 or 19900"), fold("1990"))
+    assert answer_words("£20 - 25") == ["£20-25"]
 
 
 def test_underscores_divide_words_and_vanish_in_answers() -> None:

@@ -23,6 +23,10 @@ def label_parser(labels: Sequence[str]) -> Callable[[str], str | None]:
     exact = set(labels)
     counted = Counter(fold(label) for label in labels)
     folded = {fold(label): label for label in labels if fold(label) and counted[fold(label)] == 1}
+    # "A- Paris" names the option A, where A- is not an option itself.
+    folded |= {
+        f"{letter}-": label for letter, label in folded.items() if len(letter) == 1 and f"{letter}-" not in folded
+    }
     longest_first = sorted(folded, key=len, reverse=True)
     mention = re.compile(rf"(?<!\S)(?:{'|'.join(map(re.escape, longest_first))})(?!\S)") if folded else None
 

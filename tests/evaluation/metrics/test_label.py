@@ -56,6 +56,11 @@ def test_the_label_an_answer_names(text: str, label: str | None) -> None:
         (("استرجاع", "شحن"), "التصنيف: شحن؟", "شحن"),
         (("👍", "👎"), "I say 👎!", "👎"),
         (("A+", "A", "A-"), "The grade: A+.", "A+"),
+        (("A", "B"), "A- the first option", "A"),
+        (("A", "A-"), "It is A- overall", "A-"),
+        (("A", "B"), "-B", "B"),
+        (("1", "2", "5"), "Rating: 5/5 stars", "5"),
+        (("1", "2", "5"), "**2**, not 25 or 1.5", "2"),
         (("< 5", "> 5"), "The value is >5.", "> 5"),
     ],
 )
