@@ -6,9 +6,9 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from domainkit.adapters.folder import WEIGHTS
 from domainkit.errors import ConfigError
@@ -32,6 +32,9 @@ ParameterGroup = dict[str, Any]
 """A group of torch's optimizers: `params`, and options such as `lr`."""
 PeftConfigDict = Mapping[str, Any]
 """The values of an adapter_config.json."""
+LARGEST_WIDTH = 65_536
+Width = Annotated[int, Field(ge=1, le=LARGEST_WIDTH)]
+"""A rank, or a number of virtual tokens or features: more would fill the memory before anything could be said."""
 SMALL = 1_000_000_000
 """Bases of fewer parameters take the upper end of a method's rates."""
 
@@ -168,7 +171,7 @@ class MethodHooks(Abilities):
 class Adaptation(BaseModel, MethodHooks):
     """Base of the methods' configs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     kind: str
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.machine import hardware, versions
-from domainkit.storage import check_writable, interrupted_save, sha256_file, write_text
+from domainkit.messages import JsonObject
+from domainkit.storage import check_writable, interrupted_save, parse_json, read_bytes, sha256_file, write_text
 
 CARD = "card.json"
 WEIGHTS = "adapter_model.safetensors"
 PEFT_CONFIG = "adapter_config.json"
+MAX_JSON_BYTES = 64 * 2**20
+"""A card holds a line for each step."""
 PARTIAL = ".partial"
 """Last part of the name of a run's folder of checkpoints."""
 
@@ -25,7 +27,7 @@ PARTIAL = ".partial"
 class Card(BaseModel):
     """An adapter's birth certificate."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     base: str
     """The base as it was named: hub id, folder, GGUF file, or builtin:<name>."""
@@ -71,6 +73,13 @@ class Card(BaseModel):
     sampled before and after with their reward, length and KL to the reference."""
     proof: dict[str, Any] | None = None
     """Of a combined adapter: how it compares with its parents on held-out examples."""
+
+    @field_validator("config")
+    @classmethod
+    def _options_are_named(cls, config: JsonObject) -> JsonObject:
+        if not isinstance(config.get("method_options", {}), dict):
+            raise ValueError("method_options is not an object")
+        return config
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,38 +181,58 @@ def _check_files(folder: Path) -> None:
             where=str(folder),
             next_step="save it again as safetensors (pickled weights can run code)" if pickled else "check the path",
         )
-    try:
-        json.loads((folder / PEFT_CONFIG).read_text(encoding="utf-8"))
-    except ValueError as e:
-        raise AdapterError(
-            f"{PEFT_CONFIG} is damaged: {e}", where=str(folder), next_step="copy the folder again"
-        ) from e
-    _check_weights(folder / WEIGHTS)
+    read_json_object(folder, PEFT_CONFIG)
+    read_tensor_shapes(folder)
 
 
-def _check_weights(file: Path) -> None:
-    """The safetensors file is whole: 8 bytes of header length, the header, and the bytes that the header declares."""
-    size = file.stat().st_size
+def read_json_object(folder: Path, name: str) -> JsonObject:
+    """The values of a JSON file of an adapter folder. Raises AdapterError for anything but an object."""
     try:
+        values = parse_json(read_bytes(folder / name, MAX_JSON_BYTES))
+        if isinstance(values, dict):
+            return values
+        reason = f"it holds a {type(values).__name__} in place of an object"
+    except (OSError, ValueError) as e:
+        reason = str(getattr(e, "strerror", None) or e)
+    raise AdapterError(
+        f"{name} is damaged: {reason}", where=str(folder), next_step="copy the folder again, or train again"
+    )
+
+
+def read_tensor_shapes(folder: Path) -> dict[str, list[int]]:
+    """The shapes of the folder's tensors, from a file that is whole: the header, and the bytes that it declares.
+
+    Raises AdapterError for a damaged one.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    file = folder / WEIGHTS
+    try:
+        size = file.stat().st_size
         with file.open("rb") as f:
             length = int.from_bytes(f.read(8), "little")
             if length > size:
                 raise ValueError("its header is cut off")
-            header = json.loads(f.read(length))
-        promised = max((t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"), default=0)
+            header = parse_json(f.read(length))
+        header.pop("__metadata__", None)
+        promised = max((t["data_offsets"][1] for t in header.values()), default=0)
         if size != 8 + length + promised:
             raise ValueError(f"{size} bytes instead of {8 + length + promised}")
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        with safe_open(str(file), framework="numpy"):  # checks shapes and types against the bytes
+            return {name: list(t["shape"]) for name, t in header.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, SafetensorError) as e:
+        reason = str(getattr(e, "strerror", None) or e)
         raise AdapterError(
-            f"{file.name} is damaged: {e}", where=str(file.parent), next_step="copy the folder again, or train again"
+            f"{WEIGHTS} is damaged: {reason}", where=str(folder), next_step="copy the folder again, or train again"
         ) from e
 
 
 def _read_card(folder: Path) -> Card | None:
-    try:
-        return Card.model_validate_json((folder / CARD).read_bytes())
-    except FileNotFoundError:
+    if not os.path.lexists(folder / CARD):
         return None
+    values = read_json_object(folder, CARD)
+    try:
+        return Card.model_validate(values)
     except ValidationError as e:
         problems = "; ".join(f"{'.'.join(map(str, x['loc'])) or CARD}: {x['msg'].lower()}" for x in e.errors()[:5])
         raise AdapterError(

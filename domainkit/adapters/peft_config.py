@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from domainkit.adapters.folder import PEFT_CONFIG
+from domainkit.adapters.folder import PEFT_CONFIG, read_json_object
 from domainkit.errors import AdapterError
 from domainkit.messages import JsonObject
 
@@ -44,7 +44,7 @@ def read_peft_config(folder: str | Path) -> PeftConfig:
     """The folder's configuration. Raises AdapterError that names the key which cannot be used."""
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
-    values = _read_json(folder)
+    values = read_json_object(Path(folder), PEFT_CONFIG)
     peft_type = values.get("peft_type")
     kinds: dict[Any, Any] = {kind.value: config for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
     if not isinstance(peft_type, str) or peft_type not in kinds:
@@ -65,22 +65,6 @@ def read_peft_config(folder: str | Path) -> PeftConfig:
             where=str(folder),
             next_step="update peft, or train it again",
         ) from e
-
-
-def _read_json(folder: str | Path) -> JsonObject:
-    try:
-        values = json.loads((Path(folder) / PEFT_CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as e:
-        raise AdapterError(
-            f"{PEFT_CONFIG} is damaged: {e}", where=str(folder), next_step="copy the folder again"
-        ) from e
-    if not isinstance(values, dict):
-        raise AdapterError(
-            f"{PEFT_CONFIG} is damaged: it holds a {type(values).__name__} in place of an object",
-            where=str(folder),
-            next_step="copy the folder again",
-        )
-    return values
 
 
 def _refusal(folder: str | Path, key: str, value: object, why: str) -> AdapterError:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from domainkit.adapters.folder import WEIGHTS
+from domainkit.adapters.adaptation import LARGEST_WIDTH
+from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, read_tensor_shapes
 from domainkit.adapters.peft_config import read_peft_config
 from domainkit.adapters.peft_patches import apply_peft_patches
 from domainkit.errors import AdapterError
@@ -19,7 +20,7 @@ from domainkit.errors import AdapterError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
     from transformers import PreTrainedModel
 
 
@@ -41,6 +42,7 @@ def load_peft_adapter(
 
     apply_peft_patches()
     config = read_peft_config(folder)
+    _check_sizes(config, Path(folder))
     if trainable and config.is_prompt_learning:
         raise AdapterError("virtual tokens of a saved adapter cannot be trained further", where=str(folder))
     config.inference_mode = not trainable
@@ -62,6 +64,23 @@ def load_peft_adapter(
     if not trainable:
         host.eval()
     return host
+
+
+SIZES = ("r", "init_r", "num_virtual_tokens", "num_tasks", "num_ranks", "num_layers")
+
+
+def _check_sizes(config: PeftConfig, folder: Path) -> None:
+    """Raises AdapterError for a size that no tensor of the file has: PEFT would fill the memory with such layers."""
+    largest = max((size for shape in read_tensor_shapes(folder).values() for size in shape), default=0)
+    sizes = {name: getattr(config, name, None) for name in SIZES}
+    sizes |= {f"rank_pattern.{k}": v for k, v in (getattr(config, "rank_pattern", None) or {}).items()}
+    for name, size in sizes.items():
+        if isinstance(size, int) and size > max(largest, LARGEST_WIDTH):
+            raise AdapterError(
+                f"{name}={size} in {PEFT_CONFIG}, and no tensor of {WEIGHTS} is larger than {largest}",
+                where=str(folder),
+                next_step="copy the folder again, or train again",
+            )
 
 
 def _own_weights(

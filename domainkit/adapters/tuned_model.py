@@ -17,7 +17,8 @@ from domainkit.adapters.adaptation import NativeAdaptation
 from domainkit.adapters.adapter_module import AdapterModule
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
 from domainkit.adapters.methods import abilities_of, peft_warnings_muted, read_adapter_config
-from domainkit.errors import AdapterError, ConfigError
+from domainkit.adapters.peft_loading import check_finite, load_peft_adapter
+from domainkit.errors import AdapterError, ConfigError, validation_error_text
 from domainkit.models.encoder_decoder import task_type
 from domainkit.models.precision import precision
 from domainkit.storage import write_text
@@ -169,7 +170,7 @@ def native_method(folder: str | Path) -> NativeAdaptation | None:
         return method(**{name: v for name, v in values.items() if name not in IDENTITY})
     except ValidationError as e:
         raise AdapterError(
-            f"{PEFT_CONFIG} cannot be read: {e.errors()[0]['loc'][-1]}: {e.errors()[0]['msg'].lower()}",
+            f"{PEFT_CONFIG} cannot be read: {'; '.join(validation_error_text(error, method) for error in e.errors())}",
             where=str(folder),
             next_step="update domainkit, or train it again",
         ) from e
@@ -180,8 +181,10 @@ def load_adapter_module(model: PreTrainedModel, folder: str | Path, method: Nati
     try:
         tuning = method.build(model)
         expected, stored = tuning.weights(), load_file(Path(folder) / WEIGHTS)
-    except (ConfigError, SafetensorError) as e:
-        raise AdapterError(f"does not fit this base: {e}", where=str(folder)) from e
+    except (ConfigError, SafetensorError, RuntimeError, MemoryError) as e:
+        raise AdapterError(
+            f"does not fit this base: {e}", where=str(folder), next_step="use the base it was trained on"
+        ) from e
     for problem, names in (
         ("are missing", expected.keys() - stored),
         ("belong to no layer", stored.keys() - expected.keys()),
@@ -200,6 +203,7 @@ def load_adapter_module(model: PreTrainedModel, folder: str | Path, method: Nati
             where=str(folder),
             next_step="use the base it was trained on",
         )
+    check_finite(stored, folder)
     with torch.no_grad():
         for name, weight in expected.items():
             weight.copy_(stored[name])
@@ -213,12 +217,10 @@ def load_adapted(model: PreTrainedModel, folder: str | Path, *, trainable: bool 
     """
     method = native_method(folder)
     if method is None:
-        from domainkit.adapters.peft_loading import load_peft_adapter
-
         try:
             with peft_warnings_muted():
                 return cast("AdaptedModel", load_peft_adapter(model, folder, trainable=trainable))
-        except (RuntimeError, ValueError, KeyError, TypeError) as e:
+        except (RuntimeError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as e:
             raise AdapterError(
                 f"does not fit its base: {str(e).strip().splitlines()[0]}",
                 where=str(folder),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from domainkit.adapters.folder import CARD, Adapter
+from domainkit.adapters.folder import CARD, Adapter, read_json_object
 from domainkit.adapters.methods import abilities_of, read_adapter_config
+from domainkit.adapters.peft_config import read_peft_config
+from domainkit.adapters.tuned_model import native_method
 from domainkit.corpus.example import Example
-from domainkit.errors import ConfigError, DomainkitError
+from domainkit.errors import AdapterError, ConfigError, DomainkitError
 from domainkit.models import Quantization
 from domainkit.storage import check_writable, sha256_lines
 from domainkit.training.heldout import HeldOutComparison
@@ -35,6 +36,8 @@ class Origin:
 def find_origin(adapter: str | Path, base: str | None = None, quantization: Quantization | None = None) -> Origin:
     """Base and quantization from the adapter's card, or from the caller in place of a card."""
     loaded = Adapter.load(adapter, need_card=False)
+    if native_method(loaded.folder) is None:
+        read_peft_config(loaded.folder)  # raises for values that PEFT's layers do not compute
     card = loaded.card
     if card is not None:
         return Origin(loaded, base or card.base, card.revision, quantization or card.quantization)  # type: ignore[arg-type]
@@ -92,8 +95,8 @@ def check_out(out: Path) -> None:
     if not out.exists() or (out.is_dir() and {p.name for p in out.iterdir()} <= {"lost+found"}):
         return
     try:
-        ours = json.loads((out / CARD).read_text(encoding="utf-8")).get("kind") == "merged model"
-    except (OSError, ValueError, AttributeError):
+        ours = read_json_object(out, CARD).get("kind") == "merged model"
+    except AdapterError:
         ours = False
     if not ours:
         raise ConfigError(

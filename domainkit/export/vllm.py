@@ -9,6 +9,7 @@ from pathlib import Path
 from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import abilities_of, read_adapter_config
 from domainkit.adapters.methods.low_rank.lora import PLAIN_STARTS, Lora, has_one_scale, special_features, start_of
+from domainkit.adapters.peft_config import read_peft_config
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.export.target import Exported, ExportJob, export_target
 
@@ -89,6 +90,8 @@ def _rank(adapter: Adapter) -> int:
     """The adapter's largest rank, after the check that vLLM can serve it."""
     config = read_adapter_config(adapter.folder)
     unfit = None
+    if abilities_of(config["peft_type"]) is Lora:
+        read_peft_config(adapter.folder)  # raises for values of another type than LoRA's
     if abilities_of(config["peft_type"]) is not Lora:
         unfit = f"is {config['peft_type']}, and vLLM serves LoRA only"
     elif config.get("use_dora"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from domainkit.adapters.folder import split_task
+from domainkit.adapters.folder import PEFT_CONFIG, read_json_object, split_task
 from domainkit.errors import AdapterError
 from domainkit.messages import JsonObject
 from domainkit.models import Quantization
@@ -148,15 +147,16 @@ def _trained_on(folder: str) -> JsonObject:
 
 @lru_cache(maxsize=128)
 def _read_trained_on(file: str, modified: int) -> JsonObject:
-    try:
-        values = json.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as e:
-        raise AdapterError(f"cannot be read: {e}", where=file, next_step="copy the folder again") from e
-    if not isinstance(values, dict):
-        raise AdapterError("is not a JSON object", where=file, next_step="copy the folder again")
-    if not file.endswith("card.json"):
-        return {"base": values.get("base_model_name_or_path"), "revision": values.get("revision")}
-    config = values.get("config")
+    path = Path(file)
+    values = read_json_object(path.parent, path.name)
+    names = {"base": "base", "revision": "revision", "quantization": "quantization"}
+    if path.name == PEFT_CONFIG:
+        names = {"base": "base_model_name_or_path", "revision": "revision"}
+    found = {name: values.get(key) for name, key in names.items()}
+    wrong = next((k for k, v in found.items() if v is not None and not isinstance(v, str)), None)
+    if wrong:
+        what = f"{names[wrong]} in {path.name} is {type(found[wrong]).__name__}, not text"
+        raise AdapterError(what, where=str(path.parent), next_step="copy the folder again, or train again")
+    config = values.get("config") if path.name != PEFT_CONFIG else None
     options = config.get("template_options") if isinstance(config, dict) else None
-    kept = {name: values.get(name) for name in ("base", "revision", "quantization")}
-    return {**kept, "template_options": options if isinstance(options, dict) else {}}
+    return {**found, "template_options": options if isinstance(options, dict) else {}}

@@ -31,7 +31,7 @@ class AdapterConfig(BaseModel):
     """What every way to train an adapter needs to know. `method_options` are the method's own (rank, alpha, …),
     checked by the method's config."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     base: str = DEFAULT_BASE
     """Base model: a hub id, a local folder, a GGUF file, or builtin:smollm2-135m."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_a_card_of_another_version(folder: Path) -> None:
     (folder / CARD).write_text(json.dumps({**values, "colour": "red"}))
     assert "colour: extra inputs are not permitted" in refusal(folder)
     (folder / CARD).write_text('{"base": 1')
-    assert f"{CARD} cannot be read" in refusal(folder)
+    assert f"{CARD} is damaged: " in refusal(folder)
 
 
 def test_damaged_peft_config(folder: Path) -> None:
@@ -91,3 +92,87 @@ def test_another_base_is_refused(folder: Path) -> None:
     with pytest.raises(AdapterError, match=r"was trained on builtin:x .* and mine is another model") as caught:
         adapter.check_base("c" * 64, "mine")
     assert caught.value.next_step == "use base=builtin:x, or train an adapter for mine"
+
+
+# ---- files that are something else
+
+
+DAMAGED = {
+    "a list": b"[1]",
+    "null": b"null",
+    "a text": b'"x"',
+    "a number": b"7",
+    "nested deep": b'{"a":' + b"[" * 20000 + b"]" * 20000 + b"}",
+    "no UTF-8": b"\xff\xfe{",
+    "cut off": b'{"base": 1',
+    "half a surrogate": b'{"base": "\\ud800"}',
+    "not a number": b'{"seconds": NaN}',
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("name", [CARD, PEFT_CONFIG])
+def test_json_that_is_no_object_is_damaged(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    text = refusal(folder)
+    assert f"{folder}: {name} is damaged: " in text
+    assert "next: copy the folder again, or train again" in text
+
+
+@pytest.mark.parametrize("name", [CARD, PEFT_CONFIG, WEIGHTS])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "broken link"])
+def test_what_is_no_file_is_refused_at_once(folder: Path, name: str, kind: str) -> None:
+    (folder / name).unlink()
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    elif kind == "folder":
+        (folder / name).mkdir()
+    else:
+        (folder / name).symlink_to("/dev/zero" if kind == "device" else "/nowhere")
+    assert name in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("base", 5),
+        ("base", None),
+        ("revision", ["main"]),
+        ("quantization", {}),
+        ("config", []),
+        ("config", {"method_options": "rank=4"}),
+        ("losses", [[1]]),
+        ("losses", "none"),
+        ("seconds", "long"),
+        ("weights_sha256", 7),
+        ("preference", "dpo"),
+        ("parents", {}),
+    ],
+)
+def test_a_value_of_another_kind_is_named(folder: Path, key: str, value: object) -> None:
+    values = json.loads((folder / CARD).read_text())
+    (folder / CARD).write_text(json.dumps({**values, key: value}))
+    text = refusal(folder)
+    assert f"{CARD} cannot be read ({key}" in text
+    assert "need_card=False" in text
+
+
+def header(text: bytes) -> bytes:
+    return len(text).to_bytes(8, "little") + text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        header(b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"),
+        header(b'{"a": 5}'),
+        header(b'{"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 4]}}') + b"abcd",
+        header(b'{"a": {"dtype": "F32", "shape": [1], "data_offsets": ["0", "4"]}}') + b"abcd",
+        header(b'{"a": {"dtype": "X9", "shape": [1], "data_offsets": [0, 4]}}') + b"abcd",
+        (2**63).to_bytes(8, "little") + b"{}",
+    ],
+)
+def test_a_header_that_does_not_describe_the_file_is_damaged(folder: Path, content: bytes) -> None:
+    (folder / WEIGHTS).write_bytes(content)
+    assert f"{WEIGHTS} is damaged: " in refusal(folder, verify=False)

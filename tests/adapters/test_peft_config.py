@@ -61,7 +61,7 @@ def test_what_changes_nothing_and_what_peft_computes_is_read(tmp_path: Path, val
         ({"target_modules": 5}, "target_modules=5 in adapter_config.json has the wrong type"),
         ({"rank_pattern": [1]}, "rank_pattern=[1]"),
         ({"use_dora": "yes"}, 'use_dora="yes"'),
-        ({"lora_alpha": 10**400}, "is too large"),
+        ({"lora_alpha": 10**200}, "is too large"),
         ({"rank_pattern": {"q_proj": 10**12}}, "is too large"),
         ({"target_modules": "(a+"}, "is no regular expression"),
         ({"rank_pattern": {"*": 4}}, "is no regular expression"),

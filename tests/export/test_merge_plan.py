@@ -20,7 +20,6 @@ from tests.training.small_runs import ROWS, row
         ("prompt_tuning", "learnt vectors before each prompt"),
         ("prefix_tuning", "learnt vectors before each prompt"),
         ("loreft", "changes hidden states at some positions"),
-        ("cpt", "learnt vectors before each prompt"),
     ],
 )
 def test_what_is_no_change_of_weights_is_refused(method: str, why: str, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ PEFT's type in small letters.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
-from domainkit.adapters.folder import PEFT_CONFIG
+from domainkit.adapters.folder import PEFT_CONFIG, read_json_object
 from domainkit.errors import ConfigError, validation_error_text
 from domainkit.messages import JsonObject
 from domainkit.registry import Table
@@ -79,7 +78,7 @@ def parse_method(name: str, options: JsonObject) -> Adaptation:
 
 def read_adapter_config(folder: str | Path) -> JsonObject:
     """The values of the folder's adapter_config.json; `peft_type` is always there, empty when the file names none."""
-    values: JsonObject = json.loads((Path(folder) / PEFT_CONFIG).read_text(encoding="utf-8"))
+    values = read_json_object(Path(folder), PEFT_CONFIG)
     return {**values, "peft_type": str(values.get("peft_type") or "")}
 
 

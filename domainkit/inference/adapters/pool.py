@@ -22,7 +22,6 @@ from domainkit.adapters.adapter_module import AdapterModule, RowPositions
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, split_task
 from domainkit.adapters.methods import abilities_of, read_adapter_config
 from domainkit.adapters.peft_config import read_peft_config
-from domainkit.adapters.peft_loading import check_finite
 from domainkit.adapters.tuned_model import load_adapter_module, native_method
 from domainkit.errors import AdapterError, DomainkitError, MachineError
 from domainkit.inference.adapters.peft_layers import (
@@ -247,7 +246,6 @@ class AdapterPool:
     def _read_tuning(self, adapter: Adapter, name: str, method: Any, *, mixes: bool) -> tuple[LoadedAdapter, StockPass]:
         """An adapter of a method that PEFT lacks."""
         tuning = load_adapter_module(self._model, adapter.folder, method)
-        check_finite(tuning.weights(), adapter.folder)
         tuning.requires_grad_(False)
         tuning.prepare_for_inference()
         loaded = LoadedAdapter(name, MIXED if mixes else name, _size(adapter), tuning=tuning)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from domainkit.adapters.adaptation import NativeAdaptation, PeftConfigDict
+from domainkit.adapters.adaptation import LARGEST_WIDTH, NativeAdaptation, PeftConfigDict, Width
 
 if TYPE_CHECKING:
     import torch
@@ -31,11 +31,11 @@ class Reft(NativeAdaptation):
     # For want of a published one for small decoders; a sweep may well find more.
     default_rate = (9e-4, "LoReFT's rate for LLaMA 7B and 13B (arXiv 2404.03592, appendix D)")
 
-    rank: int = Field(8, ge=1)
+    rank: Width = 8
     """Rank of the change; 8 for the paper's reasoning tasks, 4 for instructions."""
-    first: int = Field(7, ge=0)
+    first: int = Field(7, ge=0, le=LARGEST_WIDTH)
     """Positions at the beginning of each prompt that are changed."""
-    last: int = Field(7, ge=0)
+    last: int = Field(7, ge=0, le=LARGEST_WIDTH)
     """Positions at its end; a prompt shorter than both gives half of its positions to each."""
     tied: bool = True
     """One change for both ends of a layer; off, one for each."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field, model_validator
 
-from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
+from domainkit.adapters.adaptation import LARGEST_WIDTH, Adaptation, PeftConfigDict, Width, target_modules, wrap
 from domainkit.adapters.peft_patches import apply_peft_patches
 from domainkit.errors import ConfigError
 
@@ -30,9 +30,9 @@ class AdaLora(Adaptation):
     default_rate = (1e-3, "AdaLoRA's rate for SQuAD, within its 5e-4 to 2.2e-3 (arXiv 2303.10512, tables 8, 10 and 13)")
 
     kind: Literal["adalora"] = "adalora"
-    rank: int = Field(8, ge=1)
+    rank: Width = 8
     """Mean rank per layer when training ends; 8 in PEFT and, for question answering, in the paper's middle budget."""
-    initial_rank: int | None = Field(None, ge=2)
+    initial_rank: int | None = Field(None, ge=2, le=LARGEST_WIDTH)
     """Rank of every layer at the start; left out, 1.5 times the rank, as in the paper."""
     alpha: float | None = Field(None, gt=0)
     """Scale of the difference; left out, twice the initial rank."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, Width, target_modules, wrap
 from domainkit.adapters.peft_patches import apply_peft_patches
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Loha(Adaptation):
     works_for_preferences = True
 
     kind: Literal["loha"] = "loha"
-    rank: int = Field(8, ge=1)
+    rank: Width = 8
     """Rank of each factor; 8 is PEFT's default: a difference of rank up to 64 from twice LoRA's weights at rank 8."""
     alpha: float | None = Field(None, gt=0)
     """Scale of the difference; left out, the rank."""

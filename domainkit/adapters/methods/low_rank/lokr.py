@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation, target_modules, wrap
+from domainkit.adapters.adaptation import Adaptation, Width, target_modules, wrap
 from domainkit.adapters.peft_patches import apply_peft_patches
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Lokr(Adaptation):
     works_for_preferences = True
 
     kind: Literal["lokr"] = "lokr"
-    rank: int = Field(8, ge=1)
+    rank: Width = 8
     """Rank of the right factor; 8 is PEFT's default."""
     alpha: float | None = Field(None, gt=0)
     """Scale of the difference; left out, the rank."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, sort_sets, target_modules, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, Width, sort_sets, target_modules, wrap
 from domainkit.adapters.folder import WEIGHTS
 from domainkit.errors import ConfigError
 from domainkit.models.encoder_decoder import architecture_of
@@ -59,7 +59,7 @@ class Lora(Adaptation):
     works_for_preferences = True
 
     kind: Literal["lora"] = "lora"
-    rank: int = Field(16, ge=1)
+    rank: Width = 16
     """Rank of the difference; 16 to 64 suit small sets."""
     alpha: float | None = Field(None, gt=0)
     """Scale of the difference; left out, twice the rank."""

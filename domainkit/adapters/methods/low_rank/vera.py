@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, target_modules, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, Width, target_modules, wrap
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -27,7 +27,7 @@ class Vera(Adaptation):
     works_for_preferences = True
 
     kind: Literal["vera"] = "vera"
-    rank: int = Field(256, ge=1)
+    rank: Width = 256
     """Rank of the shared matrices; 256 in the paper's RoBERTa-large, 1024 in its other language models."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the adapter's inputs dropped in training."""

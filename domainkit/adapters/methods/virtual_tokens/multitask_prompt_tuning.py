@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import Field
 
-from domainkit.adapters.adaptation import PeftConfigDict
+from domainkit.adapters.adaptation import PeftConfigDict, Width
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import StartedFromWords, wrap_virtual
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class MultitaskPromptTuning(StartedFromWords):
     kind: Literal["multitask_prompt_tuning"] = "multitask_prompt_tuning"
     tasks: tuple[str, ...] = Field(("default",), min_length=1)
     """Names of the tasks; each training row has one of them in its field "task"."""
-    rank: int = Field(1, ge=1)
+    rank: Width = 1
     """Rank of a task's factor; 1 in the paper."""
 
     @classmethod

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
+from domainkit.adapters.adaptation import Width
 from domainkit.adapters.methods.virtual_tokens.prompt_learning import VirtualTokens, wrap_virtual
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ class PTuning(VirtualTokens):
     kind: Literal["p_tuning"] = "p_tuning"
     encoder: Literal["mlp", "lstm"] = "mlp"
     """The network: two hidden layers, or an LSTM before them, as in the paper; slower."""
-    hidden: int | None = Field(None, ge=1)
+    hidden: Width | None = None
     """The network's width; left out, the base's hidden size."""
 
     def attach(self, model: PreTrainedModel) -> PeftModel:

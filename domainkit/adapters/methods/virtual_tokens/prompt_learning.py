@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-from pydantic import Field
-
-from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, wrap
+from domainkit.adapters.adaptation import Adaptation, PeftConfigDict, Width, wrap
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ class VirtualTokens(Adaptation):
     packs = False
     fresh_is_base = False
 
-    tokens: int = Field(20, ge=1)
+    tokens: Width = 20
     """Virtual tokens before each prompt; beyond 20 there is little to gain (arXiv 2104.08691, figure 3a)."""
 
     @classmethod
