@@ -24,7 +24,8 @@ Ranking = list[tuple[int, float]]
 
 
 class PassageRetriever(BaseRetriever):
-    """Retrieves the `k` best of `documents`. Each passage's metadata has id, title, source, parent and score.
+    """Retrieves the `k` best of `documents`. Each passage's metadata has id, title, source, parent and score, and the
+    document's own `meta`; a field of one of these names is there as row_source, row_score, ….
 
     `invoke(question, k=…)` changes k for one call; `batch` prepares all its questions together. The index is built
     once, at the first question. Calls from many threads are safe.
@@ -94,7 +95,8 @@ class PassageRetriever(BaseRetriever):
     def _passage(self, row: int, score: float) -> Passage:
         document = self.documents[row]
         fields = {"id": document.id, "title": document.title, "source": document.source, "score": score}
-        metadata = {"parent": document.id, **document.meta, **fields}
+        own = {f"row_{name}" if name in fields else name: value for name, value in document.meta.items()}
+        metadata = {"parent": document.id, **own, **fields}
         return Passage(id=document.id, page_content=document.text, metadata=metadata)
 
 
