@@ -140,7 +140,9 @@ class TemplateTraits:
             return f"\n{marks[1]}\n\n"
         between = head[len(prompt) :] if head.startswith(prompt) else ""
         closed = any(prompt.rstrip().endswith(m[1]) for m in REASONING_MARKS)
-        return between if between.strip() or closed else ""
+        # Plain text there, such as a role's name, is left to the model, as other libraries leave it.
+        marked = any(t.content in between for t in self.tokenizer.added_tokens_decoder.values() if t.content.strip())
+        return between if marked or closed else ""
 
     @cached_property
     def text_before_words(self) -> str:
