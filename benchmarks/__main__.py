@@ -12,6 +12,7 @@ ALONE = (
     "chain_memory",
     "small_batch_linear",
     "accelerations",
+    "architectures",
     "batch_invariance",
     "soak",
     "simulations",
