@@ -24,7 +24,8 @@ def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path) -> None:
     from domainkit.corpus.example_layouts import refuse_tools
     from domainkit.corpus.read_files import read_examples
     from domainkit.storage import locked_folder
-    from domainkit.training.sweep import parse_grid, sweep
+    from domainkit.training.sweep import sweep
+    from domainkit.training.sweep_grid import parse_grid
     from domainkit.training.sweep_result import retrain, table
 
     grid = parse_grid(read_run_file(file))

@@ -24,6 +24,7 @@ from domainkit.messages import JsonObject
 from domainkit.models import DEFAULT_BASE, Quantization
 
 Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "adafactor", "sgd"]
+LARGEST_EPOCHS = 1_000_000
 OPTIONAL_FIELDS = ("optimizer", "report_to", "template_options")
 
 
@@ -64,7 +65,7 @@ class AdapterConfig(BaseModel):
     optimizer: Optimizer = "adamw"
     """adamw (fused), adamw_8bit, paged_adamw_8bit or paged_adamw_32bit (bitsandbytes; pages move to main memory when
     the GPU is full), adafactor, or sgd."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     """Seeds initial weights, order of examples, dropout and sampled answers."""
     save_every: int = Field(50, ge=1)
     """Optimizer steps between checkpoints, from which --resume continues."""
@@ -90,7 +91,7 @@ class AdapterConfig(BaseModel):
 class TrainConfig(AdapterConfig):
     """How to train on examples and documents."""
 
-    epochs: float = Field(3.0, gt=0)
+    epochs: float = Field(3.0, gt=0, le=LARGEST_EPOCHS)
     """Passes over the training examples."""
     batch_size: int = Field(16, ge=1)
     """Examples per optimizer step."""
@@ -115,15 +116,15 @@ class PreferenceConfig(AdapterConfig):
     """How strongly the model is held to its reference; left out, the objective's published value. At 0 nothing holds
     it.
     """
-    epochs: float = Field(1.0, gt=0)
+    epochs: float = Field(1.0, gt=0, le=LARGEST_EPOCHS)
     """Passes over the rows."""
     batch_size: int = Field(8, ge=1)
     """Pairs, marked answers or prompts per optimizer step."""
     rows_per_pass: int = Field(8, ge=2)
     """Most rows in one forward pass; a batch beyond it is split and its gradients accumulated."""
-    group: int = Field(8, ge=2)
+    group: int = Field(8, ge=2, le=65_536)
     """grpo, rloo: answers sampled for each prompt, which are compared with one another."""
-    max_new_tokens: int = Field(256, ge=1)
+    max_new_tokens: int = Field(256, ge=1, le=1_000_000)
     """Longest sampled answer in tokens."""
     temperature: float = Field(1.0, gt=0)
     """grpo, rloo: temperature of sampling. At 1 the sampled model is the trained one."""
@@ -151,7 +152,14 @@ def parse_config(values: JsonObject, kind: type[AdapterConfig] = TrainConfig) ->
     Raises ConfigError that lists every wrong field, with the near name for a typo.
     """
     flat: JsonObject = {}
-    options: JsonObject = dict(values.get("method_options", {}))
+    given = values.get("method_options", {})
+    if not isinstance(given, dict):
+        raise ConfigError(
+            f"is {type(given).__name__}, not a table of the method's options",
+            where="method_options",
+            next_step="write method.rank=32, or a table [method]",
+        )
+    options: JsonObject = dict(given)
     template = {k.removeprefix("template."): v for k, v in values.items() if k.startswith("template.")}
     if isinstance(values.get("template"), dict):  # TOML: [template] enable_thinking = true
         template |= values["template"]

@@ -6,29 +6,28 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from domainkit.adapters.folder import WEIGHTS
-from domainkit.adapters.methods import parse_method
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.corpus.read_files import read_documents
 from domainkit.corpus.split import split
-from domainkit.errors import ConfigError, DomainkitError, validation_error_text
+from domainkit.errors import ConfigError, DomainkitError
 from domainkit.messages import JsonObject
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.storage import locked_folder, sha256_json, sha256_lines, write_text
-from domainkit.training.config import TrainConfig, parse_config
+from domainkit.training.config import TrainConfig
 from domainkit.training.distributed import world_size
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples, with_thinking
 from domainkit.training.heldout import bits_per_byte, measure_held_out
 from domainkit.training.optimization.progress import Progress
+from domainkit.training.sweep_grid import Grid, cells
 from domainkit.training.sweep_result import Row, SweepResult, choose, short_value, write_result
 from domainkit.training.train import release, train
 
@@ -42,61 +41,8 @@ GENERAL_BLOCK = 512
 """Tokens of general text predicted in one row."""
 
 
-class Grid(BaseModel):
-    """A sweep: its budget, its development part, and the settings to try."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    tokens: int = Field(ge=1)
-    """Tokens each run trains on, all epochs: the same for every run, so that none wins by training longer."""
-    dev_share: float = Field(0.15, gt=0, lt=1)
-    """Share of the examples kept for choosing; no question of it is trained on."""
-    seed: int = 0
-    """Seeds the choice of the development part."""
-    choose_by: Literal["score", "loss"] = "score"
-    """What the winner is chosen by on the development part: the task's metric, or the loss per target token."""
-    general_text: str | None = None
-    """Text, Markdown or JSON Lines of the world outside the domain, for the table's forgetting: bits per byte (lower
-    predicts better) that an adapter adds to the base's on it. Left out, forgetting is not measured."""
-    grid: tuple[dict[str, Any], ...] = Field(min_length=1)
-    """Settings of `domainkit train`, a table per method; each entry of a list is tried, in all combinations."""
-
-
 Scorer = Callable[[Path, Sequence[Example], Sequence[Example]], tuple[float, str]]
 """(adapter folder, training part, development part) to (score, metric's name); higher is better."""
-
-
-def parse_grid(values: JsonObject) -> Grid:
-    """The grid from a TOML file's values. Raises ConfigError that lists every fault."""
-    try:
-        return Grid(**values)
-    except ValidationError as e:
-        raise ConfigError(
-            "; ".join(validation_error_text(error, Grid) for error in e.errors()),
-            where="--sweep",
-            next_step="a sweep file holds tokens = 50000 and tables [[grid]] "
-            'such as method = "lora", learning_rate = [2e-4, 1e-3]',
-        ) from e
-
-
-def cells(grid: Grid, settings: JsonObject) -> list[tuple[JsonObject, TrainConfig]]:
-    """(what the grid sets, the whole configuration) of every run. Raises ConfigError before anything is trained."""
-    planned: list[tuple[JsonObject, TrainConfig]] = []
-    for table in grid.grid:
-        axes = {k: v if isinstance(v, list) else [v] for k, v in _flat(table).items()}
-        for values in product(*axes.values()):
-            options = dict(zip(axes, values, strict=True))
-            config = parse_config({**settings, **options})
-            parse_method(config.method, config.method_options)
-            if {"epochs", "base", "quantization", "revision"} & options.keys():
-                raise ConfigError(
-                    "epochs follow from tokens, and all runs share one base",
-                    where="[[grid]]",
-                    next_step="take epochs, base, revision and quantization out of the grid",
-                )
-            if options not in [c for c, _ in planned]:
-                planned.append((options, config))
-    return planned
 
 
 def sweep(
@@ -300,14 +246,3 @@ class _SharedBase:
 def _sums(model: PreTrainedModel) -> list[tuple[str, float]]:
     """Names and sums of the weights: what a run could leave changed."""
     return [(name, float(p.double().sum())) for name, p in model.named_parameters()]
-
-
-def _flat(table: JsonObject) -> JsonObject:
-    """A grid table with method's own table, [grid.method] or "method.rank", as dotted keys."""
-    flat: JsonObject = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            flat |= {key if k == "kind" else f"{key}.{k}": v for k, v in value.items()}
-        else:
-            flat[key] = value
-    return flat

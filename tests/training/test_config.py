@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from domainkit.adapters.methods import parse_method
 from domainkit.errors import ConfigError
 from domainkit.training.config import PreferenceConfig, TrainConfig, parse_config
 
@@ -30,3 +33,40 @@ def test_an_unknown_optimizer_is_an_error_that_lists_them() -> None:
 def test_a_misspelled_option_names_the_near_one() -> None:
     with pytest.raises(ConfigError, match="epochs"):
         parse_config({"epoch": 3})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"epochs": 10**400}, "epochs="),
+        ({"epochs": 1e9}, "epochs=1000000000.0: input should be less than or equal to 1000000"),
+        ({"epochs": float("inf")}, "epochs=inf"),
+        ({"learning_rate": float("nan")}, "learning_rate=nan"),
+        ({"seed": -1}, "seed=-1: input should be greater than or equal to 0"),
+        ({"seed": 2**32}, "seed=4294967296: input should be less than 4294967296"),
+        ({"method_options": 5}, "method_options: is int, not a table of the method's options"),
+        ({"method_options": [["rank", 4]]}, "method_options: is list, not a table of the method's options"),
+        ({"report_to": [1]}, "report_to"),
+    ],
+)
+def test_a_value_that_no_run_could_use_is_named(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(values)
+    assert said in str(caught.value)
+    assert "next: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "said"),
+    [
+        ("lora", {"rank": 10**9}, "method.rank=1000000000: input should be less than or equal to 65536"),
+        ("lora", {"alpha": float("inf")}, "method.alpha=inf: input should be a finite number"),
+        ("bottleneck", {"size": 10**9}, "method.size=1000000000"),
+        ("prompt_tuning", {"tokens": 10**9}, "method.tokens=1000000000"),
+        ("loreft", {"first": 10**30}, "method.first="),
+    ],
+)
+def test_sizes_that_would_fill_the_memory_are_refused(method: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_method(method, options)
+    assert said in str(caught.value)

@@ -12,7 +12,8 @@ from domainkit.corpus.example import Example, Turn
 from domainkit.corpus.split import split
 from domainkit.errors import ConfigError
 from domainkit.training import sweep as sweep_module
-from domainkit.training.sweep import Grid, cells, parse_grid, sweep
+from domainkit.training.sweep import sweep
+from domainkit.training.sweep_grid import Grid, cells, parse_grid
 from domainkit.training.sweep_result import Row, retrain, table
 
 WORDS = ("red", "blue", "green")
@@ -197,3 +198,24 @@ def test_a_wrong_cell_is_refused_before_anything_is_trained(tiny_base: str) -> N
 def test_a_table_for_the_method_is_an_axis_too(tiny_base: str) -> None:
     made = cells(grid({"method": {"kind": "lora", "rank": [2, 4]}}), settings(tiny_base))
     assert [c.method_options for _, c in made] == [{"rank": 2}, {"rank": 4}]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"learning_rate": []}, "learning_rate: is an empty list: nothing to try"),
+        ({"method": {"rank": []}}, "method.rank: is an empty list: nothing to try"),
+        ({"learning_rate": [1e-3] * 100_000}, "the grid has 100,000 runs, each of which trains; at most 1,000"),
+        ({"seed": list(range(50)), "batch_size": list(range(1, 51))}, "the grid has 2,500 runs"),
+    ],
+)
+def test_a_grid_without_runs_or_with_too_many_is_refused(table: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        cells(parse_grid({"tokens": 50, "grid": [table]}), {})
+    assert said in str(caught.value)
+
+
+def test_method_options_have_one_meaning_in_every_form() -> None:
+    forms = [{"method.rank": [4, 8]}, {"method": {"rank": [4, 8]}}, {"method_options": {"rank": [4, 8]}}]
+    found = [[c.method_options for _, c in cells(parse_grid({"tokens": 5, "grid": [form]}), {})] for form in forms]
+    assert found == [[{"rank": 4}, {"rank": 8}]] * 3
