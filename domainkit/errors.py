@@ -162,6 +162,14 @@ def _writing_error(e: Exception, path: str) -> DomainkitError | None:
     return None
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of another library's message, with the error's type where the line alone says too little."""
+    lines = str(error).strip().splitlines()
+    if lines and not isinstance(error, (KeyError, AssertionError)):
+        return " ".join(lines[: 2 if lines[0].endswith(":") else 1])
+    return ": ".join([type(error).__name__, *lines[:1]])
+
+
 def validation_error_text(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One error of pydantic's `ValidationError.errors()` as a clause: the field, its value, and the rule or the nearest
     name."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from domainkit.adapters.folder import PEFT_CONFIG, read_json_object
-from domainkit.errors import AdapterError
+from domainkit.errors import AdapterError, first_line
 from domainkit.messages import JsonObject
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def read_peft_config(folder: str | Path) -> PeftConfig:
         return config_class(**config_class.check_kwargs(**known))
     except Exception as e:  # whatever PEFT's own checks raise
         raise AdapterError(
-            f"{PEFT_CONFIG} cannot be read: {str(e).strip().splitlines()[0] if str(e).strip() else type(e).__name__}",
+            f"{PEFT_CONFIG} cannot be read: {first_line(e)}",
             where=str(folder),
             next_step="update peft, or train it again",
         ) from e

@@ -30,6 +30,7 @@ from domainkit.models import DEFAULT_BASE, Quantization
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.gguf import model_folder
 from domainkit.models.load import load_base, plan_quantization
+from domainkit.models.memory import collect_freed_memory
 from domainkit.models.source import BaseSource, resolve_base
 from domainkit.models.tokenizer import adapter_chat_template, load_chat_template, template_sha256
 from domainkit.threads import run_in_short_lived_thread
@@ -242,6 +243,7 @@ class LocalBackend:
             if self._engine is not None:
                 self._engine.close()
             self._engine = None
+        collect_freed_memory()
 
     def _check_thread(self) -> None:
         if self._engine is not None and self._engine.is_here:

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from domainkit.errors import BaseModelError
+from domainkit.errors import BaseModelError, first_line
 from domainkit.models.source import BaseSource
 from domainkit.storage import cache_dir, staged_folder
 
@@ -51,9 +51,9 @@ def _write_safetensors(gguf: Path, folder: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
         model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, NotImplementedError) as e:
+    except Exception as e:  # the reader trusts every number of the file
         raise BaseModelError(
-            f"cannot be read as GGUF: {e}",
+            f"cannot be read as GGUF: {first_line(e)}",
             where=str(gguf),
             next_step="use the model's safetensors folder, or another GGUF file",
         ) from e

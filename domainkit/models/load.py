@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from domainkit.errors import BaseModelError, ConfigError, MachineError
+from domainkit.errors import BaseModelError, ConfigError, MachineError, first_line
 from domainkit.models import Quantization
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import read_architecture
 from domainkit.models.gguf import model_folder
+from domainkit.models.memory import out_of_memory
 from domainkit.models.quantization import (
     Chosen,
     bitsandbytes_config,
@@ -147,8 +148,6 @@ def _compute_dtype(device: torch.device) -> torch.dtype:
 
 
 def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantization: Chosen, *, saved: bool) -> Any:
-    from safetensors import SafetensorError
-
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
     if quantization != "none":
         options["device_map"] = {"": device}
@@ -156,17 +155,25 @@ def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantiza
             options["quantization_config"] = bitsandbytes_config(quantization, dtype)
     with quiet_progress():
         try:
-            model = read_architecture(folder).model_class().from_pretrained(str(folder), **options)
-        except torch.cuda.OutOfMemoryError as e:
-            raise MachineError(
-                "the base does not fit into the GPU's memory", where=str(folder), next_step="use quantization=nf4"
-            ) from e
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as e:
+            model_class = read_architecture(folder).model_class()
+            model, found = model_class.from_pretrained(str(folder), output_loading_info=True, **options)
+        except Exception as e:  # whatever a configuration of other types makes transformers raise
+            if out_of_memory(e):
+                raise MachineError(
+                    "there is not enough memory for the base", where=str(folder), next_step="use quantization=nf4"
+                ) from e
             raise BaseModelError(
-                f"cannot be loaded: {e}",
+                f"cannot be loaded: {first_line(e)}",
                 where=str(folder),
                 next_step="check the folder; code inside a model folder is never run",
             ) from e
+    missing = sorted(found["missing_keys"])
+    if missing:  # transformers would make them up
+        raise BaseModelError(
+            f"cannot be loaded: {len(missing)} weights are missing, {missing[0]} among them",
+            where=str(folder),
+            next_step="copy the folder again, or correct the sizes in its config.json",
+        )
     _keep_differentiable(model)
     return model if quantization != "none" else model.to(device)
 

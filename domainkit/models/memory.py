@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,33 @@ if TYPE_CHECKING:
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError, RuntimeError)
 """What may be raised when memory runs out. RuntimeError has other reasons too; `out_of_memory` distinguishes them."""
 
+MEMORY_SIGNS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",  # of CUDA, HIP and MPS
+    "cudaerrormemoryallocation",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    "hipblas_status_alloc_failed",
+)
+"""Parts of messages, in small letters."""
+
 KVState = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of one sequence: for each layer two tensors [heads, tokens, width]."""
 
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether the error means that memory was not enough."""
-    # torch raises a plain RuntimeError for the memory of the CPU.
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    # torch and the GPU's libraries raise plain RuntimeErrors too.
+    text = str(error).lower()
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(sign in text for sign in MEMORY_SIGNS)
 
 
 def free_bytes(device: torch.device) -> int:
     """Bytes of the device's memory that are free now."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch's, and not in use
+        return torch.cuda.mem_get_info(device)[0] + kept
     import psutil
 
     return psutil.virtual_memory().available
@@ -45,6 +59,14 @@ def state_bytes(model: PreTrainedModel) -> int:
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return int(2 * config.num_hidden_layers * heads * width * model.dtype.itemsize)
+
+
+def collect_freed_memory() -> None:
+    """Free what only reference cycles keep alive, such as a model with hooks, and return it to the system."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return_freed_memory()
 
 
 def return_freed_memory() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from domainkit.errors import BaseModelError
+from domainkit.models.folder_check import check_folder, read_header
 from domainkit.registry import suggestion
 
 Kind = Literal["builtin", "folder", "gguf", "hub"]
@@ -135,6 +135,7 @@ def _folder_fingerprint(folder: Path) -> str:
             where=str(folder),
             next_step="convert it once, where you trust its code: model.save_pretrained(folder)",
         )
+    check_folder(folder)
     digest = hashlib.sha256((folder / "config.json").read_bytes())
     for file in weights:
         digest.update(_file_fingerprint(file).encode())
@@ -165,9 +166,7 @@ def count_parameters(folder: Path) -> int:
     """Number of weights in the folder's safetensors, from their headers; of packed ones, counted unpacked."""
     total = 0
     for file in _weight_files(folder):
-        with file.open("rb") as f:
-            header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
-        for name, tensor in header.items():
+        for name, tensor in read_header(file).items():
             # bitsandbytes packs two 4-bit weights into a byte, and keeps their scales beside them.
             if name != "__metadata__" and ".weight." not in name:
                 total += math.prod(tensor["shape"]) * (2 if tensor["dtype"] == "U8" else 1)

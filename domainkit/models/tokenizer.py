@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from domainkit.errors import AdapterError, BaseModelError
+from domainkit.errors import AdapterError, BaseModelError, first_line
 from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import read_architecture
 
@@ -24,13 +24,21 @@ PAD_SPELLINGS = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|en
 
 def load_chat_template(folder: Path) -> tuple[ChatTemplate, list[str]]:
     """(the folder's tokenizer and chat template, notes on what was added). Embeddings are not changed."""
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as e:
+        AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    except Exception as e:  # whatever values of other types make transformers raise
         raise BaseModelError(
-            f"has no readable tokenizer: {e}",
+            f"cannot be loaded: config.json: {first_line(e)}",
+            where=str(folder),
+            next_step="copy the folder again; code inside a model folder is never run",
+        ) from e
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
+    except Exception as e:  # whatever damaged files make transformers raise
+        raise BaseModelError(
+            f"has no readable tokenizer: {first_line(e)}",
             where=str(folder),
             next_step="put the tokenizer's files into the model folder",
         ) from e
@@ -89,7 +97,7 @@ def _adapter_tokenizer(folder: Path, base: PreTrainedTokenizerBase) -> PreTraine
         own = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except Exception as e:  # whatever reading damaged files raises
         raise AdapterError(
-            f"its tokenizer cannot be read: {e}",
+            f"its tokenizer cannot be read: {first_line(e)}",
             where=str(folder),
             next_step="copy the folder again, or delete its tokenizer files to use the base's",
         ) from e

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -345,9 +346,9 @@ def test_an_adapters_own_template_writes_its_prompts(
     backend: LocalBackend, tiny_base: str, adapters: dict[str, str], tmp_path: Path
 ) -> None:
     own = Path(shutil.copytree(adapters["red"], tmp_path / "own"))
-    template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}<|pad|>{% endfor %}"
-    (own / "chat_template.jinja").write_text(template)
-    prompt = "[user] hi<|pad|>"
+    turns = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}<|pad|>{% endfor %}"
+    (own / "chat_template.jinja").write_text(turns + "{% if add_generation_prompt %}[assistant] {% endif %}")
+    prompt = "[user] hi<|pad|>[assistant] "
     answer, others = backend.complete([ask("hi", adapter=str(own)), ask("hi", adapter=adapters["red"])])
     ids = backend.tokenizer(prompt, add_special_tokens=False)["input_ids"]
     assert answer.prompt_tokens == len(ids) == backend.count_tokens([Message("user", "hi")], adapter=str(own))
@@ -355,3 +356,13 @@ def test_an_adapters_own_template_writes_its_prompts(
     assert answer.text == peft_alone(tiny_base, str(own), ids, backend.tokenizer)
     a, b = backend.identity(str(own)), backend.identity(adapters["red"])
     assert a["template_sha256"] != b["template_sha256"] == backend.identity()["template_sha256"]
+
+
+def test_close_frees_the_weights(tiny_base: str, adapters: dict[str, str]) -> None:
+    backend = LocalBackend(tiny_base, None, "none", "cpu")
+    backend.complete([ask("x", adapter=adapters["red"], max_tokens=2)])
+    weight = weakref.ref(backend.engine().model.lm_head.weight)
+    backend.close()
+    assert weight() is None
+    assert backend.complete([ask("x", max_tokens=2)])[0].completion_tokens > 0, "the base is loaded again"
+    backend.close()

@@ -65,7 +65,10 @@ def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
         load_base(str(folder), quantization="none")
 
 
-OWN = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{{ eos_token }}{% endfor %}"
+OWN = (
+    "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}{{ eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant] {% endif %}"
+)
 
 
 @pytest.fixture
@@ -88,8 +91,8 @@ def test_an_adapters_own_template_is_used(base: ChatTemplate, tmp_path: Path) ->
     tokenizer.save_pretrained(tmp_path)
     whole = adapter_chat_template(tmp_path, base)
     asked = [Message("user", "hi")]
-    assert base.tokenizer.decode(alone.encode_prompt(asked)) == "[user] hi<|end|>"
-    assert base.tokenizer.decode(whole.encode_prompt(asked)) == "[user] hi<|pad|>"
+    assert base.tokenizer.decode(alone.encode_prompt(asked)) == "[user] hi<|end|>[assistant] "
+    assert base.tokenizer.decode(whole.encode_prompt(asked)) == "[user] hi<|pad|>[assistant] "
     assert "assistant" in base.tokenizer.decode(base.encode_prompt(asked)), "the base's stays as it is"
 
 

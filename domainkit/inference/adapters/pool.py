@@ -23,7 +23,7 @@ from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter, split_task
 from domainkit.adapters.methods import abilities_of, read_adapter_config
 from domainkit.adapters.peft_config import read_peft_config
 from domainkit.adapters.tuned_model import load_adapter_module, native_method
-from domainkit.errors import AdapterError, DomainkitError, MachineError
+from domainkit.errors import AdapterError, DomainkitError, MachineError, first_line
 from domainkit.inference.adapters.peft_layers import (
     ConflictError,
     PeftLayers,
@@ -281,7 +281,7 @@ class AdapterPool:
             raise
         except Exception as e:
             if self._others_in_peft_layers() and not out_of_memory(e):  # they may be the reason
-                raise ConflictError(_first_line(e)) from e
+                raise ConflictError(first_line(e)) from e
             raise
         self._peft.cache_frozen_layers(abilities_of(type_of(config)))
         mixes = mixes and self._mixes_lora and self._peft.mix(name)
@@ -300,7 +300,7 @@ class AdapterPool:
                 next_step="ask for fewer adapters at once, or use quantization='nf4'",
             )
         return AdapterError(
-            f"does not fit {self._base}: {_first_line(error)}",
+            f"does not fit {self._base}: {first_line(error)}",
             where=str(adapter.folder),
             next_step="use the base it was trained on",
         )
@@ -352,12 +352,7 @@ def _problem(trial: Trial, loaded: LoadedAdapter, stock: StockPass) -> str | Non
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, KeyError) as e:
         if out_of_memory(e):
             raise
-        return _first_line(e)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines and not isinstance(error, KeyError) else " ".join([type(error).__name__, *lines[:1]])
+        return first_line(e)
 
 
 def read_adapter(spec: str) -> tuple[Adapter, str]:

@@ -1,0 +1,91 @@
+"""What a model folder must hold before a library reads it: regular files, whole headers, a sound configuration."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from domainkit.errors import BaseModelError
+from domainkit.messages import JsonObject
+from domainkit.storage import parse_json, read_bytes
+
+READ_SUFFIXES = (".json", ".jinja", ".model", ".txt", ".safetensors")
+LARGEST_HEADER = 100_000_000
+"""Bytes; the limit of safetensors itself."""
+LARGEST_CONFIG = 10_000_000
+MOST_REPEATED = 10_000
+"""Most layers, heads or experts: building one more takes time, whatever the weights hold."""
+
+
+def check_folder(folder: Path) -> None:
+    """Raises BaseModelError that names the file and the key."""
+    for file in sorted(folder.iterdir()):
+        if file.suffix in READ_SUFFIXES and not file.is_file():  # a pipe or a device would be read for ever
+            raise BaseModelError(
+                f"{file.name} is not a regular file", where=str(folder), next_step="copy the folder again"
+            )
+    _check_config(folder)
+    for file in sorted(folder.glob("*.safetensors")):
+        read_header(file)
+
+
+def read_header(file: Path) -> JsonObject:
+    """The names, types and shapes of a safetensors file. Raises BaseModelError when it is damaged."""
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as f:
+            length = int.from_bytes(f.read(8), "little")
+            if length > min(size, LARGEST_HEADER):
+                raise ValueError("its header is cut off")
+            header = parse_json(f.read(length))
+        promised = max((t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"), default=0)
+        if size != 8 + length + promised:
+            raise ValueError(f"{size} bytes instead of {8 + length + promised}")
+        sum(math.prod(t["shape"]) + len(t["dtype"]) for name, t in header.items() if name != "__metadata__")
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as e:
+        raise BaseModelError(
+            f"cannot be loaded: {file.name} is damaged: {e}",
+            where=str(file.parent),
+            next_step="copy or download the file again",
+        ) from e
+    found: JsonObject = header
+    return found
+
+
+def _check_config(folder: Path) -> None:
+    try:
+        values = json.loads(read_bytes(folder / "config.json", LARGEST_CONFIG))  # some hold Infinity
+    except (OSError, ValueError, RecursionError) as e:
+        raise BaseModelError(
+            f"config.json is damaged: {e}", where=str(folder), next_step="copy the folder again"
+        ) from e
+    if not isinstance(values, dict):
+        raise BaseModelError(
+            f"config.json holds a {type(values).__name__} in place of an object",
+            where=str(folder),
+            next_step="copy the folder again",
+        )
+    for key, number in _counts(values, ""):
+        least = 1 if key.endswith(("_layers", "n_layer", "attention_heads")) else 0
+        if not least <= number <= MOST_REPEATED:
+            raise BaseModelError(
+                f"{key}={number} in config.json must be between {least} and {MOST_REPEATED:,}",
+                where=str(folder),
+                next_step="copy the folder again",
+            )
+
+
+def _counts(values: JsonObject, prefix: str) -> Iterator[tuple[str, int]]:
+    """Keys that say how many of something there are, with those of nested configurations."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _counts(value, f"{prefix}{key}.")
+        elif (
+            isinstance(value, int)
+            and re.match(r"(num|n)_|.*_layers$", key)
+            and not re.search(r"position|token|embed|ctx|vocab|buckets|_inner|logits|window|first|predict", key)
+        ):
+            yield prefix + key, value
