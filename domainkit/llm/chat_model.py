@@ -34,7 +34,7 @@ from domainkit.llm.adapter_binding import (
 )
 from domainkit.llm.calls import Tool, make_request, openai_tools, read_options, request_tools
 from domainkit.llm.messages import to_backend, to_chunk, to_result
-from domainkit.llm.settings import Settings, base_settings, find_adapter
+from domainkit.llm.settings import Settings, base_settings, find_adapter, revealed
 from domainkit.llm.structured_output import Schema, StructuredAnswer
 from domainkit.messages import JsonObject
 from domainkit.models import DEFAULT_BASE
@@ -82,10 +82,10 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
             base, revision, quantization = base_settings(self)
             local_backend = BACKENDS.load("local")
             return local_backend(
-                base or DEFAULT_BASE, revision=revision, quantization=quantization, **self.backend_options
+                base or DEFAULT_BASE, revision=revision, quantization=quantization, **revealed(self.backend_options)
             )
         key = self.api_key.get_secret_value() if self.api_key else None
-        return _other_backend(self.backend, self.base, key, json.dumps(self.backend_options, sort_keys=True))
+        return _other_backend(self.backend, self.base, key, json.dumps(revealed(self.backend_options), sort_keys=True))
 
     def _generate(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import lru_cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from domainkit.adapters.folder import PEFT_CONFIG, read_json_object, split_task
-from domainkit.errors import AdapterError
+from domainkit.errors import AdapterError, ConfigError
 from domainkit.messages import JsonObject
 from domainkit.models import Quantization
 from domainkit.registry import suggestion
@@ -20,6 +22,7 @@ MaxTokens = Annotated[int, Field(ge=1)]
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 TopP = Annotated[float, Field(gt=0, le=1)]
 Timeout = Annotated[float, Field(gt=0)]
+SECRET_NAME = re.compile(r"key|token|secret|password|authorization|credential", re.IGNORECASE)
 BASE_ALONE = "base"
 """As `model=`, the base without an adapter."""
 
@@ -72,6 +75,26 @@ class Settings(BaseModel):
             return {**values, "stop": [values["stop"]]}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_secrets(cls, values: Any) -> Any:
+        """A key among the backend's options is the field's; other secrets among them are shown nowhere either."""
+        options = values.get("backend_options") if isinstance(values, dict) else None
+        if not isinstance(options, Mapping):
+            return values
+        options = dict(options)
+        key = options.pop("api_key", None)
+        if key is not None and values.get("api_key") is not None:
+            raise ConfigError("api_key is given twice", where="backend_options", next_step="give it once, as api_key=")
+        kept = {**values, "backend_options": _hidden(options)}
+        return kept if key is None else {**kept, "api_key": key}
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without secrets: where a pickled model is read, the key comes from the environment, or is set anew."""
+        state = super().__getstate__()
+        own = {**state["__dict__"], "api_key": None, "backend_options": _without_secrets(self.backend_options)}
+        return {**state, "__dict__": own}
+
     @model_validator(mode="after")
     def _check_adapter(self) -> Self:
         if self.adapter is not None and self.backend == "local":
@@ -82,6 +105,29 @@ class Settings(BaseModel):
                 )
                 raise AdapterError(what, where=str(folder), next_step="check the path")
         return self
+
+
+def _hidden(value: Any, name: str = "") -> Any:
+    """Options with SecretStr for what their names, or a URL's userinfo or query, mark as secret."""
+    if isinstance(value, Mapping):
+        return {k: _hidden(v, str(k)) for k, v in value.items()}
+    if not isinstance(value, str):
+        return value
+    _, scheme, rest = value.partition("://")
+    in_url = bool(scheme) and ("@" in rest.partition("/")[0] or "?" in rest)
+    return SecretStr(value) if in_url or SECRET_NAME.search(name) else value
+
+
+def _without_secrets(options: Mapping[str, Any]) -> JsonObject:
+    nested = {k: _without_secrets(v) if isinstance(v, Mapping) else v for k, v in options.items()}
+    return {k: v for k, v in nested.items() if not isinstance(v, SecretStr)}
+
+
+def revealed(value: Any) -> Any:
+    """Options with their secrets, for the backend alone."""
+    if isinstance(value, Mapping):
+        return {k: revealed(v) for k, v in value.items()}
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def find_adapter(settings: Settings, name: str) -> str:

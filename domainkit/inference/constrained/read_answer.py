@@ -64,7 +64,7 @@ def check_json(text: str, request: Request) -> None:
     """Raise RequestError for JSON that breaks the request's schema. Text cut off before its end is not JSON."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if violation := schema_violation(value, request.json_schema or {}):
         raise RequestError(

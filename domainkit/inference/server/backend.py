@@ -20,7 +20,7 @@ from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.export.vllm import adapter_name
 from domainkit.inference.backend import Completion, Piece, Request
 from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, Transport
-from domainkit.inference.server.wire import ServerAnswer, messages_body, request_body
+from domainkit.inference.server.wire import ODD_SHAPE, ServerAnswer, messages_body, request_body
 from domainkit.messages import JsonObject, Message, SplitAnswer
 from domainkit.registry import suggestion
 
@@ -108,7 +108,10 @@ class ServerBackend:
             if not isinstance(steps, list) or len(steps) != len(prompt) + len(ids):
                 raise self._missing_extension("prompt_logprobs", "score continuations")
             pairs = zip(steps[len(prompt) :], ids, strict=True)
-            scores.append(sum((float(step[str(token)]["logprob"]) for step, token in pairs), 0.0))
+            try:
+                scores.append(sum((float(step[str(token)]["logprob"]) for step, token in pairs), 0.0))
+            except ODD_SHAPE as e:
+                raise self._missing_extension("prompt_logprobs in vLLM's form", "score continuations") from e
         return scores
 
     def count_tokens(self, messages: Sequence[Message], *, adapter: str | None = None) -> int:
@@ -131,8 +134,15 @@ class ServerBackend:
         """The names of the server's models: its base and its adapters."""
         with self._lock:
             if self._models is None or fresh:
-                models = self._transport.send("GET", "/v1/models").get("data") or []
-                self._models = [str(m["id"]) for m in models]
+                reply = self._transport.send("GET", "/v1/models")
+                try:
+                    self._models = [str(m["id"]) for m in reply.get("data") or []]
+                except ODD_SHAPE as e:
+                    raise MachineError(
+                        f"the server's list of models is not in OpenAI's format: {str(reply)[:200]}",
+                        where=self._root,
+                        next_step="check that the URL is an OpenAI-compatible server's",
+                    ) from e
             return list(self._models)
 
     def load_adapter(self, folder: str | Path) -> str:
@@ -187,11 +197,13 @@ class ServerBackend:
             return answer.completion(time.monotonic() - begin)
         except DomainkitError as e:
             return e
+        except ODD_SHAPE as e:  # one odd answer must not end the others
+            return RequestError(f"the server's answer cannot be read: {e}", where=self._root, next_step="call it again")
 
     def _tokens(self, body: JsonObject) -> list[int]:
         try:
             return list(self._transport.send("POST", "/tokenize", body)["tokens"])
-        except (RequestError, KeyError) as e:
+        except (RequestError, *ODD_SHAPE) as e:
             raise self._missing_extension("/tokenize", "count or score tokens") from e
 
     def _missing_extension(self, what: str, purpose: str) -> RequestError:

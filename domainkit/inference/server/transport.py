@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import re
+import socket
+import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 
 import httpx
@@ -17,6 +21,11 @@ from domainkit.messages import JsonObject
 
 URL_VARIABLE = "DOMAINKIT_SERVER_URL"
 KEY_VARIABLE = "DOMAINKIT_SERVER_KEY"
+MAX_BODY = 64 << 20
+"""Most bytes of an answer, unpacked."""
+SHORTEST_SECRET = 8
+ERROR_SECONDS = 10.0
+"""Time for the text of a refusal."""
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that may pass by themselves."""
 
@@ -26,12 +35,14 @@ class Transport:
 
     def __init__(self, url: str, key: str | None, *, timeout: float, max_retries: int, connections: int) -> None:
         address = httpx.URL(url)
-        self.root = str(address.copy_with(userinfo=b"")).rstrip("/").removesuffix("/v1")
-        self._key = key
+        # Userinfo and query may hold a secret: they are sent, and never shown.
+        self.root = str(address.copy_with(userinfo=b"", query=None, fragment=None)).rstrip("/").removesuffix("/v1")
+        self._secrets = [s for s in (key, address.password, *address.params.values()) if s]
         self._timeout = timeout
         self._max_retries = max_retries
         self._client = httpx.Client(
             headers={"authorization": f"Bearer {key}"} if key else {},
+            params=address.params,
             auth=(address.username, address.password) if address.userinfo and not key else None,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
@@ -45,35 +56,50 @@ class Transport:
         self, method: str, path: str, body: JsonObject | None = None, *, timeout: float | None = None
     ) -> JsonObject:
         """One JSON exchange within `timeout` seconds (None: the transport's own timeout)."""
-        with self._opened(method, path, body, time.monotonic(), timeout) as response:
-            try:
-                text = response.read().decode("utf-8", "replace")
-            except httpx.TimeoutException as e:
-                raise self._late(timeout) from e
-            except httpx.HTTPError as e:
-                raise self._broken(e) from e
+        begin = time.monotonic()
+        with self._opened(method, path, body, begin, timeout) as response:
+            text = b"".join(self._chunks(response, begin, timeout)).decode("utf-8", "replace")
+        text = self._without_secrets(text)
         try:
             reply = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"message": text}  # vLLM answers some requests with plain text
         return reply if isinstance(reply, dict) else {"message": text}
 
     def events(self, body: JsonObject, begin: float, timeout: float | None) -> Iterator[JsonObject]:
         """The `data:` payloads of a stream (server-sent events), up to [DONE]."""
         with self._opened("POST", "/v1/chat/completions", body, begin, timeout) as response:
-            try:
-                for line in response.iter_lines():
-                    if timeout is not None and time.monotonic() - begin > timeout:
-                        raise self._late(timeout)
-                    data = line.removeprefix("data:").strip() if line.startswith("data:") else ""
-                    if data == "[DONE]":
-                        return
-                    if data:
-                        yield json.loads(data)
-            except httpx.TimeoutException as e:
-                raise self._late(timeout) from e
-            except (httpx.HTTPError, ValueError) as e:
-                raise self._broken(e) from e
+            for data in _event_data(self._chunks(response, begin, timeout)):
+                if data == "[DONE]":
+                    return
+                try:
+                    payload = json.loads(self._without_secrets(data))
+                except (ValueError, RecursionError) as e:
+                    raise self._broken(e) from e
+                yield payload if isinstance(payload, dict) else {"message": str(payload)[:200]}
+
+    def _chunks(self, response: httpx.Response, begin: float, timeout: float | None) -> Iterator[bytes]:
+        """The body as it comes, ended at the time limit, however slowly it drips, and at MAX_BODY bytes."""
+        seconds = self._timeout if timeout is None else timeout
+        end, size = begin + seconds, 0
+        watch = threading.Timer(max(0.0, end - time.monotonic()), _end_reading, [response])
+        watch.daemon = True
+        watch.start()
+        try:
+            for chunk in response.iter_bytes():
+                if time.monotonic() > end:
+                    raise self._late(timeout)
+                size += len(chunk)
+                if size > MAX_BODY:
+                    raise self._broken(f"it is larger than {MAX_BODY >> 20} MiB")
+                yield chunk
+        except httpx.HTTPError as e:
+            late = isinstance(e, httpx.TimeoutException) or time.monotonic() >= end
+            raise (self._late(timeout) if late else self._broken(e)) from e
+        finally:
+            watch.cancel()
+        if time.monotonic() >= end:  # a body without a length ends like a whole one
+            raise self._late(timeout)
 
     def _opened(
         self, method: str, path: str, body: JsonObject | None, begin: float, timeout: float | None
@@ -114,12 +140,13 @@ class Transport:
 
     def _error_message(self, response: httpx.Response) -> str:
         try:
-            text = response.read().decode("utf-8", "replace")
-        except httpx.HTTPError:
+            now = time.monotonic()
+            text = b"".join(self._chunks(response, now, ERROR_SECONDS)).decode("utf-8", "replace")
+        except DomainkitError:
             return ""
         try:
             return self._clean(error_text(json.loads(text)))
-        except ValueError:
+        except (ValueError, RecursionError):
             return self._clean(text[:500])
 
     def _refused(self, status: int, message: str, body: JsonObject | None) -> DomainkitError:
@@ -155,11 +182,51 @@ class Transport:
             f"no whole answer within {seconds:g} s", where=self.root, next_step="allow more time or fewer max_tokens"
         )
 
-    def _broken(self, error: Exception) -> RequestError:
+    def _broken(self, error: object) -> RequestError:
         return RequestError(
             f"the answer ended too early: {self._clean(error)}", where=self.root, next_step="call it again"
         )
 
     def _clean(self, text: object) -> str:
-        """`text` without the key, which the server or the library may have repeated."""
-        return str(text).replace(self._key, "***") if self._key else str(text)
+        """`text` without the secrets, which the server or the library may have repeated."""
+        return _masked(str(text), self._secrets)
+
+    def _without_secrets(self, body: str) -> str:
+        """An answer without the secrets. A placeholder such as "EMPTY" is none, and may be a word of the answer."""
+        return _masked(body, [s for s in self._secrets if len(s) >= SHORTEST_SECRET])
+
+
+def _masked(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        for spelling in (secret, json.dumps(secret)[1:-1], json.dumps(secret).replace("/", "\\/")[1:-1]):
+            text = text.replace(spelling, "***")
+    return text
+
+
+def _end_reading(response: httpx.Response) -> None:
+    """From another thread: the read that waits returns at once."""
+    stream = response.extensions.get("network_stream")
+    connection = stream.get_extra_info("socket") if stream is not None else None
+    if connection is not None:
+        with contextlib.suppress(OSError):  # it is closed already
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _event_data(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The data of server-sent events. Only CR and LF end a line; other line separators are text."""
+    waiting = b""
+    data: list[str] = []
+    for chunk in _with_end(chunks):
+        *lines, waiting = re.split(rb"\r\n|\n|\r(?!\Z)", waiting + chunk)
+        for line in lines:
+            if line.startswith(b"data:"):
+                data.append(line[5:].strip().decode("utf-8", "replace"))
+            elif not line and data:
+                yield "\n".join(data)
+                data = []
+
+
+def _with_end(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """`chunks`, and the blank line that some servers leave out after the last event."""
+    yield from chunks
+    yield b"\n\n"

@@ -23,6 +23,8 @@ from domainkit.messages import (
     split_reasoning,
 )
 
+ODD_SHAPE = (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError, OverflowError)
+"""What reading an answer of another form raises."""
 _FINISHES: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 
 
@@ -62,7 +64,7 @@ class ServerAnswer:
     reasoning: str = ""
     """What the server has separated from the text."""
     finish: str | None = None
-    usage: JsonObject = field(default_factory=dict)
+    usage: dict[str, int] = field(default_factory=dict)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     calls: dict[int, dict[str, str]] = field(default_factory=dict)
     """id, name and arguments of the calls that the server has separated from the text, by index."""
@@ -71,27 +73,32 @@ class ServerAnswer:
         """Read one response object or one streamed chunk."""
         try:
             self._add(payload)
-        except (KeyError, TypeError, AttributeError, ValueError) as e:
-            raise RequestError(
-                f"the server's answer is not in OpenAI's chat format: {str(payload)[:200]}",
-                next_step="check that the URL is an OpenAI-compatible server's",
-            ) from e
+        except ODD_SHAPE as e:
+            raise _odd_answer(payload) from e
 
     def _add(self, payload: JsonObject) -> None:
         if payload.get("error"):
             raise RequestError(
                 f"the server ended the answer too early: {error_text(payload)}", next_step="call it again"
             )
-        self.usage = payload.get("usage") or self.usage
+        usage = payload.get("usage") or {}
+        self.usage |= {name: int(usage[name]) for name in ("prompt_tokens", "completion_tokens") if usage.get(name)}
+        if "choices" not in payload and not usage:
+            raise ValueError("neither choices nor usage")
         for choice in payload.get("choices") or ():
+            if choice.get("index"):
+                raise RequestError(
+                    "the server gave several answers where one was asked for",
+                    next_step="check the server's default for n, the number of answers",
+                )
             part = choice.get("message") or choice.get("delta") or {}
             self.text += part.get("content") or ""
             self.reasoning += part.get("reasoning_content") or part.get("reasoning") or ""
             self.finish = choice.get("finish_reason") or self.finish
             for token in (choice.get("logprobs") or {}).get("content") or ():
-                self.logprobs.append(TokenLogprob(token["token"], token["logprob"]))
+                self.logprobs.append(TokenLogprob(str(token["token"]), float(token["logprob"])))
             for position, call in enumerate(part.get("tool_calls") or ()):
-                self._add_call(call.get("index", position), call)
+                self._add_call(int(call.get("index", position)), call)
 
     @property
     def shown(self) -> SplitAnswer:
@@ -101,7 +108,7 @@ class ServerAnswer:
 
     def completion(self, seconds: float) -> Completion:
         """The whole answer. Raises RequestError when the server ignored what the request demands."""
-        finish = _FINISHES.get(self.finish or "")
+        finish = _FINISHES.get(str(self.finish or ""))
         if finish is None:
             raise RequestError(
                 f"the server ended the answer with finish_reason {self.finish!r}",
@@ -113,8 +120,8 @@ class ServerAnswer:
             text=text,
             reasoning=self.reasoning or split.reasoning,
             finish_reason="tool_calls" if calls else ("stop" if finish == "tool_calls" else finish),
-            prompt_tokens=int(self.usage.get("prompt_tokens") or 0),
-            completion_tokens=int(self.usage.get("completion_tokens") or 0),
+            prompt_tokens=self.usage.get("prompt_tokens", 0),
+            completion_tokens=self.usage.get("completion_tokens", 0),
             decode_seconds=seconds,
             tool_calls=calls,
             invalid_tool_calls=invalid,
@@ -126,7 +133,7 @@ class ServerAnswer:
     def _add_call(self, index: int, call: JsonObject) -> None:
         whole = self.calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
         function = call.get("function") or {}
-        whole["id"] = whole["id"] or call.get("id") or ""
+        whole["id"] = whole["id"] or str(call.get("id") or "")
         whole["name"] += function.get("name") or ""
         arguments = function.get("arguments") or ""
         whole["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
@@ -140,6 +147,17 @@ class ServerAnswer:
         calls = tuple(c for c in separated if isinstance(c, ToolCall))
         invalid = tuple(c for c in separated if isinstance(c, InvalidToolCall))
         return ParsedAnswer(parsed.text, parsed.calls + calls, parsed.invalid + invalid)
+
+
+def _odd_answer(payload: object) -> RequestError:
+    try:
+        shown = str(payload)[:200]
+    except RecursionError:
+        shown = "a deeply nested value"
+    return RequestError(
+        f"the server's answer is not in OpenAI's chat format: {shown}",
+        next_step="check that the URL is an OpenAI-compatible server's",
+    )
 
 
 def error_text(payload: object) -> str:
@@ -200,7 +218,7 @@ def _check_server_call(call: Mapping[str, str], tools: Sequence[JsonObject]) -> 
     text = json.dumps(call, ensure_ascii=False)
     try:
         arguments = json.loads(call["arguments"] or "{}")
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         return InvalidToolCall(f"not JSON ({e})", text)
     return check_call({"name": call["name"], "arguments": arguments}, tools, text=text, call_id=call["id"] or None)
 
@@ -219,7 +237,7 @@ def _check_obeyed(request: Request, completion: Completion) -> None:
     elif request.json_schema is not None and not completion.tool_calls and completion.finish_reason == "stop":
         try:
             json.loads(completion.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             ignored = f"the JSON schema: it answered {completion.text[:80]!r}"
         else:
             if request.check_schema:
