@@ -1,6 +1,6 @@
 """The ladder: the built-in variants, from no language model to an adapter with retrieval, one row each.
 
-Every row but the first is `answer_chain` with one setting changed.
+Every row but the first two is `answer_chain` with one setting changed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,15 @@ from domainkit import Example, Variant
 
 _ROWS = (
     Variant(
+        name="trivial",
+        classical="trivial",
+        description="No model: the commonest answer of the training rows; or, for free answers, the input copied.",
+    ),
+    Variant(
         name="classical",
         classical="auto",
-        description="No language model: TF-IDF with logistic regression for labels, "
-        "the nearest solved example for answers.",
+        description="No language model: logistic regression on TF-IDF or on sentence embeddings, or the nearest solved "
+        "example; the best in cross-validation on the training rows.",
     ),
     Variant(
         name="zero-shot",

@@ -69,6 +69,8 @@ def score_answers(plan: ComparisonPlan, answers: Answers, times: Mapping[str, Se
     for i, variant in enumerate(plan.variants):
         if variant.context:
             results[i] = results[i].model_copy(update={"training": context_receipt})
+        if variant.classical != "none":
+            results[i] = results[i].model_copy(update={"description": plan.simple.description(variant)})
     compared = with_differences(
         results, primary, task, plan.baseline, config.margin, sequential=answers.race is not None
     )
@@ -195,6 +197,8 @@ def task_facts(plan: ComparisonPlan, task: Task) -> TaskFacts:
 def settings_of(plan: ComparisonPlan, variant: Variant) -> dict[str, Any]:
     """What a reader needs to rebuild the variant."""
     config = plan.inputs.config
+    if variant.classical != "none":
+        return plan.simple.settings(variant)
     if not variant.uses_llm:
         return {}
     settings: dict[str, Any] = {"max_tokens": plan.max_tokens}

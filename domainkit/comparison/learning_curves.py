@@ -36,7 +36,8 @@ def classical_curve(plan: ComparisonPlan, answers: Answers) -> LearningCurve | N
         return None
     points = []
     for part in nested_subsets(examples, seed=plan.inputs.config.seed):
-        texts = fit_classical(task.kind, part)([s.input for s in task.samples])
+        predict = fit_classical(task.kind, part, plan.simple.vectors, plan.simple.choice.name)
+        texts = predict([s.input for s in task.samples])
         rows = [Row(key="", variant="classical", id=s.id, text=t) for s, t in zip(task.samples, texts, strict=True)]
         points.append((len(part), _score(plan, task, rows)))
     whole = (len(examples), _score(plan, task, answers.rows["classical"]))

@@ -15,9 +15,9 @@ from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS, find_variant, ladder
 from domainkit.comparison.replicas import load_replicas
+from domainkit.comparison.simple_models import SimpleModels
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
-from domainkit.evaluation.classical import ClassicalModel
 from domainkit.evaluation.identity import identity_of
 from domainkit.evaluation.variant import Answerer, Need, Variant
 from domainkit.llm.chat_model import DomainLLM
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from domainkit.retrieval import NearestExamples
 
 log = logging.getLogger("domainkit")
+MODELS = 2
+"""Version of the models without a language model: a change of their answers needs another."""
 ROOM = 1.5
 """An answer may be half as long again as the longest training target."""
 DEFAULT_MAX_TOKENS = 32
@@ -120,10 +122,14 @@ class ComparisonPlan:
         if variant.runnable is not None:
             return variant.runnable
         if variant.classical != "none":
-            return ClassicalModel(self.inputs.task.kind, self.inputs.examples)
+            return self.simple.model(variant)
         parts = self.parts if adapter is None else replace(self.parts, tuned=self._bound(self.llm_of(variant, adapter)))
         chain: Answerer = CHAINS.load("build_chain")(variant, parts)
         return chain
+
+    @cached_property
+    def simple(self) -> SimpleModels:
+        return SimpleModels(self.inputs)
 
     @cached_property
     def parts(self) -> Any:
@@ -177,10 +183,13 @@ class ComparisonPlan:
         if variant.runnable is not None:
             identity = self.identities.get(variant.name)
             return sha256_json({**facts, "custom": variant.name, "identity": identity or self.run})
-        if "train" in variant.needs:
+        if "train" in variant.needs or variant.classical != "none":
             rows = [e.model_dump(include={"turns"}, exclude_defaults=True)["turns"] for e in inputs.examples]
             facts["train"] = sha256_json(rows)
-        if variant.family == "classical":
+        if variant.classical != "none":
+            # What a metric scores decides which of the models is chosen.
+            facts["chosen_by"] = inputs.metrics.primary
+            facts["models"] = [MODELS, self.simple.identity if variant.classical == "auto" else ""]
             return sha256_json(facts)
         facts |= {
             "model": self.llm_of(variant, adapter).identity(),
@@ -237,14 +246,17 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
     Raises ConfigError for a named variant that is unknown, is named twice or cannot run; AdapterError for an
     adapter that is damaged, of another base, or not a replica.
     """
-    named = _named(variants)
+    named = _with_trivial(_named(variants))
     names = [v.name for v in named]
     if len(set(names)) < len(names):
         raise ConfigError(f"a variant is named twice: {', '.join(names)}", next_step="name each variant once")
     available = _available(inputs)
     left_out = {v.name: MISSING[n] for v in named for n in v.needs if not available[n]}
-    if variants and left_out:
-        name, reason = next(iter(left_out.items()))
+    if inputs.task.kind == "label" and not available["train"]:
+        left_out |= {v.name: MISSING["train"] for v in named if v.classical == "trivial"}
+    asked_for = {name for v in variants or () if (name := v if isinstance(v, str) else v.name) in left_out}
+    if asked_for:
+        name, reason = next((n, r) for n, r in left_out.items() if n in asked_for)
         raise ConfigError(f"variant '{name}' cannot run: {reason}", next_step="give it, or leave the variant out")
     runs = tuple(v for v in named if v.name not in left_out)
     adapter = _load(inputs.adapter, inputs.config)
@@ -288,6 +300,16 @@ def _named(variants: Sequence[str | Variant] | None) -> list[Variant]:
     if not variants:
         return [v for v in ladder().values() if v.default]
     return [v if isinstance(v, Variant) else find_variant(v) for v in variants]
+
+
+def _with_trivial(named: list[Variant]) -> list[Variant]:
+    """Every variant is compared with what needs no model, asked for or not."""
+    if any(v.classical == "trivial" for v in named):
+        return named
+    return [
+        *named,
+        *(v for v in ladder().values() if v.classical == "trivial" and v.name not in {n.name for n in named}),
+    ]
 
 
 def _baseline(declared: str | None, names: Sequence[str]) -> str:

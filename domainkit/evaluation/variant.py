@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-Family = Literal["classical", "prompt", "retrieve", "tune", "combine", "custom", "oracle"]
+Family = Literal["trivial", "classical", "prompt", "retrieve", "tune", "combine", "custom", "oracle"]
 """The kinds of answer to "prompt, retrieve or fine-tune?". "combine" is fine-tuned and retrieving. An "oracle" is given
 the gold document, which no user has, so it is never recommended."""
 Need = Literal["train", "adapter", "context adapter", "corpus", "gold"]
@@ -50,8 +50,9 @@ class Variant(BaseModel):
     """Retrieval as a tool: the model writes the query. Needs `retrieve`."""
     default: bool = True
     """Part of a comparison that names no variants."""
-    classical: Literal["none", "auto"] = "none"
-    """No language model: TF-IDF + logistic regression for labels, the nearest solved example for answers."""
+    classical: Literal["none", "auto", "trivial"] = "none"
+    """No language model. auto: the best of TF-IDF, sentence embeddings and the nearest solved example. trivial: no
+    model either, but the commonest answer, or the input copied."""
     needs: tuple[Need, ...] = ()
     """What must be given for the variant to run, beside what its flags need. Where it is missing, the variant is left
     out with the reason."""
@@ -102,7 +103,7 @@ def family_of(flags: Mapping[str, object]) -> Family:
     if flags.get("runnable") is not None:
         return "custom"
     if flags.get("classical", "none") != "none":
-        return "classical"
+        return "trivial" if flags["classical"] == "trivial" else "classical"
     if flags.get("oracle"):
         return "oracle"
     if flags.get("tuned"):
@@ -114,7 +115,7 @@ def _needs_of(flags: Mapping[str, object]) -> list[Need]:
     if flags.get("runnable") is not None:
         return []
     adapter: Need = "context adapter" if flags.get("context") else "adapter"
-    learns = flags.get("shots", "none") != "none" or flags.get("classical", "none") != "none"
+    learns = flags.get("shots", "none") != "none" or flags.get("classical") == "auto"
     wanted: list[tuple[Need, object]] = [
         (adapter, flags.get("tuned")),
         ("train", learns),

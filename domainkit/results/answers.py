@@ -132,8 +132,9 @@ class VariantResult(Record):
     description: str
     settings: JsonObject = {}
     """What a reader needs to rebuild it: max_tokens, decoding; shots and how they are `chosen`; passages,
-    passage_words, retriever; `trained_on` "passages". A setting that does not apply is absent; a classical or custom
-    variant has none."""
+    passage_words, retriever; `trained_on` "passages". A setting that does not apply is absent; a classical
+    variant has its `model` and the scores of its cross_validation, a trivial one what it `answers`, a custom one
+    nothing."""
     metrics: dict[str, Estimate]
     """By metric name."""
     groups: dict[str, Estimate] = {}

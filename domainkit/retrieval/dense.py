@@ -55,6 +55,11 @@ class DenseIndex:
         contents = {"kind": "dense", "model": identity(), "texts": list(texts)}
         return cls(saved(contents, build, Vectors.load), embeddings)
 
+    @property
+    def rows(self) -> np.ndarray:
+        """The vectors of the texts."""
+        return self._vectors.rows
+
     def scores(self, question: str) -> np.ndarray:
         """Cosine of each text with the question, float32 (texts,)."""
         self.prepare([question])
@@ -82,6 +87,11 @@ class DenseIndex:
             return self._embeddings.vectors(questions)
         # Other models may treat questions and documents differently.
         return _unit([self._embeddings.embed_query(q) for q in questions], len(questions))
+
+
+def sentence_vectors(texts: Sequence[str], model: MiniLMEmbeddings) -> np.ndarray:
+    """Rows of length 1, float32 (texts, width), read from the cache where it has them."""
+    return DenseIndex.make(texts, model, cache=True).rows
 
 
 def sentence_cosines(questions: Sequence[str], texts: Sequence[str], model: Embeddings) -> Iterator[np.ndarray]:

@@ -7,10 +7,11 @@ from math import sqrt
 
 from scipy.special import ndtri
 
+from domainkit.evaluation.metrics import lower_is_better
 from domainkit.results.schema import Leak, LeakLevel, Race, Recipe, SetUse, State, TaskFacts
 from domainkit.statistics.best_of import expected_luck
 from domainkit.verdict.evidence import HARDLY, Evidence
-from domainkit.verdict.sentences import LEAK_SETS, percent
+from domainkit.verdict.sentences import LEAK_SETS, metric_words, percent
 
 FEW = 200
 """With fewer questions than this, the report names the smallest difference that can be detected."""
@@ -100,6 +101,27 @@ def about_leaks(leaks: Sequence[Leak]) -> list[str]:
                 f"{LOOKS_BETTER[leak.against]} better there."
             )
     return sentences
+
+
+def about_second_metric(e: Evidence, facts: TaskFacts) -> list[str]:
+    """Where the best is ahead in the primary metric alone: a simpler rival is as good in the next one."""
+    primary = facts.primary_metric
+    second = next((n for n in e.variants[e.best].metrics if n != primary and not lower_is_better(n)), None)
+    values = {n: score.value for n, v in e.variants.items() if second and (score := v.metrics.get(second)) is not None}
+    best = values.get(e.best)
+    rivals = {
+        n: value
+        for n, value in values.items()
+        if value is not None and best is not None and value >= best and e.means[n] < e.means[e.best]
+        if e.family(n) != e.family(e.best)
+    }
+    if not rivals or second is None or best is None:
+        return []
+    rival = max(rivals, key=rivals.__getitem__)
+    return [
+        f"{e.best} is ahead of {rival} in {metric_words(primary)} alone: its {metric_words(second)} ({percent(best)}) "
+        f"is no better than {rival}'s ({percent(rivals[rival])})."
+    ]
 
 
 def about_variants(e: Evidence, facts: TaskFacts) -> list[str]:

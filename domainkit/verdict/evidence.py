@@ -10,10 +10,20 @@ from domainkit.results.schema import Difference, Race, State, VariantResult
 from domainkit.statistics.paired import adjust, compare_paired
 from domainkit.verdict.sentences import CANNOT_TELL, answer_of
 
-SIMPLE_TO_COMBINED: tuple[Family, ...] = ("classical", "prompt", "retrieve", "tune", "combine", "custom")
+SIMPLE_TO_COMBINED: tuple[Family, ...] = (
+    "trivial",
+    "classical",
+    "prompt",
+    "retrieve",
+    "tune",
+    "combine",
+    "custom",
+)
 UNTRAINED: tuple[Family, ...] = ("prompt", "retrieve")
 TRAINED: tuple[Family, ...] = ("tune", "combine")
 LANGUAGE_MODEL: tuple[Family, ...] = (*UNTRAINED, *TRAINED, "custom")
+SIMPLE: tuple[Family, ...] = ("trivial", "classical")
+"""Without a language model."""
 # What a reader wants to know: the addition, the families that have it, the families that do not.
 CONTRASTS: tuple[tuple[str, tuple[Family, ...], tuple[Family, ...]], ...] = (
     ("fine-tuning adds to the best without training", TRAINED, UNTRAINED),
@@ -21,6 +31,7 @@ CONTRASTS: tuple[tuple[str, tuple[Family, ...], tuple[Family, ...]], ...] = (
     ("retrieval adds to prompting", ("retrieve",), ("prompt",)),
     ("retrieval adds to fine-tuning", ("combine",), ("tune",)),
     ("a language model adds to a classical one", LANGUAGE_MODEL, ("classical",)),
+    ("a model adds to the answer that needs none", ("classical", *LANGUAGE_MODEL), ("trivial",)),
 )
 HARDLY = 0.15
 """A score counts as hardly above chance when it is less than this above it."""

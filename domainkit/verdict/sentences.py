@@ -9,6 +9,7 @@ from domainkit.results.schema import Difference, Forgetting, LeakSet, VariantRes
 from domainkit.verdict import numbers
 
 ANSWERS: dict[Family, str] = {
+    "trivial": "use no model",
     "classical": "use a classical model",
     "prompt": "prompt",
     "retrieve": "retrieve",
@@ -30,6 +31,11 @@ def answer_of(variant: VariantResult) -> str:
     if variant.family in ("tune", "combine") and variant.shots:
         return f"fine-tune{', retrieve' if variant.family == 'combine' else ''} and show solved examples"
     return ANSWERS[variant.family]
+
+
+def metric_words(name: str) -> str:
+    """ "label accuracy", "macro F1"."""
+    return name.replace("_", " ").replace(" f1", " F1")
 
 
 def percent(fraction: float) -> str:

@@ -25,11 +25,14 @@ from domainkit.verdict.cautions import (
     about_leaks,
     about_left_out,
     about_recipes,
+    about_second_metric,
     about_the_race,
     about_the_test,
     about_variants,
 )
 from domainkit.verdict.evidence import (
+    LANGUAGE_MODEL,
+    SIMPLE,
     SIMPLE_TO_COMBINED,
     TRAINED,
     UNTRAINED,
@@ -40,7 +43,7 @@ from domainkit.verdict.evidence import (
 )
 from domainkit.verdict.next_action import next_actions
 from domainkit.verdict.no_verdict import failed_variants, fails_often, undecided, why_no_verdict
-from domainkit.verdict.sentences import answer_of, listed, percent, points, without_leaks_sentence
+from domainkit.verdict.sentences import answer_of, listed, metric_words, percent, points, without_leaks_sentence
 
 
 def decide(
@@ -82,6 +85,7 @@ def decide(
             *about_the_race(scored.race),
             *about_leaks(leaks),
             *([without_leaks_sentence(without_leaks)] if without_leaks else ()),
+            *about_second_metric(e, facts),
             *about_variants(e, facts),
             *missing,
             *about_recipes(recipes, states),
@@ -116,7 +120,7 @@ def headline(e: Evidence, facts: TaskFacts) -> str:
             f"({percent(e.means[choice])}){by}, but {facts.n} questions are too few to be sure. "
             f"Until then, use {choice}."
         )
-    without = " without a language model" if e.family(choice) == "classical" else ""
+    without = " without a language model" if e.family(choice) in SIMPLE else ""
     return f"{_advice(e)}: {choice} reaches {_score(e, choice, facts)}{without}.{_against_rival(e)}"
 
 
@@ -141,7 +145,8 @@ def _against_rival(e: Evidence) -> str:
         return ""
     score = percent(e.means[rival])
     if d.state == "BETTER":
-        others = "the best language-model variant" if family == "classical" else "the best variant of another kind"
+        alone = family in SIMPLE and e.family(rival) in LANGUAGE_MODEL
+        others = "the best language-model variant" if alone else "the best variant of another kind"
         return f" It is above {others}, {rival} ({score}): {points(d)}."
     if d.state == "EQUIVALENT":
         return f" It is as good as {rival} ({score}): {points(d)}, inside the margin of {100 * d.margin:.1f}."
@@ -174,7 +179,7 @@ def relation(a: str, b: str, d: Difference) -> str:
 
 
 def _score(e: Evidence, name: str, facts: TaskFacts) -> str:
-    metric = facts.primary_metric.replace("_", " ").replace(" f1", " F1")
+    metric = metric_words(facts.primary_metric)
     score = e.variants[name].metrics.get(facts.primary_metric)
     if score is None or score.low is None or score.high is None:
         return f"{percent(e.means[name])} {metric}"

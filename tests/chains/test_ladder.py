@@ -32,6 +32,7 @@ def test_the_same_seed_gives_the_same_fixed_shots() -> None:
 
 def test_every_variant_of_the_ladder_has_settings_of_its_own() -> None:
     assert list(LADDER) == [
+        "trivial",
         "classical",
         "zero-shot",
         "few-shot",

@@ -26,8 +26,10 @@ def plan(variants: list[Any], **options: Any) -> ComparisonPlan:
 
 def test_the_settings_are_those_that_the_variant_uses(tiny_base: str) -> None:
     made = plan(["classical", "few-shot", "rag", MINE], base=tiny_base, shots=2, passages=1)
-    classical, few_shot, rag, mine = (settings_of(made, v) for v in made.variants)
-    assert classical == mine == {}
+    classical, few_shot, rag, mine, trivial = (settings_of(made, v) for v in made.variants)
+    assert classical == {"model": "TF-IDF with logistic regression", "cross_validation": {}}
+    assert trivial == {"answers": "the commonest label, 'red'"}
+    assert mine == {}
     assert few_shot == {"max_tokens": 4, "decoding": "closed", "shots": 2, "chosen": "fixed"}
     assert (rag["passages"], rag["retriever"]) == (1, "lexical")
     assert "shots" not in rag

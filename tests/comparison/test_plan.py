@@ -65,6 +65,7 @@ def test_what_the_named_variants_need() -> None:
     ("name", "change"),
     [
         ("classical", {"train": [example("a"), example("c")]}),
+        ("trivial", {"train": [example("a"), example("c")]}),
         ("few-shot", {"train": [example("a"), example("c")]}),
         ("few-shot", {"options": {"shots": 1}}),
         ("zero-shot", {"options": {"seed": 1}}),

@@ -55,7 +55,7 @@ def stamps(out: Path) -> dict[str, int]:
 def test_each_variant_gets_the_adapter_it_needs_once(files: dict[str, Path], tiny_base: str, tmp_path: Path) -> None:
     wanted = ["rag", "oracle-rag", "tuned", "tuned-context"]
     results = run(files, tiny_base, tmp_path, wanted)
-    assert [v.name for v in results.variants] == wanted
+    assert [v.name for v in results.variants] == [*wanted, "trivial"]
     made = stamps(tmp_path)
     assert sorted(name.split("-")[0] for name in made) == ["context", "tuned"]
     oracle = results.variants[1]

@@ -14,6 +14,7 @@ from domainkit.verdict.evidence import ScoredVariants
 from domainkit.verdict.verdict import decide
 
 FAMILY: dict[str, Family] = {
+    "trivial": "trivial",
     "classical": "classical",
     "zero_shot": "prompt",
     "few_shot": "prompt",
@@ -236,3 +237,33 @@ def test_tiny_tests_cannot_tell_yet(n: int) -> None:
     v = verdict({"rag": [0.0] * n, "tuned": [1.0] * n if n < 6 else [1.0] * 3 + [0.0] * (n - 3)})
     assert (v.answer, v.choice) == ("cannot tell yet", "rag")
     assert "nan" not in text(v).lower()
+
+
+def second(values: dict[str, float]) -> dict[str, dict[str, Any]]:
+    """The accuracy of `scored`, and macro F1 as given."""
+    return {
+        name: {"metrics": {"label_accuracy": estimate(SECOND[name]), "macro_f1": Estimate(value=value)}}
+        for name, value in values.items()
+    }
+
+
+SECOND = scored(600, classical=0.4, zero_shot=0.3, tuned=0.7)
+
+
+def test_a_gain_that_the_second_metric_does_not_share_is_a_caution() -> None:
+    v = verdict(SECOND, second({"classical": 0.339, "zero_shot": 0.2, "tuned": 0.337}))
+    assert v.choice == "tuned"
+    said = "tuned is ahead of classical in label accuracy alone: its macro F1 (33.7 %) is no better than classical's "
+    assert f"{said}(33.9 %)." in v.cautions
+    v = verdict(SECOND, second({"classical": 0.339, "zero_shot": 0.2, "tuned": 0.5}))
+    assert "alone" not in text(v)
+
+
+def test_the_trivial_answer_is_the_simplest_rival() -> None:
+    v = verdict(scored(300, trivial=0.552, tuned=0.57))
+    assert (v.answer, v.choice) == ("cannot tell yet", "trivial")
+    assert v.headline.startswith("Cannot tell yet: tuned (57.0 %) is ahead of the simpler trivial (55.3 %)")
+    v = verdict(scored(300, trivial=0.2, classical=0.7))
+    assert v.headline.startswith("Use a classical model: classical reaches 70.0 %")
+    assert "It is above the best variant of another kind, trivial (20.0 %)" in v.headline
+    assert v.reasons[0].startswith("What a model adds to the answer that needs none: classical is above trivial")

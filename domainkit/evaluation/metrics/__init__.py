@@ -101,6 +101,10 @@ def metric_title(name: str) -> str:
     return declared(name).title if name in METRICS else title_from(name)
 
 
+def lower_is_better(name: str) -> bool:
+    return name in METRICS and declared(name).lower_is_better
+
+
 def title_from(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
@@ -188,6 +192,7 @@ __all__ = [
     "declared",
     "default_metrics",
     "item_metrics",
+    "lower_is_better",
     "metric",
     "metric_set",
     "metric_title",

@@ -82,7 +82,7 @@ def test_a_judge_is_a_metric_of_a_comparison(tmp_path: Path) -> None:
     options: dict[str, Any] = {"metrics": [judge(RunnableLambda(grade), RUBRIC), "exact_match"], "race": True}
     results = compare(task, variants, tmp_path / "run", kind="answer", latency_items=0, **options)
     assert (results.task.primary_metric, results.verdict.choice) == ("judge", "short")
-    short, long = (v.metrics["judge"] for v in results.variants)
+    short, long, _ = (v.metrics["judge"] for v in results.variants)
     assert short.value == pytest.approx(0.9)
     assert long.value == pytest.approx(0.2)
     assert results.race is not None

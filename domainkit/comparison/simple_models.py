@@ -1,0 +1,108 @@
+"""The variants without a language model: what they learn from the training rows, and which model was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from domainkit.comparison.inputs import Inputs
+from domainkit.errors import MachineError
+from domainkit.evaluation.classical import Choice, SimpleModel, Vectors, choose_classical, fit_classical
+from domainkit.evaluation.metrics import BatchMetric, declared
+from domainkit.evaluation.task import Sample
+from domainkit.evaluation.trivial import Likeness, fit_trivial
+from domainkit.evaluation.variant import Variant
+from domainkit.results.schema import JsonObject
+from domainkit.retrieval import MiniLMEmbeddings
+from domainkit.retrieval.dense import sentence_vectors
+from domainkit.verdict.sentences import percent
+
+EMBEDDED_AT_MOST = 20_000
+"""Training rows that are embedded: some minutes on two cores."""
+
+
+class SimpleModels:
+    """Made when they are first used."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self._embeddings = MiniLMEmbeddings()
+        self._learnt: dict[str, np.ndarray] = {}
+
+    def model(self, variant: Variant) -> SimpleModel:
+        """What answers for a variant without a language model."""
+        inputs = self._inputs
+        if variant.classical == "trivial":
+            answer = self._trivial[1]
+            return SimpleModel(lambda questions: [answer(q) for q in questions])
+        return SimpleModel(fit_classical(inputs.task.kind, inputs.examples, self.vectors, self.choice.name))
+
+    def description(self, variant: Variant) -> str:
+        """What the variant is here, for the report's reader."""
+        if variant.classical == "trivial":
+            return f"No model: {self._trivial[0]}."
+        choice = self.choice
+        scores = ", ".join(f"{name} {percent(score)}" for name, score in choice.scores.items())
+        chosen = f", the best in cross-validation on the training rows ({scores})" if scores else ""
+        why = f" Not tried: sentence embeddings, since {self.why_no_vectors}." if self.why_no_vectors else ""
+        return f"No language model: {choice.name}{chosen}.{why}"
+
+    def settings(self, variant: Variant) -> JsonObject:
+        if variant.classical == "trivial":
+            return {"answers": self._trivial[0]}
+        return {"model": self.choice.name, "cross_validation": dict(self.choice.scores)}
+
+    @cached_property
+    def identity(self) -> str:
+        """What the vectors depend on; "" where nothing is embedded."""
+        return "" if self.why_no_vectors else self._embeddings.identity()
+
+    @cached_property
+    def why_no_vectors(self) -> str:
+        rows = len(self._inputs.examples)
+        if rows > EMBEDDED_AT_MOST:
+            return f"{rows:,} training rows are more than the {EMBEDDED_AT_MOST:,} that are embedded"
+        try:
+            self._embeddings.resolve()
+        except MachineError as e:
+            return f"{e.what} ({e.next_step})"
+        return ""
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        if self.why_no_vectors:
+            return Vectors(why_none=self.why_no_vectors)
+        return Vectors(self._learn, self._embeddings.vectors)
+
+    def _learn(self, texts: Sequence[str]) -> np.ndarray:
+        """The vectors of training questions, which are kept in the cache."""
+        if not self._learnt:
+            whole = [e.question for e in self._inputs.examples]
+            self._learnt = dict(zip(whole, sentence_vectors(whole, self._embeddings), strict=True))
+        return np.stack([self._learnt[text] for text in texts])
+
+    @cached_property
+    def choice(self) -> Choice:
+        """The classical model, chosen on the training rows alone."""
+        return choose_classical(self._inputs.task.kind, self._inputs.examples, self.vectors, self._likeness)
+
+    @cached_property
+    def _trivial(self) -> tuple[str, Callable[[str], str]]:
+        return fit_trivial(self._inputs.task.kind, self._inputs.examples, self._likeness)
+
+    @property
+    def _likeness(self) -> Likeness:
+        """The primary metric on one answer; a metric that costs something is replaced by that of the task's kind."""
+        task, metrics = self._inputs.task, self._inputs.metrics
+        metric = metrics.item[metrics.primary]
+        if isinstance(metric, BatchMetric):
+            made = declared("label_accuracy" if task.kind == "label" else "token_f1")(task)
+            assert callable(made), "a metric of single answers"
+            metric = made
+
+        def likeness(answer: str, target: str) -> float:
+            return metric(Sample(id="", input="", target=target, references=(target,)), answer).value or 0.0
+
+        return likeness

@@ -1,0 +1,37 @@
+"""The answers that need no model: the commonest one, and for free answers the input itself. Every variant must beat
+them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from domainkit.corpus.example import Example
+from domainkit.errors import ConfigError
+from domainkit.evaluation.task import Kind
+
+Likeness = Callable[[str, str], float]
+"""(answer, target) to a score."""
+COPY = "the input copied"
+COMMONEST = "the commonest answer"
+
+
+def fit_trivial(kind: Kind, train: Sequence[Example], likeness: Likeness) -> tuple[str, Callable[[str], str]]:
+    """(what it answers, the function from a question to its answer): the better of the two on `train`.
+
+    Raises ConfigError for labels without solved examples: nothing says which is the commonest.
+    """
+    if not train:
+        if kind == "label":
+            raise ConfigError(
+                "the commonest label is not known: there are no solved examples", next_step="give --train"
+            )
+        return COPY, lambda question: question
+    counts = Counter(e.target for e in train)
+    commonest = min(counts, key=lambda target: (-counts[target], target))
+    copied = sum(likeness(e.question, e.target) for e in train)
+    repeated = sum(likeness(commonest, e.target) for e in train)
+    if kind == "answer" and copied > repeated:
+        return COPY, lambda question: question
+    what = f"the commonest label, '{commonest}'" if kind == "label" else COMMONEST
+    return what, lambda question: commonest
