@@ -138,7 +138,8 @@ class ComparisonPlan:
         needs = {need for v in self.variants for need in v.needs}
         retriever = None
         if "corpus" in needs:
-            retriever = build_retriever(inputs.documents, kind=config.retriever, k=config.passages)
+            # They are passages already, of the length that the configuration says.
+            retriever = build_retriever(inputs.documents, config.retriever, k=config.passages, chunk_words=None)
         return CHAINS.load("parts")(
             base=self._bound(self.base_llm),
             tuned=self._bound(self.llm_with(self.adapter)) if self.adapter else None,

@@ -40,7 +40,10 @@ def build_retriever(
         documents = read_documents(documents)
     passages = list(documents) if chunk_words is None else chunk(documents, chunk_words, overlap=chunk_words // 8)
     options: dict[str, Any] = {"documents": tuple(passages), "k": k, "cache": cache}
-    if embeddings is not None and "embeddings" in retriever_class.model_fields:
+    if embeddings is not None:
+        if "embeddings" not in retriever_class.model_fields:
+            what = f"embeddings are given, and the retriever '{kind}' uses none"
+            raise ConfigError(what, next_step="leave them out, or use kind='dense' or 'fused'")
         options["embeddings"] = embeddings
     retriever = retriever_class(**options)
     retriever.prepare([])

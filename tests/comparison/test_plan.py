@@ -13,6 +13,7 @@ from domainkit import Document, Example, Sample, Task, Turn, Variant
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.inputs import Inputs, read_inputs
 from domainkit.comparison.plan import choose_variants, needs_of
+from domainkit.corpus.chunk import count_words
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.retrieval import RETRIEVERS, PassageRetriever
 
@@ -78,6 +79,16 @@ def test_what_the_named_variants_need() -> None:
 )
 def test_what_changes_an_answer_changes_its_key(name: str, change: dict[str, Any], tiny_base: str) -> None:
     assert key(name, inputs(tiny_base)) != key(name, inputs(tiny_base, **change))
+
+
+@pytest.mark.parametrize("words", [16, 160, 400])
+def test_passages_have_the_length_that_the_configuration_says(words: int, tiny_base: str) -> None:
+    article = Document(id="d", source="d", text=" ".join(f"word{i}." for i in range(1000)))
+    made = inputs(tiny_base, corpus=[article], options={"passage_words": words})
+    retriever = choose_variants(made, ["rag"]).parts.retriever
+    assert retriever.documents == made.documents
+    assert max(count_words(d.text) for d in made.documents) == words
+    assert {d.meta["parent"] for d in retriever.documents} == {"d"}
 
 
 @pytest.mark.parametrize(

@@ -72,3 +72,8 @@ def test_faulty_files_are_data_errors(tmp_path: Path) -> None:
 def test_any_iterable_of_documents_will_do() -> None:
     stream = (Document(id=str(i), text=f"number {i}", source="s") for i in range(3))
     assert build_retriever(stream, "lexical").invoke("number 2", k=1)[0].id == "2"
+
+
+def test_embeddings_that_a_retriever_does_not_use_are_refused(documents: Any, embeddings: Any) -> None:
+    with pytest.raises(ConfigError, match=r"the retriever 'lexical' uses none\n  next: leave them out"):
+        build_retriever(documents, "lexical", embeddings=embeddings)

@@ -33,13 +33,14 @@ def label_parser(labels: Sequence[str]) -> Callable[[str], str | None]:
     def parse(text: str) -> str | None:
         text = text.strip()
         first_line = text.partition("\n")[0].strip()
-        for candidate in (text, first_line):
+        whole = fold(text)
+        for candidate, key in ((text, whole), (first_line, fold(first_line))):
             if candidate in exact:
                 return candidate
-            if fold(candidate) in folded:
-                return folded[fold(candidate)]
-        mentioned = set(mention.findall(fold(text))) if mention else set()
-        return folded[mentioned.pop()] if len(mentioned) == 1 else None
+            if key in folded:
+                return folded[key]
+        mentioned = {folded[key] for key in mention.findall(whole)} if mention else set()
+        return mentioned.pop() if len(mentioned) == 1 else None
 
     return parse
 
