@@ -38,7 +38,7 @@ from domainkit.export.merge_plan import (
 from domainkit.export.target import Exported, ExportJob, export_target, proof_lines
 from domainkit.models import Quantization
 from domainkit.models.load import LoadedBase, load_base, quiet_progress
-from domainkit.models.quantization import quantised_layers, round_to_nf4
+from domainkit.models.quantization import quantised_layers, round_to_nf4, stored_weight
 from domainkit.models.source import BaseSource
 from domainkit.storage import staged_folder, write_text
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples, with_thinking
@@ -220,9 +220,10 @@ def round_weights(model: PreTrainedModel, quantization: str) -> None:
     elif quantization == "int8":
         for layer in quantised_layers(model).values():
             # LLM.int8 (arXiv 2208.07339): each row is scaled by its largest value to -127 … 127, from float16.
-            half = layer.weight.data.half().float()
+            weight = stored_weight(layer)
+            half = weight.half().float()
             scale = half.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
-            layer.weight.data.copy_((half / scale).round() * scale)
+            weight.copy_((half / scale).round() * scale)
 
 
 def _stored_dtype(folder: Path) -> torch.dtype:

@@ -25,6 +25,7 @@ from domainkit.models.quantization import (
     record_quantization,
     round_to_nf4,
     saved_quantization,
+    unquantised_note,
 )
 from domainkit.models.source import BaseSource, count_parameters, resolve_base
 from domainkit.models.tokenizer import load_chat_template, set_stop_tokens
@@ -108,7 +109,8 @@ def load_base(
     model.config.use_cache = purpose == "infer"
     model.train(purpose == "train")
     stops, stop_notes = set_stop_tokens(model, template)
-    notes = (*choice.notes, *template_notes, *stop_notes)
+    left = unquantised_note(model, choice.name)
+    notes = (*choice.notes, *([left] if left else ()), *template_notes, *stop_notes)
     return LoadedBase(model, template, source, folder, choice.name, stops, notes)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 from weakref import WeakKeyDictionary
 
 import torch
+from transformers.pytorch_utils import Conv1D
 
 from domainkit.errors import BaseModelError, ConfigError, MachineError
 from domainkit.models import Quantization
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 NF4_BLOCK = 64
 """Weights that share one scale, as in QLoRA (arXiv 2305.14314) and as bitsandbytes' default."""
+SHARE_TO_NAME = 0.1
+"""Share of the weights from which on it is told that they are not quantised."""
 HEADROOM = 1.5
 """Free memory that must be there per byte of weights before the weights are kept unpacked."""
 
@@ -143,12 +146,28 @@ def picks_outliers(model: torch.nn.Module) -> bool:
     return any(layer.state.threshold > 0 for layer in layers)
 
 
-def quantised_layers(model: PreTrainedModel) -> dict[str, torch.nn.Linear]:
-    """The linear layers that bitsandbytes quantises: all but the head, and those that transformers keeps exact (T5's
-    `wo`)."""
+def quantised_layers(model: PreTrainedModel) -> dict[str, torch.nn.Module]:
+    """The layers that bitsandbytes quantises: plain linear ones and GPT-2's, but for the head and those that
+    transformers keeps exact (T5's `wo`). A base's own kinds of linear layers (Falcon's) are not among them."""
     head, exact = model.get_output_embeddings(), set(getattr(model, "_keep_in_fp32_modules", None) or ())
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head}
-    return {name: m for name, m in layers.items() if not exact & set(name.split("."))}
+    found = {name: m for name, m in model.named_modules() if type(m) in (torch.nn.Linear, Conv1D) and m is not head}
+    return {name: m for name, m in found.items() if not exact & set(name.split("."))}
+
+
+def stored_weight(layer: torch.nn.Module) -> torch.Tensor:
+    """The layer's weight as (out, in), which is how it is quantised; a view."""
+    weight = cast("torch.Tensor", layer.weight).data
+    return weight.T if type(layer) is Conv1D else weight
+
+
+def unquantised_note(model: PreTrainedModel, quantization: Chosen) -> str | None:
+    """What the user must know of a base whose experts bitsandbytes leaves as they are."""
+    total = sum(p.numel() for p in model.parameters())
+    experts = sum(p.numel() for p in model.parameters() if p.dim() == 3)
+    if quantization == "none" or experts < SHARE_TO_NAME * total:
+        return None
+    dtype = str(model.dtype).removeprefix("torch.")
+    return f"quantization={quantization} leaves the experts, {experts / total:.0%} of the weights, in {dtype}"
 
 
 @torch.no_grad()
@@ -158,7 +177,8 @@ def round_to_nf4(model: PreTrainedModel) -> None:
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
     for layer in quantised_layers(model).values():
+        weight = stored_weight(layer)
         packed, state = quantize_4bit(
-            layer.weight.data, blocksize=NF4_BLOCK, compress_statistics=True, quant_type="nf4"
+            weight.contiguous(), blocksize=NF4_BLOCK, compress_statistics=True, quant_type="nf4"
         )
-        layer.weight.data.copy_(dequantize_4bit(packed, state))
+        weight.copy_(dequantize_4bit(packed, state))

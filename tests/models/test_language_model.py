@@ -15,8 +15,8 @@ from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import ConfigError
 from domainkit.models.language_model import linear_layers_with_other_output, modules_beside_text
 from domainkit.models.load import load_base
-from tests.conftest import TEMPLATE, build_tokenizer
 from tests.laws.matrix import OPTIONS
+from tests.models.tiny_bases import save
 from tests.training.small_runs import losses, run
 
 SIZES: dict[str, Any] = {
@@ -31,14 +31,6 @@ SIZES: dict[str, Any] = {
     "initializer_range": 0.2,
 }
 TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-
-
-def save(model: Any, folder: Path) -> str:
-    model.save_pretrained(folder)
-    tokenizer = build_tokenizer()
-    tokenizer.chat_template = TEMPLATE
-    tokenizer.save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="module")
