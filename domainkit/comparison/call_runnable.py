@@ -59,7 +59,9 @@ def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sampl
     questions = [question_of(s) for s in block]
     start = time.perf_counter()
     try:
-        outputs = runnable.batch(questions, {"max_concurrency": len(block)}, return_exceptions=True)
+        outputs = list(runnable.batch(questions, {"max_concurrency": len(block)}, return_exceptions=True))
+        if len(outputs) != len(block):
+            raise ValueError(f"batch() gave {len(outputs)} answers to {len(block)} questions")
     except Exception as e:  # a Runnable may fail as a whole: that is a result of the comparison, not its end
         outputs = [e] * len(block)
     share, memory = (time.perf_counter() - start) / len(block), memory_in_use()

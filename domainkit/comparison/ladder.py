@@ -30,6 +30,8 @@ def ladder() -> dict[str, Variant]:
 def find_variant(name: str) -> Variant:
     """The variant of that name. Raises ConfigError with the nearest name."""
     variants = ladder()
+    if not isinstance(name, str):
+        raise ConfigError(f"{name!r} is neither a variant nor the name of one", next_step="give a name or a Variant")
     if name not in variants:
         raise ConfigError(f"unknown variant '{name}'", next_step=suggestion(name, variants))
     return variants[name]

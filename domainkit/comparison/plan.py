@@ -260,6 +260,7 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
         name, reason = next((n, r) for n, r in left_out.items() if n in asked_for)
         raise ConfigError(f"variant '{name}' cannot run: {reason}", next_step="give it, or leave the variant out")
     runs = tuple(v for v in named if v.name not in left_out)
+    _name_what_is_not_used(inputs, runs)
     adapter = _load(inputs.adapter, inputs.config)
     return ComparisonPlan(
         inputs,
@@ -272,6 +273,20 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
         load_replicas(adapter, inputs.replicas),
         _identities(runs),
     )
+
+
+def _name_what_is_not_used(inputs: Inputs, runs: Sequence[Variant]) -> None:
+    """An input that no variant reads is named: it would look as if it had been compared."""
+    by_name = {v.name for v in runs}
+    unused = {
+        "adapter": inputs.adapter and not any(v.tuned and not v.context for v in runs),
+        "context_adapter": inputs.context_adapter and not any(v.context for v in runs),
+        "curve": inputs.curve and "tuned" not in by_name,
+        "replicas": inputs.replicas and not any(v.tuned and not v.context for v in runs),
+        "corpus": inputs.documents and not any(v.retrieve for v in runs),
+    }
+    for name in (name for name, is_unused in unused.items() if is_unused):
+        log.warning("%s is not used by any of the variants: %s", name, ", ".join(v.name for v in runs))
 
 
 def load_adapter(folder: Path, config: CompareConfig, *, need_card: bool) -> Adapter:
@@ -298,8 +313,12 @@ def _available(inputs: Inputs) -> dict[Need, bool]:
 
 
 def _named(variants: Sequence[str | Variant] | None) -> list[Variant]:
-    if not variants:
+    if variants is None:
         return [v for v in ladder().values() if v.default]
+    if isinstance(variants, str) or not isinstance(variants, Sequence) or not variants:
+        raise ConfigError(
+            f"{variants!r} is not a list of variants", where="variants", next_step="name some, or leave it out for all"
+        )
     return [v if isinstance(v, Variant) else find_variant(v) for v in variants]
 
 

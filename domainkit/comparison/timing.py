@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from domainkit.comparison.plan import ComparisonPlan
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
@@ -30,7 +31,8 @@ def time_variants(plan: ComparisonPlan, task: Task, file: Path, on_progress: Pro
             _warm(runnable, questions[0])
         for done, (i, question, variant) in enumerate(todo, 1):
             row = Row(key=keys[variant.name], variant=variant.name, id=i, question=sha256_json(question))
-            store.append([_timed(row, runnables[variant.name], question)])
+            seconds_or_error = _timed(runnables[variant.name], question)
+            store.append([Row.model_validate({**row.model_dump(), **seconds_or_error})])
             if on_progress:
                 on_progress("one at a time", done, len(todo))
         rows = {name: store.finished(key) for name, key in keys.items()}
@@ -46,13 +48,13 @@ def _turns(plan: ComparisonPlan, questions: Sequence[str]) -> list[tuple[str, st
     return [(str(i), q, v) for i, q in enumerate(sample) for v in rng.sample(plan.variants, len(plan.variants))]
 
 
-def _timed(row: Row, runnable: Answerer, question: str) -> Row:
+def _timed(runnable: Answerer, question: str) -> dict[str, Any]:
     start = time.perf_counter()
     try:
         runnable.invoke(question)
     except Exception as e:  # a variant that fails is a result of the comparison, not its end
-        return row.model_copy(update={"error": f"{type(e).__name__}: {e}"})
-    return row.model_copy(update={"seconds": time.perf_counter() - start})
+        return {"error": f"{type(e).__name__}: {e}"}
+    return {"seconds": time.perf_counter() - start}
 
 
 def _warm(runnable: Answerer, question: str) -> None:

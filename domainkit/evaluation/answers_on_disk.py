@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from domainkit.errors import ConfigError, saving
 from domainkit.evaluation.task import Sample
@@ -19,20 +19,28 @@ Progress = Callable[[str, int, int], None]
 """(what is asked, questions answered, questions in all)."""
 
 
-class PassageRow(BaseModel):
-    """A passage that was in the prompt."""
+class _Stored(BaseModel):
+    """A part of the file."""
 
     model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_characters(cls, values: object) -> object:
+        """Half of a surrogate pair, which a model may write, has no UTF-8: it becomes U+FFFD."""
+        return _whole(values)
+
+
+class PassageRow(_Stored):
+    """A passage that was in the prompt."""
 
     id: str
     title: str = ""
     text: str = ""
 
 
-class Row(BaseModel):
+class Row(_Stored):
     """One answer of one variant."""
-
-    model_config = ConfigDict(frozen=True)
 
     key: str
     """Content key of what answered: a changed adapter, prompt or corpus has another key, so an old answer never stands
@@ -81,6 +89,14 @@ def asked_each(samples: Iterable[Sample], *, gold: bool = False) -> dict[str, st
         count[digest] += 1
         found[sample.id] = digest if count[digest] == 1 else f"{digest}-{count[digest]}"
     return found
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_whole(k): _whole(v) for k, v in value.items()}
+    return [_whole(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 class RowStore:

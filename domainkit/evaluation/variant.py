@@ -81,6 +81,8 @@ class Variant(BaseModel):
     @model_validator(mode="after")
     def _no_flag_is_ignored(self) -> Self:
         """A flag that the variant would not use is refused: it would look as if it had been compared."""
+        if not self.name.strip() or not _is_text(self.name):
+            raise ValueError("the name is empty, or holds half of a surrogate pair")
         chain = [name for name in _CHAIN_FLAGS if getattr(self, name) not in (False, "none")]
         if self.runnable is not None and (chain or self.classical != "none"):
             raise ValueError(f"a runnable replaces the chain, so {', '.join(chain or ['classical'])} would not be used")
@@ -109,6 +111,10 @@ def family_of(flags: Mapping[str, object]) -> Family:
     if flags.get("tuned"):
         return "combine" if flags.get("retrieve") else "tune"
     return "retrieve" if flags.get("retrieve") else "prompt"
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _needs_of(flags: Mapping[str, object]) -> list[Need]:

@@ -213,7 +213,7 @@ def load_results(path: Path) -> Results | Portfolio:
     file, text = _read(path)
     try:
         schema = json.loads(text).get("schema_version")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):  # told below, with the place
         schema = None
     if schema == PORTFOLIO_SCHEMA:
         return _parse(Portfolio, PORTFOLIO_SCHEMA, file, text)

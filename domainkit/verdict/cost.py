@@ -8,6 +8,7 @@ load than this one had.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -35,6 +36,7 @@ from domainkit.verdict.break_even import LEVEL, break_even, main_rival, shown_wo
 from domainkit.verdict.evidence import TRAINED
 from domainkit.verdict.prices import PriceTable, VariantPrices, read_prices
 
+log = logging.getLogger("domainkit")
 HOUR = 3600.0
 MILLION = 1e6
 NO_SECONDS = "no compute time was measured"
@@ -59,6 +61,8 @@ class _Priced:
 
 def cost_of(results: Results, table: PriceTable) -> Cost:
     """The cost of every variant of a finished comparison, and the break-even against its rivals."""
+    for name in table.variants.keys() - {v.name for v in results.variants}:
+        log.warning("%s: prices of '%s' are not used: no variant of this comparison has that name", table.source, name)
     prices = table.for_machines(results.machine, _training_machine(results.training, results))
     primary = results.task.primary_metric
     priced = _Priced(

@@ -19,7 +19,8 @@ NEXT_STEP = "domainkit/verdict/prices.toml shows every entry; write amounts as p
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Strict: true is no price.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class MachinePrices(_Table):

@@ -170,6 +170,8 @@ def test_hostile_answers_stay_text(task: dict[str, Path], tmp_path: Path) -> Non
         (["tuned"], {}, "variant 'tuned' cannot run: no adapter was given (--adapter)"),
         (["rag"], {}, "variant 'rag' cannot run: no documents were given (--corpus)"),
         (["classical", "classical"], {}, "a variant is named twice"),
+        ([5], {}, "5 is neither a variant nor the name of one"),
+        ([], {}, "variants: [] is not a list of variants\n  next: name some, or leave it out for all"),
         (["classical"], {"baseline": "zero-shot"}, "the baseline 'zero-shot' is not among the variants"),
         (["classical"], {"margn": 0.1}, "unknown option 'margn' (did you mean 'margin'?)"),
         (["classical"], {"margin": -1}, "margin=-1: input should be greater than 0"),
@@ -234,3 +236,47 @@ def test_half_the_answers_of_a_variant_are_not_its_score(task: dict[str, Path], 
     assert results.variants[0].failures == 12
     assert results.verdict.action is not None
     assert results.verdict.action.kind == "mend-errors"
+
+
+@pytest.mark.parametrize("answer", ["a\ud83d", ValueError("x\ud800")])
+def test_half_a_surrogate_pair_ends_nothing(answer: Any, task: dict[str, Path], tmp_path: Path) -> None:
+    def odd(question: str) -> str:
+        if isinstance(answer, Exception):
+            raise answer
+        return str(answer)
+
+    results = run(task, tmp_path / "run", custom("odd", odd), custom("mine", truth))
+    row = results.items[0].answers["odd"]
+    assert "\ufffd" in (row.error or row.text)
+    assert Results.load(tmp_path / "run") == results
+
+
+def test_a_batch_of_another_length_is_an_error_of_its_questions(task: dict[str, Path], tmp_path: Path) -> None:
+    class Short:
+        def invoke(self, input: Any, config: Any = None) -> str:
+            return "billing"
+
+        def batch(self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False) -> list[str]:
+            return ["billing"]
+
+    short = Variant(name="short", description="A test's own.", runnable=Short())
+    results = run(task, tmp_path / "run", short, custom("mine", truth))
+    assert results.failed == ("short",)
+    assert results.items[0].answers["short"].error == "ValueError: batch() gave 1 answers to 24 questions"
+
+
+def test_what_no_variant_uses_is_named(task: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    corpus = write(tmp_path / "corpus.jsonl", [{"id": "d", "text": "A text."}])
+    run(task, tmp_path / "run", custom("mine", truth), corpus=corpus)
+    assert "corpus is not used by any of the variants: mine, trivial" in caplog.text
+
+
+def test_runnables_and_simple_models_load_no_base(
+    task: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unpacked(*_: Any) -> None:
+        raise AssertionError("a base was resolved")
+
+    monkeypatch.setattr("domainkit.comparison.plan.resolve_base", unpacked)
+    monkeypatch.setattr("domainkit.models.source.resolve_base", unpacked)
+    assert run(task, tmp_path / "run", "classical", custom("mine", truth)).failed == ()

@@ -58,6 +58,17 @@ def test_a_row_with_an_error_is_kept_and_is_not_finished(tmp_path: Path) -> None
         assert store.all_of("k")["1"].error == "Timeout: too slow"
 
 
+def test_half_a_surrogate_pair_is_kept_as_the_replacement_character(tmp_path: Path) -> None:
+    odd = Row(
+        key="k", variant="v", id="1", text="a\ud83d b\U0001f600", error="\ud800", passages=(PassageRow(id="\udfff"),)
+    )
+    assert (odd.text, odd.error, odd.passages[0].id) == ("a\ufffd b\U0001f600", "\ufffd", "\ufffd")
+    with RowStore(tmp_path / "rows.jsonl") as store:
+        store.append([odd])
+    with RowStore(tmp_path / "rows.jsonl") as store:
+        assert store.all_of("k") == {"1": odd}
+
+
 def test_one_run_owns_the_folder(tmp_path: Path) -> None:
     with RowStore(tmp_path / "rows.jsonl"):
         with pytest.raises(ConfigError) as caught, RowStore(tmp_path / "rows.jsonl"):

@@ -70,8 +70,10 @@ def test_what_a_flag_uses_is_needed(flags: dict[str, Any], needs: tuple[str, ...
         ({"agent": True}, "agent needs retrieve=True"),
         ({"context": True, "retrieve": True}, "context needs tuned=True"),
         ({"agent": True, "retrieve": True, "shots": "fixed"}, "an agent shows no solved examples"),
+        ({"name": " "}, "the name is empty"),
+        ({"name": "a\ud800"}, "half of a surrogate pair"),
     ],
 )
 def test_a_flag_that_would_be_ignored_is_refused(flags: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        Variant(name="v", description="d", **flags)
+        Variant(**{"name": "v", "description": "d", **flags})

@@ -49,3 +49,11 @@ def test_another_file_is_refused_with_its_schema_and_the_next_step(tmp_path: Pat
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         Results.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000, "5", "null"])
+def test_a_file_of_another_shape_is_refused_with_its_name(text: str, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(text)
+    for load in (load_results, Results.load):
+        with pytest.raises(DataError, match=r"results\.json: is not a domainkit\.results/1 file"):
+            load(tmp_path)

@@ -61,3 +61,9 @@ def test_a_wrong_table_names_the_entry(tmp_path: Path, text: str, message: str) 
 def test_a_missing_table_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         read_prices(tmp_path / "none.toml")
+
+
+def test_true_is_no_price(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text("[machine]\ncpu_hour = true\n")
+    with pytest.raises(ConfigError, match=r"wrong prices: machine\.cpu_hour: input should be a valid number"):
+        read_prices(tmp_path / "prices.toml")
