@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from domainkit.corpus.chunk import chunk
+from domainkit.corpus.jsonl_rows import RowError, parse_id, raise_errors
 from domainkit.corpus.read_files import read_documents, read_rows
+from domainkit.corpus.unread_fields import UnreadFields
 from domainkit.errors import DataError, DomainkitError, Problem
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.storage import sha256_json, sha256_lines
@@ -95,8 +97,7 @@ def read_general(path: str | Path, text: str | Path | None = None) -> GeneralQue
     choices, problems = _read_choices(Path(path))
     if not choices and not problems:
         problems.append(Problem(str(path), None, "has no questions", FORM))
-    if problems:
-        raise DataError(problems)
+    raise_errors(problems)
     passages = [d.text for d in chunk(list(read_documents(text)))] if text else []
     if text and not passages:
         raise DataError([Problem(str(text), None, "has no text", "give a file with some, or leave it out")])
@@ -106,17 +107,22 @@ def read_general(path: str | Path, text: str | Path | None = None) -> GeneralQue
 def _read_choices(path: Path) -> tuple[list[MultipleChoice], list[Problem]]:
     choices, problems = [], []
     first_line: dict[str, int] = {}
+    unread = UnreadFields()
     for line, row in read_rows(path):
         try:
             choice = _choice(row, f"{path.stem}-{line}")
         except ValueError as e:
             problems.append(Problem(str(path), line, str(e), FORM))
             continue
+        except RowError as e:
+            problems.append(Problem(str(path), line, e.what, e.next_step))
+            continue
+        unread.add(row, line, ("question", "choices", "answer", "source"))
         if first_line.setdefault(choice.id, line) != line:
             what = f"the id '{choice.id}' is already on line {first_line[choice.id]}"
             problems.append(Problem(str(path), line, what, "give each row an id of its own"))
         choices.append(choice)
-    return choices, problems
+    return choices, [*problems, *unread.problems(str(path))]
 
 
 def _choice(row: dict[str, Any], default_id: str) -> MultipleChoice:
@@ -127,9 +133,8 @@ def _choice(row: dict[str, Any], default_id: str) -> MultipleChoice:
         raise ValueError("has no list of two or more choices")
     if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < len(choices):
         raise ValueError(f"'answer' is {json.dumps(answer)}, not an index from 0 to {len(choices) - 1}")
-    return MultipleChoice(
-        str(row.get("id", default_id)), question, tuple(choices), answer, str(row.get("source") or "")
-    )
+    name = parse_id(row.get("id")) or default_id
+    return MultipleChoice(name, question, tuple(choices), answer, str(row.get("source") or ""))
 
 
 def picked_choice(question: MultipleChoice, likelihoods: Sequence[float]) -> int:

@@ -20,6 +20,7 @@ from domainkit.verdict import numbers
 from domainkit.verdict.sentences import forgetting_sentence
 
 _STYLES = {"BETTER": "bold cyan", "WORSE": "bold yellow", "EQUIVALENT": "", "CANNOT TELL YET": "dim"}
+_ASCII = str.maketrans({"—": "-", "−": "-", "▲": "+", "▼": "-", "≈": "=", "’": "'", "→": "->", "⟨": "<", "⟩": ">"})
 
 
 def print_table(results: Results | Portfolio, console: Console | None = None) -> None:
@@ -55,18 +56,7 @@ def plain_text(text: object, console: Console, style: str = "") -> Text:
     """Literal text: rich reads no markup in a Text, and a terminal that cannot write a character gets '?' for it."""
     line = one_line(text)
     if not console.encoding.lower().startswith("utf"):
-        for mark, plain in (
-            ("—", "-"),
-            ("−", "-"),
-            ("▲", "+"),
-            ("▼", "-"),
-            ("≈", "="),
-            ("’", "'"),
-            ("→", "->"),
-            ("⟨", "<"),
-            ("⟩", ">"),
-        ):
-            line = line.replace(mark, plain)
+        line = line.translate(_ASCII)
         line = line.encode(console.encoding, "replace").decode(console.encoding)
     return Text(line, style=style)
 

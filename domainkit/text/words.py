@@ -51,6 +51,8 @@ _INDEX = re.compile(r"(?<=\d)(?=[₀-₉])")
 _NUMERALS = re.compile(r"(?<=\w)(?=[¼-¾⅐-⅟↉①-⒛⓪-⓿])|(?<=[¼-¾⅐-⅟↉①-⒛⓪-⓿])(?=\w)")
 # Units are also written m2 and cm3, where x² is never x2.
 _AREAS = re.compile(r"(?<![^\W_\d])((?:[kcdmnμ]?m|ft|in|yd|mi|s)) ?\^ ?([23])(?!\w)")
+# Formulas of TeX: the marks of $5$ are no dollars, those of "$5 or $6" are.
+_MATH = re.compile(r"\$\$?(?=[^\s$])([^$]*[^$\s])\$\$?(?!\d)")
 # Digits in groups: 1 000 with a space that does not break; 1,000 and 1,00,000; 1'000.
 _SPACED_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:[\u00a0\u2007\u2009\u202f]\d{3})+(?!\d)")
 _GROUPS = re.compile(r"(?<![\d.,'])\d{1,3}(?:(?:,\d{2,3})*,\d{3}(?![\d,])|(?:'\d{3})+(?![\d']))")
@@ -94,7 +96,7 @@ def _respelt(text: str) -> str:
 def _numbers(text: str) -> str:
     """1,000 as 1000, .5 as 0.5, m² as m2, 3 - 5 as 3-5."""
     text = _AREAS.sub(r"\1\2", _GROUPS.sub(lambda m: re.sub("[,']", "", m[0]), text))
-    text = re.sub(r"(?<=\d) ([-/~]) (?=\d)", r"\1", text)
+    text = _MATH.sub(r"\1", re.sub(r"(?<=\d) ([-/~]) (?=\d)", r"\1", text))
     return re.sub(r"(?<![\w.)])\.(?=\d)", "0.", text)
 
 

@@ -90,3 +90,11 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "g.jsonl").write_text("\n")
     with pytest.raises(DataError, match="has no questions"):
         read_general(tmp_path / "g.jsonl")
+
+
+def test_what_a_question_has_beside_its_choices_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    row = {"id": None, "question": "Which colour?", "choices": ["red", "blue"], "answer": 0, "context": "The sea."}
+    path = tmp_path / "g.jsonl"
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "id": "b"}) + "\n")
+    assert [c.id for c in read_general(path).choices] == ["g-1", "b"]
+    assert "g.jsonl:1: not read: 'context' (2 rows)" in caplog.text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 
 import pytest
@@ -17,7 +16,7 @@ from domainkit.text.words import answer_words, words
 
 def test_no_mark_or_symbol_is_missed() -> None:
     marks, symbols = re.compile(f"[{MARKS}]"), re.compile(f"[{SYMBOLS}]")
-    for point in range(0x80, sys.maxunicode + 1):
+    for point in (*range(0x80, 0x33480), *range(0xE0000, 0xE0200)):  # the rest of Unicode is unassigned or private
         character = chr(point)
         category = unicodedata.category(character)
         if category[0] == "M":
