@@ -93,7 +93,7 @@ def _own_weights(
     own = get_peft_model_state_dict(host, adapter_name=name, save_embedding_layers=False)
     for key in sorted(stored.keys() - own.keys()):
         # PEFT saves the base's embeddings beside an adapter of theirs. The same numbers change nothing.
-        if not _is_of_base(host, key, stored[key]):
+        if not _repeats_embeddings(host, key, stored[key]):
             raise AdapterError(
                 f"{WEIGHTS} holds {key}, which is not a tensor of this adapter: it would change the base for everybody",
                 where=str(folder),
@@ -111,10 +111,15 @@ def _own_weights(
     return weights
 
 
-def _is_of_base(host: PeftModel, key: str, tensor: torch.Tensor) -> bool:
+def _repeats_embeddings(host: PeftModel, key: str, tensor: torch.Tensor) -> bool:
+    """Whether the tensor is that of the base's embeddings or head, to the bit."""
+    base = cast("PreTrainedModel", host.get_base_model())
+    layers = [base.get_input_embeddings(), base.get_output_embeddings()]
     try:
         own = host.get_parameter(key)
     except AttributeError:
+        return False
+    if not any(own is weight for layer in layers if layer is not None for weight in layer.parameters()):
         return False
     return tensor.shape == own.shape and torch.equal(tensor.to(own.dtype), own)
 

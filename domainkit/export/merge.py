@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -40,6 +40,7 @@ from domainkit.models import Quantization
 from domainkit.models.load import LoadedBase, load_base, quiet_progress
 from domainkit.models.quantization import quantised_layers, round_to_nf4, stored_weight
 from domainkit.models.source import BaseSource
+from domainkit.models.tokenizer import adapter_chat_template, set_stop_tokens
 from domainkit.storage import staged_folder, write_text
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples, with_thinking
 from domainkit.training.heldout import HeldOutComparison, HeldOutScore, compare_held_out, measure_held_out
@@ -153,7 +154,12 @@ def _load(origin: Origin, quantization: Quantization | None = None) -> LoadedBas
         origin.base, revision=origin.revision, quantization=quantization or origin.quantization, purpose="infer"
     )
     origin.adapter.check_base(loaded.source.fingerprint, origin.base)
-    return loaded
+    template = adapter_chat_template(origin.adapter.folder, loaded.chat_template)
+    if template is loaded.chat_template:
+        return loaded
+    # The merged base writes prompts as the adapter was trained to read them.
+    stops, _ = set_stop_tokens(loaded.model, template)
+    return replace(loaded, chat_template=template, stop_token_ids=stops)
 
 
 def render_held_out(held_out: Sequence[Example], base: LoadedBase) -> list[TokenizedExample]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -47,11 +46,6 @@ def changed(plain: Path, tmp_path: Path) -> Copy:
     return copy
 
 
-@pytest.fixture(scope="module")
-def model(tiny_base: str) -> Any:
-    return load_base(tiny_base, quantization="none", purpose="infer").model
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -80,12 +74,19 @@ def test_a_tensor_that_is_not_the_adapters_is_refused_by_name(tiny_base: str, ch
     assert all(torch.equal(tensor, before[n]) for n, tensor in model.state_dict().items())
 
 
-def test_embeddings_that_pefts_own_saving_repeats_are_no_fault(model: Any, plain: Path, changed: Copy) -> None:
+def test_embeddings_that_pefts_own_saving_repeats_are_no_fault(
+    tiny_base: str, plain: Path, changed: Copy, tmp_path: Path
+) -> None:
+    model = load_base(tiny_base, quantization="none", purpose="infer").model
     head = f"{PREFIX}lm_head.base_layer.weight"
     assert head in load_file(plain / WEIGHTS)
     load_peft_adapter(model, plain).unload()
-    with pytest.raises(AdapterError, match=f"holds {head}"):
-        load_peft_adapter(model, changed(lambda tensors: tensors.update({head: tensors[head] + 1})))
+    norm = f"{PREFIX}model.norm.weight"
+    for name, tensor in ((head, load_file(plain / WEIGHTS)[head] + 1), (norm, model.model.norm.weight.clone())):
+        with pytest.raises(AdapterError, match=f"holds {name}"):
+            load_peft_adapter(model, changed(lambda tensors, n=name, t=tensor: tensors.update({n: t})))
+        shutil.rmtree(tmp_path / "changed")
+        model = load_base(tiny_base, quantization="none", purpose="infer").model
 
 
 def test_missing_and_not_finite_tensors_are_refused_by_name(tiny_base: str, changed: Copy, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import torch
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError
-from domainkit.export.merge import Merged, merge, round_weights
-from domainkit.export.merge_plan import MergeError
+from domainkit.export.merge import Merged, _load, merge, round_weights
+from domainkit.export.merge_plan import MergeError, find_origin
 from domainkit.models.load import load_base
 from domainkit.training.config import TrainConfig
 from domainkit.training.train import train
@@ -165,3 +165,14 @@ def test_the_file_is_written_in_the_asked_number_format(adapter: Path, merged: M
 
 
 # ---- the proof itself
+
+
+def test_a_merged_base_has_the_template_of_its_adapter(tiny_base: str, adapter: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(adapter, tmp_path / "own"))
+    template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}<|pad|>{% endfor %}"
+    (own / "chat_template.jinja").write_text(template + "{% if add_generation_prompt %}[assistant] {% endif %}")
+    loaded = _load(find_origin(own, tiny_base, "nf4"))
+    assert loaded.tokenizer.chat_template.startswith(template)
+    assert set(loaded.stop_token_ids) == {0, 2}
+    assert set(loaded.model.generation_config.eos_token_id) == {0, 2}
+    assert "[" not in _load(find_origin(adapter, tiny_base, "nf4")).tokenizer.chat_template[:1]

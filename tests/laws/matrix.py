@@ -208,8 +208,7 @@ def shared_batch(case: Case, precision: str, tiny: str, folder: Path) -> str:
     alone = [backend.complete([request])[0].text for request in asked]
     together = [answer.text for answer in backend.complete(asked)]
     one_by_one = backend.engine().runner.one_by_one
-    if one_by_one or precision != "int8":  # in int8 a row's numbers depend on the other rows
-        held(together == alone, f"in a batch {together}, alone {alone}")
+    held(together == alone, f"in a batch {together}, alone {alone}")
     if one_by_one:
         return "alone: its base answers one by one, because a row's numbers depend on the other rows of a batch"
     mixed = backend.engine().pool.load(spec).batch_key == MIXED

@@ -6,6 +6,7 @@ otherwise than it was trained.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,7 +73,11 @@ def engine_logits(
 def difference(logits: torch.Tensor, expected: torch.Tensor) -> float:
     """The largest difference, as a share of the largest logit; infinite where a number is not finite."""
     share = float((logits - expected).abs().max() / expected.abs().max().clamp(min=1e-9))
-    return share if share == share else float("inf")
+    return math.inf if math.isnan(share) else share
+
+
+def _moved(share: float, verb: str) -> str:
+    return f"{verb} {share:.1%} of the largest" if math.isfinite(share) else "are not finite"
 
 
 @contextmanager
@@ -120,9 +125,9 @@ class AdapterTrial:
         else:
             logits = torch.cat([self._read(rows, adapters), self._read(rows, base)])
         if (share := difference(logits[len(rows) :], self._base)) > self._tolerance:
-            return f"the base's own logits move by {share:.1%} beside it"
+            return f"the base's own logits {_moved(share, 'move by')} beside it"
         if (share := difference(logits[: len(rows)], expected)) > self._tolerance:
-            return f"its logits differ by {share:.1%} from PEFT's own"
+            return f"its logits {_moved(share, 'differ from those of PEFT by')}"
         return None
 
     def _stock_logits(self, adapter: LoadedAdapter, stock: StockPass) -> torch.Tensor:

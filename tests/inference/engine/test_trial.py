@@ -91,7 +91,7 @@ def test_an_adapter_that_is_computed_otherwise_is_refused(
     before = list(pool._model.modules())
     with torch.inference_mode():
         for name in ("red", "dora", "ia3"):
-            with pytest.raises(AdapterError, match=r"cannot be computed as it was trained: its logits differ by"):
+            with pytest.raises(AdapterError, match="as it was trained: its logits differ from those of PEFT by"):
                 pool.load(adapters[name])
             assert list(pool._model.modules()) == before
 
