@@ -74,7 +74,12 @@ HOMES = {
     "bm25s": ("domainkit.retrieval",),
     "sentence_transformers": ("domainkit.retrieval",),
     "sklearn": ("domainkit.evaluation.classical", "domainkit.verdict.text_similarity"),
-    "jinja2": ("domainkit.report", "domainkit.models.chat_template", "domainkit.models.template_traits"),
+    "jinja2": (
+        "domainkit.report",
+        "domainkit.models.chat_template",
+        "domainkit.models.template_traits",
+        "domainkit.models.template_limits",
+    ),
     "httpx": ("domainkit.inference.server.transport",),
     "typer": ("domainkit.cli",),
 }

@@ -43,6 +43,13 @@ def _message(message: BaseMessage) -> Message:
         )
     calls = message.tool_calls if isinstance(message, AIMessage) else ()
     words, reasoning = _blocks(message)
+    try:
+        f"{words}{reasoning}".encode()
+    except UnicodeEncodeError as e:
+        raise RequestError(
+            f"a {message.type} message is not valid Unicode: it has half a surrogate pair at character {e.start}",
+            next_step="decode the text it came from as UTF-8, or take the character out",
+        ) from e
     return Message(
         role,
         words,

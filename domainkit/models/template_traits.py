@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.messages import CHANNEL, REASONING_MARKS, JsonObject
+from domainkit.models.template_limits import check_source, limited
 from domainkit.models.tool_template import TemplateTurn, default_system, knows_tools
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class TemplateTraits:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
         self.source = str(tokenizer.chat_template or "")
+        self._is_bounded = False
 
     def apply(
         self,
@@ -41,6 +43,8 @@ class TemplateTraits:
         add_generation_prompt: bool,
         options: Mapping[str, Any],
     ) -> str:
+        if not self._is_bounded:
+            self._try_bounds()
         turns = _with_content_lists(turns) if self._takes_content_lists else list(turns)
         return str(
             self.tokenizer.apply_chat_template(
@@ -52,6 +56,22 @@ class TemplateTraits:
             )
         )
 
+    def _try_bounds(self) -> None:
+        """Raise BaseModelError for a template that loops or multiplies without bound."""
+        check_source(self.source)
+        user = {"role": "user", "content": "?"}
+        turns = [{"role": "system", "content": "s"}, user, {"role": "assistant", "content": "a"}, user]
+        with limited():
+            for tried in (turns, turns[1:2]):
+                for asks in (True, False):
+                    try:
+                        self.tokenizer.apply_chat_template(tried, add_generation_prompt=asks, tokenize=False)
+                    except BaseModelError:
+                        raise
+                    except Exception:  # it refuses such turns
+                        continue
+        self._is_bounded = True
+
     def probe(
         self,
         turns: Sequence[TemplateTurn],
@@ -61,6 +81,8 @@ class TemplateTraits:
         """The text of a few turns of our own, without thinking; None where the template refuses them."""
         try:
             return self.apply(turns, tools, add_generation_prompt, self.render_options({}))
+        except BaseModelError:
+            raise
         except Exception:  # a template refuses by raising, and Jinja puts no limit on the types
             return None
 
@@ -88,6 +110,7 @@ class TemplateTraits:
         """The names of the template's own options."""
         from jinja2 import Environment, TemplateSyntaxError, meta
 
+        check_source(self.source)  # compiling computes constants
         # transformers' own tag marks the assistant's words; Jinja's parser alone does not know it.
         source = re.sub(r"{%-?\s*(end)?generation\s*-?%}", "", self.source)
         try:

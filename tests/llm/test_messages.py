@@ -110,3 +110,8 @@ def test_a_call_that_is_no_call_never_becomes_one_in_a_stream(cut: str) -> None:
         assert message.tool_calls == []
         assert len(message.invalid_tool_calls) == 1
         assert message.invalid_tool_calls[0]["args"].endswith(cut)
+
+
+def test_half_a_surrogate_is_an_error_of_the_request() -> None:
+    with pytest.raises(RequestError, match="is not valid Unicode: it has half a surrogate pair at character 1"):
+        to_backend([HumanMessage("x\ud800")])
