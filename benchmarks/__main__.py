@@ -17,7 +17,7 @@ ALONE = (
     "soak",
     "simulations",
 )
-ON_DATA = ("decision.banking77", "decision.medquad", "methods")
+ON_DATA = ("decision.simple_models", "decision.banking77", "decision.medquad", "methods")
 
 
 def main() -> None:

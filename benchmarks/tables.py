@@ -114,6 +114,15 @@ def medquad_ghr(facts: dict[str, Any]) -> str:
     return f"{table(head, rows)}\n\n{verdict(facts)}"
 
 
+def simple_models(facts: dict[str, Any]) -> str:
+    rows = [
+        [name, v["name"], v["description"].split(": ", 1)[1].rstrip("."), percent(v["metrics"][v["metric"]])]
+        for name, variants in facts["tasks"].items()
+        for v in variants
+    ]
+    return table(["data", "variant", "what answers", "accuracy or token F1 (95 %)"], rows)
+
+
 def chain_throughput(facts: dict[str, Any]) -> str:
     """Seconds of each side by case, their ratio to DomainLLM's, and peak memory."""
     cases = ("zero-shot", "eight examples", "three adapters")
@@ -332,6 +341,7 @@ def carried(facts: dict[str, Any]) -> str:
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "simple_models": simple_models,
     "methods_banking77": methods,
     "methods_e2e": methods,
     "methods_e2e_carried": carried,
