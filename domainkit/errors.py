@@ -117,7 +117,7 @@ class MachineError(DomainkitError):
     exit_code = 1
 
 
-_FULL = ("No space left", "os error 28", "PytorchStreamWriter failed", "unexpected pos")
+_FULL = ("No space left", "os error 28", "PytorchStreamWriter failed", "unexpected pos", "iostream error")
 """What safetensors and torch say of a full disk; neither raises an OSError with its number."""
 _REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM)
 _WRONG_PATH = (

@@ -21,6 +21,7 @@ def apply_peft_patches() -> None:
     _patch_packed_shapes()
     _patch_boft_kernel()
     _patch_boft_forward()
+    _patch_ia3_output()
     _patch_adalora_ranks()
     _alias_renamed_property()
 
@@ -125,6 +126,30 @@ def _patch_boft_forward() -> None:
     from domainkit.adapters.methods.orthogonal.boft_layers import cached_forward
 
     Linear.forward = cached_forward  # type: ignore[method-assign]
+
+
+# ---- (IA)³ on packed layers ------------------------------------------------------------------------------------------
+#
+# Bug: outside of autocast, the layers over 4-bit and 8-bit weights return float32 whatever they are given.
+# Symptom: on a base in bfloat16, keys and values do not fit to queries or to the cache.
+# It can go when PEFT converts the output back.
+
+
+def _patch_ia3_output() -> None:
+    from peft.tuners import ia3
+
+    for name in ("Linear4bit", "Linear8bitLt"):
+        layer = getattr(ia3, name, None)  # absent without bitsandbytes
+        if layer is not None and not hasattr(layer, "_domainkit_patched"):
+            layer.forward = _in_the_inputs_format(layer.forward)
+            layer._domainkit_patched = True
+
+
+def _in_the_inputs_format(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    def forward(self: torch.nn.Module, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return original(self, x, *args, **kwargs).to(x.dtype)
+
+    return forward
 
 
 # ---- AdaLoRA adapters that lost ranks --------------------------------------------------------------------------------

@@ -11,12 +11,15 @@ from safetensors.torch import load_file
 
 from domainkit.adapters.folder import WEIGHTS
 from domainkit.adapters.methods import attach, parse_method
+from domainkit.inference import local
+from domainkit.inference.local import LocalBackend
 from domainkit.models import load
 from domainkit.models.load import load_base
 from domainkit.models.precision import precision
 from domainkit.training import train as train_module
 from domainkit.training.heldout import measure_held_out
 from domainkit.training.preference import train_preference as preference_module
+from tests.inference.tiny_adapters import ask
 from tests.training.preference.small_preferences import run as run_preference
 from tests.training.small_runs import losses, run
 
@@ -61,3 +64,17 @@ def test_a_float32_base_computes_in_float32_and_a_measurement_needs_no_context(
             assert torch.is_autocast_enabled("cpu") == (dtype == torch.bfloat16)
         found.append(measure_held_out(model, [TokenizedExample((1, 30, 40, 50, 2), 2, "")], 0).nll)
     assert found[1] == pytest.approx(found[0], rel=0.1)  # bfloat16 moves some weights across an NF4 step
+
+
+@pytest.mark.parametrize("method", ["ia3", "boft", "last_layers"])
+def test_the_engine_answers_with_what_was_trained(
+    half: None, tiny_base: str, tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quantization: Any = "none" if method == "last_layers" else "nf4"
+    monkeypatch.setattr(local, "load_base", lambda *a, **options: load_base(*a, **options, keep_packed=True))
+    options: dict[str, Any] = {"method": method, "method_options": {}, "quantization": quantization}
+    adapter = run(tiny_base, tmp_path / "a", learning_rate=5e-2 if method == "ia3" else 1e-2, **options).folder
+    backend = LocalBackend(tiny_base, None, quantization, "cpu")
+    tuned, base = (backend.complete([ask("q1", adapter=a)])[0].text for a in (str(adapter), None))
+    backend.close()
+    assert tuned != base
