@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# No test is timed: a busy machine is no failure.
+settings.register_profile("domainkit", deadline=None)
+settings.load_profile("domainkit")
 
 CONTROL = ["<|pad|>", "<|start|>", "<|end|>", "<|unk|>"]
 TEMPLATE = (
