@@ -166,15 +166,15 @@ class ChatTemplate:
         options: Mapping[str, Any] | None = None,
     ) -> str:
         """The text of a conversation, with nonces in place of control spellings."""
-        from jinja2 import TemplateError
-
         as_dicts = [_as_dict(t) for t in turns]
         given = self.traits.render_options(self.options if options is None else options)
         try:
             return self.traits.apply(
                 guard.hide(as_dicts), guard.hide(list(tools)) if tools else None, add_generation_prompt, given
             )
-        except (TemplateError, TypeError, ValueError, KeyError) as e:
+        except BaseModelError:
+            raise
+        except Exception as e:  # a template refuses by raising, and Jinja puts no limit on the types
             roles = ", ".join(t["role"] for t in as_dicts)
             raise RequestError(
                 f"the base's chat template refuses the turns ({roles}): {e}",

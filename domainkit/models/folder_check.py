@@ -68,6 +68,15 @@ def _check_config(folder: Path) -> None:
             where=str(folder),
             next_step="copy the folder again",
         )
+    for key, value in values.items():
+        if isinstance(value, str) and re.search(
+            r"^(num|n)_|(_size|_window|_embeddings|_layers|_dim|_eps|_theta)$", key
+        ):
+            raise BaseModelError(
+                f"{key}={value!r} in config.json is text in place of a number",
+                where=str(folder),
+                next_step="copy the folder again",
+            )
     for key, number in _counts(values, ""):
         least = 1 if key.endswith(("_layers", "n_layer", "attention_heads")) else 0
         if not least <= number <= MOST_REPEATED:

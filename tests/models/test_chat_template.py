@@ -91,6 +91,13 @@ def test_a_template_s_refusal_is_reported_in_its_own_words(tokenizer: Any) -> No
         ChatTemplate(tokenizer).encode_chat([Message("system", "x")], add_generation_prompt=True)
 
 
+@pytest.mark.parametrize("text", ["{{ 1/0 }}", "{{ messages[0].content.index('zzz') }}", "{{ messages[9].content }}"])
+def test_a_template_that_fails_in_any_way_is_a_refusal(text: str, tokenizer: Any) -> None:
+    tokenizer.chat_template = text
+    with pytest.raises(RequestError, match="refuses the turns"):
+        ChatTemplate(tokenizer).encode_chat([Message("user", "x")], add_generation_prompt=True)
+
+
 def test_the_closing_token_is_found_and_stops(template: ChatTemplate) -> None:
     assert template.closing_token_id == END
     assert template.stop_token_ids == (END,)

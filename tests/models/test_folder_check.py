@@ -68,6 +68,7 @@ def without_a_weight(folder: Path) -> None:
         (config(hidden_size=63), "cannot be loaded"),
         (config(hidden_size=None), "cannot be loaded"),
         (config(rms_norm_eps="small"), "rms_norm_eps"),
+        (config(sliding_window="x"), "sliding_window='x' in config.json is text in place of a number"),
         (config(vocab_size=[1]), "vocab_size"),
         (config(attn_implementation="kernels-community/evil"), "cannot be loaded"),
         (config(dtype="evil"), "cannot be loaded"),
