@@ -26,6 +26,7 @@ from langchain_core.runnables.config import get_config_list
 from langchain_core.runnables.configurable import RunnableConfigurableAlternatives, RunnableConfigurableFields
 from langchain_core.runnables.retry import RunnableRetry
 from langchain_core.runnables.utils import AnyConfigurableField
+from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import model_validator
 
 from domainkit.errors import ConfigError
@@ -97,7 +98,10 @@ class Composable(LLMRunnable):
         wanted = wanted_schema(schema, method)
         titled = {"title": wanted.name, **wanted.schema}
         options = {**kwargs, "strict": wanted.strict if strict is None else strict, "check_schema": False}
-        options["ls_structured_output_format"] = {"kwargs": {"method": method}, "schema": titled}
+        options["ls_structured_output_format"] = {
+            "kwargs": {"method": method},
+            "schema": schema if isinstance(schema, type) and is_basemodel_subclass(schema) else titled,
+        }
         by_call = method == "function_calling"
         if by_call:
             bound = self.bind_tools([as_tool(wanted)], tool_choice=wanted.name, **options)

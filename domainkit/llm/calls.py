@@ -107,6 +107,7 @@ def make_request(
     given = read_options({**options, **({} if stop is None else {"stop": stop})})
     stops = settings.stop if given.stop is None else given.stop
     tools = request_tools(given)
+    _check_names(tools.tools)
     schema, strict = request_schema(given)
     adapter = request_adapter(settings, given)
     return Request(
@@ -182,13 +183,15 @@ def request_tools(options: CallOptions) -> RequestTools:
 
 
 def openai_tools(tools: Sequence[Tool]) -> list[JsonObject]:
-    """Tools in OpenAI's form. Raises ConfigError for what is no tool of ours, and for two of one name."""
-    converted = [_openai_tool(t) for t in tools]
-    names = [t["function"]["name"] for t in converted]
+    """Tools in OpenAI's form. Raises ConfigError for what is no tool of ours."""
+    return [_openai_tool(t) for t in tools]
+
+
+def _check_names(tools: Sequence[JsonObject]) -> None:
+    names = [t["function"]["name"] for t in tools]
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"two tools are named '{name}'", next_step="give each tool its own name")
-    return converted
 
 
 def _openai_tool(tool: Tool) -> JsonObject:

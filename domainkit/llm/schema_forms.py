@@ -87,10 +87,11 @@ def _is_wrapper(form: JsonObject) -> bool:
 
 def _read_type(given: Any) -> AnswerSchema:
     """Of a Python type, function or tool."""
-    if is_typeddict(given) or isinstance(given, BaseTool) or inspect.isroutine(given) or _is_old_model(given):
+    if is_typeddict(given) or isinstance(given, BaseTool) or inspect.isroutine(given) or is_old_model(given):
         # LangChain's own reading; the answer stays JSON.
         schema = _converted(given)
-        return AnswerSchema(schema, str(schema.get("title", "answer")), str(schema.get("description", "")), None)
+        kind = given if is_old_model(given) else None
+        return AnswerSchema(schema, str(schema.get("title", "answer")), str(schema.get("description", "")), None, kind)
     if isinstance(given, str | bytes | list | tuple | int | float | None):
         raise _no_schema(given, "is not a schema")
     try:
@@ -101,7 +102,7 @@ def _read_type(given: Any) -> AnswerSchema:
     return AnswerSchema(schema, str(name), str(schema.get("description", "")), None, given)
 
 
-def _is_old_model(given: object) -> bool:
+def is_old_model(given: object) -> bool:
     """A class of pydantic 1, which pydantic 2 has no adapter for."""
     return isinstance(given, type) and is_basemodel_subclass(given) and not issubclass(given, BaseModel)
 

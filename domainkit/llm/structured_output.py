@@ -12,11 +12,11 @@ from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.json import parse_partial_json
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
 from domainkit.errors import ConfigError
 from domainkit.inference.constrained.schema_check import schema_violation
-from domainkit.llm.schema_forms import AnswerSchema, read_schema
+from domainkit.llm.schema_forms import AnswerSchema, is_old_model, read_schema
 from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
 
@@ -108,9 +108,11 @@ class AnswerParser(BaseCumulativeTransformOutputParser[Any]):  # Any: whatever t
                 raise _wrong(violation, json.dumps(value))
             return value
         try:
+            if is_old_model(self.wanted.type):
+                return self.wanted.type.parse_obj(value)
             # As JSON: a set is written as an array there, a date as a string.
             return TypeAdapter(self.wanted.type).validate_json(json.dumps(value))
-        except ValidationError as e:
+        except ValueError as e:  # of pydantic 1 and 2
             raise _wrong(str(e), json.dumps(value)) from e
 
 

@@ -158,7 +158,7 @@ def test_what_is_no_tool_is_refused(wrong: Any) -> None:
 
 def test_two_tools_of_one_name_are_refused() -> None:
     with pytest.raises(ConfigError, match="two tools are named 'look'"):
-        DomainLLM(backend="echo").bind_tools([LOOK, LOOK])
+        request(tools=[LOOK, LOOK])
 
 
 def test_arguments_that_hold_themselves_keep_their_schema() -> None:
