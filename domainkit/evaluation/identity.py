@@ -47,7 +47,7 @@ class _Walk:
     def __init__(self) -> None:
         self._seen: dict[int, tuple[int, object]] = {}
 
-    def parts(self, thing: Any) -> Iterator[str]:
+    def parts(self, thing: object) -> Iterator[str]:
         if isinstance(thing, _PLAIN):
             yield f"{type(thing).__name__} {thing!r}"
             return
@@ -61,7 +61,7 @@ class _Walk:
         self._seen[id(thing)] = (len(self._seen), thing)
         yield from self._reader(thing)(thing)
 
-    def _reader(self, thing: Any) -> Callable[[Any], Iterator[str]]:
+    def _reader(self, thing: object) -> Callable[[Any], Iterator[str]]:
         for kinds, reader in (
             (FunctionType, self._function),
             (BuiltinFunctionType, self._builtin),
@@ -113,7 +113,7 @@ class _Walk:
         yield from self.parts(m.__func__)
         yield from self.parts(m.__self__)
 
-    def _partial(self, p: partial[Any]) -> Iterator[str]:
+    def _partial(self, p: partial[object]) -> Iterator[str]:
         yield "partial"
         yield from self.parts([p.func, p.args, p.keywords])
 
@@ -145,18 +145,18 @@ class _Walk:
     def _path(self, path: PurePath) -> Iterator[str]:
         yield f"path {path}"
 
-    def _mapping(self, mapping: Mapping[Any, Any]) -> Iterator[str]:
+    def _mapping(self, mapping: Mapping[object, object]) -> Iterator[str]:
         yield f"mapping {type(mapping).__name__} {len(mapping)}"
         for key, value in mapping.items():
             yield from self.parts(key)
             yield from self.parts(value)
 
-    def _set(self, members: set[Any] | frozenset[Any]) -> Iterator[str]:
+    def _set(self, members: set[object] | frozenset[object]) -> Iterator[str]:
         yield f"set {len(members)}"
         digests = [identity_of(member) for member in members]
         yield from sorted(digest if digest is not None else _unreadable() for digest in digests)
 
-    def _sequence(self, items: list[Any] | tuple[Any, ...]) -> Iterator[str]:
+    def _sequence(self, items: list[object] | tuple[object, ...]) -> Iterator[str]:
         yield f"{type(items).__name__} {len(items)}"
         for item in items:
             yield from self.parts(item)
@@ -171,7 +171,7 @@ class _Walk:
         if not _installed(type(model).__module__) and model.__pydantic_private__:
             yield from self.parts(model.__pydantic_private__)
 
-    def _instance(self, thing: Any) -> Iterator[str]:
+    def _instance(self, thing: object) -> Iterator[str]:
         yield from self.parts(type(thing))
         yield from self._own_identity(thing)
         if _of_langchain(type(thing)):
@@ -186,7 +186,7 @@ class _Walk:
         for part in reduced:
             yield from self.parts(list(part) if isinstance(part, Iterator) else part)
 
-    def _own_identity(self, thing: Any) -> Iterator[str]:
+    def _own_identity(self, thing: object) -> Iterator[str]:
         """Of a model or of embeddings: the hashes of their weights."""
         own = getattr(thing, "identity", None)
         if callable(own) and _installed(type(thing).__module__):

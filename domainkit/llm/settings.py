@@ -70,17 +70,16 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _single_stop_to_list(cls, values: Any) -> Any:
+    def _single_stop_to_list(cls, values: object) -> object:
         if isinstance(values, dict) and isinstance(values.get("stop"), str):
             return {**values, "stop": [values["stop"]]}
         return values
 
     @model_validator(mode="before")
     @classmethod
-    def _hide_secrets(cls, values: Any) -> Any:
+    def _hide_secrets(cls, values: object) -> object:
         """A key among the backend's options is the field's; other secrets among them are shown nowhere either."""
-        options = values.get("backend_options") if isinstance(values, dict) else None
-        if not isinstance(options, Mapping):
+        if not isinstance(values, dict) or not isinstance(options := values.get("backend_options"), Mapping):
             return values
         options = dict(options)
         key = options.pop("api_key", None)
@@ -107,7 +106,7 @@ class Settings(BaseModel):
         return self
 
 
-def _hidden(value: Any, name: str = "") -> Any:
+def _hidden(value: object, name: str = "") -> object:
     """Options with SecretStr for what their names, or a URL's userinfo or query, mark as secret."""
     if isinstance(value, Mapping):
         return {k: _hidden(v, str(k)) for k, v in value.items()}
@@ -123,7 +122,7 @@ def _without_secrets(options: Mapping[str, Any]) -> JsonObject:
     return {k: v for k, v in nested.items() if not isinstance(v, SecretStr)}
 
 
-def revealed(value: Any) -> Any:
+def revealed(value: object) -> Any:
     """Options with their secrets, for the backend alone."""
     if isinstance(value, Mapping):
         return {k: revealed(v) for k, v in value.items()}

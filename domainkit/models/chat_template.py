@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.messages import (
@@ -43,7 +43,7 @@ class ChatTemplate:
         self,
         tokenizer: PreTrainedTokenizerBase,
         architecture: Architecture | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: Mapping[str, object] | None = None,
         traits: TemplateTraits | None = None,
     ) -> None:
         self.tokenizer = tokenizer
@@ -53,7 +53,7 @@ class ChatTemplate:
         if options:
             self.traits.render_options(self.options)  # refuse unknown ones now
 
-    def with_options(self, options: Mapping[str, Any]) -> ChatTemplate:
+    def with_options(self, options: Mapping[str, object]) -> ChatTemplate:
         """The same template with other options. Raises RequestError for one that the template does not have."""
         return ChatTemplate(self.tokenizer, self.architecture, {**self.options, **options}, self.traits)
 
@@ -84,7 +84,7 @@ class ChatTemplate:
         messages: Sequence[Message],
         tools: Sequence[JsonObject] = (),
         tool_choice: str = "auto",
-        options: Mapping[str, Any] | None = None,
+        options: Mapping[str, object] | None = None,
         *,
         words_only: bool = False,
     ) -> list[int]:
@@ -115,7 +115,7 @@ class ChatTemplate:
         messages: Sequence[Message],
         tools: Sequence[JsonObject],
         tool_choice: str,
-        options: Mapping[str, Any],
+        options: Mapping[str, object],
     ) -> str:
         turns, native_tools = self.with_tools(messages, tools, tool_choice)
         text = self._render(guard, turns, True, native_tools, options)
@@ -163,7 +163,7 @@ class ChatTemplate:
         turns: Sequence[Message | TemplateTurn],
         add_generation_prompt: bool,
         tools: Sequence[JsonObject] | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: Mapping[str, object] | None = None,
     ) -> str:
         """The text of a conversation, with nonces in place of control spellings."""
         as_dicts = [_as_dict(t) for t in turns]
@@ -183,7 +183,7 @@ class ChatTemplate:
 
     # ---- options and thinking ----
 
-    def thinking(self, options: Mapping[str, Any]) -> Thinking:
+    def thinking(self, options: Mapping[str, object]) -> Thinking:
         """How an answer to a prompt with these options begins."""
         options = {**self.options, **options}
         if not self.traits.wants_thinking(options):
