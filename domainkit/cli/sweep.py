@@ -57,7 +57,8 @@ def _score(adapter: Path, fit: Sequence[Example], dev: Sequence[Example]) -> tup
     out = adapter.parent / "dev"
     task = _write_task(adapter.parent / "dev.jsonl", dev)
     results = compare(task, ["tuned"], out, train=fit, adapter=adapter, latency_items=0, purpose="dev")
-    [tuned], metric = results.variants, results.task.primary_metric
+    metric = results.task.primary_metric
+    [tuned] = [v for v in results.variants if v.name == "tuned"]
     return float(tuned.metrics[metric].value or 0.0), metric
 
 
