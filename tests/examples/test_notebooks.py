@@ -123,9 +123,9 @@ def check_support_desk(made: dict[str, Results], printed: str) -> None:
     assert answered, "the share of answers that train holds"
     assert int(answered[1]) > int(answered[2]), "queues are taught, facts are not"
     for job, message in (("routing", "two of my jars arrived cracked"), ("answers", "what does code T-14 mean?")):
-        shipped = re.search(rf"^{made[job].verdict.choice}: '{re.escape(message)}' -> '(.*)'$", printed, re.M)
+        shipped = re.search(rf"^{made[job].verdict.choice}: '{re.escape(message)}' -> (['\"])(.*)\1$", printed, re.M)
         assert shipped, "the winner answers"
-        assert job == "answers" or shipped[1] in json.loads((ROOT / "examples/tallowmere/labels.json").read_text())
+        assert job == "answers" or shipped[2] in json.loads((ROOT / "examples/tallowmere/labels.json").read_text())
 
 
 def check_banking77(made: dict[str, Results], printed: str) -> None:

@@ -26,8 +26,8 @@ ALLOWED = {
     "lora": {PACKAGE / "training" / "config.py", PACKAGE / "adapters" / "peft_config.py"},
     "miss": {PACKAGE / "cli" / "doctor.py"},
 }
-"""The default method of a run is a setting, and "LORA" a value in PEFT's files; the doctor's mark for what is missing is
-not a method."""
+"""The default method of a run is a setting, and "LORA" a value in PEFT's files; the doctor's mark for what is missing
+is not a method."""
 
 
 def constants(path: Path) -> list[tuple[str, int]]:
