@@ -264,5 +264,17 @@ def _leave_out(model: PreTrainedModel, config: PeftConfig) -> None:
 
 
 def target_modules(target: Target) -> str | list[str] | None:
-    """PEFT's target_modules: a list is one of names' ends, a string all-linear or a pattern, None PEFT's own choice."""
+    """PEFT's target_modules: a list is one of names' ends, a string all-linear or a pattern, None PEFT's own choice.
+
+    Raises ConfigError for a string that is not a pattern.
+    """
+    if isinstance(target, str):
+        try:
+            re.compile(target)
+        except (re.error, RecursionError, OverflowError) as e:
+            raise ConfigError(
+                f"'{target}' is not a regular expression: {e}",
+                where="method.target",
+                next_step="write all-linear, a list of layer names, or a valid pattern",
+            ) from e
     return list(target) if isinstance(target, tuple) else target

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
@@ -24,7 +24,7 @@ from domainkit.adapters.folder import CARD
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example
-from domainkit.errors import saving
+from domainkit.errors import ConfigError, saving
 from domainkit.export.merge_card import MergeCard, check_merge_proof, make_merge_card
 from domainkit.export.merge_plan import (
     MergeError,
@@ -41,6 +41,7 @@ from domainkit.models.load import LoadedBase, load_base, quiet_progress
 from domainkit.models.quantization import quantised_layers, round_to_nf4, stored_weight
 from domainkit.models.source import BaseSource
 from domainkit.models.tokenizer import adapter_chat_template, set_stop_tokens
+from domainkit.registry import suggestion
 from domainkit.storage import staged_folder, write_text
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples, with_thinking
 from domainkit.training.heldout import HeldOutComparison, HeldOutScore, compare_held_out, measure_held_out
@@ -86,6 +87,8 @@ def merge(
     """
     out = Path(out)
     # 1. Refuse what cannot work before anything is loaded.
+    if dtype not in get_args(Precision):
+        raise ConfigError(f"unknown number format '{dtype}'", next_step=suggestion(dtype, get_args(Precision)))
     origin = find_origin(adapter, base, quantization)
     refuse_method(origin.adapter)
     names = candidates(into, origin.quantization)

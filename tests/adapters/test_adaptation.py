@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.adapters.adaptation import MethodHooks
+from domainkit.adapters.adaptation import MethodHooks, target_modules
 from domainkit.adapters.methods import METHODS, attach, parse_method
 from domainkit.errors import ConfigError
 from domainkit.models.load import load_base
+
+
+def test_a_target_that_is_no_pattern_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"method.target: '\(\(\(' is not a regular expression"):
+        target_modules("(((")
 
 
 def test_unknown_targets_are_refused(tiny_base: str) -> None:

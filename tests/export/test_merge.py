@@ -74,6 +74,12 @@ def test_the_merge_answers_as_the_adapter_does(adapter: Path, merged: Merged, ti
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", ["int1", "x", "float"])
+def test_an_unknown_number_format_is_refused(adapter: Path, tmp_path: Path, dtype: Any) -> None:
+    with pytest.raises(ConfigError, match=f"unknown number format '{dtype}'"):
+        merge(adapter, tmp_path / "model", HELD_OUT, dtype=dtype)
+
+
 def test_the_folder_is_a_plain_model_with_its_birth_certificate(adapter: Path, merged: Merged, tiny_base: str) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
