@@ -4,7 +4,7 @@ python -m benchmarks.architectures [--only llama gemma2 ...]
 
 The numbers of a random model say nothing of quality. They show what a real base of the family would meet: whether an
 adapter trains, whether its answers are PEFT's (checked as it is loaded), whether answers share passes and keep their
-text in company, and whether the adapter merges. The page docs/architectures.md is written from the results.
+text in a batch, and whether the adapter merges. The page docs/architectures.md is written from the results.
 """
 
 from __future__ import annotations

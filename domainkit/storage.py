@@ -21,10 +21,12 @@ from typing import Any
 from domainkit.errors import ConfigError, MachineError, saving
 
 MAX_TOML_BYTES = 8 * 2**20
+MAX_HEADER_BYTES = 100_000_000
+"""Of a safetensors file: the limit of safetensors itself."""
 MAX_DEPTH = 100
+"""Levels of nesting in a JSON text. Libraries that read the value later stop at 255 or at Python's recursion limit."""
 MAX_DIGITS = 300
 """Of an integer in JSON; a larger one overflows every float that it is compared with."""
-"""Levels of nesting in a JSON text. Libraries that read the value later stop at 255 or at Python's recursion limit."""
 STAGED = ".domainkit-new"
 REPLACED = ".domainkit-old"
 """Last parts of the names of what a write has prepared, and of what it is about to replace."""
@@ -138,6 +140,30 @@ def _integer(number: str) -> int:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_fields, parse_constant=_finite, parse_float=_finite, parse_int=_integer)
+
+
+def read_tensor_header(file: Path) -> dict[str, Any]:
+    """The tensors of a safetensors file by name, each with dtype, shape and data_offsets; no weight is read.
+
+    Raises OSError, and ValueError for a file that is not whole: 8 bytes of header length, the header, and exactly as
+    many bytes as the header declares.
+    """
+    size = file.stat().st_size
+    with file.open("rb") as f:
+        length = int.from_bytes(f.read(8), "little")
+        if length > min(size, MAX_HEADER_BYTES):
+            raise ValueError("its header is cut off")
+        header = parse_json(f.read(length))
+    try:
+        header.pop("__metadata__", None)
+        declared = max((t["data_offsets"][1] for t in header.values()), default=0)
+        sum(math.prod(t["shape"]) + len(t["dtype"]) for t in header.values())  # raises where shapes are not numbers
+        if size != 8 + length + declared:
+            raise ValueError(f"{size} bytes instead of {8 + length + declared}")
+    except (KeyError, TypeError, AttributeError, IndexError) as e:
+        raise ValueError(f"its header is not one of safetensors ({type(e).__name__}: {e})") from e
+    tensors: dict[str, Any] = header
+    return tensors
 
 
 def _depth(value: Any) -> int:

@@ -13,7 +13,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.machine import hardware, versions
 from domainkit.messages import JsonObject
-from domainkit.storage import check_writable, interrupted_save, parse_json, read_bytes, sha256_file, write_text
+from domainkit.storage import (
+    check_writable,
+    interrupted_save,
+    parse_json,
+    read_bytes,
+    read_tensor_header,
+    sha256_file,
+    write_text,
+)
 
 CARD = "card.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -208,19 +216,10 @@ def read_tensor_shapes(folder: Path) -> dict[str, list[int]]:
 
     file = folder / WEIGHTS
     try:
-        size = file.stat().st_size
-        with file.open("rb") as f:
-            length = int.from_bytes(f.read(8), "little")
-            if length > size:
-                raise ValueError("its header is cut off")
-            header = parse_json(f.read(length))
-        header.pop("__metadata__", None)
-        promised = max((t["data_offsets"][1] for t in header.values()), default=0)
-        if size != 8 + length + promised:
-            raise ValueError(f"{size} bytes instead of {8 + length + promised}")
+        header = read_tensor_header(file)
         with safe_open(str(file), framework="numpy"):  # checks shapes and types against the bytes
             return {name: list(t["shape"]) for name, t in header.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, SafetensorError) as e:
+    except (OSError, ValueError, SafetensorError) as e:
         reason = str(getattr(e, "strerror", None) or e)
         raise AdapterError(
             f"{WEIGHTS} is damaged: {reason}", where=str(folder), next_step="copy the folder again, or train again"

@@ -48,7 +48,7 @@ def read_peft_config(folder: str | Path) -> PeftConfig:
     peft_type = values.get("peft_type")
     kinds: dict[Any, Any] = {kind.value: config for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
     if not isinstance(peft_type, str) or peft_type not in kinds:
-        raise _refusal(folder, "peft_type", peft_type, "is no method of this version of PEFT")
+        raise _refusal(folder, "peft_type", peft_type, "is not a method of this version of PEFT")
     if values.get("task_type") not in TASKS:
         raise _refusal(folder, "task_type", values["task_type"], "is not writing text")
     config_class: type[PeftConfig] = kinds[peft_type]
@@ -137,7 +137,7 @@ def _check_patterns(folder: str | Path, values: JsonObject) -> None:
             try:
                 re.compile(pattern)
             except (re.error, RecursionError, OverflowError) as e:
-                raise _refusal(folder, key, pattern, f"is no regular expression ({e})") from e
+                raise _refusal(folder, key, pattern, f"is not a regular expression ({e})") from e
         if not _match_in_time(pattern for pattern in patterns if re.search(r"\)\s*[*+{]", pattern)):
             raise _refusal(folder, key, values[key], "takes too long to match")
 

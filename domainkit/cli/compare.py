@@ -94,7 +94,9 @@ def compare(
     print_table(results, Console())
     if failed := results.failed:
         what = f"no score for {', '.join(failed)}: the report says why"
-        typer.echo(f"\nerror: {what}\n  next: mend it and run the same command again: only these are asked", err=True)
+        typer.echo(
+            f"\nerror: {what}\n  next: correct this and run the same command again: only these are asked", err=True
+        )
     typer.echo(f"\nOpen {run_folder / 'report.html'} in a browser. Figures: {run_folder / 'results.json'}")
     if failed or not results.verdict.choice:
         raise typer.Exit(1)

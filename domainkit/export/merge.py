@@ -9,7 +9,6 @@ another base than the one it was trained on; rounded to 4 bits again it mostly v
 from __future__ import annotations
 
 import gc
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -42,7 +41,7 @@ from domainkit.models.quantization import quantised_layers, round_to_nf4, stored
 from domainkit.models.source import BaseSource
 from domainkit.models.tokenizer import adapter_chat_template, set_stop_tokens
 from domainkit.registry import suggestion
-from domainkit.storage import staged_folder, write_text
+from domainkit.storage import read_tensor_header, staged_folder, write_text
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples, with_thinking
 from domainkit.training.heldout import HeldOutComparison, HeldOutScore, compare_held_out, measure_held_out
 
@@ -239,9 +238,7 @@ def _stored_dtype(folder: Path) -> torch.dtype:
     """The widest number format of the base's own matrices."""
     dtypes: set[str] = set()
     for file in folder.glob("*.safetensors"):
-        with file.open("rb") as f:
-            header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
-        dtypes |= {t["dtype"] for name, t in header.items() if name != "__metadata__" and len(t["shape"]) > 1}
+        dtypes |= {t["dtype"] for t in read_tensor_header(file).values() if len(t["shape"]) > 1}
     for name, dtype in {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}.items():
         if name in dtypes:
             return dtype

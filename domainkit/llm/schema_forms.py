@@ -49,7 +49,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def read_schema(given: object) -> AnswerSchema:
-    """Raises ConfigError for what is no schema, and for one that says nothing."""
+    """Raises ConfigError for what is not a schema, and for one that says nothing."""
     found = _read_dict(given) if isinstance(given, dict) else _read_type(given)
     if not any(k in found.schema for k in KEYWORDS):
         raise _no_schema(given, "says nothing about the answer")

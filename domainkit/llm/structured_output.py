@@ -28,7 +28,7 @@ WRAPPED = "answer"
 
 
 def wanted_schema(schema: Schema, method: str) -> AnswerSchema:
-    """Raises ConfigError for an unknown method, and for what is no schema."""
+    """Raises ConfigError for an unknown method, and for what is not a schema."""
     if method not in get_args(Method):
         raise ConfigError(
             f"unknown method '{method}' of structured output", next_step=suggestion(str(method), get_args(Method))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from domainkit.errors import BaseModelError
 from domainkit.messages import JsonObject
-from domainkit.storage import parse_json, read_bytes
+from domainkit.storage import read_bytes, read_tensor_header
 
 READ_SUFFIXES = (".json", ".jinja", ".model", ".txt", ".safetensors")
-LARGEST_HEADER = 100_000_000
-"""Bytes; the limit of safetensors itself."""
 LARGEST_CONFIG = 10_000_000
 MOST_REPEATED = 10_000
 """Most layers, heads or experts: building one more takes time, whatever the weights hold."""
@@ -34,25 +31,14 @@ def check_folder(folder: Path) -> None:
 
 def read_header(file: Path) -> JsonObject:
     """The names, types and shapes of a safetensors file. Raises BaseModelError when it is damaged."""
-    size = file.stat().st_size
     try:
-        with file.open("rb") as f:
-            length = int.from_bytes(f.read(8), "little")
-            if length > min(size, LARGEST_HEADER):
-                raise ValueError("its header is cut off")
-            header = parse_json(f.read(length))
-        promised = max((t["data_offsets"][1] for name, t in header.items() if name != "__metadata__"), default=0)
-        if size != 8 + length + promised:
-            raise ValueError(f"{size} bytes instead of {8 + length + promised}")
-        sum(math.prod(t["shape"]) + len(t["dtype"]) for name, t in header.items() if name != "__metadata__")
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as e:
+        return read_tensor_header(file)
+    except ValueError as e:
         raise BaseModelError(
             f"cannot be loaded: {file.name} is damaged: {e}",
             where=str(file.parent),
             next_step="copy or download the file again",
         ) from e
-    found: JsonObject = header
-    return found
 
 
 def _check_config(folder: Path) -> None:

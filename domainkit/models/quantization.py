@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NF4_BLOCK = 64
 """Weights that share one scale, as in QLoRA (arXiv 2305.14314) and as bitsandbytes' default."""
 SHARE_TO_NAME = 0.1
-"""Share of the weights from which on it is told that they are not quantised."""
+"""From this share of the weights on, a note says that they are not quantised."""
 HEADROOM = 1.5
 """Free memory that must be there per byte of weights before the weights are kept unpacked."""
 

@@ -168,7 +168,7 @@ def count_parameters(folder: Path) -> int:
     for file in _weight_files(folder):
         for name, tensor in read_header(file).items():
             # bitsandbytes packs two 4-bit weights into a byte, and keeps their scales beside them.
-            if name != "__metadata__" and ".weight." not in name:
+            if ".weight." not in name:
                 total += math.prod(tensor["shape"]) * (2 if tensor["dtype"] == "U8" else 1)
     return total
 

@@ -68,5 +68,5 @@ def _size(value: object) -> int:
 
 def _unbounded(what: str) -> BaseModelError:
     return BaseModelError(
-        f"the base's chat template {what}", next_step="use a base from a source that you trust, or mend its template"
+        f"the base's chat template {what}", next_step="use a base from a source that you trust, or correct its template"
     )

@@ -49,7 +49,7 @@ def fails_often(scored: ScoredVariants, name: str) -> bool:
 
 
 def undecided(headline: str, choice: str, cautions: Sequence[str], broken: Sequence[str]) -> Verdict:
-    """A verdict that recommends nothing. `broken` are the variants to mend first."""
+    """A verdict that recommends nothing. `broken` are the variants to correct first."""
     action = None
     if broken:
         sentence = (

@@ -51,7 +51,7 @@ def test_what_changes_nothing_and_what_peft_computes_is_read(tmp_path: Path, val
         ({"use_bdlora": {"nblocks": 2}}, "use_bdlora"),
         ({"megatron_config": {"a": 1}}, "megatron_config"),
         ({"a_newer_key": 0.5}, "a_newer_key=0.5 in adapter_config.json is not computed here"),
-        ({"peft_type": "NEWER"}, 'peft_type="NEWER" in adapter_config.json is no method of this version of PEFT'),
+        ({"peft_type": "NEWER"}, 'peft_type="NEWER" in adapter_config.json is not a method of this version of PEFT'),
         ({"peft_type": 7}, "peft_type=7"),
         ({"peft_type": None}, "peft_type=null"),
         ({"task_type": "SEQ_CLS"}, 'task_type="SEQ_CLS" in adapter_config.json is not writing text'),
@@ -63,8 +63,8 @@ def test_what_changes_nothing_and_what_peft_computes_is_read(tmp_path: Path, val
         ({"use_dora": "yes"}, 'use_dora="yes"'),
         ({"lora_alpha": 10**200}, "is too large"),
         ({"rank_pattern": {"q_proj": 10**12}}, "is too large"),
-        ({"target_modules": "(a+"}, "is no regular expression"),
-        ({"rank_pattern": {"*": 4}}, "is no regular expression"),
+        ({"target_modules": "(a+"}, "is not a regular expression"),
+        ({"rank_pattern": {"*": 4}}, "is not a regular expression"),
     ],
 )
 def test_what_is_not_computed_is_refused_by_name(tmp_path: Path, values: dict[str, Any], message: str) -> None:

@@ -95,7 +95,7 @@ def allocated(
 
 
 class AdapterTrial:
-    """Compares each new adapter with PEFT's own pass, in company of the base and alone.
+    """Compares each new adapter with PEFT's own pass, in one batch with the base and alone.
 
     `runner` is used by nobody else during a trial. The first trial is that of the base, before any adapter.
     """
