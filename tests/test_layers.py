@@ -76,9 +76,9 @@ HOMES = {
     "sklearn": ("domainkit.evaluation.classical", "domainkit.verdict.text_similarity"),
     "jinja2": (
         "domainkit.report",
-        "domainkit.models.chat_template",
-        "domainkit.models.template_traits",
-        "domainkit.models.template_limits",
+        "domainkit.models.templates.chat_template",
+        "domainkit.models.templates.traits",
+        "domainkit.models.templates.limits",
     ),
     "httpx": ("domainkit.inference.server.transport",),
     "typer": ("domainkit.cli",),

@@ -22,16 +22,16 @@ TRACEBACK = "DOMAINKIT_TRACEBACK"
 COMMANDS = Table(
     "command",
     {
-        "check": "domainkit.cli.check:check",
-        "train": "domainkit.cli.train:train",
-        "prefer": "domainkit.cli.prefer:prefer",
+        "check": "domainkit.cli.data.check:check",
+        "train": "domainkit.cli.adapters.train:train",
+        "prefer": "domainkit.cli.adapters.prefer:prefer",
         "ask": "domainkit.cli.ask:ask",
         "compare": "domainkit.cli.compare:compare",
-        "merge": "domainkit.cli.merge:merge",
+        "merge": "domainkit.cli.adapters.merge:merge",
         "report": "domainkit.cli.report:report",
-        "methods": "domainkit.cli.methods:methods",
+        "methods": "domainkit.cli.adapters.methods:methods",
         "doctor": "domainkit.cli.doctor:doctor",
-        "export": "domainkit.cli.export:export",
+        "export": "domainkit.cli.adapters.export:export",
     },
 )
 

@@ -14,10 +14,10 @@ from typing import Any
 from domainkit.comparison.answer import answer_variants
 from domainkit.comparison.cost_and_forgetting import with_consequences
 from domainkit.comparison.decide import decide_results, score_answers
+from domainkit.comparison.fitting.train_missing import train_missing
 from domainkit.comparison.inputs import parse_options, read_inputs
 from domainkit.comparison.plan import choose_variants, needs_of
 from domainkit.comparison.timing import time_variants
-from domainkit.comparison.train_missing import train_missing
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.evaluation.answers_on_disk import Progress

@@ -11,9 +11,9 @@ from typing import Any
 
 from domainkit.comparison.answer import Answers
 from domainkit.comparison.cost_and_forgetting import receipt_of
-from domainkit.comparison.learning_curves import draw_curves
+from domainkit.comparison.fitting.learning_curves import draw_curves
+from domainkit.comparison.fitting.replicas import seed_of
 from domainkit.comparison.plan import ComparisonPlan
-from domainkit.comparison.replicas import seed_of
 from domainkit.comparison.score import (
     Scores,
     items_of,

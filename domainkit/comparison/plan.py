@@ -12,10 +12,10 @@ from uuid import uuid4
 
 from domainkit.adapters.folder import Adapter, Card
 from domainkit.comparison.config import CompareConfig
+from domainkit.comparison.fitting.replicas import load_replicas
+from domainkit.comparison.fitting.simple_models import SimpleModels
 from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS, find_variant, ladder
-from domainkit.comparison.replicas import load_replicas
-from domainkit.comparison.simple_models import SimpleModels
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 from domainkit.evaluation.identity import identity_of

@@ -16,11 +16,11 @@ from domainkit.corpus.chunk import count_words
 from domainkit.corpus.document import Document
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
-from domainkit.corpus.example_layouts import looks_like_examples, scan_examples
-from domainkit.corpus.jsonl_rows import scan_rows
 from domainkit.corpus.location import Located
 from domainkit.corpus.preferences import COMPLETION, scan_marked, scan_pairs
 from domainkit.corpus.readers import READERS
+from domainkit.corpus.rows.jsonl import scan_rows
+from domainkit.corpus.rows.layouts import looks_like_examples, scan_examples
 from domainkit.corpus.split import targets_repeat
 from domainkit.errors import Problem
 from domainkit.text.words import fold

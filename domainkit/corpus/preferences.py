@@ -18,9 +18,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.example_layouts import answered, missing_fields
-from domainkit.corpus.jsonl_rows import NumberedRow, RowError, ScannedRows, json_type, raise_errors, scan_rows
-from domainkit.corpus.unread_fields import UnreadFields
+from domainkit.corpus.rows.jsonl import NumberedRow, RowError, ScannedRows, json_type, raise_errors, scan_rows
+from domainkit.corpus.rows.layouts import answered, missing_fields
+from domainkit.corpus.rows.unread_fields import UnreadFields
 from domainkit.errors import DataError, Problem
 from domainkit.messages import JsonObject
 

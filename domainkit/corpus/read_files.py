@@ -9,8 +9,8 @@ from pathlib import Path
 from domainkit.corpus.document import Document
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
-from domainkit.corpus.example_layouts import scan_examples
-from domainkit.corpus.jsonl_rows import NumberedRow, raise_errors, scan_rows
+from domainkit.corpus.rows.jsonl import NumberedRow, raise_errors, scan_rows
+from domainkit.corpus.rows.layouts import scan_examples
 
 
 def read_rows(path: str | Path) -> Iterator[NumberedRow]:
@@ -24,7 +24,7 @@ def read_rows(path: str | Path) -> Iterator[NumberedRow]:
 
 
 def read_examples(path: str | Path) -> list[Example]:
-    """The examples of a JSON Lines file; the layouts are those of `domainkit.corpus.example_layouts`.
+    """The examples of a JSON Lines file; the layouts are those of `domainkit.corpus.rows.layouts`.
 
     Raises DataError that lists every faulty row. Fields that are not read are a warning in the log.
     """

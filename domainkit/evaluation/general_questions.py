@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from domainkit.corpus.chunk import chunk
-from domainkit.corpus.jsonl_rows import RowError, parse_id, raise_errors
 from domainkit.corpus.read_files import read_documents, read_rows
-from domainkit.corpus.unread_fields import UnreadFields
+from domainkit.corpus.rows.jsonl import RowError, parse_id, raise_errors
+from domainkit.corpus.rows.unread_fields import UnreadFields
 from domainkit.errors import DataError, DomainkitError, Problem
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.storage import sha256_json, sha256_lines

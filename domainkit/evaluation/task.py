@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.example_layouts import refuse_tools, scan_examples
-from domainkit.corpus.jsonl_rows import RowError, parse_text_list, raise_errors, scan_rows
+from domainkit.corpus.rows.jsonl import RowError, parse_text_list, raise_errors, scan_rows
+from domainkit.corpus.rows.layouts import refuse_tools, scan_examples
 from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.registry import suggestion
 from domainkit.storage import parse_json, read_bytes, sha256_lines
@@ -78,7 +78,7 @@ def read_task(
     labels: Sequence[str] | str | Path | None = None,
     name: str | None = None,
 ) -> Task:
-    """The test questions of a JSON Lines file, in any layout of `domainkit.corpus.example_layouts`, one question per
+    """The test questions of a JSON Lines file, in any layout of `domainkit.corpus.rows.layouts`, one question per
     row.
 
     Rows may add `references` (more right answers), `doc_ids`, `group` or `kind`; other fields go to `meta`, and a

@@ -27,11 +27,11 @@ from domainkit.inference.engine.sequences.sequence import Sequence as EngineSequ
 from domainkit.inference.engine.sequences.text import TextSequence
 from domainkit.messages import JsonObject, Message, Thinking
 from domainkit.models import DEFAULT_BASE, Quantization
-from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.gguf import model_folder
 from domainkit.models.load import load_base, plan_quantization
 from domainkit.models.memory import collect_freed_memory
 from domainkit.models.source import BaseSource, resolve_base
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.models.tokenizer import adapter_chat_template, load_chat_template, template_sha256
 from domainkit.threads import run_in_short_lived_thread
 

@@ -13,7 +13,6 @@ import torch
 
 from domainkit.errors import BaseModelError, ConfigError, MachineError, first_line
 from domainkit.models import Quantization
-from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import read_architecture
 from domainkit.models.gguf import model_folder
 from domainkit.models.memory import out_of_memory
@@ -28,6 +27,7 @@ from domainkit.models.quantization import (
     unquantised_note,
 )
 from domainkit.models.source import BaseSource, count_parameters, resolve_base
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.models.tokenizer import load_chat_template, set_stop_tokens
 from domainkit.registry import suggestion
 

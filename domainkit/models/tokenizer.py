@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from domainkit.errors import AdapterError, BaseModelError, first_line
-from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import read_architecture
+from domainkit.models.templates.chat_template import ChatTemplate
 
 if TYPE_CHECKING:
     import torch

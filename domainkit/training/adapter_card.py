@@ -9,8 +9,8 @@ import torch
 
 from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.folder import WEIGHTS, Card, birth_facts, write_card
-from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.load import LoadedBase
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.storage import sha256_file, staged_folder
 from domainkit.training.config import PreferenceConfig, TrainConfig
 from domainkit.training.optimization.checkpoints import Ledger

@@ -10,9 +10,9 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, RequestError
 from domainkit.messages import split_reasoning
-from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import EncoderDecoder
-from domainkit.models.template_traits import SWITCHES, THINKING
+from domainkit.models.templates.chat_template import ChatTemplate
+from domainkit.models.templates.traits import SWITCHES, THINKING
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch.nn.functional import cross_entropy
 
 from domainkit.corpus.document import Document
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.training.batches import pad, split
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents
 from domainkit.training.objectives.supervised import supervised_logits

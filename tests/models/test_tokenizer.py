@@ -9,9 +9,9 @@ import pytest
 
 from domainkit.errors import AdapterError, BaseModelError
 from domainkit.messages import Message
-from domainkit.models.chat_template import ChatTemplate
 from domainkit.models.encoder_decoder import PLAIN_TEMPLATE
 from domainkit.models.load import load_base
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.models.tokenizer import adapter_chat_template, load_chat_template
 from tests.models.conftest import edit
 

@@ -13,7 +13,7 @@ from domainkit.errors import BaseModelError, DataError
 from domainkit.inference.backend import Request
 from domainkit.inference.local import LocalBackend
 from domainkit.messages import ToolCall, parse_calls
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.training.examples_to_ids import (
     TokenizedExample,
     preview,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from domainkit.corpus.document import Document
-from domainkit.corpus.jsonl_rows import RowError, json_type, parse_id, scan_rows
+from domainkit.corpus.rows.jsonl import RowError, json_type, parse_id, scan_rows
 from domainkit.errors import DataError, Problem
 from domainkit.messages import JsonObject
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainingArguments
 
     from domainkit.adapters.tuned_model import AdaptedModel
-    from domainkit.models.chat_template import ChatTemplate
+    from domainkit.models.templates.chat_template import ChatTemplate
     from domainkit.training.objectives.trl_overrides import TrlOverrides
 
 OBJECTIVES = Table(

@@ -8,7 +8,7 @@ from typing import ClassVar
 from trl import DPOConfig, DPOTrainer
 
 from domainkit.corpus.preferences import Pair
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.examples_to_ids import tokenize_examples
 from domainkit.training.objectives import EncodedRow, Objective

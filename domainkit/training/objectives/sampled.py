@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import ClassVar
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.example_layouts import refuse_tools
+from domainkit.corpus.rows.layouts import refuse_tools
 from domainkit.errors import DataError
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.objectives import EncodedRow, Objective, Plan, TrainerInputs
 from domainkit.training.objectives.trl_overrides import TrlOverrides, arguments, build

@@ -16,7 +16,7 @@ from domainkit.inference.backend import Request
 from domainkit.inference.constrained.constraint import compile_constraint
 from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.messages import Message
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates.chat_template import ChatTemplate
 
 spelling_of = lru_cache(Spelling)
 TOOL = {"type": "function", "function": {"name": "now", "description": "The time."}}

@@ -22,7 +22,7 @@ from domainkit.inference.backend import Request
 from domainkit.inference.constrained.constraint import compile_constraint, is_constrained
 from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.messages import parse_calls
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates.chat_template import ChatTemplate
 
 KEY = "s3cret-key"
 KNOWN = {

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.messages import Message, ToolCall
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates.chat_template import ChatTemplate
 from tests.models.hostile_text import CONTROL, END, START, hostile, quick
 
 

@@ -11,8 +11,8 @@ from transformers import AutoTokenizer
 
 from domainkit.errors import BaseModelError
 from domainkit.messages import Message
-from domainkit.models import template_limits
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates import limits as template_limits
+from domainkit.models.templates.chat_template import ChatTemplate
 
 LOOPS = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}{{ messages[0].content }}"
 DOUBLES = "{% set n = namespace(x='ab') %}{% for i in range(40) %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}"

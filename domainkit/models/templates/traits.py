@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.messages import CHANNEL, REASONING_MARKS, JsonObject
-from domainkit.models.template_limits import check_source, limited
-from domainkit.models.tool_template import TemplateTurn, default_system, knows_tools
+from domainkit.models.templates.limits import check_source, limited
+from domainkit.models.templates.tools import TemplateTurn, default_system, knows_tools
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from domainkit.corpus.example_layouts import scan_examples
 from domainkit.corpus.preferences import read_pairs
 from domainkit.corpus.read_files import read_examples
+from domainkit.corpus.rows.layouts import scan_examples
 from domainkit.errors import DataError
 from domainkit.evaluation.task import read_task
 

@@ -21,8 +21,8 @@ def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from domainkit.corpus.example_layouts import refuse_tools
     from domainkit.corpus.read_files import read_examples
+    from domainkit.corpus.rows.layouts import refuse_tools
     from domainkit.storage import locked_folder
     from domainkit.training.sweep import sweep
     from domainkit.training.sweep_grid import parse_grid

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from domainkit.corpus.example_layouts import refuse_tools
 from domainkit.corpus.read_files import read_examples
+from domainkit.corpus.rows.layouts import refuse_tools
 from domainkit.errors import DataError
 
 ASK = {"role": "user", "content": "How?"}

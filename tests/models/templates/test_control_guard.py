@@ -8,7 +8,7 @@ import pytest
 from tokenizers import AddedToken
 from transformers import AutoTokenizer
 
-from domainkit.models.control_guard import ControlGuard, read_controls
+from domainkit.models.templates.control_guard import ControlGuard, read_controls
 
 PLAIN = ("[CITE]", "<think>", "</think>", "<role>", "<tool_call>", "<box>")
 

@@ -21,7 +21,7 @@ from statistics import fmean
 from typing import cast, get_args
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.jsonl_rows import (
+from domainkit.corpus.rows.jsonl import (
     NumberedRow,
     RowError,
     ScannedRows,
@@ -30,7 +30,7 @@ from domainkit.corpus.jsonl_rows import (
     parse_text_list,
     scan_rows,
 )
-from domainkit.corpus.unread_fields import READ_IN_ALL_ROWS, READ_IN_TEST_ROWS, UnreadFields
+from domainkit.corpus.rows.unread_fields import READ_IN_ALL_ROWS, READ_IN_TEST_ROWS, UnreadFields
 from domainkit.errors import DataError, Problem
 from domainkit.messages import JsonObject, Message, Role, ToolCall
 from domainkit.registry import suggestion

@@ -9,8 +9,8 @@ from transformers import AutoTokenizer
 
 from domainkit.errors import BaseModelError
 from domainkit.messages import Message
-from domainkit.models.chat_template import ChatTemplate
-from domainkit.models.template_traits import TemplateTraits, open_marks
+from domainkit.models.templates.chat_template import ChatTemplate
+from domainkit.models.templates.traits import TemplateTraits, open_marks
 
 LISTS = (
     "{% for m in messages %}<|start|>{{ m.role }}\n{% for c in m.content %}{% if c.type == 'text' %}{{ c.text }}"

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from domainkit.errors import RequestError
 from domainkit.messages import Message, ToolCall, parse_calls
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates.chat_template import ChatTemplate
 
 ADD = {
     "type": "function",

@@ -13,7 +13,7 @@ from domainkit.corpus.example import Example
 from domainkit.errors import DataError, RequestError
 from domainkit.inference.engine.sequences.detokenizer import Detokenizer
 from domainkit.messages import CHANNEL_MARKS, Message, split_reasoning
-from domainkit.models.chat_template import ChatTemplate
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.training.examples_to_ids import tokenize_example, with_thinking
 from tests.conftest import build_tokenizer
 

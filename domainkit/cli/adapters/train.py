@@ -52,7 +52,7 @@ def train(
     paths = {name: as_path(name, value) for name, value in command_options.items()}
     config = parse_config(values)
     if sweep is not None:
-        from domainkit.cli.sweep import run_sweep
+        from domainkit.cli.adapters.sweep import run_sweep
 
         require(command_options, "data")
         run_sweep(sweep, values, paths["data"], paths["out"])

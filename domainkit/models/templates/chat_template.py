@@ -23,10 +23,10 @@ from domainkit.messages import (
     openai_call,
     split_reasoning,
 )
-from domainkit.models.control_guard import ControlGuard, Controls, read_controls
 from domainkit.models.encoder_decoder import Architecture, DecoderOnly
-from domainkit.models.template_traits import MARK, THINKING, TemplateTraits, open_marks
-from domainkit.models.tool_template import TemplateTurn, fold_system, native_turns, text_turns
+from domainkit.models.templates.control_guard import ControlGuard, Controls, read_controls
+from domainkit.models.templates.tools import TemplateTurn, fold_system, native_turns, text_turns
+from domainkit.models.templates.traits import MARK, THINKING, TemplateTraits, open_marks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -1,0 +1,1 @@
+"""Commands that make, join and export adapters: one file each."""

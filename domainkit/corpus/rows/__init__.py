@@ -1,0 +1,1 @@
+"""Rows of data files: formats, layouts, and the fields that nobody reads."""
