@@ -6,9 +6,9 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from domainkit import __version__
+from domainkit.storage import JsonObject
 
 PACKAGES = (
     "torch",
@@ -41,16 +41,16 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     return installed
 
 
-def hardware() -> dict[str, Any]:
+def hardware() -> JsonObject:
     """Processor, cores and memory in GiB; the GPUs only when torch is already imported: asking it would import it."""
-    facts: dict[str, Any] = {"processor": _processor(), "cores": _usable_cores(), "memory_gib": _memory_gib()}
+    facts: JsonObject = {"processor": _processor(), "cores": _usable_cores(), "memory_gib": _memory_gib()}
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         facts["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return facts
 
 
-def environment() -> dict[str, Any]:
+def environment() -> JsonObject:
     """Python, platform, hardware and versions: what a reader needs to judge a number."""
     return {
         "python": platform.python_version(),

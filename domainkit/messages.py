@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic.dataclasses import dataclass
 
 from domainkit.errors import RequestError
 from domainkit.registry import suggestion
+from domainkit.storage import JsonObject as JsonObject  # where most rooms look for it
 
 CALL_OPEN = "<tool_call>"
 CALL_CLOSE = "</tool_call>"
@@ -32,8 +33,6 @@ BARE_CALL = '{"name"'
 """How a call without its markers starts."""
 
 Role = Literal["system", "user", "assistant", "tool"]
-JsonObject = dict[str, Any]
-"""A JSON object: tool descriptions, schemas, arguments, bodies of HTTP requests. Its values are whatever JSON holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from typing import Any
 
 from domainkit.errors import ConfigError, MachineError, saving
 
+JsonObject = dict[str, Any]
+"""A JSON object: tool descriptions, schemas, arguments, cards, bodies of HTTP requests. Its values are whatever JSON
+holds, and each reader says what it expects."""
 MAX_TOML_BYTES = 8 * 2**20
 MAX_HEADER_BYTES = 100_000_000
 """Of a safetensors file: the limit of safetensors itself."""
@@ -118,7 +121,7 @@ def parse_json(text: str | bytes) -> Any:
     return value
 
 
-def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _fields(pairs: list[tuple[str, object]]) -> JsonObject:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
@@ -142,7 +145,7 @@ def _integer(number: str) -> int:
 _DECODER = json.JSONDecoder(object_pairs_hook=_fields, parse_constant=_finite, parse_float=_finite, parse_int=_integer)
 
 
-def read_tensor_header(file: Path) -> dict[str, Any]:
+def read_tensor_header(file: Path) -> JsonObject:
     """The tensors of a safetensors file by name, each with dtype, shape and data_offsets; no weight is read.
 
     Raises OSError, and ValueError for a file that is not whole: 8 bytes of header length, the header, and exactly as
@@ -162,11 +165,11 @@ def read_tensor_header(file: Path) -> dict[str, Any]:
             raise ValueError(f"{size} bytes instead of {8 + length + declared}")
     except (KeyError, TypeError, AttributeError, IndexError) as e:
         raise ValueError(f"its header is not one of safetensors ({type(e).__name__}: {e})") from e
-    tensors: dict[str, Any] = header
+    tensors: JsonObject = header
     return tensors
 
 
-def _depth(value: Any) -> int:
+def _depth(value: object) -> int:
     depth, level = 0, [value]
     while level:
         level = [v for x in level if isinstance(x, dict | list) for v in (x.values() if isinstance(x, dict) else x)]
@@ -174,7 +177,7 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> JsonObject:
     """A TOML file's values. Raises ConfigError naming the file and TOML's own line and column."""
     try:
         return tomllib.loads(read_bytes(path, MAX_TOML_BYTES).decode("utf-8-sig"))
@@ -403,7 +406,7 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def sha256_json(value: Any) -> str:
+def sha256_json(value: object) -> str:
     """Hex SHA-256 of a JSON value, independent of the order of keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -46,7 +45,7 @@ class Card(BaseModel):
     quantization: str
     """Quantization of the frozen weights in training: nf4, int8 or none."""
     method: str
-    config: dict[str, Any]
+    config: JsonObject
     """The whole resolved configuration; nothing in it is "auto" or left out."""
     learning_rate_source: str
     prompt_format: str
@@ -66,7 +65,7 @@ class Card(BaseModel):
     """Wall time of the training loop, over all its runs."""
     tokens_per_second: float
     trainable_parameters: int
-    hardware: dict[str, Any]
+    hardware: JsonObject
     versions: dict[str, str]
     weights_sha256: str
     created: str
@@ -74,12 +73,12 @@ class Card(BaseModel):
     domainkit: str
     """Version of domainkit that trained it."""
     notes: list[str] = []
-    parents: list[dict[str, Any]] = []
+    parents: list[JsonObject] = []
     """Of an adapter combined or converted from others: their folder names, weight hashes, cards' data, and shares."""
-    preference: dict[str, Any] | None = None
+    preference: JsonObject | None = None
     """Of training on preferences or a reward: objective, β, reference, reward, the curve step by step, and answers
     sampled before and after with their reward, length and KL to the reference."""
-    proof: dict[str, Any] | None = None
+    proof: JsonObject | None = None
     """Of a combined adapter: how it compares with its parents on held-out examples."""
 
     @field_validator("config")
@@ -162,7 +161,7 @@ def check_replaceable(out: Path) -> None:
         )
 
 
-def birth_facts() -> dict[str, Any]:
+def birth_facts() -> JsonObject:
     """The fields of a card that say when, on what and with what it is written."""
     created = datetime.now(UTC).isoformat(timespec="seconds")
     return {"hardware": hardware(), "versions": versions(), "created": created}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -68,7 +68,7 @@ class MicroBatch:
         return {**inputs, "segments": self.segments} if self.segments else inputs
 
     def to(self, device: torch.device) -> MicroBatch:
-        moved: dict[str, Any] = {}
+        moved: ForwardArguments = {}
         for name in self.__slots__:
             part = getattr(self, name)
             moved[name] = None if part is None else part.to(device, non_blocking=True)

@@ -46,12 +46,12 @@ def read_peft_config(folder: str | Path) -> PeftConfig:
 
     values = read_json_object(Path(folder), PEFT_CONFIG)
     peft_type = values.get("peft_type")
-    kinds: dict[Any, Any] = {kind.value: config for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
+    kinds: dict[str, type[PeftConfig]] = {kind.value: config for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
     if not isinstance(peft_type, str) or peft_type not in kinds:
         raise _refusal(folder, "peft_type", peft_type, "is not a method of this version of PEFT")
     if values.get("task_type") not in TASKS:
         raise _refusal(folder, "task_type", values["task_type"], "is not writing text")
-    config_class: type[PeftConfig] = kinds[peft_type]
+    config_class = kinds[peft_type]
     _check_fields(folder, values, config_class)
     _check_numbers(folder, values)
     _check_patterns(folder, values)
@@ -88,7 +88,7 @@ def _check_fields(folder: str | Path, values: JsonObject, config_class: type[Pef
             raise _refusal(folder, key, value, f"has the wrong type: {fields[key].type} is needed")
 
 
-def _is_default(field: dataclasses.Field[Any] | None, value: object) -> bool:
+def _is_default(field: dataclasses.Field[object] | None, value: object) -> bool:
     """Whether the value changes nothing; of a field that this PEFT does not know, whether it is empty."""
     if field is None or field.default is dataclasses.MISSING:
         return value in (None, False, "", [], {})

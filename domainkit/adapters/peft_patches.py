@@ -146,7 +146,7 @@ def _patch_ia3_output() -> None:
 
 
 def _in_the_inputs_format(original: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    def forward(self: torch.nn.Module, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def forward(self: torch.nn.Module, x: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         return original(self, x, *args, **kwargs).to(x.dtype)
 
     return forward

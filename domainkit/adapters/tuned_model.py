@@ -46,7 +46,7 @@ class TunedConfig:
     is_prompt_learning = False
     task_type = "CAUSAL_LM"
 
-    def __init__(self, method: Any) -> None:  # a NativeAdaptation, each with a field `kind` of its own type
+    def __init__(self, method: NativeAdaptation) -> None:
         self.method = method
         self.peft_type = method.kind.upper()
         self.base_model_name_or_path: str | None = None

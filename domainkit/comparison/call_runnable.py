@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore, asked_each
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Answerer
 from domainkit.machine import memory_in_use
+from domainkit.messages import JsonObject
 
 
 def answer_all(
@@ -69,7 +69,7 @@ def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sampl
     return [row.model_copy(update={"memory_bytes": memory}) for row in rows]
 
 
-def _row(name: str, key: str, sample: Sample, output: Any, share: float) -> Row:
+def _row(name: str, key: str, sample: Sample, output: object, share: float) -> Row:
     if isinstance(output, Exception):
         error = f"{type(output).__name__}: {output}"
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=error)
@@ -79,7 +79,7 @@ def _row(name: str, key: str, sample: Sample, output: Any, share: float) -> Row:
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=f"unreadable output: {e}")
 
 
-def _read_output(output: Any, share: float) -> dict[str, Any]:
+def _read_output(output: object, share: float) -> JsonObject:
     """Text, tokens, seconds and passages of a Runnable's output: text, a message, or a dict with the answer."""
     if isinstance(output, str):
         return {"text": output, "seconds": share}
@@ -102,7 +102,7 @@ def _read_output(output: Any, share: float) -> dict[str, Any]:
     }
 
 
-def _answer_of(output: dict[str, Any]) -> Any:
+def _answer_of(output: JsonObject) -> object:
     for field in ("answer", "output", "result", "text"):
         if field in output:
             return output[field]

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from domainkit.comparison.answer import Answers
 from domainkit.comparison.cost_and_forgetting import receipt_of
@@ -26,6 +25,7 @@ from domainkit.errors import MachineError
 from domainkit.evaluation.task import Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.machine import environment
+from domainkit.messages import JsonObject
 from domainkit.results.schema import Leak, LearningCurve, Recipe, Results, SetUse, TaskFacts, VariantResult
 from domainkit.retrieval.dense import sentence_cosines
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
@@ -194,14 +194,14 @@ def task_facts(plan: ComparisonPlan, task: Task) -> TaskFacts:
     )
 
 
-def settings_of(plan: ComparisonPlan, variant: Variant) -> dict[str, Any]:
+def settings_of(plan: ComparisonPlan, variant: Variant) -> JsonObject:
     """What a reader needs to rebuild the variant."""
     config = plan.inputs.config
     if variant.classical != "none":
         return plan.simple.settings(variant)
     if not variant.uses_llm:
         return {}
-    settings: dict[str, Any] = {"max_tokens": plan.max_tokens}
+    settings: JsonObject = {"max_tokens": plan.max_tokens}
     if plan.inputs.task.kind == "label":
         settings["decoding"] = config.decoding
     if variant.shots != "none":
@@ -213,7 +213,7 @@ def settings_of(plan: ComparisonPlan, variant: Variant) -> dict[str, Any]:
     return settings
 
 
-def model_identity(plan: ComparisonPlan) -> dict[str, Any]:
+def model_identity(plan: ComparisonPlan) -> JsonObject:
     """Base and adapter as the results' `model`; empty when no language model took part."""
     variants = [v for v in plan.variants if v.uses_llm]
     if not variants:

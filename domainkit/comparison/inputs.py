@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -48,10 +47,10 @@ class Inputs:
     """Adapters trained as `adapter` was, with other seeds."""
 
 
-def parse_options(options: Mapping[str, Any]) -> CompareConfig:
+def parse_options(options: Mapping[str, object]) -> CompareConfig:
     """CompareConfig from plain values; every wrong option in one ConfigError."""
     try:
-        return CompareConfig(**options)
+        return CompareConfig.model_validate(dict(options))
     except ValidationError as e:
         clauses = "; ".join(validation_error_text(error, CompareConfig) for error in e.errors())
         raise ConfigError(clauses, next_step="domainkit compare --help lists every option") from e

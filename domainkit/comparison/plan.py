@@ -21,6 +21,7 @@ from domainkit.errors import ConfigError
 from domainkit.evaluation.identity import identity_of
 from domainkit.evaluation.variant import Answerer, Need, Variant
 from domainkit.llm.chat_model import DomainLLM
+from domainkit.messages import JsonObject
 from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
 from domainkit.retrieval import RETRIEVERS, GoldRetriever, MiniLMEmbeddings, build_retriever, nearest_examples
@@ -180,7 +181,7 @@ class ComparisonPlan:
         """Content key: equal keys mean equal answers to the same question, so an answer on disk may stand for a new
         one."""
         inputs, config = self.inputs, self.inputs.config
-        facts: dict[str, Any] = {"variant": _flags(variant), "task_kind": inputs.task.kind}
+        facts: JsonObject = {"variant": _flags(variant), "task_kind": inputs.task.kind}
         if variant.runnable is not None:
             identity = self.identities.get(variant.name)
             return sha256_json({**facts, "custom": variant.name, "identity": identity or self.run})
@@ -225,7 +226,7 @@ def _identities(variants: Sequence[Variant]) -> dict[str, str | None]:
     return found
 
 
-def _flags(variant: Variant) -> dict[str, Any]:
+def _flags(variant: Variant) -> JsonObject:
     """The variant's part of the content key: what changes an answer. A flag that is off leaves older keys as they
     are."""
     silent = {"runnable", "description", "default", "identity"}

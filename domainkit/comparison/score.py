@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from textwrap import shorten
-from typing import Any
 
 from domainkit.corpus.chunk import document_id
 from domainkit.errors import ConfigError
@@ -83,7 +82,7 @@ def variant_result(
     rows: Rows,
     scores: Scores,
     times: Sequence[float],
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
 ) -> VariantResult:
     """One variant's estimates, usage and latency; the difference to the baseline is added by `with_differences`."""
     clusters = clusters_of(task.samples)

@@ -7,12 +7,12 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from domainkit.comparison.plan import ComparisonPlan
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Answerer, Variant
+from domainkit.messages import JsonObject
 from domainkit.storage import sha256_json
 
 
@@ -48,7 +48,7 @@ def _turns(plan: ComparisonPlan, questions: Sequence[str]) -> list[tuple[str, st
     return [(str(i), q, v) for i, q in enumerate(sample) for v in rng.sample(plan.variants, len(plan.variants))]
 
 
-def _timed(runnable: Answerer, question: str) -> dict[str, Any]:
+def _timed(runnable: Answerer, question: str) -> JsonObject:
     start = time.perf_counter()
     try:
         runnable.invoke(question)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.read_files import read_documents, read_rows
@@ -22,6 +22,7 @@ from domainkit.corpus.rows.jsonl import RowError, parse_id, raise_errors
 from domainkit.corpus.rows.unread_fields import UnreadFields
 from domainkit.errors import DataError, DomainkitError, Problem
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
+from domainkit.messages import JsonObject
 from domainkit.storage import sha256_json, sha256_lines
 
 QUESTION = "Question: {question}\nAnswer:"
@@ -36,7 +37,7 @@ class LikelihoodModel(Protocol):
 
     def score(self, prompt: str, continuations: Sequence[str]) -> list[float]: ...
 
-    def identity(self) -> dict[str, Any]: ...
+    def identity(self) -> JsonObject: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _read_choices(path: Path) -> tuple[list[MultipleChoice], list[Problem]]:
     return choices, [*problems, *unread.problems(str(path))]
 
 
-def _choice(row: dict[str, Any], default_id: str) -> MultipleChoice:
+def _choice(row: JsonObject, default_id: str) -> MultipleChoice:
     question, choices, answer = row.get("question"), row.get("choices"), row.get("answer")
     if not isinstance(question, str) or not question.strip():
         raise ValueError("has no question")

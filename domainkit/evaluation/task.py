@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +14,7 @@ from domainkit.corpus.example import Example
 from domainkit.corpus.rows.jsonl import RowError, parse_text_list, raise_errors, scan_rows
 from domainkit.corpus.rows.layouts import refuse_tools, scan_examples
 from domainkit.errors import ConfigError, DataError, Problem
+from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
 from domainkit.storage import parse_json, read_bytes, sha256_lines
 
@@ -40,7 +41,7 @@ class Sample(BaseModel):
     """The gold documents, if known."""
     group: str | None = None
     """A part of the questions that the report scores separately: the row's `group`, else its `kind`."""
-    meta: dict[str, Any] = {}
+    meta: JsonObject = {}
     """The row's other fields, which are JSON values."""
 
 
@@ -148,7 +149,7 @@ def _read_rows(path: Path) -> tuple[list[Example], list[Sample]]:
 _READ_FIELDS = {"id", "input", "target", "prompt", "completion", "messages", "system", "references", "doc_ids", "group"}
 
 
-def _sample(example: Example, row: dict[str, Any], default_id: str) -> Sample:
+def _sample(example: Example, row: JsonObject, default_id: str) -> Sample:
     """Raises RowError."""
     system = next((turn.content for turn in example.prompt if turn.role == "system"), None)
     if sum(turn.role != "system" for turn in example.prompt) > 1:

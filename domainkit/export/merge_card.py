@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.adapters.folder import Adapter, birth_facts
 from domainkit.export.merge_plan import MergeError, Origin
+from domainkit.messages import JsonObject
 from domainkit.models.source import BaseSource
 from domainkit.training.heldout import HeldOutComparison
 
@@ -26,7 +27,7 @@ class MergeCard(BaseModel):
     adapter: str
     """Name of the adapter's folder."""
     adapter_sha256: str
-    adapter_card: dict[str, Any] | None
+    adapter_card: JsonObject | None
     """The adapter's own card."""
     merged_into: str
     """The base's weights that the difference was added to: dequantised or original."""
@@ -38,7 +39,7 @@ class MergeCard(BaseModel):
     other_candidates: list[HeldOutComparison]
     """Merges that were tried and rejected."""
     versions: dict[str, str]
-    hardware: dict[str, Any]
+    hardware: JsonObject
     created: str
     notes: list[str]
 

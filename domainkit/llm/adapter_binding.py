@@ -47,6 +47,8 @@ def batch_configs(inputs: Sequence[LanguageModelInput], config: BatchConfig) -> 
 
 
 # ---- what every wrapper can do ---------------------------------------------------------------------------------------
+#
+# `**kwargs: Any` is LangChain's own signature of these methods; `read_options` checks what reaches a call.
 
 
 class Composable(LLMRunnable):
@@ -93,7 +95,7 @@ class Composable(LLMRunnable):
         method: str = "json_schema",
         include_raw: bool = False,
         strict: bool | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Runnable[LanguageModelInput, StructuredAnswer]:
         wanted = wanted_schema(schema, method)
         titled = {"title": wanted.name, **wanted.schema}
@@ -113,7 +115,7 @@ class Composable(LLMRunnable):
 class Bindable(Composable):
     """A model, or a choice of models, on which options of calls can be bound."""
 
-    def bind(self, **kwargs: Any) -> Bound:
+    def bind(self, **kwargs: object) -> Bound:
         """The model with options of its calls set in advance. Raises ConfigError for an unknown one."""
         read_options(kwargs)
         return Bound(bound=self, kwargs=kwargs, config={})
@@ -125,7 +127,7 @@ class Bindable(Composable):
         assert isinstance(bound, Bound)
         return self.bind(**bound.kwargs)
 
-    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> Bound:
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: object) -> Bound:
         return Bound(bound=self, kwargs={}, config=cast(RunnableConfig, {**(config or {}), **kwargs}))
 
     def with_listeners(self, **kwargs: Any) -> LLMRunnable:
@@ -168,7 +170,7 @@ class Bound(Composable, RunnableBinding[Any, Any]):  # Any: `with_types` may dec
                 )
         return self
 
-    def bind(self, **kwargs: Any) -> Bound:
+    def bind(self, **kwargs: object) -> Bound:
         read_options(kwargs)
         return self.model_copy(update={"kwargs": {**self.kwargs, **kwargs}})
 
@@ -242,7 +244,7 @@ class FallbackLLMs(Bindable, RunnableWithFallbacks[Any, Any]):
     ) -> Runnable[LanguageModelInput, StructuredAnswer]:
         return self._on_each("with_structured_output", schema, **kwargs)
 
-    def _on_each(self, verb: str, *args: Any, **kwargs: Any) -> FallbackLLMs:
+    def _on_each(self, verb: str, *args: object, **kwargs: object) -> FallbackLLMs:
         models = [getattr(model, verb)(*args, **kwargs) for model in (self.runnable, *self.fallbacks)]
         return self.model_copy(update={"runnable": models[0], "fallbacks": models[1:]})
 

@@ -31,7 +31,7 @@ from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
 
 LLMRunnable = Runnable[LanguageModelInput, AIMessage]
-Tool = JsonObject | type | Callable[..., Any] | BaseTool
+Tool = JsonObject | type | Callable[..., object] | BaseTool
 """What LangChain takes for a tool."""
 NonEmpty = Annotated[str, Field(min_length=1)]
 
@@ -68,21 +68,21 @@ class CallOptions(BaseModel):
     choices: Annotated[list[str], Field(min_length=1)] | None = None
     regex: NonEmpty | None = None
     # Any: each of these has many forms, which the functions below read.
-    json_schema: Any = None
-    response_format: Any = None
+    json_schema: object = None
+    response_format: object = None
     tools: list[Any] | None = None
-    tool_choice: Any = None
+    tool_choice: object = None
     parallel_tool_calls: bool | None = None
     strict: bool | None = None
     check_schema: bool | None = None
     logprobs: bool | None = None
-    template_options: dict[str, Any] | None = None
-    chat_template_kwargs: dict[str, Any] | None = None  # vLLM's name for them
+    template_options: JsonObject | None = None
+    chat_template_kwargs: JsonObject | None = None  # vLLM's name for them
     enable_thinking: bool | None = None
     reasoning_effort: NonEmpty | None = None
 
 
-def read_options(options: Mapping[str, Any]) -> CallOptions:
+def read_options(options: Mapping[str, object]) -> CallOptions:
     """Raises ConfigError for an option that is unknown, of which it names the near one, or that has a wrong value."""
     given = {k: v for k, v in options.items() if k not in IGNORED}
     try:
@@ -101,7 +101,7 @@ def read_options(options: Mapping[str, Any]) -> CallOptions:
 
 
 def make_request(
-    settings: Settings, messages: Sequence[BaseMessage], stop: Sequence[str] | None, options: Mapping[str, Any]
+    settings: Settings, messages: Sequence[BaseMessage], stop: Sequence[str] | None, options: Mapping[str, object]
 ) -> Request:
     """The call's Request: what the call says, else what the model's fields say."""
     given = read_options({**options, **({} if stop is None else {"stop": stop})})

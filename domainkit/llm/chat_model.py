@@ -92,7 +92,7 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> ChatResult:
         request = make_request(self, messages, stop, kwargs)
         return to_result(self._backend().complete([request])[0], self._name_of(request))
@@ -102,7 +102,7 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Iterator[ChatGenerationChunk]:
         request = make_request(self, messages, stop, kwargs)
         name = self._name_of(request)
@@ -118,7 +118,7 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> ChatResult:
         """With backends that have `submit(request) -> Future`, cancelling frees the request's slot."""
         request = make_request(self, messages, stop, kwargs)
@@ -136,7 +136,7 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> AsyncIterator[ChatGenerationChunk]:
         request = make_request(self, messages, stop, kwargs)
         name = self._name_of(request)
@@ -158,7 +158,7 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
         config: BatchConfig = None,
         *,
         return_exceptions: bool = False,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> list[AIMessage]:
         """All inputs in shared batches; the config's `max_concurrency` limits how many at a time."""
         return super().batch(inputs, batch_configs(inputs, config), return_exceptions=return_exceptions, **kwargs)
@@ -254,7 +254,7 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
         request = make_request(self, [], None, {})
         return {"model_name": self._name_of(request), **self._settings(request)}
 
-    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: object) -> str:
         """LangChain's cache key: the bytes of the model that answers, not only its name, and every option of the
         call."""
         settings = self._settings(make_request(self, [], stop, kwargs))

@@ -44,9 +44,9 @@ class Settings(BaseModel):
     """Names for further adapter folders, for `model=` in a call."""
     backend: str = "local"
     """What computes the answers: a name in domainkit.inference.BACKENDS."""
-    backend_options: dict[str, Any] = Field(default_factory=dict)
+    backend_options: JsonObject = Field(default_factory=dict)
     """Options of that backend, e.g. a server's url."""
-    template_options: dict[str, Any] = Field(default_factory=dict)
+    template_options: JsonObject = Field(default_factory=dict)
     """Options of the base's chat template, e.g. enable_thinking; left out, what the adapter was trained with. A base
     thinks before it answers only with enable_thinking=True or a reasoning_effort; answers held to a form never do."""
     temperature: Temperature = 0.0
@@ -117,7 +117,7 @@ def _hidden(value: object, name: str = "") -> object:
     return SecretStr(value) if in_url or SECRET_NAME.search(name) else value
 
 
-def _without_secrets(options: Mapping[str, Any]) -> JsonObject:
+def _without_secrets(options: Mapping[str, object]) -> JsonObject:
     nested = {k: _without_secrets(v) if isinstance(v, Mapping) else v for k, v in options.items()}
     return {k: v for k, v in nested.items() if not isinstance(v, SecretStr)}
 

@@ -77,7 +77,7 @@ class AnswerParser(BaseCumulativeTransformOutputParser[Any]):  # Any: whatever t
     wanted: AnswerSchema
     from_call: bool
 
-    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> object:
         try:
             return self._checked(self._value(result[0], partial))
         except OutputParserException:
@@ -85,10 +85,10 @@ class AnswerParser(BaseCumulativeTransformOutputParser[Any]):  # Any: whatever t
                 return None
             raise
 
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str) -> object:
         return self.parse_result([Generation(text=text)])
 
-    def _value(self, answer: Generation, partial: bool) -> Any:
+    def _value(self, answer: Generation, partial: bool) -> object:
         if not self.from_call:
             try:
                 return parse_partial_json(answer.text) if partial else json.loads(answer.text)
@@ -102,7 +102,7 @@ class AnswerParser(BaseCumulativeTransformOutputParser[Any]):  # Any: whatever t
         arguments = calls[0]["args"]
         return arguments if _is_object(self.wanted.schema) else arguments.get(WRAPPED)
 
-    def _checked(self, value: Any) -> Any:
+    def _checked(self, value: object) -> object:
         if self.wanted.type is None:
             if violation := schema_violation(value, self.wanted.schema):
                 raise _wrong(violation, json.dumps(value))

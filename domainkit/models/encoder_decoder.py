@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from domainkit.errors import BaseModelError
 from domainkit.messages import JsonObject
@@ -20,7 +20,11 @@ from domainkit.messages import JsonObject
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import (
+        Cache,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+    )
 
 PLAIN_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}"
@@ -49,6 +53,8 @@ class Architecture(ABC):
 
     task_type: ClassVar[Literal["CAUSAL_LM", "SEQ_2_SEQ_LM"]]
     """PEFT's name of the task."""
+    loader: ClassVar[str]
+    """Name of the transformers class that loads the base."""
     has_encoder: ClassVar[bool]
     """An encoder reads the prompt, and the decoder only the answer."""
     default_template: ClassVar[str]
@@ -59,10 +65,6 @@ class Architecture(ABC):
     """Why several examples never share a row in training."""
     opening_token_id: int | None
     """The token that the decoder of an encoder-decoder reads before the answer."""
-
-    @abstractmethod
-    def model_class(self) -> Any:
-        """The transformers class that loads the base."""
 
     @abstractmethod
     def check_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -77,7 +79,7 @@ class Architecture(ABC):
         """The model's stacks of blocks: its decoder, or its encoder and its decoder."""
 
     @abstractmethod
-    def decoder_cache(self, model: PreTrainedModel, ids: torch.Tensor) -> Any:  # transformers' Cache
+    def decoder_cache(self, model: PreTrainedModel, ids: torch.Tensor) -> Cache:
         """The keys and values of the decoder's layers for a row of `ids`."""
 
 
@@ -86,17 +88,13 @@ class DecoderOnly(Architecture):
     """One sequence holds the prompt and the answer."""
 
     task_type = "CAUSAL_LM"
+    loader = "AutoModelForCausalLM"
     has_encoder = False
     default_template = PLAIN_TEMPLATE
     default_template_note = (
         "the base has no chat template: turns are written as 'User: …' and 'Assistant: …', closed by its EOS token"
     )
     opening_token_id = None
-
-    def model_class(self) -> Any:
-        from transformers import AutoModelForCausalLM
-
-        return AutoModelForCausalLM
 
     def check_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         if not tokenizer.chat_template and tokenizer.eos_token is None:
@@ -112,7 +110,7 @@ class DecoderOnly(Architecture):
     def stacks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         return [model.get_decoder()]
 
-    def decoder_cache(self, model: PreTrainedModel, ids: torch.Tensor) -> Any:
+    def decoder_cache(self, model: PreTrainedModel, ids: torch.Tensor) -> Cache:
         return model(input_ids=ids, use_cache=True).past_key_values
 
 
@@ -123,17 +121,13 @@ class EncoderDecoder(Architecture):
     opening_token_id: int
 
     task_type = "SEQ_2_SEQ_LM"
+    loader = "AutoModelForSeq2SeqLM"
     has_encoder = True
     why_not_packed = "an encoder-decoder reads prompts and answers in rows of their own"
     default_template = PAIR_TEMPLATE
     default_template_note = (
         "the encoder reads the system text and the question as they are, the decoder writes the answer; EOS closes both"
     )
-
-    def model_class(self) -> Any:
-        from transformers import AutoModelForSeq2SeqLM
-
-        return AutoModelForSeq2SeqLM
 
     def check_tokenizer(self, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         if tokenizer.eos_token_id is None:
@@ -148,7 +142,7 @@ class EncoderDecoder(Architecture):
     def stacks(self, model: PreTrainedModel) -> list[torch.nn.Module]:
         return [model.get_encoder(), model.get_decoder()]
 
-    def decoder_cache(self, model: PreTrainedModel, ids: torch.Tensor) -> Any:
+    def decoder_cache(self, model: PreTrainedModel, ids: torch.Tensor) -> Cache:
         return model(input_ids=ids, decoder_input_ids=ids, use_cache=True).past_key_values.self_attention_cache
 
 

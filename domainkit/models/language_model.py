@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -50,7 +50,7 @@ def linear_layers_with_other_output(model: PreTrainedModel) -> list[str]:
         return []
     found: list[str] = []
 
-    def watch(name: str) -> Any:  # torch's type of a forward hook
+    def watch(name: str) -> Callable[[torch.nn.Module, object, object], None]:
         return lambda module, inputs, output: None if isinstance(output, torch.Tensor) else found.append(name)
 
     was_training = model.training

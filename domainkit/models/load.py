@@ -150,14 +150,16 @@ def _compute_dtype(device: torch.device) -> torch.dtype:
 
 
 def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantization: Chosen, *, saved: bool) -> Any:
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
+    import transformers
+
+    options: dict[str, object] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": False}
     if quantization != "none":
         options["device_map"] = {"": device}
         if not saved:
             options["quantization_config"] = bitsandbytes_config(quantization, dtype)
     with quiet_progress():
         try:
-            model_class = read_architecture(folder).model_class()
+            model_class = getattr(transformers, read_architecture(folder).loader)
             model, found = model_class.from_pretrained(str(folder), output_loading_info=True, **options)
         except Exception as e:  # whatever a configuration of other types makes transformers raise
             if out_of_memory(e):

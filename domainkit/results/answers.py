@@ -7,15 +7,14 @@ are fractions in [-1, 1], durations are seconds.
 from __future__ import annotations
 
 from ast import literal_eval
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from domainkit.evaluation.variant import Family
+from domainkit.messages import JsonObject
 
 State = Literal["BETTER", "WORSE", "EQUIVALENT", "CANNOT TELL YET"]
-JsonObject: TypeAlias = dict[str, Any]
-"""A JSON object whose fields the schema leaves open."""
 HIT = "hit@"
 """Prefix of the keys of `VariantResult.retrieval`: "hit@3"."""
 

@@ -7,7 +7,7 @@ it.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, overload
+from typing import Literal, TypeVar, overload
 
 from pydantic import (
     BaseModel,
@@ -42,9 +42,9 @@ class AdapterConfig(BaseModel):
     """Frozen weights: nf4 (4-bit, double quantised), int8, none, or auto, which says what it chose and why."""
     method: str = "lora"
     """Adaptation method: a name from `domainkit methods`."""
-    method_options: dict[str, Any] = Field(default_factory=dict)
+    method_options: JsonObject = Field(default_factory=dict)
     """The method's own options, e.g. method.rank=32 on the command line."""
-    template_options: dict[str, Any] = {}
+    template_options: JsonObject = {}
     """Options of the base's chat template, e.g. template.reasoning_effort=low. Of a base that thinks, enable_thinking
     is on where an answer has reasoning, and off elsewhere.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
@@ -65,7 +65,7 @@ def tokenize_example(example: Example, template: ChatTemplate, max_length: int) 
     return TokenizedExample(ids, len(prompt), example.source, opening=template.architecture.opening_token_id)
 
 
-def with_thinking(template: ChatTemplate, options: Mapping[str, Any], examples: Sequence[Example]) -> ChatTemplate:
+def with_thinking(template: ChatTemplate, options: Mapping[str, object], examples: Sequence[Example]) -> ChatTemplate:
     """`template` with `options`; of a base that thinks, thinking is on if an answer has reasoning, unless they say."""
     given = {**template.options, **options}
     if template.traits.thinks and not any(name in given for name in (*SWITCHES, "reasoning_effort")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from math import prod
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,7 +33,7 @@ class Grid(BaseModel):
     general_text: str | None = None
     """Text, Markdown or JSON Lines of the world outside the domain, for the table's forgetting: bits per byte (lower
     predicts better) that an adapter adds to the base's on it. Left out, forgetting is not measured."""
-    grid: tuple[dict[str, Any], ...] = Field(min_length=1)
+    grid: tuple[JsonObject, ...] = Field(min_length=1)
     """Settings of `domainkit train`, a table per method; each entry of a list is tried, in all combinations."""
 
 
@@ -71,7 +71,7 @@ def cells(grid: Grid, settings: JsonObject) -> list[tuple[JsonObject, TrainConfi
     return planned
 
 
-def _check_axes(axes: dict[str, list[Any]], before: int) -> None:
+def _check_axes(axes: dict[str, list[object]], before: int) -> None:
     empty = next((name for name, values in axes.items() if not values), None)
     if empty is not None:
         raise ConfigError(

@@ -85,7 +85,7 @@ def judge(llm: Runnable[Any, Any], rubric: str, *, identity: str | None = None) 
     return Judge(llm, rubric, identity=identity)
 
 
-def _grade(reply: Any) -> float | None:
+def _grade(reply: object) -> float | None:
     text = getattr(reply, "text", reply)
     text = text() if callable(text) and not isinstance(text, str) else text
     match = GRADE.fullmatch(str(text))

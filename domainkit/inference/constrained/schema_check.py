@@ -15,6 +15,8 @@ from typing import Any
 
 from domainkit.messages import JsonObject
 
+Rule = Callable[[Any, Any], bool]
+"""(value, what the keyword gives) -> whether it is kept. Any: each keyword has types of its own."""
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "null": lambda v: v is None,
     "boolean": lambda v: isinstance(v, bool),
@@ -43,7 +45,7 @@ def schema_violation(value: object, schema: JsonObject) -> str | None:
         return "it is nested too deeply to be checked"
 
 
-def _violations(value: Any, schema: Any, root: JsonObject, place: str) -> Iterator[str]:
+def _violations(value: object, schema: object, root: JsonObject, place: str) -> Iterator[str]:
     if schema is False:
         yield f"{place or '/'} is not allowed"
     if not isinstance(schema, dict):
@@ -55,7 +57,7 @@ def _violations(value: Any, schema: Any, root: JsonObject, place: str) -> Iterat
     yield from _broken_logic(value, schema, root, place)
 
 
-def _fits(value: Any, schema: Any, root: JsonObject) -> bool:
+def _fits(value: object, schema: object, root: JsonObject) -> bool:
     return next(_violations(value, schema, root, ""), None) is None
 
 
@@ -66,7 +68,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: object, b: object) -> bool:
     """JSON's equality: 1 is 1.0, and true is not 1."""
     if isinstance(a, list) and isinstance(b, list):
         return len(a) == len(b) and all(map(_same, a, b))
@@ -75,7 +77,7 @@ def _same(a: Any, b: Any) -> bool:
     return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
 
 
-def _has_type(value: Any, types: Any) -> bool:
+def _has_type(value: object, types: object) -> bool:
     names = types if isinstance(types, list) else [types]
     return any(_TYPES[name](value) for name in names if name in _TYPES)
 
@@ -102,13 +104,13 @@ def _is_multiple(value: float, step: float) -> bool:
         return True
 
 
-def _only(kind: type | tuple[type, ...], rule: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+def _only(kind: type | tuple[type, ...], rule: Rule) -> Rule:
     """`rule` for values of one kind; others keep it."""
     return lambda value, given: isinstance(value, bool) or not isinstance(value, kind) or rule(value, given)
 
 
 _NUMBERS = (int, float)
-_RULES: dict[str, Callable[[Any, Any], bool]] = {
+_RULES: dict[str, Rule] = {
     "type": _has_type,
     "enum": lambda v, options: any(_same(v, o) for o in options),
     "const": _same,
@@ -133,7 +135,7 @@ _RULES: dict[str, Callable[[Any, Any], bool]] = {
 # ---- parts and combinations ------------------------------------------------------------------------------------------
 
 
-def _broken_parts(value: Any, schema: JsonObject, root: JsonObject, place: str) -> Iterator[str]:
+def _broken_parts(value: object, schema: JsonObject, root: JsonObject, place: str) -> Iterator[str]:
     if isinstance(value, list):
         first = schema.get("prefixItems") or []
         for i, item in enumerate(value):
@@ -153,13 +155,13 @@ def _broken_parts(value: Any, schema: JsonObject, root: JsonObject, place: str) 
                 yield from _violations(value, rule, root, place)
 
 
-def _property_rules(name: str, schema: JsonObject) -> list[Any]:
+def _property_rules(name: str, schema: JsonObject) -> list[object]:
     rules = [r for n, r in (schema.get("properties") or {}).items() if n == name]
     rules += [r for p, r in (schema.get("patternProperties") or {}).items() if _matches(name, p)]
     return rules or [schema.get("additionalProperties")]
 
 
-def _broken_logic(value: Any, schema: JsonObject, root: JsonObject, place: str) -> Iterator[str]:
+def _broken_logic(value: object, schema: JsonObject, root: JsonObject, place: str) -> Iterator[str]:
     if "$ref" in schema:
         yield from _violations(value, _resolve(str(schema["$ref"]), root), root, place)
     for rule in schema.get("allOf") or ():
@@ -176,11 +178,11 @@ def _broken_logic(value: Any, schema: JsonObject, root: JsonObject, place: str) 
         yield from _violations(value, schema.get(branch), root, place)
 
 
-def _resolve(reference: str, root: JsonObject) -> Any:
+def _resolve(reference: str, root: JsonObject) -> object:
     """The schema that a reference within the same document names; True, which anything fits, for any other."""
     if not reference.startswith("#"):
         return True
-    found: Any = root
+    found: object = root
     for part in filter(None, reference[1:].split("/")):
         name = part.replace("~1", "/").replace("~0", "~")
         found = found.get(name, True) if isinstance(found, dict) else True

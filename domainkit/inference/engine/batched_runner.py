@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -111,7 +111,10 @@ class BatchedRunner(SlotAllocator[KVCache]):
         return masks if len(masks) > 1 else next(iter(masks.values()))
 
     def _select_positions(
-        self, decoder: torch.nn.Module, args: tuple[Any, ...], out: BaseModelOutputWithPast | tuple[torch.Tensor, ...]
+        self,
+        decoder: torch.nn.Module,
+        args: tuple[object, ...],
+        out: BaseModelOutputWithPast | tuple[torch.Tensor, ...],
     ) -> BaseModelOutputWithPast | tuple[torch.Tensor, ...]:
         """Forward hook: the output head, a prompt's largest product, gets only the positions that are wanted."""
         if self._positions_wanted is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
@@ -100,7 +100,7 @@ class KVCache(Cache):
         self._width = width
 
     def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
+        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: object, **kwargs: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """transformers' interface: store float [rows, heads, chunk, width]; return [rows, heads, columns, width]."""
         while len(self.keys) <= layer_idx:

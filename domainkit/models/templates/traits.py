@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.messages import CHANNEL, REASONING_MARKS, JsonObject
@@ -41,7 +41,7 @@ class TemplateTraits:
         turns: Sequence[TemplateTurn],
         tools: Sequence[JsonObject] | None,
         add_generation_prompt: bool,
-        options: Mapping[str, Any],
+        options: JsonObject,
     ) -> str:
         if not self._is_bounded:
             self._try_bounds()
@@ -120,7 +120,7 @@ class TemplateTraits:
         names = meta.find_undeclared_variables(tree) - GIVEN
         return {n for n in names if not n.endswith("_token")}
 
-    def render_options(self, options: Mapping[str, Any]) -> JsonObject:
+    def render_options(self, options: Mapping[str, object]) -> JsonObject:
         """The options as the template takes them. Raises RequestError for one that it does not have."""
         thinking = self.wants_thinking(options)
         if thinking and not self.thinks:
@@ -138,7 +138,7 @@ class TemplateTraits:
         given = {k: v for k, v in options.items() if k != THINKING}
         return given | {name: thinking for name in SWITCHES if name in self._options}
 
-    def wants_thinking(self, options: Mapping[str, Any]) -> bool:
+    def wants_thinking(self, options: Mapping[str, object]) -> bool:
         given = next((bool(options[name]) for name in SWITCHES if name in options), None)
         return options.get("reasoning_effort", "none") != "none" if given is None else given
 

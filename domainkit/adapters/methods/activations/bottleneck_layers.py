@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch.nn.functional import gelu, linear, relu, silu
@@ -67,7 +67,7 @@ class Bottlenecks(HookedModule):
 
     def _change(self, bottleneck: torch.nn.Module) -> Callable[..., ModuleOutput]:
         def hook(
-            part: torch.nn.Module, args: tuple[Any, ...], kwargs: ForwardArguments, out: ModuleOutput
+            part: torch.nn.Module, args: tuple[torch.Tensor, ...], kwargs: ForwardArguments, out: ModuleOutput
         ) -> ModuleOutput:
             y, replace = hidden_states_of(out)
             x = y if self.placement != "parallel" else args[0] if args else kwargs["hidden_states"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch.nn.functional import linear
@@ -163,8 +163,8 @@ class Interventions(HookedModule):
         return any("both" in parts for parts in self.layers.values())  # type: ignore[operator]
 
     def _find_positions(
-        self, stack: torch.nn.Module, args: tuple[Any, ...], kwargs: ForwardArguments
-    ) -> tuple[tuple[Any, ...], ForwardArguments]:
+        self, stack: torch.nn.Module, args: tuple[torch.Tensor, ...], kwargs: ForwardArguments
+    ) -> tuple[tuple[torch.Tensor, ...], ForwardArguments]:
         """Before the stack runs: where this pass's prompts lie."""
         ends = kwargs.pop("prompt_ends", self.prompt_ends)
         self.prompt_ends = None
@@ -210,7 +210,7 @@ class Interventions(HookedModule):
             yield block.register_forward_hook(self._change(cast("torch.nn.ModuleDict", self.layers[name])))
 
     def _change(self, parts: torch.nn.ModuleDict) -> Callable[..., ModuleOutput | None]:
-        def hook(block: torch.nn.Module, args: tuple[Any, ...], out: ModuleOutput) -> ModuleOutput | None:
+        def hook(block: torch.nn.Module, args: tuple[object, ...], out: ModuleOutput) -> ModuleOutput | None:
             if not self.positions:
                 return None
             hidden, replace = hidden_states_of(out)

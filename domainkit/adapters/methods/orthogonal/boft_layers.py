@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -22,7 +22,7 @@ def cache_rotations(model: torch.nn.Module) -> None:
             _FROZEN.setdefault(layer, {})
 
 
-def cached_forward(self: Linear, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+def cached_forward(self: Linear, x: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
     """PEFT's forward; with the rotation that was built before where the layer is frozen and has one active adapter."""
     cache, active = _FROZEN.get(self), self.active_adapters
     # No adapter is active where one is left that only other layers have.

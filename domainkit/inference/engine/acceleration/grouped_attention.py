@@ -84,7 +84,7 @@ class _Pass:
         self._expanded = WeakTensorKeyDictionary()
 
     def accepts(
-        self, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, options: Mapping[str, Any]
+        self, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, options: Mapping[str, object]
     ) -> bool:
         if mask is None or mask.shape[1] != 1 or any(options.get(name) is not None for name in NOT_SUPPORTED):
             return False

@@ -8,7 +8,7 @@ It pays in benchmarks/chain_throughput (three adapters).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch.nn.functional import linear
@@ -38,7 +38,7 @@ class LoraModule(Protocol):
     @property
     def scaling(self) -> Mapping[str, float]: ...
 
-    def register_forward_hook(self, hook: Callable[..., Any], /) -> RemovableHandle: ...
+    def register_forward_hook(self, hook: Callable[..., object], /) -> RemovableHandle: ...
 
 
 class MixedLora:
