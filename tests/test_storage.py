@@ -169,7 +169,7 @@ def test_json_reads_pairs_of_surrogates_and_wide_lists() -> None:
     assert parse_json(b'\xef\xbb\xbf["\\ud83d\\ude00", ' + b"[], " * 200 + b"1]") == ["😀", *[[]] * 200, 1]
 
 
-def test_a_user_without_home_has_a_private_cache_and_is_told_what_to_set_for_state(
+def test_a_user_without_home_has_a_private_cache_and_an_error_names_the_variable_for_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("DOMAINKIT_CACHE", "XDG_CACHE_HOME", "DOMAINKIT_STATE", "XDG_STATE_HOME"):

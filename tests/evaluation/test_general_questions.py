@@ -92,7 +92,7 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
         read_general(tmp_path / "g.jsonl")
 
 
-def test_what_a_question_has_beside_its_choices_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_question_has_beside_its_choices_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     row = {"id": None, "question": "Which colour?", "choices": ["red", "blue"], "answer": 0, "context": "The sea."}
     path = tmp_path / "g.jsonl"
     path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "id": "b"}) + "\n")

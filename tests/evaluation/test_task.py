@@ -195,7 +195,7 @@ def test_a_labels_file_that_is_no_plain_file_is_refused(tmp_path: Path) -> None:
     assert read_task(test, labels=unordered).labels == ("fee", "late", "lost")
 
 
-def test_labels_in_another_spelling_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_labels_in_another_spelling_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     test = write(tmp_path / "test.jsonl", intents(12))
     (tmp_path / "labels.json").write_text('["Lost", "Late", "Fee"]')
     assert read_task(test).labels == ("fee", "late", "lost")

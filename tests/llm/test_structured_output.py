@@ -55,7 +55,7 @@ def test_answers_of_every_shape_are_held_to_it(llm: DomainLLM, method: str) -> N
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-def test_what_a_grammar_cannot_hold_is_told_and_checked(
+def test_what_a_grammar_cannot_hold_is_reported_and_checked(
     llm: DomainLLM, method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     schema = {**DIGIT, "not": {"enum": list(range(10))}, "title": method}  # nothing fits
@@ -102,7 +102,7 @@ def test_json_mode_needs_no_schema(llm: DomainLLM) -> None:
         llm.with_structured_output(DIGIT, method="json")
 
 
-def test_text_cut_off_or_around_json_is_an_error_and_never_mended() -> None:
+def test_text_cut_off_or_around_json_is_an_error_and_never_repaired() -> None:
     parser = AnswerParser(wanted=wanted_schema({"type": "object", "required": ["a"]}, "json_schema"), from_call=False)
     assert parser.parse('{"a": 1}') == {"a": 1}
     for text in ('{"a": 1', '```json\n{"a": 1}\n```', 'Sure: {"a": 1}', "", '{"b": 1}'):

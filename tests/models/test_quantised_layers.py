@@ -51,7 +51,7 @@ def test_rounded_layers_are_packed_layers_with_the_same_values(base: str, quanti
     assert float((found - wanted).abs().max()) <= limit * float(wanted.abs().max())
 
 
-def test_experts_that_stay_as_they_are_are_told(base: str) -> None:
+def test_experts_that_are_not_quantised_are_reported(base: str) -> None:
     notes = load_base(base, quantization="nf4").notes
     told = [note for note in notes if note.startswith("quantization=nf4 leaves the experts, ")]
     assert bool(told) == (Path(base).name == "mixtral")

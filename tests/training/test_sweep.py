@@ -13,7 +13,7 @@ from domainkit.corpus.split import split
 from domainkit.errors import ConfigError
 from domainkit.training import sweep as sweep_module
 from domainkit.training.sweep import sweep
-from domainkit.training.sweep_grid import Grid, cells, parse_grid
+from domainkit.training.sweep_grid import Grid, parse_grid
 from domainkit.training.sweep_result import Row, retrain, table
 
 WORDS = ("red", "blue", "green")
@@ -168,54 +168,3 @@ def test_the_score_decides_when_there_is_one(tiny_base: str, tmp_path: Path) -> 
     assert command.startswith(f"domainkit train --data all.jsonl --base {tiny_base} --method lora --out out/best")
     assert "learning_rate=0.0001" in command
     assert f"epochs={done.rows[1].epochs:g}" in command
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"grid": [{"method": "lora"}]}, "tokens="),
-        ({"tokens": 10, "grid": []}, "grid="),
-        ({"tokens": 10, "grid": [{"method": "lora"}], "dev_shar": 0.1}, "did you mean 'dev_share'"),
-    ],
-)
-def test_a_wrong_file_says_what_is_wrong(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError) as e:
-        parse_grid(values)
-    assert said in str(e.value)
-    assert "[[grid]]" in str(e.value)
-
-
-def test_a_wrong_cell_is_refused_before_anything_is_trained(tiny_base: str) -> None:
-    for wrong, said in (
-        ({"method": "lara"}, "did you mean"),
-        ({"method": "lora", "method.rang": 4}, "rank"),
-        ({"method": "lora", "epochs": [1, 2]}, "epochs follow from tokens"),
-    ):
-        with pytest.raises(ConfigError, match=said):
-            cells(grid(wrong), settings(tiny_base))
-
-
-def test_a_table_for_the_method_is_an_axis_too(tiny_base: str) -> None:
-    made = cells(grid({"method": {"kind": "lora", "rank": [2, 4]}}), settings(tiny_base))
-    assert [c.method_options for _, c in made] == [{"rank": 2}, {"rank": 4}]
-
-
-@pytest.mark.parametrize(
-    ("table", "said"),
-    [
-        ({"learning_rate": []}, "learning_rate: is an empty list: nothing to try"),
-        ({"method": {"rank": []}}, "method.rank: is an empty list: nothing to try"),
-        ({"learning_rate": [1e-3] * 100_000}, "the grid has 100,000 runs, each of which trains; at most 1,000"),
-        ({"seed": list(range(50)), "batch_size": list(range(1, 51))}, "the grid has 2,500 runs"),
-    ],
-)
-def test_a_grid_without_runs_or_with_too_many_is_refused(table: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        cells(parse_grid({"tokens": 50, "grid": [table]}), {})
-    assert said in str(caught.value)
-
-
-def test_method_options_have_one_meaning_in_every_form() -> None:
-    forms = [{"method.rank": [4, 8]}, {"method": {"rank": [4, 8]}}, {"method_options": {"rank": [4, 8]}}]
-    found = [[c.method_options for _, c in cells(parse_grid({"tokens": 5, "grid": [form]}), {})] for form in forms]
-    assert found == [[{"rank": 4}, {"rank": 8}]] * 3

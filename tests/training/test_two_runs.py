@@ -123,7 +123,7 @@ def test_what_was_there_before_the_lock_stays(tmp_path: Path) -> None:
 # ---- a checkpoint belongs to its run
 
 
-def test_without_resume_no_checkpoint_is_used_and_the_user_is_told(
+def test_without_resume_no_checkpoint_is_used_and_a_line_says_so(
     tiny_base: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = run(tiny_base, tmp_path / "whole")

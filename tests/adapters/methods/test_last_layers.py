@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-import torch
 
-from domainkit.adapters.methods import attach, parse_method
 from domainkit.errors import ConfigError
-from domainkit.models.load import load_base
-
-IDS = torch.tensor([[1, 30, 40, 50, 60, 2]])
-
-
-def trained(base: str, kind: str, **options: Any) -> Any:
-    model = attach(parse_method(kind, options), load_base(base, quantization="none").model)
-    weights = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(weights, lr=0.1)
-    model(IDS).logits.logsumexp(-1).sum().backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    return model.eval()
+from tests.adapters.methods.one_step import trained
 
 
 def test_the_last_blocks_and_no_other_weight(tiny_base: str) -> None:

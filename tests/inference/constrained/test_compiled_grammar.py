@@ -38,7 +38,7 @@ def compiled(spelling: Spelling, schema: dict[str, Any], **fields: Any) -> Compi
         ({"type": "object", "propertyNames": {"maxLength": 3}, "dependentRequired": {"a": ["b"]}}, ["propertyNames"]),
     ],
 )
-def test_what_no_grammar_holds_is_relaxed_and_every_word_is_told(
+def test_what_no_grammar_holds_is_relaxed_and_every_keyword_is_reported(
     spelling: Spelling, schema: dict[str, Any], words: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "domainkit"):
@@ -49,7 +49,7 @@ def test_what_no_grammar_holds_is_relaxed_and_every_word_is_told(
         compiled(spelling, schema, strict=True)
 
 
-def test_a_whole_schema_is_neither_relaxed_nor_told(spelling: Spelling, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_whole_schema_is_neither_relaxed_nor_reported(spelling: Spelling, caplog: pytest.LogCaptureFixture) -> None:
     assert not compiled(spelling, {"type": "object", "minProperties": 1, "format": "date-time"}).relaxed
     assert not caplog.records
 

@@ -49,6 +49,6 @@ def test_a_violation_names_the_rule_and_its_place() -> None:
     assert schema_violation({"tags": [[1], [2, 2]]}, schema) == "/tags/1 breaks 'uniqueItems': True"
 
 
-def test_what_cannot_be_resolved_holds_and_what_never_ends_is_told() -> None:
+def test_what_cannot_be_resolved_holds_and_what_never_ends_is_reported() -> None:
     assert schema_violation(1, {"$ref": "http://elsewhere/schema"}) is None
     assert schema_violation(1, {"$ref": "#"}) == "it is nested too deeply to be checked"

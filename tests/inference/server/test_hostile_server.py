@@ -136,7 +136,7 @@ def test_an_odd_answer_is_its_own_error_and_the_others_are_answered(body: bytes)
     assert good.text == "hi"
 
 
-def test_html_is_told_as_such_and_not_as_an_unfinished_answer() -> None:
+def test_html_is_reported_as_such_and_not_as_an_unfinished_answer() -> None:
     with server(whole(b"<html>Welcome</html>")) as url:
         assert "is not in OpenAI's chat format" in str(complete(url))
         assert "<html>Welcome" in str(complete(url))
