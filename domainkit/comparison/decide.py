@@ -26,7 +26,8 @@ from domainkit.evaluation.task import Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.machine import environment
 from domainkit.messages import JsonObject
-from domainkit.results.schema import Leak, LearningCurve, Recipe, Results, SetUse, TaskFacts, VariantResult
+from domainkit.models import DEFAULT_BASE
+from domainkit.results.schema import Leak, LearningCurve, Recipe, Results, SetUse, Synthetic, TaskFacts, VariantResult
 from domainkit.retrieval.dense import sentence_cosines
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
 from domainkit.statistics.seeds import recipe_of
@@ -191,6 +192,21 @@ def task_facts(plan: ComparisonPlan, task: Task) -> TaskFacts:
         train_rows=len(plan.inputs.examples),
         corpus_documents=len(plan.inputs.documents),
         why_kind=task.why_kind,
+        synthetic=_synthetic(plan, task),
+    )
+
+
+def _synthetic(plan: ComparisonPlan, task: Task) -> Synthetic | None:
+    """Who wrote the questions, where models did."""
+    made = [s for s in task.samples if s.synthetic]
+    if not made:
+        return None
+    writers = tuple(sorted({s.writer for s in made} - {""}))
+    asked = any(v.uses_llm for v in plan.variants)
+    return Synthetic(
+        questions=len(made),
+        writers=writers,
+        by_own_base=asked and (plan.base_llm.base or DEFAULT_BASE) in writers,
     )
 
 

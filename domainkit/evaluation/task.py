@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from domainkit.corpus.example import Example
 from domainkit.corpus.rows.jsonl import RowError, parse_text_list, raise_errors, scan_rows
 from domainkit.corpus.rows.layouts import refuse_tools, scan_examples
+from domainkit.corpus.rows.synthetic import MARK, synthetic_mark
 from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
@@ -43,6 +44,16 @@ class Sample(BaseModel):
     """A part of the questions that the report scores separately: the row's `group`, else its `kind`."""
     meta: JsonObject = {}
     """The row's other fields, which are JSON values."""
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether a model wrote the question, not a person: the row's mark `"synthetic": true`."""
+        return self.meta.get(MARK) is True
+
+    @property
+    def writer(self) -> str:
+        """The model that wrote a synthetic question; "" where the row does not say."""
+        return str(self.meta.get("writer") or "") if self.synthetic else ""
 
 
 class Task(BaseModel):
@@ -159,6 +170,9 @@ def _sample(example: Example, row: JsonObject, default_id: str) -> Sample:
         )
     group = row.get("group", row.get("kind"))
     references = parse_text_list(row.get("references"), "references")
+    meta = {field: value for field, value in row.items() if field not in _READ_FIELDS}
+    if marked := synthetic_mark(row):
+        meta[MARK] = marked  # a table may spell it "TRUE"
     return Sample(
         id=example.id or default_id,
         input=example.question,
@@ -167,7 +181,7 @@ def _sample(example: Example, row: JsonObject, default_id: str) -> Sample:
         system=system,
         doc_ids=example.doc_ids,
         group=None if group is None else str(group),
-        meta={field: value for field, value in row.items() if field not in _READ_FIELDS},
+        meta=meta,
     )
 
 

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from domainkit.errors import DataError, Problem
 from domainkit.evaluation.task import Kind
@@ -97,6 +97,16 @@ class Recipe(Record):
     state: State | None = None
 
 
+class Synthetic(Record):
+    """Questions of a task that a model wrote from documents, not a person."""
+
+    questions: int
+    writers: tuple[str, ...] = ()
+    """The models, by name; empty where the rows do not say."""
+    by_own_base: bool = False
+    """Whether the base that was compared is one of them."""
+
+
 class TaskFacts(Record):
     name: str
     kind: Kind
@@ -109,6 +119,15 @@ class TaskFacts(Record):
     train_rows: int = 0
     corpus_documents: int = 0
     why_kind: str = ""
+    synthetic: Synthetic | None = None
+    """None where people wrote every question; then it is not written."""
+
+    @model_serializer(mode="wrap")
+    def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
+        fields: JsonObject = write(self)
+        if self.synthetic is None:
+            fields.pop("synthetic", None)
+        return fields
 
     @property
     def chance(self) -> float:

@@ -1,4 +1,4 @@
-"""What limits a verdict: the test set, its earlier uses, a race, leaked questions, weak variants, training seeds."""
+"""What limits a verdict: the test set and who wrote it, earlier uses, a race, leaks, weak variants, training seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domainkit.evaluation.metrics import lower_is_better
 from domainkit.results.schema import Leak, LeakLevel, Race, Recipe, SetUse, State, TaskFacts
 from domainkit.statistics.best_of import expected_luck
 from domainkit.verdict.evidence import HARDLY, Evidence
-from domainkit.verdict.sentences import LEAK_SETS, metric_words, percent
+from domainkit.verdict.sentences import LEAK_SETS, listed, metric_words, percent
 
 FEW = 200
 """With fewer questions than this, the report names the smallest difference that can be detected."""
@@ -50,6 +50,21 @@ def about_the_test(e: Evidence, facts: TaskFacts) -> list[str]:
             f"{e.best} is the best of {close} variants that are close, chosen on these same questions: up to about "
             f"{100 * luck:.1f} points of its score may be luck."
         )
+    return sentences
+
+
+def about_synthetic_questions(facts: TaskFacts) -> list[str]:
+    made = facts.synthetic
+    if made is None:
+        return []
+    count = f"All {facts.n}" if made.questions >= facts.n else f"{made.questions} of {facts.n}"
+    writers = f", written by {listed(made.writers)} from documents" if made.writers else ", written by a model"
+    sentences = [
+        f"{count} test questions are synthetic{writers}: people ask otherwise, so scores on their questions may "
+        "differ. Confirm the verdict on questions of people."
+    ]
+    if made.by_own_base:
+        sentences.append("The base that was compared wrote test questions itself: its own variants may look better.")
     return sentences
 
 

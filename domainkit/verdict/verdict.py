@@ -26,6 +26,7 @@ from domainkit.verdict.cautions import (
     about_left_out,
     about_recipes,
     about_second_metric,
+    about_synthetic_questions,
     about_the_race,
     about_the_test,
     about_variants,
@@ -69,7 +70,8 @@ def decide(
     if e is None or why_not:
         broken = [v.name for v in scored.variants if v.name in failed or fails_often(scored, v.name)]
         choice = e.choice if e is not None and not broken else ""
-        return undecided(why_not, choice, (*(about_variants(e, facts) if e else ()), *missing), broken)
+        cautions = (*about_synthetic_questions(facts), *(about_variants(e, facts) if e else ()), *missing)
+        return undecided(why_not, choice, cautions, broken)
     without_leaks = _without_leaks(e, scored, clean)
     leaks_decide = without_leaks is not None and without_leaks.changed
     actions = next_actions(e, facts, leaks, leaks_decide=leaks_decide, curves=curves)
@@ -80,6 +82,7 @@ def decide(
         headline=headline(e, facts),
         reasons=tuple(reasons(e)),
         cautions=(
+            *about_synthetic_questions(facts),
             *about_the_test(e, facts),
             *(about_earlier_use(use, e.means[e.best], facts.n) if use else ()),
             *about_the_race(scored.race),

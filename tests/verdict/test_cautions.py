@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from domainkit.results.schema import Estimate, Leak, Race, RacedOut, Recipe, SetUse
-from domainkit.verdict.cautions import about_earlier_use, about_leaks, about_recipes, about_the_race, ordinal
+from domainkit.results.schema import Estimate, Leak, Race, RacedOut, Recipe, SetUse, Synthetic, TaskFacts
+from domainkit.verdict.cautions import (
+    about_earlier_use,
+    about_leaks,
+    about_recipes,
+    about_synthetic_questions,
+    about_the_race,
+    ordinal,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +85,21 @@ def test_a_recipe_that_seeds_leave_open_limits_an_adapter_that_is_better() -> No
 @pytest.mark.parametrize(("k", "text"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (11, "11th"), (22, "22nd")])
 def test_ordinals(k: int, text: str) -> None:
     assert ordinal(k) == text
+
+
+def facts(synthetic: Synthetic | None) -> TaskFacts:
+    return TaskFacts(name="t", kind="answer", n=40, primary_metric="token_f1", fingerprint="", synthetic=synthetic)
+
+
+def test_a_test_set_that_a_model_wrote_is_said_to_be_one() -> None:
+    assert about_synthetic_questions(facts(None)) == []
+    assert "synthetic" not in facts(None).model_dump_json()
+    made = facts(Synthetic(questions=40, writers=("openai:gpt-5", "other")))
+    assert about_synthetic_questions(made) == [
+        "All 40 test questions are synthetic, written by openai:gpt-5 and other from documents: people ask otherwise, "
+        "so scores on their questions may differ. Confirm the verdict on questions of people."
+    ]
+    assert TaskFacts.model_validate_json(made.model_dump_json()) == made
+    some, own = about_synthetic_questions(facts(Synthetic(questions=7, by_own_base=True)))
+    assert some.startswith("7 of 40 test questions are synthetic, written by a model: ")
+    assert own == "The base that was compared wrote test questions itself: its own variants may look better."

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.rows.synthetic import fields_of_mark
 from domainkit.errors import Problem
 from domainkit.messages import JsonObject
 
@@ -76,8 +77,9 @@ def _key(example: Example, turns: int) -> tuple[tuple[str, str], ...]:
 
 
 def _unread(row: JsonObject, layout: Collection[str]) -> Iterator[str]:
+    known = READ_IN_ALL_ROWS | READ_IN_TEST_ROWS | fields_of_mark(row)
     for name, value in row.items():
-        if name not in layout and name not in READ_IN_ALL_ROWS | READ_IN_TEST_ROWS and not _is_empty(value):
+        if name not in layout and name not in known and not _is_empty(value):
             yield name
     for message in _messages(row, layout):
         read = _READ_IN_MESSAGES.get(str(message.get("role")), _READ_IN_EACH)

@@ -21,6 +21,7 @@ def task_facts(results: Results) -> list[Row]:
     rows = [
         ("Questions", numbers.count(t.n)),
         ("Kind", f"{kind[t.kind]} ({t.why_kind})" if t.why_kind else kind[t.kind]),
+        ("Synthetic questions", f"{numbers.count(t.synthetic.questions)}, written by a model" if t.synthetic else ""),
         ("Primary metric", metric_title(t.primary_metric)),
         ("Source", t.source),
         ("Training rows", numbers.count(t.train_rows)),
