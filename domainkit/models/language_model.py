@@ -1,4 +1,5 @@
-"""Which parts of a base text goes through, and which of its linear layers can be adapted."""
+"""Which parts of a base text goes through, which of its linear layers can be adapted, and where its rotary frequencies
+change."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from domainkit.models.encoder_decoder import architecture_of
 from domainkit.models.precision import precision
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
 
 def modules_beside_text(model: PreTrainedModel) -> list[str]:
@@ -62,3 +63,16 @@ def linear_layers_with_other_output(model: PreTrainedModel) -> list[str]:
             model(input_ids=torch.tensor([[0, 1]], device=model.device), use_cache=False)
     model.train(was_training)
     return found
+
+
+def rope_boundary(config: PreTrainedConfig) -> int | None:
+    """The longest sequence that the first frequencies serve; None for bases with one set of them."""
+    text = config.get_text_config()
+    parameters = getattr(text, "rope_parameters", None) or {}
+    kinds = [parameters, *(p for p in parameters.values() if isinstance(p, dict))]  # some have one for each layer type
+    found = [
+        kind.get("original_max_position_embeddings") or getattr(text, "original_max_position_embeddings", None)
+        for kind in kinds
+        if kind.get("rope_type") == "longrope"
+    ]
+    return min((int(limit) for limit in found if limit), default=None)

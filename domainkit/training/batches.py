@@ -52,6 +52,7 @@ class Batches(Sequence[Batch]):
         max_tokens: int,
         packing: bool,
         segmented: bool = False,
+        boundary: int | None = None,
     ) -> None:
         self.tokenized = tokenized
         self.batch_size = batch_size
@@ -59,6 +60,7 @@ class Batches(Sequence[Batch]):
         self.max_tokens = max_tokens
         self.packing = packing
         self.segmented = segmented
+        self.boundary = boundary
         self.steps_per_epoch = -(-len(tokenized) // batch_size)
         self._length = max(1, round(epochs * self.steps_per_epoch))
         self._orders: dict[int, list[int]] = {}
@@ -71,7 +73,11 @@ class Batches(Sequence[Batch]):
             raise IndexError(step)
         epoch, number = divmod(step, self.steps_per_epoch)
         indices = self._order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
-        return Batch(split([self.tokenized[i] for i in indices], self.max_tokens, packing=self.packing))
+        return Batch(self.micro_batches([self.tokenized[i] for i in indices]))
+
+    def micro_batches(self, examples: Sequence[TokenizedExample]) -> tuple[tuple[TokenizedExample, ...], ...]:
+        """The examples in groups that are one forward pass each."""
+        return split(examples, self.max_tokens, packing=self.packing, boundary=self.boundary)
 
     def _order(self, epoch: int) -> list[int]:
         if epoch not in self._orders:
@@ -82,9 +88,17 @@ class Batches(Sequence[Batch]):
 
 
 def split(
-    examples: Sequence[TokenizedExample], max_tokens: int, *, packing: bool
+    examples: Sequence[TokenizedExample], max_tokens: int, *, packing: bool, boundary: int | None = None
 ) -> tuple[tuple[TokenizedExample, ...], ...]:
-    """Groups of examples, longest first, of at most `max_tokens` positions; a longer example is a group of its own."""
+    """Groups of examples, longest first, of at most `max_tokens` positions; a longer example is a group of its own.
+
+    The rotary frequencies of a pass are those of its longest row, so rows on both sides of the base's `boundary` (a
+    number of positions) never share one.
+    """
+    beyond = [boundary is not None and len(e.ids) - 1 > boundary for e in examples]
+    if len(set(beyond)) > 1:
+        sides = [[e for e, is_long in zip(examples, beyond, strict=True) if is_long is side] for side in (True, False)]
+        return tuple(group for side in sides for group in split(side, max_tokens, packing=packing))
     prefix = common_prefix(examples) if packing else 0
     groups: list[list[TokenizedExample]] = []
     if examples and examples[0].opening is not None:

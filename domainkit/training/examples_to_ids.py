@@ -11,11 +11,14 @@ from domainkit.corpus.example import Example
 from domainkit.errors import BaseModelError, ConfigError, DataError, Problem, RequestError
 from domainkit.messages import split_reasoning
 from domainkit.models.encoder_decoder import EncoderDecoder
+from domainkit.models.language_model import rope_boundary
 from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.models.templates.traits import SWITCHES, THINKING
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from domainkit.models.load import LoadedBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,25 @@ def tokenize_example(example: Example, template: ChatTemplate, max_length: int) 
         )
         raise DataError([example.problem(what, "shorten or split the row, or raise max_length")])
     return TokenizedExample(ids, len(prompt), example.source, opening=template.architecture.opening_token_id)
+
+
+def longest_example(base: LoadedBase, wanted: int | None, n_virtual: int = 0, one_side: str | None = None) -> int:
+    """Most tokens of an example: `wanted`, else what the base was made for.
+
+    `one_side` says why no row may cross the base's RoPE boundary. Raises ConfigError where `wanted` is beyond it.
+    """
+    most = base.context_length - n_virtual
+    boundary = rope_boundary(base.model.config) if one_side else None
+    if boundary is None or boundary - n_virtual >= most:
+        return wanted or most
+    most = boundary - n_virtual
+    if wanted and wanted > most:
+        raise ConfigError(
+            f"{wanted}: beyond {most} tokens the base's rotary frequencies change, and {one_side}",
+            where="max_length",
+            next_step=f"set max_length={most} or less, or leave it out",
+        )
+    return wanted or most
 
 
 def with_thinking(template: ChatTemplate, options: Mapping[str, object], examples: Sequence[Example]) -> ChatTemplate:

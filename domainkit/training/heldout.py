@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from torch.nn.functional import cross_entropy
 
 from domainkit.corpus.document import Document
+from domainkit.models.language_model import rope_boundary
 from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.training.batches import pad, split
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_documents
@@ -119,7 +120,7 @@ def measure_held_out(
     model.eval()
     total, choices = 0.0, []
     try:
-        for group in split(tokenized, max_tokens, packing=False):
+        for group in split(tokenized, max_tokens, packing=False, boundary=rope_boundary(model.config)):
             one = pad(group, pad_id).to(model.device)
             logits = supervised_logits(model, one)
             total += float(cross_entropy(logits, one.targets, reduction="sum"))

@@ -21,7 +21,7 @@ from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.adapters.micro_batch import MicroBatch
 from domainkit.errors import MachineError
 from domainkit.models.precision import precision
-from domainkit.training.batches import Batch, Batches, pack, pad, split
+from domainkit.training.batches import Batch, Batches, pack, pad
 from domainkit.training.config import TrainConfig
 from domainkit.training.distributed import (
     all_reduce,
@@ -149,7 +149,7 @@ class Loop:
             return [(group, 1.0) for group in batch.micro_batches]
         examples = [example for group in batch.micro_batches for example in group]
         shards = [shard_of_batch(examples, i, world_size()) for i in range(world_size())]
-        groups = [split(s, self.batches.max_tokens, packing=self.batches.packing) if s else () for s in shards]
+        groups = [self.batches.micro_batches(s) if s else () for s in shards]
         local = [(group, 1.0) for group in groups[rank()]]
         # Processes gather a sharded base together, so all must run as many passes: those without data have weight 0.
         missing = max(map(len, groups)) - len(local) if self.sharded else 0

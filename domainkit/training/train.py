@@ -18,6 +18,7 @@ from domainkit.adapters.micro_batch import MicroBatch
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError
+from domainkit.models.language_model import rope_boundary
 from domainkit.models.load import LoadedBase, load_base, pick_device
 from domainkit.models.precision import precision
 from domainkit.models.source import resolve_base
@@ -29,6 +30,7 @@ from domainkit.training.config import TrainConfig, parse_config
 from domainkit.training.distributed import barrier, is_main_process, world_size
 from domainkit.training.examples_to_ids import (
     TokenizedExample,
+    longest_example,
     tokenize_documents,
     tokenize_examples,
     with_thinking,
@@ -193,12 +195,13 @@ def _resolve(config: TrainConfig, method: Adaptation, base: LoadedBase) -> Resol
             where="gradient_checkpointing",
             next_step="set gradient_checkpointing=false, and lower max_tokens_per_pass to save memory",
         )
+    one_side = "virtual tokens have those of short rows" if method.virtual_tokens() else None
     resolved = config.model_copy(
         update={
             "learning_rate": rate,
             "quantization": base.quantization,
             "revision": base.source.revision,
-            "max_length": config.max_length or base.context_length - method.virtual_tokens(),
+            "max_length": longest_example(base, config.max_length, method.virtual_tokens(), one_side),
             "template_options": base.chat_template.options,
             "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
         }
@@ -285,6 +288,7 @@ def _batches(tokenized: list[TokenizedExample], model: AdaptedModel, resolved: R
         max_tokens=config.max_tokens_per_pass,
         packing=why is None,
         segmented=segmented,
+        boundary=rope_boundary(model.config),
     )
     return batches, why
 

@@ -14,15 +14,21 @@ from domainkit.adapters.methods import attach, parse_method
 from domainkit.models.load import load_base
 from domainkit.training.batches import Batches, common_prefix, pack, pad, split, use_segments, why_not_pack
 from domainkit.training.examples_to_ids import TokenizedExample
+from domainkit.training.heldout import measure_held_out
 from domainkit.training.objectives import supervised
 from domainkit.training.objectives.supervised import supervised_loss
+from tests.inference.engine.tiny_models import BOUNDARY, build_longrope, some_tokens
 
 
 @pytest.fixture(scope="module")
 def model(tiny_base: str) -> Any:
     base = load_base(tiny_base, quantization="none")
     torch.manual_seed(1)
-    model = attach(parse_method("lora", {"rank": 4}), base.model)
+    return with_lora(base.model)
+
+
+def with_lora(base: Any) -> Any:
+    model = attach(parse_method("lora", {"rank": 4}), base)
     for name, p in model.named_parameters():
         if "lora_B" in name:  # zero at first, which would leave A without a gradient to compare
             torch.nn.init.normal_(p, std=0.1)
@@ -193,3 +199,20 @@ def test_packing_is_tried_before_it_is_trusted(model: Any, monkeypatch: pytest.M
         type(model), "forward", lambda self, attention_mask=None, position_ids=None, **kw: forward(self, **kw)
     )
     assert "change when examples share a row" in str(why_not_pack(model, rows))
+
+
+@pytest.mark.parametrize("packing", [True, False])
+def test_rows_on_both_sides_of_a_rope_boundary_are_computed_as_alone(packing: bool) -> None:
+    """LongRoPE: the frequencies of a pass are those of its longest row."""
+    model = with_lora(build_longrope())
+    examples = [TokenizedExample(tuple(some_tokens(n, n)), 2, "") for n in (5, 30, BOUNDARY, BOUNDARY + 2, 90)]
+    wanted = [reference(model, e) for e in examples]
+    groups = split(examples, 400, packing=packing, boundary=BOUNDARY)
+    assert [[len(e.ids) for e in group] for group in groups] == [[90, BOUNDARY + 2], [BOUNDARY, 30, 5]]
+    passes = [pack(g, torch.float32) if packing else pad(g, pad_id=2) for g in groups]
+    same(model, [supervised_loss(model, one) for one in passes], wanted)
+    total = sum(e.supervised for e in examples)
+    alone = sum(float(measure_held_out(model, [e], 2).nll) * e.supervised for e in examples) / total
+    assert measure_held_out(model, examples, 2, max_tokens=400).nll == pytest.approx(alone, abs=1e-5)
+    inputs = [TokenizedExample((3,) * n, 1, "") for n in (BOUNDARY + 1, BOUNDARY + 2)]
+    assert len(split(inputs, 400, packing=packing, boundary=BOUNDARY)) == 2, "the last token is no input"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,18 +11,20 @@ from transformers import AutoTokenizer
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
-from domainkit.errors import BaseModelError, DataError
+from domainkit.errors import BaseModelError, ConfigError, DataError
 from domainkit.inference.backend import Request
 from domainkit.inference.local import LocalBackend
 from domainkit.messages import ToolCall, parse_calls
 from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.training.examples_to_ids import (
     TokenizedExample,
+    longest_example,
     preview,
     tokenize_documents,
     tokenize_example,
     tokenize_examples,
 )
+from tests.inference.engine.tiny_models import BOUNDARY, build, build_longrope
 from tests.models.hostile_text import END, hostile, quick
 
 
@@ -156,3 +160,24 @@ def test_tools_are_learnt_in_the_form_in_which_they_are_asked_for(
             "one for each turn and the tools', none from the tool's own text"
         )
     backend.close()
+
+
+class Loaded:
+    """As much of a LoadedBase as the limit of an example needs."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.context_length = 512
+
+
+def test_rows_that_may_not_cross_the_rope_boundary_end_at_it() -> None:
+    longrope: Any = Loaded(build_longrope())
+    assert longest_example(longrope, None) == 512
+    assert longest_example(longrope, 300, n_virtual=4) == 300
+    assert longest_example(longrope, None, 4, "why") == BOUNDARY - 4
+    assert longest_example(longrope, 20, 4, "why") == 20
+    with pytest.raises(ConfigError, match="300: beyond 60 tokens the base's rotary frequencies change, and why") as e:
+        longest_example(longrope, 300, 4, "why")
+    assert "set max_length=60 or less" in str(e.value)
+    other: Any = Loaded(build("llama"))
+    assert longest_example(other, 300, 4, "why") == 300

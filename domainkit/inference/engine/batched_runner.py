@@ -12,7 +12,8 @@ from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.acceleration.grouped_attention import EngineAttention
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import KVCache, SlotAllocator
-from domainkit.inference.engine.rope_boundary import is_beyond, rope_boundary, whole_if_crossing
+from domainkit.inference.engine.rope_boundary import is_beyond, whole_if_crossing
+from domainkit.models.language_model import rope_boundary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel

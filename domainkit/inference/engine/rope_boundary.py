@@ -1,4 +1,5 @@
-"""Bases whose rotary positions change with the length of a sequence (LongRoPE: Phi-3-128k, Phi-4-mini).
+"""Bases whose rotary positions change with the length of a sequence (LongRoPE: Phi-3-128k, Phi-4-mini;
+`models/language_model.py` reads where).
 
 transformers chooses the frequencies of a pass by its largest position, for all rows and all new keys. So rows on both
 sides of the boundary must not share a pass, and a row that crosses it is read again from its start: its stored keys
@@ -8,25 +9,8 @@ have the frequencies of the other side. This is also what `generate` of these mo
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from domainkit.inference.engine.batching import Chunk
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedConfig
-
-
-def rope_boundary(config: PreTrainedConfig) -> int | None:
-    """The longest sequence that the first frequencies serve; None for bases with one set of them."""
-    text = config.get_text_config()
-    parameters = getattr(text, "rope_parameters", None) or {}
-    kinds = [parameters, *(p for p in parameters.values() if isinstance(p, dict))]  # some have one for each layer type
-    found = [
-        kind.get("original_max_position_embeddings") or getattr(text, "original_max_position_embeddings", None)
-        for kind in kinds
-        if kind.get("rope_type") == "longrope"
-    ]
-    return min((int(limit) for limit in found if limit), default=None)
 
 
 def is_beyond(chunk: Chunk, boundary: int | None) -> bool:

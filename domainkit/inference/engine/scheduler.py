@@ -27,10 +27,10 @@ from domainkit.inference.engine.model_runner import Executor, Runner, make_runne
 from domainkit.inference.engine.prefix_cache import PrefixCache
 from domainkit.inference.engine.prefix_sharing import PrefixSharing
 from domainkit.inference.engine.request_queue import RequestQueue, stopped_error
-from domainkit.inference.engine.rope_boundary import rope_boundary
 from domainkit.inference.engine.sequences.sampling import near_ties
 from domainkit.inference.engine.sequences.sequence import Sequence, timeout_error
 from domainkit.inference.engine.trial import AdapterTrial, trial_rows
+from domainkit.models.language_model import rope_boundary
 from domainkit.models.load import LoadedBase
 from domainkit.models.memory import OUT_OF_MEMORY, free_memory, out_of_memory, return_freed_memory, state_bytes
 

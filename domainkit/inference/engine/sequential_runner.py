@@ -12,7 +12,8 @@ from transformers import Cache, DynamicCache
 from domainkit.inference.adapters.pool import PassRow
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import CacheSlot
-from domainkit.inference.engine.rope_boundary import is_beyond, rope_boundary
+from domainkit.inference.engine.rope_boundary import is_beyond
+from domainkit.models.language_model import rope_boundary
 from domainkit.models.memory import KVState
 
 if TYPE_CHECKING:

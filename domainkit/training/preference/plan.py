@@ -18,6 +18,7 @@ from domainkit.errors import ConfigError
 from domainkit.models.load import LoadedBase
 from domainkit.training.config import PreferenceConfig
 from domainkit.training.distributed import world_size
+from domainkit.training.examples_to_ids import longest_example
 from domainkit.training.objectives import Objective, Plan, Row
 from domainkit.training.optimization.loggers import check_loggers
 
@@ -144,7 +145,7 @@ def resolve(
         "beta": beta,
         "quantization": base.quantization,
         "revision": base.source.revision,
-        "max_length": config.max_length or base.context_length,
+        "max_length": longest_example(base, config.max_length, one_side="TRL reads rows of all lengths together"),
         "template_options": base.chat_template.options,
         "method_options": {k: v for k, v in method.model_dump().items() if k != "kind"},
     }

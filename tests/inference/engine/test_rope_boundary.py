@@ -13,32 +13,14 @@ from domainkit.inference.backend import Request
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import CacheSlot
 from domainkit.inference.engine.model_runner import make_runner
-from domainkit.inference.engine.rope_boundary import is_beyond, rope_boundary, whole_if_crossing
+from domainkit.inference.engine.rope_boundary import is_beyond, whole_if_crossing
 from domainkit.inference.engine.sequential_runner import SequentialRunner
 from domainkit.inference.engine.trial import allocated
 from domainkit.inference.local import LocalBackend
+from domainkit.models.language_model import rope_boundary
 from tests.conftest import TEMPLATE, build_tokenizer
-from tests.inference.engine.tiny_models import PROBE, SIZES, build, some_tokens
+from tests.inference.engine.tiny_models import BOUNDARY, PROBE, build, build_longrope, some_tokens
 from tests.inference.tiny_adapters import ask
-
-BOUNDARY = 64
-
-
-def build_longrope() -> Any:
-    from transformers import Phi3Config, Phi3ForCausalLM
-
-    torch.manual_seed(0)
-    rope = {
-        "rope_type": "longrope",
-        "rope_theta": 10000.0,
-        "short_factor": [1.0] * 4,
-        "long_factor": [3.0, 5.0, 9.0, 20.0],
-        "original_max_position_embeddings": BOUNDARY,
-        "partial_rotary_factor": 1.0,
-    }
-    sizes = {**SIZES, "vocab_size": 260, "initializer_range": 0.5, "max_position_embeddings": 512}
-    config = Phi3Config(**sizes, original_max_position_embeddings=BOUNDARY, rope_parameters=rope)
-    return Phi3ForCausalLM(config).eval().requires_grad_(False)
 
 
 def plain(model: Any, tokens: list[int]) -> torch.Tensor:

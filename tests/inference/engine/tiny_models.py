@@ -51,6 +51,8 @@ MODELS = {
     "lfm2": ("Lfm2ForCausalLM", "Lfm2Config", {**SIZES, "layer_types": ["conv", "full_attention"]}),
 }
 PROBE = list(range(20, 28))
+BOUNDARY = 64
+"""Of the tiny LongRoPE model: longer rows have other rotary frequencies."""
 
 
 def build(name: str) -> Any:
@@ -61,6 +63,23 @@ def build(name: str) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return getattr(transformers, model)(getattr(transformers, config)(**sizes)).eval()
+
+
+def build_longrope() -> Any:
+    from transformers import Phi3Config, Phi3ForCausalLM
+
+    torch.manual_seed(0)
+    rope = {
+        "rope_type": "longrope",
+        "rope_theta": 10000.0,
+        "short_factor": [1.0] * 4,
+        "long_factor": [3.0, 5.0, 9.0, 20.0],
+        "original_max_position_embeddings": BOUNDARY,
+        "partial_rotary_factor": 1.0,
+    }
+    sizes = {**SIZES, "vocab_size": 260, "initializer_range": 0.5, "max_position_embeddings": 512}
+    config = Phi3Config(**sizes, original_max_position_embeddings=BOUNDARY, rope_parameters=rope)
+    return Phi3ForCausalLM(config).eval().requires_grad_(False)
 
 
 def batched_runner(model: Any) -> BatchedRunner:
