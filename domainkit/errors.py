@@ -56,6 +56,13 @@ class DomainkitError(Exception):
         self.__dict__.update(state)
 
 
+def place(path: str, line: int | None, unit: str = "") -> str:
+    """A place in a file as messages show it: `path:3`, or `path, row 3` where `unit` is "row"."""
+    if line is None:
+        return path
+    return f"{path}, {unit} {line}" if unit else f"{path}:{line}"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One error or warning in a data file."""
@@ -66,10 +73,12 @@ class Problem:
     what: str
     next_step: str | None = None
     severity: Literal["error", "warning"] = "error"
+    unit: str = ""
+    """What `line` counts where the file has no lines: "row"."""
 
     @property
     def where(self) -> str:
-        return self.path if self.line is None else f"{self.path}:{self.line}"
+        return place(self.path, self.line, self.unit)
 
     def __str__(self) -> str:
         return _message(self.where, self.what, self.next_step)

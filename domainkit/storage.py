@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from domainkit.errors import ConfigError, MachineError, saving
 
@@ -81,18 +81,22 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
 
     Raises OSError, with the reason as `strerror`; also for more than `limit` bytes.
     """
+    with open_plain(path) as f:
+        size = os.fstat(f.fileno()).st_size
+        if limit is not None and size > limit:
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes; at most {limit:,} are read", str(path))
+        return f.read()
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """A plain file, open for reading; what is none is refused as `read_bytes` does."""
     # O_NONBLOCK: without it, opening a named pipe waits for a writer.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, f"it is {_kind(status.st_mode)}, not a file", str(path))
-        if limit is not None and status.st_size > limit:
-            raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes; at most {limit:,} are read", str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as f:
-            return f.read()
-    finally:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
+        raise OSError(errno.EINVAL, f"it is {_kind(status.st_mode)}, not a file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def _kind(mode: int) -> str:
@@ -106,19 +110,28 @@ def parse_json(text: str | bytes) -> Any:
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig")
+    value, end = parse_json_at(text, len(text) - len(text.lstrip(_SPACE)))
+    if end < len(text) and text[end:].strip(_SPACE):
+        rest = text[end:]
+        raise json.JSONDecodeError("Extra data", text, end + len(rest) - len(rest.lstrip(_SPACE)))
+    return value
+
+
+def parse_json_at(text: str, start: int) -> tuple[Any, int]:
+    """The JSON value that begins at `start`, and where it ends. Raises ValueError as `parse_json` does."""
     try:
-        value = _DECODER.decode(text)
+        value, end = _DECODER.raw_decode(text, start)
     except RecursionError:
         raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep") from None
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if text.count("[", start, end) + text.count("{", start, end) > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep")
-    if re.search(r"\\u[dD][89a-fA-F]", text):
+    if _HALF_PAIR.search(text, start, end):
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as e:
             half = e.object[e.start]
             raise ValueError(f"it holds half of a surrogate pair (\\u{ord(half):04x}), which is not a character") from e
-    return value
+    return value, end
 
 
 def _fields(pairs: list[tuple[str, object]]) -> JsonObject:
@@ -142,6 +155,8 @@ def _integer(number: str) -> int:
     return int(number)
 
 
+_SPACE = " \t\n\r"
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(object_pairs_hook=_fields, parse_constant=_finite, parse_float=_finite, parse_int=_integer)
 
 

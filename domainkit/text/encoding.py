@@ -51,8 +51,8 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
     """The text of a whole file, without its byte order mark; line ends stay as they are.
 
     `declared` is the name that the file or its envelope gives; a name that is unknown, or that the bytes contradict,
-    counts for nothing. Raises UnicodeDecodeError where a byte order mark is wrong, where UTF-8 is damaged in places,
-    and where nothing fits; its `start` is the first byte that is no text in `encoding`.
+    counts for nothing. Raises UnicodeDecodeError where a byte order mark is wrong, where UTF-8 is damaged in places
+    or holds NUL bytes, and where nothing fits; its `start` is the first byte that is no text in `encoding`.
     """
     mark = marked(data)
     if mark:
@@ -65,7 +65,7 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
     try:
         text = data.decode()
     except UnicodeDecodeError as e:
-        if is_damaged_utf8(data):
+        if b"\0" in data or is_damaged_utf8(data):
             raise
         return _guess(data, e)
     if b"\x1b$" in data and (japanese := _try(data, "iso2022_jp_2")) is not None:

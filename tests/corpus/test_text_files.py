@@ -18,16 +18,27 @@ def test_line_ends_become_newlines_and_a_byte_order_mark_is_dropped(tmp_path: Pa
     assert read_text(tmp_path / "a.txt") == "one\ntwo\nthree"
 
 
-@pytest.mark.parametrize("codec, name", [("utf-16", "UTF-16"), ("utf-32", "UTF-32")])
-def test_another_encoding_is_named(tmp_path: Path, codec: str, name: str) -> None:
-    (tmp_path / "a.txt").write_bytes("text".encode(codec))
-    _, problem = read_bytes(tmp_path / "a.txt")
-    assert f"is {name} text, not UTF-8" in str(problem)
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32", "utf-16-le"])
+def test_another_encoding_is_read(tmp_path: Path, codec: str) -> None:
+    (tmp_path / "a.txt").write_bytes("one\r\ntwo".encode(codec))
+    assert read_text(tmp_path / "a.txt") == "one\ntwo"
+
+
+def test_a_byte_order_mark_that_is_wrong_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xff\xfeab\x00")
+    with pytest.raises(DataError, match=r"a.txt: is UTF-16 by its byte order mark, but not at byte 1\n  next: save"):
+        read_text(tmp_path / "a.txt")
+
+
+def test_a_guess_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.txt").write_bytes("Straße".encode("cp1252"))
+    assert read_text(tmp_path / "a.txt") == "Straße"
+    assert "a.txt: is not UTF-8, and does not say what it is: read as Windows-1252, which is a guess" in caplog.text
 
 
 @pytest.mark.parametrize(
     "data, what",
-    [(b"one\ntw\xffo", "a.txt:2: not UTF-8: byte 0xff at position 3"), (b"one\n\0", "a.txt:2: holds a NUL byte")],
+    [(b"\xc3\xa9\ntw\xffo", "a.txt:2: not UTF-8: byte 0xff at position 3"), (b"one\n\0", "a.txt:2: holds a NUL byte")],
 )
 def test_bytes_that_are_not_text_are_an_error_with_their_line(tmp_path: Path, data: bytes, what: str) -> None:
     (tmp_path / "a.txt").write_bytes(data)

@@ -1,22 +1,22 @@
-"""The rows of a JSON Lines file. Every malformed line is a Problem; none is repaired or skipped silently."""
+"""JSON Lines: one object a line. Every malformed line is a Problem; none is repaired or skipped silently."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from json import JSONDecodeError
 from pathlib import Path
 
-from domainkit.corpus.text_files import encoding_problem, nul_problem, read_bytes
+from domainkit.corpus.rows.source import NumberedRow, RowSource
+from domainkit.corpus.text_files import TextFile, open_text
 from domainkit.errors import DataError, Problem
 from domainkit.messages import JsonObject
 from domainkit.storage import parse_json
 
 log = logging.getLogger("domainkit")
 
-NumberedRow = tuple[int, JsonObject]
-"""(line from 1, JSON object)."""
 ScannedRows = tuple[list[NumberedRow], list[Problem]]
+FORMAT = "JSON Lines"
 
 
 class RowError(Exception):
@@ -28,23 +28,31 @@ class RowError(Exception):
         self.next_step = next_step
 
 
+def open_jsonl(path: Path, wanted: frozenset[str] = frozenset()) -> RowSource:
+    """The rows of a JSON Lines file. A file of this name that holds one JSON value over all lines is read as that."""
+    from domainkit.corpus.rows.json_file import open_json, opening
+
+    file, problems = open_text(path)
+    if file is None:
+        return RowSource(str(path), FORMAT, problems=problems)
+    if opening(file) in ("[", "{\n"):
+        return open_json(path, wanted)
+    return RowSource(str(path), FORMAT, (file.encoding_name,), problems, lambda: _rows(file))
+
+
 def scan_rows(path: Path) -> ScannedRows:
-    """The well-formed rows, and a Problem for each other line. Blank lines are skipped."""
-    data, problem = read_bytes(path)
-    if problem:
-        return [], [problem]
-    rows: list[NumberedRow] = []
-    problems: list[Problem] = []
-    # Split at b"\n" only: str.splitlines would split inside strings that hold U+2028 or a form feed.
-    for number, raw in enumerate(data.split(b"\n"), start=1):
-        if not raw.strip():
-            continue
-        row = _parse(str(path), number, raw)
-        if isinstance(row, Problem):
-            problems.append(row)
-        else:
-            rows.append((number, row))
-    return rows, problems
+    """The well-formed rows of a JSON Lines file, and a Problem for each other line. Blank lines are skipped."""
+    return open_jsonl(path).all()
+
+
+def _rows(file: TextFile) -> Iterator[NumberedRow | Problem]:
+    path = str(file.path)
+    for number, line in file.lines():
+        if isinstance(line, Problem):
+            yield line
+        elif not line.isspace():
+            row = _parse(path, number, line.rstrip("\r\n"))
+            yield row if isinstance(row, Problem) else (number, row)
 
 
 def raise_errors(problems: Sequence[Problem]) -> None:
@@ -93,28 +101,15 @@ def parse_text_list(value: object, field: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _parse(path: str, line: int, raw: bytes) -> JsonObject | Problem:
-    """One line as an object, or the Problem of the line. Columns and bytes count from 1."""
-    if b"\0" in raw:
-        return nul_problem(path, line)
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as e:
-        return encoding_problem(path, line, e.start + 1, raw[e.start])
+def _parse(path: str, line: int, text: str) -> JsonObject | Problem:
+    """One line as an object, or the Problem of the line. Columns count from 1."""
     try:
         value = parse_json(text)
     except JSONDecodeError as e:
-        return Problem(path, line, f"not JSON at column {e.colno}: {e.msg}", _json_next_step(text, line))
+        return Problem(path, line, f"not JSON at column {e.colno}: {e.msg}", "write one valid JSON object per line")
     except ValueError as e:
         return Problem(path, line, f"not JSON: {e}", "write one valid JSON object per line")
     if not isinstance(value, dict):
         next_step = 'write one {"field": value} object per line'
         return Problem(path, line, f"is {json_type(value)}, not an object", next_step)
     return value
-
-
-def _json_next_step(text: str, line: int) -> str:
-    start = text.lstrip()[:1]
-    if line == 1 and (start == "[" or text.strip() == "{"):
-        return "this looks like one JSON value over many lines; write JSON Lines: one object per line"
-    return "write one valid JSON object per line"

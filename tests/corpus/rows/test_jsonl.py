@@ -64,9 +64,26 @@ def test_hostile_lines_are_problems_not_crashes(tmp_path: Path, line: str, what:
     assert what in found
 
 
-def test_one_json_value_over_many_lines_is_recognised(tmp_path: Path) -> None:
-    found = faults(write(tmp_path, json.dumps([{"a": 1}], indent=1)))
-    assert "one JSON value over many lines; write JSON Lines" in found[0]
+def test_old_mac_line_ends_and_other_encodings_are_read(tmp_path: Path) -> None:
+    text = '{"a": "Übung"}\r\r{"a": "Maß – 5 €"}'
+    for codec in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"):
+        path = write(tmp_path, text.encode(codec))
+        assert list(read_rows(path)) == [(1, {"a": "Übung"}), (3, {"a": "Maß – 5 €"})], codec
+
+
+def test_a_guessed_encoding_is_a_warning_with_its_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read_rows(write(tmp_path, '{"a": "Übung"}'.encode("cp1252")))
+    assert (
+        "rows.jsonl: is not UTF-8, and does not say what it is: read as Windows-1252, which is a guess" in caplog.text
+    )
+    assert "save it as UTF-8" in caplog.text
+
+
+def test_one_json_value_over_many_lines_is_read_as_such(tmp_path: Path) -> None:
+    assert list(read_rows(write(tmp_path, json.dumps([{"a": 1}, {"a": 2}], indent=1)))) == [
+        (2, {"a": 1}),
+        (5, {"a": 2}),
+    ]
 
 
 json_values = st.recursive(
