@@ -1,6 +1,6 @@
 """The ladder: the built-in variants, from no language model to an adapter with retrieval, one row each.
 
-Every row but the first two is `answer_chain` with one setting changed.
+Every row but the first three is `answer_chain` with one setting changed.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ _ROWS = (
         classical="auto",
         description="No language model: logistic regression on TF-IDF or on sentence embeddings, or the nearest solved "
         "example; the best in cross-validation on the training rows.",
+    ),
+    Variant(
+        name="tuned-encoder",
+        classical="encoder",
+        description="A small sentence encoder fine-tuned on the training rows, with a linear layer for the labels; no "
+        "model that writes. Label tasks only; part of a comparison that trains, or by name.",
     ),
     Variant(
         name="zero-shot",

@@ -14,6 +14,7 @@ from typing import Any
 from domainkit.comparison.answer import answer_variants
 from domainkit.comparison.cost_and_forgetting import with_consequences
 from domainkit.comparison.decide import decide_results, score_answers
+from domainkit.comparison.fitting.fine_tuned_encoder import with_tuned_encoder
 from domainkit.comparison.fitting.train_missing import train_missing
 from domainkit.comparison.inputs import parse_options, read_inputs
 from domainkit.comparison.plan import choose_variants, needs_of
@@ -51,7 +52,8 @@ def compare(
     the ladder that the inputs allow. `context_adapter` is one trained with passages in its prompts (`chains.context`).
 
     With `fit`, the adapters that the variants need and that are not given are trained on `train`, all with this
-    configuration, into `out`. An adapter that is there already is used again.
+    configuration, into `out`. An adapter that is there already is used again. "tuned-encoder" is trained with `fit`,
+    or where it is named.
 
     `dev` are the questions that settings were chosen on, if any: test questions among them are reported. `curve` are
     adapters trained on smaller parts of train (`fit_nested`), for a learning curve of "tuned". `replicas` are adapters
@@ -82,6 +84,8 @@ def compare(
         inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl"))
         # 2. train what is missing
         inputs = train_missing(inputs, needs, fit, out / "adapters")
+        wants_encoder = "encoder" in needs and (fit is not None or variants is not None)
+        inputs = with_tuned_encoder(inputs, out / "encoders", on_progress, wanted=wants_encoder)
         # 3. choose variants
         plan = choose_variants(inputs, variants)
         # 4. answer

@@ -72,6 +72,8 @@ def score_answers(plan: ComparisonPlan, answers: Answers, times: Mapping[str, Se
             results[i] = results[i].model_copy(update={"training": context_receipt})
         if variant.classical != "none":
             results[i] = results[i].model_copy(update={"description": plan.simple.description(variant)})
+        if variant.classical == "encoder":
+            results[i] = results[i].model_copy(update={"training": plan.simple.encoder.receipt})
     compared = with_differences(
         results, primary, task, plan.baseline, config.margin, sequential=answers.race is not None
     )

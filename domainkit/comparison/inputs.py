@@ -41,6 +41,9 @@ class Inputs:
     adapter: Path | None = None
     context_adapter: Path | None = None
     """Trained with passages in its prompts."""
+    encoder: Path | None = None
+    """The small encoder fine-tuned on the training rows."""
+    why_no_encoder: str = "no encoder was fine-tuned"
     curve: tuple[Path, ...] = ()
     """Adapters trained on smaller parts of the training rows."""
     replicas: tuple[Path, ...] = ()

@@ -191,7 +191,7 @@ class ComparisonPlan:
         if variant.classical != "none":
             # What a metric scores decides which of the models is chosen.
             facts["chosen_by"] = inputs.metrics.primary
-            facts["models"] = [MODELS, self.simple.identity if variant.classical == "auto" else ""]
+            facts["models"] = [MODELS, self.simple.identity_of(variant)]
             return sha256_json(facts)
         facts |= {
             "model": self.llm_of(variant, adapter).identity(),
@@ -253,7 +253,8 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
     if len(set(names)) < len(names):
         raise ConfigError(f"a variant is named twice: {', '.join(names)}", next_step="name each variant once")
     available = _available(inputs)
-    left_out = {v.name: MISSING[n] for v in named for n in v.needs if not available[n]}
+    missing = {**MISSING, "encoder": inputs.why_no_encoder}
+    left_out = {v.name: missing[n] for v in named for n in v.needs if not available[n]}
     if inputs.task.kind == "label" and not available["train"]:
         left_out |= {v.name: MISSING["train"] for v in named if v.classical == "trivial"}
     asked_for = {name for v in variants or () if (name := v if isinstance(v, str) else v.name) in left_out}
@@ -306,6 +307,7 @@ def _load(folder: Path | None, config: CompareConfig) -> Adapter | None:
 def _available(inputs: Inputs) -> dict[Need, bool]:
     return {
         "train": bool(inputs.examples),
+        "encoder": bool(inputs.encoder),
         "adapter": bool(inputs.adapter),
         "context adapter": bool(inputs.context_adapter),
         "corpus": bool(inputs.documents),

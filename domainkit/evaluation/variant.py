@@ -7,10 +7,10 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-Family = Literal["trivial", "classical", "prompt", "retrieve", "tune", "combine", "custom", "oracle"]
+Family = Literal["trivial", "classical", "encoder", "prompt", "retrieve", "tune", "combine", "custom", "oracle"]
 """The kinds of answer to "prompt, retrieve or fine-tune?". "combine" is fine-tuned and retrieving. An "oracle" is given
 the gold document, which no user has, so it is never recommended."""
-Need = Literal["train", "adapter", "context adapter", "corpus", "gold"]
+Need = Literal["train", "encoder", "adapter", "context adapter", "corpus", "gold"]
 _CHAIN_FLAGS = ("tuned", "context", "shots", "retrieve", "oracle", "agent")
 """Flags of the built-in chain."""
 
@@ -50,9 +50,9 @@ class Variant(BaseModel):
     """Retrieval as a tool: the model writes the query. Needs `retrieve`."""
     default: bool = True
     """Part of a comparison that names no variants."""
-    classical: Literal["none", "auto", "trivial"] = "none"
-    """No language model. auto: the best of TF-IDF, sentence embeddings and the nearest solved example. trivial: no
-    model either, but the commonest answer, or the input copied."""
+    classical: Literal["none", "auto", "encoder", "trivial"] = "none"
+    """No model that writes. auto: the best of TF-IDF, sentence embeddings and the nearest solved example. encoder: the
+    small sentence encoder itself, fine-tuned. trivial: the commonest answer, or the input copied."""
     needs: tuple[Need, ...] = ()
     """What must be given for the variant to run, beside what its flags need. Where it is missing, the variant is left
     out with the reason."""
@@ -105,7 +105,8 @@ def family_of(flags: Mapping[str, object]) -> Family:
     if flags.get("runnable") is not None:
         return "custom"
     if flags.get("classical", "none") != "none":
-        return "trivial" if flags["classical"] == "trivial" else "classical"
+        kinds: dict[object, Family] = {"trivial": "trivial", "encoder": "encoder"}
+        return kinds.get(flags["classical"], "classical")
     if flags.get("oracle"):
         return "oracle"
     if flags.get("tuned"):
@@ -121,10 +122,11 @@ def _needs_of(flags: Mapping[str, object]) -> list[Need]:
     if flags.get("runnable") is not None:
         return []
     adapter: Need = "context adapter" if flags.get("context") else "adapter"
-    learns = flags.get("shots", "none") != "none" or flags.get("classical") == "auto"
+    learns = flags.get("shots", "none") != "none" or flags.get("classical") in ("auto", "encoder")
     wanted: list[tuple[Need, object]] = [
         (adapter, flags.get("tuned")),
         ("train", learns),
+        ("encoder", flags.get("classical") == "encoder"),
         ("corpus", flags.get("retrieve")),
         ("gold", flags.get("oracle")),
     ]

@@ -37,6 +37,8 @@ from domainkit.verdict.evidence import TRAINED
 from domainkit.verdict.prices import PriceTable, VariantPrices, read_prices
 
 log = logging.getLogger("domainkit")
+LEARNT = (*TRAINED, "encoder")
+"""Families with a training that is paid for."""
 HOUR = 3600.0
 MILLION = 1e6
 NO_SECONDS = "no compute time was measured"
@@ -189,9 +191,9 @@ def _variant_cost(priced: _Priced, v: VariantResult) -> VariantCost:
 
 def _training(results: Results, v: VariantResult, table: PriceTable) -> tuple[float | None, str]:
     """(cost of the training, or None with the reason). The seconds that fit a classical model are not counted."""
-    if v.family not in TRAINED:
+    if v.family not in LEARNT:
         return 0.0, ""
-    receipt = v.training or results.training
+    receipt = _receipt(results, v)
     if receipt is None:
         return None, "the adapter has no training receipt"
     return receipt.seconds * table.hour(_training_machine(receipt, results)) / HOUR, ""
@@ -202,27 +204,36 @@ def _training_machine(receipt: TrainingReceipt | None, results: Results) -> Hard
     return (receipt.hardware if receipt is not None else None) or results.machine
 
 
+def _receipt(results: Results, v: VariantResult) -> TrainingReceipt | None:
+    """What training the variant took; the results' own is the adapter's."""
+    return v.training or (results.training if v.family in TRAINED else None)
+
+
 def labelled(results: Results, v: VariantResult) -> int:
     """Labelled examples the variant needs: all that it learns from or chooses from, or the few it shows."""
     shots = {"nearest": results.task.train_rows, "fixed": v.shots}.get(v.chosen_shots, 0)
-    receipt = v.training or results.training
-    learnt = receipt.examples if v.family in TRAINED and receipt is not None else 0
+    receipt = _receipt(results, v)
+    learnt = receipt.examples if v.family in LEARNT and receipt is not None else 0
     return max(shots, learnt, results.task.train_rows if v.family == "classical" else 0)
 
 
 def _break_evens(priced: _Priced, variants: Mapping[str, VariantCost]) -> tuple[tuple[BreakEven, ...], str]:
     """(the break-evens, the main rival's first; or none and the reason)."""
     results, costs, scores = priced.results, priced.costs, priced.scores
-    trained = [v.name for v in results.variants if v.family in TRAINED]
+    choice = results.verdict.choice
+    adapters = [v.name for v in results.variants if v.family in TRAINED]
+    # An encoder is a rival of adapters, and the one that is to be earned back where it is the choice, or alone.
+    encoders = [v.name for v in results.variants if v.family == "encoder" and (v.name == choice or not adapters)]
+    trained = encoders or adapters
     if not trained:
         return (), "no trained variant took part"
     means = {name: _mean(s) for name, s in scores.items()}
-    choice = results.verdict.choice
     subject = choice if choice in trained else max(trained, key=means.__getitem__)
     per_thousand = {
         v.name: value
         for v in results.variants
-        if v.family not in (*TRAINED, "oracle") and (value := variants[v.name].per_thousand.value) is not None
+        if v.family not in (*TRAINED, "oracle") and v.name != subject
+        if (value := variants[v.name].per_thousand.value) is not None
     }
     if not per_thousand:
         return (), NO_RIVAL

@@ -13,6 +13,7 @@ from domainkit.verdict.sentences import CANNOT_TELL, answer_of
 SIMPLE_TO_COMBINED: tuple[Family, ...] = (
     "trivial",
     "classical",
+    "encoder",
     "prompt",
     "retrieve",
     "tune",
@@ -22,16 +23,18 @@ SIMPLE_TO_COMBINED: tuple[Family, ...] = (
 UNTRAINED: tuple[Family, ...] = ("prompt", "retrieve")
 TRAINED: tuple[Family, ...] = ("tune", "combine")
 LANGUAGE_MODEL: tuple[Family, ...] = (*UNTRAINED, *TRAINED, "custom")
-SIMPLE: tuple[Family, ...] = ("trivial", "classical")
-"""Without a language model."""
+SIMPLE: tuple[Family, ...] = ("trivial", "classical", "encoder")
+"""Without a language model that writes."""
 # What a reader wants to know: the addition, the families that have it, the families that do not.
 CONTRASTS: tuple[tuple[str, tuple[Family, ...], tuple[Family, ...]], ...] = (
     ("fine-tuning adds to the best without training", TRAINED, UNTRAINED),
     ("fine-tuning adds to retrieval", TRAINED, ("retrieve",)),
     ("retrieval adds to prompting", ("retrieve",), ("prompt",)),
     ("retrieval adds to fine-tuning", ("combine",), ("tune",)),
+    ("fine-tuning a small encoder adds to a classical model", ("encoder",), ("classical",)),
     ("a language model adds to a classical one", LANGUAGE_MODEL, ("classical",)),
-    ("a model adds to the answer that needs none", ("classical", *LANGUAGE_MODEL), ("trivial",)),
+    ("a language model adds to a fine-tuned encoder", LANGUAGE_MODEL, ("encoder",)),
+    ("a model adds to the answer that needs none", ("classical", "encoder", *LANGUAGE_MODEL), ("trivial",)),
 )
 HARDLY = 0.15
 """A score counts as hardly above chance when it is less than this above it."""

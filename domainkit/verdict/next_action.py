@@ -236,7 +236,7 @@ def _forecasts(e: Evidence, curves: Sequence[LearningCurve]) -> list[LearningCur
 
 def _prompt_or_base(e: Evidence, facts: TaskFacts) -> Iterator[Action]:
     """Hardly above chance: use a stronger base. Above chance but below the classical model: improve the prompt."""
-    prompted, classical = e.best_of(("prompt",)), e.best_of(("classical",))
+    prompted, classical = e.best_of(("prompt",)), e.best_of(("classical", "encoder"))
     if prompted is None or e.family(e.choice) in TRAINED:
         return
     score = percent(e.means[prompted])

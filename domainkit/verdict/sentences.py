@@ -11,6 +11,7 @@ from domainkit.verdict import numbers
 ANSWERS: dict[Family, str] = {
     "trivial": "use no model",
     "classical": "use a classical model",
+    "encoder": "fine-tune a small encoder",
     "prompt": "prompt",
     "retrieve": "retrieve",
     "tune": "fine-tune",

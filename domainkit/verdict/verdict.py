@@ -123,7 +123,7 @@ def headline(e: Evidence, facts: TaskFacts) -> str:
             f"({percent(e.means[choice])}){by}, but {facts.n} questions are too few to be sure. "
             f"Until then, use {choice}."
         )
-    without = " without a language model" if e.family(choice) in SIMPLE else ""
+    without = " without a language model" if e.family(choice) in ("trivial", "classical") else ""
     return f"{_advice(e)}: {choice} reaches {_score(e, choice, facts)}{without}.{_against_rival(e)}"
 
 

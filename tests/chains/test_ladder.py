@@ -34,6 +34,7 @@ def test_every_variant_of_the_ladder_has_settings_of_its_own() -> None:
     assert list(LADDER) == [
         "trivial",
         "classical",
+        "tuned-encoder",
         "zero-shot",
         "few-shot",
         "knn-few-shot",

@@ -16,6 +16,7 @@ from domainkit.verdict.verdict import decide
 FAMILY: dict[str, Family] = {
     "trivial": "trivial",
     "classical": "classical",
+    "encoder": "encoder",
     "zero_shot": "prompt",
     "few_shot": "prompt",
     "rag": "retrieve",
@@ -71,6 +72,20 @@ def test_use_a_classical_model() -> None:
         "Use a classical model: classical reaches 85.0 % label accuracy (81.2 to 88.2) without a language model. "
         "It is above the best language-model variant, tuned (70.0 %): +15.0 points ("
     )
+
+
+def test_fine_tune_a_small_encoder() -> None:
+    v = verdict(scored(classical=0.7, encoder=0.85, zero_shot=0.4, tuned=0.75))
+    assert (v.answer, v.choice, v.tied) == ("fine-tune a small encoder", "encoder", ())
+    assert v.headline.startswith(
+        "Fine-tune a small encoder: encoder reaches 85.0 % label accuracy (81.2 to 88.2). It is"
+    )
+    said = "What fine-tuning a small encoder adds to a classical model: encoder is above classical, +15.0 points ("
+    assert any(reason.startswith(said) for reason in v.reasons)
+    said = "What a language model adds to a fine-tuned encoder: tuned is below encoder, −10.0 points ("
+    assert any(reason.startswith(said) for reason in v.reasons)
+    tied = verdict(scored(classical=0.85, encoder=0.85))
+    assert tied.choice == "classical", "the simpler of equals"
 
 
 def test_prompt_and_do_not_fine_tune() -> None:

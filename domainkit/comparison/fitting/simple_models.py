@@ -17,6 +17,7 @@ from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import JsonObject
 from domainkit.retrieval import MiniLMEmbeddings
 from domainkit.retrieval.dense import sentence_vectors
+from domainkit.training.encoders.tuned_encoder import TunedEncoder
 from domainkit.verdict.sentences import percent
 
 EMBEDDED_AT_MOST = 20_000
@@ -34,6 +35,8 @@ class SimpleModels:
     def model(self, variant: Variant) -> SimpleModel:
         """What answers for a variant without a language model."""
         inputs = self._inputs
+        if variant.classical == "encoder":
+            return SimpleModel(self.encoder.predict)
         if variant.classical == "trivial":
             answer = self._trivial[1]
             return SimpleModel(lambda questions: [answer(q) for q in questions])
@@ -43,6 +46,9 @@ class SimpleModels:
         """What the variant is here, for the report's reader."""
         if variant.classical == "trivial":
             return f"No model: {self._trivial[0]}."
+        if variant.classical == "encoder":
+            model = "MiniLM with a linear layer for the labels, fine-tuned"
+            return f"No model that writes: {model} ({self.encoder.read})."
         choice = self.choice
         scores = ", ".join(f"{name} {percent(score)}" for name, score in choice.scores.items())
         chosen = f", the best in cross-validation on the training rows ({scores})" if scores else ""
@@ -52,12 +58,20 @@ class SimpleModels:
     def settings(self, variant: Variant) -> JsonObject:
         if variant.classical == "trivial":
             return {"answers": self._trivial[0]}
+        if variant.classical == "encoder":
+            return {"model": "all-MiniLM-L6-v2 with a linear layer", "trained": self.encoder.read}
         return {"model": self.choice.name, "cross_validation": dict(self.choice.scores)}
 
+    def identity_of(self, variant: Variant) -> str:
+        """What the variant's answers depend on beside the training rows: the vectors, or the fine-tuned weights."""
+        if variant.classical == "encoder":
+            return self._inputs.encoder.name if self._inputs.encoder else ""
+        return self._embeddings.identity() if variant.classical == "auto" and not self.why_no_vectors else ""
+
     @cached_property
-    def identity(self) -> str:
-        """What the vectors depend on; "" where nothing is embedded."""
-        return "" if self.why_no_vectors else self._embeddings.identity()
+    def encoder(self) -> TunedEncoder:
+        assert self._inputs.encoder is not None, "the variant is left out where there is none"
+        return TunedEncoder.load(self._inputs.encoder, self._embeddings.resolve())
 
     @cached_property
     def why_no_vectors(self) -> str:

@@ -102,4 +102,4 @@ def test_meaning_beats_words_where_the_words_differ(tmp_path: Path) -> None:
 
 
 def test_the_ladder_begins_with_the_simplest() -> None:
-    assert list(ladder())[:3] == ["trivial", "classical", "zero-shot"]
+    assert list(ladder())[:4] == ["trivial", "classical", "tuned-encoder", "zero-shot"]
