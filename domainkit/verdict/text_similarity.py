@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations
 from math import ceil
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from domainkit.statistics.intervals import Array
 from domainkit.text.characters import MARKS, UNSPACED
 from domainkit.text.words import words
+from domainkit.verdict.similarity_join import codes_of, similar_pairs
 
 Match = tuple[int, int, float]
 Cosines = Callable[[Sequence[str], Sequence[str]], Iterable[Array]]
@@ -111,7 +114,45 @@ def contained(tests: Sequence[list[str]], passages: Sequence[list[str]]) -> list
 
 def near(tests: Sequence[list[str]], pool: Sequence[list[str]]) -> list[Match]:
     """Test texts and the nearest text of the pool with the same numbers: TF-IDF cosine of characters >= NEAR."""
-    return nearest([_line(t) for t in tests], [_line(p) for p in pool], character_cosines, NEAR)
+    best: dict[int, tuple[int, float]] = {}
+    codes: dict[object, int] = {}
+    vectors = _character_vectors([_line(t) for t in tests], [_line(p) for p in pool])
+    if vectors is None:
+        return []
+    test_codes, pool_codes = (codes_of([numbers(t) for t in texts], codes) for texts in (tests, pool))
+    for pairs in similar_pairs(*vectors, NEAR, test_codes, pool_codes):
+        for i, j, cosine in zip(pairs.left.tolist(), pairs.right.tolist(), pairs.cosines.tolist(), strict=True):
+            other = best.get(i)
+            if other is None or (cosine, -j) > (other[1], -other[0]):
+                best[i] = (j, cosine)
+    return [(i, j, min(cosine, 1.0)) for i, (j, cosine) in sorted(best.items())]
+
+
+def near_pairs(texts: Sequence[list[str]]) -> Iterator[Match]:
+    """Every two of `texts` (each as words) that `near` would match, once, with their cosine."""
+    vectors = _character_vectors([_line(t) for t in texts], [])
+    if vectors is None:
+        return
+    codes = codes_of([numbers(t) for t in texts], {})
+    for pairs in similar_pairs(vectors[0], vectors[0], NEAR, codes, codes, within=True):
+        for i, j, cosine in zip(pairs.left.tolist(), pairs.right.tolist(), pairs.cosines.tolist(), strict=True):
+            yield i, j, min(cosine, 1.0)
+
+
+def shared_run_pairs(texts: Sequence[list[str]]) -> Iterator[tuple[int, int]]:
+    """Every two of `texts` that `shared_runs` would match if one of them were a test text and the other in the pool."""
+    by_run: dict[int, list[int]] = defaultdict(list)
+    for i, text in enumerate(texts):
+        by_run[fitted_run(len(text), letters_a_word(text))].append(i)
+    for n, same_length in by_run.items():
+        runs = {run for i in same_length for run in _runs(texts[i], n)}
+        holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for j, text in enumerate(texts):
+            for run in runs.intersection(_runs(text, n)):
+                holders[run].append(j)
+        for rows in holders.values():
+            if 1 < len(rows) <= RARE + 1:  # the test text holds the run, too
+                yield from ((a, b) for a, b in combinations(rows, 2) if numbers(texts[a]) == numbers(texts[b]))
 
 
 def _line(text: Sequence[str]) -> str:
@@ -136,18 +177,25 @@ def nearest(tests: Sequence[str], pool: Sequence[str], cosines: Cosines, least: 
 
 def character_cosines(tests: Sequence[str], pool: Sequence[str]) -> Iterable[Array]:
     """TF-IDF cosines of character 2- to 4-grams inside words; short texts count too, since no long run is needed."""
+    vectors = _character_vectors(tests, pool)
+    if vectors is None:
+        yield from (np.zeros(len(pool), np.float32) for _ in tests)
+        return
+    left, right = vectors[0], vectors[1].T.tocsc()
+    for start in range(0, len(tests), _BLOCK):
+        yield from (left[start : start + _BLOCK] @ right).toarray()
+
+
+def _character_vectors(tests: Sequence[str], pool: Sequence[str]) -> tuple[csr_matrix, csr_matrix] | None:
+    """Rows of length 1, float32 (texts, n-grams), weighed over both; None where no text has two characters in a row."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectors = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32)
     try:
-        vectors.fit([*tests, *pool])
-    except ValueError:  # no text has two characters in a row
-        yield from (np.zeros(len(pool), np.float32) for _ in tests)
-        return
-    right = vectors.transform(pool).T.tocsc()
-    left = vectors.transform(tests)
-    for start in range(0, len(tests), _BLOCK):
-        yield from (left[start : start + _BLOCK] @ right).toarray()
+        both = vectors.fit_transform([*tests, *pool]).tocsr()
+    except ValueError:
+        return None
+    return both[: len(tests)], both[len(tests) :]
 
 
 def contained_answers(
