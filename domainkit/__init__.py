@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from domainkit.report import print_table, render, write_report
     from domainkit.results.schema import Portfolio, Results
     from domainkit.retrieval import build_retriever
+    from domainkit.splitting.split import split
     from domainkit.training.config import PreferenceConfig, TrainConfig
     from domainkit.training.preference.train_preference import train_preference
     from domainkit.training.train import train
@@ -55,6 +56,7 @@ _PUBLIC = {
     "read_pairs": "domainkit.corpus.preferences",
     "read_task": "domainkit.evaluation.task",
     "render": "domainkit.report",
+    "split": "domainkit.splitting.split",
     "train": "domainkit.training.train",
     "train_preference": "domainkit.training.preference.train_preference",
     "write_report": "domainkit.report",
@@ -85,6 +87,7 @@ __all__ = [
     "read_pairs",
     "read_task",
     "render",
+    "split",
     "train",
     "train_preference",
     "write_report",

@@ -44,6 +44,7 @@ LAYERS = {
     "domainkit.results": 1,
     "domainkit.statistics": 2,
     "domainkit.verdict": 2,
+    "domainkit.splitting": 2,
     "domainkit.retrieval": 2,
     "domainkit.report": 2,
     "domainkit.llm": 4,

@@ -23,6 +23,7 @@ COMMANDS = Table(
     "command",
     {
         "check": "domainkit.cli.data.check:check",
+        "split": "domainkit.cli.data.split:split",
         "train": "domainkit.cli.adapters.train:train",
         "prefer": "domainkit.cli.adapters.prefer:prefer",
         "ask": "domainkit.cli.ask:ask",

@@ -11,6 +11,7 @@ from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
 from domainkit.corpus.rows.jsonl import NumberedRow, raise_errors, scan_rows
 from domainkit.corpus.rows.layouts import scan_examples
+from domainkit.messages import JsonObject
 
 
 def read_rows(path: str | Path) -> Iterator[NumberedRow]:
@@ -31,6 +32,16 @@ def read_examples(path: str | Path) -> list[Example]:
     examples, problems = scan_examples(Path(path))
     raise_errors(problems)
     return examples
+
+
+def read_with_rows(path: str | Path) -> tuple[list[Example], list[JsonObject]]:
+    """The examples of a file, and for each the row it was read from, with all its fields. Raises DataError as
+    `read_examples` does."""
+    scanned = scan_rows(Path(path))
+    examples, problems = scan_examples(Path(path), scanned)
+    raise_errors(problems)
+    rows = dict(scanned[0])
+    return examples, [rows[e.line] for e in examples if e.line is not None]
 
 
 def read_documents(path: str | Path) -> Iterator[Document]:

@@ -1,0 +1,54 @@
+"""domainkit split: train, dev and test rows, with near-duplicates on one side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+
+def split(
+    data: Annotated[Path, typer.Argument(help="Examples, in any format that `domainkit check` reads.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, which must not exist.")],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="document (rows that share one of their doc_ids stay together), group (rows with one value of a "
+            "field), time (oldest in train, newest in test), label (each label in its share) or random. Left out: what "
+            "the rows show, which is said."
+        ),
+    ] = None,
+    field: Annotated[
+        str | None, typer.Option(help="The field of the group or time. Left out: group, or the usual names of a time.")
+    ] = None,
+    test: Annotated[float, typer.Option(help="Share of the rows for test.")] = 0.2,
+    dev: Annotated[float, typer.Option(help="Share of the rows for dev; 0 makes none.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Another seed chooses other rows.")] = 0,
+) -> None:
+    """Divide rows into train, dev and test so that the test measures skill, not memory.
+
+    Near-duplicate questions stay on one side, whatever else divides the rows, and the leakage check of `compare` finds
+    nothing between the parts. Rows keep all their fields. The same seed and rows give the same split, in any order.
+    """
+    from domainkit.cli.progress import comparing
+    from domainkit.splitting.split import split as run
+    from domainkit.visible import visible
+
+    with comparing() as on_progress:
+        made = run(data, out, by=by, field=field, test=test, dev=dev, seed=seed, on_progress=on_progress)
+    facts = made.facts
+    field_note = f" ('{visible(made.method.field)}')" if made.method.field else ""
+    why = f": {made.method.why}" if made.method.why else ""
+    typer.echo(f"split by {made.method.by}{field_note}{why}")
+    typer.echo("; ".join(f"{name} {count:,} rows" for name, count in facts["rows"].items()) + f"; seed {seed}")
+    near = f"{made.clusters:,} clusters of near-duplicates with {made.clustered_rows:,} rows, each on one side"
+    typer.echo(f"{near}; the leakage check finds nothing between the parts")
+    for note in made.notes:
+        typer.echo(f"note: {visible(note)}")
+    for name, digest in facts["sha256"].items():
+        typer.echo(f"sha256 of {name}: {digest[:16]}")
+    parts = {"train": "--train", "dev": "--dev", "test": "--task"}
+    options = [f"{option} {quote(str(out / f'{name}.jsonl'))}" for name, option in parts.items() if facts["rows"][name]]
+    typer.echo(f"\nNext: domainkit compare {' '.join(options)} --out runs/first")

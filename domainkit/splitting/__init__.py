@@ -1,0 +1,1 @@
+"""Train, dev and test from one set of rows, with near-duplicates on one side."""
