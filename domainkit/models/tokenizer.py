@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from domainkit.errors import AdapterError, BaseModelError, first_line
+from domainkit.messages import CALL_CLOSE, CALL_OPEN
 from domainkit.models.encoder_decoder import read_architecture
 from domainkit.models.templates.chat_template import ChatTemplate
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TEMPLATE_FILES = ("chat_template.jinja", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 PROBES = ("Where is box 3?", " two  spaces\n\tand a tab", "Ünïcödé, 你好, 1234567890", "it's HTML: <b>&amp;</b>")
 """Texts that tokenizers of one vocabulary may still cut differently: by spaces, digits, scripts and case."""
+CALL_MARKS = CALL_OPEN + CALL_CLOSE
 PAD_SPELLINGS = ("<|pad|>", "<pad>", "[PAD]", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>")
 
 
@@ -143,8 +145,8 @@ def set_stop_tokens(model: PreTrainedModel, template: ChatTemplate) -> tuple[tup
     They are the chat template's, the tokenizer's, and those of the model's own configuration that are control tokens.
     """
     tokenizer = template.tokenizer
-    _check_vocabulary(model, tokenizer)
-    stops, notes = template.stop_token_ids, []
+    notes = _check_vocabulary(model, template)
+    stops = template.stop_token_ids
     if not stops:
         raise BaseModelError(
             "neither the chat template nor the tokenizer says what ends an answer",
@@ -167,10 +169,27 @@ def set_stop_tokens(model: PreTrainedModel, template: ChatTemplate) -> tuple[tup
     return stops, notes
 
 
-def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def _check_vocabulary(model: PreTrainedModel, template: ChatTemplate) -> list[str]:
+    """Raise BaseModelError where a text or the chat template may give a token that the model has no row for. Returns
+    notes.
+
+    Gemma-3 1B's tokenizer has one token more than its model: that of images, which no text can spell.
+    """
+    tokenizer = template.tokenizer
     rows = cast("torch.nn.Embedding", model.get_input_embeddings()).weight.shape[0]
-    if len(tokenizer) > rows:
-        raise BaseModelError(
-            f"the tokenizer has {len(tokenizer)} tokens, the model {rows}",
-            next_step="use the tokenizer that belongs to this model",
-        )
+    beyond = {number: token for token, number in tokenizer.get_vocab().items() if number >= rows}
+    if not beyond:
+        return []
+    if tokenizer.pad_token_id in beyond:  # no pass reads what the pad token means, but every pass looks its row up
+        tokenizer.pad_token = tokenizer.eos_token
+    used = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id}
+    for number, token in sorted(beyond.items()):
+        if number in used or number not in template.control_ids or token in template.traits.source + CALL_MARKS:
+            raise BaseModelError(
+                f"the tokenizer has {len(tokenizer)} tokens, the model {rows}: it has no weights for '{token}'",
+                next_step="use the tokenizer that belongs to this model",
+            )
+    names = ", ".join(f"'{token}'" for _, token in sorted(beyond.items())[:3])
+    return [
+        f"the model has no weights for {len(beyond)} of the tokenizer's control tokens ({names}): none is ever used"
+    ]

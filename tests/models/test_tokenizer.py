@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import copy
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from domainkit.errors import AdapterError, BaseModelError
+from domainkit.inference.backend import Request
+from domainkit.inference.local import LocalBackend
 from domainkit.messages import Message
 from domainkit.models.encoder_decoder import PLAIN_TEMPLATE
 from domainkit.models.load import load_base
@@ -54,6 +59,59 @@ def test_a_missing_pad_token_is_chosen_without_touching_embeddings(folder: Path)
     loaded = load_base(str(folder), quantization="none")
     assert loaded.tokenizer.pad_token == "<|pad|>"
     assert loaded.model.get_input_embeddings().weight.shape[0] == 260
+
+
+def add_tokens(folder: Path, *tokens: str, special: bool = True) -> None:
+    """Put tokens beyond the 260 rows of the model's table."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(list(tokens), special_tokens=special)
+    tokenizer.save_pretrained(folder)
+
+
+def test_a_control_token_without_weights_is_never_used(folder: Path) -> None:
+    add_tokens(folder, "<image_soft_token>", "<|vision|>")
+    backend = LocalBackend(str(folder), None, "none", "cpu")
+    text = "what is <image_soft_token>? <|vision|>"
+    assert any(
+        "no weights for 2 of the tokenizer's control tokens ('<image_soft_token>', '<|vision|>')" in n
+        for n in backend.engine().notes
+    )
+    asked = Request(messages=[Message("user", text)], max_tokens=4)
+    assert max(backend.prompt_ids(asked)) < 260
+    for form in ({"choices": (text, "b")}, {"regex": "<image_soft_token>"}, {"json_schema": {"const": text}}, {}):
+        backend.complete([replace(asked, max_tokens=60, **form)])
+    assert backend.complete([replace(asked, choices=(text,), max_tokens=60)])[0].text == text
+    backend.close()
+
+
+def test_a_pad_token_without_weights_is_replaced(folder: Path) -> None:
+    add_tokens(folder, "[PAD]")
+    edit(folder / "tokenizer_config.json", pad_token="[PAD]")
+    loaded = load_base(str(folder), quantization="none")
+    assert loaded.tokenizer.pad_token == "<|end|>"
+    assert loaded.model.generation_config.pad_token_id == 2
+
+
+@pytest.mark.parametrize(
+    ("token", "special", "template"),
+    [
+        ("word", False, ""),
+        ("<tool_call>", True, ""),
+        ("<think>", True, ""),
+        ("<|img|>", True, "<|img|>"),
+        ("→", True, ""),
+    ],
+)
+def test_a_token_without_weights_that_could_come_up_is_refused(
+    folder: Path, token: str, special: bool, template: str
+) -> None:
+    add_tokens(folder, token, special=special)
+    file = folder / "chat_template.jinja"
+    file.write_text(file.read_text() + template)
+    with pytest.raises(
+        BaseModelError, match=f"the tokenizer has 261 tokens, the model 260: it has no weights for '{re.escape(token)}'"
+    ):
+        load_base(str(folder), quantization="none")
 
 
 def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:

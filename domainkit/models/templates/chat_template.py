@@ -254,6 +254,11 @@ class ChatTemplate:
         ends = [self.closing_token_id, self.tokenizer.eos_token_id]
         return tuple(dict.fromkeys(i for i in ends if i is not None))
 
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """Tokens that no text can spell."""
+        return self._controls.ids
+
     @cached_property
     def _controls(self) -> Controls:
         return read_controls(self.tokenizer)
