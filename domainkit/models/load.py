@@ -15,7 +15,7 @@ from domainkit.errors import BaseModelError, ConfigError, MachineError, first_li
 from domainkit.models import Quantization
 from domainkit.models.encoder_decoder import read_architecture
 from domainkit.models.gguf import model_folder
-from domainkit.models.memory import out_of_memory
+from domainkit.models.memory import activation_bytes, out_of_memory
 from domainkit.models.quantization import (
     Chosen,
     bitsandbytes_config,
@@ -32,7 +32,7 @@ from domainkit.models.tokenizer import load_chat_template, set_stop_tokens
 from domainkit.registry import suggestion
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +80,31 @@ def load_base(
     purpose: Literal["train", "infer"] = "train",
     keep_packed: bool = False,
     shards: int = 1,
+    tokens_per_pass: int = 0,
+    checkpointing: bool = False,
 ) -> LoadedBase:
     """Load `base` with frozen weights: float32 on a CPU, bfloat16 on a GPU that has it.
 
     On a CPU, NF4 weights are rounded to NF4 and kept unpacked when memory allows: the same numbers as packed ones,
-    without unpacking them in every step. `keep_packed` keeps them packed. With several `shards` the weights stay in
-    main memory, and each process takes its shard from there. Raises BaseModelError, or MachineError for what this
-    machine cannot do.
+    without unpacking them in every step. `keep_packed` keeps them packed. "auto" also leaves room for training passes
+    of `tokens_per_pass` tokens, with or without gradient checkpointing. With several `shards` the weights stay in main
+    memory, and each process takes its shard from there. Raises BaseModelError, or MachineError for what this machine
+    cannot do.
     """
     source = resolve_base(base, revision)
     folder = model_folder(source)
     compute_device = pick_device(device)
     dtype = _compute_dtype(compute_device)
     parameters, saved = count_parameters(folder) // shards, saved_quantization(folder)
+    template, template_notes = load_chat_template(folder)
+    activations = activation_bytes(_config(folder), tokens_per_pass, checkpointing=checkpointing)
     choice = (
         choose_saved(quantization, saved)
         if saved
-        else choose_quantization(quantization, compute_device, parameters, dtype, keep_packed=keep_packed)
+        else choose_quantization(
+            quantization, compute_device, parameters, dtype, keep_packed=keep_packed, activations=activations
+        )
     )
-    template, template_notes = load_chat_template(folder)
     load_device = torch.device("cpu") if shards > 1 else compute_device
     rounded = choice.name == "nf4" and not choice.packed
     model = _load_model(folder, load_device, dtype, "none" if rounded else choice.name, saved=saved is not None)
@@ -112,6 +118,12 @@ def load_base(
     left = unquantised_note(model, choice.name)
     notes = (*choice.notes, *([left] if left else ()), *template_notes, *stop_notes)
     return LoadedBase(model, template, source, folder, choice.name, stops, notes)
+
+
+def _config(folder: Path) -> PreTrainedConfig:
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
 
 
 def plan_quantization(

@@ -27,6 +27,9 @@ SHARE_TO_NAME = 0.1
 HEADROOM = 1.5
 """Free memory that must be there per byte of weights before the weights are kept unpacked."""
 
+NF4_SHARE = 0.3
+"""Of the bytes in bfloat16 that a base takes in 4 bits: the head, the embeddings and the scales are not packed."""
+
 Chosen = Literal["nf4", "int8", "none"]
 
 
@@ -62,19 +65,33 @@ def packing_of(model: torch.nn.Module) -> Chosen:
 
 
 def choose_quantization(
-    requested: Quantization, device: torch.device, parameters: int, dtype: torch.dtype, *, keep_packed: bool = False
+    requested: Quantization,
+    device: torch.device,
+    parameters: int,
+    dtype: torch.dtype,
+    *,
+    keep_packed: bool = False,
+    activations: int = 0,
 ) -> QuantizationChoice:
-    """Resolve "auto" by the memory that is free now. Raises ConfigError or MachineError for what cannot be."""
+    """Resolve "auto" by the memory that is free now; `activations` are the bytes of a training pass beside the weights.
+    Raises ConfigError or MachineError for what cannot be."""
     plain, free = parameters * dtype.itemsize, free_bytes(device)
-    fits = plain * HEADROOM <= free
+    tight = activations > 0 and plain + activations > free
+    # 4 bits do not help where the pass alone is too large.
+    fits = plain * HEADROOM <= free and not (tight and plain * NF4_SHARE + activations <= free)
     dtype_name = str(dtype).removeprefix("torch.")
-    sizes = f"{plain / 2**30:.1f} GiB in {dtype_name}, {free / 2**30:.1f} GiB free"
+    beside = f" and {activations / 2**30:.1f} GiB for a training pass" if activations else ""
+    sizes = f"{plain / 2**30:.1f} GiB in {dtype_name}{beside}, {free / 2**30:.1f} GiB free"
     notes = []
     name = requested
     if requested == "auto":
         name = "none" if fits else "nf4"
         why = "fits, and 4-bit would cost quality and speed" if fits else "does not fit comfortably, 4-bit does"
         notes.append(f"quantization: {name}, since the base {why} ({sizes})")
+    if name == "none" and tight:
+        notes.append(
+            f"the memory may not be enough ({sizes}): set gradient_checkpointing=true or a lower max_tokens_per_pass"
+        )
     if name not in ("nf4", "int8", "none"):
         raise ConfigError(
             f"unknown quantization '{requested}'", next_step=suggestion(requested, ("auto", "nf4", "int8", "none"))

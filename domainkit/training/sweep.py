@@ -211,7 +211,13 @@ class _SharedBase:
             self._base = None
         if self._base is None:
             c = self._config
-            self._base = load_base(c.base, revision=c.revision, quantization=c.quantization)
+            self._base = load_base(
+                c.base,
+                revision=c.revision,
+                quantization=c.quantization,
+                tokens_per_pass=c.max_tokens_per_pass,
+                checkpointing=c.gradient_checkpointing,
+            )
             self._sums = _sums(self._base.model)
         return self._base
 

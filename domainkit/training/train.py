@@ -108,6 +108,8 @@ def train(
             revision=config.revision,
             quantization=config.quantization,
             shards=world_size() if sharded else 1,
+            tokens_per_pass=config.max_tokens_per_pass,
+            checkpointing=config.gradient_checkpointing,
         )
         base = replace(base, chat_template=with_thinking(base.chat_template, config.template_options, examples))
         resolved = _resolve(config, method, base)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from domainkit.adapters.methods import attach, parse_method
 from domainkit.models.load import load_base
-from domainkit.models.memory import free_bytes, free_memory, out_of_memory, state_bytes
+from domainkit.models.memory import activation_bytes, free_bytes, free_memory, out_of_memory, state_bytes
 
 
 @torch.inference_mode()
@@ -56,3 +57,25 @@ def test_what_torch_keeps_unused_is_free(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 70)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 20)
     assert free_bytes(torch.device("cuda")) == 150
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_estimate_of_a_training_pass_is_near_what_is_kept(dtype: torch.dtype) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {"hidden_size": 256, "intermediate_size": 896, "num_attention_heads": 16, "num_key_value_heads": 4}
+    config = LlamaConfig(vocab_size=32, num_hidden_layers=4, **sizes)
+    base = LlamaForCausalLM(config).to(dtype).requires_grad_(False)
+    model = attach(parse_method("lora", {"rank": 2}), base).train()
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        model(torch.zeros(1, 64, dtype=torch.long))
+    found = sum(t.untyped_storage().nbytes() for at, t in kept.items() if at not in weights)
+    assert activation_bytes(config, 64) == pytest.approx(found, rel=0.25)
+    assert activation_bytes(config, 64, checkpointing=True) < found / 2

@@ -68,3 +68,23 @@ def test_the_choice_is_one_of_memory_and_device(monkeypatch: pytest.MonkeyPatch)
     on_gpu = choose_quantization("nf4", gpu, 1000, torch.bfloat16)
     assert on_gpu.packed
     assert "quantization=none is faster" in on_gpu.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("free", "name", "warned"),
+    [
+        (9000, "none", False),  # 4,000 of weights and 5,000 for the pass
+        (8000, "nf4", False),
+        (6200, "nf4", False),
+        (6100, "none", True),  # 4 bits would take 1,200: still too much
+        (5000, "nf4", False),  # the weights alone want 6,000
+    ],
+)
+def test_auto_leaves_room_for_a_training_pass(
+    free: int, name: str, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("domainkit.models.quantization.free_bytes", lambda device: free)
+    choice = choose_quantization("auto", torch.device("cpu"), 1000, torch.float32, activations=5000)
+    assert choice.name == name
+    assert any("GiB for a training pass" in note for note in choice.notes)
+    assert any("may not be enough" in note and "gradient_checkpointing=true" in note for note in choice.notes) == warned
