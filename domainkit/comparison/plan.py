@@ -108,14 +108,14 @@ class ComparisonPlan:
 
     @cached_property
     def max_tokens(self) -> int:
-        """Room for an answer: from the training targets when there are any. Counted with the base's own tokenizer."""
+        """Room for an answer and its reasoning: from the training targets when there are any, in the base's tokens."""
         config, examples, card = self.inputs.config, self.inputs.examples, self.card
         if config.max_tokens:
             return config.max_tokens
         if not examples:
             return DEFAULT_MAX_TOKENS
         counter = DomainLLM(base=config.base or (card.base if card else None), revision=config.revision)
-        longest = sorted({e.target for e in examples}, key=len)[-20:]
+        longest = sorted({e.turns[-1].reasoning + e.target for e in examples}, key=len)[-20:]
         return max(8, round(ROOM * max(len(counter.get_token_ids(t)) for t in longest)) + 2)
 
     def runnable(self, variant: Variant, adapter: Adapter | None = None) -> Answerer:

@@ -7,7 +7,7 @@ are computed together do not change each other's answers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 from domainkit.messages import InvalidToolCall, JsonObject, Message, ToolCall
@@ -84,6 +84,17 @@ class Completion:
     logprobs: tuple[TokenLogprob, ...] = ()
     choice_probabilities: dict[str, float] = field(default_factory=dict)
     """For `choices`: the probability of each choice, renormalised over the choices."""
+
+    def after(self, reasoning: Completion) -> Completion:
+        """This answer with the reasoning that came before it."""
+        return replace(
+            self,
+            reasoning=reasoning.reasoning,
+            prompt_tokens=reasoning.prompt_tokens,
+            completion_tokens=reasoning.completion_tokens + self.completion_tokens,
+            prefill_seconds=reasoning.prefill_seconds,
+            decode_seconds=reasoning.decode_seconds + self.prefill_seconds + self.decode_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)

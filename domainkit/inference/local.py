@@ -21,11 +21,10 @@ from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
 from domainkit.inference.engine.result_stream import ResultStream
 from domainkit.inference.engine.scheduler import Scheduler
-from domainkit.inference.engine.sequences.choices import ChoiceSequence
+from domainkit.inference.engine.sequences.reasoning import Answering
 from domainkit.inference.engine.sequences.sequence import ScoreSequence
 from domainkit.inference.engine.sequences.sequence import Sequence as EngineSequence
-from domainkit.inference.engine.sequences.text import TextSequence
-from domainkit.messages import JsonObject, Message, Thinking
+from domainkit.messages import JsonObject, Message
 from domainkit.models import DEFAULT_BASE, Quantization
 from domainkit.models.gguf import model_folder
 from domainkit.models.load import load_base, plan_quantization
@@ -267,20 +266,21 @@ class LocalBackend:
         constraint = None
         if is_constrained(request):
             constraint = compile_constraint(request, self.spelling, width=engine.width, ends=stops)
-        if request.choices:
-            choice = ChoiceSequence(request, prompt, self.tokenizer, self.spelling, stops, stream)
-            self._check_length(choice.most_tokens, engine)
-            return choice
-        return TextSequence(
-            request, prompt, self.tokenizer, stops, constraint, engine.context, stream, self._thinking(request)
-        )
-
-    def _thinking(self, request: Request) -> Thinking:
-        thinking = self.template_of(request.adapter).thinking(request.template_options)
-        if thinking != "off" and words_only(request):
+        spelling = self.spelling if request.choices else None
+        thinking = template.thinking(request.template_options)
+        answering = Answering(self.tokenizer, spelling, stops, constraint, engine.context, engine.submit, stream)
+        if not words_only(request):
+            return answering.sequence(request, prompt, thinking)
+        if thinking != "off":
+            first = template.encode_reasoning_prompt(
+                request.messages, request.tools, request.tool_choice, request.template_options
+            )
+            if first is not None and (sequence := answering.after_reasoning(request, first)) is not None:
+                return sequence
             _tell_no_reasoning(self.base)
-            return "off"
-        return thinking
+        sequence = answering.sequence(request, prompt)
+        self._check_length(sequence.most_tokens if request.choices else 0, engine)
+        return sequence
 
     def prompt_ids(self, request: Request, *, without_reasoning: bool = False) -> list[int]:
         """All tokens before the answer's first one. For an encoder-decoder the last is the decoder's opening token."""
@@ -328,7 +328,11 @@ class PieceStream(Iterator[Piece]):
 
 @lru_cache(maxsize=16)
 def _tell_no_reasoning(base: str) -> None:
-    log.warning("%s: an answer that is held to a form begins without reasoning, whatever the template's options", base)
+    log.warning(
+        "%s: an answer that is held to a form begins without reasoning: max_tokens leaves no room for it, "
+        "or no single token closes it",
+        base,
+    )
 
 
 def _check_numbers(request: Request) -> None:

@@ -48,7 +48,7 @@ class Settings(BaseModel):
     """Options of that backend, e.g. a server's url."""
     template_options: JsonObject = Field(default_factory=dict)
     """Options of the base's chat template, e.g. enable_thinking; left out, what the adapter was trained with. A base
-    thinks before it answers only with enable_thinking=True or a reasoning_effort; answers held to a form never do."""
+    thinks only with enable_thinking=True or a reasoning_effort; an answer held to a form then comes after."""
     temperature: Temperature = 0.0
     """0 is greedy."""
     max_tokens: MaxTokens = 256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,70 @@ def test_trained_on_reasoning_it_thinks_first_and_the_words_are_split_off(base: 
         chunks = list(llm.stream(f"{word}?"))
         assert "".join(c.text for c in chunks) == word
         assert "".join(c.additional_kwargs.get("reasoning_content", "") for c in chunks) == f"so {word}"
-        assert llm.invoke(f"{word}?", json_schema={"enum": list(WORDS)}).content in ('"red"', '"blue"')
     cut = llm.invoke("red?", max_tokens=3)
     assert (cut.content, cut.response_metadata["finish_reason"]) == ("", "length")
+
+
+COLOUR = {"type": "object", "properties": {"c": {"enum": list(WORDS)}}, "required": ["c"]}
+SAY = {"type": "function", "function": {"name": "say", "parameters": COLOUR}}
+
+
+@pytest.fixture(scope="module")
+def thoughtful(base: str, tmp_path_factory: pytest.TempPathFactory) -> DomainLLM:
+    """It learnt to think before each answer."""
+    return tuned(base, tmp_path_factory.mktemp("thoughtful") / "a", "<think>\nso {0}\n</think>\n\n{0}")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_an_answer_held_to_a_form_comes_after_the_reasoning_it_learnt(thoughtful: DomainLLM, word: str) -> None:
+    asked = f"{word}?"
+    free = thoughtful.invoke(asked)
+    forms: dict[str, dict[str, Any]] = {
+        word: {"choices": list(WORDS)},
+        f'"{word}"': {"json_schema": {"enum": list(WORDS)}, "max_tokens": 90},
+        f"{word} it is": {"regex": "(red|blue) it is", "max_tokens": 90},
+    }
+    for wanted, form in forms.items():
+        answer = thoughtful.invoke(asked, **form)
+        assert (answer.content, answer.additional_kwargs["reasoning_content"]) == (wanted, f"so {word}")
+        usage, whole = answer.usage_metadata, free.usage_metadata
+        assert usage["input_tokens"] >= whole["input_tokens"]
+        assert usage["output_tokens"] > len(f"so {word}")
+        chunks = list(thoughtful.stream(asked, **form))
+        assert "".join(c.text for c in chunks) == wanted
+        assert "".join(c.additional_kwargs.get("reasoning_content", "") for c in chunks) == f"so {word}"
+    chosen = thoughtful.invoke(asked, choices=list(WORDS)).response_metadata["choice_probabilities"]
+    assert chosen[word] > 0.9
+    called = thoughtful.invoke(asked, tools=[SAY], tool_choice="any", max_tokens=150)
+    assert called.tool_calls[0]["name"] == "say"
+    assert called.additional_kwargs["reasoning_content"], "it was not trained with tools: any text"
+
+
+def test_reasoning_is_cut_where_the_answer_needs_the_room(
+    thoughtful: DomainLLM, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    answer = thoughtful.invoke("red?", json_schema=long, max_tokens=50)
+    assert 0 < len(answer.additional_kwargs["reasoning_content"]) < len("so red")
+    assert json.loads(answer.content).keys() == {"a"}
+    assert answer.usage_metadata["output_tokens"] <= 50
+    assert not caplog.messages
+    answer = thoughtful.invoke("red?", json_schema=long, max_tokens=30)
+    assert json.loads(answer.content).keys() == {"a"}
+    assert "reasoning_content" not in answer.additional_kwargs
+    assert any("max_tokens leaves no room for it" in m for m in caplog.messages)
+
+
+def test_many_answers_after_reasoning_share_batches_and_one_can_be_cancelled(thoughtful: DomainLLM) -> None:
+    asked = [f"{WORDS[i % 2]}?" for i in range(12)]
+    answers = thoughtful.bind(choices=list(WORDS)).batch(asked)
+    assert [a.content for a in answers] == [q[:-1] for q in asked]
+    pieces = thoughtful.stream("red?", choices=list(WORDS))
+    next(pieces)
+    pieces.close()
+    assert thoughtful.invoke("blue?", choices=list(WORDS)).content == "blue"
+    with pytest.raises(RequestError, match="no answer within the timeout"):
+        thoughtful.invoke("red?", json_schema=COLOUR, max_tokens=200, timeout=0.001)
 
 
 def test_an_option_that_the_template_lacks_is_refused(base: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from domainkit.inference.backend import Completion, Piece
 
@@ -18,6 +18,8 @@ class ResultStream(Generic[Result]):
     def __init__(self, *, stream: bool = False) -> None:
         self.future: Future[Result] = Future()
         self.streams = stream
+        self.before: Completion | None = None
+        """The reasoning before the answer, where a sequence of its own wrote it."""
         self._pieces: deque[Piece | BaseException] = deque()
         self._changed = threading.Condition()
 
@@ -33,6 +35,8 @@ class ResultStream(Generic[Result]):
 
     def finish(self, result: Result, rest: str = "", reasoning: str = "") -> None:
         """Set the result; `rest` and `reasoning` are what was not sent yet."""
+        if self.before is not None and isinstance(result, Completion):
+            result = cast(Result, result.after(self.before))
         # False after a cancellation, and no later cancellation gets in between.
         if self.future.set_running_or_notify_cancel():
             self.future.set_result(result)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from domainkit.errors import BaseModelError, RequestError
 from domainkit.messages import (
@@ -26,10 +26,20 @@ from domainkit.messages import (
 from domainkit.models.encoder_decoder import Architecture, DecoderOnly
 from domainkit.models.templates.control_guard import ControlGuard, Controls, read_controls
 from domainkit.models.templates.tools import TemplateTurn, fold_system, native_turns, text_turns
-from domainkit.models.templates.traits import MARK, THINKING, TemplateTraits, open_marks
+from domainkit.models.templates.traits import ANSWER, MARK, THINKING, THOUGHT, TemplateTraits, open_marks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+class ReasoningPrompt(NamedTuple):
+    """Token ids of a prompt that opens the reasoning, and what closes it."""
+
+    ids: tuple[int, ...]
+    closing: tuple[int, ...]
+    """From the token that closes the reasoning to the answer's words."""
+    line_end: tuple[int, ...]
+    """What stands before that token where the reasoning did not end its line."""
 
 
 class ChatTemplate:
@@ -93,6 +103,30 @@ class ChatTemplate:
         guard = ControlGuard(self.tokenizer, self._controls)
         options = {**self.options, **(options or {}), **({THINKING: False} if words_only else {})}
         return guard.encode(self._prompt_text(guard, messages, tools, tool_choice, options))
+
+    def encode_reasoning_prompt(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[JsonObject] = (),
+        tool_choice: str = "auto",
+        options: Mapping[str, object] | None = None,
+    ) -> ReasoningPrompt | None:
+        """The prompt of a model that thinks first and whose words come after; None where it does not think with these
+        options, or no single token closes its reasoning."""
+        template = self.with_options(options or {})
+        if not self.traits.wants_thinking(template.options) or self.architecture.has_encoder:
+            return None
+        guard = ControlGuard(self.tokenizer, self._controls)
+        prompt = template._prompt_text(guard, messages, tools, tool_choice, template.options)
+        answer = [*messages, Message("assistant", ANSWER, reasoning=THOUGHT)]
+        head, _, rest = template._answer_text(guard, answer, tools, prompt).partition(THOUGHT)
+        tail = rest.partition(ANSWER)[0]
+        closing = guard.encode(tail.lstrip("\n"))
+        token = self.tokenizer.added_tokens_decoder.get(closing[0]) if closing else None
+        if token is None or not tail.lstrip("\n").startswith(token.content):
+            return None
+        line_end = guard.encode("\n") if tail.startswith("\n") else []
+        return ReasoningPrompt(tuple(guard.encode(prompt + head)), tuple(closing), tuple(line_end))
 
     def encode_prompt_and_answer(
         self, messages: Sequence[Message], tools: Sequence[JsonObject] = ()

@@ -26,6 +26,8 @@ GIVEN = {
 """What templates read that is no option."""
 MARK = "\ue000words\ue001"
 """Words that stand for an answer's own when a template is tried."""
+THOUGHT, ANSWER = "\ue002thought\ue003", "\ue004answer\ue005"
+"""And for its reasoning's, and for the words behind that."""
 
 
 class TemplateTraits:

@@ -131,6 +131,19 @@ def test_an_answer_held_to_a_form_begins_behind_the_reasoning(name: str) -> None
     assert template.encode_prompt(asked, options={"enable_thinking": True}) != held
 
 
+@pytest.mark.parametrize("name", THINKERS)
+def test_a_form_behind_reasoning_has_the_tokens_that_were_learnt(name: str) -> None:
+    thinking = template_of(SOURCES[name]).with_options({"enable_thinking": True})
+    turns = [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4", "reasoning": "two and two"}]
+    row = tokenize_example(Example.model_validate({"turns": turns}), thinking, 4096)
+    first = thinking.encode_reasoning_prompt([Message("user", "2+2?")])
+    assert first is not None
+    spoken = [*first.ids, *thinking.encode_text("two and two"), *first.line_end, *first.closing]
+    assert spoken == list(row.ids[: len(spoken)])
+    assert words_of(thinking, list(row.ids[len(spoken) :]))[1] == "4"
+    assert template_of(SOURCES[name]).encode_reasoning_prompt([Message("user", "2+2?")]) is None
+
+
 def test_options_are_the_template_s_own_or_refused() -> None:
     gptoss, qwen, plain = (template_of(SOURCES[name]) for name in ("gptoss", "qwen3", "qwen2_5"))
     asked = [Message("user", "q")]
