@@ -14,7 +14,7 @@ from domainkit.corpus.chunk import chunk
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.corpus.read_files import read_documents, read_examples
-from domainkit.corpus.rows.layouts import refuse_tools
+from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, DataError, Problem, validation_error_text
 from domainkit.evaluation.general_questions import GeneralQuestions, read_general
 from domainkit.evaluation.metrics import MetricSet, metric_set

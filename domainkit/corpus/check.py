@@ -1,49 +1,50 @@
-"""Check a data file: every error, and everything suspicious, before any training."""
+"""Check data: every error, and everything suspicious, before any training; and how the data were understood."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from statistics import median
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from domainkit.corpus.checks.documents import check_documents
+from domainkit.corpus.checks.examples import ExampleChecks
+from domainkit.corpus.checks.traits import EXAMPLE_TRAITS, TraitCounts
 from domainkit.corpus.chunk import count_words
-from domainkit.corpus.document import Document
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
-from domainkit.corpus.location import Located
-from domainkit.corpus.preferences import COMPLETION, scan_marked, scan_pairs
+from domainkit.corpus.preferences import COMPLETION, Marked, Pair, PreferenceReader, marked_reader, pair_reader
 from domainkit.corpus.readers import READERS
-from domainkit.corpus.rows.jsonl import scan_rows
-from domainkit.corpus.rows.layouts import looks_like_examples, scan_examples
-from domainkit.corpus.split import targets_repeat
+from domainkit.corpus.rows import ROW_FORMATS
+from domainkit.corpus.rows.examples import ExampleReader, looks_like_examples, wanted_names
+from domainkit.corpus.rows.formats.header import folded
+from domainkit.corpus.rows.formats.hub import PREFIX
+from domainkit.corpus.rows.jsonl import NumberedRow
+from domainkit.corpus.rows.layouts import candidates
+from domainkit.corpus.rows.open_rows import open_rows
+from domainkit.corpus.rows.reading import Columns, LayoutReader
+from domainkit.corpus.rows.source import RowSource
 from domainkit.errors import Problem
 from domainkit.text.words import fold
 from domainkit.visible import visible
 
-FEW_EXAMPLES = 10
-"""Fewer examples than this get a warning."""
-LONG_WORDS = 1000
-"""A prompt or target of more words than this, and than ten times the median, gets a warning."""
+SHOWN = 3
+"""Rows that are shown as the model will be taught them."""
+LOOKED_AT = 10_000
+"""Rows that decide of which kind a file is."""
 
-T = TypeVar("T")
-Item = TypeVar("Item", bound=Located)
-
-_CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<bos>|<eos>")
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+Kind = Literal["examples", "documents", "pairs", "marked answers"]
 
 
 class Summary(BaseModel):
-    """A data file in numbers: its well-formed rows only. An example's words are those of the whole conversation."""
+    """Data in numbers: the well-formed rows only. An example's words are those of the whole conversation."""
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["examples", "documents", "pairs", "marked answers"]
+    kind: Kind
     rows: int
     distinct_targets: int | None
     """Different folded targets; None for documents."""
@@ -51,7 +52,7 @@ class Summary(BaseModel):
     mean_words: float
     longest_words: int
     longest_at: str
-    """Where the longest is: `path` or `path:line`, "" when there is none."""
+    """Where the longest is, as messages name it; "" when there is none."""
 
     def __str__(self) -> str:
         targets = "" if self.distinct_targets is None else f", {self.distinct_targets:,} distinct targets"
@@ -59,255 +60,211 @@ class Summary(BaseModel):
         return f"{self.rows:,} {self.kind}{targets}; {self.words:,} words, {self.mean_words:.1f} on average{longest}"
 
 
-class _Contents(NamedTuple):
-    """A data file as it was read: its well-formed items, and the problems of its rows."""
+class Understood(NamedTuple):
+    """How rows were read."""
 
-    kind: Literal["examples", "documents", "pairs", "marked answers"]
-    documents: Sequence[Document]
-    examples: Sequence[Example]
-    """Of pairs and marked answers their answers, a pair's two in a row."""
+    format: str
+    """As "CSV (UTF-8, a semicolon between cells)"."""
+    layouts: tuple[tuple[str, int], ...] = ()
+    """Each layout, and how many rows have it; the most usual first."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """Columns that are read as a field of another name: (column, field)."""
+
+
+class Inspection(NamedTuple):
+    """Everything that a check finds out."""
+
     problems: list[Problem]
+    """In order of lines."""
+    summary: Summary
+    understood: Understood | None
+    """None for documents."""
+    shown: list[Example]
+    """The first examples, to be shown as the model will be taught them."""
 
 
-def check(path: str | Path, task: str | Path | None = None) -> list[Problem]:
-    """Every error and warning of a file of examples, pairs, marked answers or documents, in order of lines.
+def check(path: object, task: object = None, columns: Columns | None = None) -> list[Problem]:
+    """Every error and warning of examples, pairs, marked answers or documents, in order of lines.
 
-    With `task`, a test file, each row whose question is in that file is an error too. Bad data is listed, never raised.
+    `path` is a path, `hf:owner/name`, a `datasets.Dataset` or a list of dicts; `columns` says what our fields are
+    called in it. With `task`, a test set, each row whose question is in it is an error too. Bad data is listed, never
+    raised.
     """
-    return check_and_count(path, task)[0]
+    return inspect(path, task, columns).problems
 
 
-def check_and_count(path: str | Path, task: str | Path | None = None) -> tuple[list[Problem], Summary]:
-    """`check`, and the numbers of the file's well-formed rows."""
-    path = Path(path)
-    contents = _read(path)
-    problems = contents.problems
-    if contents.kind == "documents":
-        problems += _check_documents(contents.documents)
-    elif contents.kind == "examples":
-        problems += _check_examples(path, contents.examples)
+def check_and_count(path: object, task: object = None, columns: Columns | None = None) -> tuple[list[Problem], Summary]:
+    """`check`, and the numbers of the well-formed rows."""
+    found = inspect(path, task, columns)
+    return found.problems, found.summary
+
+
+def inspect(given: object, task: object = None, columns: Columns | None = None) -> Inspection:
+    """`check`, the numbers, and how the rows were understood. Of a million rows hashes are kept, not the rows."""
+    given = Path(given) if isinstance(given, str) and not given.startswith(PREFIX) else given
+    if isinstance(given, Path) and _is_text(given):
+        return _inspect_documents(given)
+    source = open_rows(given, wanted_names(columns))
+    if isinstance(given, Path) and _holds_documents(given, source, columns):
+        return _inspect_documents(given)
+    kind = _kind(source, columns)
+    tested, problems = _questions(task, columns) if task is not None else ({}, [])
+    if kind == "examples":
+        found = _inspect_examples(given, source, columns, tested)
     else:
-        problems += _check_traits(contents.examples, _EXAMPLE_TRAITS)
-    if task is not None:
-        problems += _check_leak(contents.examples, Path(task))
-    return sorted(problems, key=lambda p: (p.path, p.line or 0, p.severity)), _count(contents)
+        reader = pair_reader(given, columns, source) if kind == "pairs" else marked_reader(given, columns, source)
+        found = _inspect_preferences(kind, reader, tested)
+    return found._replace(problems=_sorted([*found.problems, *problems]))
 
 
-def _read(path: Path) -> _Contents:
-    is_text = os.path.isdir(path) or path.suffix.lower() in set(READERS) - {".jsonl"}
-    scanned = ([], []) if is_text else scan_rows(path)
-    rows = [row for _, row in scanned[0]]
-    if is_text or (os.path.isfile(path) and not looks_like_examples(scanned[0])):
-        documents, problems = scan_documents(path)
-        return _Contents("documents", documents, (), problems)
-    if 2 * sum("chosen" in row or "rejected" in row for row in rows) > len(rows):
-        pairs, problems = scan_pairs(path, scanned)
-        return _Contents("pairs", (), [e for pair in pairs for e in (pair.chosen, pair.rejected)], problems)
-    if 2 * sum(isinstance(row.get("label"), bool) and any(name in row for name in COMPLETION) for row in rows) > len(
-        rows
-    ):
-        marked, problems = scan_marked(path, scanned)
-        return _Contents("marked answers", (), [row.example for row in marked], problems)
-    examples, problems = scan_examples(path, scanned)
-    return _Contents("examples", (), examples, problems)
+def _sorted(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda p: (p.path, p.line or 0, p.severity))
 
 
-def _count(contents: _Contents) -> Summary:
-    items: Sequence[Document | Example] = contents.documents or contents.examples
-    lengths = [count_words(d.text) for d in contents.documents]
-    lengths += [sum(count_words(t.content) for t in e.turns) for e in contents.examples]
-    longest = max(range(len(lengths)), key=lengths.__getitem__, default=None)
+# ---- of which kind ---------------------------------------------------------------------------------------------------
+
+
+def _is_text(path: Path) -> bool:
+    """Files and folders that hold documents only."""
+    from domainkit.corpus.rows.formats.arrow import is_saved
+
+    if os.path.isdir(path):
+        return not is_saved(path)
+    return path.suffix.lower() in set(READERS) - set(ROW_FORMATS)
+
+
+def _holds_documents(path: Path, source: RowSource, columns: Columns | None) -> bool:
+    """Whether a file whose format holds both holds documents: JSON Lines with texts, a workbook without our columns."""
+    suffix = path.suffix.lower()
+    if columns or suffix not in READERS or not os.path.isfile(path):
+        return False
+    if source.columns or suffix != ".jsonl":
+        return not candidates(_names(source), "examples") and not candidates(_names(source), "pairs")
+    return not looks_like_examples(_first_rows(source))
+
+
+def _names(source: RowSource) -> frozenset[str]:
+    return frozenset((*source.columns, *map(folded, source.columns)))
+
+
+def _first_rows(source: RowSource) -> list[NumberedRow]:
+    return [item for item in islice(source.stream(), LOOKED_AT) if not isinstance(item, Problem)]
+
+
+def _kind(source: RowSource, columns: Columns | None) -> Literal["examples", "pairs", "marked answers"]:
+    names = {column: field for field, column in (columns or {}).items()}
+    rows = [{names.get(n, folded(n)): v for n, v in row.items()} for _, row in _first_rows(source)]
+    pairs = ({"chosen", "rejected"}, {"preferred_output", "non_preferred_output"})
+    if 2 * sum(any(row.keys() & both for both in pairs) for row in rows) > len(rows):
+        return "pairs"
+    if 2 * sum(_is_mark(row.get("label")) and any(name in row for name in COMPLETION) for row in rows) > len(rows):
+        return "marked answers"
+    return "examples"
+
+
+def _is_mark(label: object) -> bool:
+    return isinstance(label, bool) or (isinstance(label, str) and label.strip().lower() in ("true", "false"))
+
+
+# ---- examples, pairs and marked answers ------------------------------------------------------------------------------
+
+
+def _inspect_examples(given: object, source: RowSource, columns: Columns | None, tested: dict[int, str]) -> Inspection:
+    def examples() -> Iterator[Example]:
+        again = ExampleReader(given, columns, source)
+        return (item.example for item in again if not isinstance(item, Problem))
+
+    reader = ExampleReader(given, columns, source)
+    checks = ExampleChecks(source)
+    problems: list[Problem] = []
+    shown: list[Example] = []
+    for item in reader:
+        if isinstance(item, Problem):
+            problems.append(item)
+            continue
+        checks.add(item.example)
+        problems += _leak(item.example, tested)
+        if len(shown) < SHOWN:
+            shown.append(item.example)
+    problems += checks.problems(examples)
+    summary = _summary("examples", checks.rows, len(checks.targets), checks.words, checks.rows, checks.longest)
+    return Inspection(problems, summary, _understood(source, reader.layout), shown)
+
+
+def _inspect_preferences(
+    kind: Literal["pairs", "marked answers"],
+    reader: PreferenceReader[Pair] | PreferenceReader[Marked],
+    tested: dict[int, str],
+) -> Inspection:
+    problems: list[Problem] = []
+    examples: list[Example] = []
+    for item in reader:
+        if isinstance(item, Problem):
+            problems.append(item)
+        else:
+            examples += (item.chosen, item.rejected) if isinstance(item, Pair) else (item.example,)
+    traits = TraitCounts(EXAMPLE_TRAITS)
+    for example in examples:
+        traits.add(example)
+        problems += _leak(example, tested)
+    problems += traits.problems()
+    lengths = [(sum(count_words(t.content) for t in e.turns), e.source) for e in examples]
+    targets = len({fold(e.target) for e in examples})
+    rows = len(examples) // (2 if kind == "pairs" else 1)
+    words, longest = sum(n for n, _ in lengths), max(lengths, key=lambda pair: pair[0], default=(0, ""))
+    summary = _summary(kind, rows, targets, words, len(examples), longest)
+    return Inspection(problems, summary, _understood(reader.source, reader.layout), examples[:SHOWN])
+
+
+def _understood(source: RowSource, layout: LayoutReader) -> Understood:
+    form = f"{source.format} ({', '.join(source.facts)})" if source.facts else source.format
+    counts = tuple((one.name, count) for one, count in layout.layouts.most_common())
+    return Understood(form, counts, tuple(layout.names.items()))
+
+
+def _summary(kind: Kind, rows: int, targets: int | None, words: int, texts: int, longest: tuple[int, str]) -> Summary:
     return Summary(
-        kind=contents.kind,
-        rows=len(items) // (2 if contents.kind == "pairs" else 1),
-        distinct_targets=None if contents.kind == "documents" else len({fold(e.target) for e in contents.examples}),
-        words=sum(lengths),
-        mean_words=sum(lengths) / len(lengths) if lengths else 0.0,
-        longest_words=0 if longest is None else lengths[longest],
-        longest_at="" if longest is None else items[longest].source,
+        kind=kind,
+        rows=rows,
+        distinct_targets=targets,
+        words=words,
+        mean_words=words / texts if texts else 0.0,
+        longest_words=longest[0],
+        longest_at=longest[1],
     )
 
 
-def _check_examples(path: Path, examples: Sequence[Example]) -> list[Problem]:
-    problems = [*_check_repeats(examples), *_check_spellings(examples), *_check_lengths(examples)]
-    problems += _check_traits(examples, _EXAMPLE_TRAITS)
-    if 0 < len(examples) < FEW_EXAMPLES:
-        what = f"only {len(examples)} well-formed example{'s' if len(examples) > 1 else ''}"
-        next_step = "add more: fine-tuning needs some dozens; prompting needs none"
-        problems.append(Problem(str(path), None, what, next_step, severity="warning"))
-    elif examples and len({fold(e.target) for e in examples}) == 1:
-        what = f"every target is '{_short(examples[0].target)}'"
-        next_step = "add rows with other targets: with one target there is nothing to learn"
-        problems.append(Problem(str(path), None, what, next_step, severity="warning"))
-    return problems
-
-
-def _check_documents(documents: Sequence[Document]) -> list[Problem]:
-    problems = []
-    first: dict[str, Document] = {}
-    for document in documents:
-        earlier = first.setdefault(fold(f"{document.title}\n{document.text}"), document)
-        if earlier.source != document.source:
-            next_step = "keep one: copies push other passages out of the results"
-            problems.append(_warning(document, f"the same as {earlier.source}", next_step))
-    return problems + _check_traits(documents, _DOCUMENT_TRAITS)
-
-
-def _check_leak(examples: Sequence[Example], task: Path) -> list[Problem]:
-    rows, problems = scan_rows(task)
-    tested = {fold(e.question): e.source for e in reversed(scan_examples(task)[0])}
+def _questions(task: object, columns: Columns | None) -> tuple[dict[int, str], list[Problem]]:
+    """The questions of a test set, as hashes of their folded forms, with their places; and the set's problems."""
+    source = open_rows(task, wanted_names(columns))
+    problems = [p for p in source.problems if p.severity == "error"]
+    tested: dict[int, str] = {}
+    for read in ExampleReader(task, columns, source):
+        if not isinstance(read, Problem):
+            tested.setdefault(hash(fold(read.example.question)), read.example.source)
     # A row without a single target is a sample but not an example; its input is a test question too.
-    for line, row in reversed(rows):
-        if isinstance(row.get("input"), str):
-            tested[fold(row["input"])] = f"{task}:{line}"
-    for example in examples:
-        source = tested.get(fold(example.question))
-        if source:
-            next_step = "delete it from one of the files: a test on training questions measures nothing"
-            problems.append(example.problem(f"the input is also in the test file ({source})", next_step))
-    return problems
+    for item in source.stream():
+        if isinstance(item, Problem):
+            problems.append(item)
+        elif isinstance(text := item[1].get("input"), str):
+            tested.setdefault(hash(fold(text)), source.place(item[0]))
+    return tested, problems
 
 
-def _check_repeats(examples: Sequence[Example]) -> list[Problem]:
-    """Rows that repeat an earlier one, and inputs with two targets.
-
-    For label tasks each input with two targets is named. A question with a free answer may have several: they are
-    counted only.
-    """
-    problems, other_answers = [], []
-    first: dict[str, Example] = {}
-    labels = targets_repeat(examples)
-    for example in examples:
-        earlier = first.setdefault("\n".join(f"{t.role}:{fold(t.content)}" for t in example.prompt), example)
-        if earlier is example:
-            continue
-        if fold(earlier.target) == fold(example.target):
-            what = f"the same row as line {earlier.line}"
-            problems.append(_warning(example, what, "delete one, unless it is to count twice"))
-        elif labels:
-            what = f"the same input as line {earlier.line} with another target"
-            what += f" ('{_short(earlier.target)}' there, '{_short(example.target)}' here)"
-            problems.append(_warning(example, what, "keep the right one"))
-        else:
-            other_answers.append(example)
-    if other_answers:
-        rows = f"{len(other_answers)} row{'s' if len(other_answers) > 1 else ''}"
-        what = f"{rows} with another target for an earlier input, the first here"
-        next_step = "right if an input has several good answers; else keep one"
-        problems.append(_warning(other_answers[0], what, next_step))
-    return problems
+def _leak(example: Example, tested: dict[int, str]) -> list[Problem]:
+    place = tested.get(hash(fold(example.question))) if tested else None
+    if place is None:
+        return []
+    next_step = "delete it from one of the files: a test on training questions measures nothing"
+    return [example.problem(f"the input is also in the test file ({place})", next_step)]
 
 
-def _check_spellings(examples: Sequence[Example]) -> list[Problem]:
-    """Targets that differ in case, spaces or punctuation only: a label task would count them as different labels."""
-    problems = []
-    first: dict[str, Example] = {}
-    reported: set[str] = set()
-    for example in examples:
-        earlier = first.setdefault(fold(example.target), example)
-        if example.target != earlier.target and example.target not in reported:
-            what = f"the target '{_short(example.target)}' is written '{_short(earlier.target)}' on line {earlier.line}"
-            problems.append(_warning(example, what, "write it one way"))
-            reported.add(example.target)
-    return problems
+# ---- documents -------------------------------------------------------------------------------------------------------
 
 
-def _check_lengths(examples: Sequence[Example]) -> list[Problem]:
-    problems = []
-    for noun, lengths in (
-        ("prompt", [sum(count_words(t.content) for t in e.prompt) for e in examples]),
-        ("target", [count_words(e.target) for e in examples]),
-    ):
-        limit = max(LONG_WORDS, 10 * median(lengths)) if lengths else 0
-        for example, words in zip(examples, lengths, strict=True):
-            if words > limit:
-                what = f"the {noun} has {words} words, the median {median(lengths):g}"
-                problems.append(_warning(example, what, "it may exceed the base's context: shorten or split it"))
-    return problems
-
-
-class Trait(NamedTuple, Generic[T]):
-    """Something suspicious that many items may have: one warning with the count, at the first of them."""
-
-    what: str
-    """`{s}` is the plural's s."""
-    next_step: str
-    holds: Callable[[T], bool]
-
-
-def _check_traits(items: Sequence[Item], traits: Iterable[Trait[Item]]) -> list[Problem]:
-    problems = []
-    for trait in traits:
-        matching = [item for item in items if trait.holds(item)]
-        if matching:
-            count = f"{len(matching)} {trait.what.format(s='' if len(matching) == 1 else 's')}"
-            what = f"{count}, the first here" if len(matching) > 1 else count
-            problems.append(_warning(matching[0], what, trait.next_step))
-    return problems
-
-
-def _alternates(example: Example) -> bool:
-    roles = [t.role for t in example.turns if t.role != "system"]
-    return roles[0] == "user" and all(a != b for a, b in pairwise(roles))
-
-
-def _in_turns(holds: Callable[[str], bool]) -> Callable[[Example], bool]:
-    return lambda example: any(holds(t.content) for t in example.turns)
-
-
-def _in_document(holds: Callable[[str], bool]) -> Callable[[Document], bool]:
-    return lambda document: holds(document.title) or holds(document.text)
-
-
-_TEXT_TRAITS: tuple[Trait[str], ...] = (
-    Trait(
-        "row{s} with the spelling of a control token, such as <|im_end|>",
-        "harmless: data is encoded as plain characters; delete it if it is a leftover of a chat template",
-        lambda text: _CONTROL_TOKEN.search(text) is not None,
-    ),
-    Trait(
-        "row{s} with the replacement character U+FFFD",
-        "letters were lost in a conversion: convert the original again, as UTF-8",
-        lambda text: "\ufffd" in text,
-    ),
-    Trait(
-        "row{s} with control characters",
-        "delete them: they are leftovers of another format",
-        lambda text: _CONTROL_CHARACTER.search(text) is not None,
-    ),
-)
-_EXAMPLE_TRAITS: tuple[Trait[Example], ...] = (
-    Trait(
-        "target{s} with a space at the start or end",
-        "strip them: the model learns the space too",
-        lambda example: example.target != example.target.strip(),
-    ),
-    Trait(
-        "answer{s} with the whole question at the start",
-        "delete it there: it is learnt twice",
-        lambda example: len(example.question) > 20 and example.target.strip().startswith(example.question.strip()),
-    ),
-    Trait(
-        "row{s} where user and assistant do not alternate",
-        "some chat templates refuse them: merge the turns",
-        lambda example: not _alternates(example),
-    ),
-    *(Trait(t.what, t.next_step, _in_turns(t.holds)) for t in _TEXT_TRAITS),
-)
-_DOCUMENT_TRAITS: tuple[Trait[Document], ...] = (
-    Trait(
-        "document{s} shorter than five words",
-        "lengthen or delete: a passage is found by its words",
-        lambda document: count_words(document.text) < 5,
-    ),
-    *(Trait(t.what, t.next_step, _in_document(t.holds)) for t in _TEXT_TRAITS),
-)
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 40 else line[:39] + "…"
-
-
-def _warning(item: Located, what: str, next_step: str) -> Problem:
-    return item.problem(what, next_step, severity="warning")
+def _inspect_documents(path: Path) -> Inspection:
+    documents, problems = scan_documents(path)
+    lengths = [(count_words(document.text), document.source) for document in documents]
+    longest = max(lengths, key=lambda pair: pair[0], default=(0, ""))
+    summary = _summary("documents", len(documents), None, sum(n for n, _ in lengths), len(documents), longest)
+    return Inspection(_sorted([*problems, *check_documents(documents)]), summary, None, [])

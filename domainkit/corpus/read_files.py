@@ -9,39 +9,45 @@ from pathlib import Path
 from domainkit.corpus.document import Document
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
-from domainkit.corpus.rows.jsonl import NumberedRow, raise_errors, scan_rows
-from domainkit.corpus.rows.layouts import scan_examples
+from domainkit.corpus.rows.examples import ExampleReader, scan_examples, wanted_names
+from domainkit.corpus.rows.jsonl import NumberedRow, raise_errors
+from domainkit.corpus.rows.open_rows import open_rows
+from domainkit.corpus.rows.reading import Columns
+from domainkit.errors import Problem
 from domainkit.messages import JsonObject
 
 
-def read_rows(path: str | Path) -> Iterator[NumberedRow]:
-    """(line number from 1, object) for each line of a JSON Lines file in UTF-8; blank lines are skipped.
+def read_rows(path: object) -> Iterator[NumberedRow]:
+    """(line or row from 1, object) for each row of a file, a folder of `save_to_disk`, a data set of the hub
+    (`hf:owner/name`), a `datasets.Dataset` or a list of dicts. `domainkit.corpus.rows` has the formats.
 
-    Raises DataError, at the call, that lists every malformed line.
+    Raises DataError, at the call, that lists every malformed row.
     """
-    rows, problems = scan_rows(Path(path))
+    rows, problems = open_rows(path, wanted_names(None)).all()
     raise_errors(problems)
     return iter(rows)
 
 
-def read_examples(path: str | Path) -> list[Example]:
-    """The examples of a JSON Lines file; the layouts are those of `domainkit.corpus.rows.layouts`.
+def read_examples(path: object, columns: Columns | None = None) -> list[Example]:
+    """The examples of whatever `read_rows` reads; the layouts are those of `domainkit.corpus.rows.layouts`.
 
+    `columns` says what our fields are called in a file in no such layout: {"input": "Question", "target": "Answer"}.
     Raises DataError that lists every faulty row. Fields that are not read are a warning in the log.
     """
-    examples, problems = scan_examples(Path(path))
+    examples, problems = scan_examples(path, columns)
     raise_errors(problems)
     return examples
 
 
-def read_with_rows(path: str | Path) -> tuple[list[Example], list[JsonObject]]:
-    """The examples of a file, and for each the row it was read from, with all its fields. Raises DataError as
-    `read_examples` does."""
-    scanned = scan_rows(Path(path))
-    examples, problems = scan_examples(Path(path), scanned)
-    raise_errors(problems)
-    rows = dict(scanned[0])
-    return examples, [rows[e.line] for e in examples if e.line is not None]
+def read_with_rows(path: object, columns: Columns | None = None) -> tuple[list[Example], list[JsonObject]]:
+    """The examples of whatever `read_rows` reads, and for each the row it was read from, with all its fields.
+
+    Raises DataError as `read_examples` does.
+    """
+    items = list(ExampleReader(path, columns))
+    raise_errors(sorted((i for i in items if isinstance(i, Problem)), key=lambda p: p.line or 0))
+    rows = [item for item in items if not isinstance(item, Problem)]
+    return [item.example for item in rows], [item.fields for item in rows]
 
 
 def read_documents(path: str | Path) -> Iterator[Document]:

@@ -19,6 +19,7 @@ from typing import Protocol
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.read_files import read_documents, read_rows
 from domainkit.corpus.rows.jsonl import RowError, parse_id, raise_errors
+from domainkit.corpus.rows.source import RowSource
 from domainkit.corpus.rows.unread_fields import UnreadFields
 from domainkit.errors import DataError, DomainkitError, Problem
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
@@ -123,7 +124,7 @@ def _read_choices(path: Path) -> tuple[list[MultipleChoice], list[Problem]]:
             what = f"the id '{choice.id}' is already on line {first_line[choice.id]}"
             problems.append(Problem(str(path), line, what, "give each row an id of its own"))
         choices.append(choice)
-    return choices, [*problems, *unread.problems(str(path))]
+    return choices, [*problems, *unread.problems(RowSource(str(path), "questions"))]
 
 
 def _choice(row: JsonObject, default_id: str) -> MultipleChoice:

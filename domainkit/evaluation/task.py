@@ -11,9 +11,12 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.rows.jsonl import RowError, parse_text_list, raise_errors, scan_rows
-from domainkit.corpus.rows.layouts import refuse_tools, scan_examples
+from domainkit.corpus.rows.examples import ExampleReader, scan_examples
+from domainkit.corpus.rows.jsonl import RowError, parse_text_list, raise_errors
+from domainkit.corpus.rows.open_rows import name_of
+from domainkit.corpus.rows.reading import Columns
 from domainkit.corpus.rows.synthetic import MARK, synthetic_mark
+from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
@@ -83,30 +86,33 @@ class _Labels:
 
 
 def read_task(
-    path: str | Path,
+    path: object,
     *,
-    train: str | Path | None = None,
+    train: object = None,
     kind: Kind | None = None,
     labels: Sequence[str] | str | Path | None = None,
     name: str | None = None,
+    columns: Columns | None = None,
 ) -> Task:
-    """The test questions of a JSON Lines file, in any layout of `domainkit.corpus.rows.layouts`, one question per
-    row.
+    """The test questions of whatever `read_examples` reads: a file, `hf:owner/name`, a `datasets.Dataset`, a list of
+    dicts. One question per row, in any layout of `domainkit.corpus.rows.layouts`, or in that of `columns`.
 
     Rows may add `references` (more right answers), `doc_ids`, `group` or `kind`; other fields go to `meta`, and a
-    missing id is made from the line. `train` is read to tell label tasks from free answers; `kind` decides it instead.
+    missing id is made from the row's number. `train` is read to tell label tasks from free answers; `kind` decides it
+    instead.
     `labels` is the list of labels or the JSON file of one; left out, a labels.json beside `path`, and else the targets
     themselves. A labels.json that lists fewer than half of the targets belongs to another task and is ignored. Raises
     DataError with every faulty row: malformed, with a repeated id, or with a target that is not a label.
     """
-    path = Path(path)
+    where = name_of(path)
+    file = Path(where)
     if kind not in (None, "label", "answer"):
         raise ConfigError(f"unknown kind of task '{kind}'", next_step=suggestion(str(kind), ("label", "answer")))
-    examples, samples = _read_rows(path)
+    examples, samples = _read_rows(path, file.stem, columns)
     # Whoever trains on these rows, or shows them to the model, is told what of them is not read.
-    train_rows, problems = scan_examples(Path(train)) if train is not None else ([], [])
+    train_rows, problems = scan_examples(train, columns) if train is not None else ([], [])
     raise_errors([p for p in problems if p.severity == "error"])
-    listed = _listed_labels(path, labels) if kind != "answer" else _Labels()
+    listed = _listed_labels(file, labels) if kind != "answer" else _Labels()
     if listed.names and labels is None and kind is None and _share(samples, listed.names) < 0.5:
         # The labels of another task in the same folder, or this one's in another spelling.
         what = "lists fewer than half of the targets, letter by letter, and is not used"
@@ -117,14 +123,14 @@ def read_task(
     allowed = _Labels()
     if decided == "label":
         allowed = listed if listed.names else _labels_from_targets(samples, train_rows)
-        _check_labels(path, examples, samples, train_rows if listed.names else [], allowed)
+        _check_labels(where, examples, samples, train_rows if listed.names else [], allowed)
     return Task(
-        name=name or _task_name(path),
+        name=name or _task_name(file),
         kind=decided,
         samples=tuple(samples),
         labels=allowed.names,
         fingerprint=sha256_lines(sample.model_dump_json() for sample in samples),
-        source=str(path),
+        source=where,
         why_kind=why,
     )
 
@@ -134,22 +140,26 @@ def _task_name(path: Path) -> str:
     return path.resolve().parent.name if path.stem in ("test", "dev", "eval", "validation") else path.stem
 
 
-def _read_rows(path: Path) -> tuple[list[Example], list[Sample]]:
+def _read_rows(given: object, stem: str, columns: Columns | None) -> tuple[list[Example], list[Sample]]:
     """The rows as examples and as samples, one for one. Raises DataError with every faulty row."""
-    examples, problems = scan_examples(path)
-    rows = dict(scan_rows(path)[0])
+    examples: list[Example] = []
+    problems: list[Problem] = []
     samples: list[Sample] = []
-    first_line: dict[str, int] = {}
-    for example in examples:
-        assert example.line is not None  # a row of a file
+    first: dict[str, Example] = {}
+    for item in ExampleReader(given, columns):
+        if isinstance(item, Problem):
+            problems.append(item)
+            continue
+        example = item.example
+        examples.append(example)
         try:
-            sample = _sample(example, rows[example.line], default_id=f"{path.stem}-{example.line}")
+            sample = _sample(example, item.row, default_id=f"{stem}-{item.number}")
         except RowError as e:
             problems.append(example.problem(e.what, e.next_step))
             continue
-        line = first_line.setdefault(sample.id, example.line)
-        if line != example.line:
-            what = f"the id '{sample.id}' is already on line {line}"
+        earlier = first.setdefault(sample.id, example)
+        if earlier is not example:
+            what = f"the id '{sample.id}' is already on {example.unit or 'line'} {earlier.line}"
             problems.append(example.problem(what, "give each row an id of its own, or leave ids out"))
         samples.append(sample)
     raise_errors(sorted(problems, key=lambda p: p.line or 0))
@@ -245,7 +255,7 @@ def _share(samples: Sequence[Sample], targets: Collection[str]) -> float:
 
 
 def _check_labels(
-    path: Path, examples: list[Example], samples: list[Sample], train_rows: list[Example], labels: _Labels
+    path: str, examples: list[Example], samples: list[Sample], train_rows: list[Example], labels: _Labels
 ) -> None:
     """Raises DataError for each target and reference that is not a label; `examples` are the samples' rows."""
     allowed = set(labels.names)
@@ -255,7 +265,7 @@ def _check_labels(
 
     problems = [e.problem(*fault("target", e.target)) for e in (*examples, *train_rows) if e.target not in allowed]
     others = dict.fromkeys(r for s in samples for r in s.references if r not in allowed and r != s.target)
-    problems += [Problem(str(path), None, *fault("reference", reference)) for reference in others]
+    problems += [Problem(path, None, *fault("reference", reference)) for reference in others]
     if problems:
         raise DataError(problems)
 

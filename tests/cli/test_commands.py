@@ -95,7 +95,7 @@ def bad_lines(tmp_path: Path) -> dict[str, Path]:
         "json": b'{"input": "a", "target": "b"}\n{"input": oops}\n',
         "field": b'{"input": "a", "traget": "b"}\n',
         "empty": b'{"input": "a", "target": ""}\n',
-        "latin": b'{"input": "caf\xe9", "target": "b"}\n',
+        "latin": b'{"input": "caf\xc3\xa9 \xe9", "target": "b"}\n',
         "ids": b'{"id": "x", "input": "a", "target": "b"}\n{"id": "x", "input": "c", "target": "d"}\n',
         "long": b'{"input": "a", "target": "' + b"word " * 3000 + b'"}\n',
         "none": b"",

@@ -75,13 +75,13 @@ def test_an_unreadable_file_is_an_error(tmp_path: Path, monkeypatch: pytest.Monk
     def denied(*_: object) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr("domainkit.storage.read_bytes", denied)  # root may read everything, so chmod would not do
+    monkeypatch.setattr("domainkit.storage.open_plain", denied)  # root may read everything, so chmod would not do
     with pytest.raises(DataError, match=r"cannot be read: permission denied\n  next: check the file's permissions"):
         read_documents(tmp_path)
 
 
 def test_every_error_of_a_folder_is_listed(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes(b"one\ntw\xffo")
+    (tmp_path / "a.txt").write_bytes(b"\xc3\xa9\ntw\xffo")
     (tmp_path / "b.txt").write_bytes(b"one\n\0")
     rows = [
         {"txet": "a"},

@@ -22,7 +22,7 @@ def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path) -> None:
     from rich.table import Table
 
     from domainkit.corpus.read_files import read_examples
-    from domainkit.corpus.rows.layouts import refuse_tools
+    from domainkit.corpus.rows.turns import refuse_tools
     from domainkit.storage import locked_folder
     from domainkit.training.sweep import sweep
     from domainkit.training.sweep_grid import parse_grid

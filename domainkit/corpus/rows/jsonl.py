@@ -30,7 +30,7 @@ class RowError(Exception):
 
 def open_jsonl(path: Path, wanted: frozenset[str] = frozenset()) -> RowSource:
     """The rows of a JSON Lines file. A file of this name that holds one JSON value over all lines is read as that."""
-    from domainkit.corpus.rows.json_file import open_json, opening
+    from domainkit.corpus.rows.formats.json_file import open_json, opening
 
     file, problems = open_text(path)
     if file is None:

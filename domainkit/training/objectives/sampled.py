@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.rows.layouts import refuse_tools
+from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import DataError
 from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.training.config import PreferenceConfig

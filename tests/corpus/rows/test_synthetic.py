@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.corpus.rows.layouts import scan_examples
+from domainkit.corpus.rows.examples import scan_examples
 from domainkit.corpus.rows.synthetic import synthetic_mark
 from domainkit.evaluation.task import read_task
 

@@ -11,7 +11,7 @@ import pytest
 
 from domainkit.corpus.preferences import read_pairs
 from domainkit.corpus.read_files import read_examples
-from domainkit.corpus.rows.layouts import scan_examples
+from domainkit.corpus.rows.examples import scan_examples
 from domainkit.errors import DataError
 from domainkit.evaluation.task import read_task
 
@@ -76,27 +76,9 @@ def test_earlier_turns_of_the_assistant_that_no_row_learns_are_told(tmp_path: Pa
         ({"prompt": "q", "chosen": "a", "rejected": "b"}, "is a pair of answers", "`domainkit prefer`"),
         ({"prompt": "q", "completion": "a", "label": False}, "is an answer marked as bad", "`domainkit prefer`"),
         (
-            {"instruction": "Translate.", "input": "house", "output": "Haus"},
-            "missing field 'target' (found: 'instruction', 'input', 'output')",
-            "rename 'output' to 'target'; no other field is read: put the text of 'instruction' into 'input' too",
-        ),
-        (
-            {"question": "q", "context": "c", "answer": "a"},
-            "missing fields 'input' and 'target'",
-            "rename 'answer' to 'target'; no other field is read: put the text of 'context' into 'input' too",
-        ),
-        ({"text": "t", "label": "l"}, "missing fields", "rename 'text' to 'input'; rename 'label' to 'target'"),
-        (
-            {"conversations": [{"from": "human", "value": "q"}], "system": "s", "source": "x"},
-            "missing field 'messages'",
-            "rename 'conversations' to 'messages'; in it 'from' to 'role' (human is user, gpt is assistant) "
-            "and 'value' to 'content'; no other field is read: put the text of 'source' into 'messages' too",
-        ),
-        ({"prompt": "p", "response": "r"}, "missing field 'completion'", "rename 'response' to 'completion'"),
-        (
-            {"messages": [ASK, {"role": "assistant", "content": None, "function_call": {"name": "f"}}]},
-            "messages[1] has the old field 'function_call'",
-            'write it as "tool_calls": [{',
+            {"question": "q", "context": "c", "expected": "a"},
+            "missing fields 'input' and 'target' (found: 'question', 'context', 'expected')",
+            "rename 'expected' to 'target'; no other field is read: put the text of 'context' into 'input' too",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}, {"type": "text", "text": "a"}]}, REPLY]},

@@ -1,4 +1,4 @@
-"""Rows to examples: the three layouts, and the text of every refusal."""
+"""Rows in domainkit's own forms to examples, and the text of every refusal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domainkit.corpus.read_files import read_examples
-from domainkit.corpus.rows.layouts import refuse_tools
+from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import DataError
 
 ASK = {"role": "user", "content": "How?"}
@@ -116,15 +116,15 @@ def test_what_has_no_use_for_tools_says_so(tmp_path: Path) -> None:
             "missing field 'input' (found: 'inptu', 'target')",
             "rename 'inptu' to 'input'",
         ),
-        ({"Input": "a", "target": "b"}, "missing field 'input'", "rename 'Input' to 'input'"),
-        ({"instruction": "a", "input": "b", "output": "c"}, "missing field 'target'", "rename 'output' to 'target'"),
         (
-            {"question": "a", "answer": "b"},
+            {"question": "a", "label": "b"},
             "missing fields 'input' and 'target'",
-            "'question' to 'input'; rename 'answer' to 'target'",
+            "'question' to 'input'; rename 'label' to 'target' (or --map input=question,target=label)",
         ),
-        ({"conversations": []}, "missing field 'messages'", "rename 'conversations' to 'messages'"),
-        ({"prompt": "a", "response": "b"}, "missing field 'completion'", "rename 'response' to 'completion'"),
+        ({"conversations": []}, "'messages' is empty", "write a list"),
+        ({"prompt": "a", "expected": "b"}, "missing field 'completion'", "a row has 'input' and 'target', or 'prompt'"),
+        ({"input": "a", "target": "b", "output": "c"}, "fits several layouts: input and target", "--map input=input"),
+        ({"messages": [ASK, REPLY], "input": "a", "target": "b"}, "fits several layouts: messages", "say which"),
         (
             {"x": 1},
             "missing fields 'input' and 'target' (found: 'x')",
@@ -167,7 +167,6 @@ def test_what_has_no_use_for_tools_says_so(tmp_path: Path) -> None:
             "'messages[1].content' is null, not text",
             "as a string",
         ),
-        ({"messages": [ASK, {"role": "function", "content": "3"}]}, "unknown role 'function'", "did you mean 'tool'?"),
         (
             {"messages": [ASK, {"role": "assistant", "tool_calls": []}]},
             "messages[1]: missing field 'content'",
@@ -178,16 +177,7 @@ def test_what_has_no_use_for_tools_says_so(tmp_path: Path) -> None:
         ({"messages": []}, "'messages' is empty", "write a list"),
         ({"messages": "hi"}, "'messages' is a string, not a list of messages", "write a list"),
         ({"messages": ["hi"]}, "messages[0] is a string, not an object", '{"role": ..., "content": ...}'),
-        (
-            {"messages": [{"from": "human", "value": "a"}]},
-            "messages[0]: missing field 'role'",
-            "rename 'from' to 'role'",
-        ),
-        (
-            {"messages": [{"role": "human", "content": "a"}]},
-            "messages[0]: unknown role 'human'",
-            "did you mean 'user'?",
-        ),
+        ({"messages": [{"text": "a"}]}, "messages[0]: missing field 'role'", 'a message has "role" and "content"'),
         ({"messages": [{"role": "usr", "content": "a"}]}, "unknown role 'usr'", "did you mean 'user'?"),
         ({"messages": [{"role": ["user"], "content": "a"}]}, "unknown role ['user']", "did you mean 'user'?"),
         ({"messages": [ASK, {"role": "assistant", "content": ""}]}, "'messages[1].content' is empty", "fill it in"),

@@ -1,4 +1,4 @@
-"""Examples from the rows of a JSON Lines file. Three layouts are read:
+"""Rows in domainkit's own three forms become examples:
 
     {"input": ..., "target": ..., "system": ...}
     {"prompt": text or messages, "completion": text or messages}
@@ -8,100 +8,54 @@ Messages may call tools, in the chat format of OpenAI's API: the row's "tools" d
 "tool_calls", and a message of the role "tool" has the result of a call.
 
 A row may have "system" (a system turn), "id" (unique in the file), "doc_ids" (the documents that hold its answer) and
-"task". Other fields are not read, and a warning names them. An assistant's message may have a "weight": 0 says that it
-is not to be learnt, as all but the last are not.
+"task". An assistant's message may have a "weight": 0 says that it is not to be learnt, as all but the last are not.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from statistics import fmean
-from typing import cast, get_args
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, cast, get_args
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.rows.jsonl import (
-    NumberedRow,
-    RowError,
-    ScannedRows,
-    json_type,
-    parse_id,
-    parse_text_list,
-    scan_rows,
-)
-from domainkit.corpus.rows.unread_fields import READ_IN_ALL_ROWS, READ_IN_TEST_ROWS, UnreadFields
-from domainkit.errors import DataError, Problem
+from domainkit.corpus.rows.jsonl import RowError, json_type, parse_id, parse_text_list
+from domainkit.errors import DataError
 from domainkit.messages import JsonObject, Message, Role, ToolCall
 from domainkit.registry import suggestion
 from domainkit.storage import parse_json
 
-LAYOUTS: tuple[tuple[str, ...], ...] = (("messages",), ("prompt", "completion"), ("input", "target"))
-# What other tools call the same field: for a row in their layout the error says what to rename.
-_OTHER_NAMES = {
-    "input": ("instruction", "question", "query", "text", "source"),
-    "target": ("output", "answer", "label", "response", "expected"),
-    "prompt": ("instruction", "question", "input"),
-    "completion": ("response", "answer", "output", "target", "chosen"),
-    "messages": ("conversations", "conversation", "dialog", "turns"),
-}
-_OTHER_ROLES = {
-    "developer": "system",
-    **dict.fromkeys(("human", "prompter"), "user"),
-    **dict.fromkeys(("gpt", "bot", "model", "ai", "chatgpt"), "assistant"),
-    **dict.fromkeys(("function", "observation", "ipython"), "tool"),
-}
+FORMS: tuple[tuple[str, ...], ...] = (("messages",), ("prompt", "completion"), ("input", "target"))
 _CALL = '{"id": ..., "type": "function", "function": {"name": ..., "arguments": {...}}}'
 _CALLS = f'"tool_calls": [{_CALL}]'
 _TOOL = '{"type": "function", "function": {"name": ..., "parameters": <JSON schema>}}'
 
 
-def scan_examples(path: Path, scanned: ScannedRows | None = None) -> tuple[list[Example], list[Problem]]:
-    """The well-formed examples of a JSON Lines file, a Problem for each other row, and warnings of what is not read.
-    `scanned` are the file's rows, where they were read before."""
-    rows, problems = scan_rows(path) if scanned is None else scanned
-    if not rows and not problems:
-        next_step = 'write one {"input": ..., "target": ...} object per line'
-        problems.append(Problem(str(path), None, "holds no rows", next_step))
-    examples: list[Example] = []
-    first_line: dict[str, int] = {}
-    unread = UnreadFields()
-    for line, fields in rows:
-        try:
-            example = _example(fields, path, line)
-            unread.add(fields, line, _layout(fields))
-        except RowError as e:
-            problems.append(Problem(str(path), line, e.what, e.next_step))
-            continue
-        if example.id is not None and first_line.setdefault(example.id, line) != line:
-            what = f"the id '{example.id}' is already on line {first_line[example.id]}"
-            problems.append(Problem(str(path), line, what, "give each row an id of its own, or leave ids out"))
-            continue
-        examples.append(example)
-    problems += unread.problems(str(path), examples)
-    return examples, sorted(problems, key=lambda p: p.line or 0)
+class Place(NamedTuple):
+    """Where a row stands."""
+
+    source: str
+    """As messages name it."""
+    number: int
+    """The line or row, from 1."""
+    unit: str = ""
 
 
-def looks_like_examples(rows: Sequence[NumberedRow]) -> bool:
-    """Whether rows are examples rather than documents: at most half have a "text" and no field of an example."""
-    example_fields = {*(f for layout in LAYOUTS for f in layout), *_OTHER_NAMES["target"]}
-    documents = sum("text" in row and example_fields.isdisjoint(row) for _, row in rows)
-    return 2 * documents <= len(rows)
+def form_of(row: JsonObject) -> tuple[str, ...]:
+    """The fields of the form that the row is in."""
+    return next(form for form in FORMS if all(field in row for field in form))
 
 
-def _example(row: JsonObject, path: Path, line: int) -> Example:
-    _refuse_preferences(row)
-    layout = _layout(row)
-    if layout == ("prompt", "completion"):
-        return answered(row, "prompt", "completion", path, line)
-    if layout == ("messages",):
+def example_of(row: JsonObject, place: Place) -> Example:
+    """The example of a row in one of the three forms. Raises RowError."""
+    if "messages" in row:
         _check_weight(row["messages"], "messages")
-        return _finished(row, _messages(row["messages"], "messages"), path, line)
+        return _finished(row, _messages(row["messages"], "messages"), place)
+    if "prompt" in row:
+        return answered(row, "prompt", "completion", place)
     question = Message(role="user", content=_text(row["input"], "input"))
-    return _finished(row, [question, Message(role="assistant", content=_text(row["target"], "target"))], path, line)
+    return _finished(row, [question, Message(role="assistant", content=_text(row["target"], "target"))], place)
 
 
-def answered(row: JsonObject, prompt: str, answer: str, path: Path, line: int) -> Example:
+def answered(row: JsonObject, prompt: str, answer: str, place: Place) -> Example:
     """The example of a row whose fields `prompt` and `answer` each hold text or messages. Turns of the prompt that the
     answer repeats count once. Raises RowError."""
     asked, answers = _turns(row[prompt], prompt, "user"), _turns(row[answer], answer, "assistant")
@@ -111,20 +65,10 @@ def answered(row: JsonObject, prompt: str, answer: str, path: Path, line: int) -
         asked = []
     elif again and asked[-len(again) :] == again:
         answers = answers[-1:]
-    return _finished(row, [*asked, *answers], path, line)
+    return _finished(row, [*asked, *answers], place)
 
 
-def _refuse_preferences(row: JsonObject) -> None:
-    """A row of pairs or of marked answers: read as an example, it would lose one answer or learn a bad one."""
-    if "rejected" in row and "chosen" in row:
-        next_step = "train on it with `domainkit prefer`, or keep 'prompt' and 'chosen', the latter as 'completion'"
-        raise RowError("is a pair of answers, not an example", next_step)
-    if row.get("label") is False and "completion" in row:
-        next_step = "train on it with `domainkit prefer`, or keep only the rows whose 'label' is true"
-        raise RowError("is an answer marked as bad ('label' is false)", next_step)
-
-
-def _finished(row: JsonObject, turns: list[Message], path: Path, line: int) -> Example:
+def _finished(row: JsonObject, turns: list[Message], place: Place) -> Example:
     system = row.get("system")
     if system not in (None, ""):
         repeated = turns and turns[0].role == "system"
@@ -138,60 +82,13 @@ def _finished(row: JsonObject, turns: list[Message], path: Path, line: int) -> E
     return Example(
         turns=tuple(turns),
         tools=tools,
-        source=f"{path}:{line}",
-        line=line,
+        source=place.source,
+        line=place.number,
+        unit=place.unit,
         id=parse_id(row.get("id")),
         doc_ids=parse_text_list(row.get("doc_ids"), "doc_ids"),
         task=None if row.get("task") is None else _text(row["task"], "task"),
     )
-
-
-def _layout(row: JsonObject) -> tuple[str, ...]:
-    """The first layout whose fields are all there. Raises RowError that names the missing field and the one to
-    rename."""
-    for layout in LAYOUTS:
-        if all(field in row for field in layout):
-            return layout
-    partial = next((layout for layout in LAYOUTS if any(f in row for f in layout)), None)
-    if partial is None:
-
-        def share_named(layout: Sequence[str]) -> float:
-            return fmean(any(name in row for name in _OTHER_NAMES[f]) for f in layout)
-
-        partial = max(reversed(LAYOUTS), key=share_named)
-    missing = [f for f in partial if f not in row]
-    raise missing_fields(row, partial, {f: _renamed(f, row) for f in missing}, _layouts_text())
-
-
-def missing_fields(
-    row: JsonObject, layout: Sequence[str], renamed: Mapping[str, str | None], otherwise: str
-) -> RowError:
-    """The refusal of a row without the fields `renamed`. The next step says what each is called in the row, and what to
-    do with the fields that would then be left out."""
-    fields = ", ".join(f"'{f}'" for f in row) or "none"
-    what = f"missing field{'s' if len(renamed) > 1 else ''} {' and '.join(map(repr, renamed))} (found: {fields})"
-    renames = [f"rename '{other}' to '{f}'" for f, other in renamed.items() if other]
-    if "conversations" in renamed.values():
-        renames.append("in it 'from' to 'role' (human is user, gpt is assistant) and 'value' to 'content'")
-    read = {*layout, *renamed.values(), *READ_IN_ALL_ROWS, *READ_IN_TEST_ROWS}
-    left = [f"'{f}'" for f, value in row.items() if f not in read and value not in (None, "", [], {})]
-    if renames and left:
-        into = next(f for f in (*layout, "messages") if f in ("input", "prompt", "messages"))
-        renames.append(f"no other field is read: put the text of {', '.join(left)} into '{into}' too where it matters")
-    return RowError(what, "; ".join(renames) or otherwise)
-
-
-def _renamed(missing: str, row: JsonObject) -> str | None:
-    """The row's field that was probably meant: a near spelling, or another tool's name for it."""
-    ours = {f for layout in LAYOUTS for f in layout} | {"id", "system"}
-    others = [f for f in row if f not in ours]
-    names = (missing, *_OTHER_NAMES[missing])
-    exact = next((f for name in names for f in others if f.strip().lower() == name), None)
-    return exact or next(iter(difflib.get_close_matches(missing, others, n=1)), None)
-
-
-def _layouts_text() -> str:
-    return "a row has " + ", or ".join(" and ".join(f"'{f}'" for f in layout) for layout in reversed(LAYOUTS))
 
 
 def _turns(value: object, field: str, role: Role) -> list[Message]:
@@ -221,9 +118,7 @@ def _message(message: object, where: str) -> Message:
     roles = get_args(Role)
     role = message["role"]
     if role not in roles:
-        meant = _OTHER_ROLES.get(str(role).strip().lower())
-        next_step = f"did you mean '{meant}'?" if meant else suggestion(str(role), roles)
-        raise RowError(f"{where}: unknown role {role!r}", next_step)
+        raise RowError(f"{where}: unknown role {role!r}", suggestion(str(role), roles))
     calls = _calls(message.get("tool_calls"), f"{where}.tool_calls") if role == "assistant" else ()
     if calls and message.get("content") in (None, ""):
         return Message(role="assistant", content="", tool_calls=calls)

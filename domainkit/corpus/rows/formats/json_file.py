@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from json import JSONDecodeError
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def open_json(path: Path, wanted: frozenset[str] = frozenset()) -> RowSource:
     file, problems = open_text(path)
     if file is None:
         return RowSource(str(path), FORMAT, problems=problems)
-    if opening(file) == "{":
+    if opening(file) == "{" and len(list(islice(_filled_lines(file), 2))) == 2:
         return open_jsonl(path)
     try:
         text = file.text()
@@ -36,7 +37,7 @@ def open_json(path: Path, wanted: frozenset[str] = frozenset()) -> RowSource:
     start = _skip(text, 0)
     if text[start : start + 1] == "[":
         return RowSource(str(path), FORMAT, (*facts, "a list"), problems, lambda: _elements(str(path), text, start + 1))
-    found = _whole(str(path), text, start)
+    found = _whole(str(path), text, start, wanted)
     if isinstance(found, Problem):
         return RowSource(str(path), FORMAT, facts, [*problems, found])
     rows, fact = found
@@ -45,13 +46,15 @@ def open_json(path: Path, wanted: frozenset[str] = frozenset()) -> RowSource:
 
 def opening(file: TextFile) -> str:
     """How the text begins: "[", "{" where the first line is a whole object, "{\\n" where it is not, or ""."""
-    for _, line in file.lines():
-        text = "" if isinstance(line, Problem) else line.strip()
-        if text.startswith("["):
-            return "["
-        if text:
-            return "{\n" if text.startswith("{") and not _is_object(text) else "{"
-    return ""
+    text = next(_filled_lines(file), "")
+    if not text.startswith("{"):
+        return text[:1] if text.startswith("[") else ""
+    return "{" if _is_object(text) else "{\n"
+
+
+def _filled_lines(file: TextFile) -> Iterator[str]:
+    lines = ("?" if isinstance(line, Problem) else line.strip() for _, line in file.lines())
+    return (line for line in lines if line)
 
 
 def _is_object(text: str) -> bool:
@@ -90,7 +93,7 @@ def _elements(path: str, text: str, start: int) -> Iterator[NumberedRow | Proble
         at += text[at] == ","
 
 
-def _whole(path: str, text: str, start: int) -> tuple[list[JsonObject], str] | Problem:
+def _whole(path: str, text: str, start: int, wanted: frozenset[str]) -> tuple[list[JsonObject], str] | Problem:
     """The rows of one object, and where in it they were."""
     if start == len(text):
         return [], "empty"
@@ -100,6 +103,13 @@ def _whole(path: str, text: str, start: int) -> tuple[list[JsonObject], str] | P
         return _fault(path, text, e, 1)
     if not isinstance(value, dict) or _skip(text, end) < len(text):
         return Problem(path, 1, "is neither a list of objects nor one object", _ROWS)
+    return _rows_in(value, path, wanted)
+
+
+def _rows_in(value: JsonObject, path: str, wanted: frozenset[str]) -> tuple[list[JsonObject], str] | Problem:
+    if len(wanted & value.keys()) > 1 or any(_are_messages(v) for v in value.values()):
+        columns = _columns(value)
+        return (columns, "columns") if columns else ([value], "one object")
     if "columns" in value and isinstance(value.get("data"), list) and all(isinstance(r, list) for r in value["data"]):
         return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]], "'columns' and 'data'"
     lists = [name for name, rows in value.items() if _are_rows(rows)]
@@ -108,15 +118,18 @@ def _whole(path: str, text: str, start: int) -> tuple[list[JsonObject], str] | P
     if lists:
         named = ", ".join(f"'{name}' ({len(value[name]):,} rows)" for name in lists)
         return Problem(path, None, f"holds several lists of rows: {named}", "save the one that you mean as a file")
+    if value and all(isinstance(row, dict) and wanted & row.keys() for row in value.values()):
+        return list(value.values()), "rows by their index"
     columns = _columns(value)
     return (columns, "columns") if columns else ([value], "one object")
 
 
 def _are_rows(value: object) -> bool:
-    """A list of objects that are no messages of a conversation."""
-    if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
-        return False
-    return not any({"role", "from"} & row.keys() for row in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _are_messages(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(v, dict) and {"role", "from"} & v.keys() for v in value)
 
 
 def _columns(value: JsonObject) -> list[JsonObject]:

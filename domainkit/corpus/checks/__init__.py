@@ -1,0 +1,1 @@
+"""What is suspicious in data: one kind of item a file."""

@@ -1,0 +1,111 @@
+"""Examples from rows, one at a time: whatever holds the rows, and in whatever layout they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from domainkit.corpus.example import Example
+from domainkit.corpus.rows.jsonl import NumberedRow, RowError
+from domainkit.corpus.rows.layouts import FIELDS, LAYOUTS
+from domainkit.corpus.rows.open_rows import open_rows
+from domainkit.corpus.rows.reading import EXAMPLE_FIELDS, Columns, LayoutReader
+from domainkit.corpus.rows.source import RowSource
+from domainkit.corpus.rows.turns import Place, example_of, form_of
+from domainkit.corpus.rows.unread_fields import UnreadFields
+from domainkit.errors import Problem
+from domainkit.messages import JsonObject
+
+
+class ReadRow(NamedTuple):
+    """A row that is an example."""
+
+    number: int
+    """Which row of the source it is, from 1, whatever stands between the rows."""
+    example: Example
+    row: JsonObject
+    """In one of domainkit's own forms, with all other fields of the row."""
+    fields: JsonObject
+    """The row as the source has it."""
+
+
+def wanted_names(columns: Columns | None) -> frozenset[str]:
+    """The names by which a table's header is found."""
+    return FIELDS | {*(columns or {}).values()}
+
+
+class ExampleReader:
+    """Reads the examples of a source, and knows afterwards what it understood and what it left out."""
+
+    def __init__(self, given: object, columns: Columns | None = None, source: RowSource | None = None) -> None:
+        self.source = source or open_rows(given, wanted_names(columns))
+        self.layout = LayoutReader(self.source, "examples", columns)
+        self.unread = UnreadFields()
+        self.rows = 0
+        """Rows seen, the faulty ones too."""
+
+    def __iter__(self) -> Iterator[ReadRow | Problem]:
+        """Each row's example or problem, in the order of the rows; then the problems of the source as a whole."""
+        if not self.layout.problems:
+            first_line: dict[int, int] = {}
+            for item in self.source.stream():
+                self.rows += 1
+                yield item if isinstance(item, Problem) else self._read(item, first_line)
+        yield from self.source.problems
+        yield from self.layout.problems
+        yield from self.layout.warnings()
+        yield from self.unread.problems(self.source)
+        if not self.rows and not self.source.problems and not self.layout.problems:
+            yield self.source.problem(None, "holds no rows", 'write one {"input": ..., "target": ...} object per line')
+
+    def _read(self, item: NumberedRow, first_line: dict[int, int]) -> ReadRow | Problem:
+        line, fields = item
+        try:
+            _refuse_marked(fields)
+            row = self.layout.native(fields, line)
+            example = example_of(row, Place(self.source.place(line), line, self.source.unit))
+        except RowError as e:
+            return self.source.problem(line, e.what, e.next_step)
+        if example.id is not None:
+            first = first_line.setdefault(hash(example.id), self.rows)
+            if first != self.rows:
+                what = f"the id '{example.id}' is already on {self._where(first)}"
+                return self.source.problem(line, what, "give each row an id of its own, or leave ids out")
+        self.unread.add(row, line, form_of(row), example)
+        return ReadRow(self.rows, example, row, fields)
+
+    def _where(self, number: int) -> str:
+        """The line, or row, of the row with this number."""
+        unit = self.source.unit or "line"
+        for count, item in enumerate(self.source.stream(), start=1):
+            if count == number and not isinstance(item, Problem):
+                return f"{unit} {item[0]}"
+        return f"an earlier {unit}"
+
+
+def scan_examples(given: object, columns: Columns | None = None) -> tuple[list[Example], list[Problem]]:
+    """The well-formed examples, a Problem for each other row, and warnings of what is not read."""
+    examples: list[Example] = []
+    problems: list[Problem] = []
+    for item in ExampleReader(given, columns):
+        if isinstance(item, Problem):
+            problems.append(item)
+        else:
+            examples.append(item.example)
+    return examples, sorted(problems, key=lambda p: p.line or 0)
+
+
+def looks_like_examples(rows: Sequence[NumberedRow]) -> bool:
+    """Whether rows are examples rather than documents: at most half have a "text" and no field of an example."""
+    documents = sum("text" in row and _ANSWERS.isdisjoint(row) for _, row in rows)
+    return 2 * documents <= len(rows)
+
+
+def _refuse_marked(row: JsonObject) -> None:
+    """A row of marked answers: read as an example, a bad answer would be learnt."""
+    if row.get("label") is False and "completion" in row:
+        next_step = "train on it with `domainkit prefer`, or keep only the rows whose 'label' is true"
+        raise RowError("is an answer marked as bad ('label' is false)", next_step)
+
+
+_ANSWERS = EXAMPLE_FIELDS | {field for layout in LAYOUTS for field in layout.fields if field != "text"}

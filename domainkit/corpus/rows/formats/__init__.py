@@ -1,0 +1,1 @@
+"""Formats of rows: one file each."""

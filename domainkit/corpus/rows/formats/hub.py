@@ -1,0 +1,51 @@
+"""Data sets of the Hugging Face hub: `hf:owner/name`, with `:config` and `/split` where there are several."""
+
+from __future__ import annotations
+
+import re
+
+from domainkit.corpus.rows.source import RowSource
+from domainkit.errors import Problem
+
+PREFIX = "hf:"
+FORM = "hf:owner/name[:config][/split]"
+_NAME = re.compile(r"hf:/*(?P<id>[^/:]+/[^/:]+)(?::(?P<config>[^/:]+))?(?:/(?P<split>[^/:]+))?/?")
+
+
+def open_hub(name: str) -> RowSource:
+    """The rows of one split. Several splits are an error that names them; code of a data set is never run."""
+    found = _NAME.fullmatch(name)
+    if not found:
+        return _refused(name, "is not the name of a data set of the hub", f"write {FORM}")
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(found["id"], found["config"], split=found["split"])
+    except Exception as e:  # the hub, its library and the data set's files fail in many ways
+        return _refused(name, f"cannot be loaded: {_reason(e)}", _next_step(e))
+    if isinstance(loaded, dict):
+        if len(loaded) > 1:
+            first = f"{name.rstrip('/')}/{next(iter(loaded))}"
+            return _refused(name, f"has several splits: {', '.join(loaded)}", f"name one: {first}")
+        loaded = next(iter(loaded.values()))
+
+    from domainkit.corpus.rows.formats.arrow import open_dataset
+
+    return open_dataset(loaded, name, ("from the hub",))
+
+
+def _refused(name: str, what: str, next_step: str) -> RowSource:
+    return RowSource(name, "data set", problems=[Problem(name, None, what, next_step)])
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text[:300] or type(error).__name__
+
+
+def _next_step(error: BaseException) -> str:
+    if isinstance(error, ConnectionError) or "offline" in str(error).lower():
+        return (
+            "check the connection to the hub, or download the data set on another machine: save_to_disk writes a folder"
+        )
+    return f"check the name ({FORM}), and log in with `hf auth login` where the data set asks for it"

@@ -1,0 +1,290 @@
+"""One row after another in domainkit's own forms: columns are mapped, the layout is recognised, nested JSON is read."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from statistics import fmean
+from typing import NamedTuple
+
+from domainkit.corpus.rows.formats.arrow import numbers_as_text
+from domainkit.corpus.rows.formats.header import folded
+from domainkit.corpus.rows.jsonl import RowError
+from domainkit.corpus.rows.layouts import COMMON, FIELDS, Layout, candidates
+from domainkit.corpus.rows.source import RowSource
+from domainkit.corpus.rows.turns import FORMS
+from domainkit.corpus.rows.unread_fields import READ_IN_ALL_ROWS, READ_IN_TEST_ROWS
+from domainkit.errors import ConfigError, Problem
+from domainkit.messages import JsonObject
+from domainkit.registry import suggestion
+from domainkit.storage import parse_json
+
+Columns = Mapping[str, str]
+"""Our names of fields to a file's names of columns, as --map gives them."""
+LOOKED_AT = 100
+"""Rows in which a mapped column is looked for where there is no header."""
+_LISTS = ("messages", "conversations", "conversation", "tools", "functions", "history")
+"""Fields that can only be lists: their text is JSON."""
+_TEXTS_OR_LISTS = ("prompt", "completion", "chosen", "rejected", "input", "preferred_output", "non_preferred_output")
+_TEXT_LISTS = ("references", "doc_ids")
+# What other tools call the same field: for a row in no layout the error says what to rename.
+_OTHER_NAMES = {
+    "input": ("instruction", "question", "query", "text", "source"),
+    "target": ("output", "answer", "label", "response", "expected"),
+    "prompt": ("instruction", "question", "input"),
+    "completion": ("response", "answer", "output", "target", "chosen"),
+    "messages": ("conversations", "conversation", "dialog", "turns"),
+}
+EXAMPLE_FIELDS = frozenset((*(f for form in FORMS for f in form), *_OTHER_NAMES["target"]))
+"""Fields that a row of examples has, and a document has not."""
+
+
+class Plan(NamedTuple):
+    """How rows with the same fields are read."""
+
+    layout: Layout
+    names: Mapping[str, str]
+    """Columns that our fields are called otherwise in the file: the column to the field."""
+
+
+class LayoutReader:
+    """Rewrites the rows of a source, and remembers what it understood."""
+
+    def __init__(self, source: RowSource, kind: str = "examples", columns: Columns | None = None) -> None:
+        self.source = source
+        self.kind = kind
+        self.layouts: Counter[Layout] = Counter()
+        """Rows of each layout."""
+        self.names: dict[str, str] = {}
+        """Columns that were read as fields of another name."""
+        self.problems: list[Problem] = []
+        """Of --map. After one of these no row is read."""
+        self._plans: dict[tuple[str, ...], Plan | RowError] = {}
+        self._mapped = self._find_columns(columns or {})
+        self._numbers = 0
+        """The first row whose label is a number without a name."""
+
+    def native(self, row: JsonObject, number: int) -> JsonObject:
+        """The row in one of domainkit's own forms; fields that no layout has stay as they are. Raises RowError."""
+        for column, names in self.source.class_names.items():
+            if isinstance(label := row.get(column), int):
+                row = {**row, column: _class_name(label, names, column)}
+        plan = self._plan(row)
+        if plan.names:
+            row = {plan.names.get(name, name): value for name, value in row.items()}
+        fields = plan.layout.fields
+        if self.source.cells:
+            row = {name: value for name, value in row.items() if value != "" or name in fields}
+        elif self.source.typed:
+            row = numbers_as_text(row, (*fields, *plan.layout.optional, "system"))
+        if plan.layout.labels in row:
+            row = self._with_text_label(row, plan.layout.labels, number)
+        row = plan.layout.rewrite(_with_nested(row, self.source.cells, plan.layout))
+        self.layouts[plan.layout] += 1
+        return row
+
+    def warnings(self) -> Iterator[Problem]:
+        """What is told once all rows are read."""
+        if self._numbers:
+            what = "labels are numbers without names: the model learns the numbers"
+            next_step = "add a column label_text with their names, if they have some"
+            yield self.source.warning(self._numbers, what, next_step)
+
+    def _with_text_label(self, row: JsonObject, field: str, number: int) -> JsonObject:
+        label = row[field]
+        is_number = isinstance(label, int) and not isinstance(label, bool)
+        if not (is_number or (isinstance(label, str) and label.isdecimal())) or row.get("label_text"):
+            return row
+        self._numbers = self._numbers or number
+        return {**row, field: str(label)}
+
+    def _plan(self, row: JsonObject) -> Plan:
+        """Raises RowError."""
+        key = tuple(row) if self.source.cells else tuple(name for name, value in row.items() if value is not None)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._make_plan(key, tuple(row))
+            if len(self._plans) < 10_000:  # rows whose fields all differ would fill the memory
+                self._plans[key] = plan
+        if isinstance(plan, RowError):
+            raise plan
+        return plan
+
+    def _make_plan(self, filled: tuple[str, ...], every: tuple[str, ...]) -> Plan | RowError:
+        """The plan for rows with the fields `every`, of which `filled` are not null."""
+        missing = [c for c in self._mapped.values() if c not in every]
+        if missing:
+            found = ", ".join(f"'{name}'" for name in every)
+            return RowError(f"has no column '{missing[0]}' (found: {found})", "correct --map, or the row")
+        names = self._names(every)
+        mapped = frozenset(self._mapped)
+        for columns in (filled, every):
+            fitting = candidates(frozenset(names.get(c, c) for c in columns), self.kind, mapped)
+            if len(fitting) > 1:
+                return _ambiguous(fitting, columns)
+            if fitting:
+                other = {c: f for c, f in names.items() if f != c}
+                self.names |= other
+                return Plan(fitting[0], other)
+        return self._refusal(frozenset(names.get(c, c) for c in every), [names.get(c, c) for c in every])
+
+    def _names(self, columns: Sequence[str]) -> dict[str, str]:
+        """The field that each column is: as --map says, by its own name, or by its name without capitals and spaces."""
+        names = {column: field for field, column in self._mapped.items()}
+        for column in columns:
+            if column in FIELDS and column not in names:
+                # The column of a field that --map takes from another one.
+                names[column] = f"{column} (not mapped)" if column in self._mapped else column
+        for column in columns:
+            field = folded(column)
+            if column not in names and field in FIELDS and field not in names.values():
+                names[column] = field
+        return names
+
+    def _find_columns(self, columns: Columns) -> dict[str, str]:
+        """The mapped columns as the file spells them. One that the file lacks is a problem with the file's columns."""
+        unknown = next((field for field in columns if field not in FIELDS), None)
+        if unknown is not None:
+            what = f"'{unknown}' is not a field that is read"
+            raise ConfigError(what, where="map", next_step=suggestion(unknown, FIELDS))
+        if not columns:
+            return {}
+        there = list(self.source.columns) or list(dict.fromkeys(self._first_fields()))
+        found: dict[str, str] = {}
+        for field, column in columns.items():
+            spelt = [c for c in there if c == column] or [c for c in there if folded(c) == folded(column)]
+            if len(spelt) == 1:
+                found[field] = spelt[0]
+            elif there:
+                names = ", ".join(f"'{c}'" for c in there)
+                what = f"has no column '{column}', which --map names (its columns: {names})"
+                self.problems.append(self.source.problem(None, what, "name one of them"))
+        return found
+
+    def _first_fields(self) -> Iterator[str]:
+        for item in islice(self.source.stream(), LOOKED_AT):
+            if not isinstance(item, Problem):
+                yield from item[1]
+
+    def _refusal(self, names: frozenset[str], found: Sequence[str]) -> RowError:
+        if self.kind == "examples":
+            if refused := _other_kind(names):
+                return refused
+            return missing_form(dict.fromkeys(found))
+        from domainkit.corpus.preferences import missing_preference
+
+        return missing_preference(dict.fromkeys(found), self.kind)
+
+
+def _class_name(label: int, names: Sequence[str], column: str) -> str:
+    if not 0 <= label < len(names):
+        raise RowError(f"'{column}' is {label}, and the data set names {len(names)} labels", "delete the row")
+    return names[label]
+
+
+def _other_kind(names: frozenset[str]) -> RowError | None:
+    """Rows of pairs: read as examples, they would lose one answer."""
+    if candidates(names, "pairs"):
+        next_step = "train on it with `domainkit prefer`, or keep 'prompt' and 'chosen', the latter as 'completion'"
+        return RowError("is a pair of answers, not an example", next_step)
+    return None
+
+
+def _ambiguous(fitting: Sequence[Layout], columns: Sequence[str]) -> RowError:
+    described = " and ".join(f"{layout.name} ({', '.join(map(repr, layout.fields))})" for layout in fitting)
+    what = f"fits several layouts: {described}"
+    return RowError(what, f"say which columns count, such as --map {_example_map(fitting[0])}, or delete the others")
+
+
+def _example_map(layout: Layout) -> str:
+    return ",".join(f"{field}={field}" for field in layout.fields)
+
+
+# ---- what is wrong with a row in no layout ---------------------------------------------------------------------------
+
+
+def missing_form(row: Mapping[str, object]) -> RowError:
+    """The refusal of a row that has no layout: the nearest form, what of it is missing, and what to rename or map."""
+    partial = next((form for form in FORMS if any(f in row for f in form)), None)
+    if partial is None:
+
+        def share_named(form: Sequence[str]) -> float:
+            return fmean(any(name in row for name in _OTHER_NAMES[f]) for f in form)
+
+        partial = max(reversed(FORMS), key=share_named)
+    missing = {f: _renamed(f, row) for f in partial if f not in row}
+    layouts = "a row has " + ", or ".join(" and ".join(f"'{f}'" for f in form) for form in reversed(FORMS))
+    error = missing_fields(row, partial, missing, f"{layouts}; other columns: --map input=COLUMN,target=COLUMN")
+    renames = ",".join(f"{f}={name}" for f, name in missing.items() if name)
+    return RowError(error.what, f"{error.next_step} (or --map {renames})" if renames else error.next_step)
+
+
+def missing_fields(
+    row: Mapping[str, object], layout: Sequence[str], renamed: Mapping[str, str | None], otherwise: str
+) -> RowError:
+    """The refusal of a row without the fields `renamed`. The next step says what each is called in the row, and what to
+    do with the fields that would then be left out."""
+    fields = ", ".join(f"'{f}'" for f in row) or "none"
+    what = f"missing field{'s' if len(renamed) > 1 else ''} {' and '.join(map(repr, renamed))} (found: {fields})"
+    renames = [f"rename '{other}' to '{f}'" for f, other in renamed.items() if other]
+    read = {*layout, *renamed.values(), *READ_IN_ALL_ROWS, *READ_IN_TEST_ROWS}
+    left = [f"'{f}'" for f in row if f not in read]
+    if renames and left:
+        into = next(f for f in (*layout, "messages") if f in ("input", "prompt", "messages"))
+        renames.append(f"no other field is read: put the text of {', '.join(left)} into '{into}' too where it matters")
+    return RowError(what, "; ".join(renames) or otherwise)
+
+
+def _renamed(missing: str, row: Mapping[str, object]) -> str | None:
+    """The row's field that was probably meant: a near spelling, or another tool's name for it."""
+    ours = {f for form in FORMS for f in form} | {"id", "system"}
+    others = [f for f in row if f not in ours]
+    names = (missing, *_OTHER_NAMES[missing])
+    exact = next((f for name in names for f in others if f.strip().lower() == name), None)
+    return exact or next(iter(difflib.get_close_matches(missing, others, n=1)), None)
+
+
+# ---- lists that a cell or a string holds -----------------------------------------------------------------------------
+
+
+def _with_nested(row: JsonObject, cells: bool, layout: Layout) -> JsonObject:
+    """The row with the lists that stand in it as JSON text. A text that only looks like JSON stays text."""
+    changed: JsonObject = {}
+    for name, value in row.items():
+        if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+            continue
+        surely = name in _LISTS or (cells and name in _TEXT_LISTS)
+        perhaps = cells and name in _TEXTS_OR_LISTS and name in layout.fields
+        if surely or (perhaps and _is_conversation(value, name)):
+            changed[name] = _parsed(value, name)
+    return {**row, **changed} if changed else row
+
+
+def _is_conversation(text: str, name: str) -> bool:
+    try:
+        value = _parsed(text, name)
+    except RowError:
+        return False
+    entries = value.get("messages") if isinstance(value, dict) and "messages" in value else value
+    entries = [entries] if isinstance(entries, dict) else entries
+    return isinstance(entries, list) and any(isinstance(e, dict) and {"role", "from"} & e.keys() for e in entries)
+
+
+def _parsed(text: str, name: str) -> object:
+    """A list or object of JSON, or as Python prints it, which is how pandas writes lists into CSV. Raises RowError."""
+    try:
+        return parse_json(text)
+    except ValueError as e:
+        fault = str(e)
+    if len(text) <= 1_000_000:
+        try:
+            return ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            pass
+    raise RowError(f"'{name}' is text that is not JSON: {fault}", "write the list with json.dumps")
+
+
+__all__ = ["COMMON", "EXAMPLE_FIELDS", "Columns", "LayoutReader", "missing_fields", "missing_form"]
