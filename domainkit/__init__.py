@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from domainkit.results.schema import Portfolio, Results
     from domainkit.retrieval import build_retriever
     from domainkit.splitting.split import split
+    from domainkit.synthesis.make import make
     from domainkit.training.config import PreferenceConfig, TrainConfig
     from domainkit.training.preference.train_preference import train_preference
     from domainkit.training.train import train
@@ -49,6 +50,7 @@ _PUBLIC = {
     "check": "domainkit.corpus.check",
     "compare": "domainkit.comparison.compare",
     "judge": "domainkit.evaluation.metrics.judge",
+    "make": "domainkit.synthesis.make",
     "print_table": "domainkit.report",
     "read_documents": "domainkit.corpus.read_files",
     "read_examples": "domainkit.corpus.read_files",
@@ -80,6 +82,7 @@ __all__ = [
     "check",
     "compare",
     "judge",
+    "make",
     "print_table",
     "read_documents",
     "read_examples",

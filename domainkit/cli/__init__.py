@@ -24,6 +24,7 @@ COMMANDS = Table(
     {
         "check": "domainkit.cli.data.check:check",
         "split": "domainkit.cli.data.split:split",
+        "make": "domainkit.cli.data.make:make",
         "train": "domainkit.cli.adapters.train:train",
         "prefer": "domainkit.cli.adapters.prefer:prefer",
         "ask": "domainkit.cli.ask:ask",

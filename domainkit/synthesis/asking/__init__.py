@@ -1,0 +1,1 @@
+"""Requests to chat models and their replies: asked at once, tried again, paid for, kept on disk."""

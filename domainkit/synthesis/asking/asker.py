@@ -1,0 +1,185 @@
+"""Ask one model many requests at once; each reply is kept on disk as it comes, and paid for once."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from domainkit.errors import DomainkitError
+from domainkit.evaluation.answers_on_disk import Row, RowStore
+from domainkit.synthesis.asking.provider_errors import described, meaning_of, stopping, wait_before
+from domainkit.synthesis.asking.requests import BYTES_A_TOKEN, Request
+from domainkit.synthesis.budget import Budget, Cost, TokenPrice
+from domainkit.synthesis.chat_models import NamedModel
+
+ATTEMPTS = 5
+"""Of one request, where the provider is busy or not reached."""
+FIRST_WAIT = 1.0
+"""Seconds before the second attempt; each further one waits twice as long."""
+GIVE_UP = 3
+"""Requests in a row that may fail before the run stops: nothing but failures would follow."""
+_CUT_OFF = frozenset(("length", "max_tokens", "max_output_tokens", "model_length"))
+_REASONS = ("finish_reason", "stop_reason", "done_reason")
+"""What providers call the reason why a reply ended."""
+
+
+class Limiter(Protocol):
+    """LangChain's rate limiter."""
+
+    def acquire(self, *, blocking: bool = True) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    text: str
+    cut_off: bool
+
+
+@dataclass
+class Asker:
+    """One model in one role: "writer", "judge" or "base"."""
+
+    role: str
+    model: NamedModel
+    price: TokenPrice
+    store: RowStore
+    budget: Budget
+    max_concurrency: int = 8
+    limiter: Limiter | None = None
+    follow_up: Cost = field(default_factory=Cost)
+    """What the checks of one reply may cost: room for them is held, so that no reply stays unchecked."""
+    failures: list[str] = field(default_factory=list)
+    """Requests that got no reply: what the provider said."""
+    estimated: int = 0
+    """Replies for which the provider reported no tokens."""
+    from_disk: int = 0
+    """Replies that an earlier run had paid for."""
+
+    def __post_init__(self) -> None:
+        self._kept = self.store.finished(self.model.key)
+        self._seen: set[str] = set()
+        self._write = threading.Lock()
+        self._stop = threading.Event()
+        self._failed_in_a_row = 0
+
+    def ask(self, requests: Sequence[Request]) -> list[Reply | None]:
+        """Each request's reply, in order; None where the budget ended before it, or the provider failed for it alone.
+
+        Raises DomainkitError where the provider cannot be asked at all.
+        """
+        for request in requests:
+            if request.digest in self._kept:
+                self.from_disk += request.digest not in self._seen
+                self._charge(request, self._kept[request.digest])
+        todo = list({r.digest: r for r in requests if r.digest not in self._kept}.values())
+        asked = len({r.digest for r in requests}) - len(todo)
+        while todo:
+            estimates = [self.price.of(r.input_tokens, r.output_tokens) + self.follow_up for r in todo]
+            room = self.budget.room_for(estimates, self.follow_up * asked)
+            if not room:
+                break
+            self._ask_at_once(todo[:room])
+            todo, asked = todo[room:], asked + room
+        return [self._reply(self._kept.get(r.digest)) for r in requests]
+
+    def _ask_at_once(self, requests: Sequence[Request]) -> None:
+        with self._pool(len(requests)) as pool:
+            futures: dict[Future[Row], Request] = {pool.submit(self._call, r): r for r in requests}
+            for future in as_completed(futures):
+                try:
+                    row = future.result()
+                except Exception as e:
+                    self._count_failure(e)
+                    continue
+                self._failed_in_a_row = 0
+                self._kept[row.question] = row
+        # In the requests' order, not in that of the replies: sums of money do not depend on who was first.
+        for request in requests:
+            if request.digest in self._kept:
+                self._charge(request, self._kept[request.digest])
+
+    @contextmanager
+    def _pool(self, requests: int) -> Iterator[ThreadPoolExecutor]:
+        """Threads for calls. When it ends early, what is under way is still waited for and kept: it is paid for."""
+        pool = ThreadPoolExecutor(min(requests, self.max_concurrency), thread_name_prefix=f"domainkit-{self.role}")
+        try:
+            yield pool
+        finally:
+            self._stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            self._stop.clear()
+
+    def _count_failure(self, error: Exception) -> None:
+        """Raises where the provider cannot be asked at all."""
+        self._failed_in_a_row += 1
+        if meaning_of(error) == "stop" or self._failed_in_a_row >= GIVE_UP:
+            raise stopping(self.role, self.model.name, error) from error
+        self.failures.append(described(error))
+
+    def _call(self, request: Request) -> Row:
+        """In a thread: one reply, tried again where that helps, and written to disk."""
+        options = self._options(request)
+        for attempt in range(ATTEMPTS):
+            if self.limiter is not None:
+                self.limiter.acquire(blocking=True)
+            start = time.perf_counter()
+            try:
+                message = self.model.llm.invoke(list(request.messages), **options)
+                row = self._row(request, message, time.perf_counter() - start)
+            except Exception as e:
+                last = attempt == ATTEMPTS - 1 or isinstance(e, DomainkitError) or meaning_of(e) != "again"
+                if last or self._stop.wait(wait_before(e, attempt, FIRST_WAIT)):
+                    raise
+                continue
+            with self._write:
+                self.store.append([row])
+            return row
+        raise AssertionError("unreachable")  # the last attempt returns or raises
+
+    def _options(self, request: Request) -> dict[str, Any]:
+        """Settings that domainkit's own models take; other models keep theirs."""
+        if not self.model.takes_schema:
+            return {}
+        form: dict[str, Any] = {"choices": list(request.choices)} if request.choices else {}
+        if request.schema is not None:
+            form = {"json_schema": request.schema}
+        return {"max_tokens": request.output_tokens, **form}
+
+    # `message` is whatever the model returned.
+    def _row(self, request: Request, message: Any, seconds: float) -> Row:
+        usage = getattr(message, "usage_metadata", None) or {}
+        meta = getattr(message, "response_metadata", None) or {}
+        text = getattr(message, "text", message)
+        text = str(text() if callable(text) and not isinstance(text, str) else text)
+        cut_off = any(str(meta.get(name) or "").lower() in _CUT_OFF for name in _REASONS)
+        return Row(
+            key=self.model.key,
+            variant=self.role,
+            id=request.digest,
+            question=request.digest,
+            text=json.dumps({"text": text, "cut_off": cut_off}, ensure_ascii=False),
+            prompt_tokens=usage.get("input_tokens"),
+            completion_tokens=usage.get("output_tokens"),
+            seconds=seconds,
+        )
+
+    def _charge(self, request: Request, row: Row) -> None:
+        """Once a request, whether it was answered now or in an earlier run."""
+        if request.digest in self._seen:
+            return
+        self._seen.add(request.digest)
+        read, written = row.prompt_tokens, row.completion_tokens
+        if read is None or written is None:
+            self.estimated += 1
+            reply = self._reply(row)
+            read, written = request.input_tokens, len(reply.text.encode()) // BYTES_A_TOKEN if reply else 0
+        self.budget.charge(self.role, self.price.of(read, written))
+
+    def _reply(self, row: Row | None) -> Reply | None:
+        return Reply(**json.loads(row.text)) if row is not None else None

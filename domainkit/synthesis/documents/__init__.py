@@ -1,0 +1,1 @@
+"""What is asked about: documents in sections, the sides of train and test, the quotes and where they stand."""

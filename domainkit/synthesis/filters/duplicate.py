@@ -1,0 +1,66 @@
+"""A question is asked once: not nearly as a kept row asks it, nor as people's own rows do, nor for the same fact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from domainkit.synthesis.candidate import Candidate, Reason
+from domainkit.synthesis.filters import Context
+from domainkit.text.words import fold
+from domainkit.verdict.text_similarity import NEAR, character_cosines, near, numbers, shared_runs
+
+
+def was_asked_before(candidates: Sequence[Candidate], context: Context) -> list[Reason | None]:
+    """Against kept rows, people's rows and the candidates before it; of two alike, the first stays."""
+    reasons: list[Reason | None] = [None] * len(candidates)
+    asked = [_words(c.question) for c in candidates]
+    facts = {(c.document_id, fold(c.answer), c.place): c.question for c in context.kept}
+    _mark(reasons, asked, [_words(q) for q in context.against], context.against, "asked in --against")
+    _mark(
+        reasons,
+        asked,
+        [_words(c.question) for c in context.kept],
+        [c.question for c in context.kept],
+        "nearly the same",
+    )
+    earlier: list[int] = []
+    alike = _alike_pairs(asked)
+    for i, candidate in enumerate(candidates):
+        fact = (candidate.document_id, fold(candidate.answer), candidate.place)
+        twin = next((j for j in earlier if (j, i) in alike), None)
+        if reasons[i] is None and twin is not None:
+            reasons[i] = Reason("nearly the same", candidates[twin].question)
+        elif reasons[i] is None and fact in facts:
+            reasons[i] = Reason("the same fact", facts[fact])
+        if reasons[i] is None:
+            earlier.append(i)
+            facts[fact] = candidate.question
+    return reasons
+
+
+def _words(text: str) -> list[str]:
+    return fold(text).split()
+
+
+def _mark(
+    reasons: list[Reason | None], asked: list[list[str]], pool: list[list[str]], texts: Sequence[str], kind: str
+) -> None:
+    if not pool or not asked:
+        return
+    for i, j, _ in (*near(asked, pool), *shared_runs(asked, pool)):
+        reasons[i] = reasons[i] or Reason(kind, texts[j])
+
+
+def _alike_pairs(texts: list[list[str]]) -> set[tuple[int, int]]:
+    """(earlier, later) of questions that ask nearly the same, with the same numbers."""
+    lines = [" ".join(text) for text in texts]
+    if len(lines) < 2 or not any(lines):
+        return set()
+    signs = [numbers(text) for text in texts]
+    pairs = set()
+    for i, row in enumerate(character_cosines(lines, lines)):
+        near_rows = {int(j) for j in np.flatnonzero(row[:i] >= NEAR) if signs[j] == signs[i]}
+        pairs |= {(j, i) for j in near_rows | {j for j in range(i) if lines[j] == lines[i]}}
+    return pairs

@@ -1,0 +1,27 @@
+"""The answer is made of the quote: its numbers all stand there, and nearly all of its words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domainkit.synthesis.candidate import Candidate, Reason
+from domainkit.synthesis.filters import Context
+from domainkit.text.words import answer_words
+from domainkit.verdict.text_similarity import numbers
+
+SHARE = 0.75
+"""Least share of the answer's words that are in the quote: an answer may add "by", "for" or "it is"."""
+
+
+def not_in_the_quote(candidates: Sequence[Candidate], context: Context) -> list[Reason | None]:
+    return [_reason(c) for c in candidates]
+
+
+def _reason(candidate: Candidate) -> Reason | None:
+    answer, quote = answer_words(candidate.answer), set(answer_words(candidate.quote))
+    if missing := sorted(numbers(answer) - quote):
+        return Reason("a number is not in the quote", ", ".join(missing))
+    absent = [word for word in answer if word not in quote]
+    if len(absent) > (1 - SHARE) * len(answer):
+        return Reason("its words are not in the quote", ", ".join(dict.fromkeys(absent)))
+    return None

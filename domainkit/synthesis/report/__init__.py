@@ -1,0 +1,1 @@
+"""What a run of `make` did, in the terminal and in report.md: the same sentences."""
