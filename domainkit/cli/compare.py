@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from domainkit.cli.options import EPILOG_COMPARE, field_help
+from domainkit.cli.options import EPILOG_COMPARE, MAP_HELP, ROWS_HELP, field_help
 from domainkit.cli.settings import as_path, read_settings, require, take_own_options
 from domainkit.comparison.config import CompareConfig
 from domainkit.corpus.readers import formats
+from domainkit.corpus.rows.columns import parse_columns
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ def compare(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN.toml] [KEY=VALUE]...", help=EPILOG_COMPARE, show_default=False)
     ] = None,
-    task: Annotated[Path | None, typer.Option(help="Test questions: JSON Lines of input and target.")] = None,
+    task: Annotated[Path | None, typer.Option(help=f"Test questions: {ROWS_HELP}")] = None,
     train: Annotated[
         Path | None, typer.Option(help="Solved examples: for few-shot prompts and the classical baseline.")
     ] = None,
+    columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
     corpus: Annotated[
         Path | None, typer.Option(help=f"Documents to retrieve from ({formats()}; a file or a folder).")
     ] = None,
@@ -65,11 +67,12 @@ def compare(
 ) -> None:
     """Compare prompting, retrieval, fine-tuning and their combination on the same questions, and write the report."""
     # The signature above is the only list of this command's options: `context.params` has their values by name.
-    flags = {name: value for name, value in context.params.items() if name not in ("settings", "fit")}
+    flags = {"map" if n == "columns" else n: v for n, v in context.params.items() if n not in ("settings", "fit")}
     values = read_settings(settings or [], {k: str(v) if isinstance(v, Path) else v for k, v in flags.items()})
     training = fit_config(values, fit)
     command_options = take_own_options(values, set(flags) - set(CompareConfig.model_fields), CompareConfig.model_fields)
     require(command_options, "task", "out")
+    mapped = parse_columns(command_options.pop("map", None))
 
     from rich.console import Console
 
@@ -88,6 +91,7 @@ def compare(
             curve=lists["curve"] or (),
             replicas=lists["replicas"] or (),
             fit=training,
+            columns=mapped,
             on_progress=on_progress,
             **values,
         )

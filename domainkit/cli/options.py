@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from domainkit.comparison.config import CompareConfig
+from domainkit.corpus.rows import row_formats
 from domainkit.training.config import PreferenceConfig, TrainConfig
 
 
@@ -23,6 +24,11 @@ def describe_fields(model: type[BaseModel], leave_out: tuple[str, ...] = ()) -> 
             paragraphs.append(f"{name} ({value}): {field_help(model, name)}")
     return "\n\n".join(paragraphs)
 
+
+ROWS_HELP = f"{row_formats()}, a folder that datasets saved, or hf:owner/name[:config][/split]; layouts are recognised."
+MAP_HELP = (
+    "Columns of a file in no known layout: input=COLUMN,target=COLUMN; a name with commas stands in double quotes."
+)
 
 _HEADING = "A run file, and settings that override it:\n\n"
 EPILOG_TRAIN = _HEADING + describe_fields(TrainConfig, ("base", "method"))

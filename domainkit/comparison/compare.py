@@ -6,7 +6,7 @@ Answers are kept row by row, so a killed run continues. Scores, verdict and repo
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from domainkit.comparison.plan import choose_variants, needs_of
 from domainkit.comparison.timing import time_variants
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
+from domainkit.corpus.rows.open_rows import RowsGiven
 from domainkit.evaluation.answers_on_disk import Progress
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
@@ -31,18 +32,19 @@ from domainkit.training.config import TrainConfig
 
 
 def compare(
-    task: Task | Path | str,
+    task: Task | RowsGiven,
     variants: Sequence[str | Variant] | None,
     out: Path | str,
     *,
-    train: Path | str | Sequence[Example] | None = None,
+    train: RowsGiven | Sequence[Example] | None = None,
     corpus: Path | str | Sequence[Document] | None = None,
     adapter: Path | str | None = None,
     context_adapter: Path | str | None = None,
     fit: TrainConfig | None = None,
-    dev: Path | str | Sequence[Example] | None = None,
+    dev: RowsGiven | Sequence[Example] | None = None,
     curve: Sequence[Path | str] = (),
     replicas: Sequence[Path | str] = (),
+    columns: Mapping[str, str] | None = None,
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Results:
@@ -50,6 +52,9 @@ def compare(
 
     `variants` are names of the ladder, or Variants of your own (any LangChain Runnable as `runnable`). None runs all of
     the ladder that the inputs allow. `context_adapter` is one trained with passages in its prompts (`chains.context`).
+
+    `task`, `train` and `dev` are whatever `read_examples` reads: files, `hf:owner/name`, a `datasets.Dataset`, lists of
+    dicts. `columns` says what our fields are called in them: {"input": "Question", "target": "Final answer"}.
 
     With `fit`, the adapters that the variants need and that are not given are trained on `train`, all with this
     configuration, into `out`. An adapter that is there already is used again. "tuned-encoder" is trained with `fit`,
@@ -79,6 +84,7 @@ def compare(
             context_adapter=context_adapter,
             curve=curve,
             replicas=replicas,
+            columns=columns,
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )
         inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl"))

@@ -195,6 +195,7 @@ def task_facts(plan: ComparisonPlan, task: Task) -> TaskFacts:
         corpus_documents=len(plan.inputs.documents),
         why_kind=task.why_kind,
         synthetic=_synthetic(plan, task),
+        columns=task.columns,
     )
 
 

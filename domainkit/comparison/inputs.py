@@ -13,7 +13,9 @@ from domainkit.comparison.config import CompareConfig
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.corpus.read_files import read_documents, read_examples
+from domainkit.corpus.read_files import examples_of, read_documents
+from domainkit.corpus.rows.columns import Columns, columns_for
+from domainkit.corpus.rows.open_rows import RowsGiven
 from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, DataError, Problem, validation_error_text
 from domainkit.evaluation.general_questions import GeneralQuestions, read_general
@@ -60,22 +62,24 @@ def parse_options(options: Mapping[str, object]) -> CompareConfig:
 
 
 def read_inputs(
-    task: Task | Path | str,
+    task: Task | RowsGiven,
     config: CompareConfig,
     *,
-    train: Path | str | Sequence[Example] | None = None,
+    train: RowsGiven | Sequence[Example] | None = None,
     corpus: Path | str | Sequence[Document] | None = None,
-    dev: Path | str | Sequence[Example] | None = None,
+    dev: RowsGiven | Sequence[Example] | None = None,
     adapter: Path | str | None = None,
     context_adapter: Path | str | None = None,
     curve: Sequence[Path | str] = (),
     replicas: Sequence[Path | str] = (),
     will_train: bool = False,
+    columns: Columns | None = None,
 ) -> Inputs:
-    """Read everything. `will_train`: an adapter that is not given is to be trained."""
-    examples, questions = _examples(train), _examples(dev)
-    if isinstance(task, str | Path):
-        task = read_task(Path(task), train=Path(train) if isinstance(train, str | Path) else None, kind=config.kind)
+    """Read everything. `will_train`: an adapter that is not given is to be trained. `columns`: our fields to the files'
+    columns; a file that has none of them is read in its own layout."""
+    examples, questions = _examples(train, columns), _examples(dev, columns)
+    if not isinstance(task, Task):
+        task = read_task(task, train=None if _are_examples(train) else train, kind=config.kind, columns=columns)
     if not task.samples:
         raise DataError([Problem(task.source or task.name, None, "has no questions", "give at least one row")])
     ids = Counter(s.id for s in task.samples)
@@ -100,8 +104,15 @@ def read_inputs(
     )
 
 
-def _examples(source: Path | str | Sequence[Example] | None) -> list[Example]:
-    return read_examples(Path(source)) if isinstance(source, str | Path) else list(source or ())
+def _examples(source: RowsGiven | Sequence[Example] | None, columns: Columns | None) -> list[Example]:
+    if source is None or _are_examples(source):
+        return examples_of(source or ())
+    return examples_of(source, columns_for(source, columns))
+
+
+def _are_examples(source: object) -> bool:
+    """Examples that a program has read already, rather than something to read them from."""
+    return isinstance(source, Sequence) and not isinstance(source, str) and all(isinstance(e, Example) for e in source)
 
 
 def _general_questions(config: CompareConfig, has_adapter: bool) -> GeneralQuestions | None:

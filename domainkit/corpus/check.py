@@ -267,4 +267,9 @@ def _inspect_documents(path: Path) -> Inspection:
     lengths = [(count_words(document.text), document.source) for document in documents]
     longest = max(lengths, key=lambda pair: pair[0], default=(0, ""))
     summary = _summary("documents", len(documents), None, sum(n for n, _ in lengths), len(documents), longest)
-    return Inspection(_sorted([*problems, *check_documents(documents)]), summary, None, [])
+    problems += check_documents(documents)
+    if documents and path.suffix.lower() in ROW_FORMATS and path.suffix.lower() != ".jsonl":
+        what = "is read as documents: its columns are in no layout of rows"
+        next_step = "if its rows are questions and answers, name the columns: --map input=COLUMN,target=COLUMN"
+        problems.append(Problem(str(path), None, what, next_step, "warning"))
+    return Inspection(_sorted(problems), summary, None, [])

@@ -3,16 +3,16 @@ all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
+from domainkit.corpus.rows.columns import Columns
 from domainkit.corpus.rows.examples import ExampleReader, scan_examples, wanted_names
 from domainkit.corpus.rows.jsonl import NumberedRow, raise_errors
-from domainkit.corpus.rows.open_rows import open_rows
-from domainkit.corpus.rows.reading import Columns
+from domainkit.corpus.rows.open_rows import RowsGiven, open_rows
 from domainkit.errors import Problem
 from domainkit.messages import JsonObject
 
@@ -37,6 +37,15 @@ def read_examples(path: object, columns: Columns | None = None) -> list[Example]
     examples, problems = scan_examples(path, columns)
     raise_errors(problems)
     return examples
+
+
+def examples_of(given: Sequence[Example] | RowsGiven, columns: Columns | None = None) -> list[Example]:
+    """Examples as they are; anything else is read by `read_examples`."""
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        examples = [one for one in given if isinstance(one, Example)]
+        if len(examples) == len(given):
+            return examples
+    return read_examples(given, columns)
 
 
 def read_with_rows(path: object, columns: Columns | None = None) -> tuple[list[Example], list[JsonObject]]:

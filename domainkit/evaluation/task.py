@@ -11,10 +11,10 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.rows.columns import Columns, columns_for
 from domainkit.corpus.rows.examples import ExampleReader, scan_examples
 from domainkit.corpus.rows.jsonl import RowError, parse_text_list, raise_errors
 from domainkit.corpus.rows.open_rows import name_of
-from domainkit.corpus.rows.reading import Columns
 from domainkit.corpus.rows.synthetic import MARK, synthetic_mark
 from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, DataError, Problem
@@ -75,6 +75,8 @@ class Task(BaseModel):
     """The file."""
     why_kind: str = ""
     """How the kind was decided."""
+    columns: dict[str, str] = {}
+    """Our fields to the file's columns, where they were named."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,10 @@ def read_task(
     file = Path(where)
     if kind not in (None, "label", "answer"):
         raise ConfigError(f"unknown kind of task '{kind}'", next_step=suggestion(str(kind), ("label", "answer")))
+    named, columns = columns, columns_for(path, columns)
     examples, samples = _read_rows(path, file.stem, columns)
     # Whoever trains on these rows, or shows them to the model, is told what of them is not read.
-    train_rows, problems = scan_examples(train, columns) if train is not None else ([], [])
+    train_rows, problems = scan_examples(train, columns_for(train, named)) if train is not None else ([], [])
     raise_errors([p for p in problems if p.severity == "error"])
     listed = _listed_labels(file, labels) if kind != "answer" else _Labels()
     if listed.names and labels is None and kind is None and _share(samples, listed.names) < 0.5:
@@ -132,6 +135,7 @@ def read_task(
         fingerprint=sha256_lines(sample.model_dump_json() for sample in samples),
         source=where,
         why_kind=why,
+        columns=dict(columns or {}),
     )
 
 

@@ -121,12 +121,16 @@ class TaskFacts(Record):
     why_kind: str = ""
     synthetic: Synthetic | None = None
     """None where people wrote every question; then it is not written."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Our fields to the columns of `source`, where they were named; else it is not written."""
 
     @model_serializer(mode="wrap")
     def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
         fields: JsonObject = write(self)
         if self.synthetic is None:
             fields.pop("synthetic", None)
+        if not self.columns:
+            fields.pop("columns", None)
         return fields
 
     @property

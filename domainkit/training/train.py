@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,9 @@ from domainkit.adapters.methods import attach, forward_arguments, parse_method
 from domainkit.adapters.micro_batch import MicroBatch
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
+from domainkit.corpus.read_files import examples_of
+from domainkit.corpus.rows.columns import described
+from domainkit.corpus.rows.open_rows import RowsGiven
 from domainkit.errors import ConfigError, DataError
 from domainkit.models.language_model import rope_boundary
 from domainkit.models.load import LoadedBase, load_base, pick_device
@@ -66,7 +69,7 @@ class Resolved:
 
 
 def train(
-    examples: Sequence[Example],
+    examples: Sequence[Example] | RowsGiven,
     config: TrainConfig | None = None,
     out: str | Path = "adapter",
     *,
@@ -74,8 +77,12 @@ def train(
     documents: Sequence[Document] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     loaded: LoadedBase | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Adapter:
     """Train an adapter on examples (and raw documents) and write it to the folder `out`, whole or not at all.
+
+    `examples` may also be whatever `read_examples` reads: a file, `hf:owner/name`, a `datasets.Dataset`, a list of
+    dicts. `columns` says what our fields are called there; the adapter's card keeps it.
 
     Until it is done, checkpoints are in `<out>.partial`; after an interruption, `resume=True` continues from the last
     one to the same losses, bit for bit. `on_progress` is called after every step; left out, progress goes to standard
@@ -84,6 +91,7 @@ def train(
      is saved.
     """
     config, out = config or parse_config({}), Path(out)
+    examples = examples_of(examples, columns)
     if not is_main_process():
         log.setLevel(logging.ERROR)  # only the main process speaks
     with sharding_requested() as sharded, locked_run(out):
@@ -143,7 +151,7 @@ def train(
             examples=len(examples),
             documents=len(documents or ()),
             data_fingerprint=identity.data,
-            notes=[*resolved.notes, *_notes(why_padded, sharded)],
+            notes=[*resolved.notes, *_notes(why_padded, sharded), *([described(columns)] if columns else [])],
         )
         if is_main_process():
             save_adapter(model, card, out, method, fresh)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domainkit.cli.options import EPILOG_PREFER, field_help
+from domainkit.cli.options import EPILOG_PREFER, MAP_HELP, ROWS_HELP, field_help
 from domainkit.cli.settings import as_path, read_settings, require, take_own_options
+from domainkit.corpus.rows.columns import parse_columns
 from domainkit.training.config import PreferenceConfig, parse_config
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ def prefer(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="JSON Lines: prompt, chosen, rejected (dpo); prompt, completion, label (kto); "
-            "examples as for train (grpo, rloo)."
+            help="Rows of prompt, chosen, rejected (dpo); prompt, completion, label (kto); examples as for train "
+            f"(grpo, rloo). In {ROWS_HELP}"
         ),
     ] = None,
+    columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
     objective: Annotated[str | None, typer.Option(help=field_help(PreferenceConfig, "objective"))] = None,
     adapter: Annotated[
         Path | None,
@@ -51,10 +53,11 @@ def prefer(
 ) -> None:
     """Train an adapter on preferences or a reward, close to its reference (needs domainkit[preference])."""
     # The signature above is the only list of this command's options: `context.params` has their values by name.
-    flags = {name: value for name, value in context.params.items() if name not in ("settings", "resume")}
+    flags = {"map" if n == "columns" else n: v for n, v in context.params.items() if n not in ("settings", "resume")}
     values = read_settings(settings or [], flags)
-    options = take_own_options(values, ("data", "adapter", "reward", "out"), PreferenceConfig.model_fields)
+    options = take_own_options(values, ("data", "map", "adapter", "reward", "out"), PreferenceConfig.model_fields)
     require(options, "data", "out")
+    mapped = parse_columns(options.pop("map", None))
     config = parse_config(values, PreferenceConfig)
 
     from domainkit.training.objectives import OBJECTIVES, need_trl
@@ -67,22 +70,22 @@ def prefer(
 
     out, reward, start = as_path("out", options["out"]), options.get("reward"), options.get("adapter")
     with locked_run(out):  # a second run on one folder is refused before it reads anything
-        rows = _read(config.objective, as_path("data", options["data"]))
-        trained = train_preference(rows, config, out, reward=reward, start=start, resume=resume)
+        rows = _read(config.objective, as_path("data", options["data"]), mapped)
+        trained = train_preference(rows, config, out, reward=reward, start=start, resume=resume, columns=mapped)
     _print_change(trained)
 
 
-def _read(objective: str, path: Path) -> Sequence[Row]:
+def _read(objective: str, path: Path, columns: dict[str, str] | None) -> Sequence[Row]:
     from domainkit.corpus.preferences import read_marked, read_pairs
     from domainkit.corpus.read_files import read_examples
     from domainkit.training.objectives import OBJECTIVES
 
-    readers: dict[str, Callable[[Path], Sequence[Row]]] = {
+    readers: dict[str, Callable[[Path, dict[str, str] | None], Sequence[Row]]] = {
         "pairs": read_pairs,
         "marked": read_marked,
         "examples": read_examples,
     }
-    return readers[OBJECTIVES.load(objective).row_kind](path)
+    return readers[OBJECTIVES.load(objective).row_kind](path, columns)
 
 
 def _print_change(adapter: Adapter) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from domainkit.messages import JsonObject
 
 
-def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path) -> None:
+def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path, columns: dict[str, str] | None = None) -> None:
     """Run the sweep that `file` describes on the examples of `data`, and print its table and the winner's command."""
     from rich.console import Console
     from rich.table import Table
@@ -30,7 +30,7 @@ def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path) -> None:
 
     grid = parse_grid(read_run_file(file))
     with locked_folder(out):  # a second run on one folder is refused before it reads anything
-        examples = read_examples(data)
+        examples = read_examples(data, columns)
         score = _score if grid.choose_by == "score" else None
         if score:
             refuse_tools(examples, 'a sweep that chooses by "score", not by "loss",')

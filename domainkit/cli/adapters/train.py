@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from domainkit.cli.options import EPILOG_TRAIN, field_help
+from domainkit.cli.options import EPILOG_TRAIN, MAP_HELP, ROWS_HELP, field_help
 from domainkit.cli.settings import as_path, read_settings, require, take_own_options
 from domainkit.corpus.readers import formats
+from domainkit.corpus.rows.columns import parse_columns
 from domainkit.training.config import TrainConfig, parse_config
 
 
@@ -17,9 +18,8 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN.toml] [KEY=VALUE]...", help=EPILOG_TRAIN, show_default=False)
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Examples: JSON Lines of input/target, prompt/completion or messages.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help=f"Examples: {ROWS_HELP}")] = None,
+    columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
     documents: Annotated[
         Path | None,
         typer.Option(
@@ -43,9 +43,11 @@ def train(
 ) -> None:
     """Train an adapter. With --resume, an interrupted run continues to the same result."""
     values = read_settings(
-        settings or [], {"data": data, "documents": documents, "base": base, "method": method, "out": out}
+        settings or [],
+        {"data": data, "map": columns, "documents": documents, "base": base, "method": method, "out": out},
     )
-    command_options = take_own_options(values, ("data", "documents", "out"), TrainConfig.model_fields)
+    command_options = take_own_options(values, ("data", "map", "documents", "out"), TrainConfig.model_fields)
+    mapped = parse_columns(command_options.pop("map", None))
     require(command_options, "out")
     if not command_options.get("data") and not command_options.get("documents"):
         require(command_options, "data")
@@ -55,7 +57,7 @@ def train(
         from domainkit.cli.adapters.sweep import run_sweep
 
         require(command_options, "data")
-        run_sweep(sweep, values, paths["data"], paths["out"])
+        run_sweep(sweep, values, paths["data"], paths["out"], mapped)
         return
 
     from domainkit.corpus.read_files import read_documents, read_examples
@@ -65,9 +67,9 @@ def train(
 
     # A second run on one folder is refused before it reads anything.
     with locked_run(paths["out"]):
-        examples = read_examples(paths["data"]) if "data" in paths else []
+        examples = read_examples(paths["data"], mapped) if "data" in paths else []
         texts = list(read_documents(paths["documents"])) if "documents" in paths else None
-        adapter = run(examples, config, paths["out"], resume=resume, documents=texts)
+        adapter = run(examples, config, paths["out"], resume=resume, documents=texts, columns=mapped)
     if not is_main_process():
         return
     card = adapter.card

@@ -1,28 +1,88 @@
-"""domainkit check: every problem of a data file, before any training."""
+"""domainkit check: how data are understood, and every problem in them, before any training."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit.cli.options import MAP_HELP, ROWS_HELP
+from domainkit.corpus.rows.columns import parse_columns
+
+if TYPE_CHECKING:
+    from domainkit.corpus.check import Inspection, Understood
+    from domainkit.corpus.example import Example
+
+SHOWN_CHARACTERS = 400
+"""Of one turn of an example that is shown."""
+
 
 def check(
-    data: Annotated[Path, typer.Argument(help="Examples (JSON Lines) or documents (file or folder).")],
+    data: Annotated[Path, typer.Argument(help=f"Examples ({ROWS_HELP}) or documents (a file or a folder).")],
     task: Annotated[
         Path | None, typer.Option(help="A test file: training rows whose question is in it are errors.")
     ] = None,
+    columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
 ) -> None:
-    """Report every problem with file and line. Exit code 2 if there is an error; warnings alone pass."""
-    from domainkit.corpus.check import check_and_count
+    """Say how the data are understood, and report every problem with file and line. Exit code 2 if there is an error;
+    warnings alone pass."""
+    from domainkit.corpus.check import inspect
 
-    problems, summary = check_and_count(data, task)
-    for problem in problems:
+    found = inspect(data, task, parse_columns(columns))
+    for line in described(data, found.understood):
+        typer.echo(line)
+    for number, example in enumerate(found.shown, start=1):
+        typer.echo(shown(example, number, len(found.shown)))
+    for problem in found.problems:
         typer.echo(f"{problem.severity}: {problem}")
-    errors = sum(p.severity == "error" for p in problems)
+    errors = sum(p.severity == "error" for p in found.problems)
     if not errors:
-        typer.echo(str(summary))
-    typer.echo(f"{errors} errors, {len(problems) - errors} warnings")
+        typer.echo(str(found.summary))
+    typer.echo(f"{errors} errors, {len(found.problems) - errors} warnings")
+    typer.echo(next_command(data, columns, found, errors))
     sys.exit(2 if errors else 0)
+
+
+def described(data: Path, understood: Understood | None) -> list[str]:
+    """How the rows were read: the format, the layout with its rows, and columns of other names."""
+    from domainkit.visible import visible
+
+    if understood is None:
+        return []
+    lines = [f"{data}: {understood.format}"]
+    if understood.layouts:
+        lines.append("layout: " + "; ".join(f"{name} ({count:,} rows)" for name, count in understood.layouts))
+    if understood.columns:
+        lines.append("columns: " + ", ".join(f"'{column}' is {field}" for column, field in understood.columns))
+    return [visible(line) for line in lines]
+
+
+def shown(example: Example, number: int, of: int) -> str:
+    """An example as the model will be taught it: each turn with its role, made safe to look at."""
+    from domainkit.visible import visible
+
+    turns = [(turn.role, turn.content) for turn in example.prompt]
+    turns.append((f"{example.turns[-1].role} (to be learnt)", example.target))
+    lines = [f"row {number} of the first {of}, {example.source}:" if of > 1 else f"{example.source}:"]
+    for role, text in turns:
+        short = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+        lines.append(f"  {role}: " + "\n    ".join(visible(short).split("\n")))
+    return visible("\n".join(lines))
+
+
+def next_command(data: Path, columns: str | None, found: Inspection, errors: int) -> str:
+    """The command that follows."""
+    mapped = f" --map {quote(columns)}" if columns else ""
+    file = quote(str(data))
+    if errors:
+        return f"Next: correct the errors, then domainkit check {file}{mapped}"
+    kind = found.summary.kind
+    if kind == "documents":
+        return f"Next: domainkit compare --corpus {file} --task TEST.jsonl --out runs/first"
+    if kind != "examples":
+        objective = "dpo" if kind == "pairs" else "kto"
+        return f"Next: domainkit prefer --data {file}{mapped} --objective {objective} --out adapter"
+    return f"Next: domainkit compare --train {file}{mapped} --task TEST.jsonl --out runs/first"

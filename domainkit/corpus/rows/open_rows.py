@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from domainkit.corpus.rows import ROW_FORMATS, row_formats
 from domainkit.corpus.rows.formats.hub import PREFIX, open_hub
@@ -13,6 +15,11 @@ from domainkit.corpus.text_files import unreadable
 from domainkit.errors import Problem
 from domainkit.storage import open_plain
 
+if TYPE_CHECKING:
+    import datasets
+
+RowsGiven: TypeAlias = "str | Path | Sequence[Mapping[str, Any]] | datasets.Dataset"
+"""What holds rows: a path, the name of a data set of the hub, a list of dicts, or a data set."""
 _MAGIC = {b"PAR1": ".parquet", b"ARROW1": ".arrow", b"PK\x03\x04": ".xlsx", bytes.fromhex("d0cf11e0a1b11ae1"): ".xls"}
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd"}
 _ALSO = {(".arrow", ".feather"), (".xlsx", ".xlsm"), (".xlsx", ".ods")}

@@ -6,10 +6,10 @@ import ast
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from statistics import fmean
 from typing import NamedTuple
 
+from domainkit.corpus.rows.columns import Columns, fields_of, parse_columns, quoted
 from domainkit.corpus.rows.formats.arrow import numbers_as_text
 from domainkit.corpus.rows.formats.header import folded
 from domainkit.corpus.rows.jsonl import RowError
@@ -17,15 +17,10 @@ from domainkit.corpus.rows.layouts import COMMON, FIELDS, Layout, candidates
 from domainkit.corpus.rows.source import RowSource
 from domainkit.corpus.rows.turns import FORMS
 from domainkit.corpus.rows.unread_fields import READ_IN_ALL_ROWS, READ_IN_TEST_ROWS
-from domainkit.errors import ConfigError, Problem
+from domainkit.errors import Problem
 from domainkit.messages import JsonObject
-from domainkit.registry import suggestion
 from domainkit.storage import parse_json
 
-Columns = Mapping[str, str]
-"""Our names of fields to a file's names of columns, as --map gives them."""
-LOOKED_AT = 100
-"""Rows in which a mapped column is looked for where there is no header."""
 _LISTS = ("messages", "conversations", "conversation", "tools", "functions", "history")
 """Fields that can only be lists: their text is JSON."""
 _TEXTS_OR_LISTS = ("prompt", "completion", "chosen", "rejected", "input", "preferred_output", "non_preferred_output")
@@ -63,15 +58,14 @@ class LayoutReader:
         self.problems: list[Problem] = []
         """Of --map. After one of these no row is read."""
         self._plans: dict[tuple[str, ...], Plan | RowError] = {}
-        self._mapped = self._find_columns(columns or {})
+        self._mapped = self._find_columns(columns)
         self._numbers = 0
         """The first row whose label is a number without a name."""
+        if source.columns and not self.problems:
+            self._check_header(source.columns)
 
     def native(self, row: JsonObject, number: int) -> JsonObject:
         """The row in one of domainkit's own forms; fields that no layout has stay as they are. Raises RowError."""
-        for column, names in self.source.class_names.items():
-            if isinstance(label := row.get(column), int):
-                row = {**row, column: _class_name(label, names, column)}
         plan = self._plan(row)
         if plan.names:
             row = {plan.names.get(name, name): value for name, value in row.items()}
@@ -131,6 +125,16 @@ class LayoutReader:
                 return Plan(fitting[0], other)
         return self._refusal(frozenset(names.get(c, c) for c in every), [names.get(c, c) for c in every])
 
+    def _check_header(self, columns: tuple[str, ...]) -> None:
+        """One problem for the whole table where its columns are in no layout."""
+        plan = self._make_plan(columns, columns)
+        if isinstance(plan, RowError):
+            next_step = plan.next_step
+            if self.kind == "examples" and plan.what.startswith("missing") and len(columns) > 1:
+                example = ",".join(f"{f}={quoted(c)}" for f, c in zip(("input", "target"), columns, strict=False))
+                next_step = f"say which columns hold question and answer, such as --map '{example}'"
+            self.problems.append(self.source.problem(None, plan.what, next_step))
+
     def _names(self, columns: Sequence[str]) -> dict[str, str]:
         """The field that each column is: as --map says, by its own name, or by its name without capitals and spaces."""
         names = {column: field for field, column in self._mapped.items()}
@@ -144,15 +148,10 @@ class LayoutReader:
                 names[column] = field
         return names
 
-    def _find_columns(self, columns: Columns) -> dict[str, str]:
+    def _find_columns(self, given: Columns | None) -> dict[str, str]:
         """The mapped columns as the file spells them. One that the file lacks is a problem with the file's columns."""
-        unknown = next((field for field in columns if field not in FIELDS), None)
-        if unknown is not None:
-            what = f"'{unknown}' is not a field that is read"
-            raise ConfigError(what, where="map", next_step=suggestion(unknown, FIELDS))
-        if not columns:
-            return {}
-        there = list(self.source.columns) or list(dict.fromkeys(self._first_fields()))
+        columns = (parse_columns(given) if given else None) or {}
+        there = fields_of(self.source) if columns else []
         found: dict[str, str] = {}
         for field, column in columns.items():
             spelt = [c for c in there if c == column] or [c for c in there if folded(c) == folded(column)]
@@ -164,11 +163,6 @@ class LayoutReader:
                 self.problems.append(self.source.problem(None, what, "name one of them"))
         return found
 
-    def _first_fields(self) -> Iterator[str]:
-        for item in islice(self.source.stream(), LOOKED_AT):
-            if not isinstance(item, Problem):
-                yield from item[1]
-
     def _refusal(self, names: frozenset[str], found: Sequence[str]) -> RowError:
         if self.kind == "examples":
             if refused := _other_kind(names):
@@ -177,12 +171,6 @@ class LayoutReader:
         from domainkit.corpus.preferences import missing_preference
 
         return missing_preference(dict.fromkeys(found), self.kind)
-
-
-def _class_name(label: int, names: Sequence[str], column: str) -> str:
-    if not 0 <= label < len(names):
-        raise RowError(f"'{column}' is {label}, and the data set names {len(names)} labels", "delete the row")
-    return names[label]
 
 
 def _other_kind(names: frozenset[str]) -> RowError | None:
@@ -244,7 +232,7 @@ def _renamed(missing: str, row: Mapping[str, object]) -> str | None:
     others = [f for f in row if f not in ours]
     names = (missing, *_OTHER_NAMES[missing])
     exact = next((f for name in names for f in others if f.strip().lower() == name), None)
-    return exact or next(iter(difflib.get_close_matches(missing, others, n=1)), None)
+    return exact or next(iter(difflib.get_close_matches(missing, others, n=1, cutoff=0.75)), None)
 
 
 # ---- lists that a cell or a string holds -----------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from domainkit.errors import Problem, place
@@ -38,8 +38,6 @@ class RowSource:
     """Every value is the text of a cell, and an empty one is no value."""
     typed: bool = False
     """Columns have types, so that a number may stand where text is meant."""
-    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Of columns of class labels: the name of each number."""
 
     def place(self, number: int) -> str:
         """The place of a row, as messages name it."""

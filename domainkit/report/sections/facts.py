@@ -24,6 +24,7 @@ def task_facts(results: Results) -> list[Row]:
         ("Synthetic questions", f"{numbers.count(t.synthetic.questions)}, written by a model" if t.synthetic else ""),
         ("Primary metric", metric_title(t.primary_metric)),
         ("Source", t.source),
+        ("Columns", ", ".join(f"{field} is '{column}'" for field, column in t.columns.items())),
         ("Training rows", numbers.count(t.train_rows)),
         ("Corpus documents", numbers.count(t.corpus_documents)),
         ("Fingerprint", t.fingerprint),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from domainkit.adapters.folder import Adapter
 from domainkit.adapters.methods import attach, peft_warnings_muted
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example
+from domainkit.corpus.rows.columns import described
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.models.source import resolve_base
 from domainkit.storage import sha256_lines
@@ -76,8 +77,11 @@ def train_preference(
     start: str | Path | None = None,
     resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Adapter:
     """Train an adapter on preferences or on a reward and write it to the folder `out`, whole or not at all.
+
+    `columns` says what our fields were called in the file of the rows; the card keeps it.
 
     `rows` are what the objective learns from: Pairs (dpo), Marked answers (kto) or Examples (grpo, rloo). `reward`
     names a metric of domainkit or scores answers itself (`judge` makes one from a chat model); grpo and rloo need it,
@@ -144,7 +148,7 @@ def train_preference(
             ledger,
             examples=len(rows),
             data_fingerprint=identity.data,
-            notes=list(resolved.notes),
+            notes=[*resolved.notes, *([described(columns)] if columns else [])],
             learning_rate_source=resolved.rate_source,
             preference=_preference_facts(config, objective, scorer, before, ledger, last),
         )

@@ -78,12 +78,13 @@ def _open(
 
     def stream() -> Iterator[NumberedRow | Problem]:
         try:
-            yield from _rows(batches())
+            yield from _rows(batches(), names)
         except (pa.ArrowException, OSError) as e:
             yield Problem(str(path), None, f"cannot be read to its end: {str(e).splitlines()[0]}", _SAVE_AGAIN)
 
+    names = _class_names(found)
     columns = tuple(name for name in found.names if name != "__index_level_0__")
-    return RowSource(str(path), form, (), [], stream, columns, UNIT, typed=True, class_names=_class_names(found))
+    return RowSource(str(path), form, (), [], stream, columns, UNIT, typed=True)
 
 
 def _class_names(schema: pa.Schema) -> dict[str, Sequence[str]]:
@@ -99,12 +100,13 @@ def open_dataset(dataset: datasets.Dataset, where: str, facts: tuple[str, ...] =
     """The rows of a `datasets.Dataset`, which stay on the disk until they are read."""
     import datasets
 
-    def stream() -> Iterator[NumberedRow | Problem]:
-        yield from _rows(dataset.with_format("arrow").iter(BATCH_ROWS))
-
     names = {n: f.names for n, f in dataset.features.items() if isinstance(f, datasets.ClassLabel)}
+
+    def stream() -> Iterator[NumberedRow | Problem]:
+        yield from _rows(dataset.with_format("arrow").iter(BATCH_ROWS), names)
+
     columns = tuple(dataset.column_names)
-    return RowSource(where, "data set", facts, [], stream, columns, UNIT, typed=True, class_names=names)
+    return RowSource(where, "data set", facts, [], stream, columns, UNIT, typed=True)
 
 
 def open_saved(path: Path, wanted: frozenset[str] = frozenset()) -> RowSource:
@@ -130,12 +132,18 @@ def is_saved(path: Path) -> bool:
     return any((path / name).is_file() for name in ("dataset_info.json", "dataset_dict.json"))
 
 
-def _rows(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[NumberedRow]:
+def _rows(
+    batches: Iterable[pa.RecordBatch | pa.Table], class_names: Mapping[str, Sequence[str]]
+) -> Iterator[NumberedRow]:
+    """The rows; a class label is its name, and none where the data set says -1."""
     number = 0
     for batch in batches:
         for row in batch.to_pylist():
             number += 1
             row.pop("__index_level_0__", None)  # an index of pandas without a name
+            for column, names in class_names.items():
+                label = row.get(column)
+                row[column] = names[label] if isinstance(label, int) and 0 <= label < len(names) else None
             yield number, {name: _plain(value) for name, value in row.items()}
 
 

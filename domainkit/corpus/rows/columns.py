@@ -1,0 +1,87 @@
+"""Columns that a user names: `input=Question,target="Final answer"`, and which of several files they are for."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from domainkit.corpus.rows.formats.header import folded
+from domainkit.corpus.rows.layouts import FIELDS, candidates
+from domainkit.corpus.rows.open_rows import open_rows
+from domainkit.corpus.rows.source import RowSource
+from domainkit.errors import ConfigError, Problem
+from domainkit.registry import suggestion
+
+log = logging.getLogger("domainkit")
+
+Columns = Mapping[str, str]
+"""Our names of fields to a file's names of columns."""
+LOOKED_AT = 100
+"""Rows whose fields are looked at where there is no header."""
+_PAIR = re.compile(r'\s*(\w+)\s*=\s*("(?:[^"]|"")*"|[^,]*?)\s*(?:,|$)')
+_HOW = 'write input=COLUMN,target=COLUMN, with a name that has commas in double quotes: target="Answer, final"'
+
+
+def parse_columns(value: object) -> dict[str, str] | None:
+    """The columns of --map, which is text, or of a run file, which may be a table. Raises ConfigError."""
+    if value is None:
+        return None
+    found = _parsed(value) if isinstance(value, str) else value
+    if not isinstance(found, Mapping) or not found or not all(isinstance(c, str) and c for c in found.values()):
+        raise ConfigError(f"{value!r} names no columns", where="map", next_step=_HOW)
+    for field in found:
+        if field not in FIELDS:
+            what = f"'{field}' is not a field that is read"
+            raise ConfigError(what, where="map", next_step=suggestion(str(field), FIELDS))
+    return dict(found)
+
+
+def _parsed(text: str) -> dict[str, str] | None:
+    columns: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        pair = _PAIR.match(text, at)
+        if pair is None:
+            return None
+        name = pair[2]
+        columns[pair[1]] = name[1:-1].replace('""', '"') if name[:1] == name[-1:] == '"' and len(name) > 1 else name
+        at = pair.end()
+    return columns
+
+
+def quoted(column: str) -> str:
+    """A column's name as --map reads it."""
+    return '"' + column.replace('"', '""') + '"' if re.search('[",]|^\\s|\\s$', column) else column
+
+
+def fields_of(source: RowSource) -> list[str]:
+    """The columns of a table, or the fields of the first rows."""
+    return list(source.columns) or list(dict.fromkeys(_first_fields(source)))
+
+
+def _first_fields(source: RowSource) -> Iterator[str]:
+    for item in islice(source.stream(), LOOKED_AT):
+        if not isinstance(item, Problem):
+            yield from item[1]
+
+
+def columns_for(given: object, columns: Columns | None) -> Columns | None:
+    """The columns, or None, with a warning, where the rows have none of them and are in a layout as they are: one of
+    several files that a command reads."""
+    if not columns:
+        return None
+    source = open_rows(given, FIELDS | {*columns.values()})
+    there = [folded(name) for name in fields_of(source)]
+    if any(folded(column) in there for column in columns.values()):
+        return columns
+    if len(candidates(frozenset(there), "examples")) != 1:
+        return columns  # the error that follows names the columns
+    log.warning("%s: has none of the columns of --map, and is read in its own layout", source.where)
+    return None
+
+
+def described(columns: Columns) -> str:
+    """The columns in words, for a card: "input is the column 'Question'"."""
+    return ", ".join(f"{field} is the column '{column}'" for field, column in columns.items())
