@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+FOREIGN_ERRORS = (Exception, SystemExit)
+"""What a user's own code may raise without ending the run: a Runnable around a script may call sys.exit."""
+
+
 def _message(where: str | None, what: str, next_step: str | None) -> str:
     """Names and values in a message come from files: they are made visible."""
     head = f"{where}: {what}" if where else what

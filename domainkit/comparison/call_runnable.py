@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore, asked_each
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Answerer
@@ -62,6 +63,8 @@ def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sampl
         outputs = list(runnable.batch(questions, {"max_concurrency": len(block)}, return_exceptions=True))
         if len(outputs) != len(block):
             raise ValueError(f"batch() gave {len(outputs)} answers to {len(block)} questions")
+    except SystemExit:  # of one question, and LangChain's batch drops the answers to the others
+        outputs = [_answer_alone(runnable, question) for question in questions]
     except Exception as e:  # a Runnable may fail as a whole: that is a result of the comparison, not its end
         outputs = [e] * len(block)
     share, memory = (time.perf_counter() - start) / len(block), memory_in_use()
@@ -69,8 +72,15 @@ def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sampl
     return [row.model_copy(update={"memory_bytes": memory}) for row in rows]
 
 
+def _answer_alone(runnable: Answerer, question: str | dict[str, str]) -> object:
+    try:
+        return runnable.invoke(question)
+    except FOREIGN_ERRORS as e:
+        return e
+
+
 def _row(name: str, key: str, sample: Sample, output: object, share: float) -> Row:
-    if isinstance(output, Exception):
+    if isinstance(output, FOREIGN_ERRORS):
         error = f"{type(output).__name__}: {output}"
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=error)
     try:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domainkit.comparison.plan import ComparisonPlan
+from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Answerer, Variant
@@ -52,12 +53,12 @@ def _timed(runnable: Answerer, question: str) -> JsonObject:
     start = time.perf_counter()
     try:
         runnable.invoke(question)
-    except Exception as e:  # a variant that fails is a result of the comparison, not its end
+    except FOREIGN_ERRORS as e:  # a variant that fails is a result of the comparison, not its end
         return {"error": f"{type(e).__name__}: {e}"}
     return {"seconds": time.perf_counter() - start}
 
 
 def _warm(runnable: Answerer, question: str) -> None:
     """Load what is loaded once, so that the first timed question does not pay for it."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(*FOREIGN_ERRORS):
         runnable.invoke(question)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,25 @@ def test_a_failing_item_disturbs_no_other_and_is_tried_again(tmp_path: Path) -> 
     assert [r.error for r in rows] == [None, None, None, "ValueError: boom", None]
     broken = False
     assert [r.error for r in run(RunnableLambda(answer), tmp_path)] == [None] * 5
+
+
+def test_a_runnable_that_exits_fails_its_own_row_and_no_other(tmp_path: Path) -> None:
+    def answer(question: str) -> str:
+        if question == "q3":
+            sys.exit("no such file")
+        return f"to {question}"
+
+    rows = run(RunnableLambda(answer), tmp_path, size=5)
+    assert [r.text for r in rows if r.error is None] == ["to q0", "to q1", "to q2", "to q4"]
+    assert rows[3].error == "SystemExit: no such file"
+
+
+def test_ctrl_c_ends_the_run(tmp_path: Path) -> None:
+    def answer(question: str) -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(RunnableLambda(answer), tmp_path)
 
 
 def test_an_unreadable_answer_says_what_is_accepted(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def test_a_variant_that_fails_has_no_time_and_stops_no_other(tmp_path: Path) -> 
     def fail(question: str) -> str:
         raise ValueError("too hard")
 
-    assert {name: len(t) for name, t in run(tmp_path, 2, good=lambda q: "t", bad=fail).items()} == {"good": 2, "bad": 0}
+    times = run(tmp_path, 2, good=lambda q: "t", bad=fail, ends=lambda q: sys.exit(3))
+    assert {name: len(t) for name, t in times.items()} == {"good": 2, "bad": 0, "ends": 0}
 
 
 def test_nothing_is_asked_where_nothing_is_to_be_timed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from domainkit.corpus.example import Example
-from domainkit.errors import ConfigError, TrainingError
+from domainkit.errors import FOREIGN_ERRORS, ConfigError, TrainingError
 from domainkit.evaluation.metrics import CorpusMetric, Score, declared
 from domainkit.evaluation.task import Sample, Task
 from domainkit.storage import sha256_lines
@@ -34,7 +34,7 @@ class Scorer:
                 values = [self._score(s, a) for s, a in zip(samples, answers, strict=True)]
         except TrainingError:
             raise
-        except Exception as e:  # the reward is the user's own code
+        except FOREIGN_ERRORS as e:  # the reward is the user's own code
             raise TrainingError(
                 f"the reward {self.name} failed: {type(e).__name__}: {e}", next_step="call it on one row and one answer"
             ) from e
