@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 
 import httpx
@@ -113,7 +114,7 @@ class Transport:
             limit = httpx.Timeout(seconds_left, connect=min(10.0, seconds_left))
             try:
                 request = self._client.build_request(method, self.root + path, json=body, timeout=limit)
-                response = self._client.send(request, stream=True)
+                response = self._send(request, seconds_left)
             except (httpx.ReadTimeout, httpx.WriteTimeout) as e:
                 raise self._late(timeout) from e  # not repeated: the server may still be computing the first attempt
             except httpx.HTTPError as e:
@@ -129,6 +130,26 @@ class Transport:
                 raise self._refused(response.status_code, message, body)
             self._wait(attempt, response.headers.get("retry-after"), seconds_left)
         raise AssertionError("unreachable")
+
+    def _send(self, request: httpx.Request, seconds: float) -> httpx.Response:
+        """The response, its body not read yet. httpx limits each read alone: a server that drips its headers would hold
+        the caller for hours, so another thread waits for them."""
+        head: Future[httpx.Response] = Future()
+
+        def work() -> None:
+            try:
+                head.set_result(self._client.send(request, stream=True))
+            except BaseException as e:
+                head.set_exception(e)
+
+        threading.Thread(target=work, daemon=True, name="domainkit-http").start()
+        try:
+            return head.result(seconds)
+        except BaseException as e:  # also Ctrl-C: the thread is left alone
+            if head.done():
+                raise
+            head.add_done_callback(_close_late)
+            raise httpx.ReadTimeout("the headers came too slowly") if isinstance(e, TimeoutError) else e from None
 
     def _wait(self, attempt: int, retry_after: str | None, seconds_left: float) -> None:
         """Before the next attempt: as long as the server says, else 0.25 s doubling to 8 s, less up to half at
@@ -201,6 +222,11 @@ def _masked(text: str, secrets: Sequence[str]) -> str:
         for spelling in (secret, json.dumps(secret)[1:-1], json.dumps(secret).replace("/", "\\/")[1:-1]):
             text = text.replace(spelling, "***")
     return text
+
+
+def _close_late(head: Future[httpx.Response]) -> None:
+    if head.exception() is None:
+        head.result().close()
 
 
 def _end_reading(response: httpx.Response) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -37,7 +38,7 @@ def server(*replies: Send) -> Iterator[str]:
                 return
             with connection:
                 try:
-                    connection.recv(65536)
+                    read_request(connection)
                     replies[min(number, len(replies) - 1)](connection)
                 except OSError:
                     continue
@@ -47,6 +48,14 @@ def server(*replies: Send) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         listener.close()
+
+
+def read_request(connection: socket.socket) -> None:
+    """All of it: a socket that is closed with unread data resets its connection, and the reply is lost."""
+    head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    while length and len(body) < int(length[1]):
+        body += connection.recv(65536)
 
 
 def whole(body: bytes, *headers: str) -> Send:
@@ -62,6 +71,21 @@ def answer(**parts: Any) -> Send:
 def complete(url: str, **fields: Any) -> Any:
     backend = ServerBackend("m", url=url, api_key=KEY, max_retries=0, timeout=5)
     return backend.complete([Request(ASK, **fields)], return_errors=True)[0]
+
+
+def test_the_timeout_bounds_headers_that_drip() -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+        for _ in range(60):
+            connection.sendall(b"a")
+            time.sleep(0.05)
+
+    with server(drip) as url:
+        begin = time.monotonic()
+        assert "no whole answer within 0.4 s" in str(complete(url, timeout=0.4))
+        with pytest.raises(RequestError, match=r"no whole answer within 0\.4 s"):
+            list(ServerBackend("m", url=url, max_retries=0).stream(Request(ASK, timeout=0.4)))
+        assert time.monotonic() - begin < 2.5
 
 
 @pytest.mark.parametrize("pause", [0.05, 30])
