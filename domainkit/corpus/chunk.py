@@ -6,8 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from domainkit.corpus.document import Document
+from domainkit.corpus.document import Document, Mark
 from domainkit.errors import ConfigError
 from domainkit.text.characters import SENTENCE_ENDS, SIGN, UNSPACED
 
@@ -34,14 +35,19 @@ class _Piece:
     end: int
     words: int
     starts_paragraph: bool
+    page: int | None = None
+    top_heading: str = ""
+    """The outermost heading above it."""
 
 
 def chunk(documents: Iterable[Document], size: int = CHUNK_WORDS, overlap: int = 0) -> list[Document]:
     """Passages of at most `size` words. Each repeats the last whole sentences, up to `overlap` words, of the one
     before.
 
-    A document of at most `size` words stays as it is. The passages of a longer one have the ids `id#1`, `id#2`, …, the
-    document's title and source, and the document's id in `meta["parent"]`. Every word is kept, in order.
+    A document of at most `size` words on one page stays as it is. The passages of a longer one have the ids `id#1`,
+    `id#2`, …, the document's title and source, and the document's id in `meta["parent"]`. Every word is kept, in order.
+    A passage ends with its page, or with the sentence that runs over it; it ends with its outermost heading's part
+    where it is half full by then. `meta["page"]` and `meta["headings"]` are those of its first character.
     Raises ConfigError for a size below 1, or an overlap outside [0, size).
     """
     if size < 1:
@@ -64,27 +70,55 @@ def count_words(text: str) -> int:
 
 def _split(document: Document, size: int, overlap: int) -> Iterator[Document]:
     text = document.text
-    if count_words(text) <= size:
-        yield document
+    pages = {mark.page for mark in document.marks}
+    if len(pages) <= 1 and count_words(text) <= size:
+        yield _located(document, 0, document.meta)
         return
-    pieces = list(_pieces(text, size))
-    for number, (first, last) in enumerate(_pack(pieces, size, overlap), start=1):
-        passage = text[pieces[first].start : pieces[last - 1].end].strip()
-        meta = {**document.meta, "parent": document.id}
-        yield document.model_copy(update={"text": passage, "id": f"{document.id}#{number}", "meta": meta})
+    pieces = list(_pieces(document, size))
+    ranges = list(_pack(pieces, size, overlap))
+    if len(ranges) == 1:
+        yield _located(document, 0, document.meta)
+        return
+    for number, (first, last) in enumerate(ranges, start=1):
+        start = pieces[first].start
+        passage = text[start : pieces[last - 1].end].strip()
+        part = document.model_copy(update={"text": passage, "id": f"{document.id}#{number}"})
+        yield _located(part, start, {**document.meta, "parent": document.id})
 
 
-def _pieces(text: str, size: int) -> Iterator[_Piece]:
+def _located(passage: Document, start: int, meta: dict[str, Any]) -> Document:
+    """The passage that begins at the document's character `start`: its page and headings in `meta`, its own marks."""
+    mark = passage.mark_at(start)
+    if not passage.marks:
+        return passage if meta is passage.meta else passage.model_copy(update={"meta": meta})
+    page = {"page": mark.page} if mark and mark.page is not None else {}
+    headings = {"headings": list(mark.headings)} if mark and mark.headings else {}
+    end = start + len(passage.text)
+    within = [m.model_copy(update={"start": m.start - start}) for m in passage.marks if start < m.start < end]
+    marks = ([mark.model_copy(update={"start": 0})] if mark else []) + within
+    return passage.model_copy(update={"meta": {**meta, **page, **headings}, "marks": tuple(marks)})
+
+
+def _pieces(document: Document, size: int) -> Iterator[_Piece]:
     """Sentences in order, those of more than `size` words in parts. Together they hold every word."""
-    after_heading = False
+    text, after_heading = document.text, False
+    headings = {mark.start for mark in document.marks if _begins_with_heading(text, mark)}
     for start, end in _between(_PARAGRAPH, text, 0, len(text)):
         starts_paragraph = not after_heading  # a heading stays with the paragraph below it
-        after_heading = _HEADING.fullmatch(text, start, end) is not None
+        after_heading = start in headings or _HEADING.fullmatch(text, start, end) is not None
         for a, b in _between(_SENTENCE, text, start, end):
             words = list(_WORD.finditer(text, a, b))
             for part in _parts(words, size):
-                yield _Piece(part[0].start(), part[-1].end(), len(part), starts_paragraph)
+                mark = document.mark_at(part[0].start())
+                top = mark.headings[0] if mark and mark.headings else ""
+                page = mark.page if mark else None
+                yield _Piece(part[0].start(), part[-1].end(), len(part), starts_paragraph, page, top)
                 starts_paragraph = False
+
+
+def _begins_with_heading(text: str, mark: Mark) -> bool:
+    """Whether a heading itself stands where the mark begins."""
+    return bool(mark.headings) and text.startswith(mark.headings[-1], mark.start)
 
 
 def _parts(words: list[re.Match[str]], size: int) -> Iterator[list[re.Match[str]]]:
@@ -114,18 +148,30 @@ def _between(border: re.Pattern[str], text: str, start: int, end: int) -> Iterat
 
 
 def _pack(pieces: list[_Piece], size: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Ranges (first, last exclusive) of pieces: as many as fit, but ended at a paragraph's border in the second
-    half."""
+    """Ranges (first, last exclusive) of pieces: as many as fit, but ended with the page, and at a paragraph's border
+    in the second half."""
     first, done = 0, 0
     while done < len(pieces):
         last, words = first, 0
         while last < len(pieces) and words + pieces[last].words <= size:
+            if last > done and _ends_part(pieces, last, words, size):
+                break
             words += pieces[last].words
             last += 1
-        if last < len(pieces) and not pieces[last].starts_paragraph:
+        ended = last < len(pieces) and last > first and _ends_part(pieces, last, words, size)
+        if last < len(pieces) and not ended and not pieces[last].starts_paragraph:
             last = _paragraph_border(pieces, first, done, last, words)
         yield first, last
-        first, done = _step_back(pieces, first, last, size, overlap), last
+        first, done = (last if ended else _step_back(pieces, first, last, size, overlap)), last
+
+
+def _ends_part(pieces: list[_Piece], last: int, words: int, size: int) -> bool:
+    """Whether a passage ends before the piece `last`: with its page, or, where it is half full, with its outermost
+    heading's part."""
+    before, piece = pieces[last - 1], pieces[last]
+    if piece.page != before.page:
+        return True
+    return piece.top_heading != before.top_heading and 2 * words >= size
 
 
 def _paragraph_border(pieces: list[_Piece], first: int, done: int, last: int, words: int) -> int:

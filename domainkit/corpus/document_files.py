@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from domainkit.corpus.document import Document
-from domainkit.corpus.readers import READERS, formats
+from domainkit.corpus.readers import PLAIN, READERS, formats, is_sandboxed
+from domainkit.corpus.reading import collecting_warnings
+from domainkit.corpus.sandbox.process import SandboxedReader
 from domainkit.corpus.text_files import missing_path
 from domainkit.errors import DataError, DomainkitError, Problem
 
@@ -15,35 +18,60 @@ from domainkit.errors import DataError, DomainkitError, Problem
 def scan_documents(path: Path) -> tuple[list[Document], list[Problem]]:
     """Every document under `path` and every problem; ids are unique. A file of a folder that is not read is a
     warning."""
-    if not os.path.exists(path):  # Path.exists raises for a name that is too long
-        return [], [missing_path(path)]
-    if path.is_dir():
-        files, problems = _walk(path)
-    elif path.suffix.lower() in READERS:
-        files, problems = [path], []
-    else:
-        what = f"the format '{path.suffix}' is not read" if path.suffix else "has no suffix that names its format"
-        return [], [Problem(str(path), None, what, f"convert it to one of: {formats()}")]
+    files, problems = list_files(path)
+    if files is None:
+        return [], problems
     documents: list[Document] = []
-    for file, name in zip(files, _names(files, path if path.is_dir() else path.parent), strict=True):
-        file_documents, file_problems = _read(file, name)
-        documents += file_documents
-        problems += file_problems
+    with SandboxedReader() as sandbox:
+        for file, name in files:
+            file_documents, file_problems = read_file(file, name, sandbox)
+            documents += file_documents
+            problems += as_warnings(file_problems, file) if path.is_dir() else file_problems
     if not documents and not any(p.severity == "error" for p in problems):
-        problems.append(Problem(str(path), None, "holds no documents", f"add text files: {formats()}"))
+        problems.append(Problem(str(path), None, "holds no documents", f"add files to read: {formats()}"))
     return _without_repeated_ids(documents, problems)
 
 
-def _read(file: Path, name: str) -> tuple[list[Document], list[Problem]]:
+def list_files(path: Path) -> tuple[list[tuple[Path, str]] | None, list[Problem]]:
+    """(file, name of its document) for each file under `path` that can be read, and the problems of others; None where
+    `path` cannot be read at all."""
+    if not os.path.exists(path):  # Path.exists raises for a name that is too long
+        return None, [missing_path(path)]
+    if path.is_dir():
+        files, problems = _walk(path)
+        return list(zip(files, _names(files, path), strict=True)), problems
+    if path.suffix.lower() in READERS:
+        return list(zip([path], _names([path], path.parent), strict=True)), []
+    what = f"the format '{path.suffix}' is not read" if path.suffix else "has no suffix that names its format"
+    return None, [Problem(str(path), None, what, f"convert it to one of: {formats()}")]
+
+
+def read_file(file: Path, name: str, sandbox: SandboxedReader) -> tuple[list[Document], list[Problem]]:
+    """A file's documents, and its problems; formats that a library parses are read in the sandbox."""
+    suffix = file.suffix.lower()
+    if is_sandboxed(suffix):
+        documents, problems = sandbox.read(file, name, suffix)
+    else:
+        documents, problems = _read_here(file, name, suffix)
+    if not documents and not problems:
+        what = "is empty and left out" if suffix in PLAIN else "holds no text and is left out"
+        problems = [Problem(str(file), None, what, "delete it, or fill it in", severity="warning")]
+    return documents, problems
+
+
+def as_warnings(problems: list[Problem], file: Path) -> list[Problem]:
+    """A file of a folder that a library cannot parse is a warning: the others are read."""
+    return [replace(p, severity="warning") for p in problems] if is_sandboxed(file.suffix.lower()) else problems
+
+
+def _read_here(file: Path, name: str, suffix: str) -> tuple[list[Document], list[Problem]]:
     try:
-        documents = list(READERS.load(file.suffix.lower())(file, name))
+        with collecting_warnings() as warnings:
+            return list(READERS.load(suffix)(file, name)), warnings
     except DataError as e:
         return [], list(e.problems)
     except DomainkitError as e:
         return [], [Problem(str(file), None, e.what, e.next_step)]
-    if not documents:
-        return [], [Problem(str(file), None, "is empty and left out", "delete it, or fill it in", severity="warning")]
-    return documents, []
 
 
 def _walk(folder: Path) -> tuple[list[Path], list[Problem]]:

@@ -19,6 +19,8 @@ from pydantic import Field, field_validator
 from domainkit.corpus.document import Document
 from domainkit.errors import ConfigError, DataError
 
+_PAGES = {"pptx": "slide", "pptm": "slide", "xlsx": "sheet", "xlsm": "sheet", "xls": "sheet", "ods": "sheet"}
+"""What a page is called in a format."""
 Ranking = list[tuple[int, float]]
 """(row of the document, score), best first."""
 
@@ -97,12 +99,27 @@ class PassageRetriever(BaseRetriever):
         fields = {"id": document.id, "title": document.title, "source": document.source, "score": score}
         own = {f"row_{name}" if name in fields else name: value for name, value in document.meta.items()}
         metadata = {"parent": document.id, **own, **fields}
-        return Passage(id=document.id, page_content=document.text, metadata=metadata)
+        return Passage(id=document.id, page_content=placed_text(document), metadata=metadata)
 
 
 def indexed_text(document: Document) -> str:
     """The text that is searched. The title belongs to it: often only the title names the subject."""
-    return f"{document.title}\n{document.text}" if document.title else document.text
+    text = placed_text(document)
+    return f"{document.title}\n{text}" if document.title else text
+
+
+def placed_text(passage: Document) -> str:
+    """The passage below a line with its headings and page, where it has any, so that an answer can name them."""
+    mark = passage.mark_at(0)
+    if mark is None:
+        return passage.text
+    headings = [h for h in mark.headings if h != passage.title]
+    if headings and passage.text.lstrip("# ").startswith(headings[-1]):
+        headings.pop()  # the text says it itself
+    where = [" > ".join(headings)] if headings else []
+    if mark.page is not None:
+        where.append(f"{_PAGES.get(str(passage.meta.get('format')), 'page')} {mark.page}")
+    return f"[{', '.join(where)}]\n{passage.text}" if where else passage.text
 
 
 def best(scores: np.ndarray, k: int) -> Ranking:

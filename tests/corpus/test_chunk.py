@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainkit.corpus.chunk import _WORD, _pieces, chunk, count_words, document_id
-from domainkit.corpus.document import Document
+from domainkit.corpus.document import Document, Mark
 from domainkit.errors import ConfigError
 
 
@@ -120,7 +120,7 @@ def test_the_id_of_a_passage_leads_back_to_its_document_also_where_that_has_a_ma
 )
 def test_sentences_of_all_scripts_stay_whole(text: str, sentences: list[str]) -> None:
     assert [p.text for p in chunk([doc(text)], size=max(map(count_words, sentences)))][:1] == sentences[:1]
-    pieces = [text[piece.start : piece.end] for piece in _pieces(text, 100)]
+    pieces = [text[piece.start : piece.end] for piece in _pieces(Document(text=text, source="", id=""), 100)]
     assert pieces == sentences
 
 
@@ -149,3 +149,60 @@ def test_text_without_spaces_is_cut_between_letters_never_inside_one(clause: str
 def test_a_long_sentence_is_cut_between_its_clauses(clause: str) -> None:
     passages = [p.text for p in chunk([doc(clause * 60)], size=160)]
     assert all(p.strip() == (clause * p.count(clause.strip())).strip() for p in passages[:-1])
+
+
+def marked(*pages: str, **more: object) -> Document:
+    """A document of these pages; a line that begins with `# ` is an outermost heading."""
+    text, marks, headings = "", [], ()
+    for number, page in enumerate(pages, start=1):
+        marks.append(Mark(start=len(text), page=number, headings=headings))
+        for line in page.split("\n"):
+            if line.startswith("# "):
+                headings = (line.removeprefix("# "),)
+                marks.append(Mark(start=len(text), page=number, headings=headings))
+            text += line.removeprefix("# ") + "\n\n"
+    return Document(text=text.strip(), source="a.pdf", id="a", marks=tuple(marks), **more)
+
+
+def test_a_passage_ends_with_its_page_and_names_it() -> None:
+    passages = chunk([marked("One two.\nThree.", "Four five.", meta={"format": "pdf"})], size=50, overlap=10)
+    assert [(p.id, p.text, p.meta) for p in passages] == [
+        ("a#1", "One two.\n\nThree.", {"format": "pdf", "parent": "a", "page": 1}),
+        ("a#2", "Four five.", {"format": "pdf", "parent": "a", "page": 2}),
+    ]
+    assert [p.mark_at(0).page for p in passages] == [1, 2]
+
+
+def test_a_sentence_over_a_page_stays_whole() -> None:
+    text = "The office closes at five. Then all go home."
+    document = Document(text=text, source="", id="a", marks=(Mark(start=0, page=1), Mark(start=11, page=2)))
+    assert [(p.text, p.meta["page"]) for p in chunk([document], size=5)] == [
+        ("The office closes at five.", 1),
+        ("Then all go home.", 2),
+    ]
+
+
+def test_a_half_full_passage_ends_with_its_outermost_heading() -> None:
+    document = marked("# Food\nOne two three four five six.\n# Winter\nSeven eight nine.")
+    assert [(p.text, p.meta["headings"]) for p in chunk([document], size=10)] == [
+        ("Food\n\nOne two three four five six.", ["Food"]),
+        ("Winter\n\nSeven eight nine.", ["Winter"]),
+    ]
+    [whole] = chunk([document], size=50)
+    assert (whole.id, whole.meta) == ("a", {"page": 1, "headings": ["Food"]})
+
+
+def test_a_heading_stays_with_the_paragraph_below_it() -> None:
+    document = marked("One two three four.\n# Winter\nFive six seven eight.")
+    assert [p.text for p in chunk([document], size=6)] == ["One two three four.", "Winter\n\nFive six seven eight."]
+
+
+@given(st.lists(st.text("ab. \n", max_size=40), min_size=1, max_size=5), st.integers(1, 12), st.integers(0, 5))
+def test_every_word_of_marked_pages_is_kept_with_its_page(pages: list[str], size: int, overlap: int) -> None:
+    document = marked(*pages)
+    passages = chunk([document], size, min(overlap, size - 1))
+    if overlap == 0:
+        assert " ".join(p.text for p in passages).split() == document.text.split()
+    for passage in passages:
+        assert document.text.find(passage.text) >= 0
+        assert passage.meta["page"] == (passage.mark_at(0) or document.marks[0]).page

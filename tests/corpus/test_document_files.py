@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.read_files import read_documents
+from domainkit.corpus.readers import formats
 from domainkit.errors import DataError
 
 
@@ -63,10 +66,10 @@ def test_links_out_of_the_folder_are_not_followed_but_named(tmp_path: Path) -> N
 def test_other_formats_and_empty_files_are_warnings(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "empty.txt").write_text(" \n")
-    for name in ("b.pdf", "c.pdf", "Makefile"):
+    for name in ("b.rtf", "c.rtf", "Makefile"):
         (tmp_path / name).write_text("x")
     what = sorted(p.what for p in scan_documents(tmp_path)[1])
-    assert what == ["1 file without suffix left out", "2 files of format .pdf left out", "is empty and left out"]
+    assert what == ["1 file without suffix left out", "2 files of format .rtf left out", "is empty and left out"]
 
 
 def test_an_unreadable_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,13 +119,13 @@ def test_a_repeated_id_names_both_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name, what",
-    [("a.pdf", "the format '.pdf' is not read"), ("README", "has no suffix that names its format")],
+    [("a.rtf", "the format '.rtf' is not read"), ("README", "has no suffix that names its format")],
 )
 def test_an_unknown_format_lists_the_known_ones(tmp_path: Path, name: str, what: str) -> None:
     (tmp_path / name).write_text("x")
     with pytest.raises(DataError, match=what) as caught:
         read_documents(tmp_path / name)
-    assert "one of: .jsonl, .md, .txt" in str(caught.value)
+    assert f"one of: {formats()}" in str(caught.value)
 
 
 def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
@@ -130,3 +133,33 @@ def test_nothing_to_read_is_an_error(tmp_path: Path) -> None:
         read_documents(tmp_path)
     with pytest.raises(DataError, match="no such file or folder"):
         read_documents(tmp_path / "nowhere")
+
+
+def test_a_file_that_no_library_can_parse_is_a_warning_in_a_folder_and_an_error_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_text("no PDF")
+    (tmp_path / "b.html").write_text("<h1>Bees</h1><p>They fly.</p>")
+    (tmp_path / "c.html").write_text("<script>x</script>")
+    documents, problems = scan_documents(tmp_path)
+    assert [(d.id, d.title, d.text, d.source) for d in documents] == [
+        ("b", "Bees", "They fly.", str(tmp_path / "b.html"))
+    ]
+    assert [(Path(p.path).name, p.severity, p.what.split(":")[0]) for p in problems] == [
+        ("a.pdf", "warning", "is damaged, or no PDF"),
+        ("c.html", "warning", "holds no text and is left out"),
+    ]
+    with pytest.raises(DataError, match="is damaged, or no PDF"):
+        read_documents(tmp_path / "a.pdf")
+
+
+def test_plain_text_is_read_without_a_process_or_library(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# A\n\nb")
+    (tmp_path / "b.txt").write_text("c")
+    (tmp_path / "c.jsonl").write_text('{"text": "d"}')
+    heavy = ["selectolax", "trafilatura", "lxml", "mammoth", "pptx", "pypdfium2", "liteparse", "numpy", "chardet"]
+    code = (
+        "import sys, subprocess; from domainkit import read_documents; "
+        "subprocess.Popen = None; documents = list(read_documents(sys.argv[1])); "
+        f"print(len(documents), [m for m in {heavy} if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert out.stdout == "3 []\n"

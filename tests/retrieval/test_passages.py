@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from domainkit.corpus.document import Document
+from domainkit.corpus.document import Document, Mark
 from domainkit.errors import MachineError
-from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text
+from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text, placed_text
 
 BEES = Document(id="bees", title="Bees", text="They make honey.", source="a.md", meta={"year": 1980, "score": "mine"})
 CHUNK = Document(id="ants#2", text="They carry leaves.", source="b.md", meta={"parent": "ants"})
@@ -58,3 +58,14 @@ def test_a_preparation_that_fails_ends_a_batch_or_is_the_answer_of_each_question
     with pytest.raises(MachineError, match="no model"):
         retriever.batch(["a", "b"])
     assert [type(answer) for answer in retriever.batch(["a", "b"], return_exceptions=True)] == [MachineError] * 2
+
+
+def test_a_passage_begins_with_its_headings_and_page() -> None:
+    mark = Mark(start=0, page=3, headings=("Food", "Sugar"))
+    passage = Document(text="Two to one.", source="a.pdf", id="a#2", title="Bees", marks=(mark,), meta={"page": 3})
+    assert placed_text(passage) == "[Food > Sugar, page 3]\nTwo to one."
+    assert indexed_text(passage) == "Bees\n[Food > Sugar, page 3]\nTwo to one."
+    said = passage.model_copy(update={"text": "Sugar\n\nTwo to one.", "meta": {"format": "pptx"}})
+    assert placed_text(said) == "[Food, slide 3]\nSugar\n\nTwo to one."
+    plain = Document(text="Two.", source="a.jsonl", id="a", meta={"page": 3, "headings": ["Food"]})
+    assert placed_text(plain) == "Two."  # a row's own fields are not where it stands

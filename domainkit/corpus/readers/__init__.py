@@ -19,12 +19,36 @@ Reader = Callable[[Path, str], Iterator[Document]]
 READERS = Table[Reader](
     "document format",
     {
+        ".docm": "domainkit.corpus.readers.docx:read_docx",
+        ".docx": "domainkit.corpus.readers.docx:read_docx",
+        ".eml": "domainkit.corpus.readers.mail:read_mail",
+        ".epub": "domainkit.corpus.readers.epub:read_epub",
+        ".htm": "domainkit.corpus.readers.html:read_html",
+        ".html": "domainkit.corpus.readers.html:read_html",
         ".jsonl": "domainkit.corpus.readers.jsonl:read_jsonl",
         ".md": "domainkit.corpus.readers.markdown:read_markdown",
+        ".msg": "domainkit.corpus.readers.outlook:read_outlook",
+        ".ods": "domainkit.corpus.readers.workbook:read_workbook",
+        ".pdf": "domainkit.corpus.readers.pdf.read:read_pdf",
+        ".pptm": "domainkit.corpus.readers.pptx:read_pptx",
+        ".pptx": "domainkit.corpus.readers.pptx:read_pptx",
         ".txt": "domainkit.corpus.readers.text:read_plain_text",
+        ".xhtml": "domainkit.corpus.readers.html:read_html",
+        ".xls": "domainkit.corpus.readers.workbook:read_workbook",
+        ".xlsm": "domainkit.corpus.readers.workbook:read_workbook",
+        ".xlsx": "domainkit.corpus.readers.workbook:read_workbook",
     },
     group="domainkit.readers",
 )
+
+PLAIN = frozenset((".jsonl", ".md", ".txt"))
+"""Formats that are text as they stand: read in this process, without any library."""
+
+
+def is_sandboxed(suffix: str) -> bool:
+    """Whether files of this format are read in a process of their own (`domainkit.corpus.sandbox`): every format that
+    a library parses. The readers of other packages run in this process."""
+    return suffix not in PLAIN and READERS[suffix].startswith("domainkit.")
 
 
 def formats() -> str:

@@ -27,3 +27,17 @@ def test_the_first_heading_outside_code_is_the_title(tmp_path: Path, text: str, 
     path.write_text(text)
     [document] = read_documents(path)
     assert (document.id, document.title, document.text) == ("a", title, body)
+
+
+def test_headings_outside_code_are_marks(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text(
+        "# Bees\nintro\n## Food\nx\n```\n# no heading\n```\n### Sugar ###\ny\n\nWinter\n------\nz\n\n- a\n---\n"
+    )
+    [document] = read_documents(path)
+    assert document.title == "Bees"
+    assert [(document.text[m.start :].split("\n")[0], m.headings) for m in document.marks] == [
+        ("## Food", ("Food",)),
+        ("### Sugar ###", ("Food", "Sugar")),
+        ("Winter", ("Winter",)),
+    ]
