@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import bm25s
@@ -13,50 +11,33 @@ import numpy as np
 from pydantic import PrivateAttr
 
 from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text
-from domainkit.retrieval.saved import saved
-from domainkit.text.characters import MARKS, SIGN, UNSPACED
-from domainkit.text.words import canonical, words
+from domainkit.retrieval.saved import digest_of, saved
+from domainkit.retrieval.token_counts import TokenCounts
+from domainkit.retrieval.tokens import tokenize
 
 K1, B = 1.2, 0.75
 TOKENIZER = "words/5"
 """Part of the saved index's name. Change it whenever `tokenize` changes."""
 
-_RUN, _SIGN = re.compile(f"([{UNSPACED}]+)"), re.compile(SIGN)
-_PART = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*")
-
-
-def tokenize(text: str) -> list[str]:
-    """The words, without stemming or stop words; in scripts without spaces, overlapping pairs of letters.
-
-    A word with signs is there twice, its parts and the whole: "C++" is found by C too, but best by itself.
-    """
-    tokens: list[str] = []
-    for i, piece in enumerate(_RUN.split(canonical(text))):
-        if i % 2:
-            signs = _SIGN.findall(piece)
-            tokens += [a + b for a, b in pairwise(signs)] or signs
-            continue
-        for word in words(piece):
-            parts = _PART.findall(word)
-            tokens += parts if parts == [word] else [*parts, word]
-    return tokens
-
 
 class LexicalIndex:
-    """The BM25 index of texts, in memory."""
+    """The BM25 index of texts; one that was saved is mapped from its files, not loaded."""
 
     def __init__(self, scorer: bm25s.BM25 | None, size: int) -> None:
         self._scorer = scorer  # None when no text has a word: bm25s cannot index that
         self._size = size
 
     @classmethod
-    def build(cls, texts: Sequence[str]) -> LexicalIndex:
-        tokens = [tokenize(text) for text in texts]
-        if not any(tokens):
-            return cls(None, len(texts))
+    def build(cls, texts: Iterable[str]) -> LexicalIndex:
+        """Index texts, which are read once."""
+        counts = TokenCounts.of(texts)
+        if not counts.vocabulary:
+            return cls(None, len(counts.lengths))
         scorer = bm25s.BM25(k1=K1, b=B, method="lucene")
-        scorer.index(tokens, show_progress=False)
-        return cls(scorer, len(texts))
+        scorer.scores = counts.scores(K1, B)
+        scorer.vocab_dict = counts.vocabulary
+        scorer.nonoccurrence_array = None
+        return cls(scorer, len(counts.lengths))
 
     def scores(self, question: str) -> np.ndarray:
         """BM25 of each text, float32 (texts,); 0 where no word is shared."""
@@ -74,7 +55,9 @@ class LexicalIndex:
     def load(cls, folder: Path) -> LexicalIndex:
         size = int(np.load(folder / "size.npy", allow_pickle=False))
         stored = folder / "bm25"
-        return cls(bm25s.BM25.load(str(stored), allow_pickle=False) if stored.is_dir() else None, size)
+        if not stored.is_dir():
+            return cls(None, size)
+        return cls(bm25s.BM25.load(str(stored), allow_pickle=False, mmap=True), size)
 
 
 class LexicalRetriever(PassageRetriever):
@@ -97,15 +80,14 @@ class LexicalRetriever(PassageRetriever):
             return self._index
 
     def _build(self) -> LexicalIndex:
-        texts = [indexed_text(d) for d in self.documents]
         if not self.cache:
-            return LexicalIndex.build(texts)
+            return LexicalIndex.build(map(indexed_text, self.documents))
         contents = {
             "kind": "lexical",
             "tokenizer": TOKENIZER,
             "k1": K1,
             "b": B,
             "bm25s": bm25s.__version__,
-            "texts": texts,
+            "texts": digest_of(map(indexed_text, self.documents)),
         }
-        return saved(contents, lambda: LexicalIndex.build(texts), LexicalIndex.load)
+        return saved(contents, lambda: LexicalIndex.build(map(indexed_text, self.documents)), LexicalIndex.load)

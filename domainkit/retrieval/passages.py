@@ -124,5 +124,11 @@ def placed_text(passage: Document) -> str:
 
 def best(scores: np.ndarray, k: int) -> Ranking:
     """The k highest of scores (documents,), ties in the order of the documents."""
-    order = np.argsort(-scores, kind="stable")[:k]
+    if k < len(scores):
+        # Only what reaches the k-th score is sorted: a large corpus has many more documents.
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        rows = np.flatnonzero(scores >= least)
+    else:
+        rows = np.arange(len(scores))
+    order = rows[np.argsort(-scores[rows], kind="stable")[:k]]
     return [(int(row), float(scores[row])) for row in order]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -27,7 +28,8 @@ Built = TypeVar("Built", bound=Index)
 def saved(contents: dict[str, Any], build: Callable[[], Built], load: Callable[[Path], Built]) -> Built:
     """The index that the JSON value `contents` determines: read from the cache when undamaged, else built and saved.
 
-    When the cache cannot be written, a warning is logged and the index is still returned.
+    What is returned is what `load` makes of the files: large arrays can be mapped. When the cache cannot be written, a
+    warning is logged and the index is returned as it was built.
     """
     folder = index_folder(contents)
     if _undamaged(folder):
@@ -46,7 +48,21 @@ def saved(contents: dict[str, Any], build: Callable[[], Built], load: Callable[[
     except (DomainkitError, OSError) as e:
         # Also when another process saves the same index at the same moment.
         log.warning("index not saved: %s", e)
-    return index
+        return index
+    try:
+        return load(folder)
+    except (OSError, ValueError, KeyError):  # removed at this moment
+        return index
+
+
+def digest_of(texts: Iterable[str]) -> str:
+    """One digest of texts and their order; only one of them is in memory at a time."""
+    digest = hashlib.sha256()
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()
 
 
 def index_folder(contents: dict[str, Any]) -> Path:
