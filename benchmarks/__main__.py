@@ -16,6 +16,7 @@ ALONE = (
     "batch_invariance",
     "soak",
     "simulations",
+    "make_rows",
 )
 ON_DATA = ("decision.simple_models", "decision.banking77", "decision.medquad", "methods")
 

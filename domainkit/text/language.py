@@ -7,13 +7,13 @@ from collections import Counter
 
 from domainkit.text.words import words
 
-LEAST_HITS = 2
-"""Function words that a text must have before they say something."""
+LEAST_HITS = 3
+"""Different function words that a text must have before they say something: "in" and "van" are in many languages."""
 _LETTERS = 2000
 """Of a text that are looked at for its script."""
 _LISTS = {
     "English": "the of and to is that it for was on are with as be this have or by what which who when where how does "
-    "do did should can many much must an at from not if your you they",
+    "do did should can many much must a an in at from not if your you they we our us i my me will would there one has",
     "German": "der die das und ist nicht ein eine zu den mit von im für auf dem des sich auch wie was wer wann wo "
     "welche welcher wird werden kann muss sind oder bei nach wenn man es",
     "French": "le la les des et est une un du que qui dans pour pas sur au avec ce il elle sont ne quel quelle quand "
@@ -58,9 +58,9 @@ def script_of(text: str) -> str:
 
 
 def function_words(text: str) -> Counter[str]:
-    """How many words of the text are function words of each language."""
-    found = Counter(words(text))
-    hits = {name: sum(found[word] for word in listed) for name, listed in _FUNCTION_WORDS.items()}
+    """How many different words of the text are function words of each language."""
+    found = set(words(text))
+    hits = {name: len(found & listed) for name, listed in _FUNCTION_WORDS.items()}
     return Counter({name: count for name, count in hits.items() if count})
 
 

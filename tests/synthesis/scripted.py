@@ -15,6 +15,10 @@ from pydantic import PrivateAttr
 
 from domainkit import Document
 from domainkit.corpus.document import Mark
+from domainkit.synthesis.candidate import Candidate
+from domainkit.synthesis.documents.quotes import find_quote
+from domainkit.synthesis.documents.sections import sections_of
+from domainkit.synthesis.filters import FILTERS, Context
 
 Script = Callable[[str], "str | AIMessage | BaseException"]
 """The request's text to the reply."""
@@ -114,3 +118,15 @@ def documents(owners: Sequence[str] = ("miller", "smith", "baker", "weaver", "ta
         )
         for number, owner in enumerate(owners, start=1)
     ]
+
+
+def candidate(question: str, answer: str = "£4", quote: str = "A locker costs £4 a week.", text: str = "") -> Candidate:
+    """As `make` would have it, from a document of `text`, else of the quote."""
+    document = Document(id="lockers", source="lockers.md", text=text or quote)
+    [section, *_] = sections_of([document])
+    return Candidate(section, question, answer, quote, find_quote(quote, document.text))
+
+
+def kind(name: str, *candidates: Candidate, context: Context | None = None) -> list[str]:
+    """The kind for which the filter drops each; "" where it lets it pass."""
+    return [reason.kind if reason else "" for reason in FILTERS.load(name)(candidates, context or Context())]

@@ -43,7 +43,7 @@ MISTAKES: dict[tuple[str, str], Any] = {
     ("reference", "speaks of the document"): rows(row(FERRY, "7.40", "When does the ferry leave in the text above?")),
     ("alone", "a pronoun stands for nothing"): rows(row(FERRY, "7.40", "When does it leave from the pier?")),
     ("alone", "more than one question"): rows(row(FERRY, "7.40", "When does the ferry leave? From which pier?")),
-    ("topic", "names what the document does not"): rows(
+    ("topic", "names nothing of the document"): rows(
         row(FERRY, "7.40", "What does a locker in the swimming hall cost?")
     ),
     ("given away", "the answer stands in the question"): rows(

@@ -57,7 +57,7 @@ MEANINGS = {
     "language": "question or answer is in another language than the document",
     "reference": "the question speaks of the text, the document or a figure",
     "alone": "the question cannot be understood by itself",
-    "topic": "the question names what its document does not",
+    "topic": "nothing that the question names stands in its document",
     "given away": "the question contains its answer",
     "instruction": "the quote gives orders to a model",
     "follows": "words or numbers of the answer are not in the quote",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from domainkit.synthesis.candidate import Candidate, Reason
 from domainkit.synthesis.filters import Context
-from domainkit.synthesis.filters.empty_words import EMPTY_OF, PRONOUNS_OF
+from domainkit.synthesis.filters.empty_words import ASKING_OF, EMPTY_OF, PRONOUNS_OF
 from domainkit.text.characters import QUESTION_MARKS, UNSPACED
 from domainkit.text.language import language_of
 from domainkit.text.words import words
@@ -18,9 +18,10 @@ from domainkit.text.words import words
 SHORTEST, SHORTEST_UNSPACED = 3, 5
 """Words, and letters of a script without spaces."""
 _EXPLETIVE = re.compile(
-    r"\bit (?:is |be |was )?(?:takes?|costs?|means?|becomes?|makes?|matters?|possible|necessary|allowed|safe|normal|"
-    r"legal|worth|important|best|better|required|recommended)\b"
-    r"|\bsuch as\b|\bgibt es\b|\best-ce\b|\bqu'est-ce\b|\by a-t-il\b|\bil (?:y a|faut|est)\b|\bist es\b|\bdauert es\b"
+    r"\bit (?:takes?|costs?|means?)(?= .*\bto\b)"
+    r"|\bit (?:is |be |was )?(?:matters?|possible|necessary|allowed|safe|normal|legal|worth|important|best|better|required|recommended)\b"
+    r"|\bis it that\b|\bsuch as\b|\bgibt es\b|\best-ce\b|\bqu'est-ce\b|\by a-t-il\b|\bil (?:y a|faut|est)\b"
+    r"|\bist es\b|\bdauert es\b"
     r"|\b(?:so |in order )?that\b(?! \w+\?)",
     re.IGNORECASE,
 )
@@ -35,9 +36,11 @@ def cannot_stand_alone(candidates: Sequence[Candidate], context: Context) -> lis
 
 def _reason(question: str, language: str) -> Reason | None:
     marks = len(re.findall(f"[?{QUESTION_MARKS}]+", question))
-    if marks != 1:
-        return Reason("more than one question" if marks else "no question", question)
     letters, found = len(_UNSPACED_LETTER.findall(question)), words(question)
+    if marks > 1:
+        return Reason("more than one question", question)
+    if not marks and not ASKING_OF.get(language, frozenset()).intersection(found):
+        return Reason("no question", question)
     if letters * 2 > len(found):
         return Reason("too short", question) if letters < SHORTEST_UNSPACED else None
     if len(found) < SHORTEST:

@@ -24,5 +24,14 @@ EMPTY = {
     "Spanish": "qué quién cuál cuáles cuándo dónde cómo cuánto cuánta es son fue tiene puede debe el la los las un una "
     "de del y o para con por en cuesta le les lo se",
 }
+ASKING = {
+    "English": "what whats which who whos whom whose when where why how is are was were do does did can could may must "
+    "should will would has have",
+    "German": "was welche welcher welches welchen welchem wer wen wem wessen wann wo wohin woher warum wie wieviel "
+    "womit wofür worauf",
+    "French": "que qu quoi qui quel quelle quels quelles quand où pourquoi comment combien",
+    "Spanish": "qué quién quiénes cuál cuáles cuándo dónde cómo cuánto cuánta cuántos cuántas",
+}
 PRONOUNS_OF = {language: frozenset(text.split()) for language, text in PRONOUNS.items()}
+ASKING_OF = {language: frozenset(text.split()) for language, text in ASKING.items()}
 EMPTY_OF = {language: frozenset(text.split()) for language, text in EMPTY.items()}

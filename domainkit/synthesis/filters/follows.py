@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domainkit.synthesis.candidate import Candidate, Reason
 from domainkit.synthesis.filters import Context
-from domainkit.text.words import answer_words
+from domainkit.text.words import answer_words, words
 from domainkit.verdict.text_similarity import numbers
 
 SHARE = 0.75
@@ -18,7 +18,8 @@ def not_in_the_quote(candidates: Sequence[Candidate], context: Context) -> list[
 
 
 def _reason(candidate: Candidate) -> Reason | None:
-    answer, quote = answer_words(candidate.answer), set(answer_words(candidate.quote))
+    answer = answer_words(candidate.answer)
+    quote = {*answer_words(candidate.quote), *words(candidate.quote)}  # of "Crane's" both "cranes" and "crane"
     if missing := sorted(numbers(answer) - quote):
         return Reason("a number is not in the quote", ", ".join(missing))
     absent = [word for word in answer if word not in quote]

@@ -13,7 +13,7 @@ _ORDERS = (
     r".{0,30}\b(?:instruction|prompt|rule|text|message|context|direction|guideline)s?\b",
     r"\b(?:ignore|disregard|forget) (?:everything|all|the) ?(?:of )?(?:the )?(?:above|before|previous)\b",
     r"\bsystem prompt\b|\bas an ai (?:language )?model\b",
-    r"\byou are (?:now )?(?:an? )?(?:ai|chatgpt|assistant|language model)\b",
+    r"\byou are (?:now )?(?:an? )?(?:ai|chatgpt|language model)\b",
     r"\b(?:ignorier\w*|vergiss|missachte)\b.{0,40}\b(?:obige|vorherige|bisherige|alle)\w*\b.{0,30}"
     r"\b(?:anweisung|text|regel)\w*",
     r"\bignore[zr]?\b.{0,40}\b(?:instructions?|consignes?)\b.{0,20}\b(?:précédent|ci-dessus)",

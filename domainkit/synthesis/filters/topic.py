@@ -1,4 +1,4 @@
-"""A question is about its document: what it names stands there. A weak writer copies the prompt's example instead."""
+"""A question is about its document: something that it names stands there. A weak writer asks about the prompt."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from domainkit.synthesis.filters.empty_words import EMPTY_OF, PRONOUNS_OF
 from domainkit.text.language import language_of
 from domainkit.text.words import words
 
-SHARE = 0.5
-"""Least share of a question's words that stand in its document: the others may be the asker's own."""
 _STEM = 5
 """Letters by which two forms of a word are known as one: cancel, cancelling, cancellation."""
 
@@ -30,6 +28,7 @@ def _reason(candidate: Candidate, vocabularies: dict[str, frozenset[str]]) -> Re
     empty = EMPTY_OF.get(language, frozenset()) | PRONOUNS_OF.get(language, frozenset())
     named = [word for word in words(candidate.question) if word not in empty]
     absent = [word for word in named if word[:_STEM] not in vocabularies[document.id]]
-    if named and len(absent) > (1 - SHARE) * len(named):
-        return Reason("names what the document does not", ", ".join(dict.fromkeys(absent)))
+    # One word is enough: people ask in words of their own.
+    if named and len(absent) == len(named):
+        return Reason("names nothing of the document", ", ".join(dict.fromkeys(absent)))
     return None
