@@ -72,7 +72,7 @@ def language_of(text: str) -> str:
 
 def is_other_language(text: str, original: str) -> bool:
     """Whether `text` is clearly in another language than `original`: another script, or function words of another
-    language, at least twice as many as of the original's."""
+    language, clearly more than of the original's."""
     script, expected_script = script_of(text), script_of(original)
     if script and expected_script and script != expected_script:
         return True
@@ -80,4 +80,4 @@ def is_other_language(text: str, original: str) -> bool:
     if not expected or not hits:
         return False
     best, count = hits.most_common(1)[0]
-    return best != expected and count >= LEAST_HITS and 2 * hits[expected] <= count
+    return best != expected and count >= LEAST_HITS and 3 * hits[expected] <= 2 * count

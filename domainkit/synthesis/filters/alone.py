@@ -19,7 +19,8 @@ SHORTEST, SHORTEST_UNSPACED = 3, 5
 """Words, and letters of a script without spaces."""
 _EXPLETIVE = re.compile(
     r"\bit (?:takes?|costs?|means?)(?= .*\bto\b)"
-    r"|\bit (?:is |be |was )?(?:matters?|possible|necessary|allowed|safe|normal|legal|worth|important|best|better|required|recommended)\b"
+    r"|\bit (?:is |be |was )?(?:matters?|possible|necessary|allowed|safe|normal|"
+    r"legal|worth|important|best|better|required|recommended)\b"
     r"|\bis it that\b|\bsuch as\b|\bgibt es\b|\best-ce\b|\bqu'est-ce\b|\by a-t-il\b|\bil (?:y a|faut|est)\b"
     r"|\bist es\b|\bdauert es\b"
     r"|\b(?:so |in order )?that\b(?! \w+\?)",
