@@ -166,6 +166,12 @@ def _writing_error(e: Exception, path: str) -> DomainkitError | None:
             next_step="free some space or choose another --out, then run the same command again; "
             "train and prefer continue with --resume",
         )
+    if number == errno.EFBIG or "os error 27" in str(e):
+        return MachineError(
+            "the file is too large for this file system or this user's limit (ulimit -f)",
+            where=path,
+            next_step="choose an --out on another file system, or raise the limit",
+        )
     if number in _REFUSED:
         reason = "the file system is read-only" if number == errno.EROFS else "permission denied"
         return MachineError(f"cannot be written: {reason}", where=path, next_step="choose an --out you may write to")

@@ -38,7 +38,12 @@ def test_data_error_shows_twenty_and_keeps_all() -> None:
 
 
 @pytest.mark.parametrize(
-    "number,said", [(errno.ENOSPC, "no space left on the disk"), (errno.EACCES, "permission denied")]
+    "number,said",
+    [
+        (errno.ENOSPC, "no space left on the disk"),
+        (errno.EFBIG, "too large for this file system"),
+        (errno.EACCES, "permission denied"),
+    ],
 )
 def test_refused_writing_is_translated(number: int, said: str) -> None:
     with pytest.raises(MachineError, match=said) as caught, saving("out/adapter"):

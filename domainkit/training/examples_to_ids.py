@@ -96,6 +96,13 @@ def with_thinking(template: ChatTemplate, options: Mapping[str, object], example
     return template.with_options(given)
 
 
+def unused_tasks(examples: Sequence[Example], method: str) -> list[str]:
+    """A note where rows name tasks and the method does not tell tasks apart."""
+    named = sum(e.task is not None for e in examples)
+    what = f"the field 'task' of {named:,} rows is not used: {method} trains the same weights on all of them"
+    return [f"{what} (multitask_prompt_tuning tells tasks apart)"] if named else []
+
+
 def tokenize_examples(examples: Iterable[Example], template: ChatTemplate, max_length: int) -> list[TokenizedExample]:
     """Every example as ids. Raises one DataError that lists all faults."""
     tokenized: list[TokenizedExample] = []

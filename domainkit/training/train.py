@@ -36,6 +36,7 @@ from domainkit.training.examples_to_ids import (
     longest_example,
     tokenize_documents,
     tokenize_examples,
+    unused_tasks,
     with_thinking,
 )
 from domainkit.training.loop import Loop
@@ -125,6 +126,9 @@ def train(
             check_resolved(work, resolved.config.model_dump())
         # 3. Examples as token ids, with only the answers supervised.
         tokenized = _render(examples, documents or (), base, resolved)
+        unused = [] if method.task_names() else unused_tasks(examples, method.kind)
+        for note in unused:
+            log.warning(note)
         # 4. The adapter's fresh weights.
         torch.manual_seed(config.seed)
         model = attach(method, base.model)
@@ -151,7 +155,7 @@ def train(
             examples=len(examples),
             documents=len(documents or ()),
             data_fingerprint=identity.data,
-            notes=[*resolved.notes, *_notes(why_padded, sharded), *([described(columns)] if columns else [])],
+            notes=[*resolved.notes, *unused, *_notes(why_padded, sharded), *([described(columns)] if columns else [])],
         )
         if is_main_process():
             save_adapter(model, card, out, method, fresh)

@@ -4,6 +4,7 @@ is lost."""
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.example import Example, Turn
-from domainkit.errors import ConfigError
+from domainkit.errors import ConfigError, MachineError
 from domainkit.export.merge import Merged, _load, merge, round_weights
 from domainkit.export.merge_plan import MergeError, find_origin
 from domainkit.models.load import load_base
@@ -117,6 +118,21 @@ def test_a_merge_that_loses_the_tune_is_refused(adapter: Path, tmp_path: Path) -
     for text in ("NLL", "as trained", "base", "the least is 101%", "--into dequantised", "nothing was written"):
         assert text in str(e.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bytes_per_file", [1_000, 200_000], ids=["the first file", "the weights"])
+def test_where_a_file_cannot_be_written_whole_nothing_is_left(
+    adapter: Path, tmp_path: Path, bytes_per_file: int
+) -> None:
+    out = tmp_path / "out" / "model"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_per_file, hard))
+    try:
+        with pytest.raises(MachineError, match="too large for this file system or this user's limit"):
+            merge(adapter, out, HELD_OUT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not any(out.parent.iterdir())
 
 
 def test_rounding_the_merge_to_4_bits_again_is_measured_and_reported(merged: Merged) -> None:

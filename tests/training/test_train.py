@@ -102,6 +102,24 @@ def test_documents_are_learnt(tiny_base: str, tmp_path: Path) -> None:
     assert losses(adapter)[-1] < 0.3 * losses(adapter)[0]
 
 
+def test_tasks_that_the_method_does_not_tell_apart_are_reported_once(
+    tiny_base: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [row.model_copy(update={"task": task}) for row in ROWS for task in ("a", "b")]
+    adapter = run(tiny_base, tmp_path / "adapter", rows, epochs=1)
+    found = [m for m in caplog.messages if "'task'" in m]
+    assert found == [
+        f"the field 'task' of {len(rows)} rows is not used: lora trains the same weights on all of them "
+        "(multitask_prompt_tuning tells tasks apart)"
+    ]
+    assert adapter.card is not None
+    assert found[0] in adapter.card.notes
+    caplog.clear()
+    tasks = {"method": "multitask_prompt_tuning", "method_options": {"tasks": ["a", "b"], "tokens": 2}}
+    run(tiny_base, tmp_path / "other", rows, epochs=1, **tasks)
+    assert not any("'task'" in m for m in caplog.messages)
+
+
 def test_too_long_rows_stop_before_training(tiny_base: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"rows\.jsonl:9: .* more than max_length=40"):
         run(tiny_base, tmp_path / "a", [*ROWS, row("x" * 50, "y", 9)], max_length=40)

@@ -28,7 +28,7 @@ from domainkit.models.source import resolve_base
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import make_card, save_adapter
 from domainkit.training.config import PreferenceConfig, parse_config
-from domainkit.training.examples_to_ids import with_thinking
+from domainkit.training.examples_to_ids import unused_tasks, with_thinking
 from domainkit.training.objectives import Objective, Plan, Row, TrainerInputs, load_objective
 from domainkit.training.optimization.checkpoints import (
     RunIdentity,
@@ -123,6 +123,9 @@ def train_preference(
         model = _model(base, method, before)
         # 3. Rows as token ids.
         length = config.max_length or base.context_length
+        unused = unused_tasks([example_of(row) for row in rows], config.method)
+        for note in unused:
+            log.warning(note)
         encoded = objective.encode(rows, base.chat_template, length, config)
         # 4. TRL's trainer.
         with _quiet():
@@ -148,7 +151,7 @@ def train_preference(
             ledger,
             examples=len(rows),
             data_fingerprint=identity.data,
-            notes=[*resolved.notes, *([described(columns)] if columns else [])],
+            notes=[*resolved.notes, *unused, *([described(columns)] if columns else [])],
             learning_rate_source=resolved.rate_source,
             preference=_preference_facts(config, objective, scorer, before, ledger, last),
         )
