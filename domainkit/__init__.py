@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from domainkit.adapters.folder import Adapter
+    from domainkit.clinic.examine import examine
+    from domainkit.clinic.fix import fix
     from domainkit.comparison.compare import compare
     from domainkit.corpus.check import check
     from domainkit.corpus.document import Document
@@ -49,6 +51,8 @@ _PUBLIC = {
     "build_retriever": "domainkit.retrieval",
     "check": "domainkit.corpus.check",
     "compare": "domainkit.comparison.compare",
+    "examine": "domainkit.clinic.examine",
+    "fix": "domainkit.clinic.fix",
     "judge": "domainkit.evaluation.metrics.judge",
     "make": "domainkit.synthesis.make",
     "print_table": "domainkit.report",
@@ -81,6 +85,8 @@ __all__ = [
     "build_retriever",
     "check",
     "compare",
+    "examine",
+    "fix",
     "judge",
     "make",
     "print_table",

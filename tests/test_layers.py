@@ -45,6 +45,7 @@ LAYERS = {
     "domainkit.statistics": 2,
     "domainkit.verdict": 2,
     "domainkit.splitting": 2,
+    "domainkit.clinic": 2,
     "domainkit.retrieval": 2,
     "domainkit.report": 2,
     "domainkit.llm": 4,

@@ -11,7 +11,7 @@ import random
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,9 +22,13 @@ from domainkit.evaluation.trivial import Likeness
 from domainkit.text.characters import MARKS
 from domainkit.text.words import canonical
 
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+
 Predict = Callable[[Sequence[str]], list[str]]
 Embed = Callable[[Sequence[str]], np.ndarray]
 """Texts to rows of length 1."""
+EMBEDDED = "sentence embeddings with logistic regression"
 FOLDS = 3
 LEAST_ROWS = 12
 """With fewer training rows, cross-validation says nothing."""
@@ -84,6 +88,17 @@ def fit_classical(kind: Kind, train: Sequence[Example], vectors: Vectors, name: 
     return _models(kind, vectors)[name]([e.question for e in train], [e.target for e in train], vectors)
 
 
+def fit_probabilities(
+    questions: Sequence[str], targets: Sequence[str], vectors: Vectors, name: str, c: float
+) -> tuple[list[str], Callable[[Sequence[str]], np.ndarray]]:
+    """The labels, and a function from questions to their probabilities, array (questions, labels), by logistic
+    regression of the strength `c` on the features of the model `name`: sentence embeddings, or TF-IDF for any other.
+    There must be two labels or more."""
+    learn, read = vectors.both() if name == EMBEDDED else _tfidf_features()
+    model = _regression(c, learn(questions), targets)
+    return [str(label) for label in model.classes_], lambda new: model.predict_proba(read(new))
+
+
 class SimpleModel:
     """A function from questions to answers in a Runnable's form."""
 
@@ -104,12 +119,12 @@ def _models(kind: Kind, vectors: Vectors) -> dict[str, Fit]:
     """Those that this machine can fit, the cheapest first."""
     tfidf: dict[str, Fit] = {"TF-IDF with logistic regression": _tfidf_classifier}
     embedded: dict[str, Fit] = {
-        "sentence embeddings with logistic regression": _embedding_classifier,
+        EMBEDDED: _embedding_classifier,
         "the nearest solved example by sentence embeddings": _nearest_by_embeddings,
     }
     if kind == "answer":
         tfidf = {"the nearest solved example by TF-IDF": _nearest_by_tfidf}
-        embedded.pop("sentence embeddings with logistic regression")
+        embedded.pop(EMBEDDED)
     return {**tfidf, **(embedded if vectors.learn else {})}
 
 
@@ -127,9 +142,9 @@ def _cross_validated(fit: Fit, rows: Sequence[Example], vectors: Vectors, likene
 
 
 def _tfidf_classifier(questions: list[str], targets: list[str], vectors: Vectors) -> Predict:
-    features = _vectorizer()
+    learn, read = _tfidf_features()
     # C = 10: TF-IDF rows have length 1, where the default C = 1 underfits (Banking77, 770 rows: .743 against .755).
-    return _classifier(10, features.fit_transform(questions), targets, features.transform)
+    return _classifier(10, learn(questions), targets, read)
 
 
 def _embedding_classifier(questions: list[str], targets: list[str], vectors: Vectors) -> Predict:
@@ -138,17 +153,28 @@ def _embedding_classifier(questions: list[str], targets: list[str], vectors: Vec
     return _classifier(30, learn(questions), targets, answer)
 
 
-def _classifier(c: float, features: Any, targets: list[str], read: Callable[[Sequence[str]], Any]) -> Predict:
-    from sklearn.linear_model import LogisticRegression
+def _tfidf_features() -> tuple[Callable[[Sequence[str]], Any], Callable[[Sequence[str]], Any]]:
+    """What turns the texts that are learnt, and then others, into rows."""
+    features = _vectorizer()
+    return features.fit_transform, features.transform
 
+
+def _classifier(c: float, features: Any, targets: list[str], read: Callable[[Sequence[str]], Any]) -> Predict:
     if len(set(targets)) == 1:
         return lambda new: [targets[0]] * len(new)
+    model = _regression(c, features, targets)
+    return lambda new: [str(label) for label in model.predict(read(new))] if len(new) else []
+
+
+def _regression(c: float, features: Any, targets: Sequence[str]) -> LogisticRegression:
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(C=c, max_iter=1000)
     with warnings.catch_warnings():
         # Few rows a label are usual here, and no sign that the labels were numbers.
         warnings.filterwarnings("ignore", message="The number of unique classes")
         model.fit(features, targets)
-    return lambda new: [str(label) for label in model.predict(read(new))] if len(new) else []
+    return model
 
 
 def _nearest_by_tfidf(questions: list[str], targets: list[str], vectors: Vectors) -> Predict:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from domainkit.corpus.read_files import read_with_rows
+from domainkit.corpus.read_files import Columns, read_with_rows
 from domainkit.errors import ConfigError
 from domainkit.splitting.assign import PARTS
 from domainkit.splitting.divide import Progress, Split, split_rows
@@ -16,7 +16,7 @@ FACTS = "split.json"
 
 
 def split(
-    data: str | Path,
+    data: object,
     out: str | Path | None = None,
     *,
     by: str | None = None,
@@ -24,6 +24,7 @@ def split(
     test: float = 0.2,
     dev: float = 0.1,
     seed: int = 0,
+    columns: Columns | None = None,
     on_progress: Progress | None = None,
 ) -> Split:
     """Divide the examples of `data` into train, dev and test; with `out`, a new folder, write them there.
@@ -31,14 +32,14 @@ def split(
     `by`: "document" (rows that share one of their doc_ids stay together), "group" (rows with one value of `field`),
     "time" (oldest in train, newest in test), "label" (each label in its share) or "random"; left out, what the rows
     show. Labels keep their shares in all of them but "time" and "random". `field`: of the group or time; left out,
-    'group', or the usual names of a time. Near-duplicates stay on one side, also across groups. The result depends on
-    the seed and the rows, not on their order. Raises ConfigError for shares that leave nothing, an `out` that exists
-    and rows that are too few; DataError for faulty rows.
+    'group', or the usual names of a time. `columns` as in `read_examples`. Near-duplicates stay on one side, also
+    across groups. The result depends on the seed and the rows, not on their order. Raises ConfigError for shares that
+    leave nothing, an `out` that exists and rows that are too few; DataError for faulty rows.
     """
     shares = _shares(test, dev)
     if out is not None:
         check_folder(Path(out))
-    examples, rows = read_with_rows(data)
+    examples, rows = read_with_rows(data, columns)
     made = split_rows(examples, rows, by=by, field=field, shares=shares, seed=seed, on_progress=on_progress)
     if out is not None:
         write_split(made, Path(out))

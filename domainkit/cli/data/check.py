@@ -26,9 +26,31 @@ def check(
         Path | None, typer.Option(help="A test file: training rows whose question is in it are errors.")
     ] = None,
     columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep",
+            help="Look at each row: likely wrong labels, contradictions, near-duplicates, outliers, rare labels, "
+            "personal data, other languages. Nothing is changed; --out lists all findings.",
+        ),
+    ] = False,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            help="The findings of --deep, with accept set to true where you agree: --out gets the mended rows."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="New file: the findings of --deep (.jsonl or .csv), or the rows of --fix (.jsonl)."),
+    ] = None,
 ) -> None:
     """Say how the data are understood, and report every problem with file and line. Exit code 2 if there is an error;
     warnings alone pass."""
+    from domainkit.cli.data import clinic
+
+    if clinic.run(data, columns, deep=deep, fix=fix, out=out):
+        return
     from domainkit.corpus.check import inspect
 
     found = inspect(data, task, parse_columns(columns))

@@ -8,9 +8,12 @@ from typing import Annotated
 
 import typer
 
+from domainkit.cli.options import MAP_HELP, ROWS_HELP
+from domainkit.corpus.rows.columns import parse_columns
+
 
 def split(
-    data: Annotated[Path, typer.Argument(help="Examples, in any format that `domainkit check` reads.")],
+    data: Annotated[Path, typer.Argument(help=f"Examples ({ROWS_HELP}).")],
     out: Annotated[Path, typer.Option(help="Folder to write, which must not exist.")],
     by: Annotated[
         str | None,
@@ -23,6 +26,7 @@ def split(
     field: Annotated[
         str | None, typer.Option(help="The field of the group or time. Left out: group, or the usual names of a time.")
     ] = None,
+    columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
     test: Annotated[float, typer.Option(help="Share of the rows for test.")] = 0.2,
     dev: Annotated[float, typer.Option(help="Share of the rows for dev; 0 makes none.")] = 0.1,
     seed: Annotated[int, typer.Option(help="Another seed chooses other rows.")] = 0,
@@ -37,7 +41,17 @@ def split(
     from domainkit.visible import visible
 
     with comparing() as on_progress:
-        made = run(data, out, by=by, field=field, test=test, dev=dev, seed=seed, on_progress=on_progress)
+        made = run(
+            data,
+            out,
+            by=by,
+            field=field,
+            test=test,
+            dev=dev,
+            seed=seed,
+            columns=parse_columns(columns),
+            on_progress=on_progress,
+        )
     facts = made.facts
     field_note = f" ('{visible(made.method.field)}')" if made.method.field else ""
     why = f": {made.method.why}" if made.method.why else ""
@@ -51,4 +65,5 @@ def split(
         typer.echo(f"sha256 of {name}: {digest[:16]}")
     parts = {"train": "--train", "dev": "--dev", "test": "--task"}
     options = [f"{option} {quote(str(out / f'{name}.jsonl'))}" for name, option in parts.items() if facts["rows"][name]]
-    typer.echo(f"\nNext: domainkit compare {' '.join(options)} --out runs/first")
+    mapped = f" --map {quote(columns)}" if columns else ""
+    typer.echo(f"\nNext: domainkit compare {' '.join(options)}{mapped} --out runs/first")

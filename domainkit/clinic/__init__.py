@@ -1,0 +1,1 @@
+"""What is wrong with rows: likely wrong labels, contradictions, near-duplicates, outliers, personal data."""
