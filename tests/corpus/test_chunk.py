@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domainkit.corpus import chunk as module
 from domainkit.corpus.chunk import _WORD, _pieces, chunk, count_words, document_id
 from domainkit.corpus.document import Document, Mark
 from domainkit.errors import ConfigError
@@ -206,3 +207,36 @@ def test_every_word_of_marked_pages_is_kept_with_its_page(pages: list[str], size
     for passage in passages:
         assert document.text.find(passage.text) >= 0
         assert passage.meta["page"] == (passage.mark_at(0) or document.marks[0]).page
+
+
+PIECES = (
+    *(
+        "word",
+        "Word",
+        "a",
+        "3.5",
+        "e.g.",
+        "end.",
+        "End!",
+        "why?",
+        "?!",
+        "...",
+        '"Yes."',
+        "(so.)",
+        "“Ja.”",
+        "’",
+        "»",
+        "é.",
+    ),
+    *("- item", "* x", "1. one", "2) two", "# Head", "|a|", "> q", "•", "…"),
+)
+SPACES = (" ", " ", "\n", "\n\n", "\n \n", "  ", "\t", "\u00a0", "\x1c", "")
+
+
+@given(parts=st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(SPACES)), max_size=30), size=st.integers(1, 9))
+def test_the_fast_way_through_western_text_makes_the_same_passages(parts: list[tuple[str, str]], size: int) -> None:
+    document = Document(id="d", text="".join(a + b for a, b in parts) or "x", source="s")
+    fast = chunk([document], size, size // 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_is_western", lambda text: False)
+        assert chunk([document], size, size // 2) == fast
