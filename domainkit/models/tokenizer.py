@@ -12,6 +12,7 @@ from domainkit.errors import AdapterError, BaseModelError, first_line
 from domainkit.messages import CALL_CLOSE, CALL_OPEN
 from domainkit.models.encoder_decoder import read_architecture
 from domainkit.models.templates.chat_template import ChatTemplate
+from domainkit.models.templates.traits import DATE
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +52,11 @@ def load_chat_template(folder: Path) -> tuple[ChatTemplate, list[str]]:
         tokenizer.chat_template = architecture.default_template
         notes.append(architecture.default_template_note)
     notes += _choose_pad_token(tokenizer)
-    return ChatTemplate(tokenizer, architecture), notes
+    template = ChatTemplate(tokenizer, architecture)
+    if template.traits.writes_date:
+        other = ": template_options.date_string sets another" if "date_string" in template.traits.source else ""
+        notes.append(f"the chat template writes today's date; prompts always have {DATE:%d %b %Y} there{other}")
+    return template, notes
 
 
 def template_sha256(folder: Path) -> str | None:

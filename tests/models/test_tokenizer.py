@@ -47,6 +47,21 @@ def test_a_base_without_a_template_gets_a_plain_one(folder: Path) -> None:
     assert loaded.tokenizer.apply_chat_template(turns, tokenize=False) == "User: hi\nAssistant: yo<|end|>\n"
 
 
+def test_a_template_with_today_s_date_is_noted(folder: Path) -> None:
+    template = folder / "chat_template.jinja"
+    source = template.read_text()
+    dated = (
+        "{% if date_string is not defined %}{% set date_string = strftime_now('%d %b') %}{% endif %}{{ date_string }}"
+    )
+    template.write_text(dated + source)
+    loaded, notes = load_chat_template(folder)
+    assert notes == [
+        "the chat template writes today's date; prompts always have 26 Jul 2024 there: "
+        "template_options.date_string sets another"
+    ]
+    assert loaded.tokenizer.decode(loaded.encode_prompt([Message("user", "q")])).startswith("26 Jul<|start|>")
+
+
 def test_neither_template_nor_eos_is_refused(folder: Path) -> None:
     (folder / "chat_template.jinja").unlink()
     edit(folder / "tokenizer_config.json", eos_token=None)

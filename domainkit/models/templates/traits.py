@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,10 @@ GIVEN = {
     *("message", "content", "reasoning_content", "loop"),  # names that templates give themselves, in inner scopes
 }
 """What templates read that is no option."""
+DATE = date(2024, 7, 26)
+"""What templates that write today's date get: training and every later answer must read the same prompt. The default
+date of Llama 3's templates."""
+TODAY = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")
 MARK = "\ue000words\ue001"
 """Words that stand for an answer's own when a template is tried."""
 THOUGHT, ANSWER = "\ue002thought\ue003", "\ue004answer\ue005"
@@ -48,6 +54,8 @@ class TemplateTraits:
         if not self._is_bounded:
             self._try_bounds()
         turns = _with_content_lists(turns) if self._takes_content_lists else list(turns)
+        if self.writes_date:
+            options = {"chat_template": self._dated, **options}
         return str(
             self.tokenizer.apply_chat_template(
                 turns,
@@ -57,6 +65,16 @@ class TemplateTraits:
                 **options,
             )
         )
+
+    @property
+    def writes_date(self) -> bool:
+        """Whether the template asks for today's date."""
+        return isinstance(self.tokenizer.chat_template, str) and TODAY.search(self.source) is not None
+
+    @cached_property
+    def _dated(self) -> str:
+        # transformers takes no functions among a template's options, so the calls are replaced.
+        return TODAY.sub(lambda call: json.dumps(DATE.strftime(call[2])), self.source)
 
     def _try_bounds(self) -> None:
         """Raise BaseModelError for a template that loops or multiplies without bound."""

@@ -159,6 +159,18 @@ def test_options_are_the_template_s_own_or_refused() -> None:
         qwen.with_options({"messages": []})
 
 
+@pytest.mark.parametrize(("name", "written"), [("llama3_2", "26 Jul 2024"), ("gptoss", "2024-07-26")])
+def test_a_prompt_is_the_same_on_every_day(name: str, written: str) -> None:
+    template = template_of(SOURCES[name])
+    asked = [Message("user", "q")]
+    prompt, _ = template.encode_prompt_and_answer([*asked, Message("assistant", "a")])
+    assert written in template.tokenizer.decode(prompt)
+    assert prompt == template.encode_prompt(asked)
+    if name == "llama3_2":
+        dated = template.encode_prompt(asked, options={"date_string": "1 May 2030"})
+        assert "Today Date: 1 May 2030" in template.tokenizer.decode(dated)
+
+
 def test_reasoning_of_a_base_that_does_not_think_is_refused_and_never_dropped() -> None:
     turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "4", "reasoning": "two and two"}]
     with pytest.raises(DataError, match="has reasoning, which this base's chat template does not write"):
