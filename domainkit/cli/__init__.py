@@ -23,6 +23,7 @@ COMMANDS = Table(
     "command",
     {
         "check": "domainkit.cli.data.check:check",
+        "ingest": "domainkit.cli.data.ingest:ingest",
         "split": "domainkit.cli.data.split:split",
         "make": "domainkit.cli.data.make:make",
         "train": "domainkit.cli.adapters.train:train",

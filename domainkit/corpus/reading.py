@@ -10,14 +10,18 @@ from pathlib import Path
 
 from domainkit.errors import Problem
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("domainkit")
 _collected: ContextVar[list[Problem] | None] = ContextVar("collected", default=None)
 _on_step: ContextVar[Callable[[], None] | None] = ContextVar("on_step", default=None)
 
 
 def warn(path: Path | str, what: str, next_step: str, line: int | None = None) -> None:
     """Warn about the file that is being read; outside `collecting_warnings` the warning goes to the log."""
-    problem = Problem(str(path), line, what, next_step, severity="warning")
+    report(Problem(str(path), line, what, next_step, severity="warning"))
+
+
+def report(problem: Problem) -> None:
+    """`warn`, of a problem that is made already."""
     collected = _collected.get()
     if collected is None:
         log.warning("%s", problem)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import io
-import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from domainkit import storage
+from domainkit.corpus.reading import report
 from domainkit.errors import DataError, Problem
 from domainkit.registry import nearest
 from domainkit.text.encoding import SAMPLE_BYTES, decode, marked, unmarked_wide
-
-log = logging.getLogger("domainkit")
 
 _SAVE_AS_UTF8 = "save the file as UTF-8"
 _CHUNK = 1 << 20
@@ -129,13 +127,13 @@ def _check(file: BinaryIO, encoding: str) -> None:
 
 
 def read_text(path: Path) -> str:
-    """A whole text file with `\\n` line ends; a guessed encoding is a warning in the log. Raises DataError with each
+    """A whole text file with `\\n` line ends; a guessed encoding is a warning. Raises DataError with each
     line that is not text."""
     file, problems = open_text(path)
     if file is None:
         raise DataError(problems)
     for problem in problems:
-        log.warning("%s", problem)
+        report(problem)
     try:
         return file.text().replace("\r\n", "\n").replace("\r", "\n")
     except OSError as e:

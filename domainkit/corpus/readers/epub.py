@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from domainkit.corpus.archive import check_archive, refused
 from domainkit.corpus.document import Document
-from domainkit.corpus.readers.archive import check_archive, refused
 from domainkit.corpus.readers.html import decode_html
 from domainkit.corpus.readers.marked_text import MarkedText
 from domainkit.corpus.readers.markup import add_markup, drop_hidden, parse_markup

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domainkit import storage
+from domainkit.corpus.archive import refused
 from domainkit.corpus.document import Document
-from domainkit.corpus.readers.archive import refused
 from domainkit.corpus.readers.marked_text import MarkedText, Part
 from domainkit.corpus.readers.markup import add_markup, count_letters, drop_hidden, parse_markup
 from domainkit.corpus.reading import warn

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from domainkit import storage
+from domainkit.corpus.archive import refused
 from domainkit.corpus.document import Document
-from domainkit.corpus.readers.archive import refused
 from domainkit.corpus.readers.marked_text import MarkedText
 from domainkit.corpus.readers.markup import add_markup, drop_hidden, parse_markup
 from domainkit.corpus.reading import warn

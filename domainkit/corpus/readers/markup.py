@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from domainkit.corpus.readers.archive import refused
+from domainkit.corpus.archive import refused
 from domainkit.corpus.readers.marked_text import Kind, MarkedText
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from domainkit.corpus.archive import refused
 from domainkit.corpus.document import Document
-from domainkit.corpus.readers.archive import refused
 from domainkit.corpus.readers.mail import add_html, own_text, warn_of_attachments
 from domainkit.corpus.readers.marked_text import MarkedText
 

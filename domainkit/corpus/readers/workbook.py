@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from domainkit.corpus.archive import check_archive, refused
 from domainkit.corpus.document import Document
-from domainkit.corpus.readers.archive import check_archive, refused
 from domainkit.corpus.readers.marked_text import MarkedText
 from domainkit.corpus.reading import warn
 

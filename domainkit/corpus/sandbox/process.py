@@ -33,6 +33,7 @@ class SandboxedReader:
     def __init__(self, wall_seconds: float = WALL_SECONDS) -> None:
         self.wall_seconds = wall_seconds
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
         self._lines: queue.Queue[bytes] = queue.Queue()
 
     def __enter__(self) -> SandboxedReader:
@@ -46,10 +47,10 @@ class SandboxedReader:
         try:
             answer = self._ask({"path": str(path.absolute()), "name": name, "suffix": suffix})
         except BaseException:
-            self.close()
+            self._end()
             raise
         if answer.get("last", True):
-            self.close()
+            self._end()
         if (failure := answer.get("failure")) is not None:
             return [], [Problem(str(path), None, str(failure), answer.get("next_step") or _NEXT_STEP)]
         # The process knows the file by its absolute path; the user by the one that was given.
@@ -60,7 +61,11 @@ class SandboxedReader:
         return documents, problems
 
     def close(self) -> None:
-        """End the process and all that it started."""
+        """End the process and all that it started; what another thread is reading fails."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
@@ -72,13 +77,15 @@ class SandboxedReader:
         process.wait()
 
     def _ask(self, request: dict[str, str]) -> dict[str, Any]:
+        if self._closed:
+            return {"failure": "was not read: reading was ended"}
         process = self._process or self._start()
         assert process.stdin is not None
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
         except BrokenPipeError:  # it ended between two files
-            self.close()
+            self._end()
             process = self._start()
             assert process.stdin is not None
             process.stdin.write(json.dumps(request).encode() + b"\n")

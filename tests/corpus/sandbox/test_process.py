@@ -33,7 +33,7 @@ def bomb() -> bytes:
 def test_a_bomb_is_one_error_and_the_next_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "bomb.pdf").write_bytes(bomb())
     (tmp_path / "good.pdf").write_bytes(pdf(b"BT /F 12 Tf 72 700 Td (Hello orchard) Tj ET"))
-    with SandboxedReader(wall_seconds=3) as reader:
+    with SandboxedReader(wall_seconds=2) as reader:
         documents, [problem] = reader.read(tmp_path / "bomb.pdf", "bomb", ".pdf")
         assert documents == []
         assert problem.path == str(tmp_path / "bomb.pdf")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from domainkit.corpus.readers.archive import refused
+from domainkit.corpus.archive import refused
 from domainkit.corpus.readers.pdf.hidden import remove_hidden
 from domainkit.errors import DataError
 from domainkit.text.words import fold

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from domainkit.corpus.archive import refused
 from domainkit.corpus.document import Document
-from domainkit.corpus.readers.archive import refused
 from domainkit.corpus.readers.marked_text import MarkedText
 from domainkit.corpus.readers.pdf.layout import add_blocks, add_paragraph, block_text, read_layout
 from domainkit.corpus.readers.pdf.pages import Page, Pages, read_pages

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.corpus.readers.archive import check_archive
+from domainkit.corpus.archive import check_archive
 from domainkit.errors import DataError
 
 
