@@ -23,6 +23,7 @@ from domainkit.synthesis.candidate import Candidate, Dropped, Reason
 from domainkit.synthesis.chat_models import NamedModel, find_model
 from domainkit.synthesis.config import MakeConfig
 from domainkit.synthesis.documents.quotes import find_quote
+from domainkit.synthesis.documents.sides import COMPARED, is_large
 from domainkit.synthesis.files import REPLIES, claim_folder, write_files
 from domainkit.synthesis.filters import FILTERS, FORM, Context
 from domainkit.synthesis.plan import Plan, SectionState
@@ -157,6 +158,12 @@ def _start(
         not_done["judge"] = "no --judge was given: that answers follow from quotes is checked by their words alone"
     if "base" not in askers:
         not_done["closed book"] = "no --base was given: some questions may be answered without the documents"
+    first_sections = [state.section for state in plan.states if not state.section.number]
+    if 0 < config.test_share < 1 and is_large([section.document for section in first_sections]):
+        not_done["copies"] = (
+            f"documents of more than {COMPARED:,} letters are not compared for near copies: a test document may have "
+            "one among the training documents"
+        )
     context = Context(against=against, judge=askers.get("judge"), base=askers.get("base"), not_done=not_done)
     return _Run(plan, askers, budget, context)
 

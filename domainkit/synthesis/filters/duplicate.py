@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from domainkit.synthesis.candidate import Candidate, Reason
 from domainkit.synthesis.filters import Context
 from domainkit.text.words import fold
-from domainkit.verdict.text_similarity import NEAR, character_cosines, near, numbers, shared_runs
+from domainkit.verdict.text_similarity import near, near_pairs, shared_runs
 
 
 def was_asked_before(candidates: Sequence[Candidate], context: Context) -> list[Reason | None]:
@@ -26,7 +24,7 @@ def was_asked_before(candidates: Sequence[Candidate], context: Context) -> list[
         "nearly the same",
     )
     earlier: list[int] = []
-    alike = _alike_pairs(asked)
+    alike = {(i, j) for i, j, _ in near_pairs(asked)} | _equal_pairs(asked)
     for i, candidate in enumerate(candidates):
         fact = (candidate.document_id, fold(candidate.answer), candidate.place)
         twin = next((j for j in earlier if (j, i) in alike), None)
@@ -53,14 +51,6 @@ def _mark(
         reasons[i] = reasons[i] or Reason(kind, texts[j])
 
 
-def _alike_pairs(texts: list[list[str]]) -> set[tuple[int, int]]:
-    """(earlier, later) of questions that ask nearly the same, with the same numbers."""
-    lines = [" ".join(text) for text in texts]
-    if len(lines) < 2 or not any(lines):
-        return set()
-    signs = [numbers(text) for text in texts]
-    pairs = set()
-    for i, row in enumerate(character_cosines(lines, lines)):
-        near_rows = {int(j) for j in np.flatnonzero(row[:i] >= NEAR) if signs[j] == signs[i]}
-        pairs |= {(j, i) for j in near_rows | {j for j in range(i) if lines[j] == lines[i]}}
-    return pairs
+def _equal_pairs(texts: list[list[str]]) -> set[tuple[int, int]]:
+    """(earlier, later) of the same words; texts of single letters have no other likeness."""
+    return {(i, j) for j in range(len(texts)) for i in range(j) if texts[i] == texts[j]}

@@ -40,6 +40,17 @@ def test_documents_of_the_same_words_stay_together() -> None:
     assert all(sides[f"d{i}"] == sides[f"d{i + 1}"] for i in range(0, 20, 2))
 
 
+def test_a_document_and_its_other_edition_stay_together() -> None:
+    text = "The porter keeps the {} key of locker {} behind the desk, and gives it to nobody who has no receipt."
+    documents = [
+        Document(id=f"{edition}{i}", source="s", text=text.format(thing, i) + f" Printed in {edition}.")
+        for edition in ("spring", "autumn")
+        for i, thing in enumerate(("blue", "iron", "spare", "round", "small", "heavy"))
+    ]
+    sides = sides_of(documents, {d.id: 1 for d in documents}, 0.3, 0)
+    assert all(sides[f"spring{i}"] == sides[f"autumn{i}"] for i in range(6))
+
+
 def test_one_side_alone_takes_all() -> None:
     documents, counts = corpus([1])
     assert sides_of(documents, counts, 0.0, 0) == {"d0": "train"}

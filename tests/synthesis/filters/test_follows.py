@@ -26,10 +26,16 @@ NUMBER, WORDS = "a number is not in the quote", "its words are not in the quote"
         ("a coal shed", WORDS),
         ("Hester Quill and her brother Tom", WORDS),
         ("Yes", WORDS),
+        (QUOTE, "the answer is the whole quote"),
+        (QUOTE.rstrip(".").replace("’", "'"), "the answer is the whole quote"),
     ],
 )
 def test_numbers_always_and_words_nearly_all(answer: str, why: str) -> None:
     assert kind("follows", candidate("Which is it?", answer, QUOTE)) == [why]
+
+
+def test_a_short_quote_may_be_the_answer() -> None:
+    assert kind("follows", candidate("Which is it?", "Ask at the front desk", "Ask at the front desk.")) == [""]
 
 
 def test_scripts_without_spaces_are_compared_by_letter() -> None:
