@@ -10,8 +10,10 @@ Calls are written in the Hermes form, the form that most open models were traine
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from pydantic.dataclasses import dataclass
@@ -27,6 +29,7 @@ REASONING_MARKS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("<|channel
 CHANNEL_MARKS = ("<|channel|>", "<|message|>", "<|start|>", "<|end|>")
 """Of gpt-oss, which writes its reasoning and its answer into channels."""
 CHANNEL = CHANNEL_MARKS[0]
+_RECIPIENT = re.compile(r"\bto=functions\.([\w-]+)")
 Thinking = Literal["off", "on", "opened"]
 """Whether an answer may begin with reasoning; opened: the prompt has written the first mark."""
 BARE_CALL = '{"name"'
@@ -124,7 +127,7 @@ def split_reasoning(text: str, *, opened: bool = False, whole: bool = True) -> S
     """`opened`: the prompt has opened the reasoning already. With `whole=False` the text still grows: what may become a
     mark is left out, and both parts only ever grow."""
     if CHANNEL in text:
-        return _split_channels(text)
+        return _split_channels(text, whole=whole)
     start = text.lstrip()
     marks = next((m for m in REASONING_MARKS if start.startswith(m[0])), None)
     if marks is None and not opened:
@@ -139,13 +142,19 @@ def split_reasoning(text: str, *, opened: bool = False, whole: bool = True) -> S
     return SplitAnswer(body[: len(body) - partial].strip(), "")
 
 
-def _split_channels(text: str) -> SplitAnswer:
+def _split_channels(text: str, *, whole: bool) -> SplitAnswer:
+    """A call stands in a channel of its own, and names its tool there: it becomes a call in the form of the others."""
     reasoning: list[str] = []
     words: list[str] = []
-    for part in text.split(CHANNEL)[1:]:
+    for before, part in pairwise(text.split(CHANNEL)):
         channel, mark, body = part.partition(CHANNEL_MARKS[1])
-        body = body.partition(CHANNEL_MARKS[3])[0]
-        if mark:
+        body, end, _ = body.partition(CHANNEL_MARKS[3])
+        _, started, role = before.rpartition(CHANNEL_MARKS[2])
+        tool = _RECIPIENT.search(f"{role if started else ''} {channel}")
+        if mark and tool is not None:
+            closing = f"}}\n{CALL_CLOSE}" if end or whole else ""
+            words.append(f'{CALL_OPEN}\n{{"name": {json.dumps(tool[1])}, "arguments": {body}{closing}')
+        elif mark:
             (words if channel.strip() == "final" else reasoning).append(body)
     return SplitAnswer("\n".join(reasoning).strip(), "".join(words))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -171,3 +173,37 @@ def test_reasoning_is_split_from_the_words_and_both_only_grow(text: str, opened:
         for before, after in zip(shown, [*shown[1:], split_reasoning(text, opened=opened)], strict=True):
             assert after.reasoning.startswith(before.reasoning)
             assert after.text.startswith(before.text)
+
+
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+THOUGHT = "<|channel|>analysis<|message|>I say to=functions.no<|end|>"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "<|start|>assistant<|channel|>commentary to=functions.weather <|constrain|>json<|message|>",
+        "<|start|>assistant<|channel|>commentary to=functions.weather json<|message|>",
+        "<|start|>assistant to=functions.weather<|channel|>commentary json<|message|>",
+    ],
+)
+def test_a_call_in_a_channel_is_a_call_and_no_reasoning(head: str) -> None:
+    text = f'{THOUGHT}{head}{{"city": "Ulm"}}'
+    split = split_reasoning(text)
+    assert split.reasoning == "I say to=functions.no"
+    answer = parse_calls(split.text, [WEATHER])
+    assert [(c.name, c.arguments) for c in answer.calls] == [("weather", {"city": "Ulm"})]
+    assert answer.text == ""
+    units = re.split(r"(<\|\w+\|>)", text)  # a mark is one token
+    grown = [split_reasoning("".join(units[:n]), whole=False) for n in range(len(units) + 1)]
+    assert all(b.text.startswith(a.text) and b.reasoning.startswith(a.reasoning) for a, b in pairwise(grown))
+    assert all(shown_length(g.text) == 0 for g in grown)
+    cut = parse_calls(split_reasoning(text[:-3]).text, [WEATHER])
+    assert (cut.calls, len(cut.invalid)) == ((), 1)
+
+
+def test_words_after_a_call_in_a_channel_are_words() -> None:
+    call = "<|start|>assistant<|channel|>commentary to=functions.weather<|message|>{}<|end|>"
+    split = split_reasoning(f"{THOUGHT}{call}<|start|>assistant<|channel|>final<|message|>Sunny")
+    answer = parse_calls(split.text, [WEATHER])
+    assert ([c.arguments for c in answer.calls], answer.text) == ([{}], "Sunny")
