@@ -16,7 +16,7 @@ from domainkit.comparison.cost_and_forgetting import with_consequences
 from domainkit.comparison.decide import decide_results, score_answers
 from domainkit.comparison.fitting.fine_tuned_encoder import with_tuned_encoder
 from domainkit.comparison.fitting.train_missing import train_missing
-from domainkit.comparison.inputs import parse_options, read_inputs
+from domainkit.comparison.inputs import check_index, parse_options, read_inputs
 from domainkit.comparison.plan import choose_variants, needs_of
 from domainkit.comparison.timing import time_variants
 from domainkit.corpus.document import Document
@@ -88,12 +88,14 @@ def compare(
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )
         inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl"))
+        if "corpus" in needs:
+            check_index(inputs)
         # 2. train what is missing
         inputs = train_missing(inputs, needs, fit, out / "adapters")
         wants_encoder = "encoder" in needs and (fit is not None or variants is not None)
         inputs = with_tuned_encoder(inputs, out / "encoders", on_progress, wanted=wants_encoder)
         # 3. choose variants
-        plan = choose_variants(inputs, variants)
+        plan = replace(choose_variants(inputs, variants), on_progress=on_progress)
         # 4. answer
         answers = answer_variants(plan, out / "rows.jsonl", on_progress)
         # 5. time

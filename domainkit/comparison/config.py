@@ -15,6 +15,7 @@ from domainkit.evaluation.task import Kind
 from domainkit.models import Quantization
 from domainkit.registry import suggestion
 from domainkit.retrieval import RETRIEVERS
+from domainkit.retrieval.long_embedding import HOURS
 
 
 class CompareConfig(BaseModel):
@@ -45,6 +46,8 @@ class CompareConfig(BaseModel):
     """Longest passage in words; a longer document is split between paragraphs, else sentences."""
     retriever: str = "fused"
     """How passages are found: lexical (BM25), dense (MiniLM), or both fused by rank. Other packages may add more."""
+    embed_hours: float = Field(HOURS, gt=0)
+    """Embedding a corpus that would take more hours is refused beforehand, with the time it would take."""
     decoding: Literal["closed", "free"] = "closed"
     """Label tasks: closed makes every answer one of the labels by grammar; free lets the model write anything, and
     counts answers that name no label."""

@@ -21,6 +21,8 @@ from domainkit.errors import ConfigError, DataError, Problem, validation_error_t
 from domainkit.evaluation.general_questions import GeneralQuestions, read_general
 from domainkit.evaluation.metrics import MetricSet, metric_set
 from domainkit.evaluation.task import Task, read_task
+from domainkit.retrieval.dense import check_embedding_time
+from domainkit.retrieval.passages import indexed_text
 from domainkit.verdict.prices import PriceTable, read_prices
 
 
@@ -102,6 +104,12 @@ def read_inputs(
         curve=tuple(map(Path, curve)),
         replicas=tuple(map(Path, replicas)),
     )
+
+
+def check_index(inputs: Inputs) -> None:
+    """Refuse a corpus whose passages would take too long to embed, before anything is trained. Raises MachineError."""
+    if inputs.config.retriever in ("dense", "fused"):
+        check_embedding_time([indexed_text(d) for d in inputs.documents], inputs.config.embed_hours)
 
 
 def _examples(source: RowsGiven | Sequence[Example] | None, columns: Columns | None) -> list[Example]:

@@ -18,6 +18,7 @@ from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS, find_variant, ladder
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
+from domainkit.evaluation.answers_on_disk import Progress
 from domainkit.evaluation.identity import identity_of
 from domainkit.evaluation.variant import Answerer, Need, Variant
 from domainkit.llm.chat_model import DomainLLM
@@ -63,6 +64,7 @@ class ComparisonPlan:
     """Trained as `adapter` was, with other seeds."""
     identities: Mapping[str, str | None] = field(default_factory=dict)
     """What tells a variant's own Runnable from another, by variant; None where it cannot be told."""
+    on_progress: Progress | None = None
     run: str = field(default_factory=lambda: uuid4().hex)
     """Of this plan alone: answers under it are never used again."""
 
@@ -140,7 +142,14 @@ class ComparisonPlan:
         retriever = None
         if "corpus" in needs:
             # They are passages already, of the length that the configuration says.
-            retriever = build_retriever(inputs.documents, config.retriever, k=config.passages, chunk_words=None)
+            retriever = build_retriever(
+                inputs.documents,
+                config.retriever,
+                k=config.passages,
+                chunk_words=None,
+                embed_hours=config.embed_hours,
+                on_progress=self.on_progress,
+            )
         return CHAINS.load("parts")(
             base=self._bound(self.base_llm),
             tuned=self._bound(self.llm_with(self.adapter)) if self.adapter else None,

@@ -13,6 +13,7 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.read_files import read_documents
 from domainkit.errors import ConfigError
 from domainkit.retrieval import RETRIEVERS
+from domainkit.retrieval.long_embedding import HOURS, EmbeddingProgress
 from domainkit.retrieval.passages import PassageRetriever
 
 
@@ -24,6 +25,8 @@ def build_retriever(
     *,
     embeddings: Embeddings | None = None,
     chunk_words: int | None = CHUNK_WORDS,
+    embed_hours: float = HOURS,
+    on_progress: EmbeddingProgress | None = None,
 ) -> PassageRetriever:
     """A retriever of `kind`: lexical, dense, fused, or one that another package adds. With `cache` its index is kept
     between runs.
@@ -31,7 +34,8 @@ def build_retriever(
     A document of more than `chunk_words` words becomes passages `id#1`, `id#2`, … whose metadata names the document as
     `parent`. None leaves documents whole: an encoder then reads only the start of a long one. `embeddings` replaces
     MiniLM. Raises ConfigError for an unknown kind or k < 1, DataError for faulty documents, MachineError when MiniLM is
-    not installed.
+    not installed, or when embedding the passages would take more than `embed_hours`. `on_progress` is called with
+    ("embedding", passages done, passages in all); what an interrupted run embedded is not embedded again.
     """
     retriever_class = RETRIEVERS.load(kind)
     if k < 1:
@@ -45,6 +49,8 @@ def build_retriever(
             what = f"embeddings are given, and the retriever '{kind}' uses none"
             raise ConfigError(what, next_step="leave them out, or use kind='dense' or 'fused'")
         options["embeddings"] = embeddings
+    if "embed_hours" in retriever_class.model_fields:
+        options |= {"embed_hours": embed_hours, "on_progress": on_progress}
     retriever = retriever_class(**options)
     retriever.prepare([])
     return retriever

@@ -12,15 +12,25 @@ from langchain_core.embeddings import Embeddings
 from pydantic import Field, PrivateAttr
 
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
+from domainkit.retrieval.long_embedding import (
+    BLOCK,
+    HOURS,
+    EmbedBlock,
+    EmbeddingProgress,
+    done_in,
+    embed_in_blocks,
+    refuse_long,
+    remove_work,
+)
 from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text
-from domainkit.retrieval.saved import saved
+from domainkit.retrieval.saved import digest_of, index_folder, saved
 
 CACHED_QUESTIONS = 4096
 """Question vectors kept in memory: 6 MB at 384 values."""
 
 
 class Vectors:
-    """Rows of unit length, float32 (texts, width), in memory."""
+    """Rows of unit length, float32 (texts, width); those that were saved are mapped from their file, not loaded."""
 
     def __init__(self, rows: np.ndarray) -> None:
         self.rows = rows
@@ -30,7 +40,7 @@ class Vectors:
 
     @classmethod
     def load(cls, folder: Path) -> Vectors:
-        return cls(np.load(folder / "vectors.npy", allow_pickle=False))
+        return cls(np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False))
 
 
 class DenseIndex:
@@ -43,17 +53,37 @@ class DenseIndex:
         self._lock = threading.Lock()
 
     @classmethod
-    def make(cls, texts: Sequence[str], embeddings: Embeddings, *, cache: bool) -> DenseIndex:
-        """Embed `texts`, or read their vectors from the cache. Only a model with an `identity()` is cached."""
+    def make(
+        cls,
+        texts: Sequence[str],
+        embeddings: Embeddings,
+        *,
+        cache: bool,
+        hours: float = HOURS,
+        on_progress: EmbeddingProgress | None = None,
+    ) -> DenseIndex:
+        """Embed `texts`, or read their vectors from the cache. Only a model with an `identity()` is cached; for another
+        one, an interrupted embedding begins anew.
+
+        Raises MachineError where embedding would take more than `hours`.
+        """
         identity: Callable[[], str] | None = getattr(embeddings, "identity", None)
+        embed = _embedder(embeddings)
+        if not cache or identity is None:
+            refuse_long(texts, embed, hours)
+            return cls(Vectors(embed(list(texts))), embeddings)
+        contents = {"kind": "dense", "model": identity(), "texts": digest_of(texts)}
+        work = index_folder(contents).with_suffix(".partial")
 
         def build() -> Vectors:
-            return Vectors(_unit(embeddings.embed_documents(list(texts)), len(texts)))
+            if len(texts) <= BLOCK:
+                return Vectors(embed(list(texts)))
+            return Vectors(embed_in_blocks(texts, embed, work, hours, on_progress))
 
-        if not cache or identity is None:
-            return cls(build(), embeddings)
-        contents = {"kind": "dense", "model": identity(), "texts": list(texts)}
-        return cls(saved(contents, build, Vectors.load), embeddings)
+        vectors = saved(contents, build, Vectors.load)
+        if index_folder(contents).is_dir():
+            remove_work(work)
+        return cls(vectors, embeddings)
 
     @property
     def rows(self) -> np.ndarray:
@@ -106,6 +136,9 @@ class DenseRetriever(PassageRetriever):
 
     embeddings: Embeddings = Field(default_factory=lambda: MiniLMEmbeddings())
     """Any LangChain embeddings; one without `identity()` is never cached."""
+    embed_hours: float = Field(default=HOURS, gt=0)
+    """Embedding that would take longer is refused beforehand."""
+    on_progress: EmbeddingProgress | None = Field(default=None, exclude=True, repr=False)
 
     _index: DenseIndex | None = PrivateAttr(default=None)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
@@ -121,8 +154,24 @@ class DenseRetriever(PassageRetriever):
         with self._lock:
             if self._index is None:
                 texts = [indexed_text(d) for d in self.documents]
-                self._index = DenseIndex.make(texts, self.embeddings, cache=self.cache)
+                self._index = DenseIndex.make(
+                    texts, self.embeddings, cache=self.cache, hours=self.embed_hours, on_progress=self.on_progress
+                )
             return self._index
+
+
+def check_embedding_time(texts: Sequence[str], hours: float) -> None:
+    """Refuse with MachineError what `DenseIndex.make` would refuse for MiniLM, before anything else is done."""
+    if len(texts) <= BLOCK:
+        return
+    model = MiniLMEmbeddings()
+    contents = {"kind": "dense", "model": model.identity(), "texts": digest_of(texts)}
+    if not index_folder(contents).is_dir():
+        refuse_long(texts, model.vectors, hours, done_in(index_folder(contents).with_suffix(".partial")))
+
+
+def _embedder(embeddings: Embeddings) -> EmbedBlock:
+    return lambda texts: _unit(embeddings.embed_documents(texts), len(texts))
 
 
 def _unit(vectors: Sequence[Sequence[float]], count: int) -> np.ndarray:

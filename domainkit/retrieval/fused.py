@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr
 from domainkit.retrieval.dense import DenseRetriever
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
 from domainkit.retrieval.lexical import LexicalRetriever
+from domainkit.retrieval.long_embedding import HOURS, EmbeddingProgress
 from domainkit.retrieval.passages import PassageRetriever, Ranking
 
 RANK_CONSTANT = 60
@@ -36,6 +37,9 @@ class FusedRetriever(PassageRetriever):
 
     embeddings: Embeddings = Field(default_factory=lambda: MiniLMEmbeddings())
     """Any LangChain embeddings; one without `identity()` is never cached."""
+    embed_hours: float = Field(default=HOURS, gt=0)
+    """Embedding that would take longer is refused beforehand."""
+    on_progress: EmbeddingProgress | None = Field(default=None, exclude=True, repr=False)
 
     _parts: tuple[DenseRetriever, LexicalRetriever] | None = PrivateAttr(default=None)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
@@ -51,6 +55,13 @@ class FusedRetriever(PassageRetriever):
         """The retrievers that are fused."""
         with self._lock:
             if self._parts is None:
-                dense = DenseRetriever(documents=self.documents, embeddings=self.embeddings, cache=self.cache, k=self.k)
+                dense = DenseRetriever(
+                    documents=self.documents,
+                    embeddings=self.embeddings,
+                    cache=self.cache,
+                    k=self.k,
+                    embed_hours=self.embed_hours,
+                    on_progress=self.on_progress,
+                )
                 self._parts = dense, LexicalRetriever(documents=self.documents, cache=self.cache, k=self.k)
             return self._parts

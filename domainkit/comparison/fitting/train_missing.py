@@ -44,7 +44,9 @@ def train_missing(inputs: Inputs, needs: Collection[str], config: TrainConfig | 
 def rows_in_context(inputs: Inputs) -> list[Example]:
     """The training rows with the passages that the comparison's own retriever finds for them."""
     config = inputs.config
-    retriever = build_retriever(inputs.documents, kind=config.retriever, k=config.passages, chunk_words=None)
+    retriever = build_retriever(
+        inputs.documents, config.retriever, k=config.passages, chunk_words=None, embed_hours=config.embed_hours
+    )
     passages = training_passages(inputs.examples, retriever, seed=config.seed)
     rows: list[Example] = CHAINS.load("context_examples")(inputs.examples, passages)
     return rows
