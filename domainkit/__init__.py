@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from domainkit.adapters.folder import Adapter
     from domainkit.clinic.examine import examine
     from domainkit.clinic.fix import fix
+    from domainkit.clinic.next_to_label import next_to_label
     from domainkit.comparison.compare import compare
     from domainkit.corpus.check import check
     from domainkit.corpus.document import Document
@@ -55,6 +56,7 @@ _PUBLIC = {
     "fix": "domainkit.clinic.fix",
     "judge": "domainkit.evaluation.metrics.judge",
     "make": "domainkit.synthesis.make",
+    "next_to_label": "domainkit.clinic.next_to_label",
     "print_table": "domainkit.report",
     "read_documents": "domainkit.corpus.read_files",
     "read_examples": "domainkit.corpus.read_files",
@@ -89,6 +91,7 @@ __all__ = [
     "fix",
     "judge",
     "make",
+    "next_to_label",
     "print_table",
     "read_documents",
     "read_examples",

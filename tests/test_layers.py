@@ -77,7 +77,11 @@ HOMES = {
     "langchain": ("chains", "domainkit.synthesis.chat_models"),
     "bm25s": ("domainkit.retrieval",),
     "sentence_transformers": ("domainkit.retrieval",),
-    "sklearn": ("domainkit.evaluation.classical", "domainkit.verdict.text_similarity"),
+    "sklearn": (
+        "domainkit.evaluation.classical",
+        "domainkit.verdict.text_similarity",
+        "domainkit.clinic.next_to_label",
+    ),
     "jinja2": (
         "domainkit.report",
         "domainkit.models.templates.chat_template",

@@ -1,8 +1,10 @@
 """Likely wrong labels by confident learning (Northcutt, Jiang and Chuang 2021, JAIR 70:1373).
 
 A model that did not learn a row gives its probabilities. A label's threshold is the mean probability that its own rows
-have of it; a row whose probability of another label reaches that label's threshold is suspected, and the rows are
-ranked by how much likelier the model finds the other label.
+have of it; the rows whose probability of another label reaches that label's threshold are counted. So many rows are
+listed: those that the model would label otherwise, ranked by how little it believes in the label given. The paper lists
+the counted rows themselves; with ten rows a label (Banking77, 5 % of 770 labels planted wrong) .69 of the first fifty
+are wrong in this order, and .43 in that one, since many wrong rows reach no threshold.
 """
 
 from __future__ import annotations
@@ -33,8 +35,6 @@ class Suspect(NamedTuple):
     row: int
     label: str
     """The label that it should have."""
-    sure: float
-    """By how much the model finds that label likelier than the one given."""
     given: float
     """The probability of the label given."""
     other: float
@@ -52,13 +52,12 @@ def suspects(labels: Sequence[str], names: Sequence[str], probabilities: Array) 
     sums = np.bincount(given, weights=own, minlength=len(names))
     thresholds = np.where(counts >= LEAST_ROWS, sums / np.maximum(counts, 1), np.inf)
     reached = np.where(probabilities >= thresholds, probabilities, -1.0)
-    best = reached.argmax(axis=1)
-    found = (reached.max(axis=1) > 0) & (best != given) & (counts[given] >= LEAST_ROWS)
-    made = []
-    for i in np.flatnonzero(found).tolist():
-        other, given_now = float(probabilities[i, best[i]]), float(own[i])
-        made.append(Suspect(i, names[best[i]], max(other - given_now, 0.0), given_now, other))
-    return sorted(made, key=lambda s: (-s.sure, s.row))
+    judged = counts[given] >= LEAST_ROWS
+    count = int(((reached.max(axis=1) > 0) & (reached.argmax(axis=1) != given) & judged).sum())
+    best = probabilities.argmax(axis=1)
+    doubted = np.flatnonzero((best != given) & judged).tolist()
+    ranked = sorted(doubted, key=lambda i: (own[i], i))[:count]
+    return [Suspect(i, names[best[i]], float(own[i]), float(probabilities[i, best[i]])) for i in ranked]
 
 
 def out_of_fold(

@@ -173,7 +173,7 @@ class _Clinic:
             s.row: self._finding(
                 "wrong label",
                 s.row,
-                s.sure,
+                1 - s.given,
                 f"a model that did not see the row gives '{_short(self._targets[s.row])}' {s.given:.0%} and "
                 f"'{_short(spelling[s.label])}' {s.other:.0%}",
                 f"'{_short(spelling[s.label])}', if you agree",

@@ -15,9 +15,9 @@ def test_a_row_is_suspected_at_the_other_labels_threshold() -> None:
     labels = ["a"] * 6 + ["b"] * 6
     p_of_a = [0.9, 0.8, 0.9, 0.8, 0.4, 0.05, 0.1, 0.2, 0.1, 0.2, 0.1, 0.95]
     found = suspects(labels, ["a", "b"], np.array([[p, 1 - p] for p in p_of_a]))
-    # Thresholds: a .642, b .725. Row 4 (b: .6) stays below, rows 5 (b: .95) and 11 (a: .95) reach them.
+    # Thresholds: a .642, b .725. Rows 5 (b: .95) and 11 (a: .95) reach them, row 4 (b: .6) does not: two are listed.
     assert [(s.row, s.label) for s in found] == [(5, "b"), (11, "a")]
-    assert found[0].sure == pytest.approx(0.9)
+    assert found[0].other == pytest.approx(0.95)
     assert found[0].given == pytest.approx(0.05)
 
 

@@ -104,7 +104,7 @@ def test_findings_are_marked_and_done_by_the_command(file: Path, tmp_path: Path)
 
 def test_options_that_do_not_go_together_are_refused(file: Path) -> None:
     assert "nothing is to be written" in domainkit("check", file, "--out", "x.jsonl").stderr
-    assert "two steps" in domainkit("check", file, "--deep", "--fix", "x.jsonl").stderr
+    assert "--deep and --fix are separate steps" in domainkit("check", file, "--deep", "--fix", "x.jsonl").stderr
     assert "missing: --out" in domainkit("check", file, "--fix", "x.jsonl").stderr
 
 

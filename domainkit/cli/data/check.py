@@ -40,16 +40,23 @@ def check(
             help="The findings of --deep, with accept set to true where you agree: --out gets the mended rows."
         ),
     ] = None,
+    label_next: Annotated[
+        Path | None,
+        typer.Option(help="Unlabelled rows: those whose labels would help most beside the data, for --out to fill in."),
+    ] = None,
+    n: Annotated[int, typer.Option("--n", help="Rows that --label-next chooses.")] = 50,
     out: Annotated[
         Path | None,
-        typer.Option(help="New file: the findings of --deep (.jsonl or .csv), or the rows of --fix (.jsonl)."),
+        typer.Option(
+            help="New file: the findings of --deep (.jsonl or .csv), the rows of --fix, or those to label (.jsonl)."
+        ),
     ] = None,
 ) -> None:
     """Say how the data are understood, and report every problem with file and line. Exit code 2 if there is an error;
     warnings alone pass."""
     from domainkit.cli.data import clinic
 
-    if clinic.run(data, columns, deep=deep, fix=fix, out=out):
+    if clinic.run(data, columns, deep=deep, fix=fix, label_next=label_next, n=n, out=out):
         return
     from domainkit.corpus.check import inspect
 

@@ -16,17 +16,31 @@ SHOWN = 5
 """Findings of each kind that the terminal shows."""
 
 
-def run(data: Path, columns: str | None, *, deep: bool, fix: Path | None, out: Path | None) -> bool:
+def run(
+    data: Path,
+    columns: str | None,
+    *,
+    deep: bool,
+    fix: Path | None,
+    label_next: Path | None,
+    n: int,
+    out: Path | None,
+) -> bool:
     """Do what the options ask for; False where they ask for nothing of the clinic."""
-    if deep and fix is not None:
-        raise ConfigError("--deep and --fix are two steps", next_step="first --deep, then --fix with what you accepted")
-    if out is not None and not deep and fix is None:
-        raise ConfigError("nothing is to be written", where="--out", next_step="add --deep or --fix FINDINGS")
+    asked = [name for name, given in (("--deep", deep), ("--fix", fix), ("--label-next", label_next)) if given]
+    if len(asked) > 1:
+        what = f"{' and '.join(asked)} are separate steps"
+        raise ConfigError(what, next_step="first --deep, then --fix with what you accepted, then --label-next")
+    if out is not None and not asked:
+        next_step = "add --deep, --fix FINDINGS or --label-next ROWS"
+        raise ConfigError("nothing is to be written", where="--out", next_step=next_step)
     if deep:
         _examine(data, columns, out)
     elif fix is not None:
         _fix(data, columns, fix, out)
-    return deep or fix is not None
+    elif label_next is not None:
+        _label_next(data, columns, label_next, n, out)
+    return bool(asked)
 
 
 def _examine(data: Path, columns: str | None, out: Path | None) -> None:
@@ -46,7 +60,8 @@ def _examine(data: Path, columns: str | None, out: Path | None) -> None:
         typer.echo(f"\n{kind}: {len(findings):,}")
         for finding in findings[:SHOWN]:
             typer.echo(f"  {visible(finding.place)}: {visible(finding.text)}")
-            typer.echo(f"    {visible(finding.reason)} ({finding.sure:.0%} sure)")
+            sure = "" if finding.kind == "wrong label" else f" ({finding.sure:.0%} sure)"  # the reason has its figures
+            typer.echo(f"    {visible(finding.reason)}{sure}")
             typer.echo(f"    → {visible(finding.suggestion)}")
         if len(findings) > SHOWN:
             typer.echo(f"  … and {len(findings) - SHOWN:,} more")
@@ -84,6 +99,31 @@ def _fix(data: Path, columns: str | None, findings: Path, out: Path | None) -> N
     )
     typer.echo(f"wrote {done.written:,} rows to {out}; {data} is as it was")
     typer.echo(f"\nNext: domainkit split {_named(out, columns)} --out split")
+
+
+def _label_next(data: Path, columns: str | None, unlabelled: Path, n: int, out: Path | None) -> None:
+    """Show the rows whose labels would help most; with `out`, write them to be filled in."""
+    from domainkit.cli.progress import comparing
+    from domainkit.clinic.next_to_label import next_to_label
+
+    with comparing() as on_progress:
+        made = next_to_label(data, unlabelled, out, n=n, columns=parse_columns(columns), on_progress=on_progress)
+    for number, one in enumerate(made.chosen[: 2 * SHOWN], start=1):
+        guesses = f" ({' or '.join(one.guesses)}?)" if one.guesses else ""
+        typer.echo(
+            f"{number:3} {visible(' '.join(str(made.rows[one.row][made.field]).split())[:200])}{visible(guesses)}"
+        )
+    if len(made.chosen) > 2 * SHOWN:
+        typer.echo(f"    … and {len(made.chosen) - 2 * SHOWN:,} more")
+    for note in made.notes:
+        typer.echo(f"note: {visible(note)}")
+    typer.echo(f"{len(made.chosen):,} of {len(made.rows):,} rows, the least sure and spread over what they ask")
+    again = f"domainkit check {_named(data, columns)} --label-next {quote(str(unlabelled))} --n {n}"
+    if out is None:
+        typer.echo(f"\nNext: {again} --out to_label.jsonl")
+    else:
+        typer.echo(f"wrote {out}")
+        typer.echo(f"\nNext: fill in each target, add the rows to the data, then domainkit check {quote(str(out))}")
 
 
 def _named(data: Path, columns: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-_IBAN_LENGTHS = {
+IBAN_LENGTHS = {
     **dict.fromkeys(("NO",), 15),
     **dict.fromkeys(("BE",), 16),
     **dict.fromkeys(("DK", "FI", "FO", "GL", "NL", "SD"), 18),
@@ -50,7 +50,7 @@ def card(number: str) -> bool:
 
 def iban(number: str) -> bool:
     """ISO 13616: the length of its country, and 1 modulo 97 with letters as 10 to 35."""
-    return len(number) == _IBAN_LENGTHS.get(number[:2]) and _mod97(number) == 1
+    return len(number) == IBAN_LENGTHS.get(number[:2]) and _mod97(number) == 1
 
 
 def _mod97(number: str) -> int:

@@ -7,11 +7,11 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-from domainkit.clinic.personal_data.kinds import KINDS, SURE_BY_WORD, Kind
+from domainkit.clinic.personal_data.kinds import KINDS, OTHER_NUMBER, SURE_BY_WORD, Kind
 from domainkit.text.characters import DASHES
 
-_BEFORE = 40
-"""Characters before a match in which a word may name it."""
+_BEFORE, _AFTER = 40, 25
+"""Characters before and after a match in which a word may name it."""
 _DIVIDERS = re.compile(r"[ ./()-]")
 _SENTENCE = re.compile(r"[\n;!?]|(?<=[^\W\d_]{5})\. ")
 _MAY_HOLD = re.compile(r"\d{2}|\d\.\d|@|\(at\)|\[at\]|::", re.IGNORECASE)
@@ -64,16 +64,20 @@ def _of_kind(kind: Kind, text: str) -> list[Found]:
         value = match[0] if kind.whole else _DIVIDERS.sub("", match[0]).upper()
         if not kind.check(value):
             continue
-        named = kind.words is not None and kind.words.search(_before(text, match.start())) is not None
+        before, after = _around(text, match.start(), match.end())
+        named = kind.words is not None and (kind.words.search(before) or kind.words.search(after)) is not None
+        if not named and not kind.whole and OTHER_NUMBER.search(before):
+            continue
         sure = max(kind.sure, SURE_BY_WORD) if named else kind.sure
         if sure:
             found.append(Found(kind.name, match.start(), match.end(), sure, _masked(kind.name, match[0])))
     return found
 
 
-def _before(text: str, start: int) -> str:
-    """The end of the sentence before `start`."""
-    return _SENTENCE.split(text[max(0, start - _BEFORE) : start])[-1]
+def _around(text: str, start: int, end: int) -> tuple[str, str]:
+    """The sentence's part before `start`, and after `end`."""
+    before = _SENTENCE.split(text[max(0, start - _BEFORE) : start])[-1]
+    return before, _SENTENCE.split(text[end : end + _AFTER])[0]
 
 
 def _masked(kind: str, value: str) -> str:

@@ -32,6 +32,13 @@ class Kind:
 
 
 SURE_BY_WORD = 0.97
+OTHER_NUMBER = re.compile(
+    r"(?:(?:batch|order|invoice|ticket|case|serial|ref(?:erence)?|article|page|isbn|tracking|parcel|session|version"
+    r"|bestell\w*|rechnung\w*|auftrag\w*|commande|facture|pedido|ordine)\b|#)"
+    r"[\s:=#.-]*(?:(?:no|nr|number|num|id|n°)\b[\s:=#.-]*)?$",
+    re.IGNORECASE,
+)
+"""Directly before a number: it names something else than a person."""
 _NOT_BEFORE, _NOT_AFTER = r"(?<![\w.,+-])", r"(?![\w-]|[.,]\d)"
 
 
@@ -41,6 +48,15 @@ def _number(form: str) -> re.Pattern[str]:
 
 def _words(*words: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(words)})", re.IGNORECASE)
+
+
+def _ibans() -> re.Pattern[str]:
+    """Each country's length: words that follow are no part of the number."""
+    countries: dict[int, list[str]] = {}
+    for country, length in checksums.IBAN_LENGTHS.items():
+        countries.setdefault(length, []).append(country)
+    forms = (f"(?:{'|'.join(names)})\\d\\d(?: ?[A-Z0-9]){{{length - 4}}}" for length, names in countries.items())
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(forms)})(?![^\W_])", re.IGNORECASE)
 
 
 def _mail(text: str) -> bool:
@@ -100,7 +116,7 @@ KINDS: tuple[Kind, ...] = (
         _always,
         0.8,
     ),
-    Kind("iban", re.compile(r"(?<![^\W_])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![^\W_])", re.I), checksums.iban, 0.99),
+    Kind("iban", _ibans(), checksums.iban, 0.99),
     Kind(
         "card",
         _number(r"\d{4}(?P<s>[ -])\d{4}(?P=s)\d{4}(?P=s)\d{1,4}(?:(?P=s)\d{1,3})?|\d{4}(?P<a>[ -])\d{6}(?P=a)\d{4,5}"),
