@@ -93,7 +93,7 @@ def shown(example: Example, number: int, of: int) -> str:
     """An example as the model will be taught it: each turn with its role, made safe to look at."""
     from domainkit.visible import visible
 
-    turns = [(turn.role, turn.content) for turn in example.prompt]
+    turns: list[tuple[str, str]] = [(turn.role, turn.content) for turn in example.prompt]
     turns.append((f"{example.turns[-1].role} (to be learnt)", example.target))
     lines = [f"row {number} of the first {of}, {example.source}:" if of > 1 else f"{example.source}:"]
     for role, text in turns:
