@@ -26,6 +26,7 @@ from domainkit.corpus.rows.jsonl import NumberedRow
 from domainkit.corpus.rows.layouts import candidates
 from domainkit.corpus.rows.open_rows import open_rows
 from domainkit.corpus.rows.reading import Columns, LayoutReader
+from domainkit.corpus.rows.solved import Solved, solved_of
 from domainkit.corpus.rows.source import RowSource
 from domainkit.errors import Problem
 from domainkit.text.words import fold
@@ -170,25 +171,24 @@ def _is_mark(label: object) -> bool:
 
 
 def _inspect_examples(given: object, source: RowSource, columns: Columns | None, tested: dict[int, str]) -> Inspection:
-    def examples() -> Iterator[Example]:
-        again = ExampleReader(given, columns, source)
-        return (item.example for item in again if not isinstance(item, Problem))
+    def again() -> Iterator[Solved]:
+        return (item for item in ExampleReader(given, columns, source).solved() if not isinstance(item, Problem))
 
     reader = ExampleReader(given, columns, source)
     checks = ExampleChecks(source)
     problems: list[Problem] = []
-    shown: list[Example] = []
-    for item in reader:
+    for item in reader.solved():
         if isinstance(item, Problem):
             problems.append(item)
             continue
-        checks.add(item.example)
-        problems += _leak(item.example, tested)
-        if len(shown) < SHOWN:
-            shown.append(item.example)
-    problems += checks.problems(examples)
+        checks.add(item)
+        if tested:
+            problems += _leak(item.question, source, item.line, tested)
+    first = islice(ExampleReader(given, columns, source), LOOKED_AT)
+    shown = islice((item.example for item in first if not isinstance(item, Problem)), SHOWN)
+    problems += checks.problems(again)
     summary = _summary("examples", checks.rows, len(checks.targets), checks.words, checks.rows, checks.longest)
-    return Inspection(problems, summary, _understood(source, reader.layout), shown)
+    return Inspection(problems, summary, _understood(source, reader.layout), list(shown))
 
 
 def _inspect_preferences(
@@ -204,10 +204,10 @@ def _inspect_preferences(
         else:
             examples += (item.chosen, item.rejected) if isinstance(item, Pair) else (item.example,)
     traits = TraitCounts(EXAMPLE_TRAITS)
-    for example in examples:
-        traits.add(example)
-        problems += _leak(example, tested)
-    problems += traits.problems()
+    for i, example in enumerate(examples):
+        traits.add(solved_of(example), i)
+        problems += _leak(example.question, reader.source, example.line or 0, tested)
+    problems += traits.problems(lambda i, what, cure: examples[i].problem(what, cure, "warning"))
     lengths = [(sum(count_words(t.content) for t in e.turns), e.source) for e in examples]
     targets = len({fold(e.target) for e in examples})
     rows = len(examples) // (2 if kind == "pairs" else 1)
@@ -218,7 +218,7 @@ def _inspect_preferences(
 
 def _understood(source: RowSource, layout: LayoutReader) -> Understood:
     form = f"{source.format} ({', '.join(source.facts)})" if source.facts else source.format
-    counts = tuple((one.name, count) for one, count in layout.layouts.most_common())
+    counts = tuple(layout.layouts.most_common())
     return Understood(form, counts, tuple(layout.names.items()))
 
 
@@ -251,12 +251,12 @@ def _questions(task: object, columns: Columns | None) -> tuple[dict[int, str], l
     return tested, problems
 
 
-def _leak(example: Example, tested: dict[int, str]) -> list[Problem]:
-    place = tested.get(hash(fold(example.question))) if tested else None
+def _leak(question: str, source: RowSource, line: int, tested: dict[int, str]) -> list[Problem]:
+    place = tested.get(hash(fold(question))) if tested else None
     if place is None:
         return []
     next_step = "delete it from one of the files: a test on training questions measures nothing"
-    return [example.problem(f"the input is also in the test file ({place})", next_step)]
+    return [source.problem(line, f"the input is also in the test file ({place})", next_step)]
 
 
 # ---- documents -------------------------------------------------------------------------------------------------------

@@ -15,10 +15,10 @@ def check_documents(documents: Sequence[Document]) -> list[Problem]:
     problems = []
     first: dict[int, Document] = {}
     traits = TraitCounts(DOCUMENT_TRAITS)
-    for document in documents:
-        traits.add(document)
+    for index, document in enumerate(documents):
+        traits.add(document, index)
         earlier = first.setdefault(hash(fold(f"{document.title}\n{document.text}")), document)
         if earlier.source != document.source:
             next_step = "keep one: copies push other passages out of the results"
             problems.append(document.problem(f"the same as {earlier.source}", next_step, "warning"))
-    return [*problems, *traits.problems()]
+    return [*problems, *traits.problems(lambda i, what, cure: documents[i].problem(what, cure, "warning"))]

@@ -8,7 +8,7 @@ from statistics import median
 
 from domainkit.corpus.checks.traits import EXAMPLE_TRAITS, TraitCounts
 from domainkit.corpus.chunk import count_words
-from domainkit.corpus.example import Example
+from domainkit.corpus.rows.solved import PLAIN_ROLES, Solved
 from domainkit.corpus.rows.source import RowSource
 from domainkit.errors import Problem
 from domainkit.text.words import fold
@@ -22,7 +22,7 @@ KEPT_TEXTS = 50_000
 _KEPT_FOLDS = 20_000
 """Targets whose folded form is kept, since labels repeat."""
 
-Examples = Callable[[], Iterator[Example]]
+Again = Callable[[], Iterator[Solved]]
 """Reads the examples from the start."""
 
 
@@ -48,37 +48,42 @@ class ExampleChecks:
         self._texts: dict[int, str] = {}
         self._folds: dict[str, str] = {}
 
-    def add(self, example: Example) -> None:
+    def add(self, solved: Solved) -> None:
         """Look at one more example."""
         index = len(self.lines)
-        self.lines.append(example.line or 0)
-        self._count_words(example)
-        target = example.target
+        self.lines.append(solved.line)
+        self._count_words(solved)
+        target = solved.target
         folded, exact = hash(self._fold(target)), hash(target)
         self._target_of.append(folded)
         self._spelling_of.append(exact)
-        if len(self._texts) <= KEPT_TEXTS:
-            self._texts.setdefault(exact, short(target))
+        if exact not in self._texts and len(self._texts) <= KEPT_TEXTS:
+            self._texts[exact] = short(target)
         first = self.targets.setdefault(folded, index)
         if exact != self._spelling_of[first]:
             self._misspelt.setdefault(exact, (index, first))
-        prompt = hash("\n".join([f"{t.role}:{fold(t.content)}" for t in example.turns[:-1]]))
+        if solved.roles == PLAIN_ROLES:
+            prompt = hash(f"user:{fold(solved.question)}")
+        else:
+            prompt = hash(
+                "\n".join([f"{r}:{fold(c)}" for r, c in zip(solved.roles, solved.contents, strict=True)][:-1])
+            )
         earlier = self._prompts.setdefault(prompt, index)
         if earlier != index:
             self._repeats.extend((index, earlier))
-        self.traits.add(example)
+        self.traits.add(solved, index)
 
     @property
     def rows(self) -> int:
         """Examples seen."""
         return len(self.lines)
 
-    def problems(self, examples: Examples) -> Iterator[Problem]:
-        """Everything suspicious. `examples` are read again where a message needs a text that was not kept."""
-        yield from self._repeated(examples)
-        yield from self._spellings(examples)
+    def problems(self, again: Again) -> Iterator[Problem]:
+        """Everything suspicious. `again` reads the examples once more where a message needs a text that is not kept."""
+        yield from self._repeated(again)
+        yield from self._spellings(again)
         yield from self._lengths()
-        yield from self.traits.problems()
+        yield from self.traits.problems(self._warning)
         if 0 < self.rows < FEW_EXAMPLES:
             what = f"only {self.rows} well-formed example{'s' if self.rows > 1 else ''}"
             yield self.source.warning(None, what, "add more: fine-tuning needs some dozens; prompting needs none")
@@ -87,15 +92,15 @@ class ExampleChecks:
             next_step = "add rows with other targets: with one target there is nothing to learn"
             yield self.source.warning(None, what, next_step)
 
-    def _count_words(self, example: Example) -> None:
-        counts = [count_words(turn.content) for turn in example.turns]
-        target = counts[-1] if not example.turns[-1].tool_calls else count_words(example.target)
-        self.prompt_words.append(sum(counts[:-1]))
-        self.target_words.append(target)
+    def _count_words(self, solved: Solved) -> None:
+        counts = [count_words(content) for content in solved.contents]
+        said = counts[-1] if solved.target == solved.contents[-1] else count_words(solved.target)
         words = sum(counts)
+        self.prompt_words.append(words - counts[-1])
+        self.target_words.append(said)
         self.words += words
         if words > self.longest[0]:
-            self.longest = words, example.source
+            self.longest = words, self.source.place(solved.line)
 
     def _fold(self, target: str) -> str:
         folded = self._folds.get(target)
@@ -105,7 +110,7 @@ class ExampleChecks:
                 self._folds[target] = folded
         return folded
 
-    def _repeated(self, examples: Examples) -> Iterator[Problem]:
+    def _repeated(self, again: Again) -> Iterator[Problem]:
         """Rows that repeat an earlier one, and inputs with two targets.
 
         For label tasks each input with two targets is named. A question with a free answer may have several: they are
@@ -114,7 +119,7 @@ class ExampleChecks:
         labels = 2 * len(self.targets) <= self.rows  # as `targets_repeat` has it
         pairs = [(self._repeats[i], self._repeats[i + 1]) for i in range(0, len(self._repeats), 2)]
         other = [(here, first) for here, first in pairs if self._target_of[here] != self._target_of[first]]
-        texts = self._texts_of({i for pair in other for i in pair}, examples) if labels else {}
+        texts = self._texts_of({i for pair in other for i in pair}, again) if labels else {}
         for here, first in pairs:
             line = self._place(first)
             if self._target_of[here] == self._target_of[first]:
@@ -128,9 +133,9 @@ class ExampleChecks:
             what = f"{rows} with another target for an earlier input, the first here"
             yield self._warning(other[0][0], what, "right if an input has several good answers; else keep one")
 
-    def _spellings(self, examples: Examples) -> Iterator[Problem]:
+    def _spellings(self, again: Again) -> Iterator[Problem]:
         """Targets that differ in case, spaces or punctuation only: a label task would count them as other labels."""
-        texts = self._texts_of({i for pair in self._misspelt.values() for i in pair}, examples)
+        texts = self._texts_of({i for pair in self._misspelt.values() for i in pair}, again)
         for here, first in self._misspelt.values():
             what = f"the target '{texts[here]}' is written '{texts[first]}' on {self._place(first)}"
             yield self._warning(here, what, "write it one way")
@@ -144,11 +149,11 @@ class ExampleChecks:
                     what = f"the {noun} has {words} words, the median {usual:g}"
                     yield self._warning(index, what, "it may exceed the base's context: shorten or split it")
 
-    def _texts_of(self, indices: set[int], examples: Examples) -> dict[int, str]:
+    def _texts_of(self, indices: set[int], again: Again) -> dict[int, str]:
         """The targets of some examples, cut short."""
         if all(self._spelling_of[i] in self._texts for i in indices):
             return {i: self._texts[self._spelling_of[i]] for i in indices}
-        return {i: short(example.target) for i, example in enumerate(examples()) if i in indices}
+        return {i: short(solved.target) for i, solved in enumerate(again()) if i in indices}
 
     def _place(self, index: int) -> str:
         return f"{self.source.unit or 'line'} {self.lines[index]}"

@@ -9,12 +9,12 @@ from typing import Generic, NamedTuple, TypeVar
 
 from domainkit.corpus.chunk import count_words
 from domainkit.corpus.document import Document
-from domainkit.corpus.example import Example
-from domainkit.corpus.location import Located
+from domainkit.corpus.rows.solved import PLAIN_ROLES, Solved
 from domainkit.errors import Problem
 
 T = TypeVar("T")
-Item = TypeVar("Item", bound=Located)
+Warning = Callable[[int, str, str], Problem]
+"""Makes the warning of an item from its number, what it is and the next step."""
 
 _CONTROL_TOKEN = re.compile(r"<\|[^|<>\s]{1,40}\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<bos>|<eos>")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -29,37 +29,37 @@ class Trait(NamedTuple, Generic[T]):
     holds: Callable[[T], bool]
 
 
-class TraitCounts(Generic[Item]):
+class TraitCounts(Generic[T]):
     """Counts the items that have each trait, one item at a time."""
 
-    def __init__(self, traits: Sequence[Trait[Item]]) -> None:
-        self._traits = list(traits)
+    def __init__(self, traits: Sequence[Trait[T]]) -> None:
+        self._traits = traits
         self._counts = [0] * len(traits)
-        self._first: list[Item | None] = [None] * len(traits)
+        self._first = [0] * len(traits)
 
-    def add(self, item: Item) -> None:
-        """Look at one more item."""
+    def add(self, item: T, index: int) -> None:
+        """Look at one more item; `index` is its number."""
         for i, trait in enumerate(self._traits):
             if trait.holds(item):
                 self._counts[i] += 1
                 if self._counts[i] == 1:
-                    self._first[i] = item
+                    self._first[i] = index
 
-    def problems(self) -> Iterator[Problem]:
-        """A warning for each trait that an item has, at the first of them."""
+    def problems(self, warning: Warning) -> Iterator[Problem]:
+        """A warning for each trait that an item has, made by `warning` of the first of them."""
         for trait, count, first in zip(self._traits, self._counts, self._first, strict=True):
-            if first is not None:
+            if count:
                 text = f"{count} {trait.what.format(s='' if count == 1 else 's')}"
-                yield first.problem(f"{text}, the first here" if count > 1 else text, trait.next_step, "warning")
+                yield warning(first, f"{text}, the first here" if count > 1 else text, trait.next_step)
 
 
-def _alternates(example: Example) -> bool:
-    roles = [t.role for t in example.turns if t.role != "system"]
+def _alternates(solved: Solved) -> bool:
+    roles = [role for role in solved.roles if role != "system"]
     return roles[0] == "user" and all(a != b for a, b in pairwise(roles))
 
 
-def _in_turns(holds: Callable[[str], bool]) -> Callable[[Example], bool]:
-    return lambda example: any(holds(t.content) for t in example.turns)
+def _in_turns(holds: Callable[[str], bool]) -> Callable[[Solved], bool]:
+    return lambda solved: not solved.is_clean and any(holds(content) for content in solved.contents)
 
 
 def _in_document(holds: Callable[[str], bool]) -> Callable[[Document], bool]:
@@ -83,21 +83,21 @@ TEXT_TRAITS: tuple[Trait[str], ...] = (
         lambda text: _CONTROL_CHARACTER.search(text) is not None,
     ),
 )
-EXAMPLE_TRAITS: tuple[Trait[Example], ...] = (
+EXAMPLE_TRAITS: tuple[Trait[Solved], ...] = (
     Trait(
         "target{s} with a space at the start or end",
         "strip them: the model learns the space too",
-        lambda example: example.target != example.target.strip(),
+        lambda solved: solved.target != solved.target.strip(),
     ),
     Trait(
         "answer{s} with the whole question at the start",
         "delete it there: it is learnt twice",
-        lambda example: len(example.question) > 20 and example.target.strip().startswith(example.question.strip()),
+        lambda solved: len(solved.question) > 20 and solved.target.strip().startswith(solved.question.strip()),
     ),
     Trait(
         "row{s} where user and assistant do not alternate",
         "some chat templates refuse them: merge the turns",
-        lambda example: not _alternates(example),
+        lambda solved: solved.roles != PLAIN_ROLES and not _alternates(solved),
     ),
     *(Trait(t.what, t.next_step, _in_turns(t.holds)) for t in TEXT_TRAITS),
 )

@@ -43,6 +43,8 @@ class Plan(NamedTuple):
     layout: Layout
     names: Mapping[str, str]
     """Columns that our fields are called otherwise in the file: the column to the field."""
+    nested: tuple[str, ...] = ()
+    """Fields that may hold a list as text."""
 
 
 class LayoutReader:
@@ -51,12 +53,13 @@ class LayoutReader:
     def __init__(self, source: RowSource, kind: str = "examples", columns: Columns | None = None) -> None:
         self.source = source
         self.kind = kind
-        self.layouts: Counter[Layout] = Counter()
-        """Rows of each layout."""
+        self.layouts: Counter[str] = Counter()
+        """Rows of each layout, by its name."""
         self.names: dict[str, str] = {}
         """Columns that were read as fields of another name."""
         self.problems: list[Problem] = []
         """Of --map. After one of these no row is read."""
+        self._last: Plan | None = None
         self._plans: dict[tuple[str, ...], Plan | RowError] = {}
         self._mapped = self._find_columns(columns)
         self._numbers = 0
@@ -66,19 +69,34 @@ class LayoutReader:
 
     def native(self, row: JsonObject, number: int) -> JsonObject:
         """The row in one of domainkit's own forms; fields that no layout has stay as they are. Raises RowError."""
-        plan = self._plan(row)
+        plan = self._last = self._plan(row)
         if plan.names:
             row = {plan.names.get(name, name): value for name, value in row.items()}
-        fields = plan.layout.fields
+        layout = plan.layout
         if self.source.cells:
-            row = {name: value for name, value in row.items() if value != "" or name in fields}
+            if "" in row.values():
+                row = {name: value for name, value in row.items() if value != "" or name in layout.fields}
         elif self.source.typed:
-            row = numbers_as_text(row, (*fields, *plan.layout.optional, "system"))
-        if plan.layout.labels in row:
-            row = self._with_text_label(row, plan.layout.labels, number)
-        row = plan.layout.rewrite(_with_nested(row, self.source.cells, plan.layout))
-        self.layouts[plan.layout] += 1
+            row = numbers_as_text(row, (*layout.fields, *layout.optional, "system"))
+        if layout.labels in row:
+            row = self._with_text_label(row, layout.labels, number)
+        if plan.nested:
+            row = _with_nested(row, plan.nested)
+        row = layout.rewrite(row)
+        self.layouts[layout.name] += 1
         return row
+
+    def in_file(self, error: RowError) -> RowError:
+        """The error of the row read last, with the names that the file has for our fields."""
+        plan = self._last
+        what = error.what
+        if plan is not None:
+            columns = {field: column for column, field in plan.names.items()}
+            called = {ours: columns.get(field, field) for field, ours in plan.layout.ours}
+            called |= {field: column for field, column in columns.items() if field not in dict(plan.layout.ours)}
+            for ours, theirs in called.items():
+                what = what.replace(f"'{ours}'", f"'{theirs}'")
+        return RowError(what, error.next_step)
 
     def warnings(self) -> Iterator[Problem]:
         """What is told once all rows are read."""
@@ -97,7 +115,9 @@ class LayoutReader:
 
     def _plan(self, row: JsonObject) -> Plan:
         """Raises RowError."""
-        key = tuple(row) if self.source.cells else tuple(name for name, value in row.items() if value is not None)
+        key = tuple(row)
+        if not self.source.cells and None in row.values():
+            key = tuple([name for name, value in row.items() if value is not None])
         plan = self._plans.get(key)
         if plan is None:
             plan = self._make_plan(key, tuple(row))
@@ -122,7 +142,7 @@ class LayoutReader:
             if fitting:
                 other = {c: f for c, f in names.items() if f != c}
                 self.names |= other
-                return Plan(fitting[0], other)
+                return Plan(fitting[0], other, self._nested(fitting[0], [names.get(c, c) for c in every]))
         return self._refusal(frozenset(names.get(c, c) for c in every), [names.get(c, c) for c in every])
 
     def _check_header(self, columns: tuple[str, ...]) -> None:
@@ -162,6 +182,13 @@ class LayoutReader:
                 what = f"has no column '{column}', which --map names (its columns: {names})"
                 self.problems.append(self.source.problem(None, what, "name one of them"))
         return found
+
+    def _nested(self, layout: Layout, names: Sequence[str]) -> tuple[str, ...]:
+        """In cells a text, too, may be a list; elsewhere only what cannot be text."""
+        if not self.source.cells:
+            return tuple(name for name in names if name in _LISTS)
+        texts = [name for name in _TEXTS_OR_LISTS if name in layout.fields]
+        return tuple(name for name in names if name in _LISTS or name in _TEXT_LISTS or name in texts)
 
     def _refusal(self, names: frozenset[str], found: Sequence[str]) -> RowError:
         if self.kind == "examples":
@@ -238,17 +265,15 @@ def _renamed(missing: str, row: Mapping[str, object]) -> str | None:
 # ---- lists that a cell or a string holds -----------------------------------------------------------------------------
 
 
-def _with_nested(row: JsonObject, cells: bool, layout: Layout) -> JsonObject:
+def _with_nested(row: JsonObject, names: Sequence[str]) -> JsonObject:
     """The row with the lists that stand in it as JSON text. A text that only looks like JSON stays text."""
-    changed: JsonObject = {}
-    for name, value in row.items():
-        if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
-            continue
-        surely = name in _LISTS or (cells and name in _TEXT_LISTS)
-        perhaps = cells and name in _TEXTS_OR_LISTS and name in layout.fields
-        if surely or (perhaps and _is_conversation(value, name)):
-            changed[name] = _parsed(value, name)
-    return {**row, **changed} if changed else row
+    for name in names:
+        value = row.get(name)
+        if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+            if name in _TEXTS_OR_LISTS and not _is_conversation(value, name):
+                continue
+            row = {**row, name: _parsed(value, name)}
+    return row
 
 
 def _is_conversation(text: str, name: str) -> bool:

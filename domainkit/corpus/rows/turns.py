@@ -41,7 +41,9 @@ class Place(NamedTuple):
 
 def form_of(row: JsonObject) -> tuple[str, ...]:
     """The fields of the form that the row is in."""
-    return next(form for form in FORMS if all(field in row for field in form))
+    if "messages" in row:
+        return FORMS[0]
+    return FORMS[1] if "prompt" in row and "completion" in row else FORMS[2]
 
 
 def example_of(row: JsonObject, place: Place) -> Example:

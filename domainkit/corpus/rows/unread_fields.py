@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from domainkit.corpus.example import Example
+from domainkit.corpus.rows.solved import PLAIN_ROLES, Solved
 from domainkit.corpus.rows.source import RowSource
 from domainkit.corpus.rows.synthetic import fields_of_mark
 from domainkit.errors import Problem
@@ -29,33 +30,38 @@ class UnreadFields:
         self._rows: Counter[str] = Counter()
         self._first = 0
         self._weightless: set[str] = set()
-        self._learnt: set[int] = set()
+        self._learnt = array("q")  # hashes of the conversations that are learnt
+        self._read = READ_IN_ALL_ROWS | READ_IN_TEST_ROWS | {"input", "target"}
         self._earlier: list[tuple[int, list[int]]] = []
 
-    def add(self, row: JsonObject, line: int, layout: Collection[str], example: Example | None = None) -> None:
-        """`layout`: the fields that the row was read from; `example`: what they became."""
+    def add(self, row: JsonObject, line: int, layout: Collection[str], solved: Solved | None = None) -> None:
+        """`layout`: the fields that the row was read from; `solved`: what they became."""
+        if not self._read.issuperset(row):
+            self._add_fields(row, line, layout)
+        if solved is None:
+            return
+        if solved.roles != PLAIN_ROLES:
+            self._add_earlier(row, line, layout, solved)
+        self._learnt.append(hash((solved.roles, solved.contents)))
+
+    def _add_fields(self, row: JsonObject, line: int, layout: Collection[str]) -> None:
         unread = list(dict.fromkeys(_unread(row, layout)))
         if unread and not self._first:
             self._first = line
         self._rows.update(unread)
+
+    def _add_earlier(self, row: JsonObject, line: int, layout: Collection[str], solved: Solved) -> None:
+        """Remember, by hash alone, the earlier answers of a conversation."""
         for message in _messages(row, layout):
             if message.get("weight") == 0:
                 self._weightless.add(str(message.get("content")))
-        if example is not None:
-            self._add_turns(example, line)
-
-    def _add_turns(self, example: Example, line: int) -> None:
-        """Remember, by hash alone, the conversation that is learnt and the earlier answers that are not."""
-        earlier = []
-        for i, turn in enumerate(example.turns, start=1):
-            if turn.role == "assistant" and (i == len(example.turns) or turn.content not in self._weightless):
-                key = hash(tuple((t.role, t.content) for t in example.turns[:i]))
-                if i < len(example.turns):
-                    earlier.append(key)
-                else:
-                    self._learnt.add(key)
-        if earlier:
-            self._earlier.append((line, earlier))
+        keys = [
+            hash((solved.roles[:i], solved.contents[:i]))
+            for i, (role, content) in enumerate(zip(solved.roles, solved.contents, strict=True), start=1)
+            if i < len(solved.roles) and role == "assistant" and content not in self._weightless
+        ]
+        if keys:
+            self._earlier.append((line, keys))
 
     def problems(self, source: RowSource) -> list[Problem]:
         """A warning for all unread fields together, and one for the assistant's turns that nothing learns."""
@@ -71,7 +77,8 @@ class UnreadFields:
         yield source.warning(self._first, what, next_step)
 
     def _unlearnt_turns(self, source: RowSource) -> Iterator[Problem]:
-        rows = [line for line, keys in self._earlier if not self._learnt.issuperset(keys)]
+        learnt = set(self._learnt) if self._earlier else set()
+        rows = [line for line, keys in self._earlier if not learnt.issuperset(keys)]
         if rows:
             what = f"{_rows(len(rows))} with earlier turns of the assistant: only the last turn of a row is learnt"
             next_step = 'end a row of its own with each turn to be learnt, or mark the others "weight": 0'

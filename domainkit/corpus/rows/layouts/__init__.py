@@ -18,6 +18,7 @@ from domainkit.corpus.rows.layouts.conversations import from_conversations
 from domainkit.corpus.rows.layouts.preferences import from_alpaca_pair, from_openai_pair, from_sharegpt_pair
 from domainkit.messages import JsonObject
 
+PAIRS, MARKED = "pairs", "marked answers"
 Rewrite = Callable[[JsonObject], JsonObject]
 """A row in a layout, written in one of domainkit's own forms; fields that the layout does not have stay as they are.
 Raises RowError."""
@@ -36,15 +37,19 @@ class Layout(NamedTuple):
     """examples, pairs or marked answers."""
     labels: str | None = None
     """The field that holds a class label, whose numbers have names."""
+    ours: tuple[tuple[str, str], ...] = ()
+    """Fields that become one of ours as they are: (the layout's name, ours)."""
 
 
-def _renamed(**names: str) -> Rewrite:
-    """Another tool's names to ours: `_renamed(question="input")`."""
+def _renamed(name: str, kind: str = "examples", **names: str) -> Layout:
+    """A layout that calls our fields otherwise: `_renamed("question and answer", question="input", answer="target")`.
+    Its other fields are called as ours."""
 
     def rewrite(row: JsonObject) -> JsonObject:
-        return {names.get(name, name): value for name, value in row.items()}
+        return {names.get(field, field): value for field, value in row.items()}
 
-    return rewrite
+    rest = {"examples": (), PAIRS: ("chosen", "rejected"), MARKED: ("label",)}[kind]
+    return Layout(name, (*names, *rest), rewrite, kind=kind, ours=tuple(names.items()))
 
 
 def _unchanged(row: JsonObject) -> JsonObject:
@@ -58,30 +63,35 @@ def _with_label_names(row: JsonObject) -> JsonObject:
     return {"input": row["text"], "target": target, **rest}
 
 
-MARKED = "marked answers"
-
 LAYOUTS: tuple[Layout, ...] = (
     Layout("messages", ("messages",), from_conversations("messages"), ("functions",)),
     Layout("prompt and completion", ("prompt", "completion"), _unchanged),
     Layout("input and target", ("input", "target"), _unchanged),
-    Layout("input and output", ("input", "output"), _renamed(output="target")),
-    Layout("question and answer", ("question", "answer"), _renamed(question="input", answer="target")),
-    Layout("query and response", ("query", "response"), _renamed(query="input", response="target")),
-    Layout("prompt and response", ("prompt", "response"), _renamed(response="completion")),
-    Layout("text and label", ("text", "label"), _with_label_names, ("label_text",), labels="label"),
-    Layout("Alpaca", ("instruction", "output"), from_alpaca, ("input", "history")),
-    Layout("Dolly", ("instruction", "response"), from_dolly, ("context",)),
+    _renamed("input and output", input="input", output="target"),
+    _renamed("question and answer", question="input", answer="target"),
+    _renamed("query and response", query="input", response="target"),
+    _renamed("prompt and response", prompt="prompt", response="completion"),
+    Layout(
+        "text and label",
+        ("text", "label"),
+        _with_label_names,
+        ("label_text",),
+        labels="label",
+        ours=(("text", "input"), ("label", "target")),
+    ),
+    Layout("Alpaca", ("instruction", "output"), from_alpaca, ("input", "history"), ours=(("output", "target"),)),
+    Layout("Dolly", ("instruction", "response"), from_dolly, ("context",), ours=(("response", "target"),)),
     Layout("ShareGPT", ("conversations",), from_conversations("conversations")),
     Layout("conversation", ("conversation",), from_conversations("conversation")),
     Layout("pairs", ("prompt", "chosen", "rejected"), _unchanged, kind="pairs"),
-    Layout("pairs", ("input", "chosen", "rejected"), _renamed(input="prompt"), kind="pairs"),
-    Layout("pairs", ("question", "chosen", "rejected"), _renamed(question="prompt"), kind="pairs"),
+    _renamed("pairs", PAIRS, input="prompt"),
+    _renamed("pairs", PAIRS, question="prompt"),
     Layout("pairs without a prompt", ("chosen", "rejected"), _unchanged, kind="pairs"),
     Layout("pairs of Alpaca", ("instruction", "chosen", "rejected"), from_alpaca_pair, ("input",), "pairs"),
     Layout("pairs of ShareGPT", ("conversations", "chosen", "rejected"), from_sharegpt_pair, (), "pairs"),
     Layout("pairs of OpenAI", ("input", "preferred_output", "non_preferred_output"), from_openai_pair, (), "pairs"),
     *(
-        Layout(MARKED, (asked, said, "label"), _renamed(**{asked: "prompt", said: "completion"}), (), MARKED)
+        _renamed(MARKED, MARKED, **{asked: "prompt", said: "completion"})
         for asked in ("prompt", "input")
         for said in ("completion", "answer")
     ),
