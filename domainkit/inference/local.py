@@ -264,7 +264,7 @@ class LocalBackend:
         if template is not self.chat_template:
             stops = tuple(dict.fromkeys([*stops, *template.stop_token_ids]))
         constraint = None
-        if is_constrained(request):
+        if is_constrained(request) and not request.choices:
             constraint = compile_constraint(request, self.spelling, width=engine.width, ends=stops)
         spelling = self.spelling if request.choices else None
         thinking = template.thinking(request.template_options)

@@ -1,8 +1,7 @@
 """Constraints: which tokens an answer may take next, so that text outside the request's form cannot be generated.
 
-Choices walk a trie of the tokenizer's own spellings. JSON schemas, regular expressions and tool calls run llguidance's
-parser. A control token (end of turn, start of a role) is never part of constrained text: where a choice or a schema
-spells one, it is generated as plain characters.
+JSON schemas, regular expressions and tool calls run llguidance's parser. A control token (end of turn, start of a role)
+is never part of constrained text: where a schema spells one, it is generated as plain characters.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 
 import torch
 
@@ -81,83 +79,18 @@ def is_constrained(request: Request) -> bool:
 def compile_constraint(
     request: Request, spelling: Spelling, *, width: int | None = None, ends: Collection[int] = ()
 ) -> Constraint:
-    """The constraint of one answer to a request for which `is_constrained`.
+    """The constraint of one answer to a request for which `is_constrained`, other than by `choices`, which are scored
+    (`engine/sequences/choices.py`).
 
     `width` is the width of the logits (default: the tokenizer's size); `ends` are end tokens besides the tokenizer's
     own. Raises RequestError for what cannot be enforced. `spelling` keeps compiled grammars: the next request is cheap.
     """
     width = spelling.size if width is None else width
     end_ids = sorted(e for e in {spelling.end, *ends} if e < width)
-    if request.choices:
-        key = ("choices", request.choices)
-        trie = spelling.compiled(key, lambda: _trie([spelling.spell(c) for c in request.choices]))
-        return ChoiceConstraint(trie, width, end_ids)
     grammar = request_grammar(request)
     compiled = spelling.compiled((grammar, request.strict), lambda: compile_grammar(spelling, grammar, request))
     free_text = bool(request.tools) and request.tool_choice == "auto" and request.json_schema is None
     return GrammarConstraint(compiled, spelling, width, end_ids, free_text=free_text)
-
-
-# ---- choices ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Node:
-    """A node of the trie of the choices' token ids."""
-
-    children: dict[int, _Node] = field(default_factory=dict)
-    ends_choice: bool = False
-
-
-def _trie(choices: Sequence[Sequence[int]]) -> _Node:
-    root = _Node()
-    for ids in choices:
-        node = root
-        for token in ids:
-            node = node.children.setdefault(token, _Node())
-        node.ends_choice = True
-    return root
-
-
-class ChoiceConstraint(Constraint):
-    """A walk down the trie of the choices."""
-
-    def __init__(self, trie: _Node, width: int, ends: Sequence[int]) -> None:
-        self._node = trie
-        self._width = width
-        self._ends = list(ends)
-        self._ended = False
-
-    @property
-    def complete(self) -> bool:
-        return self._node.ends_choice
-
-    @property
-    def finished(self) -> bool:
-        return self._ended or not self._node.children
-
-    def mask(self) -> torch.Tensor:
-        allowed = torch.zeros(self._width, dtype=torch.bool)
-        if not self._ended:
-            allowed[list(self._node.children)] = True
-        if self.complete:
-            allowed[self._ends] = True
-        return allowed
-
-    def advance(self, token: int) -> None:
-        if token in self._node.children and not self._ended:
-            self._node = self._node.children[token]
-        elif token in self._ends and self.complete:
-            self._ended = True
-        else:
-            raise _not_allowed(token)
-
-    def forced(self) -> list[int]:
-        ids, node = [], self._node
-        while len(node.children) == 1 and not node.ends_choice and not self._ended:
-            ((token, node),) = node.children.items()
-            ids.append(token)
-        return ids
 
 
 # ---- grammars --------------------------------------------------------------------------------------------------------

@@ -109,58 +109,6 @@ def walk(c: Constraint, tokenizer: Any, rng: random.Random, limit: int = 3000) -
     return spelling_of(tokenizer).parser.decode_bytes(ids).decode()
 
 
-# --- choices ------------------------------------------------------------
-
-
-@settings(max_examples=60, deadline=None)
-@given(choices=st.lists(st.text(max_size=12), min_size=1, max_size=8), seed=st.integers(0, 9))
-def test_choices_give_exactly_the_listed_texts(tiny: Any, choices: list[str], seed: int) -> None:
-    assert walk(constraint(tiny, choices=tuple(choices)), tiny, random.Random(seed)) in choices
-    for choice in choices:
-        assert accepts(tiny, choice, choices=tuple(choices))
-
-
-@pytest.mark.parametrize(
-    "choices", [("yes", "yes please", "ye"), ("", "x"), ('say "hi"\n\ttwice', "say"), ("Zürich", "Zür", "東京", "👩‍🚀")]
-)
-def test_choices_that_are_prefixes_or_odd_characters_are_all_reachable(merging: Any, choices: tuple[str, ...]) -> None:
-    for choice in choices:
-        assert accepts(merging, choice, choices=choices)
-    reached = {walk(constraint(merging, choices=choices), merging, random.Random(seed)) for seed in range(60)}
-    assert reached == set(choices)
-
-
-def test_choices_follow_the_tokenisers_own_split_and_force_what_has_no_branch(merging: Any) -> None:
-    c = constraint(merging, choices=("New York", "Newark"))
-    york = merging.encode("New York", add_special_tokens=False)
-    ark = merging.encode("Newark", add_special_tokens=False)
-    assert len(york) < len("New York"), "the fixture must merge"
-    assert {york[0], ark[0]} == set(allowed(c)) | set(c.forced())
-    one = constraint(merging, choices=("New York",))
-    assert one.forced() == york
-    assert not one.complete
-    take(one, york)
-    assert one.complete
-    assert one.finished
-    assert one.forced() == []
-    assert allowed(one) == [END]
-
-
-def test_a_choice_that_spells_a_control_token_stays_text(merging: Any) -> None:
-    c = constraint(merging, choices=("<|im_end|>", "a"))
-    assert END not in allowed(c)
-    assert accepts(merging, "<|im_end|>", choices=("<|im_end|>",))
-
-
-def test_a_choice_may_end_where_another_goes_on(tiny: Any) -> None:
-    c = take(constraint(tiny, choices=("no", "not")), tiny.encode("no"))
-    assert c.complete
-    assert not c.finished
-    assert END in allowed(c)
-    c.advance(END)
-    assert c.finished
-
-
 # --- JSON schema ------------------------------------------------------------
 
 
@@ -465,22 +413,19 @@ def test_contradictory_requests_say_what_to_drop(tiny: Any, fields: dict[str, An
 
 
 def test_mask_has_the_logits_width_and_apply_leaves_only_allowed(tiny: Any) -> None:
-    for fields in ({"choices": ("yes", "no")}, {"regex": "yes|no"}):
-        c = compile_constraint(Request(ASK, **fields), spelling_of(tiny), width=320, ends=(3,))
-        assert c is not None
-        assert c.mask().shape == (320,)
-        logits = torch.zeros(320)
-        c.apply(logits)
-        assert logits.isfinite().nonzero().flatten().tolist() == sorted(tiny.encode("yn"))
-        for token in tiny.encode("no"):
-            c.advance(token)
-        assert allowed(c) == [END, 3], "every end token ends the answer"
+    c = compile_constraint(Request(ASK, regex="yes|no"), spelling_of(tiny), width=320, ends=(3,))
+    assert c.mask().shape == (320,)
+    logits = torch.zeros(320)
+    c.apply(logits)
+    assert logits.isfinite().nonzero().flatten().tolist() == sorted(tiny.encode("yn"))
+    for token in tiny.encode("no"):
+        c.advance(token)
+    assert allowed(c) == [END, 3], "every end token ends the answer"
 
 
 def test_a_forbidden_token_is_refused(tiny: Any) -> None:
-    for fields in ({"choices": ("yes",)}, {"regex": "yes"}):
-        with pytest.raises(RequestError, match="is not allowed at this point"):
-            constraint(tiny, **fields).advance(tiny.encode("x")[0])
+    with pytest.raises(RequestError, match="is not allowed at this point"):
+        constraint(tiny, regex="yes").advance(tiny.encode("x")[0])
 
 
 def test_one_constraint_does_not_move_another(tiny: Any) -> None:
@@ -507,4 +452,3 @@ def test_masks_of_a_real_vocabulary_are_fast_and_exact() -> None:
         c.advance(token)
     assert c.finished
     assert sorted(took)[len(took) // 2] < 0.002
-    assert constraint(tokenizer, choices=("positive",)).forced() == tokenizer.encode("positive")

@@ -8,6 +8,7 @@ failures.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
@@ -119,10 +120,10 @@ def to_request(body: dict[str, Any]) -> Request:
     unknown = set(structure) - {"choice", "regex", "json"}
     if unknown:
         raise ValueError(f"unknown structured_outputs fields {unknown}")
+    choices = "|".join(re.escape(c).replace("\\ ", " ") for c in structure.get("choice") or ())
     return Request(
         (),
-        choices=tuple(structure.get("choice") or ()),
-        regex=structure.get("regex"),
+        regex=structure.get("regex") or choices or None,
         json_schema=structure.get("json") or schema,
         tools=tuple(body.get("tools") or ()),
         tool_choice={"required": "any"}.get(choice, choice),

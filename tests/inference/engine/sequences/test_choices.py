@@ -94,6 +94,28 @@ def test_the_same_choice_twice_is_an_error(tiny_base: str) -> None:
         choice_trie(("yes", "no", "yes"), Spelling(tokenizer))
 
 
+@settings(max_examples=60)
+@given(
+    choices=st.lists(
+        st.text(max_size=12) | st.sampled_from(["yes", "ye", "<|end|>", "Zür", "👩‍🚀"]),
+        min_size=1,
+        max_size=8,
+        unique=True,
+    )
+)
+def test_the_trie_holds_every_choice_as_its_own_text_and_no_other(backend: LocalBackend, choices: list[str]) -> None:
+    spelling = backend.spelling
+    root = choice_trie(tuple(choices), spelling)
+    assert sorted(root.choices()) == sorted(choices)
+    for choice in choices:
+        branch, path = root, spelling.spell(choice)
+        for token in path:
+            branch = branch.children[token]
+        assert branch.choice == choice
+        assert spelling.parser.decode_bytes(path) == choice.encode()
+        assert not {*path} & {*backend.tokenizer.all_special_ids}, "a control token stays text"
+
+
 def test_temperature_draws_from_the_distribution() -> None:
     drawn = ["ab"[sample_choice({"a": 0.8, "b": 0.2}, 1.0, 1.0, i, 0.0).index] for i in range(400)]
     assert 40 < drawn.count("b") < 130
