@@ -18,7 +18,7 @@ ALONE = (
     "simulations",
     "make_rows",
 )
-ON_DATA = ("decision.simple_models", "decision.banking77", "decision.medquad", "methods", "clinic")
+ON_DATA = ("indexing", "decision.simple_models", "decision.banking77", "decision.medquad", "methods", "clinic")
 
 
 def main() -> None:
