@@ -1,4 +1,4 @@
-"""python -m benchmarks.make_rows [--calls 40]: what the filters of `make` let pass.
+"""python -m benchmarks.make_rows [--calls 20]: what the filters of `make` let pass.
 
 Side by side: the sample domain's 360 questions, which people's hands wrote, each with the sentence that holds its
 answer; and what the packaged SmolLM2-135M writes about the same articles, with its quotes held to the sentences of the
@@ -49,7 +49,7 @@ class WithoutGrammar(BaseChatModel):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=40, help="requests to the model, one row each")
+    parser.add_argument("--calls", type=int, default=20, help="requests to the model, one row each")
     args = parser.parse_args()
     counts = {"people": people()}
     facts: dict[str, Any] = {}

@@ -34,14 +34,15 @@ class NamedModel:
     """Content key: of the weights where they can be read, else of the settings, else of the name."""
 
     @property
-    def is_local(self) -> bool:
-        """Whether it is paid in machine time, not in tokens."""
-        return getattr(self.llm, "backend", None) == "local" and _is_own(self.llm)
+    def is_own(self) -> bool:
+        """Whether it is a DomainLLM."""
+        return _is_own(self.llm)
 
     @property
-    def takes_schema(self) -> bool:
-        """Whether its answers can be held to a JSON schema by `json_schema=`."""
-        return _is_own(self.llm)
+    def is_local(self) -> bool:
+        """Whether it runs in this process: it is paid in machine time, not in tokens, and its answers can be held to a
+        form."""
+        return self.is_own and getattr(self.llm, "backend", None) == "local"
 
 
 def find_model(model: str | Path | BaseChatModel, role: str) -> NamedModel:

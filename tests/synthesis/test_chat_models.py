@@ -41,9 +41,9 @@ def test_a_name_that_means_nothing_says_what_one_is(name: str, error: type[Domai
 def test_a_server_a_base_and_a_model_object_have_names() -> None:
     server = find_model("server:http://127.0.0.1:9/v1#big", "writer")
     assert isinstance(server.llm, DomainLLM)
-    assert (server.llm.backend, server.llm.base, server.is_local) == ("server", "big", False)
+    assert (server.llm.backend, server.llm.base, server.is_local, server.is_own) == ("server", "big", False, True)
     given = find_model(FakeListChatModel(responses=["x"]), "judge")
-    assert (given.is_local, given.takes_schema) == (False, False)
+    assert (given.is_local, given.is_own) == (False, False)
     assert given.name
     with pytest.raises(ConfigError, match="neither a chat model nor the name of one"):
         find_model(7, "writer")  # type: ignore[arg-type]
@@ -51,5 +51,5 @@ def test_a_server_a_base_and_a_model_object_have_names() -> None:
 
 def test_a_local_base_is_known_by_its_weights(tiny_base: str) -> None:
     found = find_model(Path(tiny_base), "writer")
-    assert (found.name, found.is_local, found.takes_schema) == (tiny_base, True, True)
+    assert (found.name, found.is_local, found.is_own) == (tiny_base, True, True)
     assert found.key == find_model(tiny_base, "judge").key

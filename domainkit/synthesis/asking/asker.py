@@ -24,6 +24,8 @@ FIRST_WAIT = 1.0
 """Seconds before the second attempt; each further one waits twice as long."""
 GIVE_UP = 3
 """Requests in a row that may fail before the run stops: nothing but failures would follow."""
+_SERVER_ROOM = 4
+"""Times the expected length that a server may write."""
 _CUT_OFF = frozenset(("length", "max_tokens", "max_output_tokens", "model_length"))
 _REASONS = ("finish_reason", "stop_reason", "done_reason")
 """What providers call the reason why a reply ended."""
@@ -144,8 +146,11 @@ class Asker:
 
     def _options(self, request: Request) -> dict[str, Any]:
         """Settings that domainkit's own models take; other models keep theirs."""
-        if not self.model.takes_schema:
+        if not self.model.is_own:
             return {}
+        if not self.model.is_local:
+            # A server may not hold its answers to a schema, or think before them; the filters read what comes.
+            return {"max_tokens": _SERVER_ROOM * request.output_tokens}
         form: dict[str, Any] = {"choices": list(request.choices)} if request.choices else {}
         if request.schema is not None:
             form = {"json_schema": request.schema}

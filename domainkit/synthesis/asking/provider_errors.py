@@ -14,6 +14,8 @@ _TEMPORARY = ("timeout", "connection", "ratelimit", "unavailable", "overloaded",
 """In the names of providers' errors that have no status."""
 LONGEST_WAIT = 60.0
 """Seconds."""
+_LONGEST = 300
+"""Letters of a message."""
 
 
 def meaning_of(error: Exception) -> Meaning:
@@ -55,6 +57,7 @@ def wait_before(error: Any, attempt: int, first_wait: float) -> float:
 def described(error: BaseException) -> str:
     """RateLimitError: the first line of its message."""
     line = first_line(error)
+    line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"  # some repeat the whole reply
     name = type(error).__name__
     return line if line.startswith(name) or isinstance(error, DomainkitError) else f"{name}: {line}"
 
