@@ -179,7 +179,9 @@ class _Run:
 
     def _write(self, records: list[FileRecord]) -> list[Problem]:
         """Write the rows of all files in order; returns the problems of ids that come twice."""
-        problems, seen, written = [], {}, []
+        problems: list[Problem] = []
+        seen: dict[str, str] = {}
+        written: list[FileRecord] = []
         staged = self.out.with_name(f".{self.out.name}.new")
         with self.journal_file.open("rb") as journal, _opened(self.out) as corpus, staged.open("wb") as new:
             for record in records:
