@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.markdown import table
 from benchmarks.runs import RESULTS, save
-from benchmarks.tables import table
 
 PAGE = Path(__file__).parents[1] / "docs" / "preference.md"
 BETAS = (0.0, 0.04, 0.3, 1.0)

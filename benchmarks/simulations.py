@@ -18,8 +18,8 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import norm
 
+from benchmarks.markdown import table
 from benchmarks.runs import RESULTS, save
-from benchmarks.tables import table
 from domainkit.results.schema import Estimate
 from domainkit.statistics.always_valid import confidence_sequence, log_e
 from domainkit.statistics.best_of import expected_luck

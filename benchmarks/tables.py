@@ -1,4 +1,4 @@
-"""The measured tables of README.md and docs/methods.md, made from benchmarks/results/*.json.
+"""The measured tables of README.md, docs/methods.md and docs/data.md, made from benchmarks/results/*.json.
 
 python -m benchmarks.tables     writes them between their marks
 """
@@ -11,27 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data_tables import clinic
+from benchmarks.markdown import number, percent, table
+
 RESULTS = Path(__file__).parent / "results"
-PAGES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "docs/methods.md"))
+PAGES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "docs/methods.md", "docs/data.md"))
 
 STOLEN = 0.05
 """A table mentions steal time (a core's time that the host gave to other machines) above this share."""
-
-
-def percent(estimate: dict[str, Any] | None) -> str:
-    if not estimate or estimate["value"] is None:
-        return "—"
-    interval = f" ({100 * estimate['low']:.1f}–{100 * estimate['high']:.1f})" if estimate["low"] is not None else ""
-    return f"{100 * estimate['value']:.1f} %{interval}"
-
-
-def number(value: float | None, digits: int = 0) -> str:
-    return "—" if value is None else f"{value:.{digits}f}"
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"| --- |{' ---: |' * (len(head) - 1)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def banking77(facts: dict[str, Any]) -> str:
@@ -349,6 +336,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "batch_invariance": batch_invariance,
     "chain_memory": chain_memory,
     "chain_throughput": chain_throughput,
+    "clinic": clinic,
     "medquad_ghr": medquad_ghr,
     "small_batch_linear": small_batch_linear,
     "soak": soak,
