@@ -61,7 +61,7 @@ def main() -> None:
                 DOMAIN / "articles", writer, out=folder, rows=1000, per_request=1, test_share=0, budget_calls=args.calls
             )
         counts[name] = outcome(made)
-        facts[name] = {"seconds": time.perf_counter() - start, "kept": list(made.rows)[:SHOWN], "dropped": some(made)}
+        facts[name] = {"seconds": time.perf_counter() - start, "kept": kept(made), "dropped": some(made)}
         show(name, made)
     print_table(counts)
     save("make_rows", {"calls": args.calls, "counts": counts, "rows": facts})
@@ -91,10 +91,14 @@ def outcome(made: MadeRows) -> dict[str, int]:
     return {"written": made.written, **taken, "kept": len(made.rows)}
 
 
+def kept(made: MadeRows) -> list[dict[str, Any]]:
+    return [{**row, "document": Path(row["document"]).name} for row in made.rows[:SHOWN]]
+
+
 def some(made: MadeRows) -> list[dict[str, Any]]:
     """A dropped row of each filter first."""
     first = {d.filter: d for d in reversed(made.dropped)}
-    return [d.record() for d in first.values()][:SHOWN]
+    return [{**d.record(), "document": Path(d.section.document.source).name} for d in first.values()][:SHOWN]
 
 
 def show(name: str, made: MadeRows) -> None:
