@@ -82,7 +82,7 @@ class TunedModel(torch.nn.Module):
         with precision(cast("AdaptedModel", self)):
             return self.base_model(*args, **kwargs)
 
-    def generate(self, *args: Any, **kwargs: Any) -> Any:
+    def generate(self, *args: object, **kwargs: object) -> object:
         with precision(cast("AdaptedModel", self)):
             return self.base_model.generate(*args, **kwargs)
 

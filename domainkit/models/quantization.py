@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -18,6 +18,7 @@ from domainkit.registry import suggestion
 from domainkit.storage import parse_json, read_bytes
 
 if TYPE_CHECKING:
+    from bitsandbytes import MatmulLtState
     from transformers import BitsAndBytesConfig, PreTrainedModel
 
 NF4_BLOCK = 64
@@ -159,8 +160,8 @@ def bitsandbytes_config(name: Literal["nf4", "int8"], dtype: torch.dtype) -> Bit
 def picks_outliers(model: torch.nn.Module) -> bool:
     """Whether layers choose by the whole pass which columns of their inputs they do not round (LLM.int8, arXiv
     2208.07339): a row's numbers then depend on the other rows. A short trial need not hold an outlier."""
-    layers: list[Any] = [m for m in model.modules() if type(m).__name__ == "Linear8bitLt"]
-    return any(layer.state.threshold > 0 for layer in layers)
+    layers = (m for m in model.modules() if type(m).__name__ == "Linear8bitLt")
+    return any(cast("MatmulLtState", layer.state).threshold > 0 for layer in layers)
 
 
 def quantised_layers(model: PreTrainedModel) -> dict[str, torch.nn.Module]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domainkit.registry import Table
+
+if TYPE_CHECKING:
+    from domainkit.adapters.adaptation import Adaptation
 
 PRECISIONS = {"none": "16/32-bit", "nf4": "NF4", "int8": "INT8"}
 
@@ -48,7 +51,7 @@ def methods(
     typer.echo(MORE)
 
 
-def _row(config: Any) -> tuple[str, str, str, str]:
+def _row(config: type[Adaptation]) -> tuple[str, str, str, str]:
     """(what it is, its defaults, its rate and source, precisions), each as text. `config` is a line of METHODS."""
     what = " ".join((config.__doc__ or "").split())
     fields = {n: f.get_default(call_default_factory=True) for n, f in config.model_fields.items() if n != "kind"}

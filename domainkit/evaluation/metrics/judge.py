@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domainkit.errors import ConfigError, TrainingError
 from domainkit.evaluation.task import Sample
+from domainkit.evaluation.variant import Answerer
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import Runnable
+    pass
 
 HIGHEST = 10
 """A judge's best grade."""
@@ -27,7 +28,7 @@ class Judge:
     grades.
     """
 
-    def __init__(self, llm: Runnable[Any, Any], rubric: str, *, identity: str | None = None) -> None:
+    def __init__(self, llm: Answerer, rubric: str, *, identity: str | None = None) -> None:
         """`llm` is a LangChain chat model, or one with settings bound, e.g. `DomainLLM(...).bind(choices=[...])`.
 
         Grades on disk are used again for the same rubric and the same `llm`, which `identity` names where its settings
@@ -80,7 +81,7 @@ class Judge:
         return [("system", system), ("human", text)]
 
 
-def judge(llm: Runnable[Any, Any], rubric: str, *, identity: str | None = None) -> Judge:
+def judge(llm: Answerer, rubric: str, *, identity: str | None = None) -> Judge:
     """A metric and a reward: the chat model `llm` grades each answer by the rubric."""
     return Judge(llm, rubric, identity=identity)
 

@@ -21,7 +21,7 @@ from trl.trainer.utils import RepeatSampler
 from domainkit.adapters.adaptation import MethodHooks
 from domainkit.errors import TrainingError, saving
 from domainkit.models.precision import precision
-from domainkit.training.objectives import Objective, Plan, TrainerInputs
+from domainkit.training.objectives import EncodedRow, Objective, Plan, TrainerInputs
 from domainkit.training.optimization.checkpoints import (
     KEPT,
     Ledger,
@@ -109,7 +109,7 @@ class TrlOverrides(Trainer):
         with reading_checkpoint(Path(checkpoint or ".")):
             super()._load_optimizer_and_scheduler(checkpoint)
 
-    def _save_checkpoint(self, model: torch.nn.Module, trial: Any = None) -> None:
+    def _save_checkpoint(self, model: torch.nn.Module, trial: object = None) -> None:
         # The Trainer's checkpoint can be incomplete after a crash: the ledger, written last, marks it as whole.
         folder = self.plan.work / f"checkpoint-{self.state.global_step}"
         with saving(folder):
@@ -136,7 +136,7 @@ class TrlOverrides(Trainer):
         # TRL tokenises text, in which a spelled-out control token becomes one. Our rows are token ids already.
         return dataset
 
-    def _prepare_inputs(self, inputs: Any) -> Any:
+    def _prepare_inputs(self, inputs: EncodedRow) -> EncodedRow:
         # TRL samples answers here, outside of the precision that its loss is computed in.
         with precision(self.model):
             return super()._prepare_inputs(inputs)
@@ -155,7 +155,7 @@ class TrlOverrides(Trainer):
         self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def compute_loss(self, model: torch.nn.Module, inputs: EncodedRow, *args: Any, **kwargs: Any) -> Any:
         # TRL does not report all that the ledger counts.
         mask = inputs["completion_mask"]
         self.ledger.supervised += int(mask.sum())
