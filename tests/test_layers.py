@@ -43,6 +43,7 @@ LAYERS = {
     "domainkit.evaluation.classical": 2,
     "domainkit.results": 1,
     "domainkit.statistics": 2,
+    "domainkit.similarity": 2,
     "domainkit.verdict": 2,
     "domainkit.splitting": 2,
     "domainkit.clinic": 2,
@@ -79,7 +80,7 @@ HOMES = {
     "sentence_transformers": ("domainkit.retrieval",),
     "sklearn": (
         "domainkit.evaluation.classical",
-        "domainkit.verdict.text_similarity",
+        "domainkit.similarity.texts",
         "domainkit.clinic.next_to_label",
     ),
     "jinja2": (

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from domainkit.similarity.texts import near_pairs
 from domainkit.splitting.clusters import Clusters
 from domainkit.text.words import fold
-from domainkit.verdict.text_similarity import near_pairs
 
 _LONG, _ALIKE = 4, 0.75
 """A word of this many letters is another one's spelling when difflib's ratio reaches this."""

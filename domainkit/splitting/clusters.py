@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from domainkit.corpus.example import Example
+from domainkit.similarity.texts import near_pairs, shared_run_pairs
 from domainkit.text.words import fold
-from domainkit.verdict.text_similarity import near_pairs, shared_run_pairs
 
 
 class Clusters:

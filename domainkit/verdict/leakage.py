@@ -15,9 +15,7 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.evaluation.task import Kind, Sample
 from domainkit.results.schema import Leak, LeakLevel, LeakPair, LeakSet
-from domainkit.text.characters import QUESTION_MARKS, SENTENCE_ENDS
-from domainkit.text.words import fold
-from domainkit.verdict.text_similarity import (
+from domainkit.similarity.texts import (
     ALIKE,
     NEAR,
     Cosines,
@@ -28,6 +26,8 @@ from domainkit.verdict.text_similarity import (
     nearest,
     shared_runs,
 )
+from domainkit.text.characters import QUESTION_MARKS, SENTENCE_ENDS
+from domainkit.text.words import fold
 
 PAIRS = 50
 """Pairs that a Leak keeps."""

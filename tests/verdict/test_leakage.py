@@ -12,8 +12,8 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example, Turn
 from domainkit.evaluation.task import Sample
 from domainkit.results.schema import Leak, LeakPair
+from domainkit.similarity.texts import words
 from domainkit.verdict.leakage import find_leaks
-from domainkit.verdict.text_similarity import words
 
 
 def examples(*questions: str, answer: str = "a") -> list[Example]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domainkit.similarity.texts import near, near_pairs, shared_runs
 from domainkit.synthesis.candidate import Candidate, Reason
 from domainkit.synthesis.filters import Context
 from domainkit.text.words import fold
-from domainkit.verdict.text_similarity import near, near_pairs, shared_runs
 
 
 def was_asked_before(candidates: Sequence[Candidate], context: Context) -> list[Reason | None]:

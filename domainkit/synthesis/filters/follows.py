@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domainkit.similarity.texts import numbers
 from domainkit.synthesis.candidate import Candidate, Reason
 from domainkit.synthesis.filters import Context
 from domainkit.text.words import answer_words, words
-from domainkit.verdict.text_similarity import numbers
 
 LONGEST_WHOLE = 6
 """Words of an answer that may be all of its quote. A longer one is no answer, but the sentence copied."""

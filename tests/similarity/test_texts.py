@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from domainkit.similarity.texts import contained, contained_answers, fitted_run, near, numbers, shared_runs
 from domainkit.text.words import words
-from domainkit.verdict.text_similarity import (
-    contained,
-    contained_answers,
-    fitted_run,
-    near,
-    numbers,
-    shared_runs,
-)
 
 
 @pytest.mark.parametrize(("length", "run"), [(3, 5), (6, 5), (10, 8), (13, 11), (16, 13), (40, 13)])

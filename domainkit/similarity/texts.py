@@ -15,10 +15,10 @@ from math import ceil
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from domainkit.similarity.join import codes_of, similar_pairs
 from domainkit.statistics.intervals import Array
 from domainkit.text.characters import MARKS, UNSPACED
 from domainkit.text.words import words
-from domainkit.verdict.similarity_join import codes_of, similar_pairs
 
 Match = tuple[int, int, float]
 Cosines = Callable[[Sequence[str], Sequence[str]], Iterable[Array]]

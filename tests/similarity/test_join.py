@@ -7,9 +7,9 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_sparse
 
+from domainkit.similarity.join import codes_of, similar_pairs
+from domainkit.similarity.texts import near, near_pairs, nearest, numbers
 from domainkit.text.words import words
-from domainkit.verdict.similarity_join import codes_of, similar_pairs
-from domainkit.verdict.text_similarity import near, near_pairs, nearest, numbers
 
 
 def rows_of_length_one(seed: int, texts: int) -> csr_matrix:

@@ -1,0 +1,1 @@
+"""How similar texts are, and which of many are near-duplicates: for leakage, splits, the clinic and filters."""
