@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from domainkit.corpus.document import Document, Mark
 from domainkit.errors import ConfigError
+from domainkit.storage import JsonObject
 from domainkit.text.characters import SENTENCE_ENDS, SIGN, UNSPACED
 
 CHUNK_WORDS = 160
@@ -96,7 +97,7 @@ def _split(document: Document, size: int, overlap: int) -> Iterator[Document]:
         yield _located(part, start, part.meta)
 
 
-def _located(passage: Document, start: int, meta: dict[str, Any]) -> Document:
+def _located(passage: Document, start: int, meta: JsonObject) -> Document:
     """The passage that begins at the document's character `start`: its page and headings in `meta`, its own marks."""
     mark = passage.mark_at(start)
     if not passage.marks:

@@ -25,7 +25,7 @@ from domainkit.corpus.document_files import as_warnings, list_files, read_file
 from domainkit.corpus.readers import formats
 from domainkit.corpus.sandbox.process import SandboxedReader
 from domainkit.errors import ConfigError, DataError, Problem, saving
-from domainkit.storage import check_writable, sha256_file
+from domainkit.storage import JsonObject, check_writable, sha256_file
 
 FORMAT = "domainkit.ingest/1"
 """Changes whenever a reader makes another text of the same file."""
@@ -332,7 +332,7 @@ def _pages(document: Document) -> int:
 
 def _row(document: Document) -> bytes:
     """A document as `read_jsonl` reads it."""
-    row: dict[str, Any] = {"id": document.id}
+    row: JsonObject = {"id": document.id}
     if document.title:
         row["title"] = document.title
     row["text"] = document.text

@@ -14,7 +14,7 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.read_files import read_documents, read_examples
 from domainkit.errors import ConfigError, validation_error_text
 from domainkit.evaluation.answers_on_disk import RowStore
-from domainkit.storage import locked_folder
+from domainkit.storage import JsonObject, locked_folder
 from domainkit.synthesis.asking.asker import Asker, Reply
 from domainkit.synthesis.asking.replies import Malformed, Written, read_reply
 from domainkit.synthesis.asking.requests import SHORT_TOKENS, writing
@@ -102,7 +102,7 @@ def make(
     return made
 
 
-def _config(options: dict[str, Any]) -> MakeConfig:
+def _config(options: JsonObject) -> MakeConfig:
     try:
         return MakeConfig(**options)
     except ValidationError as e:
@@ -244,7 +244,7 @@ def _drop(run: _Run, dropped: Dropped, state: SectionState) -> None:
 
 def _result(run: _Run, out: Path, corpus: str, prices: PriceTable) -> MadeRows:
     writer = run.askers["writer"].model.name
-    by_side: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
+    by_side: dict[str, list[JsonObject]] = {"train": [], "test": []}
     order = {state.section.key: i for i, state in enumerate(run.plan.states)}
     for candidate in sorted(run.kept, key=lambda c: (order[c.section.key], c.place or (0, 0), c.question)):
         side = run.plan.states[order[candidate.section.key]].side

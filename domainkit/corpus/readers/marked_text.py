@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from domainkit.corpus.document import Document, Mark
+from domainkit.storage import JsonObject
 
 Kind = Literal["heading", "paragraph", "item", "row"]
 _SPACES = re.compile(r"[^\S\n]+")
@@ -71,7 +72,7 @@ class MarkedText:
         title: str = "",
         fallback_title: str = "",
         title_heading: bool = True,
-        meta: dict[str, Any] | None = None,
+        meta: JsonObject | None = None,
     ) -> Document | None:
         """The document, or None where there is no text.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domainkit.corpus.archive import refused
 from domainkit.corpus.document import Document
 from domainkit.corpus.readers.mail import add_html, own_text, warn_of_attachments
 from domainkit.corpus.readers.marked_text import MarkedText
+from domainkit.storage import JsonObject
 
 if TYPE_CHECKING:
     from oxmsg import Message
@@ -32,7 +33,7 @@ def read_outlook(path: Path, name: str) -> Iterator[Document]:
         raise refused(path, "has its text in RTF alone", "save it from Outlook as .eml, .html or .txt")
     if attachments:
         warn_of_attachments(path, attachments)
-    facts: dict[str, Any] = {
+    facts: JsonObject = {
         "from": message.sender or "",
         "to": ", ".join(r.email_address or r.name for r in message.recipients),
         "date": message.sent_date.isoformat() if message.sent_date else "",

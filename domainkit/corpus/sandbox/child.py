@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
+from domainkit.storage import JsonObject
+
 MEMORY_BYTES = 2**30
 CPU_SECONDS = 30
 """For each file."""
@@ -80,7 +82,7 @@ def is_swollen() -> bool:
     return peak * (1 if sys.platform == "darwin" else 1024) > LEAKED_BYTES
 
 
-def read(request: dict[str, str], answers: TextIO) -> dict[str, Any]:
+def read(request: dict[str, str], answers: TextIO) -> JsonObject:
     """{"documents", "problems"} of a file, or {"failure": why it cannot be read}."""
     from domainkit.corpus.readers import READERS
     from domainkit.corpus.reading import collecting_warnings
@@ -109,7 +111,7 @@ def as_row(problem: Any) -> list[Any]:
     return [problem.path, problem.line, problem.what, problem.next_step, problem.severity]
 
 
-def send(answers: TextIO, answer: dict[str, Any]) -> None:
+def send(answers: TextIO, answer: JsonObject) -> None:
     text = json.dumps(answer)
     if len(text) > ANSWER_BYTES:
         what = f"holds more than {ANSWER_BYTES // 2**20} MiB of text"

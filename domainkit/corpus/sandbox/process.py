@@ -12,11 +12,12 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.sandbox.child import ANSWER_BYTES, CPU_SECONDS, MEMORY_BYTES
 from domainkit.errors import Problem
+from domainkit.storage import JsonObject
 
 WALL_SECONDS = 60.0
 """From a request to its answer; a scanned page begins them anew."""
@@ -76,7 +77,7 @@ class SandboxedReader:
                     pipe.close()
         process.wait()
 
-    def _ask(self, request: dict[str, str]) -> dict[str, Any]:
+    def _ask(self, request: dict[str, str]) -> JsonObject:
         if self._closed:
             return {"failure": "was not read: reading was ended"}
         process = self._process or self._start()
@@ -97,7 +98,7 @@ class SandboxedReader:
                 return {"failure": f"took more than {self.wall_seconds:.0f} seconds to be read"}
             if not line.endswith(b"\n"):
                 return {"failure": self._reason(process)}
-            answer: dict[str, Any] = json.loads(line)
+            answer: JsonObject = json.loads(line)
             if not answer.get("step"):
                 return answer
 

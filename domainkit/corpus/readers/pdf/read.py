@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domainkit.corpus.archive import refused
 from domainkit.corpus.document import Document
@@ -19,6 +19,7 @@ from domainkit.corpus.readers.pdf.pages import Page, Pages, read_pages
 from domainkit.corpus.readers.pdf.running_lines import running_keys, without_running_lines
 from domainkit.corpus.readers.pdf.scans import Scans
 from domainkit.corpus.reading import warn
+from domainkit.storage import JsonObject
 
 if TYPE_CHECKING:
     from liteparse import LayoutBlock
@@ -65,10 +66,10 @@ def read_pdf(path: Path, name: str) -> Iterator[Document]:
         yield document
 
 
-def _meta(found: Pages, running_lines: int, scans: Scans) -> dict[str, Any]:
+def _meta(found: Pages, running_lines: int, scans: Scans) -> JsonObject:
     counts = {"hidden_letters": found.hidden_letters, "running_lines": running_lines}
     removed = {what: count for what, count in counts.items() if count}
-    meta: dict[str, Any] = {"pages": len(found.pages)}
+    meta: JsonObject = {"pages": len(found.pages)}
     if removed:
         meta["removed"] = removed
     if scans.read:
