@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data_tables import clinic
+from benchmarks.data_tables import clinic, make_rows
 from benchmarks.markdown import number, percent, table
 
 RESULTS = Path(__file__).parent / "results"
@@ -337,6 +337,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "chain_memory": chain_memory,
     "chain_throughput": chain_throughput,
     "clinic": clinic,
+    "make_rows": make_rows,
     "medquad_ghr": medquad_ghr,
     "small_batch_linear": small_batch_linear,
     "soak": soak,
