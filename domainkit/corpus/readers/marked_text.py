@@ -12,6 +12,8 @@ from domainkit.storage import JsonObject
 
 Kind = Literal["heading", "paragraph", "item", "row"]
 _SPACES = re.compile(r"[^\S\n]+")
+# The dots between a heading and its page in a table of contents, or of a blank in a form: they would fill passages.
+_LEADERS = re.compile(r"(?:[^\S\n]?[.·…_]){5,}")
 # Ligatures are letters of a font, not of the text: a search for "final" must find them. Full NFKC would also change
 # superscripts and full-width forms.
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
@@ -33,9 +35,10 @@ class Part:
 
 
 def tidy(text: str) -> str:
-    """`text` with single spaces, line ends `\\n`, ligatures as letters, and without soft hyphens."""
+    """`text` with single spaces, line ends `\\n`, ligatures as letters and rows of dots as one …; no soft hyphens."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_REWRITTEN)
-    return "\n".join(line.strip() for line in _SPACES.sub(" ", text).split("\n")).strip()
+    text = _SPACES.sub(" ", _LEADERS.sub(" … ", _SPACES.sub(" ", text)))
+    return "\n".join(line.strip() for line in text.split("\n")).strip()
 
 
 class MarkedText:

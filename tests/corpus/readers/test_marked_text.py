@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from domainkit.corpus.document import Document
 from domainkit.corpus.readers.marked_text import MarkedText, tidy
 
@@ -74,3 +76,15 @@ def test_nothing_is_no_document_and_a_lone_title_is_its_text() -> None:
 
 def test_ligatures_and_soft_hyphens_do_not_hide_words() -> None:
     assert tidy("of\ufb01ce co\u00adop\u2011era\u200btion\u00a0x² ①\r\n y") == "office coop-eration x² ①\ny"
+
+
+@pytest.mark.parametrize(
+    ("text", "tidied"),
+    [
+        ("2.3 Parsing. . . . . . . . 4", "2.3 Parsing … 4"),
+        ("Name: ............ Date: ______", "Name: … Date: …"),
+        ("and so on ... 3.14 a_b", "and so on ... 3.14 a_b"),
+    ],
+)
+def test_rows_of_dots_do_not_fill_passages(text: str, tidied: str) -> None:
+    assert tidy(text) == tidied

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from domainkit.corpus.archive import refused
 from domainkit.corpus.document import Document
 from domainkit.corpus.readers.marked_text import MarkedText
+from domainkit.corpus.readers.pdf.hyphens import with_whole_words
 from domainkit.corpus.readers.pdf.layout import add_blocks, add_paragraph, block_text, read_layout
 from domainkit.corpus.readers.pdf.pages import Page, Pages, read_pages
 from domainkit.corpus.readers.pdf.running_lines import running_keys, without_running_lines
@@ -54,6 +55,7 @@ def read_pdf(path: Path, name: str) -> Iterator[Document]:
                 _add_lines(page.text, blocks, text)
             else:
                 add_blocks(blocks, running, text)
+        text.parts = with_whole_words(text.parts)
         document = text.document(path, name, fallback_title=found.title, meta=_meta(found, running_lines, scans))
         if document is None and scans.unread:
             reason, next_step = scans.reason()
