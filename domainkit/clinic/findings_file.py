@@ -55,7 +55,7 @@ def read_findings(path: Path) -> list[Finding]:
         except ValidationError as e:
             fields = ", ".join(dict.fromkeys(str(x["loc"][0]) for x in e.errors() if x["loc"]))
             problems.append(
-                Problem(str(path), line, f"is no finding: {fields}", "change 'accept', 'action' and 'value' alone")
+                Problem(str(path), line, f"is not a finding: {fields}", "change 'accept', 'action' and 'value' alone")
             )
         except ValueError as e:
             problems.append(Problem(str(path), line, str(e), "write true or false"))

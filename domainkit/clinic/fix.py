@@ -61,9 +61,9 @@ def fix(data: object, findings: str | Path, out: str | Path, *, columns: Columns
     problems: list[Problem] = []
     written: list[JsonObject] = []
     for i, (example, row) in enumerate(zip(examples, rows, strict=True)):
-        mended = _mend(example, row, accepted.get(i, ()), (columns or {}).get("target"), counts, problems)
-        if mended is not None:
-            written.append(mended)
+        corrected = _corrected(example, row, accepted.get(i, ()), (columns or {}).get("target"), counts, problems)
+        if corrected is not None:
+            written.append(corrected)
     if not written:
         raise ConfigError("every row would be deleted", where=str(file), next_step="accept fewer findings")
     write_text(path, "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in written))
@@ -103,7 +103,7 @@ def _check_one_label(accepted: dict[int, list[Finding]], file: Path) -> None:
         raise DataError(problems)
 
 
-def _mend(
+def _corrected(
     example: Example,
     row: JsonObject,
     findings: Sequence[Finding],
@@ -117,13 +117,13 @@ def _mend(
         return None
     labels = [f.value for f in findings if f.action == "relabel"]
     if labels and labels[0] != example.target:
-        mended = with_target(row, example.target, labels[0], column)
-        if mended is None:
+        corrected = with_target(row, example.target, labels[0], column)
+        if corrected is None:
             what = f"its target '{example.target[:40]}' is not in the row as text, so it was not changed"
             problems.append(example.problem(what, "correct the row by hand", "warning"))
         else:
             counts["relabel"] += 1
-            row = mended
+            row = corrected
     kinds = frozenset(f.value for f in findings if f.action == "mask")
     if kinds:
         counts["mask"] += sum(f.kind in kinds for text in _strings(row) for f in find_personal_data(text))

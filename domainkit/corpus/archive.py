@@ -14,7 +14,7 @@ MAX_BYTES = 200 * 2**20
 MAX_RATIO = 200
 """Unpacked bytes for each byte of the file; text in XML packs to a tenth."""
 SMALL_BYTES = 20 * 2**20
-"""An archive that unpacks to less is no bomb, whatever its ratio: a workbook of equal cells packs very well."""
+"""An archive that unpacks to less is not a bomb, whatever its ratio: a workbook of equal cells packs very well."""
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _MARKUP = (".xml", ".rels", ".opf", ".ncx", ".xhtml", ".html", ".htm", ".svg", ".vml")
 _DECLARATION = re.compile(rb"<!(ENTITY|DOCTYPE)", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Text files from disk, in the encoding they have: what is no text is a Problem with its line, a guess is a warning."""
+"""Text files from disk, in their own encoding. What is not text is a Problem with its line; a guess is a warning."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def read_bytes(path: Path) -> tuple[bytes, Problem | None]:
 
 
 def unreadable(path: Path) -> Problem | None:
-    """The reason why `path` is no plain file that can be read."""
+    """The reason why `path` is not a plain file that can be read."""
     try:
         if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
             return Problem(str(path), None, "is a folder, not a file", "name one file in it")

@@ -110,7 +110,7 @@ def _by_time(examples: Sequence[Example], rows: Sequence[JsonObject], field: str
         raise ConfigError(what, where="--by time", next_step="write dates as year-month-day") from None
     wrong = [
         example.problem(
-            f"'{field}' is no time: {str(row.get(field))[:40]!r}", "write it as 2026-11-28 or 2026-11-28T09:30"
+            f"'{field}' is not a time: {str(row.get(field))[:40]!r}", "write it as 2026-11-28 or 2026-11-28T09:30"
         )
         for example, row, time in zip(examples, rows, times, strict=True)
         if time is None

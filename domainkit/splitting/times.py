@@ -17,7 +17,7 @@ class AmbiguousDatesError(ValueError):
 
 
 def parse_times(values: Sequence[object]) -> list[float | None]:
-    """Seconds since 1970 for each value, None for one that is no time: ISO 8601, year-month-day with any divider,
+    """Seconds since 1970 for each value, None for one that is not a time: ISO 8601, year-month-day with any divider,
     day.month.year, seconds or milliseconds since 1970, and the form of mail. Of 03/04/2024 other values of the column
     tell which is the month. Raises AmbiguousDatesError where none does."""
     found = [m for v in values if (m := _PARTS.fullmatch(str(v).strip())) and m[2] != "." and len(m[1]) < 3]

@@ -53,7 +53,7 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What a filter took. A reply that is no row has only its text, as the quote."""
+    """What a filter took. A reply that is not a row has only its text, as the quote."""
 
     filter: str
     reason: Reason

@@ -59,7 +59,7 @@ def test_what_is_no_finding_is_named_with_its_line(tmp_path: Path) -> None:
     file.write_text(
         line + "\n" + line.replace("0.75", "7") + "\n" + line.replace("false", '"perhaps"') + "\n", encoding="utf-8"
     )
-    with pytest.raises(DataError, match=r"found.jsonl:2: is no finding: sure\n") as e:
+    with pytest.raises(DataError, match=r"found.jsonl:2: is not a finding: sure\n") as e:
         read_findings(file)
     assert "found.jsonl:3: 'accept' is 'perhaps'\n  next: write true or false" in str(e.value)
     (tmp_path / "found.csv").write_text("accept,kind\ntrue,outlier\n", encoding="utf-8")

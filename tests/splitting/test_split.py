@@ -142,7 +142,7 @@ def test_what_cannot_be_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is there already, and a split is never written over"):
         split(same, tmp_path / "full")
     dated = write(tmp_path / "dated.jsonl", [{"input": "a", "target": "b", "date": d} for d in ("2026-01-01", "soon")])
-    with pytest.raises(DataError, match=r"dated.jsonl:2: 'date' is no time: 'soon'\n  next: write it as 2026"):
+    with pytest.raises(DataError, match=r"dated.jsonl:2: 'date' is not a time: 'soon'\n  next: write it as 2026"):
         split(dated, by="time")
 
 

@@ -37,7 +37,7 @@ def check(
     fix: Annotated[
         Path | None,
         typer.Option(
-            help="The findings of --deep, with accept set to true where you agree: --out gets the mended rows."
+            help="The findings of --deep, with accept set to true where you agree: --out gets the corrected rows."
         ),
     ] = None,
     label_next: Annotated[

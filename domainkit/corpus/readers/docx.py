@@ -73,7 +73,7 @@ def _html(path: Path, prepared: io.BytesIO) -> str:
     except MemoryError:
         raise
     except Exception as e:  # mammoth raises KeyError, AttributeError, … for parts that are missing
-        raise refused(path, f"is no Word document: {type(e).__name__}: {e}", "save it again from Word") from None
+        raise refused(path, f"is not a Word document: {type(e).__name__}: {e}", "save it again from Word") from None
     return str(made.value)
 
 

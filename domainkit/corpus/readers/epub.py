@@ -28,7 +28,7 @@ _SELF_CLOSED = re.compile(r"<(title|script|style|div|span|p|a|td|th|li|i|b|em|st
 def read_epub(path: Path, name: str) -> Iterator[Document]:
     """One document, without tables of contents and covers; its headings are marks.
 
-    Raises DataError for what `check_archive` refuses, for a protected book, and for a file that is no EPUB.
+    Raises DataError for what `check_archive` refuses, for a protected book, and for a file that is not an EPUB.
     """
     check_archive(path, allow_doctype=True)
     text, hidden = MarkedText(), 0
@@ -63,12 +63,12 @@ def _encrypts(archive: zipfile.ZipFile) -> bool:
 
 def _package_name(path: Path, archive: zipfile.ZipFile) -> str:
     if _CONTAINER not in archive.namelist():
-        raise refused(path, f"is no EPUB: it has no {_CONTAINER}", "save it again from the program that made it")
+        raise refused(path, f"is not an EPUB: it has no {_CONTAINER}", "save it again from the program that made it")
     for element in _xml(path, archive, _CONTAINER).iter("{*}rootfile"):
         name = posixpath.normpath(unquote(element.get("full-path") or ""))
         if name in archive.namelist():
             return name
-    raise refused(path, "is no EPUB: its package is missing", "save it again from the program that made it")
+    raise refused(path, "is not an EPUB: its package is missing", "save it again from the program that made it")
 
 
 def _xml(path: Path, archive: zipfile.ZipFile, name: str) -> _Element:

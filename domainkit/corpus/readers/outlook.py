@@ -20,7 +20,7 @@ _RTF = 0x1009
 
 
 def read_outlook(path: Path, name: str) -> Iterator[Document]:
-    """One document, as of a mail. Raises DataError for a file that is no message, and for one in RTF alone."""
+    """One document, as of a mail. Raises DataError for a file that is not a message, and for one in RTF alone."""
     message = _open(path)
     subject, text = message.subject or "", MarkedText()
     body, html = message.body or "", message.html_body or ""
@@ -54,7 +54,7 @@ def _open(path: Path) -> Message:
     except Exception as e:  # oxmsg and olefile raise ValueError, OSError, KeyError, struct.error, …
         if isinstance(e, MemoryError | RecursionError):
             raise
-        raise refused(path, f"is no Outlook message: {e}", "save it again from Outlook, or as .eml") from None
+        raise refused(path, f"is not an Outlook message: {e}", "save it again from Outlook, or as .eml") from None
 
 
 def _has_rtf(message: Message) -> bool:

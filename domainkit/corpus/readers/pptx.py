@@ -21,7 +21,7 @@ MAX_GROUP_DEPTH = 50
 def read_pptx(path: Path, name: str) -> Iterator[Document]:
     """One document: text boxes from top to bottom, tables, the names in charts, and notes. Hidden slides are read.
 
-    Raises DataError for what `check_archive` refuses, and for a file that is no presentation.
+    Raises DataError for what `check_archive` refuses, and for a file that is not a presentation.
     """
     check_archive(path)
     presentation = _open(path)
@@ -48,7 +48,8 @@ def _open(path: Path) -> Presentation:
     except Exception as e:  # python-pptx raises KeyError, ValueError, lxml's errors, … for parts that are missing
         if isinstance(e, MemoryError | RecursionError):
             raise
-        raise refused(path, f"is no presentation: {type(e).__name__}: {e}", "save it again from PowerPoint") from None
+        what = f"is not a presentation: {type(e).__name__}: {e}"
+        raise refused(path, what, "save it again from PowerPoint") from None
 
 
 def _add_slide(slide: Slide, text: MarkedText) -> None:

@@ -26,7 +26,7 @@ Rows = Iterable[list[Any]]
 def read_workbook(path: Path, name: str) -> Iterator[Document]:
     """One document: the name of a sheet and its first row are the headings of its rows. Hidden sheets are left out.
 
-    Raises DataError for what `check_archive` refuses, and for a file that is no workbook.
+    Raises DataError for what `check_archive` refuses, and for a file that is not a workbook.
     """
     far = False
     if path.suffix.lower() != ".xls":
@@ -83,7 +83,7 @@ def _sheets(path: Path) -> Iterator[tuple[str, bool, Rows]]:
     except calamine.PasswordError:
         raise refused(path, "is password-protected", "save a copy without the password") from None
     except (calamine.CalamineError, OSError, ValueError) as e:
-        raise refused(path, f"is no workbook: {e}", "save it again from a spreadsheet program") from None
+        raise refused(path, f"is not a workbook: {e}", "save it again from a spreadsheet program") from None
     for sheet in book.sheets_metadata:
         if sheet.typ != calamine.SheetTypeEnum.WorkSheet:
             yield sheet.name, True, ()
@@ -101,7 +101,7 @@ def _far_sheets(path: Path) -> Iterator[tuple[str, bool, Rows]]:
     except Exception as e:  # openpyxl raises KeyError, ValueError, … for parts that are missing
         if isinstance(e, MemoryError | RecursionError):
             raise
-        raise refused(path, f"is no workbook: {type(e).__name__}: {e}", "save it again from its program") from None
+        raise refused(path, f"is not a workbook: {type(e).__name__}: {e}", "save it again from its program") from None
     for sheet in book.worksheets:
         visible = sheet.sheet_state == "visible"
         sheet.reset_dimensions()  # else every row is filled up to the last column

@@ -99,7 +99,7 @@ class LayoutReader:
         return RowError(what, error.next_step)
 
     def warnings(self) -> Iterator[Problem]:
-        """What is told once all rows are read."""
+        """What can be said once all rows are read."""
         if self._numbers:
             what = "labels are numbers without names: the model learns the numbers"
             next_step = "add a column label_text with their names, if they have some"

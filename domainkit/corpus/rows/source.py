@@ -35,7 +35,7 @@ class RowSource:
     unit: str = ""
     """What numbers count where there are no lines: "row"."""
     cells: bool = False
-    """Every value is the text of a cell, and an empty one is no value."""
+    """Every value is the text of a cell, and an empty one is not a value."""
     typed: bool = False
     """Columns have types, so that a number may stand where text is meant."""
 

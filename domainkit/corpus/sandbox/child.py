@@ -74,12 +74,21 @@ def allow_cpu(seconds: int) -> None:
 
 def is_swollen() -> bool:
     """Whether this process has needed much memory; libraries do not give all of it back."""
+    return _peak_bytes() > LEAKED_BYTES
+
+
+def _peak_bytes() -> int:
+    # Not getrusage on Linux: its maximum includes what the parent held when it started this process.
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        pass
     try:
         import resource
     except ImportError:  # Windows
-        return False
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) > LEAKED_BYTES
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def read(request: dict[str, str], answers: TextIO) -> JsonObject:

@@ -10,7 +10,7 @@ from domainkit.synthesis.filters import Context
 from domainkit.text.words import answer_words, words
 
 LONGEST_WHOLE = 6
-"""Words of an answer that may be all of its quote. A longer one is no answer, but the sentence copied."""
+"""Words of an answer that may be all of its quote. A longer one is not an answer, but the sentence copied."""
 SHARE = 0.75
 """Least share of the answer's words that are in the quote: an answer may add "by", "for" or "it is"."""
 

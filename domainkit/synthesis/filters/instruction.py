@@ -1,4 +1,4 @@
-"""A document may try to give orders to the model that reads it: such a sentence is no fact of the domain."""
+"""A document may try to give orders to the model that reads it: such a sentence is not a fact of the domain."""
 
 from __future__ import annotations
 

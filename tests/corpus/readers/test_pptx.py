@@ -46,5 +46,5 @@ def test_another_archive_is_no_presentation(tmp_path: Path) -> None:
 
     with zipfile.ZipFile(tmp_path / "a.pptx", "w") as out:
         out.writestr("a.txt", "x")
-    with pytest.raises(DataError, match="is no presentation: KeyError"):
+    with pytest.raises(DataError, match="is not a presentation: KeyError"):
         list(read_pptx(tmp_path / "a.pptx", "a"))

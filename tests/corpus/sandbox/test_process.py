@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from domainkit.corpus.sandbox.child import LEAKED_BYTES
 from domainkit.corpus.sandbox.process import SandboxedReader
 
 
@@ -66,6 +67,15 @@ def test_one_process_reads_many_files(tmp_path: Path) -> None:
         running = reader._process
     assert running is not None
     assert running.poll() is not None
+
+
+def test_the_memory_of_the_parent_does_not_end_the_process_after_each_file(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<p>a</p>")
+    held = bytearray(os.urandom(1024)) * (LEAKED_BYTES // 1000)  # written, so that it is resident
+    with SandboxedReader() as reader:
+        reader.read(tmp_path / "a.html", "a", ".html")
+        assert reader._process is not None
+    assert len(held) > LEAKED_BYTES
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no limits of a process")

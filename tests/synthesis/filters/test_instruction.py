@@ -1,4 +1,4 @@
-"""A sentence that gives orders to a model is no fact; a sentence about instructions is one."""
+"""A sentence that gives orders to a model is not a fact; a sentence about instructions is one."""
 
 from __future__ import annotations
 

@@ -84,7 +84,10 @@ def _elements(path: str, text: str, start: int) -> Iterator[NumberedRow | Proble
         except ValueError as e:
             yield _fault(path, text, e, line)
             return
-        yield (line, value) if isinstance(value, dict) else Problem(path, line, "holds a row that is no object", _ROWS)
+        if isinstance(value, dict):
+            yield line, value
+        else:
+            yield Problem(path, line, "holds a row that is not an object", _ROWS)
         at = _skip(text, at)
         if text[at : at + 1] not in (",", "]"):
             line += len(_LINE_END.findall(text, counted, at))

@@ -32,7 +32,7 @@ def from_conversations(field: str) -> Callable[[JsonObject], JsonObject]:
 
 
 def messages_of(value: object, tools: object = None) -> Any:
-    """The messages of a conversation with OpenAI's names. What is no list of objects stays as it is, for the error."""
+    """The messages of a conversation with OpenAI's names. What is no such list stays as it is, for the error."""
     if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
         value = [dict(zip(value, parts, strict=False)) for parts in zip(*value.values(), strict=False)]
     if not isinstance(value, list):
