@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data_tables import clinic, make_rows
+from benchmarks.data_tables import clinic, make_rows, reading
 from benchmarks.markdown import number, percent, table
 
 RESULTS = Path(__file__).parent / "results"
@@ -338,6 +338,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "chain_throughput": chain_throughput,
     "clinic": clinic,
     "make_rows": make_rows,
+    "reading": reading,
     "medquad_ghr": medquad_ghr,
     "small_batch_linear": small_batch_linear,
     "soak": soak,
