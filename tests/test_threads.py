@@ -15,8 +15,11 @@ import psutil, time, torch
 from domainkit.inference.local import local_backend
 torch.set_num_threads(2)
 local_backend("builtin:smollm2-135m", quantization="none").engine()
-time.sleep(1)  # threads that are ending are gone then
-loaded = psutil.Process().num_threads()
+counts = [0]
+while len(counts) < 100 and len(set(counts[-10:])) > 1 or len(counts) < 10:
+    time.sleep(0.1)  # threads that are ending are gone when the number stays the same for a second
+    counts.append(psutil.Process().num_threads())
+loaded = counts[-1]
 torch.ones(512, 512) @ torch.ones(512, 512)
 print(psutil.Process().num_threads() - loaded)
 """

@@ -61,7 +61,8 @@ def _tune(
     wanted = torch.tensor([position[t] for t in targets])
     model, tokenizer = load_encoder(source)
     with torch.enable_grad():
-        tuned = TunedEncoder(model, tokenizer, labels, _probe(torch.from_numpy(vectors), wanted, len(labels)))
+        known = torch.tensor(vectors)  # a copy: vectors of a saved index cannot be written to
+        tuned = TunedEncoder(model, tokenizer, labels, _probe(known, wanted, len(labels)))
         rows = tuned.encode(texts)
         batches = list(_batches([len(r) for r in rows], random.Random(seed)))
         tokens, loss, memory = _train(tuned, rows, wanted, batches, on_step)
