@@ -99,7 +99,7 @@ def next_to_label(
         notes.append("most letters are not Latin, which the embedding model cannot read: chance may choose as well")
     labels = [e.target for e in examples] if has_labels(examples) else None
     if labels is None:
-        notes.append("targets are no labels: rows are chosen by how far they are from solved ones, and spread")
+        notes.append("targets are not labels: rows are chosen by how far they are from solved ones, and spread")
     vectors = _vectors([asked(e) for e in examples], texts, report)
     chosen = choose_rows([asked(e) for e in examples], labels, texts, vectors, n)
     made = NextRows(tuple(chosen), tuple(pool), field, tuple(notes))

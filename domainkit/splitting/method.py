@@ -73,7 +73,7 @@ def _shown_by_rows(examples: Sequence[Example], rows: Sequence[JsonObject]) -> M
     if has_labels(examples):
         count = len({e.target for e in examples})
         return Method("label", why=f"{count} targets repeat, as labels do", notes=notes)
-    return Method("random", why="rows share no documents or groups, and targets are no labels", notes=notes)
+    return Method("random", why="rows share no documents or groups, and targets are not labels", notes=notes)
 
 
 def _by_document(examples: Sequence[Example], why: str = "") -> Method:

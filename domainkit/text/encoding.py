@@ -52,7 +52,7 @@ def decode(data: bytes, declared: str | None = None) -> Decoded:
 
     `declared` is the name that the file or its envelope gives; a name that is unknown, or that the bytes contradict,
     counts for nothing. Raises UnicodeDecodeError where a byte order mark is wrong, where UTF-8 is damaged in places
-    or holds NUL bytes, and where nothing fits; its `start` is the first byte that is no text in `encoding`.
+    or holds NUL bytes, and where nothing fits; its `start` is the first byte that is not text in `encoding`.
     """
     mark = marked(data)
     if mark:

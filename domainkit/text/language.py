@@ -1,4 +1,4 @@
-"""Which language a text is in, told by its script and its commonest words. No model; short texts may stay unknown."""
+"""Which language a text is in, by its script and its commonest words. No model; short texts may stay unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Languages are told by script and common words, and short texts stay unknown."""
+"""Languages are found by script and common words; short texts stay unknown."""
 
 from __future__ import annotations
 

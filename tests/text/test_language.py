@@ -1,4 +1,4 @@
-"""The language of a text is told where it is clear, and not guessed where it is not."""
+"""The language of a text is named where it is clear, and not guessed elsewhere."""
 
 from __future__ import annotations
 

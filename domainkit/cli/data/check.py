@@ -44,7 +44,7 @@ def check(
         Path | None,
         typer.Option(help="Unlabelled rows: those whose labels would help most beside the data, for --out to fill in."),
     ] = None,
-    n: Annotated[int, typer.Option("--n", help="Rows that --label-next chooses.")] = 50,
+    n: Annotated[int | None, typer.Option("--n", help="Rows that --label-next chooses; left out, 50.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -56,7 +56,7 @@ def check(
     warnings alone pass."""
     from domainkit.cli.data import clinic
 
-    if clinic.run(data, columns, deep=deep, fix=fix, label_next=label_next, n=n, out=out):
+    if clinic.run(data, columns, task=task, deep=deep, fix=fix, label_next=label_next, n=n, out=out):
         return
     from domainkit.corpus.check import inspect
 

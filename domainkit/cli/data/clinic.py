@@ -14,16 +14,19 @@ from domainkit.visible import visible
 
 SHOWN = 5
 """Findings of each kind that the terminal shows."""
+MOST_CHOSEN = 50
+"""Rows that --label-next chooses where --n is left out."""
 
 
 def run(
     data: Path,
     columns: str | None,
     *,
+    task: Path | None,
     deep: bool,
     fix: Path | None,
     label_next: Path | None,
-    n: int,
+    n: int | None,
     out: Path | None,
 ) -> bool:
     """Do what the options ask for; False where they ask for nothing of the clinic."""
@@ -34,12 +37,20 @@ def run(
     if out is not None and not asked:
         next_step = "add --deep, --fix FINDINGS or --label-next ROWS"
         raise ConfigError("nothing is to be written", where="--out", next_step=next_step)
+    if task is not None and asked:
+        raise ConfigError(
+            f"is not used with {asked[0]}", where="--task", next_step="check against it in a run of its own"
+        )
+    if n is not None and label_next is None:
+        raise ConfigError(
+            "is used with --label-next alone", where="--n", next_step="add --label-next ROWS, or leave it out"
+        )
     if deep:
         _examine(data, columns, out)
     elif fix is not None:
         _fix(data, columns, fix, out)
     elif label_next is not None:
-        _label_next(data, columns, label_next, n, out)
+        _label_next(data, columns, label_next, MOST_CHOSEN if n is None else n, out)
     return bool(asked)
 
 

@@ -1,4 +1,4 @@
-"""Workbooks: dates, numbers, sheets, merged cells and formulas are read as they show, or told with their cell."""
+"""Workbooks: dates, numbers, sheets, merged cells and formulas are read as they show, or named with their cell."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def test_title_rows_merged_headers_and_a_table_that_begins_further_in(tmp_path: 
     examples = read_examples(tmp_path / "a.xlsx")
     assert [(e.question, e.target) for e in examples] == [("Where?", "Here"), ("When?", "Now"), ("Why?", "Now")]
     assert examples[0].source == f"{tmp_path / 'a.xlsx'}, row 6"
-    told = [str(p) for p in inspect(tmp_path / "a.xlsx").problems]
-    assert any("a.xlsx, row 2: the header is in row 5; not read above it: Desk 2026" in t for t in told)
-    assert any("a.xlsx, row 8: merged cells: the value of the first one counts" in t for t in told)
+    problems = [str(p) for p in inspect(tmp_path / "a.xlsx").problems]
+    assert any("a.xlsx, row 2: the header is in row 5; not read above it: Desk 2026" in t for t in problems)
+    assert any("a.xlsx, row 8: merged cells: the value of the first one counts" in t for t in problems)
 
 
 def test_hidden_and_other_sheets_are_left_out_by_name_and_two_of_rows_are_refused(tmp_path: Path) -> None:
@@ -97,10 +97,10 @@ def test_formulas_errors_and_lost_digits_are_told_with_their_cell(tmp_path: Path
         ", row 2: 'answer' is empty",
         ", row 3: 'answer' is empty",
     ]
-    told = {p.what: p.line for p in open_rows(tmp_path / "a.xlsx", WANTED).all()[1]}
-    assert told["cell B2: a formula without a stored value, read as empty"] == 2
-    assert told["cell B3: a cell with an error such as #N/A, read as empty"] == 3
-    assert told["numbers of more than 15 digits: Excel keeps no more, and the others are lost"] == 2
+    problems = {p.what: p.line for p in open_rows(tmp_path / "a.xlsx", WANTED).all()[1]}
+    assert problems["cell B2: a formula without a stored value, read as empty"] == 2
+    assert problems["cell B3: a cell with an error such as #N/A, read as empty"] == 3
+    assert problems["numbers of more than 15 digits: Excel keeps no more, and the others are lost"] == 2
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.xls", "a.ods"])
