@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -82,18 +84,33 @@ def recognize(page: PdfPage) -> Recognized:
     """The text of a scanned page. Raises OcrError."""
     import pytesseract
 
-    os.environ["OMP_THREAD_LIMIT"] = "1"  # threads of tesseract wait for one another more than they work
     width, height = page.get_size()
     scale = min(DPI / 72, (MAX_PIXELS / max(1.0, width * height)) ** 0.5)
     picture = page.render(scale=scale, grayscale=True).to_pil()
-    languages = os.environ.get(LANGUAGES) or "+".join(_languages_of(picture))
     try:
-        words = pytesseract.image_to_data(
-            picture, lang=languages, timeout=PAGE_SECONDS, output_type=pytesseract.Output.DICT
-        )
+        with _one_thread():
+            languages = os.environ.get(LANGUAGES) or "+".join(_languages_of(picture))
+            words = pytesseract.image_to_data(
+                picture, lang=languages, timeout=PAGE_SECONDS, output_type=pytesseract.Output.DICT
+            )
     except (pytesseract.TesseractError, RuntimeError, OSError) as e:
         raise OcrError(" ".join(str(e).split())[:200]) from None
     return _recognized(words, languages.split("+")[0] in _UNSPACED)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Threads of tesseract wait for one another more than they work. It takes its environment from this process, whose
+    other children must not inherit the limit."""
+    before = os.environ.get("OMP_THREAD_LIMIT")
+    os.environ["OMP_THREAD_LIMIT"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_THREAD_LIMIT"]
+        else:
+            os.environ["OMP_THREAD_LIMIT"] = before
 
 
 def _languages_of(picture: Any) -> list[str]:

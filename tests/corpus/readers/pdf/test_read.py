@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -171,6 +172,7 @@ def test_a_scanned_page_is_recognized(tmp_path: Path) -> None:
     assert document.text.split() == ["The", "keeper", "counts", "the", "crates", "before", "the", "lorry", "arrives."]
     assert document.meta["ocr_confidence"]["1"] > 80
     assert warnings == []
+    assert "OMP_THREAD_LIMIT" not in os.environ  # of tesseract alone: other children would inherit it
 
 
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
