@@ -374,7 +374,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
     check_writable(folder)
     missing = [p for p in (Path(path), *Path(path).parents) if not p.exists()]
     with saving(folder):
-        descriptor = _lock_for_run(path)
+        descriptor = hold_folder(path)
     token = _held.set(_held.get() | {path})
     try:
         yield
@@ -387,8 +387,11 @@ def locked_folder(folder: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _lock_for_run(path: str) -> int | None:
-    """The descriptor that holds the lock; None where the system has no such locks."""
+def hold_folder(path: str) -> int | None:
+    """Keep others out of the folder until the descriptor is closed; None where the system has no such locks.
+
+    A missing folder is made. Raises ConfigError where another holds it, also in this process.
+    """
     try:
         import fcntl
     except ImportError:  # Windows

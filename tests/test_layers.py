@@ -57,6 +57,7 @@ LAYERS = {
     "domainkit.comparison.call_runnable": 2,
     "domainkit.synthesis": 6,
     "domainkit.synthesis.config": 2,
+    "domainkit.monitoring": 6,
     "domainkit.cli": 6,
     "domainkit.__main__": 6,
 }
@@ -74,7 +75,7 @@ HOMES = {
     "bitsandbytes": (*_TORCH, "domainkit.cli.doctor"),
     "trl": ("domainkit.training.objectives.",),
     "llguidance": ("domainkit.inference.constrained.",),
-    "langchain_core": ("domainkit.llm", "domainkit.retrieval", "domainkit.synthesis", "chains"),
+    "langchain_core": ("domainkit.llm", "domainkit.retrieval", "domainkit.synthesis", "domainkit.monitoring", "chains"),
     "langchain": ("chains", "domainkit.synthesis.chat_models"),
     "bm25s": ("domainkit.retrieval",),
     "sentence_transformers": ("domainkit.retrieval",),

@@ -32,6 +32,7 @@ COMMANDS = Table(
         "compare": "domainkit.cli.compare:compare",
         "merge": "domainkit.cli.adapters.merge:merge",
         "report": "domainkit.cli.report:report",
+        "gate": "domainkit.cli.gate:gate",
         "methods": "domainkit.cli.adapters.methods:methods",
         "doctor": "domainkit.cli.doctor:doctor",
         "export": "domainkit.cli.adapters.export:export",

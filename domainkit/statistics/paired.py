@@ -285,10 +285,10 @@ def items_needed(pair: Paired, margin: float, alpha: float, power: float = POWER
         sizes.append(((-ndtri(alpha) + ndtri((1 + power) / 2)) / (margin - d)) ** 2 * variance)
     if not sizes:
         return None
-    return max(ceil(min(sizes) * _design_effect(pair)), pair.n + 1)
+    return max(ceil(min(sizes) * design_effect(pair)), pair.n + 1)
 
 
-def _design_effect(pair: Paired) -> float:
+def design_effect(pair: Paired) -> float:
     """Variance of the mean with clusters over that without, at least 1."""
     independent = spread(pair.differences) / sqrt(pair.n)
     if pair.codes is None or independent == 0:

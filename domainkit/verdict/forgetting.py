@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from domainkit.evaluation.general_questions import GeneralQuestions, Likelihoods, MultipleChoice, picked_choice
 from domainkit.results.schema import Difference, Estimate, Forgetting, Gate, GeneralText, LostQuestion, Results
 from domainkit.statistics.intervals import estimate, estimate_corpus
-from domainkit.statistics.paired import POWER, Paired, adjust, compare_paired
+from domainkit.statistics.paired import POWER, Paired, adjust, compare_paired, design_effect
 from domainkit.verdict.sentences import forgetting_sentence
 
 
@@ -73,18 +73,19 @@ def gate(difference: Difference, margin: float) -> Gate:
     return "failed" if difference.high < -margin else "cannot tell yet"
 
 
-def needed_to_pass(pair: Paired, margin: float) -> int | None:
-    """Questions in all that would let the gate pass at 80 % power, if the true difference is the observed one; None if
-    the gate then fails.
+def needed_to_pass(pair: Paired, margin: float, alpha: float = 0.025) -> int | None:
+    """Questions in all that would let a gate pass at 80 % power, if the true difference is the observed one; None if
+    the gate then fails. `alpha`: of the one-sided test.
 
-    n = [(z.975 + z.8) / (d + margin)]²·V, with V as if one more pair had disagreed each way.
+    n = [(z_{1-alpha} + z.8) / (d + margin)]²·V, with V as if one more pair had disagreed each way; times the design
+    effect of clusters.
     """
     room = pair.value + margin
     if room <= 1e-9:
         return None
     squares = float((np.square(pair.differences).sum() + 2) / (pair.n + 2))
     variance = max(squares - pair.value**2, 1 / (pair.n + 2) ** 2)
-    return max(ceil(((ndtri(0.975) + ndtri(POWER)) / room) ** 2 * variance), pair.n + 1)
+    return max(ceil(((ndtri(1 - alpha) + ndtri(POWER)) / room) ** 2 * variance * design_effect(pair)), pair.n + 1)
 
 
 def text_change(
