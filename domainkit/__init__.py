@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from domainkit.training.config import PreferenceConfig, TrainConfig
     from domainkit.training.preference.train_preference import train_preference
     from domainkit.training.train import train
+    from domainkit.winner.load import load_variant, load_winner
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,8 @@ _PUBLIC = {
     "examine": "domainkit.clinic.examine",
     "fix": "domainkit.clinic.fix",
     "judge": "domainkit.evaluation.metrics.judge",
+    "load_variant": "domainkit.winner.load",
+    "load_winner": "domainkit.winner.load",
     "make": "domainkit.synthesis.make",
     "next_to_label": "domainkit.clinic.next_to_label",
     "print_table": "domainkit.report",
@@ -90,6 +93,8 @@ __all__ = [
     "examine",
     "fix",
     "judge",
+    "load_variant",
+    "load_winner",
     "make",
     "next_to_label",
     "print_table",

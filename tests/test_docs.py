@@ -15,9 +15,11 @@ from benchmarks.tables import PAGES, filled
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-DATA = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+DATA, HANDOVER = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("data.md", "handover.md"))
 COMMANDS = re.findall(
-    r"^\$? ?(domainkit [^\n#]*)", "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README + DATA, re.DOTALL)), re.M
+    r"^\$? ?(domainkit [^\n#]*)",
+    "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README + DATA + HANDOVER, re.DOTALL)),
+    re.M,
 )
 
 

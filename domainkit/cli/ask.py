@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domainkit.cli.options import field_help
-from domainkit.comparison.config import CompareConfig
 from domainkit.errors import ConfigError
 from domainkit.visible import visible
 
@@ -26,18 +24,40 @@ def ask(
         str | None, typer.Argument(help="The question; left out, a chat until an empty line or Ctrl-D.")
     ] = None,
     adapter: Annotated[Path | None, typer.Option(help="Adapter folder.")] = None,
-    base: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "base"))] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="Base model; left out, the adapter's, else builtin:smollm2-135m. With --run, "
+            "where the measured base lies on this machine."
+        ),
+    ] = None,
     corpus: Annotated[Path | None, typer.Option(help="Documents to retrieve passages from, for each question.")] = None,
     system: Annotated[str | None, typer.Option(help="System turn.")] = None,
-    max_tokens: Annotated[int, typer.Option(help="Maximum number of new tokens in an answer.")] = 256,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Maximum number of new tokens in an answer; left out, 256.")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="0, the default, is greedy.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder: ask the variant that its comparison recommends, as measured.")
+    ] = None,
+    variant: Annotated[str | None, typer.Option(help="Of --run: another variant than the recommended one.")] = None,
 ) -> None:
-    """Ask a model, with or without an adapter. The answer is printed as it is generated."""
+    """Ask a model, with or without an adapter, or a variant that was measured. The answer is printed as it is
+    generated."""
+    if run is not None:
+        taken = {"adapter": adapter, "corpus": corpus, "max-tokens": max_tokens, "temperature": temperature}
+        _ask_measured(run, variant, base, taken, question, system)
+        return
+    if variant is not None:
+        raise ConfigError("--variant is given without --run", next_step="name the run folder with --run")
     from domainkit.comparison.ladder import CHAINS
     from domainkit.llm.chat_model import DomainLLM
 
     llm = DomainLLM(
-        adapter=str(adapter) if adapter else None, base=base, max_tokens=max_tokens, temperature=temperature
+        adapter=str(adapter) if adapter else None,
+        base=base,
+        max_tokens=256 if max_tokens is None else max_tokens,
+        temperature=0.0 if temperature is None else temperature,
     )
     if corpus is not None or question is not None:
         chain = CHAINS.load("answer_chain")(llm, retriever=_retriever(corpus))
@@ -46,6 +66,26 @@ def ask(
             _print_stream(chain.stream({"question": text, "system": system}))
     else:
         _chat(llm, system)
+
+
+def _ask_measured(
+    run: Path,
+    variant: str | None,
+    base: str | None,
+    taken: Mapping[str, object],
+    question: str | None,
+    system: str | None,
+) -> None:
+    """Ask a variant of a run. `taken` are the options that it brings with it."""
+    if given := [name for name, value in taken.items() if value is not None]:
+        what = f"--{given[0]} is given with --run, whose variant is asked as it was measured"
+        raise ConfigError(what, next_step=f"leave --{given[0]} out, or leave --run out")
+    from domainkit.winner.load import load_variant, load_winner
+
+    chain = load_variant(run, variant, base=base) if variant is not None else load_winner(run, base=base)
+    for text in [question] if question is not None else _typed_questions():
+        refuse_broken_text(text)
+        _print_stream(chain.stream({"question": text, "system": system}))
 
 
 def _retriever(corpus: Path | None) -> PassageRetriever | None:

@@ -16,6 +16,7 @@ from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from domainkit.messages import JsonObject
+    from domainkit.results.schema import Results
     from domainkit.training.config import TrainConfig
 
 
@@ -102,8 +103,19 @@ def compare(
             f"\nerror: {what}\n  next: correct this and run the same command again: only these are asked", err=True
         )
     typer.echo(f"\nOpen {run_folder / 'report.html'} in a browser. Figures: {run_folder / 'results.json'}")
+    print_use(results, run_folder)
     if failed or not results.verdict.choice:
         raise typer.Exit(1)
+
+
+def print_use(results: Results, run_folder: Path) -> None:
+    """The lines that load the recommended variant, ready to paste."""
+    from domainkit.report.sections.use_section import use_of
+    from domainkit.visible import visible
+
+    if use := use_of(results, str(run_folder)):
+        lines = [use.lead, "", *use.python.splitlines(), "", *use.commands]
+        typer.echo("\n" + "\n".join(f"  {visible(line)}" if n else visible(line) for n, line in enumerate(lines)))
 
 
 def split_names(option: str, value: object) -> list[str] | None:

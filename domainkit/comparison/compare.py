@@ -18,6 +18,7 @@ from domainkit.comparison.fitting.fine_tuned_encoder import with_tuned_encoder
 from domainkit.comparison.fitting.train_missing import train_missing
 from domainkit.comparison.inputs import check_index, parse_options, read_inputs
 from domainkit.comparison.plan import choose_variants, needs_of
+from domainkit.comparison.record import write_record
 from domainkit.comparison.timing import time_variants
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
@@ -65,8 +66,8 @@ def compare(
     trained as `adapter` was, with other seeds: the results then also say what holds over training seeds. `options` are
     the fields of CompareConfig; `metrics` may also hold a `judge(llm, rubric)`.
 
-    Writes results.json, report.html and report.md to `out`, where rows.jsonl keeps the answers. Run it again after an
-    interruption: only what is missing is asked.
+    Writes results.json, report.html and report.md to `out`, where rows.jsonl keeps the answers, and variants.json what
+    the variants were built from (`load_winner`). Run it again after an interruption: only what is missing is asked.
 
     Raises DataError, AdapterError or ConfigError before the first question when the inputs do not fit together.
     """
@@ -107,6 +108,7 @@ def compare(
         # 8. cost and forgetting
         results = with_consequences(results, plan, out / "general.jsonl", on_progress)
         # 9. write
+        write_record(plan, results.created, out)
         results.save(out / "results.json")
         write_report(out)
         return results

@@ -13,7 +13,7 @@ from uuid import uuid4
 from domainkit.adapters.folder import Adapter, Card
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.fitting.replicas import load_replicas
-from domainkit.comparison.fitting.simple_models import SimpleModels
+from domainkit.comparison.fitting.simple_models import Chosen, SimpleModels
 from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS, find_variant, ladder
 from domainkit.corpus.example import Example
@@ -65,6 +65,10 @@ class ComparisonPlan:
     identities: Mapping[str, str | None] = field(default_factory=dict)
     """What tells a variant's own Runnable from another, by variant; None where it cannot be told."""
     on_progress: Progress | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """Those of an earlier comparison, in place of today's."""
+    chosen: Chosen | None = None
+    """The models without a language model that an earlier comparison chose."""
     run: str = field(default_factory=lambda: uuid4().hex)
     """Of this plan alone: answers under it are never used again."""
 
@@ -132,7 +136,7 @@ class ComparisonPlan:
 
     @cached_property
     def simple(self) -> SimpleModels:
-        return SimpleModels(self.inputs)
+        return SimpleModels(self.inputs, self.chosen)
 
     @cached_property
     def parts(self) -> Any:
@@ -140,7 +144,7 @@ class ComparisonPlan:
         inputs, config = self.inputs, self.inputs.config
         needs = {need for v in self.variants for need in v.needs}
         retriever = None
-        if "corpus" in needs:
+        if any(v.retrieve and not v.oracle for v in self.variants):
             # They are passages already, of the length that the configuration says.
             retriever = build_retriever(
                 inputs.documents,
@@ -163,6 +167,7 @@ class ComparisonPlan:
             oracle=self._oracle() if "gold" in needs else None,
             shots=config.shots,
             seed=config.seed,
+            prompts=dict(self.prompts),
         )
 
     def _bound(self, llm: DomainLLM) -> Any:

@@ -19,7 +19,7 @@ from domainkit.report.charts.matrix import wins_matrix
 from domainkit.report.charts.scatter import views
 from domainkit.report.charts.svg import SHAPES, state_class
 from domainkit.report.charts.waterfall import waterfall_charts
-from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section
+from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section, use_section
 from domainkit.report.sections.item_explorer import embed, explorer_data
 from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line, shorten
@@ -40,15 +40,16 @@ class _Part:
     body: Markup
 
 
-def render(results: Results | Portfolio) -> str:
-    """The whole page as HTML text: one comparison, or an overview of several and each in full."""
+def render(results: Results | Portfolio, folder: str | None = None) -> str:
+    """The whole page as HTML text: one comparison, or an overview of several and each in full. `folder` is the run
+    folder from which the variants of a comparison can be loaded."""
     environment = page_environment()
     if isinstance(results, Portfolio):
         parts = [_part(environment, r, f"task{k}-") for k, r in enumerate(results.comparisons, 1)]
         name = title = results.title
         about = f"{len(parts)} comparisons"
     else:
-        parts = [_part(environment, results, "")]
+        parts = [_part(environment, results, "", folder)]
         name, title = results.task.name, f"{results.verdict.answer}: {results.task.name}"
         about = f"{numbers.count(results.task.n)} questions, {len(results.variants)} variants"
         about += f", {results.created.replace('T', ' ').replace('Z', ' UTC')}" if results.created else ""
@@ -64,7 +65,7 @@ def render(results: Results | Portfolio) -> str:
     )
 
 
-def _part(environment: Environment, results: Results, prefix: str) -> _Part:
+def _part(environment: Environment, results: Results, prefix: str, folder: str | None = None) -> _Part:
     body = environment.get_template("comparison.html").render(
         p=prefix,
         r=results,
@@ -97,6 +98,8 @@ def _part(environment: Environment, results: Results, prefix: str) -> _Part:
         model_facts=facts.model_facts(results),
         environment_facts=facts.environment_facts(results),
         command=facts.command(results),
+        use=use_section.use_of(results, folder) if folder is not None else None,
+        seen_from=use_section.SEEN_FROM,
     )
     return _Part(prefix, results, Markup(body))
 

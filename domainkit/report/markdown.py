@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domainkit.report.charts.waterfall import waterfalls
-from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section
+from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section, use_section
 from domainkit.report.wording import labels
 from domainkit.report.wording.markdown_text import bullets, escape, pairs, table
 from domainkit.report.wording.text import shorten
@@ -16,8 +16,9 @@ EXAMPLES = 3
 """Flipped questions shown in each direction."""
 
 
-def to_markdown(results: Results | Portfolio) -> str:
-    """The verdict, the table of variants, and the details; for several comparisons, one after the other."""
+def to_markdown(results: Results | Portfolio, folder: str | None = None) -> str:
+    """The verdict, the table of variants, and the details; for several comparisons, one after the other. `folder` is
+    the run folder from which the variants can be loaded."""
     if isinstance(results, Portfolio):
         heads = ("Task", "Answer", "Recommended variant")
         rows = [[escape(t) for t in (r.task.name, r.verdict.answer, r.verdict.choice)] for r in results.comparisons]
@@ -40,6 +41,7 @@ def to_markdown(results: Results | Portfolio) -> str:
         *_forgetting(results),
         *_leakage(results),
         *_origin(results),
+        *_use(results, folder),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -337,3 +339,19 @@ def _origin(results: Results) -> list[str]:
     )
     blocks = [block for title, rows in sections if rows for block in (f"**{title}**", pairs(rows))]
     return ["## How it was made", *blocks]
+
+
+def _use(results: Results, folder: str | None) -> list[str]:
+    use = use_section.use_of(results, folder) if folder is not None else None
+    if use is None:
+        return []
+    blocks = [_code("python", use.python), _code("sh", "\n".join(use.commands))]
+    return ["## Use it", f"{escape(use.lead)} {use_section.SEEN_FROM}", *blocks]
+
+
+def _code(language: str, text: str) -> str:
+    """A fenced block; the fence is longer than any in the text, which holds the folder's name."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text}\n{fence}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from domainkit.report.html import render
 from domainkit.report.markdown import to_markdown
 from domainkit.results.schema import load_results
+from domainkit.results.variants import RECORD
 from domainkit.storage import write_text
 
 
@@ -20,6 +21,8 @@ def write_report(run: Path | str) -> tuple[Path, Path]:
     results = load_results(run)
     folder = run if run.is_dir() else run.parent
     page, summary = folder / "report.html", folder / "report.md"
-    write_text(page, render(results))
-    write_text(summary, to_markdown(results))
+    # Without a record of what the variants were built from, none can be loaded.
+    named = str(folder) if (folder / RECORD).is_file() else None
+    write_text(page, render(results, named))
+    write_text(summary, to_markdown(results, named))
     return page, summary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +13,7 @@ from domainkit.errors import MachineError
 from domainkit.evaluation.classical import Choice, SimpleModel, Vectors, choose_classical, fit_classical
 from domainkit.evaluation.metrics import BatchMetric, declared
 from domainkit.evaluation.task import Sample
-from domainkit.evaluation.trivial import Likeness, fit_trivial
+from domainkit.evaluation.trivial import COMMONEST, COPY, Likeness, fit_trivial
 from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import JsonObject
 from domainkit.retrieval import MiniLMEmbeddings
@@ -24,11 +25,22 @@ EMBEDDED_AT_MOST = 20_000
 """Training rows that are embedded: some minutes on two cores."""
 
 
-class SimpleModels:
-    """Made when they are first used."""
+@dataclass(frozen=True)
+class Chosen:
+    """What an earlier comparison chose on the same rows."""
 
-    def __init__(self, inputs: Inputs) -> None:
+    classical: str
+    """The name of the classical model."""
+    trivial: str | None
+    """The trivial answer; None copies the input."""
+
+
+class SimpleModels:
+    """Made when they are first used. With `chosen` nothing is chosen again."""
+
+    def __init__(self, inputs: Inputs, chosen: Chosen | None = None) -> None:
         self._inputs = inputs
+        self._chosen = chosen
         self._embeddings = MiniLMEmbeddings()
         self._learnt: dict[str, np.ndarray] = {}
 
@@ -38,14 +50,14 @@ class SimpleModels:
         if variant.classical == "encoder":
             return SimpleModel(self.encoder.predict)
         if variant.classical == "trivial":
-            answer = self._trivial[1]
+            answer = self.trivial[1]
             return SimpleModel(lambda questions: [answer(q) for q in questions])
         return SimpleModel(fit_classical(inputs.task.kind, inputs.examples, self.vectors, self.choice.name))
 
     def description(self, variant: Variant) -> str:
         """What the variant is here, for the report's reader."""
         if variant.classical == "trivial":
-            return f"No model: {self._trivial[0]}."
+            return f"No model: {self.trivial[0]}."
         if variant.classical == "encoder":
             model = "MiniLM with a linear layer for the labels, fine-tuned"
             return f"No model that writes: {model} ({self.encoder.read})."
@@ -57,7 +69,7 @@ class SimpleModels:
 
     def settings(self, variant: Variant) -> JsonObject:
         if variant.classical == "trivial":
-            return {"answers": self._trivial[0]}
+            return {"answers": self.trivial[0]}
         if variant.classical == "encoder":
             return {"model": "all-MiniLM-L6-v2 with a linear layer", "trained": self.encoder.read}
         return {"model": self.choice.name, "cross_validation": dict(self.choice.scores)}
@@ -100,10 +112,16 @@ class SimpleModels:
     @cached_property
     def choice(self) -> Choice:
         """The classical model, chosen on the training rows alone."""
+        if self._chosen is not None:
+            return Choice(self._chosen.classical)
         return choose_classical(self._inputs.task.kind, self._inputs.examples, self.vectors, self._likeness)
 
     @cached_property
-    def _trivial(self) -> tuple[str, Callable[[str], str]]:
+    def trivial(self) -> tuple[str, Callable[[str], str]]:
+        """(what it answers, the function from a question to its answer)."""
+        if self._chosen is not None:
+            known = self._chosen.trivial
+            return (COPY, lambda question: question) if known is None else (COMMONEST, lambda question: known)
         return fit_trivial(self._inputs.task.kind, self._inputs.examples, self._likeness)
 
     @property

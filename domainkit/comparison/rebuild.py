@@ -1,0 +1,161 @@
+"""A finished comparison's variant built again from its record, by the code that built the measured one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from domainkit.adapters.folder import Adapter
+from domainkit.comparison.config import CompareConfig
+from domainkit.comparison.fitting.simple_models import Chosen
+from domainkit.comparison.inputs import Inputs
+from domainkit.comparison.ladder import CHAINS
+from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.record import needs_embeddings, reads_examples
+from domainkit.corpus.document import Document
+from domainkit.corpus.example import Example
+from domainkit.errors import AdapterError, BaseModelError, ConfigError, DataError, Problem
+from domainkit.evaluation.metrics import MetricSet
+from domainkit.evaluation.task import Sample, Task
+from domainkit.evaluation.variant import Variant
+from domainkit.models.source import resolve_base
+from domainkit.results.variants import MeasuredBase, StoredFolder, StoredRows, VariantsRecord
+from domainkit.retrieval import MiniLMEmbeddings
+from domainkit.storage import sha256_file
+from domainkit.verdict.prices import read_prices
+
+log = logging.getLogger("domainkit")
+Row = TypeVar("Row", bound=BaseModel)
+AGAIN = "run the same `domainkit compare` again on this folder: answers that are there are kept"
+
+
+def rebuild(
+    record: VariantsRecord, folder: Path, variant: Variant, *, base: str | None = None, gold: Sequence[Sample] = ()
+) -> ComparisonPlan:
+    """A plan with `variant` alone; its `runnable(variant)` answers as the measured one did.
+
+    `folder` holds the record. `base` says where the base lies on this machine, if it has moved. `gold` are the
+    questions of an oracle, with their documents. Raises AdapterError, BaseModelError, ConfigError, DataError or
+    MachineError for a part that is missing or is not the one that was measured.
+    """
+    config = _config(record, base)
+    if variant.uses_llm:
+        assert record.base is not None, "a record with such a variant has a base"
+        check_base(record.base, base)
+    if needs_embeddings(variant, record.settings, record.classical):
+        check_embeddings(record.embeddings)
+    if variant.agent and record.tool != CHAINS.load("agent tool"):
+        log.warning("%s: the agent's tool has other words than when it was measured: answers may differ", variant.name)
+    adapter = record.adapter if variant.tuned and not variant.context else None
+    context_adapter = record.context_adapter if variant.context else None
+    task = Task(name=record.task, kind=record.kind, samples=tuple(gold), labels=record.labels, fingerprint="")
+    inputs = Inputs(
+        config=config,
+        task=task,
+        metrics=MetricSet("", {}, {}),
+        examples=_read(record.examples, folder, Example) if reads_examples(variant) else (),
+        documents=_read(record.passages, folder, Document) if variant.retrieve else (),
+        dev=(),
+        prices=read_prices(None),
+        general=None,
+        encoder=_found(record.encoder, folder) if variant.classical == "encoder" and record.encoder else None,
+    )
+    return ComparisonPlan(
+        inputs,
+        (variant,),
+        {},
+        variant.name,
+        _adapter(adapter, folder),
+        _adapter(context_adapter, folder),
+        prompts=record.prompts,
+        chosen=Chosen(record.classical, record.trivial),
+    )
+
+
+def variant_of(record: VariantsRecord, name: str) -> Variant:
+    """The variant as it was measured. Its name is one of the record's."""
+    return Variant.model_validate(record.variants[name].flags)
+
+
+def _config(record: VariantsRecord, base: str | None) -> CompareConfig:
+    settings = {**record.settings, "max_tokens": record.max_tokens}
+    if record.base is not None:
+        settings |= {
+            "base": base or record.base.name,
+            "revision": None if base else record.base.revision,
+            "quantization": record.base.quantization,
+        }
+    return CompareConfig.model_validate(settings)
+
+
+def check_base(measured: MeasuredBase, base: str | None) -> None:
+    """Raises BaseModelError where the base is not there, or is not the one that was measured."""
+    name = base or measured.name
+    try:
+        source = resolve_base(name, None if base else measured.revision)
+    except BaseModelError as e:
+        where = "load_winner(…, base=FOLDER) or `domainkit ask --base FOLDER` names its place on this machine"
+        what = f"the base that was measured is not here: {e.what}"
+        raise BaseModelError(what, where=name, next_step=f"{e.next_step}; {where}") from e
+    if source.fingerprint != measured.fingerprint:
+        what = (
+            f"is not the base that was measured (fingerprint {source.fingerprint[:12]}…, "
+            f"measured {measured.fingerprint[:12]}…)"
+        )
+        raise BaseModelError(what, where=name, next_step=f"use the same files of {measured.name} as the comparison")
+
+
+def check_embeddings(measured: str) -> None:
+    """Raises MachineError where the embedding model is missing, ConfigError where it is another one."""
+    model = MiniLMEmbeddings()
+    model.resolve()
+    if model.identity() != measured:
+        raise ConfigError(
+            "the embedding model is not the one that was measured",
+            where=model.model,
+            next_step=f"install it, or {AGAIN}",
+        )
+
+
+def _adapter(stored: StoredFolder | None, folder: Path) -> Adapter | None:
+    if stored is None:
+        return None
+    return Adapter.load(_found(stored, folder), need_card=False)
+
+
+def _found(stored: StoredFolder, folder: Path) -> Path:
+    """The folder of weights, with the very files that were measured."""
+    place = folder / stored.folder  # an absolute path stays itself
+    outside = Path(stored.folder).is_absolute()
+    back = "put it back there" if outside else "copy the whole folder again"
+    with_new_path = f", or {AGAIN} (with the new path)" if outside else ""
+    for name, digest in stored.files.items():
+        file = place / name
+        if not file.is_file():
+            what = "is no longer there" if not place.is_dir() else f"has lost its {name}"
+            raise AdapterError(f"{what}; the variant answers with it", where=str(place), next_step=back + with_new_path)
+        if sha256_file(file) != digest:
+            what = f"is not what was measured: {name} has changed"
+            raise AdapterError(what, where=str(place), next_step=f"bring that version back, or {AGAIN}")
+    return place
+
+
+def _read(stored: StoredRows | None, folder: Path, kind: type[Row]) -> tuple[Row, ...]:
+    assert stored is not None, "a record with such a variant has its rows"
+    file = folder / stored.file
+    try:
+        if sha256_file(file) != stored.sha256:
+            raise ValueError("it is not what the comparison wrote")
+        lines = file.read_bytes().split(b"\n")
+        return tuple(kind.model_validate_json(line) for line in lines if line)
+    except (OSError, ValidationError, ValueError) as e:
+        reason = str(getattr(e, "strerror", None) or e).partition("\n")[0]
+        next_step = f"copy the folder again, or {AGAIN}"
+        raise DataError([Problem(str(file), None, f"cannot be read: {reason}", next_step)]) from e
+
+
+__all__ = ["AGAIN", "check_base", "check_embeddings", "rebuild", "variant_of"]

@@ -1,0 +1,170 @@
+"""Writing variants.json into the run folder, with the training rows and passages that the variants use.
+
+The user's own files may change or move afterwards. A Runnable of the user's own is named only: code is not stored.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter
+from domainkit.comparison.ladder import CHAINS
+from domainkit.comparison.plan import ComparisonPlan
+from domainkit.evaluation.trivial import COPY
+from domainkit.evaluation.variant import Variant
+from domainkit.machine import versions
+from domainkit.messages import JsonObject
+from domainkit.models.source import resolve_base
+from domainkit.models.tokenizer import TEMPLATE_FILES
+from domainkit.results.variants import (
+    RECORD,
+    MeasuredBase,
+    MeasuredVariant,
+    StoredFolder,
+    StoredRows,
+    VariantsRecord,
+)
+from domainkit.retrieval import MiniLMEmbeddings
+from domainkit.storage import sha256_file, sha256_lines, write_text
+
+INPUTS = "inputs"
+"""The folder of the rows and passages, beside the record."""
+SETTINGS = ("shots", "passages", "passage_words", "retriever", "decoding", "seed", "embed_hours")
+"""Fields of CompareConfig that change how a variant answers, or how its index is built."""
+
+
+def write_record(plan: ComparisonPlan, created: str, out: Path) -> VariantsRecord:
+    """Write the record of `plan` into the run folder `out`, with the rows and passages that its variants use."""
+    variants = [v for v in plan.variants if v.runnable is None]
+    settings, simple = plan.inputs.config.model_dump(include=set(SETTINGS)), _simple(plan, variants)
+    by_meaning = any(needs_embeddings(v, settings, str(simple.get("classical", ""))) for v in variants)
+    record = VariantsRecord(
+        created=created,
+        task=plan.inputs.task.name,
+        kind=plan.inputs.task.kind,
+        labels=plan.inputs.task.labels,
+        settings=settings,
+        examples=_stored_examples(plan, variants, out),
+        passages=_stored_passages(plan, variants, out),
+        encoder=_encoder(plan, variants, out),
+        embeddings=MiniLMEmbeddings().identity() if by_meaning else "",
+        variants={v.name: _measured(plan, v) for v in plan.variants},
+        versions=versions(),
+        **_language_model(plan, variants, out),
+        **simple,
+    )
+    write_text(out / RECORD, record.model_dump_json(indent=1) + "\n")
+    _remove_older(out / INPUTS, record)
+    return record
+
+
+def flags_of(variant: Variant) -> JsonObject:
+    return variant.model_dump(mode="json", exclude={"runnable", "identity"})
+
+
+def reads_examples(variant: Variant) -> bool:
+    """Whether the variant needs the training rows to answer; the trained ones have them in their weights."""
+    return variant.shots != "none" or variant.classical == "auto"
+
+
+def needs_embeddings(variant: Variant, settings: Mapping[str, object], classical: str) -> bool:
+    """Whether the variant answers with MiniLM. `settings` has the retriever; `classical` is the chosen model."""
+    by_meaning = variant.retrieve and not variant.oracle and settings["retriever"] in ("dense", "fused")
+    by_model = variant.classical == "encoder" or (variant.classical == "auto" and "embeddings" in classical)
+    return variant.shots == "nearest" or by_meaning or by_model
+
+
+def _measured(plan: ComparisonPlan, variant: Variant) -> MeasuredVariant:
+    return MeasuredVariant(flags=flags_of(variant), key=plan.key(variant), own=variant.runnable is not None)
+
+
+def _language_model(plan: ComparisonPlan, variants: Iterable[Variant], out: Path) -> JsonObject:
+    """The fields about the language model; none where no variant uses one."""
+    asked = [v for v in variants if v.uses_llm]
+    if not asked:
+        return {}
+    fields: JsonObject = {
+        "max_tokens": plan.max_tokens,
+        "base": _base(plan),
+        "prompts": {name: plan.parts.prompt(name) for name in (plan.inputs.task.kind, "context")},
+    }
+    if any(v.agent for v in asked):
+        fields["tool"] = CHAINS.load("agent tool")
+    if plan.adapter is not None and any(v.tuned and not v.context for v in asked):
+        fields["adapter"] = _stored_adapter(plan.adapter, out)
+    if plan.context_adapter is not None and any(v.context for v in asked):
+        fields["context_adapter"] = _stored_adapter(plan.context_adapter, out)
+    return fields
+
+
+def _base(plan: ComparisonPlan) -> MeasuredBase:
+    identity = plan.base_llm.identity()
+    source = resolve_base(identity["base"], identity["revision"])
+    name = str(source.path.resolve()) if source.kind in ("folder", "gguf") else source.name
+    facts = {field: identity[field] for field in ("revision", "quantization", "device")}
+    return MeasuredBase(name=name, fingerprint=source.fingerprint, **facts)
+
+
+def _stored_adapter(adapter: Adapter, out: Path) -> StoredFolder:
+    names = (WEIGHTS, PEFT_CONFIG, *TEMPLATE_FILES)
+    return stored_folder(adapter.folder, [n for n in names if (adapter.folder / n).is_file()], out)
+
+
+def _encoder(plan: ComparisonPlan, variants: Iterable[Variant], out: Path) -> StoredFolder | None:
+    folder = plan.inputs.encoder
+    if folder is None or not any(v.classical == "encoder" for v in variants):
+        return None
+    return stored_folder(folder, sorted(f.name for f in folder.iterdir()), out)
+
+
+def stored_folder(folder: Path, names: Iterable[str], out: Path) -> StoredFolder:
+    """The folder with the hashes of its files `names`, as a record in `out` names it."""
+    here, there = os.path.realpath(out), os.path.realpath(folder)
+    inside = os.path.commonpath([here, there]) == here
+    path = Path(there).relative_to(here).as_posix() if inside else there
+    return StoredFolder(folder=path, files={name: sha256_file(folder / name) for name in names})
+
+
+def _simple(plan: ComparisonPlan, variants: Iterable[Variant]) -> JsonObject:
+    """The fields about the models without a language model."""
+    kinds = {v.classical for v in variants}
+    fields: JsonObject = {}
+    if "auto" in kinds:
+        fields["classical"] = plan.simple.choice.name
+    if "trivial" in kinds:
+        what, answer = plan.simple.trivial
+        fields["trivial"] = None if what == COPY else answer("")
+    return fields
+
+
+def _stored_examples(plan: ComparisonPlan, variants: Iterable[Variant], out: Path) -> StoredRows | None:
+    if not any(map(reads_examples, variants)):
+        return None
+    fields = {"turns", "id", "doc_ids"}
+    rows = [e.model_dump_json(include=fields, exclude_defaults=True) for e in plan.inputs.examples]
+    return write_rows(out, "examples", rows)
+
+
+def _stored_passages(plan: ComparisonPlan, variants: Iterable[Variant], out: Path) -> StoredRows | None:
+    if not any(v.retrieve for v in variants):
+        return None
+    return write_rows(out, "passages", [d.model_dump_json(exclude_defaults=True) for d in plan.inputs.documents])
+
+
+def write_rows(out: Path, name: str, lines: list[str]) -> StoredRows:
+    """The file's name has its digest: an interrupted run leaves the files of the record before it as they are."""
+    digest = sha256_lines(lines)
+    file = f"{INPUTS}/{name}-{digest[:12]}.jsonl"
+    write_text(out / file, "".join(f"{line}\n" for line in lines))
+    return StoredRows(file=file, sha256=digest, rows=len(lines))
+
+
+def _remove_older(folder: Path, record: VariantsRecord) -> None:
+    """Rows and passages of an earlier comparison in the same folder."""
+    kept = {Path(stored.file).name for stored in (record.examples, record.passages) if stored}
+    for kind in ("examples", "passages"):
+        for file in folder.glob(f"{kind}-*.jsonl"):
+            if file.name not in kept:
+                file.unlink(missing_ok=True)

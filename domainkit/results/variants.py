@@ -1,0 +1,88 @@
+"""variants.json: what the variants of a finished comparison were built from, so that they can be built again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from domainkit.evaluation.task import Kind
+from domainkit.messages import JsonObject
+from domainkit.results.answers import Record
+
+FORMAT: Literal["domainkit.variants/1"] = "domainkit.variants/1"
+RECORD = "variants.json"
+
+
+class StoredRows(Record):
+    """A JSON Lines file beside the record."""
+
+    file: str
+    sha256: str
+    rows: int
+
+
+class StoredFolder(Record):
+    """A folder of weights, and the files in it that change an answer."""
+
+    folder: str
+    """Relative to the record where it lies below it, else absolute."""
+    files: dict[str, str]
+    """Name to hex SHA-256."""
+
+
+class MeasuredBase(Record):
+    """The base model that answered."""
+
+    name: str
+    """builtin:<name>, a hub id, or the absolute path of a folder or GGUF file."""
+    revision: str | None
+    """Commit of a hub base."""
+    quantization: str
+    """As it was loaded: nf4, int8 or none, never auto."""
+    fingerprint: str
+    device: str = ""
+
+
+class MeasuredVariant(Record):
+    """One variant of the comparison."""
+
+    flags: JsonObject
+    """The fields of `Variant`, without its Runnable."""
+    key: str
+    """The content key of its answers in rows.jsonl."""
+    own: bool = False
+    """Whether it is a Runnable of the user's own, which is not stored."""
+
+
+class VariantsRecord(Record):
+    """The file."""
+
+    format: Literal["domainkit.variants/1"] = FORMAT
+    created: str
+    """That of the results.json beside it."""
+    task: str
+    kind: Kind
+    labels: tuple[str, ...] = ()
+    settings: JsonObject
+    """The fields SETTINGS of CompareConfig."""
+    max_tokens: int | None = None
+    base: MeasuredBase | None = None
+    """None where no language model took part; so are the next fields where no variant needs them."""
+    adapter: StoredFolder | None = None
+    context_adapter: StoredFolder | None = None
+    encoder: StoredFolder | None = None
+    examples: StoredRows | None = None
+    passages: StoredRows | None = None
+    prompts: dict[str, str] = Field(default_factory=dict)
+    """The texts that opened and framed the prompts, by name: label or answer, context."""
+    tool: JsonObject | None = None
+    """The agent's tool as the model saw it."""
+    embeddings: str = ""
+    """Identity of the embedding model that retrieval, nearest examples and simple models used."""
+    classical: str = ""
+    """The classical model that was chosen."""
+    trivial: str | None = None
+    """The answer that the trivial variant gives; None where it copies the input, or is not there."""
+    variants: dict[str, MeasuredVariant]
+    versions: dict[str, str]

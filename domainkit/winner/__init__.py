@@ -1,0 +1,1 @@
+"""The variant that a comparison measured, as a LangChain Runnable: from its run folder, or from a pack."""

@@ -1,0 +1,175 @@
+"""LoadedVariant: a variant of a comparison as a LangChain Runnable, with the chain that was measured inside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+from contextlib import aclosing
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from domainkit.errors import RequestError
+from domainkit.evaluation.variant import Answerer, Variant
+from domainkit.results.variants import VariantsRecord
+from domainkit.winner.question import read_question
+
+log = logging.getLogger("domainkit")
+Configs = RunnableConfig | list[RunnableConfig] | None
+
+
+class LoadedVariant(Runnable[Any, AIMessage]):
+    """Answers a question (a text, {"question", "system"}, or messages) with an AIMessage, as the comparison measured.
+
+    `response_metadata["passages"]` holds the passages that stood in the prompt. Each call is one run of LangChain's
+    tracing, with retrieval and the model as its children. It pickles by its place: where it is unpickled, it is loaded
+    again from the same folder.
+    """
+
+    def __init__(
+        self,
+        variant: Variant,
+        record: VariantsRecord,
+        answerer: Any,
+        reload: tuple[str, str, str | None],
+        known: Collection[str] | None = None,
+    ) -> None:
+        self.name = variant.name
+        self.variant = variant
+        self.record = record
+        """What the comparison stored of its variants: task, labels, base, prompts."""
+        self._chain: Runnable[Any, Any] = answerer if variant.uses_llm else SimpleAnswers(answerer, variant.name)
+        self._reload = reload
+        """(source, name, base)."""
+        self._known = known
+        """The only questions that an oracle can be asked; None for all."""
+        self._warned = False
+
+    def __reduce__(self) -> tuple[Callable[..., LoadedVariant], tuple[str, str, str | None]]:
+        from domainkit.winner.load import load_again
+
+        return load_again, self._reload
+
+    def __repr__(self) -> str:
+        return f"LoadedVariant({self.name!r} of {str(self._reload[0])!r})"
+
+    # ---- one question ------------------------------------------------------------------------------------------------
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        return self._call_with_config(self._answer, input, config, **kwargs)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        return await self._acall_with_config(self._aanswer, input, config, **kwargs)
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessageChunk]:
+        return self.transform(iter([input]), config, **kwargs)
+
+    def transform(
+        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[AIMessageChunk]:
+        yield from self._transform_stream_with_config(input, self._pieces, config, **kwargs)
+
+    async def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncGenerator[AIMessageChunk]:
+        async def alone() -> AsyncIterator[Any]:
+            yield input
+
+        async with aclosing(self.atransform(alone(), config, **kwargs)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncGenerator[AIMessageChunk]:
+        stream: Any = self._atransform_stream_with_config(input, self._apieces, config, **kwargs)
+        async with aclosing(stream) as pieces:  # a caller that stops reading frees the answer's slot at once
+            async for piece in pieces:
+                yield piece
+
+    # ---- many questions ----------------------------------------------------------------------------------------------
+
+    def batch(
+        self, inputs: list[Any], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> list[AIMessage]:
+        """All in shared batches: retrieval, solved examples, then the model. Order is kept."""
+        return self._batch_with_config(self._answers, inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+    #
+    # LangChain's helpers above pass the config of the run's children to the argument `config`.
+
+    def _answer(self, given: Any, config: RunnableConfig, **kwargs: Any) -> AIMessage:
+        answer: AIMessage = self._chain.invoke(self._question(given, kwargs), config, **kwargs)
+        return answer
+
+    async def _aanswer(self, given: Any, config: RunnableConfig, **kwargs: Any) -> AIMessage:
+        answer: AIMessage = await self._chain.ainvoke(self._question(given, kwargs), config, **kwargs)
+        return answer
+
+    def _answers(self, given: list[Any], config: list[RunnableConfig], **kwargs: Any) -> list[AIMessage | Exception]:
+        """One entry a question: what cannot be asked is an error in its place, and the others are answered."""
+        found = [self._question_or_error(g, kwargs) for g in given]
+        asked = [i for i, q in enumerate(found) if not isinstance(q, Exception)]
+        configs = [config[i] for i in asked]
+        answers = self._chain.batch([found[i] for i in asked], configs, return_exceptions=True, **kwargs)
+        for i, answer in zip(asked, answers, strict=True):
+            found[i] = answer
+        return found
+
+    def _pieces(self, given: Iterator[Any], config: RunnableConfig, **kwargs: Any) -> Iterator[AIMessageChunk]:
+        for question in [self._question(g, kwargs) for g in given]:
+            yield from map(_chunk, self._chain.stream(question, config, **kwargs))
+
+    async def _apieces(
+        self, given: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any
+    ) -> AsyncIterator[AIMessageChunk]:
+        for question in [self._question(g, kwargs) async for g in given]:
+            stream: Any = self._chain.astream(question, config, **kwargs)
+            async with aclosing(stream) as messages:
+                async for message in messages:
+                    yield _chunk(message)
+
+    def _question_or_error(self, given: Any, options: dict[str, Any]) -> Any:
+        try:
+            return self._question(given, options)
+        except RequestError as e:
+            return e
+
+    def _question(self, given: Any, options: dict[str, Any]) -> Any:
+        question = read_question(given)
+        if options and (self.variant.agent or not self.variant.uses_llm):
+            what = f"'{next(iter(options))}' is an option of a model's call, and '{self.name}' takes none"
+            raise RequestError(what, next_step="leave it out")
+        text = question if isinstance(question, str) else question["question"]
+        if self._known is not None and text not in self._known:
+            what = f"'{self.name}' is given the right document, and knows it for the comparison's own questions only"
+            raise RequestError(what, next_step="ask one of these, or load a variant that retrieves")
+        if isinstance(question, dict) and not self.variant.uses_llm and not self._warned:
+            self._warned = True
+            log.warning("%s reads the question alone, as it was measured: the system turn is not used", self.name)
+        return question
+
+
+class SimpleAnswers(Runnable[Any, AIMessage]):
+    """A model without a language model, in a chain's form."""
+
+    def __init__(self, model: Answerer, name: str) -> None:
+        self._model, self.name = model, name
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        return self.batch([input])[0]
+
+    def batch(
+        self, inputs: list[Any], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
+    ) -> list[AIMessage]:
+        about = {"model_name": self.name}
+        return [AIMessage(content=text, response_metadata=about) for text in self._model.batch(inputs)]
+
+
+def _chunk(message: AIMessage) -> AIMessageChunk:
+    if isinstance(message, AIMessageChunk):
+        return message
+    fields = {name: getattr(message, name) for name in type(message).model_fields if name != "type"}
+    return AIMessageChunk(**fields)

@@ -1,0 +1,81 @@
+"""What a loaded variant may be asked: a text, {"question", "system"}, or messages; one form for the chain inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
+from langchain_core.prompt_values import PromptValue
+
+from domainkit.errors import RequestError
+
+FORMS = 'a text, {"question": …, "system": …}, or a list of messages'
+
+
+def read_question(given: object) -> str | dict[str, Any]:
+    """The question in the chain's own form: a text, or a dict of question and system.
+
+    Raises RequestError for anything else, an empty question, and messages with earlier turns: a comparison asks single
+    questions, and what it measured cannot carry them.
+    """
+    if isinstance(given, str):
+        return _checked(given)
+    if isinstance(given, Mapping):
+        return _from_mapping(given)
+    if isinstance(given, PromptValue):
+        return _from_messages(given.to_messages())
+    if isinstance(given, BaseMessage):
+        return _from_messages([given])
+    if isinstance(given, Sequence) and not isinstance(given, bytes | bytearray):
+        return _from_messages(_messages(given))
+    raise RequestError(f"a {type(given).__name__} is no question", next_step=f"give {FORMS}")
+
+
+def _from_mapping(given: Mapping[Any, Any]) -> str | dict[str, Any]:
+    unknown = [str(name) for name in given if name not in ("question", "system")]
+    if unknown or "question" not in given:
+        what = f"'{unknown[0]}' is not a field of a question" if unknown else "the field 'question' is missing"
+        raise RequestError(what, next_step=f"give {FORMS}")
+    question, system = given["question"], given.get("system")
+    if not isinstance(question, str) or not isinstance(system, str | type(None)):
+        raise RequestError("'question' and 'system' are texts", next_step=f"give {FORMS}")
+    return _checked(question, system)
+
+
+def _messages(given: Sequence[Any]) -> list[BaseMessage]:
+    try:
+        return convert_to_messages(list(given))
+    except (ValueError, NotImplementedError, TypeError, KeyError) as e:
+        reason = str(e).partition("\n")[0]
+        raise RequestError(f"the messages cannot be read: {reason}", next_step=f"give {FORMS}") from e
+
+
+def _from_messages(messages: Sequence[BaseMessage]) -> str | dict[str, Any]:
+    if not messages or not isinstance(messages[-1], HumanMessage):
+        raise RequestError("the last message is not the user's", next_step="end with the question, as a user's message")
+    *before, last = messages
+    turns = [m for m in before if not isinstance(m, SystemMessage)]
+    if turns:
+        kind = "answers" if any(isinstance(m, AIMessage) for m in turns) else "turns"
+        raise RequestError(
+            f"the messages hold {len(turns)} earlier {kind if len(turns) > 1 else 'turn'}, and the comparison measured "
+            "single questions",
+            next_step="send the last question alone, with what it needs in its words",
+        )
+    system = "\n\n".join(_text(m) for m in before)
+    return _checked(_text(last), system or None)
+
+
+def _text(message: BaseMessage) -> str:
+    content = message.content
+    parts = [content] if isinstance(content, str) else content
+    if any(not isinstance(p, str) and p.get("type") != "text" for p in parts):
+        raise RequestError("a message holds something that is not text", next_step="send text alone")
+    return str(message.text)
+
+
+def _checked(question: str, system: str | None = None) -> str | dict[str, Any]:
+    if not question.strip():
+        raise RequestError("the question is empty", next_step=f"give {FORMS}")
+    return {"question": question, "system": system} if system else question
