@@ -17,6 +17,7 @@ ALONE = (
     "soak",
     "simulations",
     "make_rows",
+    "languages",
 )
 ON_DATA = ("indexing", "decision.simple_models", "decision.banking77", "decision.medquad", "methods", "clinic")
 

@@ -13,20 +13,20 @@ from domainkit.clinic.confident_learning import LEAST_ROWS, out_of_fold, suspect
 from domainkit.clinic.finding import Finding
 from domainkit.clinic.findings_file import write_findings
 from domainkit.clinic.languages import mostly_latin, others
-from domainkit.clinic.near_duplicates import alike, contradictions, copies
+from domainkit.clinic.near_duplicates import alike, contradictions, copies, opposites
 from domainkit.clinic.outliers import outliers
 from domainkit.clinic.personal_data.find import find_personal_data, placeholder, without_personal_data
+from domainkit.clinic.row_texts import hash_of_rows, texts_of
 from domainkit.corpus.example import Example
-from domainkit.corpus.read_files import Columns, read_with_rows
+from domainkit.corpus.read_files import Columns, ReadRows, read_with_rows
 from domainkit.errors import MachineError
 from domainkit.evaluation.classical import EMBEDDED, Vectors, choose_classical
-from domainkit.messages import JsonObject, Message
+from domainkit.messages import Message
 from domainkit.retrieval.dense import sentence_vectors
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
 from domainkit.splitting.clusters import Clusters, asked
 from domainkit.splitting.method import has_labels
 from domainkit.statistics.intervals import Array
-from domainkit.storage import sha256_json, sha256_lines
 from domainkit.text.words import fold
 
 ORDER = ("personal data", "contradiction", "wrong label", "near-duplicate", "other language", "outlier", "rare label")
@@ -67,27 +67,22 @@ class Examination:
 
 
 def examine(data: object, *, columns: Columns | None = None, on_progress: Progress | None = None) -> Examination:
-    """Look at each row of a file of examples: personal data, contradictions, likely wrong labels, near-duplicates,
-    other languages, outliers and rare labels. `columns` as in `read_examples`. Raises DataError for rows that cannot be
-    read."""
-    examples, rows = read_with_rows(data, columns)
-    return _Clinic(examples, rows, on_progress or (lambda name, done, total: None)).examine()
-
-
-def hash_of_rows(rows: Sequence[JsonObject]) -> str:
-    """The content of rows in their order, 16 hexadecimal digits."""
-    return sha256_lines(sha256_json(row) for row in rows)[:16]
+    """Look at each row of a file of examples, pairs or marked answers: personal data, contradictions, likely wrong
+    labels, near-duplicates, other languages, outliers and rare labels. `columns` as in `read_examples`. Raises
+    DataError for rows that cannot be read."""
+    return _Clinic(read_with_rows(data, columns), on_progress or (lambda name, done, total: None)).examine()
 
 
 class _Clinic:
     """One file's rows under examination."""
 
-    def __init__(self, examples: Sequence[Example], rows: Sequence[JsonObject], report: Progress) -> None:
-        self._examples, self._rows, self._report = examples, rows, report
-        self._questions = [asked(e) for e in examples]
-        self._targets = [e.target for e in examples]
-        self._labels = has_labels(examples)
-        self._data = hash_of_rows(rows)
+    def __init__(self, read: ReadRows, report: Progress) -> None:
+        self._kind, self._marks = read.kind, read.marks
+        self._examples, self._rows, self._report = read.examples, read.rows, report
+        self._questions = [asked(e) for e in read.examples]
+        self._targets = [e.target for e in read.examples]
+        self._labels = read.kind == "examples" and has_labels(read.examples)
+        self._data = hash_of_rows(read.rows)
         self._notes: list[str] = []
 
     def examine(self) -> Examination:
@@ -96,7 +91,8 @@ class _Clinic:
         self._report("near-duplicates", len(self._rows), len(self._rows))
         vectors = self._vectors()
         probable = self._probable(clusters, vectors) if self._labels else {}
-        findings = [*self._personal(), *self._contradictions(clusters, probable), *self._copies(clusters)]
+        contradictory = self._contradictions(clusters, probable) if self._kind == "examples" else self._opposites()
+        findings = [*self._personal(), *contradictory, *self._copies(clusters)]
         contradicted = {f.row for f in findings if f.kind == "contradiction" and f.action}
         findings += [f for f in probable.values() if f.row not in contradicted]
         findings += [*self._languages(), *self._outliers(vectors), *self._rare()]
@@ -210,10 +206,20 @@ class _Clinic:
             action = "relabel" if value else ""
             yield self._finding("contradiction", c.row, sure, reason, suggestion, action, value)
 
+    def _opposites(self) -> Iterator[Finding]:
+        pairs = self._kind == "pairs"
+        for i, earlier in opposites(self._questions, self._targets, self._marks, pairs=pairs):
+            what = "the better answer is the worse one" if pairs else f"the same answer is not {self._marks[i]}"
+            reason = f"the same question, where {what} at {self._examples[earlier].source}"
+            yield self._finding("contradiction", i, _SAME, reason, "decide which is right; delete the other", "delete")
+
     def _copies(self, clusters: Clusters) -> Iterator[Finding]:
-        for c in copies(clusters, self._questions, self._targets):
+        marks = self._marks or [""] * len(self._targets)
+        said = [f"{t}\n{mark}" for t, mark in zip(self._targets, marks, strict=True)]
+        answer = "target" if self._kind == "examples" else "answers" if self._kind == "pairs" else "marked answer"
+        for c in copies(clusters, self._questions, said):
             question, sure = _comparison(c.differing)
-            reason = f"{question} and the same target as {self._examples[c.earlier].source}"
+            reason = f"{question} and the same {answer} as {self._examples[c.earlier].source}"
             suggestion = "delete it, unless it is to count twice; `domainkit split` keeps both on one side"
             yield self._finding("near-duplicate", c.row, sure, reason, suggestion, "delete")
 
@@ -282,24 +288,6 @@ def _comparison(differing: tuple[str, ...] | None) -> tuple[str, float]:
         return "nearly the same question", _SPELLING
     names = ", ".join(f"'{w}'" for w in differing[:4])
     return f"nearly the same question (one alone has {names})", _OTHER_WORDS
-
-
-def texts_of(row: JsonObject) -> Iterator[tuple[str, str]]:
-    """(name of the top field, text) of every text in a row but its id."""
-    for name, value in row.items():
-        if name != "id":
-            yield from ((name, text) for text in _strings(value))
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _strings(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner)
 
 
 def _short(text: str, most: int = 60) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from domainkit.clinic.examine import hash_of_rows
 from domainkit.clinic.finding import Finding
 from domainkit.clinic.findings_file import read_findings
-from domainkit.clinic.personal_data.find import find_personal_data, without_personal_data
+from domainkit.clinic.personal_data.find import find_personal_data
+from domainkit.clinic.row_texts import hash_of_rows, masked, texts_of
 from domainkit.corpus.example import Example
 from domainkit.corpus.read_files import Columns, read_with_rows
 from domainkit.errors import ConfigError, DataError, Problem
@@ -50,7 +50,7 @@ def fix(data: object, findings: str | Path, out: str | Path, *, columns: Columns
             "is there already", where=str(path), next_step="choose another --out; nothing is written over"
         )
     found = read_findings(file)
-    examples, rows = read_with_rows(data, columns)
+    _, examples, rows, _ = read_with_rows(data, columns)
     _check_data(found, rows, file, str(data))
     accepted: dict[int, list[Finding]] = defaultdict(list)
     for finding in found:
@@ -126,8 +126,8 @@ def _corrected(
             row = corrected
     kinds = frozenset(f.value for f in findings if f.action == "mask")
     if kinds:
-        counts["mask"] += sum(f.kind in kinds for text in _strings(row) for f in find_personal_data(text))
-        row = {name: value if name == "id" else _masked(value, kinds) for name, value in row.items()}
+        counts["mask"] += sum(f.kind in kinds for _, text in texts_of(row) for f in find_personal_data(text))
+        row = masked(row, kinds)
     if any(f.action == "" for f in findings):
         problems.append(example.problem("no program can do what was accepted", "correct the row by hand", "warning"))
     return row
@@ -147,19 +147,3 @@ def with_target(row: JsonObject, old: str, new: str, column: str | None = None) 
             if key is not None:
                 return {**row, name: [*value[:-1], {**last, key: new}]}
     return None
-
-
-def _strings(value: object) -> list[str]:
-    if isinstance(value, dict):
-        return [text for name, inner in value.items() if name != "id" for text in _strings(inner)]
-    if isinstance(value, list):
-        return [text for inner in value for text in _strings(inner)]
-    return [value] if isinstance(value, str) else []
-
-
-def _masked(value: object, kinds: frozenset[str]) -> object:
-    if isinstance(value, str):
-        return without_personal_data(value, kinds)
-    if isinstance(value, dict):
-        return {name: _masked(inner, kinds) for name, inner in value.items()}
-    return [_masked(inner, kinds) for inner in value] if isinstance(value, list) else value

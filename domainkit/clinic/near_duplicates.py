@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from domainkit.corpus.read_files import BAD, GOOD
 from domainkit.similarity.texts import near_pairs
 from domainkit.splitting.clusters import Clusters
 from domainkit.text.words import fold
@@ -98,3 +99,19 @@ def _same(members: Sequence[int], questions: Sequence[str]) -> Iterator[list[int
     for i in members:
         by_text.setdefault(fold(questions[i]), []).append(i)
     yield from by_text.values()
+
+
+def opposites(
+    questions: Sequence[str], answers: Sequence[str], marks: Sequence[str], *, pairs: bool
+) -> Iterator[tuple[int, int]]:
+    """Preferences that an earlier row has the other way round: (row, earlier row). `marks` are those of
+    `domainkit.corpus.read_files.ReadRows`."""
+    first: dict[tuple[str, str, str], int] = {}
+    contrary = {GOOD: BAD, BAD: GOOD}
+    for i, parts in enumerate(zip(map(fold, questions), map(fold, answers), marks, strict=True)):
+        question, answer, mark = parts
+        mark = fold(mark) if pairs else mark
+        other = (question, mark, answer) if pairs else (question, answer, contrary[mark])
+        if other in first:
+            yield i, first[other]
+        first.setdefault((question, answer, mark), i)

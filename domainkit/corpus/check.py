@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,14 +15,11 @@ from domainkit.corpus.checks.traits import EXAMPLE_TRAITS, TraitCounts
 from domainkit.corpus.chunk import count_words
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
-from domainkit.corpus.preferences import COMPLETION, Marked, Pair, PreferenceReader, marked_reader, pair_reader
-from domainkit.corpus.readers import READERS
+from domainkit.corpus.kinds import LOOKED_AT, Kind, holds_documents, is_text, kind_of
+from domainkit.corpus.preferences import Marked, Pair, PreferenceReader, marked_reader, pair_reader
 from domainkit.corpus.rows import ROW_FORMATS
-from domainkit.corpus.rows.examples import ExampleReader, looks_like_examples, wanted_names
-from domainkit.corpus.rows.formats.header import folded
+from domainkit.corpus.rows.examples import ExampleReader, wanted_names
 from domainkit.corpus.rows.formats.hub import PREFIX
-from domainkit.corpus.rows.jsonl import NumberedRow
-from domainkit.corpus.rows.layouts import candidates
 from domainkit.corpus.rows.open_rows import open_rows
 from domainkit.corpus.rows.reading import Columns, LayoutReader
 from domainkit.corpus.rows.solved import Solved, solved_of
@@ -34,10 +30,6 @@ from domainkit.visible import visible
 
 SHOWN = 3
 """Rows that are shown as the model will be taught them."""
-LOOKED_AT = 10_000
-"""Rows that decide of which kind a file is."""
-
-Kind = Literal["examples", "documents", "pairs", "marked answers"]
 
 
 class Summary(BaseModel):
@@ -103,12 +95,12 @@ def check_and_count(path: object, task: object = None, columns: Columns | None =
 def inspect(given: object, task: object = None, columns: Columns | None = None) -> Inspection:
     """`check`, the numbers, and how the rows were understood. Of a million rows hashes are kept, not the rows."""
     given = Path(given) if isinstance(given, str) and not given.startswith(PREFIX) else given
-    if isinstance(given, Path) and _is_text(given):
+    if isinstance(given, Path) and is_text(given):
         return _inspect_documents(given)
     source = open_rows(given, wanted_names(columns))
-    if isinstance(given, Path) and _holds_documents(given, source, columns):
+    if isinstance(given, Path) and holds_documents(given, source, columns):
         return _inspect_documents(given)
-    kind = _kind(source, columns)
+    kind = kind_of(source, columns)
     tested, problems = _questions(task, columns) if task is not None else ({}, [])
     if kind == "examples":
         found = _inspect_examples(given, source, columns, tested)
@@ -120,51 +112,6 @@ def inspect(given: object, task: object = None, columns: Columns | None = None) 
 
 def _sorted(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda p: (p.path, p.line or 0, p.severity))
-
-
-# ---- of which kind ---------------------------------------------------------------------------------------------------
-
-
-def _is_text(path: Path) -> bool:
-    """Files and folders that hold documents only."""
-    from domainkit.corpus.rows.formats.arrow import is_saved
-
-    if os.path.isdir(path):
-        return not is_saved(path)
-    return path.suffix.lower() in set(READERS) - set(ROW_FORMATS)
-
-
-def _holds_documents(path: Path, source: RowSource, columns: Columns | None) -> bool:
-    """Whether a file whose format holds both holds documents: JSON Lines with texts, a workbook without our columns."""
-    suffix = path.suffix.lower()
-    if columns or suffix not in READERS or not os.path.isfile(path):
-        return False
-    if source.columns or suffix != ".jsonl":
-        return not candidates(_names(source), "examples") and not candidates(_names(source), "pairs")
-    return not looks_like_examples(_first_rows(source))
-
-
-def _names(source: RowSource) -> frozenset[str]:
-    return frozenset((*source.columns, *map(folded, source.columns)))
-
-
-def _first_rows(source: RowSource) -> list[NumberedRow]:
-    return [item for item in islice(source.stream(), LOOKED_AT) if not isinstance(item, Problem)]
-
-
-def _kind(source: RowSource, columns: Columns | None) -> Literal["examples", "pairs", "marked answers"]:
-    names = {column: field for field, column in (columns or {}).items()}
-    rows = [{names.get(n, folded(n)): v for n, v in row.items()} for _, row in _first_rows(source)]
-    pairs = ({"chosen", "rejected"}, {"preferred_output", "non_preferred_output"})
-    if 2 * sum(any(row.keys() & both for both in pairs) for row in rows) > len(rows):
-        return "pairs"
-    if 2 * sum(_is_mark(row.get("label")) and any(name in row for name in COMPLETION) for row in rows) > len(rows):
-        return "marked answers"
-    return "examples"
-
-
-def _is_mark(label: object) -> bool:
-    return isinstance(label, bool) or (isinstance(label, str) and label.strip().lower() in ("true", "false"))
 
 
 # ---- examples, pairs and marked answers ------------------------------------------------------------------------------

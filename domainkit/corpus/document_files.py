@@ -11,7 +11,7 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.readers import PLAIN, READERS, formats, is_sandboxed
 from domainkit.corpus.reading import collecting_warnings
 from domainkit.corpus.sandbox.process import SandboxedReader
-from domainkit.corpus.text_files import missing_path
+from domainkit.corpus.text_files import missing_path, unreadable
 from domainkit.errors import DataError, DomainkitError, Problem
 
 
@@ -50,7 +50,8 @@ def read_file(file: Path, name: str, sandbox: SandboxedReader) -> tuple[list[Doc
     """A file's documents, and its problems; formats that a library parses are read in the sandbox."""
     suffix = file.suffix.lower()
     if is_sandboxed(suffix):
-        documents, problems = sandbox.read(file, name, suffix)
+        problem = unreadable(file)
+        documents, problems = ([], [problem]) if problem else sandbox.read(file, name, suffix)
     else:
         documents, problems = _read_here(file, name, suffix)
     if not documents and not problems:

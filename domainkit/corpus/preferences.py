@@ -17,6 +17,7 @@ from typing import Generic, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.kinds import ANSWERS, documents_instead
 from domainkit.corpus.rows.examples import wanted_names
 from domainkit.corpus.rows.jsonl import NumberedRow, RowError, json_type, raise_errors
 from domainkit.corpus.rows.layouts.preferences import one_turn, with_prompt
@@ -28,7 +29,7 @@ from domainkit.corpus.rows.unread_fields import UnreadFields
 from domainkit.errors import DataError, Problem
 from domainkit.messages import JsonObject
 
-PROMPT, COMPLETION = ("prompt", "input"), ("completion", "answer")
+PROMPT = ("prompt", "input")
 PAIR = '{"prompt": ..., "chosen": ..., "rejected": ...}'
 MARKED = '{"prompt": ..., "completion": ..., "label": true or false}'
 
@@ -67,7 +68,7 @@ def read_pairs(path: object, columns: Columns | None = None) -> list[Pair]:
     """The pairs of a file, a data set or a list of dicts. `columns`: our fields to the file's columns.
 
     Raises DataError that lists every faulty row."""
-    return _read(PreferenceReader(path, _PAIRS, columns))
+    return _read(path, PreferenceReader(path, _PAIRS, columns))
 
 
 def read_marked(path: object, columns: Columns | None = None) -> list[Marked]:
@@ -75,14 +76,16 @@ def read_marked(path: object, columns: Columns | None = None) -> list[Marked]:
 
     Raises DataError that lists every faulty row, or when all are marked alike."""
     reader = PreferenceReader(path, _MARKED, columns)
-    rows = _read(reader)
+    rows = _read(path, reader)
     if len({row.good for row in rows}) < 2:
         what = f"every answer is marked {'true' if rows[0].good else 'false'}, so good and bad cannot be compared"
         raise DataError([reader.source.problem(None, what, "add rows of the other kind")])
     return rows
 
 
-def _read(reader: PreferenceReader[R]) -> list[R]:
+def _read(path: object, reader: PreferenceReader[R]) -> list[R]:
+    if problem := documents_instead(path):
+        raise DataError([problem])
     rows: list[R] = []
     problems: list[Problem] = []
     for item in reader:
@@ -107,10 +110,18 @@ class PreferenceReader(Generic[R]):
 
     def __iter__(self) -> Iterator[R | Problem]:
         """Each row or its problem; then the problems of the source as a whole."""
+        return (item if isinstance(item, Problem) else item[0] for item in self.with_fields())
+
+    def with_fields(self) -> Iterator[tuple[R, JsonObject] | Problem]:
+        """The same, each row with its fields as the source has them."""
         rows = 0
         for item in self.source.stream() if not self.layout.problems else ():
             rows += 1
-            yield item if isinstance(item, Problem) else self._row(item)
+            if isinstance(item, Problem):
+                yield item
+                continue
+            parsed = self._row(item)
+            yield parsed if isinstance(parsed, Problem) else (parsed, item[1])
         yield from self.source.problems
         yield from self.layout.problems
         yield from self.unread.problems(self.source)
@@ -145,7 +156,7 @@ def marked_reader(
 def missing_preference(row: Mapping[str, object], kind: str) -> RowError:
     """The refusal of a row that has no layout of its kind; it names the field to rename."""
     pairs = kind == "pairs"
-    spellings = (PROMPT, ("chosen",), ("rejected",)) if pairs else (PROMPT, COMPLETION, ("label",))
+    spellings = (PROMPT, ("chosen",), ("rejected",)) if pairs else (PROMPT, ANSWERS, ("label",))
     names_in_row = [next((name for name in names if name in row), None) for names in spellings]
     missing = [names[0] for names, name in zip(spellings, names_in_row, strict=True) if name is None]
     others = [f for f in row if f not in names_in_row]

@@ -14,11 +14,10 @@ from domainkit import storage
 from domainkit.corpus.reading import report
 from domainkit.errors import DataError, Problem
 from domainkit.registry import nearest
-from domainkit.text.encoding import SAMPLE_BYTES, decode, marked, unmarked_wide
+from domainkit.text.encoding import SAMPLE_BYTES, decode, encoding_name, marked, unmarked_wide
 
 _SAVE_AS_UTF8 = "save the file as UTF-8"
 _CHUNK = 1 << 20
-_NAMES = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16", "utf-32-le": "UTF-32", "utf-32-be": "UTF-32"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class TextFile:
     @property
     def encoding_name(self) -> str:
         """The encoding as messages name it."""
-        return _NAMES.get(self.encoding, self.encoding.capitalize() if "-" in self.encoding else self.encoding)
+        return encoding_name(self.encoding)
 
     def lines(self) -> Iterator[tuple[int, str | Problem]]:
         """(number from 1, line with its end) of each line. Lines end with \\n, \\r\\n or \\r.
@@ -83,7 +82,7 @@ def open_text(path: Path) -> tuple[TextFile | None, list[Problem]]:
     except OSError as e:
         return None, [_os_problem(path, e)]
     except UnicodeDecodeError as e:
-        what = f"is {_NAMES.get(e.encoding, e.encoding)} by its byte order mark, but not at byte {e.start + 1:,}"
+        what = f"is {encoding_name(e.encoding)} by its byte order mark, but not at byte {e.start + 1:,}"
         return None, [Problem(str(path), None, what, _SAVE_AS_UTF8)]
     return file, warnings
 

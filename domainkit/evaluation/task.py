@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.read_files import refuse_documents
 from domainkit.corpus.rows.columns import Columns, columns_for
 from domainkit.corpus.rows.examples import ExampleReader, scan_examples
 from domainkit.corpus.rows.jsonl import RowError, parse_text_list, raise_errors
@@ -110,6 +111,8 @@ def read_task(
     file = Path(where)
     if kind not in (None, "label", "answer"):
         raise ConfigError(f"unknown kind of task '{kind}'", next_step=suggestion(str(kind), ("label", "answer")))
+    refuse_documents(path)
+    refuse_documents(train)
     named, columns = columns, columns_for(path, columns)
     examples, samples = _read_rows(path, file.stem, columns)
     # Whoever trains on these rows, or shows them to the model, is told what of them is not read.

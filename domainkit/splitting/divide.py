@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.kinds import RowKind
 from domainkit.errors import ConfigError
 from domainkit.evaluation.task import Sample
 from domainkit.messages import JsonObject, Message
 from domainkit.splitting.assign import DEV, PARTS, TEST, TRAIN, Cluster, assign_by_share, assign_by_time
 from domainkit.splitting.clusters import Clusters, asked, near_duplicates
-from domainkit.splitting.method import Method, choose_method, has_labels
+from domainkit.splitting.method import Method, choose_method, has_labels, labels_of
 from domainkit.splitting.times import show
 from domainkit.storage import sha256_json, sha256_lines
 from domainkit.text.words import fold
@@ -51,6 +52,8 @@ class Split:
     """Rows in them."""
     notes: tuple[str, ...]
     """What a reader must know: sizes that could not be reached, the cut in time, rows without a group."""
+    kind: RowKind = "examples"
+    """Of the rows. Of a pair `examples` has the better answer."""
 
     @property
     def train(self) -> list[Example]:
@@ -72,6 +75,7 @@ class Split:
         """What split.json holds."""
         sizes = Counter(self.parts)
         return {
+            "kind": self.kind,
             "by": self.method.by,
             "field": self.method.field or None,
             "why": self.method.why or "as asked for",
@@ -103,12 +107,14 @@ def split_rows(
     field: str | None = None,
     shares: tuple[float, float, float] = (0.7, 0.1, 0.2),
     seed: int = 0,
+    labels: Sequence[str] | None = None,
     on_progress: Progress | None = None,
 ) -> Split:
     """`domainkit.split` of rows in memory: `rows` are those that `examples` were read from, `shares` of train, dev and
-    test."""
+    test, `labels` those of `choose_method`."""
     report = on_progress or (lambda name, done, total: None)
-    method = choose_method(examples, rows, by, field)
+    labels = labels_of(examples) if labels is None else labels
+    method = choose_method(examples, rows, by, field, labels)
     # In an order that the texts alone decide: nothing below depends on the order of the rows in their file.
     order = sorted(range(len(examples)), key=lambda i: (asked(examples[i]), examples[i].target, sha256_json(rows[i])))
     place = {i: at for at, i in enumerate(order)}
@@ -119,7 +125,13 @@ def split_rows(
     sizes = [len(m) for m in clusters.members() if len(m) > 1]
     clusters.join_equal((place[i], ("key", key)) for i, key in method.keys)
     divide = _Divider(
-        [examples[i] for i in order], texts, method, shares, seed, [method.times[i] for i in order if method.times]
+        [examples[i] for i in order],
+        texts,
+        method,
+        shares,
+        seed,
+        times=[method.times[i] for i in order if method.times],
+        labels=[labels[i] for i in order if labels],
     )
     parts = divide.without_leaks(clusters, report)
     final = tuple(parts[place[i]] for i in range(len(examples)))
@@ -146,10 +158,11 @@ class _Divider:
         method: Method,
         shares: tuple[float, float, float],
         seed: int,
+        *,
         times: Sequence[float],
+        labels: Sequence[str],
     ) -> None:
-        self._targets = [e.target for e in examples]
-        self._sources = [e.source for e in examples]
+        self._labels = labels
         # A conversation is compared by all that was asked in it.
         self._flat = [
             Example(turns=(Message(role="user", content=t), Message(role="assistant", content=e.target)), id=str(i))
@@ -160,7 +173,7 @@ class _Divider:
             for i, (t, e) in enumerate(zip(texts, examples, strict=True))
         ]
         self._method, self._shares, self._times = method, shares, times
-        self._stratified = method.by not in ("time", "random") and has_labels(examples)
+        self._stratified = method.by not in ("time", "random") and bool(labels)
         self._ranks = [hashlib.sha256(f"{seed}\n{fold(t)}".encode()).hexdigest() for t in texts]
 
     def without_leaks(self, clusters: Clusters, report: Progress) -> list[int]:
@@ -186,7 +199,7 @@ class _Divider:
     def _divide(self, clusters: Clusters) -> list[int]:
         made = [self._cluster(members) for members in clusters.members()]
         assign = assign_by_time if self._method.by == "time" else assign_by_share
-        parts = [TRAIN] * len(self._targets)
+        parts = [TRAIN] * len(self._samples)
         for cluster, part in zip(made, assign(made, self._shares), strict=True):
             for i in cluster.members:
                 parts[i] = part
@@ -195,7 +208,7 @@ class _Divider:
     def _cluster(self, members: list[int]) -> Cluster:
         stratum = ""
         if self._stratified:
-            counts = Counter(self._targets[i] for i in members)
+            counts = Counter(self._labels[i] for i in members)
             stratum = min(counts, key=lambda target: (-counts[target], target))
         time = max((self._times[i] for i in members), default=0.0) if self._times else 0.0
         return Cluster(members, min(self._ranks[i] for i in members), stratum, time)
@@ -248,10 +261,10 @@ class _Divider:
         if self._method.by == "time":
             notes += self._cut(parts)
         if self._stratified:
-            untested = set(self._targets) - {t for t, part in zip(self._targets, parts, strict=True) if part == TEST}
+            untested = set(self._labels) - {t for t, part in zip(self._labels, parts, strict=True) if part == TEST}
             if untested:
                 notes.append(
-                    f"test has no row of {len(untested)} of {len(set(self._targets))} labels: they have too few rows"
+                    f"test has no row of {len(untested)} of {len(set(self._labels))} labels: they have too few rows"
                 )
         return notes
 

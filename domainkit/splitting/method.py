@@ -37,22 +37,41 @@ class Method:
     notes: tuple[str, ...] = ()
 
 
-def choose_method(examples: Sequence[Example], rows: Sequence[JsonObject], by: str | None, field: str | None) -> Method:
-    """Raises ConfigError for an unknown method, DataError for rows that lack what it needs."""
+def choose_method(
+    examples: Sequence[Example],
+    rows: Sequence[JsonObject],
+    by: str | None,
+    field: str | None,
+    labels: Sequence[str] | None = None,
+) -> Method:
+    """`labels`: of each row, empty where rows have none; left out, their targets where these repeat as labels do.
+
+    Raises ConfigError for an unknown method and for labels that are none, DataError for rows that lack what it needs.
+    """
+    labels = labels_of(examples) if labels is None else labels
     if by is not None and by not in get_args(By):
         raise ConfigError(f"unknown way to split '{by}'", where="--by", next_step=suggestion(by, get_args(By)))
     if field is not None and by not in ("group", "time"):
         next_step = "add --by group or --by time, which read a field, or leave --field out"
         raise ConfigError(f"the field '{field}' is not used", where="--field", next_step=next_step)
     if by is None:
-        return _shown_by_rows(examples, rows)
+        return _shown_by_rows(examples, rows, labels)
     if by == "document":
         return _by_document(examples)
     if by == "group":
         return _by_group(examples, rows, field or GROUP)
     if by == "time":
         return _by_time(examples, rows, field)
+    if by == "label" and not labels:
+        targets = len({e.target for e in examples})
+        what = f"the {len(examples):,} rows have {targets:,} targets, which are no labels"
+        raise ConfigError(what, where="--by label", next_step="leave --by out, or choose another way")
     return Method("label" if by == "label" else "random")
+
+
+def labels_of(examples: Sequence[Example]) -> list[str]:
+    """The targets where they are labels; else none."""
+    return [e.target for e in examples] if has_labels(examples) else []
 
 
 def has_labels(examples: Sequence[Example]) -> bool:
@@ -60,7 +79,7 @@ def has_labels(examples: Sequence[Example]) -> bool:
     return 2 <= len({e.target for e in examples}) <= len(examples) / ROWS_PER_LABEL
 
 
-def _shown_by_rows(examples: Sequence[Example], rows: Sequence[JsonObject]) -> Method:
+def _shown_by_rows(examples: Sequence[Example], rows: Sequence[JsonObject], labels: Sequence[str]) -> Method:
     documents = Counter(d for e in examples for d in dict.fromkeys(e.doc_ids))
     if 2 * sum(bool(e.doc_ids) for e in examples) > len(examples) and max(documents.values()) > 1:
         return _by_document(examples, "rows name their documents (doc_ids), and some share one")
@@ -70,9 +89,8 @@ def _shown_by_rows(examples: Sequence[Example], rows: Sequence[JsonObject]) -> M
         if len(groups) >= LEAST_GROUPS:
             return _by_group(examples, rows, GROUP, f"rows have the field '{GROUP}' with {len(groups):,} values")
         notes = (f"the field '{GROUP}' has {len(groups)} values and was not used: --by group keeps each on one side",)
-    if has_labels(examples):
-        count = len({e.target for e in examples})
-        return Method("label", why=f"{count} targets repeat, as labels do", notes=notes)
+    if labels:
+        return Method("label", why=f"{len(set(labels))} targets repeat, as labels do", notes=notes)
     return Method("random", why="rows share no documents or groups, and targets are not labels", notes=notes)
 
 

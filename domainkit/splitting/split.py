@@ -4,6 +4,7 @@ made."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from domainkit.corpus.read_files import Columns, read_with_rows
@@ -27,7 +28,10 @@ def split(
     columns: Columns | None = None,
     on_progress: Progress | None = None,
 ) -> Split:
-    """Divide the examples of `data` into train, dev and test; with `out`, a new folder, write them there.
+    """Divide the rows of `data` into train, dev and test; with `out`, a new folder, write them there.
+
+    Rows are examples, pairs of answers or marked answers; what their prompts ask decides, and good and bad answers keep
+    their shares.
 
     `by`: "document" (rows that share one of their doc_ids stay together), "group" (rows with one value of `field`),
     "time" (oldest in train, newest in test), "label" (each label in its share) or "random"; left out, what the rows
@@ -39,8 +43,14 @@ def split(
     shares = _shares(test, dev)
     if out is not None:
         check_folder(Path(out))
-    examples, rows = read_with_rows(data, columns)
-    made = split_rows(examples, rows, by=by, field=field, shares=shares, seed=seed, on_progress=on_progress)
+    read = read_with_rows(data, columns)
+    labels = {"examples": None, "pairs": [], "marked answers": read.marks}[read.kind]
+    made = split_rows(
+        read.examples, read.rows, by=by, field=field, shares=shares, seed=seed, labels=labels, on_progress=on_progress
+    )
+    if read.kind == "marked answers" and made.method.by == "label" and made.method.why:
+        made = replace(made, method=replace(made.method, why="good and bad answers keep their shares"))
+    made = replace(made, kind=read.kind)
     if out is not None:
         write_split(made, Path(out))
     return made
@@ -52,7 +62,7 @@ def _shares(test: float, dev: float) -> tuple[float, float, float]:
         raise ConfigError(
             what, next_step="give shares between 0 and 1 that leave something for train: --test 0.2 --dev 0.1"
         )
-    return 1 - test - dev, dev, test
+    return round(1 - test - dev, 12), dev, test
 
 
 def check_folder(folder: Path) -> None:

@@ -23,6 +23,7 @@ _MARKS = {
 _LARGER = {
     "ascii": "windows-1252",
     "iso8859-1": "windows-1252",
+    "cp1252": "windows-1252",
     "iso8859-9": "windows-1254",
     "iso8859-11": "windows-874",
     "tis-620": "windows-874",
@@ -34,6 +35,13 @@ _LARGER = {
 # Codecs of Python that are no encodings of files, or that take quadratic time.
 _REFUSED = {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_SHOWN = {
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "utf-32-le": "UTF-32",
+    "utf-32-be": "UTF-32",
+    "cp932": "Shift JIS",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,15 @@ class Decoded:
     """A name that `bytes.decode` knows."""
     guessed: bool
     """Neither a byte order mark nor a declaration nor strict UTF-8 decided: whoever shows the text warns."""
+
+
+def encoding_name(codec: str) -> str:
+    """A codec's name as messages show it, in one spelling: Windows-1252, ISO-8859-2, UTF-8."""
+    name = codecs.lookup(codec).name
+    if name in _SHOWN:
+        return _SHOWN[name]
+    windows = re.fullmatch(r"(?:cp|windows-)(125\d|874)", name)
+    return f"Windows-{windows[1]}" if windows else re.sub(r"^ISO(?=\d)", "ISO-", name.upper().replace("_", "-"))
 
 
 def decode(data: bytes, declared: str | None = None) -> Decoded:
@@ -103,9 +120,11 @@ def candidates(sample: bytes) -> Iterator[str]:
 
     found = chardet.detect_all(sample, ignore_threshold=True, encoding_era=chardet.EncodingEra.MODERN_WEB)
     names = [(_known(str(one["encoding"])), one["confidence"] or 0.0) for one in found if one["encoding"]]
-    yield from (name for name, confidence in names[:1] if name and confidence >= SURE)
+    # UTF-16 and UTF-32 of a text with spaces or line ends hold NUL bytes, and such files are told before.
+    fitting = [(name, confidence) for name, confidence in names if name and not name.startswith(("utf-16", "utf-32"))]
+    yield from (name for name, confidence in fitting[:1] if confidence >= SURE)
     yield "windows-1252"
-    yield from (name for name, _ in names if name)
+    yield from (name for name, _ in fitting)
 
 
 def lines_beyond_ascii(data: bytes) -> bytes:

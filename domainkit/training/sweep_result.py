@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.rows.columns import as_map
 from domainkit.machine import environment
 from domainkit.messages import JsonObject
 from domainkit.storage import write_text
@@ -100,14 +102,17 @@ def write_result(out: Path, grid: JsonObject, settings: JsonObject, result: Swee
     write_text(out / "sweep.md", "\n".join(lines) + "\n")
 
 
-def retrain(result: SweepResult, settings: JsonObject, data: str, out: str) -> str:
-    """The command that trains the winner's settings on all examples."""
+def retrain(
+    result: SweepResult, settings: JsonObject, data: str, out: str, columns: Mapping[str, str] | None = None
+) -> str:
+    """The command that trains the winner's settings on all examples; `columns` are those of --map."""
     if result.winner is None:
         return ""
     options = {**settings, **result.winner.settings, "epochs": result.winner.epochs}
-    named = [f"--{k} {options.pop(k)}" for k in ("base", "method") if k in options]
-    rest = (f"{k}={short_value(v)}" for k, v in options.items())
-    return " ".join(["domainkit train", f"--data {data}", *named, f"--out {out}", *rest])
+    named = [f"--{k} {quote(str(options.pop(k)))}" for k in ("base", "method") if k in options]
+    rest = (quote(f"{k}={short_value(v)}") for k, v in options.items())
+    mapped = [f"--map {quote(as_map(columns))}"] if columns else []
+    return " ".join(["domainkit train", f"--data {quote(data)}", *mapped, *named, f"--out {quote(out)}", *rest])
 
 
 def short_value(value: object) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from domainkit.clinic import examine as module
 from domainkit.clinic.examine import examine
+from domainkit.clinic.fix import fix
 from tests.cli.command import domainkit
 
 WORDS = {
@@ -115,3 +116,26 @@ def test_several_good_answers_are_counted_only(tmp_path: Path) -> None:
     found = examine(path)
     assert "contradiction" not in found.counts
     assert any(note.startswith("20 rows have another answer to the question of an earlier row") for note in found.notes)
+
+
+def test_pairs_are_examined_and_fixed(tmp_path: Path) -> None:
+    words = [f"{a}{b}" for a in "bcdfg" for b in "aeiou"]
+    data = [{"prompt": f"{w} {w[::-1]} ask", "chosen": f"good {w}", "rejected": f"bad {w}"} for w in words]
+    data += [dict(data[3]), {**data[5], "chosen": data[5]["rejected"], "rejected": data[5]["chosen"]}]
+    data[7]["rejected"] = "write to jane.doe@provider.org"
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in data), encoding="utf-8")
+    found = examine(path)
+    assert {(f.kind, f.row) for f in found.findings} == {
+        ("near-duplicate", 26),
+        ("contradiction", 27),
+        ("personal data", 8),
+    }
+    reasons = {f.kind: f.reason for f in found.findings}
+    assert reasons["near-duplicate"] == f"the same question and the same answers as {path}:4"
+    assert reasons["contradiction"] == f"the same question, where the better answer is the worse one at {path}:6"
+    found.write(tmp_path / "found.jsonl")
+    marked = (tmp_path / "found.jsonl").read_text(encoding="utf-8").replace('"accept":false', '"accept":true')
+    (tmp_path / "found.jsonl").write_text(marked, encoding="utf-8")
+    done = fix(path, tmp_path / "found.jsonl", tmp_path / "fixed.jsonl")
+    assert (done.written, done.deleted, done.masked, done.not_done) == (25, 2, 1, ())

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from domainkit.clinic.examine import hash_of_rows
 from domainkit.clinic.finding import Finding
 from domainkit.clinic.findings_file import write_findings
 from domainkit.clinic.fix import fix, with_target
+from domainkit.clinic.row_texts import hash_of_rows
 from domainkit.errors import ConfigError, DataError
 
 ROWS: list[dict[str, Any]] = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domainkit.clinic.near_duplicates import alike, contradictions, copies, differing_words
+from domainkit.clinic.near_duplicates import alike, contradictions, copies, differing_words, opposites
 
 
 def test_words_that_are_no_other_spelling_differ() -> None:
@@ -32,3 +32,11 @@ def test_free_answers_are_compared_where_the_question_is_the_same() -> None:
     assert len(clusters.members()) == 1
     assert list(contradictions(clusters, asked, ["because", "no"], labels=False)) == []
     assert len(list(contradictions(clusters, asked, ["because", "no"], labels=True))) == 1
+
+
+def test_a_preference_the_other_way_round_is_a_contradiction() -> None:
+    asked = ["Is it safe?", "is it safe", "Is it safe?", "Is it dear?"]
+    found = list(opposites(asked, ["Yes.", "no", "Maybe", "No"], ["No.", "yes!", "No", "Yes"], pairs=True))
+    assert found == [(1, 0)]
+    marks = ["good", "bad", "good", "bad"]
+    assert list(opposites(asked, ["Yes", "yes.", "No", "Yes"], marks, pairs=False)) == [(1, 0)]

@@ -163,3 +163,12 @@ def test_plain_text_is_read_without_a_process_or_library(tmp_path: Path) -> None
     )
     out = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert out.stdout == "3 []\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.md", "a.html"])
+def test_a_pipe_is_named_as_one_and_never_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    [problem] = scan_documents(tmp_path / name)[1][:1]
+    assert problem.what == "cannot be read: it is a pipe, not a file"
+    assert problem.next_step == "name a plain file"

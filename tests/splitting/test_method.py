@@ -16,7 +16,7 @@ from domainkit.splitting.method import Method, choose_method, has_labels
 def chosen(tmp_path: Path, rows: list[dict[str, Any]], by: str | None = None, field: str | None = None) -> Method:
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return choose_method(*read_with_rows(file), by, field)
+    return choose_method(*read_with_rows(file)[1:3], by, field)
 
 
 def questions(count: int, **fields: Any) -> list[dict[str, Any]]:
@@ -65,4 +65,4 @@ def test_the_time_field_is_found_by_its_usual_names(tmp_path: Path) -> None:
 def test_labels_repeat(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text('{"input": "a", "target": "b"}\n', encoding="utf-8")
-    assert not has_labels(read_with_rows(file)[0])
+    assert not has_labels(read_with_rows(file).examples)

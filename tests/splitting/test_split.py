@@ -41,6 +41,17 @@ def write(path: Path, data: list[dict[str, Any]]) -> Path:
     return path
 
 
+def pairs() -> list[dict[str, Any]]:
+    """Two pairs for each of twenty prompts, which share no words."""
+    words = [f"{a}{b}" for a in "bcdfg" for b in "aeiou"] * 4
+    prompts = [" ".join(f"{w}{i}" for w in words[i : i + 4]) for i in range(20)]
+    return [
+        {"prompt": prompt, "chosen": f"good {i} {n}", "rejected": f"bad {i} {n}"}
+        for i, prompt in enumerate(prompts)
+        for n in (1, 2)
+    ]
+
+
 def numbers(path: Path) -> set[int]:
     return {json.loads(line)["n"] for line in path.read_text(encoding="utf-8").splitlines()}
 
@@ -74,59 +85,6 @@ def test_the_order_of_the_rows_does_not_matter_and_the_seed_does(tmp_path: Path)
     assert facts["sha256"] == json.loads((tmp_path / "b" / "split.json").read_text(encoding="utf-8"))["sha256"]
 
 
-def test_documents_and_groups_stay_whole(tmp_path: Path) -> None:
-    texts = [
-        "how long do bees live in winter",
-        "the price of honey at the market",
-        "when does one treat mites",
-        "is wax worth selling",
-        "feeding sugar in autumn",
-        "swarms leave in May",
-    ]
-    data = [
-        {"input": f"{text} {word}", "target": f"{word} {text[::-1]}", "doc_ids": [f"d{i}"], "team": f"t{i // 2}"}
-        for i, text in enumerate(texts * 3)
-        for word in ("alpha", "beta")
-    ]
-    file = write(tmp_path / "rows.jsonl", data)
-    made = split(file, test=0.3, dev=0)
-    assert made.method.by == "document"
-    assert not {d for e in made.train for d in e.doc_ids} & {d for e in made.test for d in e.doc_ids}
-    by_team = split(file, by="group", field="team", test=0.3, dev=0)
-    teams = {
-        part: {r["team"] for r, p in zip(by_team.rows, by_team.parts, strict=True) if p == part} for part in (0, 2)
-    }
-    assert not teams[0] & teams[2]
-    with pytest.raises(ConfigError, match=r"--by group: no row has the field 'customer'\n  next: name it with --field"):
-        split(file, by="group", field="customer")
-
-
-def test_time_puts_the_newest_in_test_and_says_the_cut(tmp_path: Path) -> None:
-    words = [f"{a}{b}" for a in "abcdefghij" for b in "klmnopqrst"]
-    data = [
-        {"input": " ".join(words[i * 4 : i * 4 + 4]), "target": f"answer {i}", "date": f"2026-01-{i + 1:02}"}
-        for i in range(20)
-    ]
-    data[2]["input"] = f"{data[19]['input']}!"  # a near-duplicate of the newest
-    made = split(write(tmp_path / "rows.jsonl", data), by="time", test=0.2, dev=0.1)
-    dates = {part: [r["date"] for r, p in zip(made.rows, made.parts, strict=True) if p == part] for part in (0, 1, 2)}
-    assert max(dates[0]) < min(dates[1])
-    assert sorted(dates[2])[1:] > [max(dates[1])]
-    assert "2026-01-03" in dates[2]
-    assert any("train ends with 2026-01-1" in note for note in made.notes)
-    assert "1 older row stands in test, beside newer near-duplicates" in made.notes
-
-
-def test_sizes_that_cannot_be_reached_are_said(tmp_path: Path) -> None:
-    data = [
-        {"input": f"{w} one two", "target": w[::-1], "group": "large" if i else "small"}
-        for i, w in enumerate("abcdefgh")
-    ]
-    made = split(write(tmp_path / "rows.jsonl", data), by="group", test=0.4, dev=0)
-    assert [len(made.train), len(made.test)] == [7, 1]
-    assert "test has 12.5% of the rows, not 40.0%: the largest set of rows that stay together has 7" in made.notes
-
-
 def test_what_cannot_be_split_is_refused(tmp_path: Path) -> None:
     same = write(tmp_path / "same.jsonl", [{"input": f"Where is my card{'!' * i}", "target": "x"} for i in range(9)])
     with pytest.raises(ConfigError, match="9 rows cannot be divided: near-duplicates and inputs join them into 1"):
@@ -158,3 +116,64 @@ def test_the_command_says_what_it_did_and_what_comes_next(tmp_path: Path) -> Non
     again = domainkit("split", file, "--out", tmp_path / "out")
     assert again.returncode == 2
     assert "choose another --out" in again.stderr
+
+
+def test_documents_are_no_rows_and_what_makes_rows_of_them_is_named(tmp_path: Path) -> None:
+    (tmp_path / "articles").mkdir()
+    (tmp_path / "articles" / "a.md").write_text("# Bees\n\nThey fly.", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"articles: is a folder of documents, such as a.md, not rows .*\n  next: `domain"
+    ):
+        split(tmp_path / "articles")
+    with pytest.raises(DataError, match=r"a.md: is a document, not rows with questions and answers"):
+        split(tmp_path / "articles" / "a.md")
+    corpus = write(tmp_path / "corpus.jsonl", [{"id": "a", "text": "They fly."}])
+    with pytest.raises(
+        DataError, match=r"^\S*corpus.jsonl: holds documents, not rows with questions and answers\n  next: `"
+    ):
+        split(corpus)
+    write(tmp_path / "rows.txt", rows())
+    assert len(split(tmp_path / "rows.txt").rows) == 80
+
+
+def test_shares_are_written_as_they_were_given(tmp_path: Path) -> None:
+    facts = split(write(tmp_path / "rows.jsonl", rows())).facts
+    assert json.dumps(facts["shares"]) == '{"train": 0.7, "dev": 0.1, "test": 0.2}'
+
+
+def test_pairs_are_divided_by_their_prompts_and_prefer_comes_next(tmp_path: Path) -> None:
+    file = write(tmp_path / "pairs.jsonl", pairs())
+    done = domainkit("split", file, "--out", tmp_path / "out", "--dev", "0")
+    assert done.returncode == 0, done.stderr
+    assert (
+        f"Next: domainkit prefer --data {tmp_path / 'out' / 'train.jsonl'} --objective dpo --out adapter" in done.stdout
+    )
+    prompts = {
+        name: {json.loads(line)["prompt"] for line in (tmp_path / "out" / f"{name}.jsonl").read_text().splitlines()}
+        for name in ("train", "test")
+    }
+    assert not prompts["train"] & prompts["test"]
+    assert len(prompts["train"] | prompts["test"]) == 20
+    assert json.loads((tmp_path / "out" / "split.json").read_text(encoding="utf-8"))["kind"] == "pairs"
+
+
+def test_good_and_bad_answers_keep_their_shares_and_one_prompt_its_side(tmp_path: Path) -> None:
+    marked = [
+        {"prompt": pair["prompt"], "completion": pair[side], "label": side == "chosen"}
+        for pair in pairs()
+        for side in ("chosen", "rejected")
+    ]
+    made = split(write(tmp_path / "marked.jsonl", marked), dev=0, test=0.25)
+    assert made.kind == "marked answers"
+    assert made.method.why == "good and bad answers keep their shares"
+    sides = {part: {r["prompt"] for r, p in zip(made.rows, made.parts, strict=True) if p == part} for part in (0, 2)}
+    assert not sides[0] & sides[2]
+    tested = [r["label"] for r, p in zip(made.rows, made.parts, strict=True) if p == 2]
+    assert len(tested) == 20
+    assert sum(tested) == 10
+
+
+def test_labels_are_asked_for_where_there_are_none(tmp_path: Path) -> None:
+    free = write(tmp_path / "rows.jsonl", [{"input": f"a{i}", "target": f"b{i}"} for i in range(9)])
+    with pytest.raises(ConfigError, match="--by label: the 9 rows have 9 targets, which are no labels"):
+        split(free, by="label")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domainkit.text.encoding import Decoded, decode
+from domainkit.text.encoding import Decoded, decode, encoding_name
 
 GERMAN = "Überweisung für Straße – 5 €\n"
 JAPANESE = "カードはどこですか。請求書を見せてください。\n"
@@ -83,3 +83,28 @@ def test_nul_bytes_of_binary_data_are_not_taken_for_utf16() -> None:
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\x00\x1b\ufeff")))
 def test_every_text_in_utf8_is_read_back(text: str) -> None:
     assert decode(text.encode()) == Decoded(text, "utf-8", guessed=False)
+
+
+@pytest.mark.parametrize(
+    "codec, name",
+    [
+        ("cp1252", "Windows-1252"),
+        ("windows-1252", "Windows-1252"),
+        ("cp874", "Windows-874"),
+        ("utf-8", "UTF-8"),
+        ("utf-16-be", "UTF-16"),
+        ("cp932", "Shift JIS"),
+        ("iso8859-2", "ISO-8859-2"),
+        ("koi8-r", "KOI8-R"),
+        ("euc_jp", "EUC-JP"),
+        ("gb18030", "GB18030"),
+    ],
+)
+def test_an_encoding_has_one_name(codec: str, name: str) -> None:
+    assert encoding_name(codec) == name
+    "".encode(codec)
+
+
+@pytest.mark.parametrize("data", [b"hi\xff\xfe", b"a\xff\xfe", b"ab\xfe\xff", b"no\xff\xfe\xff\xfe"])
+def test_marks_of_wide_encodings_at_the_end_say_nothing(data: bytes) -> None:
+    assert decode(data).encoding == "windows-1252"

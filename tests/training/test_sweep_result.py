@@ -54,6 +54,10 @@ def test_the_files_hold_every_row(tmp_path: Path) -> None:
 
 def test_the_command_has_the_winner_and_its_epochs() -> None:
     settings = {"base": "b", "batch_size": 4, "mix": [0.5, 0.5]}
-    command = retrain(SweepResult([GOOD], GOOD, "accuracy", []), settings, "d.jsonl", "out")
-    assert command == "domainkit train --data d.jsonl --base b --out out batch_size=4 mix=[0.5, 0.5] seed=1 epochs=2"
+    best = SweepResult([GOOD], GOOD, "accuracy", [])
+    options = "--base b --out out batch_size=4 'mix=[0.5, 0.5]' seed=1 epochs=2"
+    assert retrain(best, settings, "d.jsonl", "out") == f"domainkit train --data d.jsonl {options}"
+    columns = {"input": "Frage", "target": "Answer, final"}
+    mapped = """--map 'input=Frage,target="Answer, final"'"""
+    assert retrain(best, settings, "a b.csv", "out", columns) == f"domainkit train --data 'a b.csv' {mapped} {options}"
     assert retrain(SweepResult([FAILED], None, "loss", []), settings, "d.jsonl", "out") == ""

@@ -47,7 +47,7 @@ def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path, columns: 
         raise typer.Exit(1)
     typer.echo(f"Best on the development part by {result.chosen_by}: {result.winner.name}")
     typer.echo(f"Adapter: {out / result.winner.folder / 'adapter'}    Figures: {out / 'sweep.json'}")
-    typer.echo(f"Retrain on all: {retrain(result, settings, str(data), str(out / 'best'))}")
+    typer.echo(f"Retrain on all: {retrain(result, settings, str(data), str(out / 'best'), columns)}")
 
 
 def _score(adapter: Path, fit: Sequence[Example], dev: Sequence[Example]) -> tuple[float, str]:

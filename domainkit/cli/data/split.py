@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domainkit.cli.options import MAP_HELP, ROWS_HELP
 from domainkit.corpus.rows.columns import parse_columns
 
+if TYPE_CHECKING:
+    from domainkit.splitting.divide import Split
+
+NEXT_FOLDERS = {"examples": "runs/first", "pairs": "adapter", "marked answers": "adapter"}
+"""--out of the next command, by what the rows are."""
+
 
 def split(
-    data: Annotated[Path, typer.Argument(help=f"Examples ({ROWS_HELP}).")],
+    data: Annotated[Path, typer.Argument(help=f"Examples or pairs of answers ({ROWS_HELP}).")],
     out: Annotated[Path, typer.Option(help="Folder to write, which must not exist.")],
     by: Annotated[
         str | None,
@@ -63,7 +69,16 @@ def split(
         typer.echo(f"note: {visible(note)}")
     for name, digest in facts["sha256"].items():
         typer.echo(f"sha256 of {name}: {digest[:16]}")
-    parts = {"train": "--train", "dev": "--dev", "test": "--task"}
-    options = [f"{option} {quote(str(out / f'{name}.jsonl'))}" for name, option in parts.items() if facts["rows"][name]]
     mapped = f" --map {quote(columns)}" if columns else ""
-    typer.echo(f"\nNext: domainkit compare {' '.join(options)}{mapped} --out runs/first")
+    typer.echo(f"\nNext: {_next_command(made, out)}{mapped} --out {NEXT_FOLDERS[made.kind]}")
+
+
+def _next_command(made: Split, out: Path) -> str:
+    """The command that uses the parts."""
+    if made.kind != "examples":
+        objective = "dpo" if made.kind == "pairs" else "kto"
+        return f"domainkit prefer --data {quote(str(out / 'train.jsonl'))} --objective {objective}"
+    parts = {"train": "--train", "dev": "--dev", "test": "--task"}
+    rows = made.facts["rows"]
+    options = [f"{option} {quote(str(out / f'{name}.jsonl'))}" for name, option in parts.items() if rows[name]]
+    return f"domainkit compare {' '.join(options)}"

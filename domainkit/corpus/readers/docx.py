@@ -39,7 +39,7 @@ def read_docx(path: Path, name: str) -> Iterator[Document]:
     check_archive(path)
     prepared, hidden = _prepared(path)
     html = _html(path, prepared)
-    tree = parse_markup(html)
+    tree = parse_markup(path, html)
     for back_link in tree.css("a[href^='#footnote-ref'], a[href^='#endnote-ref']"):
         back_link.decompose()
     title = tree.css_first("p.document-title")

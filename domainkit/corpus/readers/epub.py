@@ -96,7 +96,7 @@ def _spine(package: _Element, package_name: str) -> Iterator[str]:
 
 def _add_chapter(path: Path, data: bytes, text: MarkedText) -> int:
     """Add a chapter's parts; returns the number of its hidden letters."""
-    tree = parse_markup(_SELF_CLOSED.sub(r"<\1\2></\1>", decode_html(path, data)))
+    tree = parse_markup(path, _SELF_CLOSED.sub(r"<\1\2></\1>", decode_html(path, data)))
     hidden = drop_hidden(tree)
     for contents in reversed(tree.css("nav")):
         contents.decompose()

@@ -13,7 +13,7 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.readers.marked_text import MarkedText, Part
 from domainkit.corpus.readers.markup import add_markup, count_letters, drop_hidden, parse_markup
 from domainkit.corpus.reading import warn
-from domainkit.text.encoding import decode
+from domainkit.text.encoding import decode, encoding_name
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -48,7 +48,7 @@ def read_html(path: Path, name: str) -> Iterator[Document]:
     except OSError as e:
         raise refused(path, f"cannot be read: {e.strerror or e}", "split it, or check the file") from None
     html = decode_html(path, data)
-    tree = parse_markup(html)
+    tree = parse_markup(path, html)
     title = _title(html)
     hidden = drop_hidden(tree)
     main, letters = _main_content(path, tree)
@@ -69,9 +69,15 @@ def decode_html(path: Path, data: bytes) -> str:
     try:
         decoded = decode(data, declared[1].decode("ascii", "ignore") if declared else None)
     except UnicodeDecodeError as e:
-        raise refused(path, f"is not text in {e.encoding}, from byte {e.start + 1} on", "save it as UTF-8") from None
+        raise refused(
+            path, f"is not text in {encoding_name(e.encoding)}, from byte {e.start + 1} on", "save it as UTF-8"
+        ) from None
     if decoded.guessed:
-        warn(path, f"names no encoding: read as {decoded.encoding}", "save it as UTF-8 if letters are wrong")
+        warn(
+            path,
+            f"names no encoding: read as {encoding_name(decoded.encoding)}",
+            "save it as UTF-8 if letters are wrong",
+        )
     return decoded.text
 
 

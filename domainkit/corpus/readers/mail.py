@@ -100,7 +100,7 @@ def own_text(text: str, subject: str = "") -> str:
 
 def add_html(path: Path, html: str, subject: str, text: MarkedText) -> None:
     """Add the parts of a message in HTML, without the messages it quotes."""
-    tree = parse_markup(html)
+    tree = parse_markup(path, html)
     drop_hidden(tree)
     if not _FORWARDED.match(subject):
         quotes = "blockquote, .gmail_quote, .gmail_signature, #divRplyFwdMsg, .moz-cite-prefix, .yahoo_quoted"

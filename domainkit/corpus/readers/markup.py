@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 from domainkit.corpus.archive import refused
 from domainkit.corpus.readers.marked_text import Kind, MarkedText
+from domainkit.errors import DataError
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 MAX_DEPTH = 300
 """Of nested elements; browsers stop at 512."""
+_PARSED_DEPTH = 5000
+"""Of elements that are open at once before a page is parsed: the parser's time grows with its square."""
+_MOST_ATTRIBUTES = 10_000
+"""Of one tag: the same."""
 NOT_TEXT = (
     "script, style, noscript, template, svg, iframe, object, embed, canvas, audio, video, map, select, option, "
     "button, input, textarea, rt, rp, head > title"
@@ -30,15 +35,34 @@ _HIDDEN_STYLE = re.compile(
     re.IGNORECASE,
 )
 _DATA_URL = re.compile(r"data:[\w/+.-]+(?:;[\w=-]+)*,[A-Za-z0-9+/=%_-]+")
+_NESTING = re.compile(
+    r"<(/?)(?:div|span|section|article|main|header|footer|nav|aside|table|ul|ol|dl|blockquote|form|center|fieldset|a|b|i"
+    r"|u|s|em|strong|font|small|big|sub|sup|code|tt)(?=[\s/>])",
+    re.IGNORECASE,
+)
+"""Elements whose end tag nobody may leave out."""
+_LONG_TAG = re.compile(r"<[a-zA-Z][^<>]{200000,}")
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _BREAK = "\x01"  # a line break of the author's; control characters cannot be written in HTML
 
 
-def parse_markup(html: str) -> LexborHTMLParser:
-    """The tree of an HTML text, without what is never text: scripts, styles, pictures, forms' controls."""
+def parse_markup(path: Path, html: str) -> LexborHTMLParser:
+    """The tree of an HTML text, without what is never text: scripts, styles, pictures, forms' controls.
+
+    Raises DataError for what takes the parser minutes: thousands of elements in each other, or attributes on a tag.
+    """
     from selectolax.lexbor import LexborHTMLParser
 
-    tree = LexborHTMLParser(_DATA_URL.sub("", html.replace(_BREAK, " ")))
+    html = _DATA_URL.sub("", html.replace(_BREAK, " "))
+    if _open_at_once(html) > _PARSED_DEPTH:
+        raise _too_deep(path)
+    if any(
+        tag[0].count("=") > _MOST_ATTRIBUTES or len(tag[0].split()) > _MOST_ATTRIBUTES
+        for tag in _LONG_TAG.finditer(html)
+    ):
+        what = f"has a tag with more than {_MOST_ATTRIBUTES:,} attributes"
+        raise refused(path, what, "do not trust it; save it again from a browser")
+    tree = LexborHTMLParser(html)
     for node in reversed(tree.css(NOT_TEXT)):  # what is inside another one goes first: a removed parent frees it
         node.decompose()
     return tree
@@ -67,7 +91,20 @@ def add_markup(path: Path, node: LexborNode | None, into: MarkedText) -> None:
     try:
         _Walk(into).block(node, 0, "paragraph", "")
     except RecursionError:
-        raise refused(path, f"is nested more than {MAX_DEPTH} levels deep", "save it again with fewer levels") from None
+        raise _too_deep(path) from None
+
+
+def _too_deep(path: Path) -> DataError:
+    return refused(path, f"is nested more than {MAX_DEPTH} levels deep", "save it again with fewer levels")
+
+
+def _open_at_once(html: str) -> int:
+    """The most elements that are open at one place, as far as their tags say."""
+    depth = most = 0
+    for tag in _NESTING.finditer(html):
+        depth = max(0, depth + (-1 if tag[1] else 1))
+        most = max(most, depth)
+    return most
 
 
 class _Walk:

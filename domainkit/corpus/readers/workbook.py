@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +12,35 @@ from domainkit.corpus.archive import check_archive, refused
 from domainkit.corpus.document import Document
 from domainkit.corpus.readers.marked_text import MarkedText
 from domainkit.corpus.reading import warn
+from domainkit.corpus.rows.formats.sheet_parts import MOST_CELLS, SheetFacts, sheet_facts
 
-MAX_CELLS = 50_000_000
-"""Of the rectangle around all cells of a sheet: calamine asks for memory for each of them."""
-_CELL = re.compile(rb'<c\b[^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
-_EMPTY_FORMULA = re.compile(rb"<f\b[^>]*?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>|</c>)")
-_BLOCK, _OVERLAP = 2**20, 400
 _ERRORS = re.compile(r"#(?:N/A|NAME\?|DIV/0!|REF!|VALUE!|NUM!|NULL!|SPILL!|CALC!)")
 Rows = Iterable[list[Any]]
 
 
 def read_workbook(path: Path, name: str) -> Iterator[Document]:
-    """One document: the name of a sheet and its first row are the headings of its rows. Hidden sheets are left out.
+    """One document: the name of a sheet and its first row are the headings of its rows. Hidden sheets, rows and columns
+    are left out, as hidden text of other documents is.
 
     Raises DataError for what `check_archive` refuses, and for a file that is not a workbook.
     """
-    far = False
+    facts: dict[str, SheetFacts] = {}
     if path.suffix.lower() != ".xls":
         check_archive(path)
-        far, unfilled = _look_through(path)
-        if unfilled:
+        facts = _facts(path)
+        if unfilled := sum(len(f.without_value) for f in facts.values()):
             what = f"{unfilled} formula{'s' if unfilled > 1 else ''} without a value"
             warn(path, what, "open it in a spreadsheet program and save it: that computes the values")
+    far = any(f.cells > MOST_CELLS for f in facts.values())
     text, sheets = MarkedText(), 0
-    for number, (sheet, visible, rows) in enumerate(_far_sheets(path) if far else _sheets(path), start=1):
+    found = _far_sheets(path, facts) if far else _sheets(path, facts)
+    for number, (sheet, visible, rows) in enumerate(found, start=1):
         sheets = number
         if visible:
             text.page = number
             _add_sheet(sheet, rows, text)
+            if hidden := _count_hidden(facts.get(sheet, SheetFacts())):
+                warn(path, f"{hidden} of the sheet '{sheet}' left out", "show them if they belong to the text")
         else:
             warn(path, f"the hidden sheet '{sheet}' left out", "show it if it belongs to the text")
     document = text.document(path, name, title_heading=False, meta={"pages": sheets})
@@ -48,34 +48,32 @@ def read_workbook(path: Path, name: str) -> Iterator[Document]:
         yield document
 
 
-def _look_through(path: Path) -> tuple[bool, int]:
-    """(whether a sheet has a cell so far out that calamine would abort, formulas without a value)."""
-    far, unfilled = False, 0
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.namelist():
-            if not re.fullmatch(r"xl/worksheets/[^/]+\.xml", entry):
-                continue
-            columns = rows = 0
-            end_of_block = b""
-            with archive.open(entry) as stream:
-                while block := stream.read(_BLOCK):
-                    block = end_of_block + block
-                    for letters, digits in _CELL.findall(block):
-                        columns, rows = max(columns, _column(letters)), max(rows, int(digits))
-                    unfilled += sum(1 for m in _EMPTY_FORMULA.finditer(block) if m.end() > len(end_of_block))
-                    end_of_block = block[-_OVERLAP:]
-            far = far or columns * rows > MAX_CELLS
-    return far, unfilled
+def _facts(path: Path) -> dict[str, SheetFacts]:
+    from lxml.etree import XMLSyntaxError
+
+    try:
+        return sheet_facts(path)
+    except (XMLSyntaxError, KeyError, ValueError) as e:
+        raise refused(path, f"is not a workbook: {e}", "save it again from a spreadsheet program") from None
 
 
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = 26 * number + letter - 64
-    return number
+def _shown(rows: Iterable[Sequence[Any]], facts: SheetFacts | None, left: int = 0) -> Rows:
+    """The rows, which begin with row 1 and behind `left` columns, without what is hidden."""
+    if facts is None or not (facts.hidden_rows or facts.hidden_columns):
+        return map(list, rows)
+    return (
+        [value for column, value in enumerate(row, start=left + 1) if column not in facts.hidden_columns]
+        for number, row in enumerate(rows, start=1)
+        if number not in facts.hidden_rows
+    )
 
 
-def _sheets(path: Path) -> Iterator[tuple[str, bool, Rows]]:
+def _count_hidden(facts: SheetFacts) -> str:
+    counts = ((len(facts.hidden_rows), "row"), (len(facts.hidden_columns), "column"))
+    return " and ".join(f"{count:,} hidden {noun}{'s' if count > 1 else ''}" for count, noun in counts if count)
+
+
+def _sheets(path: Path, facts: dict[str, SheetFacts]) -> Iterator[tuple[str, bool, Rows]]:
     import python_calamine as calamine
 
     try:
@@ -88,11 +86,15 @@ def _sheets(path: Path) -> Iterator[tuple[str, bool, Rows]]:
         if sheet.typ != calamine.SheetTypeEnum.WorkSheet:
             yield sheet.name, True, ()
             continue
-        visible = sheet.visible == calamine.SheetVisibleEnum.Visible
-        yield sheet.name, visible, book.get_sheet_by_name(sheet.name).iter_rows() if visible else ()
+        if sheet.visible == calamine.SheetVisibleEnum.Visible:
+            cells = book.get_sheet_by_name(sheet.name)
+            left = cells.start[1] if cells.start else 0
+            yield sheet.name, True, _shown(cells.iter_rows(), facts.get(sheet.name), left)
+        else:
+            yield sheet.name, False, ()
 
 
-def _far_sheets(path: Path) -> Iterator[tuple[str, bool, Rows]]:
+def _far_sheets(path: Path, facts: dict[str, SheetFacts]) -> Iterator[tuple[str, bool, Rows]]:
     """The sheets by openpyxl, which reads row by row."""
     import openpyxl
 
@@ -105,10 +107,11 @@ def _far_sheets(path: Path) -> Iterator[tuple[str, bool, Rows]]:
     for sheet in book.worksheets:
         visible = sheet.sheet_state == "visible"
         sheet.reset_dimensions()  # else every row is filled up to the last column
-        yield sheet.title, visible, _without_empty(sheet.iter_rows(values_only=True)) if visible else ()
+        rows = _shown(sheet.iter_rows(values_only=True), facts.get(sheet.title)) if visible else ()
+        yield sheet.title, visible, _without_empty(rows)
 
 
-def _without_empty(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Any]]:
+def _without_empty(rows: Rows) -> Iterator[list[Any]]:
     for row in rows:
         filled = [i for i, value in enumerate(row) if value is not None]
         if filled:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from statistics import fmean
 
 from domainkit.corpus.rows.formats.header import folded
 from domainkit.corpus.rows.layouts import FIELDS, candidates
 from domainkit.corpus.rows.open_rows import open_rows
 from domainkit.corpus.rows.source import RowSource
 from domainkit.errors import ConfigError, Problem
+from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
 
 log = logging.getLogger("domainkit")
@@ -21,6 +23,7 @@ Columns = Mapping[str, str]
 LOOKED_AT = 100
 """Rows whose fields are looked at where there is no header."""
 _PAIR = re.compile(r'\s*(\w+)\s*=\s*("(?:[^"]|"")*"|[^,]*?)\s*(?:,|$)')
+_STAMP = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b")
 _HOW = 'write input=COLUMN,target=COLUMN, with a name that has commas in double quotes: target="Answer, final"'
 
 
@@ -56,6 +59,11 @@ def quoted(column: str) -> str:
     return '"' + column.replace('"', '""') + '"' if re.search('[",]|^\\s|\\s$', column) else column
 
 
+def as_map(columns: Columns) -> str:
+    """The columns as --map reads them."""
+    return ",".join(f"{field}={quoted(column)}" for field, column in columns.items())
+
+
 def fields_of(source: RowSource) -> list[str]:
     """The columns of a table, or the fields of the first rows."""
     return list(source.columns) or list(dict.fromkeys(_first_fields(source)))
@@ -65,6 +73,28 @@ def _first_fields(source: RowSource) -> Iterator[str]:
     for item in islice(source.stream(), LOOKED_AT):
         if not isinstance(item, Problem):
             yield from item[1]
+
+
+def likely_columns(columns: Sequence[str], rows: Sequence[JsonObject]) -> dict[str, str]:
+    """The two columns that a reader would take for input and target: the longest text, and the labels beside it or the
+    next longest text. Only a suggestion, made from the first rows."""
+    texts = {c: [str(row[c]).strip() for row in rows if str(row.get(c) or "").strip()] for c in columns}
+    worded = [c for c in columns if 2 * sum(map(_has_words, texts[c])) > len(texts[c])]
+    longest = sorted(worded, key=lambda c: -fmean(map(len, texts[c])))
+    labels = [c for c in worded if 1 < len(set(texts[c])) <= len(texts[c]) / 2]
+    free = [c for c in longest if c not in labels]
+    if free and labels:
+        chosen = [free[0], max(labels, key=lambda c: len(set(texts[c])))]
+    else:
+        # Of two free texts the question stands first.
+        chosen = sorted(longest[:2], key=list(columns).index)
+    rest = (c for c in columns if c not in chosen)
+    return dict(zip(("input", "target"), [*chosen, *rest], strict=False))
+
+
+def _has_words(text: str) -> bool:
+    """Whether a cell may hold a question or an answer: not a number, a date, an id or an address."""
+    return re.fullmatch(r"\S*[\d@/:_]\S*", text) is None and any(map(str.isalpha, text)) and not _STAMP.match(text)
 
 
 def columns_for(given: object, columns: Columns | None) -> Columns | None:

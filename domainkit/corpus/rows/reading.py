@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from shlex import quote
 from statistics import fmean
 from typing import NamedTuple
 
-from domainkit.corpus.rows.columns import Columns, fields_of, parse_columns, quoted
+from domainkit.corpus.rows.columns import LOOKED_AT, Columns, as_map, fields_of, likely_columns, parse_columns
 from domainkit.corpus.rows.formats.arrow import numbers_as_text
 from domainkit.corpus.rows.formats.header import folded
 from domainkit.corpus.rows.jsonl import RowError
 from domainkit.corpus.rows.layouts import COMMON, FIELDS, Layout, candidates
+from domainkit.corpus.rows.nested import LISTS, TEXT_LISTS, TEXTS_OR_LISTS, with_nested
 from domainkit.corpus.rows.source import RowSource
 from domainkit.corpus.rows.turns import FORMS
 from domainkit.corpus.rows.unread_fields import READ_IN_ALL_ROWS, READ_IN_TEST_ROWS
 from domainkit.errors import Problem
 from domainkit.messages import JsonObject
-from domainkit.storage import parse_json
 
-_LISTS = ("messages", "conversations", "conversation", "tools", "functions", "history")
-"""Fields that can only be lists: their text is JSON."""
-_TEXTS_OR_LISTS = ("prompt", "completion", "chosen", "rejected", "input", "preferred_output", "non_preferred_output")
-_TEXT_LISTS = ("references", "doc_ids")
 # What other tools call the same field: for a row in no layout the error says what to rename.
 _OTHER_NAMES = {
     "input": ("instruction", "question", "query", "text", "source"),
@@ -81,7 +78,7 @@ class LayoutReader:
         if layout.labels in row:
             row = self._with_text_label(row, layout.labels, number)
         if plan.nested:
-            row = _with_nested(row, plan.nested)
+            row = with_nested(row, plan.nested)
         row = layout.rewrite(row)
         self.layouts[layout.name] += 1
         return row
@@ -151,8 +148,9 @@ class LayoutReader:
         if isinstance(plan, RowError):
             next_step = plan.next_step
             if self.kind == "examples" and plan.what.startswith("missing") and len(columns) > 1:
-                example = ",".join(f"{f}={quoted(c)}" for f, c in zip(("input", "target"), columns, strict=False))
-                next_step = f"say which columns hold question and answer, such as --map '{example}'"
+                first = [item[1] for item in islice(self.source.stream(), LOOKED_AT) if not isinstance(item, Problem)]
+                example = as_map(likely_columns(columns, first))
+                next_step = f"say which columns hold question and answer, such as --map {quote(example)}"
             self.problems.append(self.source.problem(None, plan.what, next_step))
 
     def _names(self, columns: Sequence[str]) -> dict[str, str]:
@@ -186,9 +184,9 @@ class LayoutReader:
     def _nested(self, layout: Layout, names: Sequence[str]) -> tuple[str, ...]:
         """In cells a text, too, may be a list; elsewhere only what cannot be text."""
         if not self.source.cells:
-            return tuple(name for name in names if name in _LISTS)
-        texts = [name for name in _TEXTS_OR_LISTS if name in layout.fields]
-        return tuple(name for name in names if name in _LISTS or name in _TEXT_LISTS or name in texts)
+            return tuple(name for name in names if name in LISTS)
+        texts = [name for name in TEXTS_OR_LISTS if name in layout.fields]
+        return tuple(name for name in names if name in LISTS or name in TEXT_LISTS or name in texts)
 
     def _refusal(self, names: frozenset[str], found: Sequence[str]) -> RowError:
         if self.kind == "examples":
@@ -260,44 +258,6 @@ def _renamed(missing: str, row: Mapping[str, object]) -> str | None:
     names = (missing, *_OTHER_NAMES[missing])
     exact = next((f for name in names for f in others if f.strip().lower() == name), None)
     return exact or next(iter(difflib.get_close_matches(missing, others, n=1, cutoff=0.75)), None)
-
-
-# ---- lists that a cell or a string holds -----------------------------------------------------------------------------
-
-
-def _with_nested(row: JsonObject, names: Sequence[str]) -> JsonObject:
-    """The row with the lists that stand in it as JSON text. A text that only looks like JSON stays text."""
-    for name in names:
-        value = row.get(name)
-        if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-            if name in _TEXTS_OR_LISTS and not _is_conversation(value, name):
-                continue
-            row = {**row, name: _parsed(value, name)}
-    return row
-
-
-def _is_conversation(text: str, name: str) -> bool:
-    try:
-        value = _parsed(text, name)
-    except RowError:
-        return False
-    entries = value.get("messages") if isinstance(value, dict) and "messages" in value else value
-    entries = [entries] if isinstance(entries, dict) else entries
-    return isinstance(entries, list) and any(isinstance(e, dict) and {"role", "from"} & e.keys() for e in entries)
-
-
-def _parsed(text: str, name: str) -> object:
-    """A list or object of JSON, or as Python prints it, which is how pandas writes lists into CSV. Raises RowError."""
-    try:
-        return parse_json(text)
-    except ValueError as e:
-        fault = str(e)
-    if len(text) <= 1_000_000:
-        try:
-            return ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-            pass
-    raise RowError(f"'{name}' is text that is not JSON: {fault}", "write the list with json.dumps")
 
 
 __all__ = ["COMMON", "EXAMPLE_FIELDS", "Columns", "LayoutReader", "missing_fields", "missing_form"]

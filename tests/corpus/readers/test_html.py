@@ -67,7 +67,7 @@ def test_a_guessed_encoding_is_a_warning(tmp_path: Path) -> None:
     with collecting_warnings() as warnings:
         assert read(tmp_path / "a.html", "<p>Größe “wählen” für 5 €</p>".encode("cp1252")).text.startswith("Größe “w")
     assert [str(p).removeprefix(str(tmp_path)) for p in warnings] == [
-        "/a.html: names no encoding: read as windows-1252\n  next: save it as UTF-8 if letters are wrong"
+        "/a.html: names no encoding: read as Windows-1252\n  next: save it as UTF-8 if letters are wrong"
     ]
 
 

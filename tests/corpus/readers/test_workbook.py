@@ -55,3 +55,16 @@ def test_a_cell_in_the_last_corner_takes_no_memory(tmp_path: Path) -> None:
 )
 def test_cells_as_text(value: object, text: str) -> None:
     assert cell_text(value) == text
+
+
+def test_hidden_rows_and_columns_are_left_out_and_counted(tmp_path: Path) -> None:
+    book = Workbook()
+    for row in ([], [None, "Jar", "Cost", "Price"], [None, "small", "1", "3"], [None, "PLANTED", "1", "9"]):
+        book.active.append(row)
+    book.active.row_dimensions[4].hidden = True
+    book.active.column_dimensions["C"].hidden = True
+    book.save(tmp_path / "a.xlsx")
+    with collecting_warnings() as warnings:
+        [document] = read_workbook(tmp_path / "a.xlsx", "a")
+    assert document.text == "Sheet\n\nJar | Price\n\n| small | 3 |"
+    assert [p.what for p in warnings] == ["1 hidden row and 1 hidden column of the sheet 'Sheet' left out"]

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 from domainkit.corpus.rows.source import RowSource
 from domainkit.errors import Problem
 
 PREFIX = "hf:"
 FORM = "hf:owner/name[:config][/split]"
+PROBE_SECONDS = 5.0
+WAITS = (1.0, 0.0)
+"""Seconds after each failed connection; as many are tried."""
 _NAME = re.compile(r"hf:/*(?P<id>[^/:]+/[^/:]+)(?::(?P<config>[^/:]+))?(?:/(?P<split>[^/:]+))?/?")
 
 
@@ -20,7 +29,8 @@ def open_hub(name: str) -> RowSource:
     import datasets
 
     try:
-        loaded = datasets.load_dataset(found["id"], found["config"], split=found["split"])
+        with _cache_alone_where_unreachable():
+            loaded = datasets.load_dataset(found["id"], found["config"], split=found["split"])
     except Exception as e:  # the hub, its library and the data set's files fail in many ways
         return _refused(name, f"cannot be loaded: {_reason(e)}", _next_step(e))
     if isinstance(loaded, dict):
@@ -32,6 +42,40 @@ def open_hub(name: str) -> RowSource:
     from domainkit.corpus.rows.formats.arrow import open_dataset
 
     return open_dataset(loaded, name, ("from the hub",))
+
+
+@contextmanager
+def _cache_alone_where_unreachable() -> Iterator[None]:
+    """Where nobody answers at the hub's address, what was loaded before is read from the disk, and anything else is an
+    error at once: the hub's own library would try again for half a minute."""
+    import datasets
+
+    offline = datasets.config.HF_HUB_OFFLINE
+    if not offline and not _answers():
+        datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = offline
+
+
+def _answers() -> bool:
+    """Whether the hub can be reached: only a connection that fails twice says no."""
+    import datasets
+
+    for wait in WAITS:
+        try:
+            urlopen(Request(datasets.config.HF_ENDPOINT, method="HEAD"), timeout=PROBE_SECONDS).close()
+            return True
+        except HTTPError:
+            return True
+        except URLError as e:
+            if not isinstance(e.reason, OSError) or isinstance(e.reason, ssl.SSLError | TimeoutError):
+                return True
+        except (OSError, ValueError):  # slow, or an address of another kind: its library knows better
+            return True
+        time.sleep(wait)
+    return False
 
 
 def _refused(name: str, what: str, next_step: str) -> RowSource:

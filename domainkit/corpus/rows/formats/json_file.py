@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count, islice
 from json import JSONDecodeError
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from domainkit.messages import JsonObject
 from domainkit.storage import parse_json_at
 
 FORMAT = "JSON"
+UNIT = "row"
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ROWS = 'write a list of rows: [{"field": value}, …], or one row a line in a file named .jsonl'
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -36,12 +37,20 @@ def open_json(path: Path, wanted: frozenset[str] = frozenset()) -> RowSource:
     facts = (file.encoding_name,)
     start = _skip(text, 0)
     if text[start : start + 1] == "[":
-        return RowSource(str(path), FORMAT, (*facts, "a list"), problems, lambda: _elements(str(path), text, start + 1))
+        unit = "" if _has_lines(text, start + 1) else UNIT
+        return RowSource(
+            str(path),
+            FORMAT,
+            (*facts, "a list"),
+            problems,
+            lambda: _elements(str(path), text, start + 1, unit),
+            unit=unit,
+        )
     found = _whole(str(path), text, start, wanted)
     if isinstance(found, Problem):
         return RowSource(str(path), FORMAT, facts, [*problems, found])
     rows, fact = found
-    return RowSource(str(path), FORMAT, (*facts, fact), problems, lambda: enumerate(rows, 1), unit="row")
+    return RowSource(str(path), FORMAT, (*facts, fact), problems, lambda: enumerate(rows, 1), unit=UNIT)
 
 
 def opening(file: TextFile) -> str:
@@ -68,10 +77,22 @@ def _is_object(text: str) -> bool:
     return True
 
 
-def _elements(path: str, text: str, start: int) -> Iterator[NumberedRow | Problem]:
-    """The objects of a list, each with the line on which it begins."""
+def _has_lines(text: str, start: int) -> bool:
+    """Whether the second object of a list begins on another line than the first."""
+    first = _skip(text, start)
+    try:
+        _, end = parse_json_at(text, first)
+    except ValueError:
+        return True
+    after = _skip(text, end)
+    second = _skip(text, after + 1) if text[after : after + 1] == "," else after
+    return _LINE_END.search(text, first, second) is not None
+
+
+def _elements(path: str, text: str, start: int, unit: str) -> Iterator[NumberedRow | Problem]:
+    """The objects of a list, each with the line on which it begins; with a `unit`, with its number."""
     line, counted, at = 1, 0, start
-    while True:
+    for number in count(1):
         at = _skip(text, at)
         line, counted = line + len(_LINE_END.findall(text, counted, at)), at
         if text[at : at + 1] == "]":
@@ -84,10 +105,11 @@ def _elements(path: str, text: str, start: int) -> Iterator[NumberedRow | Proble
         except ValueError as e:
             yield _fault(path, text, e, line)
             return
+        place = number if unit else line
         if isinstance(value, dict):
-            yield line, value
+            yield place, value
         else:
-            yield Problem(path, line, "holds a row that is not an object", _ROWS)
+            yield Problem(path, place, "holds a row that is not an object", _ROWS, unit=unit)
         at = _skip(text, at)
         if text[at : at + 1] not in (",", "]"):
             line += len(_LINE_END.findall(text, counted, at))

@@ -13,6 +13,7 @@ from lxml import etree
 MOST_CELLS = 50_000_000
 """Rows times columns that are read: the libraries make all cells up to the farthest one."""
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_TRUE = ("1", "true")
 _ADDRESS = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 
 
@@ -28,6 +29,10 @@ class SheetFacts:
     """Addresses of formulas whose result was never stored."""
     errors: tuple[str, ...] = ()
     """Addresses of cells that hold an error such as #N/A."""
+    hidden_rows: frozenset[int] = frozenset()
+    """Numbers from 1; a filter hides rows, too."""
+    hidden_columns: frozenset[int] = frozenset()
+    """Numbers from 1, up to the last column with a cell."""
 
 
 def sheet_facts(path: Path) -> dict[str, SheetFacts]:
@@ -79,11 +84,19 @@ def _facts(archive: zipfile.ZipFile, part: str) -> SheetFacts:
     last_row = last_column = 0
     without_value: list[str] = []
     errors: list[str] = []
+    hidden: list[tuple[int, int]] = []
+    hidden_rows: set[int] = set()
+    tags = ("{*}c", "{*}row", "{*}col")
     with archive.open(part) as stream:
         for _, cell in etree.iterparse(
-            stream, tag="{*}c", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+            stream, tag=tags, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
         ):
-            address = _ADDRESS.fullmatch(cell.get("r") or "")
+            kind = etree.QName(cell).localname
+            address = _ADDRESS.fullmatch(cell.get("r") or "") if kind == "c" else None
+            if kind == "col" and cell.get("hidden") in _TRUE:
+                hidden.append((_whole(cell.get("min")), _whole(cell.get("max"))))
+            elif kind == "row" and cell.get("hidden") in _TRUE:
+                hidden_rows.add(_whole(cell.get("r")))
             if address:
                 last_column = max(last_column, column_number(address[1]))
                 last_row = max(last_row, int(address[2]))
@@ -96,4 +109,16 @@ def _facts(archive: zipfile.ZipFile, part: str) -> SheetFacts:
             while cell.getprevious() is not None:
                 del cell.getparent()[0]
     farthest = f"{column_letters(last_column)}{last_row}" if last_row else ""
-    return SheetFacts(farthest, last_row * last_column, tuple(without_value), tuple(errors))
+    columns = {c for first, last in hidden for c in range(first, min(last, last_column) + 1)}
+    return SheetFacts(
+        farthest,
+        last_row * last_column,
+        tuple(without_value),
+        tuple(errors),
+        frozenset(r for r in hidden_rows if 0 < r <= last_row),
+        frozenset(columns),
+    )
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 9 else 0

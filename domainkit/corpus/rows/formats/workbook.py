@@ -195,9 +195,30 @@ class SheetReader:
         if filled:
             what = "merged cells: the value of the first one counts for all rows that it covers"
             yield Problem(where, filled, what, "unmerge them if that is wrong", "warning", unit)
+        yield from self._hidden(header)
         if rounded:
             what = f"numbers of more than {EXACT_DIGITS} digits: Excel keeps no more, and the others are lost"
             yield Problem(where, rounded, what, "write such numbers as text in the original", "warning", unit)
+
+    def _hidden(self, header: int) -> Iterator[Problem]:
+        """Hidden rows and columns are read: a filter that somebody left on must not take rows away."""
+        where, unit = str(self.path), UNIT
+        rows = sorted(r for r in self.facts.hidden_rows if r > header)
+        if rows:
+            what = f"{len(rows):,} hidden row{'s are' if len(rows) > 1 else ' is'} read, the first here"
+            yield Problem(
+                where, rows[0], what, "delete them, or copy the visible rows, if they do not belong", "warning", unit
+            )
+        names = [self.table.columns[c - 1 - self.left] for c in sorted(self.facts.hidden_columns) if self._has(c)]
+        if names:
+            shown = ", ".join(f"'{name}'" for name in names[:5]) + (
+                f" and {len(names) - 5} more" if len(names) > 5 else ""
+            )
+            what = f"hidden columns are read: {shown}"
+            yield Problem(where, None, what, "delete them if they do not belong", "warning", unit)
+
+    def _has(self, column: int) -> bool:
+        return 0 <= column - 1 - self.left < len(self.table.columns)
 
     def _in_rows(self, addresses: Sequence[str], header: int) -> list[str]:
         last = self.left + len(self.table.columns)

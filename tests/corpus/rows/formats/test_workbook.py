@@ -130,3 +130,16 @@ def test_a_workbook_named_csv_is_read_and_told(tmp_path: Path) -> None:
         1,
         "is named .csv, and holds what a .xlsx file holds: read as that",
     )
+
+
+def test_hidden_rows_and_columns_are_read_and_named(tmp_path: Path) -> None:
+    made = book(tmp_path / "a.xlsx", FAQ=[["question", "answer", "note"], ["a", "b", "x"], ["c", "d", "y"]])
+    made["FAQ"].row_dimensions[3].hidden = True
+    made["FAQ"].column_dimensions["C"].hidden = True
+    made.save(tmp_path / "a.xlsx")
+    rows, problems = open_rows(tmp_path / "a.xlsx", WANTED).all()
+    assert [row["question"] for _, row in rows] == ["a", "c"]
+    assert [(p.line, p.what, p.severity) for p in problems] == [
+        (3, "1 hidden row is read, the first here", "warning"),
+        (None, "hidden columns are read: 'note'", "warning"),
+    ]
