@@ -21,8 +21,8 @@ _FEWER = 0.6
 """Function words of the original's language that a text in another one may have, for each of its own. At 2/3 twice as
 many texts of Catalan, which is not listed, count as another language than their neighbours; 1/2 finds no fewer of
 those."""
-_LETTERS = 2000
-"""Of a text that are looked at for its script."""
+_LETTERS = 3000
+"""Characters of a text that are looked at for its script."""
 _LEAST_LETTERS, _LEAST_SIGNS = 4, 8
 """Fewer letters say nothing; fewer Chinese signs without kana may be a Japanese compound."""
 _MOST = 0.6
@@ -58,7 +58,7 @@ def script_of(text: str) -> str:
 
 def function_words(text: str) -> Counter[str]:
     """How many different words of the text are function words of each language."""
-    return Counter(name for word in set(words(_ADDRESS.sub(" ", text))) for name in _LANGUAGES_OF.get(word, ()))
+    return Counter(name for word in set(words(_without_addresses(text))) for name in _LANGUAGES_OF.get(word, ()))
 
 
 def language_of(text: str) -> str:
@@ -83,7 +83,7 @@ def is_other_language(text: str, original: str) -> bool:
 def guess_language(text: str) -> Guess | None:
     """The language of a Latin or Cyrillic text that has twice as many function words of it as of any other; of others
     the script, "Japanese" or "Chinese". None where the text does not tell."""
-    text = _ADDRESS.sub(" ", text)
+    text = _without_addresses(text)
     scripts = _scripts(text)
     letters = scripts.total()
     if letters < _LEAST_LETTERS:
@@ -104,13 +104,21 @@ def guess_language(text: str) -> Guess | None:
 
 def is_mostly_latin(text: str) -> bool:
     """Whether most letters are Latin: what a model of English words and pieces can read."""
-    scripts = Counter(_script(c) for c in text if c.isalpha())
+    scripts = _scripts(text, len(text))
     return 2 * scripts["LATIN"] > scripts.total()
 
 
-def _scripts(text: str) -> Counter[str]:
+def _scripts(text: str, most: int = _LETTERS) -> Counter[str]:
     """Letters of each script at the beginning of the text."""
-    return Counter(_script(c) for c in [c for c in text if c.isalpha()][:_LETTERS])
+    scripts: Counter[str] = Counter()
+    for character, count in Counter(text[:most]).items():
+        if character.isalpha():
+            scripts[_script(character)] += count
+    return scripts
+
+
+def _without_addresses(text: str) -> str:
+    return _ADDRESS.sub(" ", text) if "@" in text or "://" in text or "www." in text else text
 
 
 @lru_cache(maxsize=8192)
