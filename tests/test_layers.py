@@ -59,6 +59,7 @@ LAYERS = {
     "domainkit.synthesis": 6,
     "domainkit.synthesis.config": 2,
     "domainkit.monitoring": 6,
+    "domainkit.serving": 6,
     "domainkit.cli": 6,
     "domainkit.__main__": 6,
 }
@@ -81,6 +82,7 @@ HOMES = {
         "domainkit.retrieval",
         "domainkit.synthesis",
         "domainkit.monitoring",
+        "domainkit.serving",
         "domainkit.winner",
         "chains",
     ),
@@ -98,6 +100,8 @@ HOMES = {
         "domainkit.models.templates.traits",
         "domainkit.models.templates.limits",
     ),
+    "starlette": ("domainkit.serving",),
+    "uvicorn": ("domainkit.serving.run",),
     "httpx": ("domainkit.inference.server.transport",),
     "typer": ("domainkit.cli",),
 }

@@ -29,6 +29,7 @@ COMMANDS = Table(
         "train": "domainkit.cli.adapters.train:train",
         "prefer": "domainkit.cli.adapters.prefer:prefer",
         "ask": "domainkit.cli.ask:ask",
+        "serve": "domainkit.cli.serve:serve",
         "compare": "domainkit.cli.compare:compare",
         "merge": "domainkit.cli.adapters.merge:merge",
         "report": "domainkit.cli.report:report",

@@ -54,6 +54,8 @@ class Request:
     template_options: JsonObject = field(default_factory=dict)
     """Options of the base's chat template: enable_thinking, reasoning_effort, and what else it has."""
     logprobs: bool = False
+    top_logprobs: int = 0
+    """With `logprobs`, how many of the most probable tokens are named at each place."""
     timeout: float | None = None
     """Seconds from submission until a RequestError."""
 
@@ -65,6 +67,10 @@ class TokenLogprob:
     token: str
     logprob: float
     """Natural logarithm of its probability."""
+    id: int | None = field(default=None, compare=False)
+    """The token's id; None where a server did not say."""
+    top: tuple[TokenLogprob, ...] = ()
+    """The most probable tokens at its place, best first: as many as were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,8 @@ class Piece:
     completion: Completion | None = None
     reasoning: str = ""
     """It comes before the text."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of the tokens since the piece before, where they were asked for."""
 
 
 @runtime_checkable

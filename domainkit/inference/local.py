@@ -19,10 +19,10 @@ from domainkit.inference.constrained.constraint import compile_constraint, is_co
 from domainkit.inference.constrained.read_answer import words_only
 from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
-from domainkit.inference.engine.result_stream import ResultStream
+from domainkit.inference.engine.result_stream import Deliver, ResultStream
 from domainkit.inference.engine.scheduler import Scheduler
 from domainkit.inference.engine.sequences.reasoning import Answering
-from domainkit.inference.engine.sequences.sequence import ScoreSequence
+from domainkit.inference.engine.sequences.sequence import ScoreSequence, TokenScoreSequence
 from domainkit.inference.engine.sequences.sequence import Sequence as EngineSequence
 from domainkit.messages import JsonObject, Message
 from domainkit.models import DEFAULT_BASE, Quantization
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger("domainkit")
+
+SCORED_AT_ONCE = 256
+"""Tokens of a prompt whose logits are held at once."""
 
 _backends: dict[tuple[str, str | None, str, str], LocalBackend] = {}
 _lock = threading.Lock()
@@ -122,11 +125,17 @@ class LocalBackend:
                     raise result
         return cast(list[Completion], results)  # with return_errors, exceptions are among them
 
-    def submit(self, request: Request) -> Future[Completion]:
+    def submit(
+        self, request: Request, *, prompt: Sequence[int] | None = None, deliver: Deliver | None = None
+    ) -> Future[Completion]:
         """The answer as a Future; cancelling it frees its slot. Its done-callbacks run on the model's thread, where
-        only `submit` may be called."""
-        result = ResultStream[Completion]()
-        self.engine().submit([self._sequence(request, result)])
+        only `submit` may be called.
+
+        `deliver` gets each piece of the answer, or the error that ends it, on the model's thread. A request without
+        messages goes on from the token ids `prompt`.
+        """
+        result = ResultStream[Completion](deliver=deliver)
+        self.engine().submit([self._sequence(request, result, prompt)])
         return result.future
 
     def stream(self, request: Request) -> Iterator[Piece]:
@@ -151,6 +160,22 @@ class LocalBackend:
             sequences.append(ScoreSequence(prompt, ids, adapter, stream))
         engine.submit(sequences)
         return [stream.future.result() for stream in streams]
+
+    def score_tokens(self, ids: Sequence[int], *, adapter: str | None = None) -> list[float]:
+        """Natural-log probability of each token after those before it; the first, which has none before, is left out.
+
+        The tokens are as given: no template is put around them.
+        """
+        self._check_thread()
+        engine, found = self.engine(), list[float]()
+        ids = self._checked_ids(ids, engine)
+        self._check_length(len(ids), engine)
+        # In parts, since the logits of a whole prompt would take hundreds of megabytes. The engine keeps the prefix.
+        for start in range(1, len(ids), SCORED_AT_ONCE):
+            stream = ResultStream[list[float]]()
+            engine.submit([TokenScoreSequence(ids[:start], ids[start : start + SCORED_AT_ONCE], adapter, stream)])
+            found += stream.future.result()
+        return found
 
     def count_tokens(self, messages: Sequence[Message], *, adapter: str | None = None) -> int:
         return len(self.prompt_ids(Request(tuple(messages), adapter=adapter)))
@@ -253,12 +278,14 @@ class LocalBackend:
 
     # ---- requests to the engine's sequences ----
 
-    def _sequence(self, request: Request, stream: ResultStream[Completion]) -> EngineSequence:
+    def _sequence(
+        self, request: Request, stream: ResultStream[Completion], given: Sequence[int] | None = None
+    ) -> EngineSequence:
         engine = self.engine()
         _check_numbers(request)
         if request.adapter is not None:
             read_adapter(request.adapter)  # raise its errors in the caller's thread
-        prompt = self.prompt_ids(request)
+        prompt = self.prompt_ids(request) if given is None else self._checked_ids(given, engine)
         self._check_length(len(prompt) + 1, engine)
         template, stops = self.template_of(request.adapter), self._stop_ids
         if template is not self.chat_template:
@@ -271,7 +298,7 @@ class LocalBackend:
         answering = Answering(self.tokenizer, spelling, stops, constraint, engine.context, engine.submit, stream)
         if not words_only(request):
             return answering.sequence(request, prompt, thinking)
-        if thinking != "off":
+        if thinking != "off" and given is None:
             first = template.encode_reasoning_prompt(
                 request.messages, request.tools, request.tool_choice, request.template_options
             )
@@ -295,6 +322,13 @@ class LocalBackend:
             words_only=without_reasoning or words_only(request),
         )
         return template.architecture.model_prompt(ids)
+
+    def _checked_ids(self, ids: Sequence[int], engine: Scheduler) -> list[int]:
+        wrong = next((i for i in ids if not 0 <= i < engine.width), None)
+        if wrong is not None or not ids:
+            what = "the prompt is empty" if wrong is None else f"{wrong} is not a token id of {self.base}"
+            raise RequestError(what, next_step=f"give ids from 0 to {engine.width - 1}, by this base's tokenizer")
+        return list(ids)
 
     def _check_length(self, tokens: int, engine: Scheduler) -> None:
         if tokens > engine.context:

@@ -107,7 +107,7 @@ def make_request(
     given = read_options({**options, **({} if stop is None else {"stop": stop})})
     stops = settings.stop if given.stop is None else given.stop
     tools = request_tools(given)
-    _check_names(tools.tools)
+    check_names(tools.tools)
     schema, strict = request_schema(given)
     adapter = request_adapter(settings, given)
     return Request(
@@ -187,7 +187,7 @@ def openai_tools(tools: Sequence[Tool]) -> list[JsonObject]:
     return [_openai_tool(t) for t in tools]
 
 
-def _check_names(tools: Sequence[JsonObject]) -> None:
+def check_names(tools: Sequence[JsonObject]) -> None:
     names = [t["function"]["name"] for t in tools]
     for name in names:
         if names.count(name) > 1:

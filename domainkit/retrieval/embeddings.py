@@ -63,6 +63,15 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
             return np.zeros((0, 0), np.float32)
         return np.asarray(run_in_short_lived_thread(lambda: self._encode(list(texts))), dtype=np.float32)
 
+    def token_counts(self, texts: Sequence[str]) -> tuple[list[int], int]:
+        """(tokens of each text, the most that are read of one); longer texts are cut."""
+        with _LOCK:
+            model = self._loaded()
+            tokenizer: Any = model.tokenizer
+            # Truncation is a setting of the tokenizer that is shared: count pieces of the text as it stands.
+            counts = [len(ids) for ids in tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]]
+            return counts, int(model.max_seq_length or 512)
+
     def _encode(self, texts: list[str]) -> np.ndarray:
         with _LOCK:
             self._warn_of_unknown_text(texts[:SAMPLED])

@@ -32,9 +32,16 @@ class WholeAnswer(NamedTuple):
 
 
 def words_only(request: Request) -> bool:
-    """Whether the answer must begin with its words, without reasoning before them."""
+    """Whether the answer must begin with its words, without reasoning before them. So does the text that goes on from
+    given tokens, of which nobody knows the turns."""
     called = bool(request.tools) and request.tool_choice != "auto"
-    return called or bool(request.choices) or request.json_schema is not None or request.regex is not None
+    return (
+        not request.messages
+        or called
+        or bool(request.choices)
+        or request.json_schema is not None
+        or request.regex is not None
+    )
 
 
 def shown_parts(text: str, request: Request, *, opened: bool = False) -> SplitAnswer:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar, cast
 
-from domainkit.inference.backend import Completion, Piece
+from domainkit.inference.backend import Completion, Piece, TokenLogprob
 
-Result = TypeVar("Result", Completion, float)
+Result = TypeVar("Result", Completion, float, list[float])
+Deliver = Callable[[Piece | BaseException], None]
 
 
 class ResultStream(Generic[Result]):
-    """A Future, and with `stream` the pieces of the text before it. The model's thread writes, the caller reads."""
+    """A Future, and with `stream` the pieces of the text before it. The model's thread writes, the caller reads.
 
-    def __init__(self, *, stream: bool = False) -> None:
+    With `deliver` each piece, or the error that ends the stream, is given to that function, on the model's thread.
+    """
+
+    def __init__(self, *, stream: bool = False, deliver: Deliver | None = None) -> None:
         self.future: Future[Result] = Future()
-        self.streams = stream
+        self.streams = stream or deliver is not None
+        self._deliver = deliver
         self.before: Completion | None = None
         """The reasoning before the answer, where a sequence of its own wrote it."""
         self._pieces: deque[Piece | BaseException] = deque()
@@ -29,12 +35,14 @@ class ResultStream(Generic[Result]):
 
     # ---- the model's thread ----
 
-    def send(self, text: str, reasoning: str = "") -> None:
+    def send(self, text: str, reasoning: str = "", logprobs: tuple[TokenLogprob, ...] = ()) -> None:
         if self.streams and (text or reasoning):
-            self._put(Piece(text, reasoning=reasoning))
+            self._put(Piece(text, reasoning=reasoning, logprobs=logprobs))
 
-    def finish(self, result: Result, rest: str = "", reasoning: str = "") -> None:
-        """Set the result; `rest` and `reasoning` are what was not sent yet."""
+    def finish(
+        self, result: Result, rest: str = "", reasoning: str = "", logprobs: tuple[TokenLogprob, ...] = ()
+    ) -> None:
+        """Set the result; `rest`, `reasoning` and `logprobs` are what was not sent yet."""
         if self.before is not None and isinstance(result, Completion):
             result = cast(Result, result.after(self.before))
         # False after a cancellation, and no later cancellation gets in between.
@@ -42,7 +50,7 @@ class ResultStream(Generic[Result]):
             self.future.set_result(result)
             if self.streams:
                 assert isinstance(result, Completion)
-                self._put(Piece(rest, result, reasoning))
+                self._put(Piece(rest, result, reasoning, logprobs))
 
     def fail(self, error: BaseException) -> None:
         if not self.future.done() and self.future.set_running_or_notify_cancel():
@@ -51,6 +59,9 @@ class ResultStream(Generic[Result]):
                 self._put(error)
 
     def _put(self, piece: Piece | BaseException) -> None:
+        if self._deliver is not None:
+            self._deliver(piece)
+            return
         with self._changed:
             self._pieces.append(piece)
             self._changed.notify_all()

@@ -256,7 +256,8 @@ class ChoiceSequence(Sequence):
 
     def _token_logprobs(self, choice: str, logits: torch.Tensor) -> tuple[TokenLogprob, ...]:
         ids = self._spell(choice)
-        return tuple(token_logprob(row, token, self._decode) for row, token in zip(logits, ids, strict=True))
+        n_top, pairs = self._request.top_logprobs, zip(logits, ids, strict=True)
+        return tuple(token_logprob(row, token, self._decode, n_top) for row, token in pairs)
 
     def _finish(self, choice: str, logprobs: tuple[TokenLogprob, ...]) -> None:
         self.done = True
@@ -270,4 +271,4 @@ class ChoiceSequence(Sequence):
             logprobs=logprobs,
             choice_probabilities=self._search.probabilities(self._request.choices),
         )
-        self._result.finish(completion, choice)
+        self._result.finish(completion, choice, logprobs=logprobs)

@@ -35,7 +35,7 @@ class Sequence(ABC):
         self,
         prompt: list[int],
         adapter_folder: str | None,
-        result: ResultStream[Completion] | ResultStream[float],
+        result: ResultStream[Completion] | ResultStream[float] | ResultStream[list[float]],
         timeout: float | None = None,
     ) -> None:
         self.prompt = list(prompt)
@@ -160,15 +160,37 @@ class ScoreSequence(Sequence):
 
     def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
         assert logits is not None
-        tokens = torch.tensor(self._continuation, device=logits.device)
-        logprobs = torch.log_softmax(logits[-self.logits_wanted :].float(), -1).gather(1, tokens[:, None])
         self.done = True
-        self._result.finish(float(logprobs.sum()))
+        self._result.finish(float(self._logprobs(logits).sum()))
+
+    def _logprobs(self, logits: torch.Tensor) -> torch.Tensor:
+        """float [tokens of the continuation]"""
+        tokens = torch.tensor(self._continuation, device=logits.device)
+        return torch.log_softmax(logits[-self.logits_wanted :].float(), -1).gather(1, tokens[:, None])[:, 0]
 
 
-def token_logprob(logits: torch.Tensor, token: int, decode: Callable[[list[int]], str]) -> TokenLogprob:
+class TokenScoreSequence(ScoreSequence):
+    """The same for each token of `continuation` alone."""
+
+    def __init__(
+        self, prompt: list[int], continuation: list[int], adapter_folder: str | None, result: ResultStream[list[float]]
+    ) -> None:
+        super().__init__(prompt, continuation, adapter_folder, ResultStream[float]())
+        self.result = self._each = result
+
+    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
+        assert logits is not None
+        self.done = True
+        self._each.finish(self._logprobs(logits).tolist())
+
+
+def token_logprob(logits: torch.Tensor, token: int, decode: Callable[[list[int]], str], n_top: int = 0) -> TokenLogprob:
+    """Of `token`, and of the `n_top` most probable ones in its place; logits float [vocabulary]."""
     row = logits.float()
-    return TokenLogprob(decode([token]), float(row[token] - row.logsumexp(0)))
+    total = row.logsumexp(0)
+    best = row.topk(min(n_top, row.numel())).indices.tolist() if n_top else []
+    top = tuple(TokenLogprob(decode([i]), float(row[i] - total), i) for i in best)
+    return TokenLogprob(decode([token]), float(row[token] - total), token, top)
 
 
 def timeout_error(sequence: Sequence) -> RequestError:

@@ -54,6 +54,7 @@ class TextSequence(Sequence):
         self._random = random_generator(request.seed) if request.temperature > 0 else None
         self._max_new_tokens = min(request.max_tokens, context_length - len(prompt))
         self._logprobs: list[TokenLogprob] = []
+        self._n_logprobs_sent = 0
         self._opened = thinking == "opened"
         self._streamed = SplitAnswer("", "")
         # Of a constrained answer, how to end it in as few tokens as possible:
@@ -102,7 +103,7 @@ class TextSequence(Sequence):
             logits = alone[-1]
             drawn = self._sample(logits, noise, 0.0)
         if self._request.logprobs and drawn.index not in self._stop_ids:
-            self._logprobs.append(token_logprob(logits, drawn.index, self._decode))
+            self._logprobs.append(token_logprob(logits, drawn.index, self._decode, self._request.top_logprobs))
         return drawn.index
 
     def _sample(self, logits: torch.Tensor, noise: torch.Tensor | None, margin: float) -> Sample:
@@ -170,8 +171,9 @@ class TextSequence(Sequence):
             return
         shown, sent = shown_parts(self._detokenizer.text, self._request, opened=self._opened), self._streamed
         if shown != sent:
-            self._result.send(shown.text[len(sent.text) :], shown.reasoning[len(sent.reasoning) :])
-            self._streamed = shown
+            new = tuple(self._logprobs[self._n_logprobs_sent :])
+            self._result.send(shown.text[len(sent.text) :], shown.reasoning[len(sent.reasoning) :], new)
+            self._streamed, self._n_logprobs_sent = shown, len(self._logprobs)
 
     def _finish(self, reason: FinishReason) -> None:
         self.done = True
@@ -194,5 +196,6 @@ class TextSequence(Sequence):
             invalid_tool_calls=answer.invalid,
             logprobs=tuple(self._logprobs),
         )
-        sent = self._streamed
-        self._result.finish(completion, answer.text[len(sent.text) :], answer.reasoning[len(sent.reasoning) :])
+        sent, new = self._streamed, tuple(self._logprobs[self._n_logprobs_sent :])
+        rest, reasoning = answer.text[len(sent.text) :], answer.reasoning[len(sent.reasoning) :]
+        self._result.finish(completion, rest, reasoning, new)

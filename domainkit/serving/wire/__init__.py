@@ -1,0 +1,1 @@
+"""OpenAI's forms: bodies to requests, answers to objects, errors to bodies. No sockets."""
