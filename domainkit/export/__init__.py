@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 EXPORTS: Table[ExportTarget] = Table(
     "export target",
     {
+        "gguf": "domainkit.export.gguf.target:export_gguf",
         "merged": "domainkit.export.merge:export_merged",
+        "ollama": "domainkit.export.ollama.target:export_ollama",
         "plain-lora": "domainkit.export.plain_lora:export_plain_lora",
         "vllm": "domainkit.export.vllm:export_vllm",
     },

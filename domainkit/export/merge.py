@@ -37,6 +37,7 @@ from domainkit.export.merge_plan import (
 from domainkit.export.target import Exported, ExportJob, export_target, proof_lines
 from domainkit.models import Quantization
 from domainkit.models.load import LoadedBase, load_base, quiet_progress
+from domainkit.models.portable import make_portable
 from domainkit.models.quantization import quantised_layers, round_to_nf4, stored_weight
 from domainkit.models.source import BaseSource
 from domainkit.models.tokenizer import adapter_chat_template, set_stop_tokens
@@ -117,7 +118,7 @@ def merge(
         return _finish(work / best, out, card)
 
 
-@export_target()
+@export_target(uses=("out", "base", "quantization", "held_out"))
 def export_merged(job: ExportJob) -> Exported:
     """The merged model folder, with proof on the job's held-out examples."""
     merged = merge(job.one_adapter(), job.required_out(), job.held_out, base=job.base, quantization=job.quantization)
@@ -207,6 +208,7 @@ def _write(model: AdaptedModel, facts: _Facts, folder: Path, dtype: str) -> str:
     with quiet_progress():
         merged.to(stored).save_pretrained(str(folder))
     facts.tokenizer.save_pretrained(str(folder))
+    make_portable(folder, type(merged).__name__)
     del model, merged
     gc.collect()
     return str(stored).removeprefix("torch.")

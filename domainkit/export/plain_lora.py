@@ -45,7 +45,7 @@ def to_plain_lora(
     out = Path(out)
     origin = find_origin(adapter, base, quantization)
     config = read_adapter_config(origin.adapter.folder)
-    _check_convertible(config, origin)
+    check_convertible(config, origin)
     check_replaceable(out)
     with staged_folder(out) as staged, peft_warnings_muted():
         expected = _logits(_convert(config, origin, staged))
@@ -55,7 +55,7 @@ def to_plain_lora(
     return Adapter.load(out, need_card=origin.adapter.card is not None)
 
 
-@export_target(unused=("held_out",))
+@export_target(uses=("out", "base", "quantization"))
 def export_plain_lora(job: ExportJob) -> Exported:
     """The adapter as plain LoRA. The conversion does not depend on how a base without a card was quantised."""
     quantization = job.quantization or (None if job.base is None else "none")
@@ -63,7 +63,7 @@ def export_plain_lora(job: ExportJob) -> Exported:
     return Exported((f"Adapter: {plain.folder} (plain LoRA, same logits)",), plain.folder)
 
 
-def _check_convertible(config: PeftConfigDict, origin: Origin) -> None:
+def check_convertible(config: PeftConfigDict, origin: Origin) -> None:
     """Raises MergeError when no plain LoRA changes the same weights, ConfigError for what is plain LoRA already."""
     refuse_method(origin.adapter)
     folder = str(origin.adapter.folder)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
+from domainkit.evaluation.task import Task
 from domainkit.models import Quantization
 from domainkit.training.heldout import HeldOutComparison
 
@@ -17,15 +18,25 @@ class ExportJob:
     """What to export. A target uses the fields that it needs."""
 
     adapters: tuple[Path, ...]
-    """Adapter folders of one base."""
+    """Adapter folders of one base; for GGUF also the folder of a merged model."""
     out: Path | None = None
     """Folder or file to write; a target that only prints needs none."""
-    base: str | None = None
-    """Base of an adapter without a card."""
-    quantization: Quantization | None = None
+    base: str | None = field(default=None, metadata={"option": "--base"})
+    """Base of an adapter without a card; for GGUF the base's GGUF file, where the card names another form of it."""
+    quantization: Quantization | None = field(default=None, metadata={"option": "--quantization"})
     """How that base was held in training."""
-    held_out: Sequence[Example] = ()
+    held_out: Sequence[Example] = field(default=(), metadata={"option": "--data"})
     """Examples that the adapter was not trained on, for targets that prove that the tune survives."""
+    task: Task | None = field(default=None, metadata={"option": "--task"})
+    """Test questions to answer in the other engine too."""
+    engine: str | None = field(default=None, metadata={"option": "--engine"})
+    """Where to replay: a name of ENGINES, a server's URL, or none."""
+    repo: str | None = field(default=None, metadata={"option": "--repo"})
+    """OWNER/NAME on the hub."""
+    run: Path | None = field(default=None, metadata={"option": "--run"})
+    """Folder of the comparison whose verdict the model card tells."""
+    dry_run: bool = field(default=False, metadata={"option": "--dry-run"})
+    """Write the folder, and push nothing."""
 
     def one_adapter(self) -> Path:
         """The only adapter. Raises ConfigError when there are several."""
@@ -56,25 +67,21 @@ class ExportTarget:
 
     export: Callable[[ExportJob], Exported]
     """Raises a DomainkitError for what it cannot export, and then writes nothing."""
-    unused: tuple[str, ...]
-    """Optional fields of ExportJob that it does not use."""
+    uses: tuple[str, ...]
+    """The optional fields of ExportJob that it uses."""
 
     def __call__(self, job: ExportJob) -> Exported:
         """Export. Raises ConfigError for a field that is not used: what a user gives is never ignored silently."""
-        for field in self.unused:
-            if getattr(job, field):
-                option = OPTIONS.get(field, f"--{field}")
+        for one in fields(job):
+            if one.name != "adapters" and one.name not in self.uses and getattr(job, one.name):
+                option = one.metadata.get("option", f"--{one.name}")
                 raise ConfigError("this target does not use it", where=option, next_step=f"leave {option} out")
         return self.export(job)
 
 
-OPTIONS = {"held_out": "--data"}
-"""The command line's options for fields of ExportJob, where the names differ."""
-
-
-def export_target(*, unused: tuple[str, ...] = ()) -> Callable[[Callable[[ExportJob], Exported]], ExportTarget]:
-    """Declares the function below it as a target that does not use the named fields of its job."""
-    return lambda export: ExportTarget(export, unused)
+def export_target(*, uses: tuple[str, ...] = ("out",)) -> Callable[[Callable[[ExportJob], Exported]], ExportTarget]:
+    """Declares the function below it as a target that uses the named optional fields of its job."""
+    return lambda export: ExportTarget(export, uses)
 
 
 def proof_lines(proof: HeldOutComparison, not_taken: Sequence[HeldOutComparison] = ()) -> list[str]:

@@ -50,7 +50,9 @@ def serve_command(
             where="--quantization",
             next_step="merge the adapter into its base (domainkit merge) and serve that, or use backend='local'",
         )
-    words = ["vllm", "serve", base, "--port", str(port)]
+    # vLLM listens on every interface by default, and takes its defaults of sampling from the base's own file, some of
+    # which apply at temperature 0 too.
+    words = ["vllm", "serve", base, "--host", "127.0.0.1", "--port", str(port), "--generation-config", "vllm"]
     if quantization == "nf4":
         words += ["--quantization", "bitsandbytes"]
     if loaded:
@@ -69,10 +71,12 @@ def serve_command(
     return shlex.join(words)
 
 
-@export_target(unused=("out", "held_out"))
+@export_target(uses=("base", "quantization"))
 def export_vllm(job: ExportJob) -> Exported:
-    """The command; nothing is written."""
-    return Exported((serve_command(job.base, job.adapters, quantization=job.quantization),))
+    """The command; nothing is written. A line that begins with # is a comment to a shell."""
+    command = serve_command(job.base, job.adapters, quantization=job.quantization)
+    plugin = ("# bitsandbytes has left vLLM's core with 0.28: pip install vllm-bnb-plugin",)
+    return Exported((command, *(plugin if "bitsandbytes" in command else ()), "# not replayed: vLLM runs on a GPU"))
 
 
 def _only(what: str, values: set[str], default: str | None = None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domainkit.errors import BaseModelError, first_line
+from domainkit.models.portable import make_portable
 from domainkit.models.source import BaseSource
 from domainkit.storage import cache_dir, staged_folder
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 EXACT_BYTES = 2 * 2**30
 """Models up to this size in float32 are unpacked bit for bit; beyond it, disk space counts for more than the last
 bits."""
-LAYOUT = 1
+LAYOUT = 2
 """Part of the folder's name: raised when what is written changes, so that an old folder is not read as a new one."""
 
 log = logging.getLogger("domainkit")
@@ -66,6 +67,7 @@ def _write_safetensors(gguf: Path, folder: Path) -> None:
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    make_portable(folder, type(model).__name__)
 
 
 def _without_tied(model: torch.nn.Module) -> dict[str, torch.Tensor]:

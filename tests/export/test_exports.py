@@ -24,8 +24,10 @@ HELD_OUT = [
     Example(turns=(Turn(role="user", content=f"say {word} {i}"), Turn(role="assistant", content=word)))
     for i, word in enumerate(("red", "blue") * 2, start=90)
 ]
-METHODS = {"vllm": "lora", "plain-lora": "loha", "merged": "lora"}
+METHODS = {"plain-lora": "loha"}
 """A method that each target takes; the default is LoRA."""
+HERE = ("vllm", "plain-lora", "merged")
+"""Targets whose output is read here; tests/export/gguf, ollama and hub read the others."""
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +51,8 @@ def adapters(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 def job_for(target: ExportTarget, adapter: Path, out: Path | None) -> ExportJob:
     """A job of what the target uses."""
-    fields = {"out": out, "held_out": HELD_OUT}
-    return ExportJob((adapter,), **{k: v for k, v in fields.items() if k not in target.unused})
+    fields = {"out": out, "held_out": HELD_OUT, "engine": "none", "repo": "o/n", "dry_run": True}
+    return ExportJob((adapter,), **{k: v for k, v in fields.items() if k in target.uses})
 
 
 @torch.no_grad()
@@ -60,7 +62,7 @@ def logits(base: str, adapter: Path | None = None) -> torch.Tensor:
     return model(input_ids=torch.arange(30)[None] + 70).logits
 
 
-@pytest.mark.parametrize("name", EXPORTS)
+@pytest.mark.parametrize("name", HERE)
 def test_a_target_gives_what_answers_as_the_adapter_does(
     name: str, adapters: dict[str, Path], tiny_base: str, tmp_path: Path
 ) -> None:
@@ -76,7 +78,7 @@ def test_a_target_gives_what_answers_as_the_adapter_does(
     torch.testing.assert_close(got, logits(tiny_base, adapter), rtol=1e-2, atol=5e-3)
 
 
-@pytest.mark.parametrize("name", EXPORTS)
+@pytest.mark.parametrize("name", [n for n in EXPORTS if n != "hub"])
 def test_a_target_refuses_virtual_tokens_and_writes_nothing(
     name: str, adapters: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -85,16 +87,16 @@ def test_a_target_refuses_virtual_tokens_and_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", [n for n in EXPORTS if n != "vllm"])
+@pytest.mark.parametrize("name", [n for n in EXPORTS if n not in ("vllm", "hub")])
 def test_a_target_overwrites_nothing_of_others(name: str, adapters: dict[str, Path], tmp_path: Path) -> None:
     target = EXPORTS.load(name)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("dear")
     with pytest.raises(ConfigError, match="exists and is not"):
-        target(job_for(target, adapters[METHODS[name]], tmp_path / "out"))
+        target(job_for(target, adapters[METHODS.get(name, "lora")], tmp_path / "out"))
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["thesis.txt"]
     with pytest.raises(ConfigError, match="name a new folder"):
-        target(job_for(target, adapters[METHODS[name]], None))
+        target(job_for(target, adapters[METHODS.get(name, "lora")], None))
     with pytest.raises(ConfigError, match="one adapter at a time"):
         target(ExportJob((adapters["lora"], adapters["loha"]), tmp_path / "new"))
 

@@ -11,7 +11,7 @@ from domainkit.export.target import Exported, ExportJob, export_target
 from tests.training.small_runs import ROWS
 
 
-@export_target(unused=("held_out", "base"))
+@export_target(uses=("out", "quantization"))
 def names(job: ExportJob) -> Exported:
     return Exported((job.one_adapter().name,), job.required_out())
 

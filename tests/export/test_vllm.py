@@ -26,7 +26,7 @@ def test_the_command_names_adapters_as_the_backend_asks_for_them(
 ) -> None:
     wide = lora_folder(tmp_path / "wide one", tiny_base, 3, rank=24)
     words = shlex.split(serve_command(tiny_base, [adapters[0], wide], quantization="nf4", port=9000))
-    assert words[:5] == ["vllm", "serve", tiny_base, "--port", "9000"]
+    assert words[:7] == ["vllm", "serve", tiny_base, "--host", "127.0.0.1", "--port", "9000"]
     assert words[words.index("--quantization") + 1] == "bitsandbytes"
     assert words[words.index("--max-lora-rank") + 1] == "32"
     assert words[words.index("--max-loras") + 1] == "2"
