@@ -124,6 +124,8 @@ class Parts:
     labels: Sequence[str] = ()
     examples: Sequence[Example] = ()
     """Solved examples: the training rows."""
+    chosen: bool = False
+    """Whether these are only those of a few-shot prompt, in its order."""
     nearest: ChooseShots | None = None
     """Questions to their nearest solved examples."""
     retriever: BaseRetriever | None = None
@@ -195,6 +197,8 @@ def fixed_shots(examples: Sequence[Example], k: int, seed: int) -> list[Example]
 
 
 def _shots(variant: Variant, parts: Parts) -> Sequence[Example] | ChooseShots:
+    if variant.shots == "fixed" and parts.chosen:
+        return parts.examples
     if variant.shots == "fixed":
         return fixed_shots(parts.examples, parts.shots, parts.seed)
     if variant.shots == "nearest" and parts.nearest is not None:

@@ -31,6 +31,7 @@ COMMANDS = Table(
         "ask": "domainkit.cli.ask:ask",
         "serve": "domainkit.cli.serve:serve",
         "compare": "domainkit.cli.compare:compare",
+        "pack": "domainkit.cli.pack:pack",
         "merge": "domainkit.cli.adapters.merge:merge",
         "report": "domainkit.cli.report:report",
         "gate": "domainkit.cli.gate:gate",

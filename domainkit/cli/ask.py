@@ -13,7 +13,7 @@ from domainkit.errors import ConfigError
 from domainkit.visible import visible
 
 if TYPE_CHECKING:
-    from langchain_core.messages import BaseMessageChunk
+    from langchain_core.messages import BaseMessage
 
     from domainkit.llm.chat_model import DomainLLM
     from domainkit.retrieval import PassageRetriever
@@ -38,7 +38,8 @@ def ask(
     ] = None,
     temperature: Annotated[float | None, typer.Option(help="0, the default, is greedy.")] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Run folder: ask the variant that its comparison recommends, as measured.")
+        Path | None,
+        typer.Option(help="Run folder or pack: ask the variant that its comparison recommends, as it was measured."),
     ] = None,
     variant: Annotated[str | None, typer.Option(help="Of --run: another variant than the recommended one.")] = None,
 ) -> None:
@@ -126,7 +127,7 @@ def _typed_questions() -> Iterator[str]:
         yield text
 
 
-def _print_stream(chunks: Iterable[BaseMessageChunk]) -> str:
+def _print_stream(chunks: Iterable[BaseMessage]) -> str:
     """Print an answer while it grows, and return it."""
     texts = []
     for chunk in chunks:

@@ -12,6 +12,7 @@ CHAINS = Table(
         "agent tool": "chains.agent:TOOL",
         "answer_chain": "chains.answer:answer_chain",
         "build_chain": "chains.ladder:build_chain",
+        "fixed shots": "chains.ladder:fixed_shots",
         "context_examples": "chains.context:context_examples",
         "ladder": "chains.ladder:LADDER",
         "parts": "chains.ladder:Parts",

@@ -67,6 +67,8 @@ class ComparisonPlan:
     on_progress: Progress | None = None
     prompts: Mapping[str, str] = field(default_factory=dict)
     """Those of an earlier comparison, in place of today's."""
+    chosen_shots: bool = False
+    """Whether the training rows are only those of a few-shot prompt, in its order."""
     chosen: Chosen | None = None
     """The models without a language model that an earlier comparison chose."""
     run: str = field(default_factory=lambda: uuid4().hex)
@@ -162,6 +164,7 @@ class ComparisonPlan:
             kind=inputs.task.kind,
             labels=inputs.task.labels,
             examples=inputs.examples,
+            chosen=self.chosen_shots,
             nearest=self._nearest_last if any(v.shots == "nearest" for v in self.variants) else None,
             retriever=retriever,
             oracle=self._oracle() if "gold" in needs else None,
@@ -177,12 +180,18 @@ class ComparisonPlan:
         return llm.bind(choices=list(task.labels)) if closed else llm
 
     @cached_property
-    def _nearest(self) -> NearestExamples:
+    def nearest(self) -> NearestExamples:
+        """Finds the solved examples nearest to a question."""
         return nearest_examples(self.inputs.examples, k=self.inputs.config.shots)
+
+    def prepare(self) -> None:
+        """Build the indexes now that the first question would build."""
+        if any(v.shots == "nearest" for v in self.variants):
+            self.nearest.nearest_many([])
 
     def _nearest_last(self, questions: Sequence[str]) -> list[list[Example]]:
         """A small model relies on what it read most recently."""
-        return [examples[::-1] for examples in self._nearest.nearest_many(questions)]
+        return [examples[::-1] for examples in self.nearest.nearest_many(questions)]
 
     def _oracle(self) -> GoldRetriever:
         inputs = self.inputs

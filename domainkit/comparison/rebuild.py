@@ -72,6 +72,7 @@ def rebuild(
         _adapter(adapter, folder),
         _adapter(context_adapter, folder),
         prompts=record.prompts,
+        chosen_shots=record.chosen_shots,
         chosen=Chosen(record.classical, record.trivial),
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter
 from domainkit.comparison.ladder import CHAINS
 from domainkit.comparison.plan import ComparisonPlan
+from domainkit.corpus.example import Example
 from domainkit.evaluation.trivial import COPY
 from domainkit.evaluation.variant import Variant
 from domainkit.machine import versions
@@ -142,9 +143,12 @@ def _simple(plan: ComparisonPlan, variants: Iterable[Variant]) -> JsonObject:
 def _stored_examples(plan: ComparisonPlan, variants: Iterable[Variant], out: Path) -> StoredRows | None:
     if not any(map(reads_examples, variants)):
         return None
-    fields = {"turns", "id", "doc_ids"}
-    rows = [e.model_dump_json(include=fields, exclude_defaults=True) for e in plan.inputs.examples]
-    return write_rows(out, "examples", rows)
+    return write_rows(out, "examples", rows_of_examples(plan.inputs.examples))
+
+
+def rows_of_examples(examples: Iterable[Example]) -> list[str]:
+    """JSON Lines of what answers depend on; where the rows lay is left out."""
+    return [e.model_dump_json(include={"turns", "id", "doc_ids"}, exclude_defaults=True) for e in examples]
 
 
 def _stored_passages(plan: ComparisonPlan, variants: Iterable[Variant], out: Path) -> StoredRows | None:

@@ -73,6 +73,8 @@ class VariantsRecord(Record):
     context_adapter: StoredFolder | None = None
     encoder: StoredFolder | None = None
     examples: StoredRows | None = None
+    chosen_shots: bool = False
+    """Whether the examples are only those of a few-shot prompt, in its order."""
     passages: StoredRows | None = None
     prompts: dict[str, str] = Field(default_factory=dict)
     """The texts that opened and framed the prompts, by name: label or answer, context."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +16,11 @@ from domainkit.storage import cache_dir, sha256_file, sha256_json, staged_folder
 
 FORMAT = "domainkit.index/1"
 log = logging.getLogger(__name__)
+
+
+_brought: list[Path] = []
+"""Folders of indexes that lie outside the cache, such as those of a pack."""
+_used: ContextVar[list[Path] | None] = ContextVar("used", default=None)
 
 
 class Index(Protocol):
@@ -32,11 +39,12 @@ def saved(contents: dict[str, Any], build: Callable[[], Built], load: Callable[[
     warning is logged and the index is returned as it was built.
     """
     folder = index_folder(contents)
-    if _undamaged(folder):
-        try:
-            return load(folder)
-        except (OSError, ValueError, KeyError) as e:
-            log.warning("index %s cannot be read (%s): building it again", folder, e)
+    for place in (folder, *(brought / folder.name for brought in _brought)):
+        if _undamaged(place):
+            try:
+                return _noted(load(place), place)
+            except (OSError, ValueError, KeyError) as e:
+                log.warning("index %s cannot be read (%s): building it again", place, e)
     index = build()
     try:
         with staged_folder(folder) as staged:
@@ -50,9 +58,32 @@ def saved(contents: dict[str, Any], build: Callable[[], Built], load: Callable[[
         log.warning("index not saved: %s", e)
         return index
     try:
-        return load(folder)
+        return _noted(load(folder), folder)
     except (OSError, ValueError, KeyError):  # removed at this moment
         return index
+
+
+def bring_indexes(folder: Path) -> None:
+    """Read indexes from `folder` too, where the cache has none of the same content."""
+    if folder not in _brought:
+        _brought.append(folder)
+
+
+@contextmanager
+def noting_indexes() -> Iterator[list[Path]]:
+    """Yields a list that gets the folder of every index that is read or saved inside the block."""
+    folders: list[Path] = []
+    token = _used.set(folders)
+    try:
+        yield folders
+    finally:
+        _used.reset(token)
+
+
+def _noted(index: Built, folder: Path) -> Built:
+    if (used := _used.get()) is not None and folder not in used:
+        used.append(folder)
+    return index
 
 
 def digest_of(texts: Iterable[str]) -> str:

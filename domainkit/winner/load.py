@@ -1,22 +1,29 @@
-"""load_winner and load_variant: a run folder to the Runnable that was measured."""
+"""load_winner and load_variant: a run folder, or a pack, to the Runnable that was measured."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from domainkit.comparison.plan import ComparisonPlan
 from domainkit.comparison.rebuild import rebuild, variant_of
 from domainkit.errors import ConfigError
 from domainkit.evaluation.task import Sample
+from domainkit.machine import versions
 from domainkit.registry import suggestion
 from domainkit.results.schema import Results
+from domainkit.results.variants import VariantsRecord
 from domainkit.verdict.sentences import CANNOT_TELL
 from domainkit.winner.loaded_variant import LoadedVariant
 from domainkit.winner.source import Source, open_source
 
+log = logging.getLogger("domainkit")
+
 
 def load_winner(source: Path | str, *, base: Path | str | None = None) -> LoadedVariant:
-    """The variant that the comparison in the run folder `source` recommends, as a LangChain Runnable.
+    """The variant that the comparison in the run folder `source` recommends, or that of a pack, as a LangChain
+    Runnable.
 
     A question (a text, {"question": …, "system": …}, or messages) gives the AIMessage that the measured chain gave:
     same base, adapter, decoding, prompt, examples, index and passages. `base` names the place of the base where it has
@@ -44,14 +51,17 @@ def load_again(source: str, name: str, base: str | None) -> LoadedVariant:
 
 
 def winner_of(source: Source) -> str:
-    """The name of the recommended variant. Raises ConfigError where there is none."""
+    """The name of the recommended variant, or the one of a pack. Raises ConfigError where there is none."""
+    if source.manifest is not None:
+        return source.manifest.variant
     verdict, where = source.results().verdict, str(source.folder)
     if verdict.answer != CANNOT_TELL:
         return verdict.choice
     names = list(dict.fromkeys([*([verdict.choice] if verdict.choice else []), *verdict.tied]))
     if not names:
+        loadable = ", ".join(name for name, measured in source.record.variants.items() if not measured.own)
         what = f"the comparison recommends nothing: {verdict.headline}"
-        raise ConfigError(what, where=where, next_step=f"load_variant(…, NAME) loads one of: {_loadable(source)}")
+        raise ConfigError(what, where=where, next_step=f"load_variant(…, NAME) loads one of: {loadable}")
     others = f" The others in question: {', '.join(names[1:])}." if len(names) > 1 else ""
     raise ConfigError(
         f"the comparison has no winner. {verdict.headline}{others}",
@@ -61,26 +71,38 @@ def winner_of(source: Source) -> str:
     )
 
 
-def _load(opened: Source, source: Path | str, name: str, base: Path | str | None) -> LoadedVariant:
-    record = opened.record
+def measured_plan(opened: Source, name: str, base: str | None = None) -> ComparisonPlan:
+    """The plan that builds the variant `name`, its only one, as it was measured."""
+    record, where = opened.record, str(opened.folder)
     measured = record.variants.get(name) if isinstance(name, str) else None
     if measured is None:
-        what = f"'{name}' is not a variant of this comparison"
-        raise ConfigError(what, where=str(opened.folder), next_step=suggestion(str(name), record.variants))
+        what = f"'{name}' is not a variant of this {'pack' if opened.manifest else 'comparison'}"
+        raise ConfigError(what, where=where, next_step=suggestion(str(name), record.variants))
     if measured.own:
         what = f"'{name}' is a Runnable of your own program, and code is not stored in a run folder"
-        raise ConfigError(what, where=str(opened.folder), next_step="use the Runnable that you gave to compare()")
+        raise ConfigError(what, where=where, next_step="use the Runnable that you gave to compare()")
     variant = variant_of(record, name)
-    gold = _gold(opened.results()) if variant.oracle else ()
+    plan = rebuild(record, opened.folder, variant, base=base, gold=_gold(opened.results()) if variant.oracle else ())
+    plan.prepare()
+    _name_other_versions(record, where)
+    return plan
+
+
+def _name_other_versions(record: VariantsRecord, where: str) -> None:
+    """A warning where packages have changed since the comparison; an answer may depend on any of them."""
+    here = versions()
+    changed = [f"{n} {old}, here {here.get(n, 'missing')}" for n, old in record.versions.items() if here.get(n) != old]
+    if changed:
+        log.warning("%s was measured with %s: answers may differ", where, "; ".join(changed))
+
+
+def _load(opened: Source, source: Path | str, name: str, base: Path | str | None) -> LoadedVariant:
     place = str(base) if base is not None else None
-    plan = rebuild(record, opened.folder, variant, base=place, gold=gold)
+    plan = measured_plan(opened, name, place)
+    variant, samples = plan.variants[0], plan.inputs.task.samples
+    known = frozenset(s.input for s in samples if s.doc_ids) if variant.oracle else None
     reload = (str(Path(source).expanduser().absolute()), name, place)
-    known = frozenset(s.input for s in gold if s.doc_ids) if variant.oracle else None
-    return LoadedVariant(variant, record, plan.runnable(variant), reload, known)
-
-
-def _loadable(source: Source) -> str:
-    return ", ".join(name for name, measured in source.record.variants.items() if not measured.own)
+    return LoadedVariant(variant, opened.record, plan.runnable(variant), reload, known)
 
 
 def _gold(results: Results) -> Sequence[Sample]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection,
 from contextlib import aclosing
 from typing import Any
 
+from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -62,17 +63,17 @@ class LoadedVariant(Runnable[Any, AIMessage]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         return await self._acall_with_config(self._aanswer, input, config, **kwargs)
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessageChunk]:
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
         return self.transform(iter([input]), config, **kwargs)
 
     def transform(
         self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[AIMessageChunk]:
+    ) -> Iterator[AIMessage]:
         yield from self._transform_stream_with_config(input, self._pieces, config, **kwargs)
 
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[AIMessageChunk]:
+    ) -> AsyncGenerator[AIMessage]:
         async def alone() -> AsyncIterator[Any]:
             yield input
 
@@ -82,7 +83,7 @@ class LoadedVariant(Runnable[Any, AIMessage]):
 
     async def atransform(
         self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncGenerator[AIMessageChunk]:
+    ) -> AsyncGenerator[AIMessage]:
         stream: Any = self._atransform_stream_with_config(input, self._apieces, config, **kwargs)
         async with aclosing(stream) as pieces:  # a caller that stops reading frees the answer's slot at once
             async for piece in pieces:
@@ -98,17 +99,27 @@ class LoadedVariant(Runnable[Any, AIMessage]):
 
     # ---- inside ------------------------------------------------------------------------------------------------------
     #
-    # LangChain's helpers above pass the config of the run's children to the argument `config`.
+    # LangChain's helpers above call these by their arguments' names; `config` is that of the run's children.
 
-    def _answer(self, given: Any, config: RunnableConfig, **kwargs: Any) -> AIMessage:
+    def _answer(
+        self, given: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+    ) -> AIMessage:
         answer: AIMessage = self._chain.invoke(self._question(given, kwargs), config, **kwargs)
         return answer
 
-    async def _aanswer(self, given: Any, config: RunnableConfig, **kwargs: Any) -> AIMessage:
+    async def _aanswer(
+        self, given: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+    ) -> AIMessage:
         answer: AIMessage = await self._chain.ainvoke(self._question(given, kwargs), config, **kwargs)
         return answer
 
-    def _answers(self, given: list[Any], config: list[RunnableConfig], **kwargs: Any) -> list[AIMessage | Exception]:
+    def _answers(
+        self,
+        given: list[Any],
+        run_manager: list[CallbackManagerForChainRun],
+        config: list[RunnableConfig],
+        **kwargs: Any,
+    ) -> list[Exception | AIMessage]:
         """One entry a question: what cannot be asked is an error in its place, and the others are answered."""
         found = [self._question_or_error(g, kwargs) for g in given]
         asked = [i for i, q in enumerate(found) if not isinstance(q, Exception)]
@@ -118,13 +129,19 @@ class LoadedVariant(Runnable[Any, AIMessage]):
             found[i] = answer
         return found
 
-    def _pieces(self, given: Iterator[Any], config: RunnableConfig, **kwargs: Any) -> Iterator[AIMessageChunk]:
+    def _pieces(
+        self, given: Iterator[Any], run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+    ) -> Iterator[AIMessage]:
         for question in [self._question(g, kwargs) for g in given]:
             yield from map(_chunk, self._chain.stream(question, config, **kwargs))
 
     async def _apieces(
-        self, given: AsyncIterator[Any], config: RunnableConfig, **kwargs: Any
-    ) -> AsyncIterator[AIMessageChunk]:
+        self,
+        given: AsyncIterator[Any],
+        run_manager: AsyncCallbackManagerForChainRun,
+        config: RunnableConfig,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessage]:
         for question in [self._question(g, kwargs) async for g in given]:
             stream: Any = self._chain.astream(question, config, **kwargs)
             async with aclosing(stream) as messages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
 
 from domainkit.errors import RequestError
@@ -29,7 +29,7 @@ def read_question(given: object) -> str | dict[str, Any]:
         return _from_messages([given])
     if isinstance(given, Sequence) and not isinstance(given, bytes | bytearray):
         return _from_messages(_messages(given))
-    raise RequestError(f"a {type(given).__name__} is no question", next_step=f"give {FORMS}")
+    raise RequestError(f"a value of type {type(given).__name__} is no question", next_step=f"give {FORMS}")
 
 
 def _from_mapping(given: Mapping[Any, Any]) -> str | dict[str, Any]:
@@ -57,10 +57,9 @@ def _from_messages(messages: Sequence[BaseMessage]) -> str | dict[str, Any]:
     *before, last = messages
     turns = [m for m in before if not isinstance(m, SystemMessage)]
     if turns:
-        kind = "answers" if any(isinstance(m, AIMessage) for m in turns) else "turns"
+        plural = "s" if len(turns) > 1 else ""
         raise RequestError(
-            f"the messages hold {len(turns)} earlier {kind if len(turns) > 1 else 'turn'}, and the comparison measured "
-            "single questions",
+            f"the messages hold {len(turns)} earlier turn{plural}, and the comparison measured single questions",
             next_step="send the last question alone, with what it needs in its words",
         )
     system = "\n\n".join(_text(m) for m in before)

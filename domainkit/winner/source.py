@@ -1,4 +1,4 @@
-"""Where a variant is loaded from: a run folder that `compare` wrote."""
+"""Where a variant is loaded from: a run folder that `compare` wrote, or a pack."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from domainkit.comparison.rebuild import AGAIN
 from domainkit.errors import ConfigError
 from domainkit.results.schema import Portfolio, Results, load_results
 from domainkit.results.variants import FORMAT, RECORD, VariantsRecord
+from domainkit.retrieval.saved import bring_indexes
+from domainkit.winner.manifest import INDEXES, MANIFEST, Manifest, check_record, read_manifest
 
 RESULTS = "results.json"
 NAME_ONE = "name the folder that `domainkit compare --out` or `domainkit pack --out` wrote"
@@ -23,6 +25,8 @@ class Source:
 
     folder: Path
     record: VariantsRecord
+    manifest: Manifest | None = None
+    """Of a pack."""
 
     def results(self) -> Results:
         """The results beside the record. Raises ConfigError where they are those of another run."""
@@ -36,14 +40,27 @@ class Source:
 def open_source(source: Path | str) -> Source:
     """The folder with its record. Raises ConfigError for anything else, naming what it is."""
     given = Path(source).expanduser()
-    folder = given.parent if given.name in (RESULTS, RECORD) else given
+    folder = given.parent if given.name in (RESULTS, RECORD, MANIFEST) else given
+    if (folder / MANIFEST).is_file():
+        return _open_pack(folder)
     file = folder / RECORD
     if not file.is_file():
         what, next_step = _why_not(folder)
         raise ConfigError(what, where=str(source), next_step=next_step)
+    return Source(folder, _read_record(file))
+
+
+def _open_pack(folder: Path) -> Source:
+    manifest = read_manifest(folder)
+    record = _read_record(folder / RECORD)
+    check_record(folder, manifest, record)
+    bring_indexes(folder.resolve() / INDEXES)
+    return Source(folder, record, manifest)
+
+
+def _read_record(file: Path) -> VariantsRecord:
     try:
-        text = file.read_text(encoding="utf-8")
-        return Source(folder, VariantsRecord.model_validate_json(text))
+        return VariantsRecord.model_validate_json(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as e:
         raise ConfigError(_damage(file, e), where=str(file), next_step=f"copy the folder again, or {AGAIN}") from e
 
