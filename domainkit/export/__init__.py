@@ -1,4 +1,4 @@
-"""What domainkit exports: merged bases, plain LoRA adapters, commands of other servers. One file and one line each."""
+"""What leaves domainkit: adapters and merged models for other engines, servers and the hub. One line each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ EXPORTS: Table[ExportTarget] = Table(
     "export target",
     {
         "gguf": "domainkit.export.gguf.target:export_gguf",
+        "hub": "domainkit.export.hub.target:export_hub",
         "merged": "domainkit.export.merge:export_merged",
         "ollama": "domainkit.export.ollama.target:export_ollama",
         "plain-lora": "domainkit.export.plain_lora:export_plain_lora",
