@@ -73,3 +73,17 @@ def reading(facts: dict[str, Any]) -> str:
         times = [f"{side['wall']:.1f} s, {side['peak_mib']} MiB" for side in sides]
         rows.append([run["file"], f"{run['mb']:.0f} MB", *times])
     return table([f"{facts['count']:,} rows", "size", "domainkit check", "pandas, reading alone"], rows)
+
+
+def documents(facts: dict[str, Any]) -> str:
+    """Retrieval from the same articles in each format."""
+    rows = [
+        [
+            v["format"],
+            f"{100 * v['lexical']:.1f} %",
+            f"{100 * v['fused']:.1f} %",
+            f"{v['seconds_per_document']:.2f}",
+        ]
+        for v in facts["formats"]
+    ]
+    return table(["format", "hit@3, lexical", "hit@3, fused", "s per document"], rows)

@@ -1,4 +1,4 @@
-"""The measured tables of README.md, docs/methods.md and docs/data.md, made from benchmarks/results/*.json.
+"""The measured tables of README.md and docs/, made from benchmarks/results/*.json.
 
 python -m benchmarks.tables     writes them between their marks
 """
@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data_tables import clinic, make_rows, reading
+from benchmarks.data_tables import clinic, documents, make_rows, reading
 from benchmarks.markdown import number, percent, table
 
 RESULTS = Path(__file__).parent / "results"
-PAGES = tuple(Path(__file__).parents[1] / name for name in ("README.md", "docs/methods.md", "docs/data.md"))
+PAGES = tuple(
+    Path(__file__).parents[1] / name for name in ("README.md", "docs/benchmarks.md", "docs/methods.md", "docs/data.md")
+)
 
 STOLEN = 0.05
 """A table mentions steal time (a core's time that the host gave to other machines) above this share."""
@@ -338,6 +340,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "chain_throughput": chain_throughput,
     "clinic": clinic,
     "make_rows": make_rows,
+    "documents": documents,
     "reading": reading,
     "medquad_ghr": medquad_ghr,
     "small_batch_linear": small_batch_linear,

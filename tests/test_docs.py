@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,13 +16,10 @@ from benchmarks.tables import PAGES, filled
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-DATA, HANDOVER = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("data.md", "handover.md"))
-COMMANDS = re.findall(
-    r"^\$? ?(domainkit [^\n#]*)",
-    "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README + DATA + HANDOVER, re.DOTALL)),
-    re.M,
-)
+DOCS = {page.name: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
+BLOCKS = re.findall(r"```python\n(.*?)```", README + DOCS["chat-model.md"], re.DOTALL)
+_SHELL = re.findall(r"```(?:sh|console)\n(.*?)```", README + "".join(DOCS.values()), re.DOTALL)
+COMMANDS = sorted(set(re.findall(r"^\$? ?(domainkit [^\n#]*)", "\n".join(_SHELL), re.M)))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -48,28 +47,49 @@ def test_the_tree_is_the_tree() -> None:
     assert not missing
 
 
+@cache
+def help_of(command: str) -> str:
+    known = subprocess.run([sys.executable, "-m", "domainkit", command, "--help"], capture_output=True, text=True)
+    assert known.returncode == 0, known.stderr
+    return known.stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_name_real_options(command: str) -> None:
-    words = command.split()
-    known = subprocess.run(
-        [sys.executable, "-m", "domainkit", words[1], "--help"], capture_output=True, text=True, cwd=ROOT
-    )
-    assert known.returncode == 0, known.stderr
+    name = command.split()[1]
+    help_of(name)
     for option in re.findall(r"--[a-z-]+", command):
-        assert option in known.stdout, f"{option} is not an option of domainkit {words[1]}"
+        assert option in help_of(name), f"{option} is not an option of domainkit {name}"
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda b: b.strip().splitlines()[0][:40])
 def test_python_blocks_run(block: str, tmp_path: Path) -> None:
+    """On a few rows. Their comparison is too small for a winner, so its variant is named."""
     ast.parse(block)
-    small = block.replace('"runs/', f'"{tmp_path}/').replace("epochs=2", "epochs=0.02")
-    assert "runs/" not in small
+    desk = small_desk(tmp_path / "desk")
+    small = block.replace('"examples/tallowmere"', repr(str(desk))).replace('"runs/', f'"{tmp_path}/')
+    small = small.replace("load_winner(", 'load_variant(name="tuned-context", source=').replace(
+        "load_winner", "load_variant"
+    )
+    small = small.replace("epochs=2", "epochs=1")
     run = subprocess.run([sys.executable, "-c", small], capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout.strip()
 
 
-ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+def small_desk(folder: Path) -> Path:
+    """The sample domain with a handful of rows."""
+    (folder / "articles").mkdir(parents=True)
+    for article in sorted((ROOT / "examples" / "tallowmere" / "articles").iterdir())[:6]:
+        shutil.copy(article, folder / "articles")
+    for name, rows in (("answers_train", 4), ("answers_test", 1)):
+        lines = (ROOT / "examples" / "tallowmere" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        (folder / f"{name}.jsonl").write_text("\n".join(lines[:rows]) + "\n", encoding="utf-8")
+    return folder
+
+
+ARCHITECTURE = DOCS["architecture.md"]
 STEPS = re.findall(r"^\| \d+ \| `([\w/.]+)` \| `(\w+)` \|", ARCHITECTURE, re.M)
 
 

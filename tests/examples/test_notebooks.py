@@ -203,7 +203,7 @@ def config(*settings: str) -> TrainConfig:
 
 
 def test_the_support_desk_is_the_demo() -> None:
-    """The same settings, so that what `make demo` has trained and answered is used."""
+    """The same settings, so that what `make demo-full` has trained and answered is used."""
     notebook = read(ROOT / "examples" / "support_desk.ipynb")
     known, demo = parameters(notebook), runpy.run_path(str(ROOT / "examples" / "demo.py"))["TASKS"]
     assert known["variants"] == {job: task["variants"] for job, task in demo.items()}
@@ -212,7 +212,7 @@ def test_the_support_desk_is_the_demo() -> None:
         assert TrainConfig(base=known["base"], epochs=known["epochs"][job], **fixed) == task["fit"]
     cut = {k: v for k, v in demo["answers"].items() if k in ("passages", "passage_words")}
     assert known["passages"] == cut
-    assert (known["solved"], known["questions"], known["folder"]) == (None, None, "runs/demo")
+    assert (known["solved"], known["questions"], known["folder"]) == (None, None, "runs/demo-full")
     assert {"shots": 4, "latency_items": 3}.items() <= keywords(notebook, "compare").items()
 
 
