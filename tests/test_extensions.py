@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from domainkit.evaluation.metrics import METRICS
 from domainkit.inference import BACKENDS
 from domainkit.registry import Table
 from domainkit.retrieval import RETRIEVERS
+from tests.cli.command import domainkit
 
 MODULE = '''
 """A package beside domainkit."""
@@ -178,14 +176,7 @@ def test_the_command_line_uses_all_six(package: Path, data: dict[str, Path], tin
         "fit.quantization=none",
         "fit.epochs=1",
     ]
-    path = os.pathsep.join([str(package), *sys.path])
-    done = subprocess.run(
-        [sys.executable, "-m", "domainkit", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
-    )
+    done = domainkit(*words)
     assert done.returncode == 0, done.stderr
     results = Results.load(tmp_path)
     check(results)

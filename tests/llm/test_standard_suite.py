@@ -1,7 +1,7 @@
 """LangChain's standard suite, with nothing overridden, on the packaged SmolLM2-135M and an adapter trained for tools.
 
-`test_agent_loop` requires that the model calls a tool by its own choice. The base never does. After training on 32 rows
-of another domain's tools it does.
+`test_agent_loop` requires that the model calls a tool by its own choice. The base never does. After training on eight
+calls of another domain's tools it does.
 """
 
 from __future__ import annotations
@@ -16,30 +16,35 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from domainkit import DomainLLM, TrainConfig, read_examples, train
+from domainkit.adapters.methods import attach, parse_method
+from domainkit.models.load import LoadedBase, load_base
 
 pytestmark = pytest.mark.real
 BASE = "builtin:smollm2-135m"
 ROWS = Path(__file__).resolve().parents[2] / "examples" / "tallowmere" / "tools_train.jsonl"
 
 
-@pytest.fixture(scope="session")
-def fresh_adapter(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A LoRA adapter of the packaged base, untrained: it answers as the base does."""
-    from domainkit.adapters.methods import attach, parse_method
-    from domainkit.models.load import load_base
+@pytest.fixture(scope="module")
+def base() -> LoadedBase:
+    """Loaded once, to make both adapters."""
+    return load_base(BASE, quantization="none")
 
-    folder = tmp_path_factory.mktemp("adapters") / "fresh"
-    base = load_base(BASE, quantization="none")
-    attach(parse_method("lora", {"rank": 4, "target": ["q_proj"]}), base.model).save_pretrained(folder)
+
+@pytest.fixture(scope="module")
+def tool_adapter(base: LoadedBase, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One pass over eight calls: four steps."""
+    config = TrainConfig(base=BASE, quantization="none", epochs=1.0, batch_size=2, learning_rate=1e-3)
+    folder = tmp_path_factory.mktemp("adapters") / "tools"
+    calls = [row for row in read_examples(ROWS) if row.turns[-1].tool_calls]
+    train(calls[:8], config, folder, loaded=base)
     return str(folder)
 
 
-@pytest.fixture(scope="session")
-def tool_adapter(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One pass over 32 rows: four steps."""
-    config = TrainConfig(base=BASE, quantization="none", epochs=1.0, batch_size=8, learning_rate=1e-3)
-    folder = tmp_path_factory.mktemp("adapters") / "tools"
-    train(read_examples(ROWS)[:32], config, folder)
+@pytest.fixture(scope="module")
+def fresh_adapter(base: LoadedBase, tool_adapter: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A LoRA adapter of the packaged base, untrained: it answers as the base does."""
+    folder = tmp_path_factory.mktemp("adapters") / "fresh"
+    attach(parse_method("lora", {"rank": 4, "target": ["q_proj"]}), base.model).save_pretrained(folder)
     return str(folder)
 
 

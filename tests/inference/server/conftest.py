@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +11,7 @@ import pytest
 
 from domainkit.export.vllm import adapter_name
 from domainkit.inference.server.backend import ServerBackend
-from tests.inference.server.openai_server import KEY
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.inference.server.openai_server import KEY, serve
 
 
 def lora_folder(folder: Path, base: str, seed: int, *, rank: int = 4, **config: Any) -> Path:
@@ -45,20 +40,8 @@ def adapters(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> list[P
 @pytest.fixture(scope="module")
 def address(tiny_base: str, adapters: list[Path]) -> Iterator[str]:
     """A served tiny base with the first adapter; the second is there to be loaded."""
-    named = f"{adapter_name(adapters[0])}={adapters[0]}"
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("openai_server.py")), tiny_base, named],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    with process.stdout:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        process.terminate()
-        process.wait(10)
+    with serve(tiny_base, {adapter_name(adapters[0]): str(adapters[0])}) as url:
+        yield url
 
 
 @pytest.fixture

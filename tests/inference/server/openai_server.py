@@ -1,6 +1,6 @@
-"""A small OpenAI-compatible server with vLLM's conventions. It runs as a separate process with a real, tiny model.
+"""A small OpenAI-compatible server with vLLM's conventions, in a thread of its own, with a real, tiny model.
 
-`python openai_server.py BASE [NAME=ADAPTER ...]` prints its port. Adapters are PEFT's. Constraints, tools, logprobs,
+`serve(base, {name: adapter})` gives its address. Adapters are PEFT's. Constraints, tools, logprobs,
 streaming, /tokenize, prompt_logprobs and /v1/load_lora_adapter behave as vLLM 0.12 documents them. POST /_faults queues
 failures.
 """
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.inference.backend import Request
 from domainkit.inference.constrained.constraint import compile_constraint, is_constrained
 from domainkit.inference.constrained.token_spelling import Spelling
@@ -57,10 +58,11 @@ class Model:
     def load(self, name: str, path: str) -> None:
         from peft import PeftModel
 
-        if self.adapters:
-            self.model.load_adapter(path, adapter_name=name)
-        else:
-            self.model = PeftModel.from_pretrained(self.model, path, adapter_name=name)
+        with peft_warnings_muted():
+            if self.adapters:
+                self.model.load_adapter(path, adapter_name=name)
+            else:
+                self.model = PeftModel.from_pretrained(self.model, path, adapter_name=name)
         self.adapters.append(name)
 
     @contextmanager
@@ -133,8 +135,8 @@ def to_request(body: dict[str, Any]) -> Request:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     model: Model
-    faults: list[dict[str, Any]] = []  # noqa: RUF012
-    asked: list[dict[str, Any]] = []  # noqa: RUF012
+    faults: list[dict[str, Any]]
+    asked: list[dict[str, Any]]
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -291,13 +293,18 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
 
-def main(base: str, *adapters: str) -> None:
-    torch.set_num_threads(1)
-    Handler.model = Model(base, dict(a.split("=", 1) for a in adapters))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Clients of the tests break off on purpose."""
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+@contextmanager
+def serve(base: str, adapters: dict[str, str]) -> Iterator[str]:
+    """The server's address. A process of its own would import torch once more."""
+    own = type("OwnHandler", (Handler,), {"model": Model(base, adapters), "faults": [], "asked": []})
+    with Server(("127.0.0.1", 0), own) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()

@@ -1,4 +1,4 @@
-"""DomainLLM(backend="server"): every chain and call of the local model works unchanged with a real server process.
+"""DomainLLM(backend="server"): every chain and call of the local model works unchanged with a real server.
 
 The server computes the same base with transformers' own generate, so greedy answers must be those of the local backend.
 """
@@ -6,9 +6,6 @@ The server computes the same base with transformers' own generate, so greedy ans
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +21,8 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.example import Turn
 from domainkit.errors import AdapterError, ConfigError, DomainkitError
 from domainkit.export.vllm import adapter_name
-from tests.inference.server.conftest import ROOT, lora_folder
-from tests.inference.server.openai_server import KEY
+from tests.inference.server.conftest import lora_folder
+from tests.inference.server.openai_server import KEY, serve
 
 WORDS = ("amber", "birch", "cedar")
 QUESTIONS = [f"What is {word}?" for word in WORDS]
@@ -43,29 +40,12 @@ def adapter(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def models(tiny_base: str, adapter: str) -> Iterator[dict[str, DomainLLM]]:
     """The same model here and at a server."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            str(Path(__file__).with_name("openai_server.py")),
-            tiny_base,
-            f"{adapter_name(Path(adapter))}={adapter}",
-        ],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    with process.stdout:
-        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+    with serve(tiny_base, {adapter_name(Path(adapter)): adapter}) as url:
         shared: dict[str, Any] = {"base": tiny_base, "max_tokens": 8, "adapters": {"legal": adapter}}
         yield {
             "local": DomainLLM(**shared, quantization="none"),
             "server": DomainLLM(**shared, backend="server", backend_options={"url": url}, api_key=SecretStr(KEY)),
         }
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(scope="module")
