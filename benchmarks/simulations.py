@@ -18,6 +18,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import norm
 
+from benchmarks.after_the_verdict import alarms, gates, watches
 from benchmarks.markdown import table
 from benchmarks.runs import RESULTS, save
 from domainkit.results.schema import Estimate
@@ -252,6 +253,9 @@ SIMULATIONS: dict[str, tuple[Callable[[int], Rows], int]] = {
     "winners": (winners, 20_000),
     "curves": (curves, 400),
     "seeds": (seeds, 4_000),
+    "gates": (gates, 3_000),
+    "alarms": (alarms, 2_000),
+    "watches": (watches, 1_000),
 }
 """Each simulation with how often it is drawn for the page."""
 
@@ -332,6 +336,39 @@ TABLES: dict[str, tuple[Columns, set[str]]] = {
             "width": "width, points",
         },
         {"between", "crossed", "items", "width"},
+    ),
+    "gates": (
+        {
+            "questions": "questions",
+            "documents": "documents",
+            "equal_worse": "equal: called worse, %",
+            "equal_passed": "equal: passed, %",
+            "margin_passed": "2 points worse: passed, %",
+            "six_worse": "6 points worse: called worse, %",
+        },
+        {f"{truth}_{o}" for truth in ("equal", "margin", "six") for o in ("passed", "worse", "cannot")},
+    ),
+    "alarms": (
+        {
+            "rate": "reference share, %",
+            "reference": "of so many",
+            "false": "false alarm, %",
+            "five": "+5 points: told after",
+            "five_told": "in time, %",
+            "ten": "+10 points: told after",
+            "ten_told": "in time, % ",
+            "twenty": "+20 points: told after",
+        },
+        {"rate", "false", "five_told", "ten_told"},
+    ),
+    "watches": (
+        {
+            "change": "what changes",
+            "false": "false alarm, %",
+            "told": "told in time, %",
+            "median": "after so many, median",
+        },
+        {"false", "told"},
     ),
     "leakage": (
         {

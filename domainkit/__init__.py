@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from domainkit.evaluation.task import Sample, Task, read_task
     from domainkit.evaluation.variant import Variant
     from domainkit.llm.chat_model import DomainLLM
+    from domainkit.monitoring.feedback import record_feedback
+    from domainkit.monitoring.watch import watch
     from domainkit.report import print_table, render, write_report
     from domainkit.results.schema import Portfolio, Results
     from domainkit.retrieval import build_retriever
@@ -66,10 +68,12 @@ _PUBLIC = {
     "read_marked": "domainkit.corpus.preferences",
     "read_pairs": "domainkit.corpus.preferences",
     "read_task": "domainkit.evaluation.task",
+    "record_feedback": "domainkit.monitoring.feedback",
     "render": "domainkit.report",
     "split": "domainkit.splitting.split",
     "train": "domainkit.training.train",
     "train_preference": "domainkit.training.preference.train_preference",
+    "watch": "domainkit.monitoring.watch",
     "write_report": "domainkit.report",
 }
 
@@ -103,10 +107,12 @@ __all__ = [
     "read_marked",
     "read_pairs",
     "read_task",
+    "record_feedback",
     "render",
     "split",
     "train",
     "train_preference",
+    "watch",
     "write_report",
 ]
 

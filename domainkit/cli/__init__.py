@@ -35,6 +35,7 @@ COMMANDS = Table(
         "merge": "domainkit.cli.adapters.merge:merge",
         "report": "domainkit.cli.report:report",
         "gate": "domainkit.cli.gate:gate",
+        "watch": "domainkit.cli.watch:watch",
         "methods": "domainkit.cli.adapters.methods:methods",
         "doctor": "domainkit.cli.doctor:doctor",
         "export": "domainkit.cli.adapters.export:export",

@@ -22,7 +22,7 @@ def gate_markdown(decision: GateDecision, names: tuple[str, str] = ("candidate",
     blocks = [
         f"## {HEADLINES[decision.outcome]}",
         escape(decision.reason),
-        table(heads, [[escape(cell) for cell in row] for row in _rows(decision, names)]),
+        table(heads, [[escape(run), *figures] for run, *figures in _rows(decision, names)]),
     ]
     notes = (*decision.cautions, *decision.unpaired, *(_method(decision)), INFORMATION)
     return "\n\n".join([*blocks, bullets(escape(note) for note in notes)]) + "\n"

@@ -98,9 +98,7 @@ def decide_gate(
         sequential=any(stopped),
     )
     unscored = _unscored((candidate, reference), names)
-    difference = judge(pair, pair.p, 1, 1, allowed, ALPHA) if pair.n and not unscored else None
-    bound = paired_interval(pair, 1 - 2 * ALPHA)[0] if difference else None
-    outcome = _outcome(difference, bound, allowed)
+    outcome, difference, bound = ("cannot tell", None, None) if unscored else decide_pair(pair, allowed)
     needed = needed_to_pass(pair, allowed, ALPHA) if difference and outcome == "cannot tell" else None
     return GateDecision(
         outcome=outcome,
@@ -117,6 +115,17 @@ def decide_gate(
         seconds=(_seconds(candidate, names[0]), _seconds(reference, names[1])),
         costs=(cost_per_thousand(candidate, names[0]), cost_per_thousand(reference, names[1])),
     )
+
+
+def decide_pair(pair: Paired, margin: float) -> tuple[Outcome, Difference | None, float | None]:
+    """(outcome, difference, its one-sided lower bound at 95 %) of paired scores candidate − reference."""
+    if not pair.n:
+        return "cannot tell", None, None
+    difference = judge(pair, pair.p, 1, 1, margin, ALPHA)
+    bound = paired_interval(pair, 1 - 2 * ALPHA)[0]
+    if bound > -margin:
+        return "passed", difference, bound
+    return ("worse" if difference.state == "WORSE" else "cannot tell"), difference, bound
 
 
 def _comparable(a: Results | Portfolio, b: Results | Portfolio) -> tuple[Results, Results]:
@@ -220,14 +229,6 @@ def _unscored(runs: tuple[Results, Results], names: tuple[str, str]) -> str:
             reason = value.reason if value is not None and value.reason else "its answers are no evidence"
             return f"{name} has no score in the {which}: {reason}."
     return ""
-
-
-def _outcome(difference: Difference | None, bound: float | None, margin: float) -> Outcome:
-    if difference is None or bound is None:
-        return "cannot tell"
-    if bound > -margin:
-        return "passed"
-    return "worse" if difference.state == "WORSE" else "cannot tell"
 
 
 def _reason(

@@ -20,6 +20,9 @@ SMALLER = {
     "winners": 2_000,
     "curves": 20,
     "seeds": 200,
+    "gates": 6,
+    "alarms": 50,
+    "watches": 12,
 }
 
 
@@ -37,7 +40,7 @@ def test_drawn_again_smaller_it_says_the_same(name: str) -> None:
     assert [list(row) for row in again] == [list(row) for row in then]
     shares = TABLES[name][1] - {"saved", "width_twice", "width_four", "width"}
     for new, old in zip(again, then, strict=True):
-        for key in shares & set(old):
+        for key in (key for key in shares & set(old) if old[key] is not None):
             spread = sqrt(max(old[key] * (1 - old[key]), 0.02) * (1 / SMALLER[name] + 1 / FACTS["runs"][name]))
             assert abs(new[key] - old[key]) <= 4 * spread, (key, new[key], old[key])
 
@@ -49,6 +52,10 @@ def test_the_promises_hold() -> None:
     # An error of two standard errors is allowed for, since these are counts of few races.
     assert all(row["wrong"] <= ALPHA + 2 * sqrt(ALPHA / FACTS["runs"]["races"]) for row in tables["races"])
     assert all(row["missed"] <= ALPHA + 2 * sqrt(ALPHA / FACTS["runs"]["sequences"]) for row in tables["sequences"])
+    once = sqrt(ALPHA * (1 - ALPHA) / FACTS["runs"]["gates"])
+    assert all(row[key] <= ALPHA + 2 * once for row in tables["gates"] for key in ("equal_worse", "margin_passed"))
+    assert all(row["false"] <= ALPHA for row in tables["alarms"])
+    assert all(row["false"] <= ALPHA for row in tables["watches"] if "turns" not in row["change"])
     assert all(row["crossed"] >= 0.94 for row in tables["seeds"])
     assert min(row["items"] for row in tables["seeds"]) < 0.75, "what questions alone cannot tell"
     assert next(row for row in tables["races"] if "clear winner" in row["ladder"])["saved"] > 0.5
