@@ -83,8 +83,8 @@ def alarms(runs: int, seed: int = 10) -> Rows:
 
 
 TOPICS, LABELS = 8, 10
-WEIGHTS = np.array([1 / 3 / 9] * 9 + [1 / 3 / 11] * 11 + [1 / 3])
-"""As a watch of a label task has them: unlike and topics; labels and refusals; a confidence that is never given."""
+WEIGHTS = np.array([1 / 4] + [1 / 4 / 8] * 8 + [1 / 4 / 11] * 11 + [1 / 4])
+"""As a watch of a label task has them: unlike; topics; labels and refusals; a confidence that is never given."""
 
 
 def _marks(rng: np.random.Generator, shape: tuple[int, ...], unlike: float, topics: np.ndarray) -> np.ndarray:

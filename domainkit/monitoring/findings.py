@@ -12,8 +12,8 @@ from domainkit.monitoring.state import TEXTS_FILE, State, read_folder
 from domainkit.monitoring.tally import CONFIDENCE_FIRST, Tally
 from domainkit.statistics.drift import ALPHA, HORIZON, RISE
 
-SHOWN = 6
-"""Series in a report; those with the largest E."""
+SHOWN, LEAST_E = 6, 2.0
+"""Series in a report: so many with the largest E, if it is at least that."""
 EXIT_CODES = {False: 0, True: 3}
 """Nothing changed; something did, so what was measured can no longer be relied on."""
 
@@ -101,7 +101,7 @@ def _findings(tally: Tally) -> tuple[Finding, ...]:
             continue
         direction = int(values[k].argmax())
         began, n, marked = tally.bets.change_of(k, direction)
-        if n:
+        if values[k, direction] >= LEAST_E:
             found.append(
                 Finding(
                     title=series.title,

@@ -36,15 +36,17 @@ class Measures:
     cell: int | None = None
     """The centroid nearest to the question."""
     nearness: float | None = None
-    """Cosine with it."""
+    """Cosine with the nearest of the run's questions."""
     label: str | None = None
     """The label that the answer names; "" where it names none. None where the task has no labels."""
     length: int | None = None
     """Characters of the answer."""
     refused: bool | None = None
     """Whether it is empty or refuses."""
+    bare: bool | None = None
+    """Whether it came without passages. None where the variant does not retrieve."""
     support: float | None = None
-    """Share of the question's words that stand in the passages found for it; 0 where none was found."""
+    """Share of the question's words that stand in the passages found for it."""
     confidence: float | None = None
     """Probability of the chosen label, or the geometric mean of the tokens' probabilities."""
 
@@ -90,13 +92,14 @@ def measure(
     parse_label: Callable[[str], str | None] | None,
     place: tuple[int, float] | None,
 ) -> Measures:
-    """`passages` is None where the variant does not retrieve; `place` is the question's centroid and cosine."""
+    """`passages` is None where the variant does not retrieve; `place` is (cell, nearness)."""
     return Measures(
         cell=None if place is None else place[0],
         nearness=None if place is None else place[1],
         label=None if parse_label is None else parse_label(text) or "",
         length=len(text.strip()),
         refused=refused(text),
-        support=None if passages is None else support(question, passages),
+        bare=None if passages is None else not passages,
+        support=support(question, passages) if passages else None,
         confidence=confidence,
     )

@@ -15,7 +15,7 @@ from domainkit.errors import ConfigError
 from domainkit.evaluation.metrics.label import label_parser
 from domainkit.evaluation.task import clusters_of
 from domainkit.monitoring.measures import Measures, measure
-from domainkit.monitoring.sketch import fit_centroids, places, vectors_of
+from domainkit.monitoring.sketch import Sketch, fit_sketch, vectors_of
 from domainkit.registry import suggestion
 from domainkit.results.answers import Record
 from domainkit.results.lookups import find_variant
@@ -23,13 +23,17 @@ from domainkit.results.schema import AnswerRow, Item, Results
 from domainkit.statistics.drift import Bounds
 from domainkit.statistics.intervals import cluster_codes, clustered_error, spread
 
-Group = Literal["questions", "answers", "retrieval", "confidence"]
+Group = Literal["likeness", "topics", "answers", "retrieval", "confidence"]
 TAIL = 0.05
 """A number is marked below this quantile of the reference, or above the opposite one."""
 LABELS = 10
 """Labels with a series of their own, the commonest first; the others share one."""
 LEAST = 20
 """Answered questions that a reference needs."""
+
+
+FEW = 150
+"""Below it the report says what a small reference can tell."""
 
 
 class Series(Record):
@@ -71,7 +75,7 @@ class Series(Record):
 
 
 class Reference(Record):
-    """What a watch compares with. No text but the labels, and means of sentence vectors."""
+    """What a watch compares with. No text but the labels; sentence vectors of some of the run's own questions."""
 
     run: str
     """The folder, as it was given."""
@@ -83,6 +87,7 @@ class Reference(Record):
     series: tuple[Series, ...]
     labels: tuple[str, ...] = ()
     centroids: tuple[tuple[float, ...], ...] = ()
+    landmarks: tuple[tuple[float, ...], ...] = ()
     retrieves: bool = False
     notes: tuple[str, ...] = ()
     """What is not watched, and why."""
@@ -90,6 +95,10 @@ class Reference(Record):
     @cached_property
     def parse_label(self) -> Callable[[str], str | None] | None:
         return label_parser(self.labels) if self.labels else None
+
+    @cached_property
+    def sketch(self) -> Sketch | None:
+        return Sketch(np.array(self.centroids), np.array(self.landmarks)) if self.centroids else None
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -111,9 +120,8 @@ class Reference(Record):
 def make_reference(results: Results, variant: str | None, embeddings: Embeddings, run: str = "") -> Reference:
     """From the answers of the recommended variant, or of `variant`.
 
-    The centroids are fitted on half of the documents' questions and counted on the other half: on those they were
-    fitted to, every share would look better than it is. Raises ConfigError for an unknown variant and for fewer than
-    LEAST answers.
+    The sketch is made from half of the documents' questions, and counted on the other half: its own questions would
+    look more alike than new ones are. Raises ConfigError for an unknown variant and for fewer than LEAST answers.
     """
     name = _variant(results, variant)
     answered = [(i, a) for i in results.items if (a := i.answers.get(name)) is not None and a.error is None]
@@ -125,8 +133,8 @@ def make_reference(results: Results, variant: str | None, embeddings: Embeddings
     labels = _labels(results)
     vectors = vectors_of([i.input for i in items], embeddings)
     fitted = np.array([sha256(str(c).encode()).digest()[0] % 2 == 0 for c in clusters])
-    centroids = np.round(fit_centroids(vectors[fitted]), 5)
-    placed = places(vectors, centroids) if len(centroids) else None
+    sketch = fit_sketch(vectors[fitted])
+    placed = sketch.places(vectors) if sketch is not None else None
     retrieves = any(a.passages for _, a in answered)
     parse = label_parser(labels) if labels else None
     measured = [
@@ -135,16 +143,15 @@ def make_reference(results: Results, variant: str | None, embeddings: Embeddings
     ]
     count = _Counter(measured, clusters)
     series = [
-        *(count.questions(len(centroids)) if placed is not None else ()),
+        *(count.questions(_nearest_ids(sketch, vectors, items)) if sketch is not None else ()),
         *(count.labels() if labels else count.lengths()),
         count.among("refused", "answers", "empty answers and refusals", "refused", (True,)),
-        *(
-            count.tails("support", "retrieval", "questions whose words are not in the passages", "")
-            if retrieves
-            else ()
-        ),
+        *(count.retrieval() if retrieves else ()),
     ]
-    notes = [] if placed is not None else ["Too few questions to sketch what they are about."]
+    notes = [] if sketch is not None else ["The run has too few questions to sketch what they are about."]
+    if len(answered) < FEW:
+        what = "a change of all questions is told after about 100 conversations, a change of a tenth hardly at all"
+        notes.append(f"The run has only {len(answered)} questions: {what}.")
     return Reference(
         run=run,
         variant=name,
@@ -153,7 +160,8 @@ def make_reference(results: Results, variant: str | None, embeddings: Embeddings
         questions=len(answered),
         series=tuple(series),
         labels=labels,
-        centroids=tuple(tuple(map(float, row)) for row in centroids),
+        centroids=_rows(sketch.centroids) if sketch is not None else (),
+        landmarks=_rows(sketch.landmarks) if sketch is not None else (),
         retrieves=retrieves,
         notes=tuple(notes),
     )
@@ -174,6 +182,15 @@ def _labels(results: Results) -> tuple[str, ...]:
     if results.task.kind != "label":
         return ()
     return tuple(sorted({label for i in results.items for label in (i.target, *i.references)}))
+
+
+def _nearest_ids(sketch: Sketch, vectors: np.ndarray, items: Sequence[Item]) -> list[str]:
+    """For each centroid the id of the run's question nearest to it: a name for the topic."""
+    return [items[int(k)].id for k in (vectors @ sketch.centroids.T).argmax(0)]
+
+
+def _rows(array: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(map(float, row)) for row in array)
 
 
 def _measures(
@@ -201,12 +218,15 @@ class _Counter:
             )
         )
 
-    def questions(self, centroids: int) -> list[Series]:
-        cells = [
-            self.among(f"topic {c + 1}", "questions", f"questions about topic {c + 1}", "cell", (c,))
-            for c in range(centroids)
+    def questions(self, topics: Sequence[str]) -> list[Series]:
+        """Unlike those of the run, and about each topic; a topic is named by a question of the run."""
+        return [
+            *self.tails("nearness", "likeness", "questions unlike those of the run", ""),
+            *(
+                self.among(f"topic {c + 1}", "topics", f"questions about the topic of question {name}", "cell", (c,))
+                for c, name in enumerate(topics)
+            ),
         ]
-        return [*self.tails("nearness", "questions", "questions unlike those of the run", ""), *cells]
 
     def labels(self) -> list[Series]:
         counts = Counter(m.label for m in self.measured if m.label)
@@ -218,6 +238,12 @@ class _Counter:
         return [
             *series,
             self.among("no label", "answers", "answers that name none of the run's labels", "label", ("",)),
+        ]
+
+    def retrieval(self) -> list[Series]:
+        return [
+            *self.tails("support", "retrieval", "questions whose words are not in the passages", ""),
+            self.among("bare", "retrieval", "answers without passages", "bare", (True,)),
         ]
 
     def lengths(self) -> list[Series]:

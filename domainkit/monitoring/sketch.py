@@ -1,8 +1,12 @@
-"""A sketch of the questions: a few centroids of their sentence vectors. Of a new question only the nearest is kept."""
+"""A sketch of the run's questions: sentence vectors of some, and a few centroids.
+
+Of a new question two things are found: the nearest centroid, and how near the nearest question is. It is not kept.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -11,6 +15,8 @@ CENTROIDS = 8
 LEAST = 5
 """Questions per centroid, on average; a mean of fewer would be close to a single question."""
 ROUNDS = 25
+LANDMARKS = 200
+"""Questions of the run that new ones are compared with."""
 
 Array = np.ndarray
 
@@ -42,8 +48,26 @@ def fit_centroids(vectors: Array, seed: int = 0) -> Array:
     return centroids
 
 
-def places(vectors: Array, centroids: Array) -> list[tuple[int, float]]:
-    """Of each vector the nearest centroid and the cosine with it."""
-    cosines = vectors @ centroids.T
-    nearest = cosines.argmax(1)
-    return [(int(c), float(row[c])) for c, row in zip(nearest, cosines, strict=True)]
+@dataclass(frozen=True, slots=True, eq=False)
+class Sketch:
+    """Sentence vectors of the run's own questions: those of LANDMARKS, and centroids."""
+
+    centroids: Array
+    """(k, width), rows of length 1."""
+    landmarks: Array
+    """(at most LANDMARKS, width)."""
+
+    def places(self, vectors: Array) -> list[tuple[int, float]]:
+        """Of each vector the nearest centroid, and the cosine with the nearest landmark."""
+        cells = (vectors @ self.centroids.T).argmax(1)
+        nearest = (vectors @ self.landmarks.T).max(1)
+        return [(int(cell), float(cosine)) for cell, cosine in zip(cells, nearest, strict=True)]
+
+
+def fit_sketch(vectors: Array, seed: int = 0) -> Sketch | None:
+    """Of these vectors; None for fewer than LEAST."""
+    centroids = fit_centroids(vectors, seed)
+    if not len(centroids):
+        return None
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:LANDMARKS])
+    return Sketch(np.round(centroids, 4), np.round(vectors[chosen], 4))

@@ -80,7 +80,7 @@ class Tally:
             time=now(),
             counted=self.bets.counted,
             value=self.value,
-            series=found.name if found else "",
+            series=found.title if found else "",
             direction="rose" if direction == RISE else "fell",
             began=self.bets.change_of(series, direction)[0],
         )

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from domainkit.errors import ConfigError, saving
 from domainkit.monitoring.append import append_row
 from domainkit.monitoring.callback import ObservingCallback
 from domainkit.monitoring.measures import confidence_of, measure
 from domainkit.monitoring.reference import Reference, make_reference
-from domainkit.monitoring.sketch import places, vectors_of
+from domainkit.monitoring.sketch import vectors_of
 from domainkit.monitoring.state import REFERENCE_FILE, TEXTS_FILE, State, now, read_folder, save_reference, save_state
 from domainkit.monitoring.tally import Tally
 from domainkit.results.schema import Portfolio, load_results
@@ -128,7 +126,6 @@ class Watch(ObservingCallback):
         super().__init__()
         self.folder, self.reference, self.keep_texts = folder, reference, keep_texts
         self._embeddings, self._held = embeddings, held
-        self._centroids = np.array(reference.centroids)
         self._tally = Tally(reference, state)
         self._lock = threading.Lock()
         """Of the tally and its state."""
@@ -197,9 +194,8 @@ class Watch(ObservingCallback):
         first = [seen for seen in block if not self._is_later(seen)]
         if not first:
             return
-        placed = None
-        if len(self._centroids):
-            placed = places(vectors_of([seen.question for seen in first], self._embeddings), self._centroids)
+        sketch, questions = self.reference.sketch, [seen.question for seen in first]
+        placed = None if sketch is None else sketch.places(vectors_of(questions, self._embeddings))
         for k, seen in enumerate(first):
             measures = measure(
                 seen.question,

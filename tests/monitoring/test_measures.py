@@ -43,4 +43,5 @@ def test_confidence(metadata: dict[str, object], expected: float | None) -> None
 def test_a_variant_without_labels_or_passages_has_neither() -> None:
     found = measure("q?", " an answer ", None, None, parse_label=None, place=None)
     assert (found.label, found.support, found.cell, found.length, found.refused) == (None, None, None, 9, False)
-    assert measure("q", "x", (), None, parse_label=lambda text: None, place=(2, 0.5)).label == ""
+    bare = measure("question", "x", (), None, parse_label=lambda text: None, place=(2, 0.5))
+    assert (bare.label, bare.bare, bare.support) == ("", True, None)

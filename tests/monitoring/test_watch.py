@@ -145,6 +145,15 @@ def test_passages_that_lack_the_questions_words_are_counted(tmp_path: Path) -> N
     assert "questions whose words are not in the passages" in {f.title for f in found.findings}
 
 
+def test_answers_without_passages_are_told_as_such(tmp_path: Path) -> None:
+    """As when the watch is attached to the model instead of the chain."""
+    with watch(tmp_path / "w", save(retrieving_run(), tmp_path / "run"), embeddings=WordVectors()) as watched:
+        for k in range(60):
+            watched.observe(question(("card", "rent")[k % 2], k), answered("word " * 10), 0.1)
+    found = find_changes(tmp_path / "w")
+    assert [f.title for f in found.findings] == ["answers without passages"]
+
+
 def test_confidence_is_compared_with_the_first_answers(watched: Watch) -> None:
     for k in range(450):
         sure = {"card": 0.9 + 0.001 * (k % 90)} if k < 330 else {"card": 0.3}
