@@ -113,3 +113,19 @@ def test_the_glossary_is_about_words_in_use() -> None:
     )
     assert words
     assert not [word for word in words if word not in code]
+
+
+@pytest.mark.real
+def test_the_handed_over_winner_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of docs/handover.md that load a winner, on a run of a model that needs no base."""
+    from domainkit import compare
+    from domainkit.winner.pack import pack
+
+    rows = [{"input": f"{'late parcel' if i % 2 else 'pay invoice'} {i}", "target": str(i % 2)} for i in range(60)]
+    monkeypatch.chdir(tmp_path)
+    compare(rows[:30], ["classical"], "runs/first", train=rows[30:], kind="label", latency_items=0)
+    pack("runs/first", "support-desk", variant="classical")
+    blocks = [b for b in re.findall(r"```python\n(.*?)```", HANDOVER, re.DOTALL) if "import load_" in b]
+    assert blocks
+    for block in blocks:
+        exec(block, {})

@@ -16,7 +16,6 @@ from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from domainkit.messages import JsonObject
-    from domainkit.results.schema import Results
     from domainkit.training.config import TrainConfig
 
 
@@ -78,6 +77,7 @@ def compare(
     from rich.console import Console
 
     from domainkit.cli.progress import comparing
+    from domainkit.cli.report import print_use
     from domainkit.comparison.compare import compare as run
     from domainkit.report.terminal import print_table
 
@@ -106,16 +106,6 @@ def compare(
     print_use(results, run_folder)
     if failed or not results.verdict.choice:
         raise typer.Exit(1)
-
-
-def print_use(results: Results, run_folder: Path) -> None:
-    """The lines that load the recommended variant, ready to paste."""
-    from domainkit.report.sections.use_section import use_of
-    from domainkit.visible import visible
-
-    if use := use_of(results, str(run_folder)):
-        lines = [use.lead, "", *use.python.splitlines(), "", *use.commands]
-        typer.echo("\n" + "\n".join(f"  {visible(line)}" if n else visible(line) for n, line in enumerate(lines)))
 
 
 def split_names(option: str, value: object) -> list[str] | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domainkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from domainkit.results.schema import Results
 
 
 def report(
@@ -66,6 +69,20 @@ def one(run: Path, csv: Path | None, prices: Path | None) -> None:
     page, text = write_report(run)
     print_table(results, Console())
     typer.echo(f"\nWrote {page} and {text}" + (f", {csv}" if csv else ""))
+    if not isinstance(results, Portfolio):
+        print_use(results, page.parent)
+
+
+def print_use(results: Results, folder: Path) -> None:
+    """The lines that load the recommended variant, ready to paste; none where the run has no record of its variants."""
+    from domainkit.report.sections.use_section import use_of
+    from domainkit.results.variants import RECORD
+    from domainkit.visible import visible
+
+    use = use_of(results, str(folder)) if (folder / RECORD).is_file() else None
+    if use is not None:
+        lines = ["", use.lead, "", *(f"  {line}" for line in (*use.python.splitlines(), "", *use.commands))]
+        typer.echo("\n".join(map(visible, lines)))
 
 
 def side_by_side(a: Path, b: Path, out: Path | None) -> None:
