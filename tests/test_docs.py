@@ -125,7 +125,7 @@ def test_the_handed_over_winner_loads(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     compare(rows[:30], ["classical"], "runs/first", train=rows[30:], kind="label", latency_items=0)
     pack("runs/first", "support-desk", variant="classical")
-    blocks = [b for b in re.findall(r"```python\n(.*?)```", HANDOVER, re.DOTALL) if "import load_" in b]
+    blocks = [b for b in re.findall(r"```python\n(.*?)```", DOCS["handover.md"], re.DOTALL) if "import load_" in b]
     assert blocks
     for block in blocks:
         exec(block, {})
