@@ -9,6 +9,7 @@ import torch
 
 from domainkit.inference.adapters.pool import PassRow
 from domainkit.inference.engine.acceleration import ALL_ON, Acceleration
+from domainkit.inference.engine.acceleration.direct_passes import MAX_TOKENS, DirectPasses
 from domainkit.inference.engine.acceleration.grouped_attention import EngineAttention
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import KVCache, SlotAllocator
@@ -38,13 +39,17 @@ class BatchedRunner(SlotAllocator[KVCache]):
         # The prefix has no mask, so a sliding window could not be kept.
         no_window = list(self._windows.values()) == [None]
         self.shared_prefix_attention = no_window and self._attention.shares_prefixes
+        self._direct = DirectPasses(model)
+        self.direct_passes = no_window and acceleration.direct_passes and self._direct.kind is not None
         self._positions_wanted: torch.Tensor | None = None  # long [rows, positions] of the current pass; None: all
         # On the decoder, not on the head: an adapter may wrap or replace the head.
         self._hook = model.get_decoder().register_forward_hook(self._select_positions)
 
     def isolated(self) -> BatchedRunner:
         """Another runner of the same model, with a cache of its own."""
-        return BatchedRunner(self.model, self._acceleration)
+        other = BatchedRunner(self.model, self._acceleration)
+        other.direct_passes = self.direct_passes
+        return other
 
     def close(self) -> None:
         """Leave the model as it was."""
@@ -78,19 +83,34 @@ class BatchedRunner(SlotAllocator[KVCache]):
             self._positions_wanted = _last_positions(sizes, max(c.logits_wanted for c in chunks)).to(device)
         try:
             with self._attention.one_pass([c.slot.shared_prefix for c in chunks]):
-                out = self.model(
-                    input_ids=ids,
-                    attention_mask=self._masks(columns.to(device), width),
-                    position_ids=positions.to(device),
-                    past_key_values=self.cache,
-                    use_cache=True,
-                )
+                logits = self._logits(chunks, ids, columns.to(device), width, positions.to(device))
         finally:
             self._positions_wanted = None
         for chunk in chunks:
             chunk.slot.tokens[chunk.start :] = chunk.tokens
             chunk.slot.beyond_boundary = is_beyond(chunk, self._boundary)
+        return logits
+
+    def _logits(
+        self, chunks: list[Chunk], ids: torch.Tensor, columns: torch.Tensor, width: int, positions: torch.Tensor
+    ) -> torch.Tensor:
+        if self._is_direct(chunks):
+            mask = self._masks(columns, width) if ids.shape[1] > 1 else None  # a single token sees all columns
+            assert not isinstance(mask, dict)
+            return self._direct.logits(ids, mask, positions, self.cache, chunks[0].logits_wanted)
+        out = self.model(
+            input_ids=ids,
+            attention_mask=self._masks(columns, width),
+            position_ids=positions,
+            past_key_values=self.cache,
+            use_cache=True,
+        )
         return out.logits
+
+    def _is_direct(self, chunks: list[Chunk]) -> bool:
+        if len(chunks) > 1 or len(chunks[0].tokens) > MAX_TOKENS or chunks[0].slot.shared_prefix or not self.cache.keys:
+            return False
+        return self.direct_passes and self._direct.prepare()
 
     def _leave_prefix(self, chunk: Chunk) -> None:
         """A chunk that starts inside of its shared prefix gets a copy of what is before. The rest is another text's."""
@@ -118,14 +138,17 @@ class BatchedRunner(SlotAllocator[KVCache]):
         out: BaseModelOutputWithPast | tuple[torch.Tensor, ...],
     ) -> BaseModelOutputWithPast | tuple[torch.Tensor, ...]:
         """Forward hook: the output head, a prompt's largest product, gets only the positions that are wanted."""
-        if self._positions_wanted is None:
-            return out
-        hidden = out[0]  # [rows, chunk, hidden]
-        selected = hidden.gather(1, self._positions_wanted[:, :, None].expand(-1, -1, hidden.shape[-1]))
+        selected = self._selected(out[0])
         if isinstance(out, tuple):
             return (selected, *out[1:])
         out.last_hidden_state = selected
         return out
+
+    def _selected(self, hidden: torch.Tensor) -> torch.Tensor:
+        """[rows, chunk, hidden] at the positions that are wanted."""
+        if self._positions_wanted is None:
+            return hidden
+        return hidden.gather(1, self._positions_wanted[:, :, None].expand(-1, -1, hidden.shape[-1]))
 
 
 def _last_positions(sizes: torch.Tensor, count: int) -> torch.Tensor:

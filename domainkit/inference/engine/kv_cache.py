@@ -70,6 +70,7 @@ class KVCache(Cache):
         self._idle = False
         self._write_rows: torch.Tensor = torch.empty(0)  # long [rows, 1]
         self._write_columns: torch.Tensor = torch.empty(0)  # long [rows, chunk]
+        self._only_row: int | None = None
         self._read_rows: slice | torch.Tensor = slice(0, 0)
         self._width = 0
 
@@ -92,11 +93,16 @@ class KVCache(Cache):
         self.n_slots, self.n_columns = n_slots, n_columns
 
     def select(self, rows: list[int], columns: torch.Tensor, width: int) -> None:
-        """Set the next pass: it writes these rows and columns (long [rows, chunk]), and reads `width` columns."""
+        """Set the next pass: it writes these rows and columns (long [rows, chunk]), and reads `width` columns.
+
+        The columns of a row are adjacent, and the last one of the longest row is `width` - 1.
+        """
         self._write_rows = torch.tensor(rows, device=columns.device)[:, None]
         self._write_columns = columns
-        # Rows 0, 1, 2, … are read as a view. Any other selection has to be gathered, which copies.
-        self._read_rows = slice(0, len(rows)) if rows == list(range(len(rows))) else self._write_rows[:, 0]
+        self._only_row = rows[0] if len(rows) == 1 else None
+        # Adjacent rows are read as a view. Any other selection has to be gathered, which copies.
+        adjacent = rows == list(range(rows[0], rows[0] + len(rows)))
+        self._read_rows = slice(rows[0], rows[0] + len(rows)) if adjacent else self._write_rows[:, 0]
         self._width = width
 
     def update(
@@ -108,8 +114,13 @@ class KVCache(Cache):
             self.keys.append(_zeros(key_states, self.n_slots, self.n_columns))
             self.values.append(_zeros(value_states, self.n_slots, self.n_columns))
         keys, values = self.keys[layer_idx], self.values[layer_idx]
-        keys[self._write_rows, :, self._write_columns] = key_states.transpose(1, 2)
-        values[self._write_rows, :, self._write_columns] = value_states.transpose(1, 2)
+        if self._only_row is not None:  # a slice is written in a fifth of the time
+            start = self._width - key_states.shape[2]
+            keys[self._only_row, :, start : self._width] = key_states[0]
+            values[self._only_row, :, start : self._width] = value_states[0]
+        else:
+            keys[self._write_rows, :, self._write_columns] = key_states.transpose(1, 2)
+            values[self._write_rows, :, self._write_columns] = value_states.transpose(1, 2)
         return keys[self._read_rows, :, : self._width], values[self._read_rows, :, : self._width]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:

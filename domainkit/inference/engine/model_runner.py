@@ -127,6 +127,8 @@ def make_runner(
     runner.shared_prefix_attention = (
         runner.shared_prefix_attention and _batching_error(runner, rows, n_shared=2) is None
     )
+    # One row alone, in two passes of three tokens.
+    runner.direct_passes = runner.direct_passes and _batching_error(runner, rows[:1]) is None
     return runner, None
 
 

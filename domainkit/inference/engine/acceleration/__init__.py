@@ -16,6 +16,8 @@ class Acceleration:
     """Read keys and values once for all query heads of their group. Off: transformers' "sdpa" attention."""
     small_batch_linear: bool = True
     """Compute W xᵀ in place of x Wᵀ in passes of few tokens. Off: torch.nn.Linear."""
+    direct_passes: bool = True
+    """Compute the blocks of a Llama-type decoder in one loop on a CPU. Off: through transformers' modules."""
     mixed_lora: bool = True
     """Sequences of different plain LoRA adapters share passes. Off: each adapter is a batch of its own."""
     batch_invariance: bool = True
@@ -27,6 +29,7 @@ ALL_OFF = Acceleration(
     shared_prefix_attention=False,
     grouped_attention=False,
     small_batch_linear=False,
+    direct_passes=False,
     mixed_lora=False,
     batch_invariance=False,
 )

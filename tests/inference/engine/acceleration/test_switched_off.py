@@ -123,6 +123,7 @@ def test_what_is_switched_off_is_not_there(engine: LocalBackend) -> None:
     acceleration, scheduler = engine._acceleration, engine.engine()
     assert (scheduler.batch_invariance is not None) == acceleration.batch_invariance
     assert scheduler.runner.shared_prefix_attention == acceleration.shared_prefix_attention  # type: ignore[attr-defined]
+    assert scheduler.runner.direct_passes == acceleration.direct_passes  # type: ignore[attr-defined]
     kinds = {type(module).__name__ for module in scheduler.model.modules()}
     mkl = torch.backends.mkl.is_available()
     assert ("SmallBatchLinear" in kinds) == (acceleration.small_batch_linear and mkl)
