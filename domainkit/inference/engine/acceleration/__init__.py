@@ -18,6 +18,9 @@ class Acceleration:
     """Compute W xᵀ in place of x Wᵀ in passes of few tokens. Off: torch.nn.Linear."""
     direct_passes: bool = True
     """Compute the blocks of a Llama-type decoder in one loop on a CPU. Off: through transformers' modules."""
+    prompt_lookup: bool = True
+    """Guess the next tokens of a single text from what it repeats, and check them in the same pass. Needs batch
+    invariance. Off: each pass gives one token."""
     mixed_lora: bool = True
     """Sequences of different plain LoRA adapters share passes. Off: each adapter is a batch of its own."""
     batch_invariance: bool = True
@@ -30,6 +33,7 @@ ALL_OFF = Acceleration(
     grouped_attention=False,
     small_batch_linear=False,
     direct_passes=False,
+    prompt_lookup=False,
     mixed_lora=False,
     batch_invariance=False,
 )

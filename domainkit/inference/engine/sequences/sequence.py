@@ -70,6 +70,10 @@ class Sequence(ABC):
         """The tokens that the slot does not hold yet."""
         return self._chunk_from(self.allocated_slot.length)
 
+    def chunk_with_guesses(self) -> Chunk:
+        """The next chunk, followed by guessed tokens where the sequence can guess: `take` then checks them."""
+        return self.next_chunk()
+
     def _chunk_from(self, start: int) -> Chunk:
         start = min(start, len(self.tokens) - self.logits_wanted)
         return Chunk(self.allocated_slot, self.tokens[start:], start, self.logits_wanted, self.adapter)

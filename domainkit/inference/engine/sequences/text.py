@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +12,8 @@ from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Request, TokenLogprob
 from domainkit.inference.constrained.constraint import Constraint
 from domainkit.inference.constrained.read_answer import read_answer, shown_parts
+from domainkit.inference.engine.acceleration.prompt_lookup import N_GUESSES, PromptLookup
+from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.result_stream import ResultStream
 from domainkit.inference.engine.sequences.detokenizer import Detokenizer, decoder
 from domainkit.inference.engine.sequences.sampling import (
@@ -62,11 +65,28 @@ class TextSequence(Sequence):
         self._completion_from = 0  # new tokens before the completion
         self._check_completion_at = 0  # new tokens after which to compute the completion again
         self._completing = False
+        self._lookup = PromptLookup()
+        self._guesses: list[int] = []  # that the next logits check
         self._append_forced()
 
     @property
     def greedy(self) -> bool:
-        return self._constraint is None and self._random is None and not self._request.logprobs
+        free = self._constraint is None and self._random is None
+        return free and not self._request.logprobs and not self._guesses
+
+    def next_chunk(self) -> Chunk:
+        self._guesses = []
+        return super().next_chunk()
+
+    def chunk_with_guesses(self) -> Chunk:
+        chunk = self.next_chunk()
+        # Tokens that a constraint appends would not be those in the slot. A text that crosses the boundary is read
+        # again from its start.
+        if self._constraint is not None or self.boundary is not None or len(chunk.tokens) > 1 or not self._prefilled:
+            return chunk
+        room = self._max_new_tokens - self._n_new - 1  # the pass itself gives one more token
+        self._guesses = self._lookup.guess(self.tokens, min(N_GUESSES, room))
+        return replace(chunk, tokens=[*chunk.tokens, *self._guesses], logits_wanted=1 + len(self._guesses))
 
     @property
     def most_tokens(self) -> int:
@@ -82,8 +102,15 @@ class TextSequence(Sequence):
         self._max_new_tokens -= n_tokens
 
     def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
+        guesses, self._guesses = self._guesses, []
+        for i, guess in enumerate([*guesses, None]):
+            token = best if logits is None else self._next_token(logits[i - len(guesses) - 1], recompute)
+            self._take_token(token)
+            if self.done or token != guess:  # what the pass read after a wrong guess is overwritten by the next one
+                return
+
+    def _take_token(self, token: int) -> None:
         # The constraint forbids stop tokens until the answer is complete.
-        token = best if logits is None else self._next_token(logits[-1], recompute)
         if token in self._stop_ids:
             self._finish("stop")
         elif self._must_complete(token):
