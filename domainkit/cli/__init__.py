@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -87,8 +86,6 @@ def main() -> None:
 
     # Without it tokenizers prints a warning when a progress bar forks.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # bitsandbytes advises to install a package that is of no use here, at each start on a CPU.
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a Windows terminal may lack a character: print the rest

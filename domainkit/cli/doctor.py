@@ -77,11 +77,12 @@ def _four_bit() -> Finding:
     """Quantise a small matrix to NF4 and back, and check that it is nearly the same."""
     try:
         import torch
-        from bitsandbytes import functional
 
-        weight = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
-        if torch.cuda.is_available():
-            weight = weight.cuda()
+        from domainkit.models.load import pick_device
+
+        weight = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)).to(pick_device())
+        from bitsandbytes import functional  # after domainkit.models, which takes out its advice
+
         packed, state = functional.quantize_4bit(weight, quant_type="nf4", compress_statistics=True)
         error = (functional.dequantize_4bit(packed, state) - weight).abs().mean().item()
     except Exception as e:
