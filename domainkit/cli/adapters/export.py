@@ -38,7 +38,9 @@ def export(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="Where to replay: node-llama-cpp or none; left out, the one that is installed."),
+        typer.Option(
+            help="Where to replay: node-llama-cpp, a URL of llama-server, or none; left out, what is installed."
+        ),
     ] = None,
     repo: Annotated[str | None, typer.Option(help="For hub: OWNER/NAME; it is private when it is made.")] = None,
     run: Annotated[

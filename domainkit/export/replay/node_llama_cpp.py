@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -20,7 +21,16 @@ from domainkit.training.examples_to_ids import TokenizedExample
 
 FOLDER_VARIABLE = "DOMAINKIT_NODE"
 """Environment variable: the folder whose node_modules has node-llama-cpp."""
-PACKAGE = "node-llama-cpp@3.21.1"
+VERSION = "3.21.1"
+BINARIES = {
+    ("Linux", "x86_64"): "linux-x64",
+    ("Linux", "aarch64"): "linux-arm64",
+    ("Darwin", "arm64"): "mac-arm64-metal",
+    ("Darwin", "x86_64"): "mac-x64",
+    ("Windows", "AMD64"): "win-x64",
+    ("Windows", "ARM64"): "win-arm64",
+}
+"""The packages with llama.cpp compiled for the processor of each machine; those for GPUs are left out."""
 LIBRARY = Path("node_modules/node-llama-cpp/dist/index.js")
 SECONDS = 3600.0
 """A replay that takes longer has hung."""
@@ -87,5 +97,7 @@ def node_folder() -> Path:
 
 
 def install_command() -> str:
-    """How to get it."""
-    return f"npm install --prefix {node_folder()} {PACKAGE}"
+    """How to get it, without the hundreds of megabytes for GPUs."""
+    binary = BINARIES.get((platform.system(), platform.machine()))
+    packages = f"node-llama-cpp@{VERSION}" + (f" @node-llama-cpp/{binary}@{VERSION}" if binary else "")
+    return f"npm install --omit=optional --prefix {node_folder()} {packages}"
