@@ -2,9 +2,10 @@
 
 python -m benchmarks.replay [--work runs/bench/replay] [--rows 160] [--questions 40]
 
-LoRA with rsLoRA's scale, and PiSSA (saved as the difference that it learnt), are trained on the sample domain's routing rows over the packaged
-SmolLM2-135M, unquantised: the numbers of its own Q4_1 file. Each is replayed over that very file, and over a Q8_0 copy
-of it made here, which rounds every weight once more. The engine is node-llama-cpp on the CPU. Run it again to continue.
+LoRA with rsLoRA's scale, and PiSSA (saved as the difference that it learnt), are trained on the sample domain's routing
+rows over the packaged SmolLM2-135M, unquantised: the numbers of its own Q4_1 file. Each is replayed over that very
+file, and over a Q8_0 copy of it made here, which rounds every weight once more. The engine is node-llama-cpp on the
+CPU. Run it again to continue.
 """
 
 from __future__ import annotations
