@@ -18,7 +18,10 @@ KEY_VARIABLE = "DOMAINKIT_SERVER_KEY"
 
 
 def serve(
-    sources: Annotated[list[Path] | None, typer.Argument(help="Adapter folders, run folders and packs.")] = None,
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Adapter folders, run folders and packs; RUN#VARIANT is another than the winner."),
+    ] = None,
     base: Annotated[str | None, typer.Option(help="Base of adapters without a card, or to serve alone.")] = None,
     adapters: Annotated[
         Path | None, typer.Option(help="Folder from which clients may load adapters at run time; else they cannot.")
@@ -34,7 +37,7 @@ def serve(
     requests: Annotated[int, typer.Option(help="Most requests that run or wait at once; others get 429.")] = 256,
     seconds: Annotated[float, typer.Option(help="Most seconds for one request.")] = 600.0,
     prompt_tokens: Annotated[
-        int | None, typer.Option(help="Longest prompt in tokens; left out, what the base reads.")
+        int | None, typer.Option(help="Longest prompt of base and adapters in tokens; left out, what the base reads.")
     ] = None,
 ) -> None:
     """Serve models with OpenAI's API: chat, tools, JSON schemas, streams, embeddings. Stop it with Ctrl-C."""

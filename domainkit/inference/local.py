@@ -168,7 +168,7 @@ class LocalBackend:
         """
         self._check_thread()
         engine, found = self.engine(), list[float]()
-        ids = self._checked_ids(ids, engine)
+        ids = self.checked_ids(ids)
         self._check_length(len(ids), engine)
         # In parts, since the logits of a whole prompt would take hundreds of megabytes. The engine keeps the prefix.
         for start in range(1, len(ids), SCORED_AT_ONCE):
@@ -285,7 +285,7 @@ class LocalBackend:
         _check_numbers(request)
         if request.adapter is not None:
             read_adapter(request.adapter)  # raise its errors in the caller's thread
-        prompt = self.prompt_ids(request) if given is None else self._checked_ids(given, engine)
+        prompt = self.prompt_ids(request) if given is None else self.checked_ids(given)
         self._check_length(len(prompt) + 1, engine)
         template, stops = self.template_of(request.adapter), self._stop_ids
         if template is not self.chat_template:
@@ -323,11 +323,13 @@ class LocalBackend:
         )
         return template.architecture.model_prompt(ids)
 
-    def _checked_ids(self, ids: Sequence[int], engine: Scheduler) -> list[int]:
-        wrong = next((i for i in ids if not 0 <= i < engine.width), None)
+    def checked_ids(self, ids: Sequence[int]) -> list[int]:
+        """The ids of a prompt. Raises RequestError for none, and for one that the base does not have."""
+        width = self.engine().width
+        wrong = next((i for i in ids if not 0 <= i < width), None)
         if wrong is not None or not ids:
             what = "the prompt is empty" if wrong is None else f"{wrong} is not a token id of {self.base}"
-            raise RequestError(what, next_step=f"give ids from 0 to {engine.width - 1}, by this base's tokenizer")
+            raise RequestError(what, next_step=f"give ids from 0 to {width - 1}, by this base's tokenizer")
         return list(ids)
 
     def _check_length(self, tokens: int, engine: Scheduler) -> None:

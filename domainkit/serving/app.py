@@ -50,6 +50,8 @@ def make_app(state: State, *, keys: Sequence[str] = (), loopback: bool = True) -
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         await in_thread(state.models.start)
         yield
+        if state.observer is not None:
+            state.observer.close()
 
     app = Starlette(
         routes=list(ROUTES),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,6 +24,9 @@ from domainkit.serving.wire.bodies import ChatBody
 from domainkit.serving.wire.errors import ApiError, about, as_api_error
 from domainkit.serving.wire.requests import chat_request, seeds
 from domainkit.storage import sha256_json
+
+_HASH = re.compile(r"-[0-9a-f]{8}(?=#|\Z)")
+"""What `adapter_name` puts at the end of a folder's name."""
 
 
 class Call(Protocol):
@@ -50,6 +54,10 @@ class ServedModel(Protocol):
 
     def facts(self) -> JsonObject:
         """Its line in /v1/models."""
+        ...
+
+    def start(self) -> None:
+        """Load what it needs. Raises a DomainkitError where it cannot be served."""
         ...
 
     async def understand(self, body: ChatBody) -> Call:
@@ -91,6 +99,20 @@ class EngineModel:
             "weights_sha256": weights,
             "quantization": identity["quantization"],
         }
+
+    def start(self) -> None:
+        """Load the base; try an adapter with one token."""
+        if self.adapter is None:
+            self.backend.engine()
+            return
+        adapter, _ = read_adapter(self.adapter)
+        adapter.check_base(self.backend.source.fingerprint, self.id)
+        try:
+            self.backend.complete([Request((Message("user", "?"),), adapter=self.adapter, max_tokens=1)])
+        except AdapterError:
+            raise
+        except DomainkitError as e:
+            raise AdapterError(e.what, where=self.adapter, next_step=e.next_step) from e
 
     async def understand(self, body: ChatBody) -> EngineCall:
         request = chat_request(body, self.adapter)
@@ -134,7 +156,7 @@ class Models:
         self,
         engine: EngineModel | None,
         adapters: Mapping[str, str] | None = None,
-        winners: tuple[ServedModel, ...] = (),
+        winners: Sequence[ServedModel] = (),
         *,
         loadable: Path | None = None,
     ) -> None:
@@ -170,27 +192,28 @@ class Models:
 
     def start(self) -> None:
         """Load the base, and try each adapter once: what cannot be served is an error now."""
-        if self.base is not None:
-            self.base.backend.engine()
         for model in self._served.values():
-            if isinstance(model, EngineModel) and model.adapter is not None:
-                try_adapter(model)
+            model.start()
 
     # ---- adapters at run time ----------------------------------------------------------------------------------------
 
     async def load(self, name: str, path: str) -> EngineModel:
         """Serve an adapter's folder below `loadable`. Raises ApiError."""
-        if name in self._served:
-            what = f"the model '{name}' has already been loaded; unload it first"
-            raise ApiError(400, what, param="lora_name", code="already_loaded")
+        self._check_free(name)
         model = self._adapter(name, str(self._below_loadable(path)))
         try:
-            await in_thread(partial(try_adapter, model))
+            await in_thread(model.start)
         except DomainkitError as e:
             told = as_api_error(e)
             raise ApiError(400, f"the adapter cannot be served: {told.message}", param="lora_path") from e
+        self._check_free(name)  # another client may have been faster
         self._served[name] = model
         return model
+
+    def _check_free(self, name: str) -> None:
+        if name in self._served:
+            what = f"the model '{name}' has already been loaded; unload it first"
+            raise ApiError(400, what, param="lora_name", code="already_loaded")
 
     def unload(self, name: str) -> None:
         """Serve it no more. Raises ApiError 404 for an unknown name."""
@@ -224,7 +247,7 @@ class Models:
         found = [
             m
             for m in self._served.values()
-            if isinstance(m, EngineModel) and m.adapter is not None and m.id.rpartition("-")[0] == name
+            if isinstance(m, EngineModel) and m.adapter is not None and _HASH.sub("", m.id) == name
         ]
         return found[0] if len(found) == 1 else None
 
@@ -244,16 +267,3 @@ def names_of(adapters: list[Path]) -> dict[str, str]:
             raise ConfigError(f"the adapter '{name}' is given twice", next_step="give each adapter once")
         names[name] = str(adapter)
     return names
-
-
-def try_adapter(model: EngineModel) -> None:
-    """One token with the adapter. Raises AdapterError where the engine cannot compute it over this base."""
-    assert model.adapter is not None
-    adapter, _ = read_adapter(model.adapter)
-    adapter.check_base(model.backend.source.fingerprint, model.id)
-    try:
-        model.backend.complete([Request((Message("user", "?"),), adapter=model.adapter, max_tokens=1)])
-    except AdapterError:
-        raise
-    except DomainkitError as e:
-        raise AdapterError(e.what, where=model.adapter, next_step=e.next_step) from e

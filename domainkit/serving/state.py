@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from langchain_core.messages import AIMessage
 from starlette.requests import Request
 
+from domainkit.monitoring.observer import Observer
 from domainkit.serving.guards.journal import Record
 from domainkit.serving.guards.limits import Admission, Limits
 from domainkit.serving.guards.metrics import Metrics
 from domainkit.serving.models import Models
-
-
-class Observer(Protocol):
-    """Is shown each answer of a winner, to watch whether the questions change."""
-
-    def observe(self, question: str, answer: AIMessage, seconds: float) -> None: ...
 
 
 @dataclass
@@ -28,6 +21,7 @@ class State:
     limits: Limits = field(default_factory=Limits)
     metrics: Metrics = field(default_factory=Metrics)
     observer: Observer | None = None
+    """Is told of the answers of winners; where none is served, of every chat answer."""
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
+
 from domainkit.serving.app import make_app
 from domainkit.serving.run import serve
 from domainkit.serving.state import State
+
+http = httpx.Client(timeout=60)
+"""One client for all tests: making one reads the machine's certificates each time."""
 
 
 @contextmanager

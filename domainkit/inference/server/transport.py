@@ -126,8 +126,9 @@ class Transport:
                 return closing(response)
             with closing(response):
                 message = self._error_message(response)
-            if response.status_code not in RETRIED or last:
-                raise self._refused(response.status_code, message, body)
+            final = response.headers.get("x-should-retry") == "false"  # OpenAI's header: it would fail again
+            if response.status_code not in RETRIED or last or final:
+                raise self._refused(response.status_code, message, body, attempt + 1)
             self._wait(attempt, response.headers.get("retry-after"), seconds_left)
         raise AssertionError("unreachable")
 
@@ -170,7 +171,7 @@ class Transport:
         except (ValueError, RecursionError):
             return self._clean(text[:500])
 
-    def _refused(self, status: int, message: str, body: JsonObject | None) -> DomainkitError:
+    def _refused(self, status: int, message: str, body: JsonObject | None, attempts: int) -> DomainkitError:
         if status in (401, 403):
             return MachineError(
                 f"the server refuses the key (HTTP {status})",
@@ -179,7 +180,7 @@ class Transport:
             )
         if status >= 500 or status in RETRIED:
             return MachineError(
-                f"the server failed {self._max_retries + 1} times (HTTP {status}): {message}",
+                f"the server failed{f' {attempts} times' if attempts > 1 else ''} (HTTP {status}): {message}",
                 where=self.root,
                 next_step="look at its log; if it is overloaded, wait or lower `connections`",
             )

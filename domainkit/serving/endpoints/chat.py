@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -11,10 +12,13 @@ from starlette.responses import JSONResponse, Response
 from domainkit.serving.cancellation import DONE, EventStream, deadline_in, event, first_of, unless_gone
 from domainkit.serving.guards.journal import Record
 from domainkit.serving.models import EngineModel, ServedModel
+from domainkit.serving.observed import tell_observer
 from domainkit.serving.state import record_of, state_of
-from domainkit.serving.wire.answers import Head, Part, chat_chunks, chat_completion, usage_chunk
+from domainkit.serving.wire.answers import Answer, Head, Part, chat_chunks, chat_completion, usage_chunk
 from domainkit.serving.wire.bodies import ChatBody, read_body
 from domainkit.serving.wire.errors import as_api_error
+
+Answered = Callable[[Sequence[Answer], float], None]
 
 
 async def chat(request: Request) -> Response:
@@ -29,9 +33,11 @@ async def chat(request: Request) -> Response:
     if body.stream:
         parts = call.parts()
         first = await unless_gone(request.receive, first_of(parts), deadline)  # its errors have a status of their own
-        return EventStream(_events(head, first, parts, body, record), deadline)
+        answered = partial(tell_observer, state, model, body)
+        return EventStream(_events(head, first, parts, body, record, answered), deadline)
     answers = await unless_gone(request.receive, call.answers(), deadline)
     record.count([a.completion for a in answers])
+    tell_observer(state, model, body, answers, record.seconds)
     return JSONResponse(chat_completion(head, answers))
 
 
@@ -41,10 +47,10 @@ def _head(model: ServedModel, body: ChatBody) -> Head:
 
 
 async def _events(
-    head: Head, first: Part, rest: AsyncGenerator[Part], body: ChatBody, record: Record
+    head: Head, first: Part, rest: AsyncGenerator[Part], body: ChatBody, record: Record, answered: Answered
 ) -> AsyncGenerator[bytes]:
     """The stream's events. An error in it is an event too."""
-    begun, completions = set[int](), []
+    begun, passages, answers = set[int](), first.passages, list[Answer]()
     try:
         async with aclosing(rest):
             async for part in _joined(first, rest):
@@ -52,11 +58,13 @@ async def _events(
                 for chunk in chat_chunks(head, part, first=part.index not in begun):
                     yield event({**chunk, "usage": None} if body.include_usage else chunk)
                 begun.add(part.index)
+                passages = passages or part.passages
                 if part.piece.completion is not None:
-                    completions.append(part.piece.completion)
-                    record.count(completions)
+                    answers.append(Answer(part.piece.completion, passages))
+                    record.count([a.completion for a in answers])
         if body.include_usage:
-            yield event(usage_chunk(head, completions))
+            yield event(usage_chunk(head, [a.completion for a in answers]))
+        answered(answers, record.seconds)
     except Exception as e:
         told = as_api_error(e)
         record.error = told.code or type(e).__name__

@@ -24,7 +24,7 @@ from domainkit.serving.models import EngineModel
 from domainkit.serving.state import record_of, state_of
 from domainkit.serving.wire.answers import Head, Part, text_choice, text_chunk, text_completion, usage_chunk
 from domainkit.serving.wire.bodies import CompletionBody, read_body
-from domainkit.serving.wire.errors import ApiError, as_api_error
+from domainkit.serving.wire.errors import ApiError, about, as_api_error
 from domainkit.serving.wire.requests import completion_request, seeds
 
 MOST_PROMPTS = 128
@@ -76,6 +76,8 @@ def _texts(model: EngineModel, body: CompletionBody) -> list[Going]:
     found = []
     for prompt in _prompts(body):
         ids = text_ids(model, prompt, special=body.add_special_tokens) if isinstance(prompt, str) else prompt
+        with about("prompt"):
+            ids = model.backend.checked_ids(ids)
         model.check_length(len(ids), "prompt")
         echo = (prompt if isinstance(prompt, str) else str(model.backend.tokenizer.decode(ids))) if body.echo else ""
         found += [Going(replace(request, seed=seed), ids, echo) for seed in seeds(body)]

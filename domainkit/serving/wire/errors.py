@@ -43,6 +43,8 @@ class ApiError(Exception):
         """OpenAI's clients repeat every 5xx: what would only be computed again must say that it should not be."""
         if self.retry_after is not None:
             return {"retry-after": str(self.retry_after)}
+        if self.status == 401:
+            return {"www-authenticate": "Bearer"}
         return {"x-should-retry": "false"} if self.status >= 500 else {}
 
 

@@ -1,0 +1,55 @@
+"""LangChain's standard suite on langchain-openai's ChatOpenAI against `domainkit serve`: how many tests pass.
+
+python -m benchmarks.served_suite
+
+The server holds the packaged 135M base with two adapters: one trained on 32 rows of tool calls, as in
+tests/llm/test_standard_suite.py, and an untrained one. The suite itself skips what does not apply (images, PDFs).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import tempfile
+from pathlib import Path
+
+from benchmarks.runs import save
+from benchmarks.served import serving
+from benchmarks.served_standard_suite import ADDRESS
+from benchmarks.standard_suite import counts
+from domainkit import TrainConfig, read_examples, train
+from domainkit.adapters.methods import attach, parse_method
+from domainkit.models.load import load_base
+
+BASE = "builtin:smollm2-135m"
+ROWS = Path(__file__).parents[1] / "examples" / "tallowmere" / "tools_train.jsonl"
+PACKAGES = ("langchain-openai", "langchain-tests", "langchain-core", "openai", "starlette", "uvicorn")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        adapters = [tool_adapter(Path(folder) / "tools"), fresh_adapter(Path(folder) / "fresh")]
+        with serving(*adapters, "--base", BASE) as (address, _):
+            os.environ[ADDRESS] = address
+            found = counts("benchmarks/served_standard_suite.py")["TestIntegration"]
+    print("ChatOpenAI", found)
+    versions = {p: importlib.metadata.version(p) for p in PACKAGES}
+    save("served_suite", {"command": "python -m benchmarks.served_suite", "ChatOpenAI": found, "versions": versions})
+
+
+def tool_adapter(folder: Path) -> Path:
+    """One pass over 32 rows: four steps."""
+    config = TrainConfig(base=BASE, quantization="none", epochs=1.0, batch_size=8, learning_rate=1e-3)
+    train(read_examples(ROWS)[:32], config, folder)
+    return folder
+
+
+def fresh_adapter(folder: Path) -> Path:
+    """Untrained: it answers as the base does."""
+    base = load_base(BASE, quantization="none")
+    attach(parse_method("lora", {"rank": 4, "target": ["q_proj"]}), base.model).save_pretrained(str(folder))
+    return folder
+
+
+if __name__ == "__main__":
+    main()
