@@ -41,9 +41,10 @@ demo: $(VENV)/.runtime
 demo-full: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py --full
 
-# A worker for each of two cores, one thread each: threads that share a core slow one another down.
+# A worker for each of two cores, one thread each: threads that share a core slow one another down. Files go to the
+# workers in the order of tests/conftest.py, the longest first; by themselves they would go by their number of tests.
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

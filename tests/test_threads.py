@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from domainkit.threads import run_in_short_lived_thread
+from tests.conftest import build_tiny_base
 
 COUNT = """
+import sys
 import psutil, torch
 from domainkit.inference.local import local_backend
 torch.set_num_threads(2)
-local_backend("builtin:smollm2-135m", quantization="none").engine()
+local_backend(sys.argv[1], quantization="none").engine()
 ids = lambda: {thread.id for thread in psutil.Process().threads()}
 before = ids()
 torch.ones(1 << 22).exp()
@@ -28,7 +31,9 @@ def test_it_returns_and_raises_what_the_work_does_and_is_gone() -> None:
         run_in_short_lived_thread(lambda: 1 // 0)
 
 
-def test_loading_a_base_leaves_the_calling_thread_no_workers() -> None:
+def test_loading_a_base_leaves_the_calling_thread_no_workers(tmp_path: Path) -> None:
     """They would crowd out the engine's. The thread has made none if its first large operation makes one."""
-    done = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True)
+    # Weights large enough for more than one thread: torch divides from 32768 numbers on.
+    base = str(build_tiny_base(tmp_path / "wide", hidden_size=256, intermediate_size=1024))
+    done = subprocess.run([sys.executable, "-c", COUNT, base], capture_output=True, text=True)
     assert done.stdout.strip() == "1", done.stdout + done.stderr

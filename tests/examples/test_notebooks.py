@@ -9,13 +9,15 @@ checked without a run.
 from __future__ import annotations
 
 import ast
+import io
 import json
-import os
 import re
 import runpy
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from benchmarks.decision import banking77, medquad
 from domainkit import Results, TrainConfig
 from domainkit.adapters.folder import WEIGHTS
 from domainkit.training.config import parse_config
+from tests.cli.command import Done
+from tests.examples import run_notebook
 from tests.examples.small_data import WRITERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +72,7 @@ def test_it_is_kept_with_the_outputs_of_a_whole_run(path: Path) -> None:
     assert "/tmp" not in shown
 
 
-def run(path: Path, folder: Path, base: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run(path: Path, folder: Path, base: str, *words: str) -> Done:
     """The notebook from top to bottom at its small settings, writing to `folder`."""
     notebook = read(path)
     known = parameters(notebook)
@@ -83,17 +87,20 @@ def run(path: Path, folder: Path, base: str, *words: str) -> subprocess.Complete
     return start(path, *given, *words)
 
 
-def start(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    environment.pop("BENCH_DATA", None)
-    return subprocess.run(
-        [sys.executable, str(RUNNER), str(path), *words],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-        timeout=600,
-    )
+def start(path: Path, *words: str) -> Done:
+    """run_notebook.py in this process: a new one would import torch each time."""
+    out, err, code = io.StringIO(), io.StringIO(), 1
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err), warnings.catch_warnings():
+        warnings.simplefilter("default")
+        patch.chdir(ROOT)
+        patch.delenv("BENCH_DATA", raising=False)
+        patch.setattr(sys, "argv", [str(RUNNER), str(path), *words])
+        patch.setattr(sys, "path", list(sys.path))
+        try:
+            code = run_notebook.main()
+        except SystemExit as e:  # as the interpreter ends: with a code, or with a line and 1
+            print(e.code, file=sys.stderr)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -168,10 +175,10 @@ def test_what_is_done_is_not_done_again(folder_of: Callable[[str], Path], tiny_b
     assert contents(folder / "work") == before, "and nothing is asked"
 
 
-def contents(work: Path) -> dict[str, bytes]:
-    """Every answer and every adapter's weights."""
+def contents(work: Path) -> dict[str, tuple[int, bytes]]:
+    """Every answer and every adapter's weights, with the time of their writing."""
     return {
-        str(f.relative_to(work)): f.read_bytes()
+        str(f.relative_to(work)): (f.stat().st_mtime_ns, f.read_bytes())
         for f in work.rglob("*")
         if f.name in ("rows.jsonl", "latency.jsonl", WEIGHTS)
     }

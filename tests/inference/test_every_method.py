@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,15 @@ def expected(tiny_base: str, backend: LocalBackend, folders: dict[str, str]) -> 
     return {kind: alone(tiny_base, folders[kind], prompt, backend.tokenizer) for kind in KINDS}
 
 
+@cache
+def wrapped(base: str, folder: str) -> Any:
+    """The base in the adapter's own wrapper. Tests only ask it."""
+    return load_adapted(load_base(base, purpose="infer").model, folder).eval()
+
+
 def alone(base: str, spec: str, prompt: list[int], tokenizer: Any, new: int = 16) -> str:
     folder, _, task = spec.partition("#")
-    model = load_adapted(load_base(base, purpose="infer").model, folder).eval()
+    model = wrapped(base, folder)
     ids = torch.tensor([prompt])
     tasks: dict[str, Any] = {"task_ids": torch.tensor([int(task)])} if task else {}
     with warnings.catch_warnings():
@@ -138,7 +145,7 @@ def test_choices_and_scores_are_those_of_the_adapter(
     texts = ["yes", "no", "perhaps so"]
     scores = backend.score([Message("user", "which?")], texts, adapter=folders[kind])
     folder, _, task = folders[kind].partition("#")
-    model = load_adapted(load_base(tiny_base, purpose="infer").model, folder).eval()
+    model = wrapped(tiny_base, folder)
     prompt = backend.prompt_ids(ask("which?"))
     for text, score in zip(texts, scores, strict=True):
         ids = backend.token_ids(text)

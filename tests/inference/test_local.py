@@ -306,33 +306,30 @@ def run_script(code: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_the_interpreter_ends_with_requests_under_way(tiny_base: str) -> None:
-    code = """
-import sys
-from domainkit.inference.backend import Message, Request
-from domainkit.inference.local import local_backend
-future = local_backend(sys.argv[1]).submit(Request((Message("user", "x"),), max_tokens=2000))
-print("asked")
-"""
-    assert run_script(code, tiny_base) == "asked"
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_a_forked_child_has_an_engine_of_its_own(tiny_base: str) -> None:
+def test_a_forked_child_has_an_engine_of_its_own_and_the_interpreter_ends_with_requests_under_way(
+    tiny_base: str,
+) -> None:
+    """Plain and async calls in the child. One process for both, because a new one imports torch."""
     code = """
-import os, sys, warnings
+import asyncio, os, sys, warnings
 warnings.simplefilter("ignore")
+from domainkit import DomainLLM
 from domainkit.inference.backend import Message, Request
 from domainkit.inference.local import local_backend
-def answer():
-    return local_backend(sys.argv[1]).complete([Request((Message("user", "x"),), max_tokens=8)])[0].text
-mine = answer()
+llm = DomainLLM(base=sys.argv[1], max_tokens=4)
+def answers():
+    plain = local_backend(sys.argv[1]).complete([Request((Message("user", "x"),), max_tokens=8)])[0].text
+    return plain, asyncio.run(llm.ainvoke("x")).text
+mine = answers()
 child = os.fork()
 if child == 0:
-    os._exit(0 if answer() == mine else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), answer() == mine)
+    os._exit(0 if answers() == mine else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), answers() == mine)
+future = local_backend(sys.argv[1]).submit(Request((Message("user", "x"),), max_tokens=2000))
+print("asked", future.done())
 """
-    assert run_script(code, tiny_base) == "0 True"
+    assert run_script(code, tiny_base) == "0 True\nasked False"
 
 
 def test_a_consumer_that_asks_again_for_each_piece_does_not_block(backend: LocalBackend) -> None:

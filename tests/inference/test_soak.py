@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +16,6 @@ from benchmarks.soak_jobs import FAILS, KINDS, Job, answer_alone, make_jobs, sta
 from domainkit.errors import MachineError, RequestError
 from domainkit.inference.local import LocalBackend
 from tests.inference.tiny_adapters import ask
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -191,24 +185,6 @@ def test_a_done_callback_may_submit(engine: LocalBackend) -> None:
 
     engine.submit(ask("outer", max_tokens=40)).add_done_callback(then)
     assert said.result(timeout=30) == engine.complete([ask("inner", max_tokens=3)])[0].text
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_a_forked_child_answers_async_calls_too(tiny_base: str) -> None:
-    code = """
-import asyncio, os, sys, warnings
-warnings.simplefilter("ignore")
-from domainkit import DomainLLM
-llm = DomainLLM(base=sys.argv[1], max_tokens=4)
-mine = asyncio.run(llm.ainvoke("x")).text
-child = os.fork()
-if child == 0:
-    os._exit(0 if asyncio.run(llm.ainvoke("x")).text == mine else 1)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code, tiny_base], capture_output=True, text=True, timeout=120, env=env)
-    assert done.stdout.strip() == "0", done.stderr
 
 
 def test_a_closed_engine_refuses_work_and_the_backend_starts_another(engine: LocalBackend) -> None:

@@ -31,7 +31,7 @@ from domainkit.inference.backend import Completion, Request
 from domainkit.inference.local import LocalBackend
 from domainkit.machine import hardware
 from domainkit.messages import Message
-from domainkit.models.load import load_base
+from domainkit.models.load import LoadedBase, load_base
 from tests.cli.command import domainkit as command
 
 GOLDENS = Path(__file__).with_name("goldens")
@@ -140,6 +140,12 @@ def place(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="module")
+def packaged() -> LoadedBase:
+    """The packaged model, loaded once for all that trains on it."""
+    return load_base(REAL, quantization="none")
+
+
 def lessons(many: int) -> list[Example]:
     words = ("red", "blue", "green", "black", "white", "pink", "gray", "brown")
     return [
@@ -214,10 +220,9 @@ def test_training_on_the_tiny_base(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-def test_training_on_the_packaged_model(tmp_path: Path) -> None:
-    loaded = load_base(REAL, quantization="none")
+def test_training_on_the_packaged_model(tmp_path: Path, packaged: LoadedBase) -> None:
     found = {
-        name: trained(name, tmp_path / name, lessons(2), loaded, base=REAL, epochs=1, batch_size=1)
+        name: trained(name, tmp_path / name, lessons(2), packaged, base=REAL, epochs=1, batch_size=1)
         for name in ("lora", "ia3", "prompt_tuning", "bottleneck", "loreft")
     }
     check("training_real", found, losses_alike)
@@ -314,18 +319,19 @@ def record_of(answer: Completion) -> dict[str, Any]:
     }
 
 
-def answers(base: str, folder: Path, rates: tuple[float, float], rows: list[Example], **options: Any) -> dict[str, Any]:
+def answers(
+    base: LoadedBase, folder: Path, rates: tuple[float, float], rows: list[Example], **options: Any
+) -> dict[str, Any]:
     """The 40 answers in one batch, then two of them alone, and the likelihoods of three texts."""
-    loaded = load_base(base, quantization="none")
-    more: dict[str, Any] = {"base": base, "quantization": "none", "batch_size": len(rows) // 2, "seed": 3, **options}
+    source = base.source.name
+    more: dict[str, Any] = {"base": source, "quantization": "none", "batch_size": len(rows) // 2, "seed": 3, **options}
     kinds: dict[str, dict[str, Any]] = {
         "one": {"method": "lora", "method_options": {"rank": 4}, "learning_rate": rates[0]},
         "two": {"method": "prompt_tuning", "method_options": {"tokens": 4}, "learning_rate": rates[1]},
     }
     for name, kind in kinds.items():
-        train(rows, TrainConfig(**more, **kind), folder / name, on_progress=lambda _: None, loaded=loaded)
-    del loaded
-    backend = LocalBackend(base, None, "none", "cpu")
+        train(rows, TrainConfig(**more, **kind), folder / name, on_progress=lambda _: None, loaded=base)
+    backend = LocalBackend(source, None, "none", "cpu")
     asked = requests(str(folder / "one"), str(folder / "two"))
     try:
         found = {name: record_of(a) for name, a in zip(asked, backend.complete(list(asked.values())), strict=True)}
@@ -366,12 +372,13 @@ def plain_answers_alike(old: Any, new: Any) -> str:
 
 
 def test_answers_of_the_tiny_base(tmp_path: Path) -> None:
-    check("answers_tiny", answers(BASE, tmp_path, (2e-2, 0.1), lessons(8), epochs=4), forms_alike)
+    base = load_base(BASE, quantization="none")
+    check("answers_tiny", answers(base, tmp_path, (2e-2, 0.1), lessons(8), epochs=4), forms_alike)
 
 
 @pytest.mark.real
-def test_answers_of_the_packaged_model(tmp_path: Path) -> None:
-    check("answers_real", answers(REAL, tmp_path, (1e-3, 0.1), lessons(2), epochs=1), plain_answers_alike)
+def test_answers_of_the_packaged_model(tmp_path: Path, packaged: LoadedBase) -> None:
+    check("answers_real", answers(packaged, tmp_path, (1e-3, 0.1), lessons(2), epochs=1), plain_answers_alike)
 
 
 # ---- 3. comparisons
