@@ -88,10 +88,12 @@ def gate(
 def decide(run: Path, against: Path, variant: str | None, margin: float | None) -> GateDecision:
     """Read both runs and decide. `margin` in points."""
     from domainkit.results.schema import load_results
+    from domainkit.results.variants import content_keys
     from domainkit.verdict.gate import decide_gate
 
     fraction = None if margin is None else margin / 100
-    return decide_gate(load_results(run), load_results(against), variant=variant, margin=fraction)
+    keys = [content_keys(folder) for folder in (run, against)]
+    return decide_gate(load_results(run), load_results(against), variant=variant, margin=fraction, keys=keys)
 
 
 def tell(decision: GateDecision, names: tuple[str, str], summary: Path | None) -> None:

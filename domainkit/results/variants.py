@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -88,3 +90,14 @@ class VariantsRecord(Record):
     """The answer that the trivial variant gives; None where it copies the input, or is not there."""
     variants: dict[str, MeasuredVariant]
     versions: dict[str, str]
+
+
+def content_keys(run: Path) -> dict[str, str]:
+    """The content keys of a run's variants by name; none where `run` is a results.json, or has no readable record of
+    the same comparison."""
+    try:
+        record = VariantsRecord.model_validate_json((run / RECORD).read_text(encoding="utf-8"))
+        created = json.loads((run / "results.json").read_text(encoding="utf-8")).get("created")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+    return {name: v.key for name, v in record.variants.items() if not v.own} if created == record.created else {}

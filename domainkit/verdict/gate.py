@@ -7,7 +7,7 @@ when the difference is WORSE as a report has it; otherwise the questions are too
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +27,7 @@ EXIT_CODES: dict[Outcome, int] = {"passed": 0, "worse": 1, "cannot tell": 3}
 ALPHA = 0.05
 MARGIN = 0.02
 """Where neither run states a margin."""
+SAME = "It is the same variant in both runs: same base, adapter, prompts, examples and passages."
 NAMED = 5
 """Questions named in a sentence; more are counted."""
 
@@ -71,11 +72,14 @@ def decide_gate(
     *,
     variant: str | None = None,
     margin: float | None = None,
+    keys: Sequence[Mapping[str, str]] = (),
 ) -> GateDecision:
     """Compare what `candidate` recommends with what `reference` recommends, or `variant` of both.
 
-    `margin` is a fraction (0.02 = 2 points); left out, the candidate's own. Raises ConfigError for runs that cannot be
-    compared: of different questions, kinds or metrics, or without the variant.
+    `keys` are the content keys of each run's variants by name, where they are known: equal keys are one and the same
+    variant, which passes on any questions. `margin` is a fraction (0.02 = 2 points); left out, the candidate's own.
+    Raises ConfigError for runs that cannot be compared: of different questions, kinds or metrics, or without the
+    variant.
     """
     candidate, reference = _comparable(candidate, reference)
     names = (_variant(candidate, variant, "the candidate"), _variant(reference, variant, "the reference"))
@@ -99,10 +103,12 @@ def decide_gate(
     )
     unscored = _unscored((candidate, reference), names)
     outcome, difference, bound = ("cannot tell", None, None) if unscored else decide_pair(pair, allowed)
+    same = difference is not None and _same_variant(keys, names)
+    outcome = "passed" if same else outcome
     needed = needed_to_pass(pair, allowed, ALPHA) if difference and outcome == "cannot tell" else None
     return GateDecision(
         outcome=outcome,
-        reason=_reason(outcome, names, metric, difference, bound, allowed, needed, unscored),
+        reason=SAME if same else _reason(outcome, names, metric, difference, bound, allowed, needed, unscored),
         metric=metric,
         margin=allowed,
         variants=names,
@@ -229,6 +235,11 @@ def _unscored(runs: tuple[Results, Results], names: tuple[str, str]) -> str:
             reason = value.reason if value is not None and value.reason else "its answers are no evidence"
             return f"{name} has no score in the {which}: {reason}."
     return ""
+
+
+def _same_variant(keys: Sequence[Mapping[str, str]], names: tuple[str, str]) -> bool:
+    known = [of_run.get(name) for of_run, name in zip(keys, names, strict=False)]
+    return len(known) == 2 and known[0] is not None and known[0] == known[1]
 
 
 def _reason(

@@ -144,3 +144,14 @@ def test_other_metrics_and_kinds_are_refused() -> None:
         decide_gate(free, run)
     with pytest.raises(ConfigError, match="a margin of 0 points is not between 0 and 100"):
         decide_gate(run, run, margin=0)
+
+
+def test_the_same_variant_passes_on_any_number_of_questions() -> None:
+    """Its content key says that nothing has changed; equal scores alone do not."""
+    few = run_of([1.0, 0.0, 1.0, 1.0])
+    unsure = decide_gate(few, few, variant="tuned", keys=[{"tuned": "a"}, {"tuned": "b"}])
+    assert unsure.outcome == "cannot tell"
+    same = decide_gate(few, few, variant="tuned", keys=[{"tuned": "a"}, {"tuned": "a"}])
+    assert (same.outcome, same.exit_code) == ("passed", 0)
+    assert same.reason == "It is the same variant in both runs: same base, adapter, prompts, examples and passages."
+    assert decide_gate(few, few, variant="tuned", keys=[{}, {}]).outcome == "cannot tell"
