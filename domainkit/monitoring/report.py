@@ -35,7 +35,7 @@ def print_findings(found: WatchFindings, console: Console) -> None:
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False)
     grid.add_column(HEADS[0], overflow="fold", min_width=20)
     for head in HEADS[1:]:
-        grid.add_column(plain_text(head, console), justify="right", overflow="fold")
+        grid.add_column(plain_text(head, console), justify="right", overflow="fold", no_wrap=head == "E")
     for finding in found.findings:
         grid.add_row(*(plain_text(cell, console) for cell in _row(finding)))
     if found.findings:
@@ -63,7 +63,7 @@ def _facts(found: WatchFindings) -> str:
 
 def _row(f: Finding) -> list[str]:
     arrow = "▲" if f.direction == "rose" else "▼"
-    since = f"{f.day}, {f.began:,} before"
+    since = f"{f.day} (no. {f.began + 1:,})"
     return [
         f"{arrow} {f.title}",
         numbers.percent(f.reference),
@@ -74,4 +74,4 @@ def _row(f: Finding) -> list[str]:
 
 
 def _e(value: float) -> str:
-    return ">1,000,000" if value > 1e6 else f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+    return ">1e6" if value > 1e6 else f"{value:,.0f}" if value >= 100 else f"{value:.2g}"

@@ -7,6 +7,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("domainkit")
 WAITING, TOGETHER = 1_000, 32
 """Answers that may wait to be measured; answers measured together."""
-QUIET = 1.0
-"""Seconds without an answer after which the counts are written."""
+WRITTEN_AFTER = 1.0
+"""Seconds after which new counts are written, at the latest."""
 
 
 def watch(
@@ -53,7 +54,7 @@ def watch(
     Raises ConfigError where another process or object holds the folder, where it belongs to another run or variant, or
     where neither has a reference; and what `load_results` raises.
     """
-    folder = Path(folder)
+    folder = Path(folder).absolute()
     if embeddings is None:
         from domainkit.retrieval.embeddings import MiniLMEmbeddings
 
@@ -130,6 +131,7 @@ class Watch(ObservingCallback):
         self._lock = threading.Lock()
         """Of the tally and its state."""
         self._unwritten = False
+        self._written_at = time.monotonic()
         self._closed = False
         self._waiting: queue.Queue[_Observation | None] = queue.Queue(WAITING)
         self._worker = threading.Thread(target=self._work, name="domainkit-watch", daemon=True)
@@ -171,7 +173,7 @@ class Watch(ObservingCallback):
     def _work(self) -> None:
         while True:
             try:
-                block = [self._waiting.get(timeout=QUIET)]
+                block = [self._waiting.get(timeout=WRITTEN_AFTER)]
             except queue.Empty:
                 self._write()
                 continue
@@ -187,6 +189,8 @@ class Watch(ObservingCallback):
             finally:
                 for _ in block:
                     self._waiting.task_done()
+            if time.monotonic() - self._written_at >= WRITTEN_AFTER:  # answers may come without a pause
+                self._write()
             if block[-1] is None:
                 return
 
@@ -228,6 +232,7 @@ class Watch(ObservingCallback):
 
     def _write(self) -> None:
         with self._lock:
+            self._written_at = time.monotonic()
             if not self._unwritten:
                 return
             try:
