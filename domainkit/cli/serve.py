@@ -12,7 +12,9 @@ from domainkit.errors import ConfigError
 from domainkit.visible import visible
 
 if TYPE_CHECKING:
+    from domainkit.monitoring.watch import Watch
     from domainkit.serving.models import Models
+    from domainkit.serving.sources import Sources
 
 KEY_VARIABLE = "DOMAINKIT_SERVER_KEY"
 
@@ -39,6 +41,9 @@ def serve(
     prompt_tokens: Annotated[
         int | None, typer.Option(help="Longest prompt of base and adapters in tokens; left out, what the base reads.")
     ] = None,
+    watch: Annotated[
+        Path | None, typer.Option(help="Folder in which to count what a run's winner is asked: domainkit watch FOLDER.")
+    ] = None,
 ) -> None:
     """Serve models with OpenAI's API: chat, tools, JSON schemas, streams, embeddings. Stop it with Ctrl-C."""
     for name, value in {"--requests": requests, "--seconds": seconds, "--prompt-tokens": prompt_tokens}.items():
@@ -53,7 +58,8 @@ def serve(
 
     found = read_sources(sources or [], base)
     models = make_models(found, loadable=adapters, prompt_limit=prompt_tokens)
-    state = State(models, Limits(requests=requests, seconds=seconds, prompt_tokens=prompt_tokens))
+    limits = Limits(requests=requests, seconds=seconds, prompt_tokens=prompt_tokens)
+    state = State(models, limits, observer=None if watch is None else _observer(found, watch))
     keys = [key for key in (*(api_key or ()), os.environ.get(KEY_VARIABLE, "")) if key]
     local = is_loopback(host)
     if not local:
@@ -61,6 +67,20 @@ def serve(
     log_to_stderr()
     app = make_app(state, keys=keys, loopback=local)
     run(app, state, host=host, port=port, on_ready=lambda bound: _ready(models, host, bound))
+
+
+def _observer(sources: Sources, folder: Path) -> Watch:
+    """Counts what the only winner is asked. A pack holds no questions: its folder must have been begun with the run."""
+    from domainkit.adapters.folder import split_task
+    from domainkit.monitoring.watch import watch
+    from domainkit.winner.source import open_source
+
+    if len(sources.winners) != 1:
+        what = f"watches the winner of one run or pack, and {len(sources.winners)} are served"
+        raise ConfigError(what, where="--watch", next_step="name one run or pack, or leave --watch out")
+    run, variant = split_task(str(sources.winners[0]))
+    packed = open_source(run).manifest is not None
+    return watch(folder, None if packed else run, variant=variant)
 
 
 def _warn(host: str, keys: list[str]) -> None:

@@ -23,6 +23,7 @@ from tests.cli.command import domainkit
         (["--base", "builtin:smollm2-135m", "--requests", "0"], "--requests: 0 allows nothing"),
         (["--base", "builtin:smollm2-135m", "--seconds", "-1"], "--seconds: -1 allows nothing"),
         (["--base", "builtin:smollm2-135m", "--adapters", "nowhere"], "no such folder"),
+        (["--base", "builtin:smollm2-135m", "--watch", "w"], "--watch: watches the winner of one run or pack, and 0"),
     ],
 )
 def test_wrong_words_are_named(words: list[str], says: str) -> None:

@@ -154,3 +154,11 @@ def test_what_is_no_source_is_named(tmp_path: Path, run: Path) -> None:
         make_models(read_sources([Path(f"{run}#rags")]))
     with pytest.raises(ConfigError, match="two models are named 'run:rag'"):
         make_models(read_sources([Path(f"{run}#rag"), Path(f"{run}#rag")]))
+
+
+def test_watching_takes_the_served_variant_of_the_run(run: Path, tmp_path: Path) -> None:
+    from domainkit.cli.serve import _observer
+    from domainkit.serving.sources import Sources
+
+    with pytest.raises(ConfigError, match="'rag' has 5 answers"):  # too few for a reference
+        _observer(Sources(winners=[Path(f"{run}#rag")]), tmp_path / "watched")
