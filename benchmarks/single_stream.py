@@ -1,11 +1,12 @@
 """One greedy text at a time: DomainLLM, transformers' generate and llama.cpp on the same GGUF, side by side.
 
-python -m benchmarks.single_stream [--tokens 64] [--repeats 3] [--threads 2] [--out TRY]
+python -m benchmarks.single_stream [--tokens 64] [--repeats 3] [--threads 2] [--sides "DomainLLM;llama.cpp"] [--out TRY]
 
 Each side has a process of its own, and they answer in turn. The time is that from the first token to the last, without
 the prompt. llama.cpp runs by node-llama-cpp, which is looked for where `domainkit export` looks for it; without it that
 side is left out. "quoting" is a question whose answer stands in the prompt, "writing" is free text. Only DomainLLM has
-guesses (prompt lookup); the side "without guesses" shows what is left without them.
+guesses (prompt lookup); the side "without guesses" shows what is left without them. On a machine that other programs
+use, threads of one side wait for one another: compare --threads 1, and the processor time.
 """
 
 from __future__ import annotations
@@ -183,14 +184,17 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sides", help="only these, separated by ;")
     parser.add_argument("--out", default="single_stream", help="name of the file in benchmarks/results/")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
         serve(args.side)
         return
-    sides = [*OURS, *PEERS]
-    if NodeLlamaCpp.find() is None:
+    sides = args.sides.split(";") if args.sides else [*OURS, *PEERS]
+    if unknown := set(sides) - {*OURS, *PEERS}:
+        sys.exit(f"unknown side: {', '.join(sorted(unknown))}; sides: {'; '.join([*OURS, *PEERS])}")
+    if "llama.cpp" in sides and NodeLlamaCpp.find() is None:
         print(f"llama.cpp is left out: node-llama-cpp is not there; next: {install_command()}")
         sides.remove("llama.cpp")
     rows = list(measure(sides, args.tokens, args.repeats, args.threads))

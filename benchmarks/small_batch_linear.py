@@ -18,7 +18,7 @@ from domainkit.inference.engine.acceleration.small_batch_linear import MAX_TOKEN
 
 WIDTH, KEYS, INNER, LAYERS, VOCABULARY = 576, 192, 1536, 30, 49152
 LAYER = [(WIDTH, WIDTH)] * 2 + [(WIDTH, KEYS)] * 2 + [(WIDTH, INNER)] * 2 + [(INNER, WIDTH)]
-TOKENS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 40, 48, 56, 64, 96)
+TOKENS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 40, 48, 56, 64, 96)
 FORMS: dict[str, Callable[..., torch.Tensor]] = {"linear": torch.nn.functional.linear, "transposed": transposed_linear}
 
 
