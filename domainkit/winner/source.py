@@ -39,6 +39,8 @@ class Source:
 
 def open_source(source: Path | str) -> Source:
     """The folder with its record. Raises ConfigError for anything else, naming what it is."""
+    if not isinstance(source, str | Path):
+        raise ConfigError(f"{source!r} is not the path of a folder", next_step=NAME_ONE)
     given = Path(source).expanduser()
     folder = given.parent if given.name in (RESULTS, RECORD, MANIFEST) else given
     if (folder / MANIFEST).is_file():
@@ -68,7 +70,7 @@ def _read_record(file: Path) -> VariantsRecord:
 def _why_not(folder: Path) -> tuple[str, str]:
     """(what a folder without a record is, the next step)."""
     if not folder.is_dir():
-        return "no such folder", NAME_ONE
+        return "is a file" if folder.is_file() else "no such folder", NAME_ONE
     if (folder / "adapter_config.json").is_file():
         return "is an adapter, not a run", f'DomainLLM(adapter="{folder}") or `domainkit ask --adapter` asks an adapter'
     if (folder / RESULTS).is_file():

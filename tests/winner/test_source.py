@@ -39,6 +39,8 @@ def error_of(source: Any) -> str:
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     assert "no such folder\n  next: name the folder that `domainkit compare --out`" in error_of(tmp_path / "nowhere")
     assert "is not a run folder\n  next: name the folder" in error_of(tmp_path)
+    assert "test_source.py: is a file\n  next: name the folder" in error_of(__file__)
+    assert "None is not the path of a folder\n  next: name the folder" in error_of(None)
     assert "is an adapter, not a run\n  next: DomainLLM(adapter=" in error_of(GOLDEN / "adapter")
     unfinished = folder_with(tmp_path, rows_jsonl="")
     assert "the comparison in it has not finished\n  next: run the same" in error_of(unfinished)
