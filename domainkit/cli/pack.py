@@ -34,5 +34,6 @@ def pack(
         *(f"  outside: {need}" for need in m.needs),
         "",
         f'  domainkit ask --run {shlex.quote(str(out))} "your question"',
+        f"  domainkit serve {shlex.quote(str(out))}",
     ]
     typer.echo("\n".join(map(visible, lines)))

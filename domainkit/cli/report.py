@@ -75,13 +75,13 @@ def one(run: Path, csv: Path | None, prices: Path | None) -> None:
 
 def print_use(results: Results, folder: Path) -> None:
     """The lines that load the recommended variant, ready to paste; none where the run has no record of its variants."""
-    from domainkit.report.sections.use_section import use_of
-    from domainkit.results.variants import RECORD
+    from domainkit.report.sections.use_section import loadable_from, use_of
     from domainkit.visible import visible
 
-    use = use_of(results, str(folder)) if (folder / RECORD).is_file() else None
-    if use is not None:
-        lines = ["", use.lead, "", *(f"  {line}" for line in (*use.python.splitlines(), "", *use.commands))]
+    named = loadable_from(folder, results)
+    if named is not None and (use := use_of(results, named)) is not None:
+        lines = ["", use.lead, "", *use.python.splitlines(), "", *use.commands]
+        lines[3:] = [line and f"  {line}" for line in lines[3:]]
         typer.echo("\n".join(map(visible, lines)))
 
 

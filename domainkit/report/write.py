@@ -6,8 +6,8 @@ from pathlib import Path
 
 from domainkit.report.html import render
 from domainkit.report.markdown import to_markdown
-from domainkit.results.schema import load_results
-from domainkit.results.variants import RECORD
+from domainkit.report.sections.use_section import loadable_from
+from domainkit.results.schema import Portfolio, load_results
 from domainkit.storage import write_text
 
 
@@ -21,8 +21,7 @@ def write_report(run: Path | str) -> tuple[Path, Path]:
     results = load_results(run)
     folder = run if run.is_dir() else run.parent
     page, summary = folder / "report.html", folder / "report.md"
-    # Without a record of what the variants were built from, none can be loaded.
-    named = str(folder) if (folder / RECORD).is_file() else None
+    named = None if isinstance(results, Portfolio) else loadable_from(folder, results)
     write_text(page, render(results, named))
     write_text(summary, to_markdown(results, named))
     return page, summary
