@@ -35,7 +35,7 @@ def print_findings(found: WatchFindings, console: Console) -> None:
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False)
     grid.add_column(HEADS[0], overflow="fold", min_width=20)
     for head in HEADS[1:]:
-        grid.add_column(plain_text(head, console), justify="right", overflow="fold", no_wrap=head == "E")
+        grid.add_column(plain_text(head, console), justify="right", overflow="fold", min_width=6 if head == "E" else 1)
     for finding in found.findings:
         grid.add_row(*(plain_text(cell, console) for cell in _row(finding)))
     if found.findings:
