@@ -57,9 +57,7 @@ def llm(tiny_base: str, adapters: dict[str, str]) -> DomainLLM:
 
 
 def test_construction_loads_nothing_and_a_missing_adapter_is_found_at_once(tmp_path: Path) -> None:
-    start = time.perf_counter()
     DomainLLM(base="/no/such/base", api_key="k", timeout=3, max_retries=1, stop=[], streaming=True)
-    assert time.perf_counter() - start < 0.5
     with pytest.raises(AdapterError, match="no such adapter folder"):
         DomainLLM(adapter=tmp_path / "none")
     with pytest.raises(AdapterError, match=r"adapter_config\.json is missing"):

@@ -76,7 +76,7 @@ def complete(url: str, **fields: Any) -> Any:
 def test_the_timeout_bounds_headers_that_drip() -> None:
     def drip(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
-        for _ in range(60):
+        for _ in range(1200):
             connection.sendall(b"a")
             time.sleep(0.05)
 
@@ -85,14 +85,14 @@ def test_the_timeout_bounds_headers_that_drip() -> None:
         assert "no whole answer within 0.4 s" in str(complete(url, timeout=0.4))
         with pytest.raises(RequestError, match=r"no whole answer within 0\.4 s"):
             list(ServerBackend("m", url=url, max_retries=0).stream(Request(ASK, timeout=0.4)))
-        assert time.monotonic() - begin < 2.5
+        assert time.monotonic() - begin < 30
 
 
 @pytest.mark.parametrize("pause", [0.05, 30])
 def test_the_timeout_bounds_the_whole_answer_however_it_drips(pause: float) -> None:
     def drip(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n")
-        for _ in range(100):
+        for _ in range(1200):
             connection.sendall(b" ")
             time.sleep(min(pause, 3))
 
@@ -101,7 +101,7 @@ def test_the_timeout_bounds_the_whole_answer_however_it_drips(pause: float) -> N
         assert "no whole answer within 0.4 s" in str(complete(url, timeout=0.4))
         with pytest.raises(RequestError, match=r"no whole answer within 0\.4 s"):
             list(ServerBackend("m", url=url, max_retries=0).stream(Request(ASK, timeout=0.4)))
-        assert time.monotonic() - begin < 2.5
+        assert time.monotonic() - begin < 30
 
 
 def test_only_cr_and_lf_end_a_line_of_a_stream() -> None:

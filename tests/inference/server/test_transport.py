@@ -73,10 +73,10 @@ def test_no_server_says_how_to_start_one() -> None:
 
 def test_a_late_answer_is_an_error_of_its_request_and_is_not_repeated(address: str, backend: ServerBackend) -> None:
     fault(address, {"sleep": 1.0})
-    begin = time.monotonic()
+    before = len(httpx.get(f"{address}/_asked").json())
     with pytest.raises(RequestError, match=r"no whole answer within 0\.3 s"):
         backend.complete([Request(ASK, timeout=0.3)])
-    assert time.monotonic() - begin < 0.9, "and it is not asked again"
+    assert len(httpx.get(f"{address}/_asked").json()) <= before + 1, "and it is not asked again"
 
 
 def test_a_stream_that_breaks_off_is_an_error_without_a_completion(address: str, backend: ServerBackend) -> None:
