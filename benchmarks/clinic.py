@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.personal_texts import clean_texts, texts_with_values
+from benchmarks.personal_texts import WORDS, clean_texts, texts_with_values
 from benchmarks.runs import RESULTS, save
 from domainkit.clinic.confident_learning import out_of_fold, suspects
 from domainkit.clinic.near_duplicates import alike
@@ -185,6 +185,7 @@ def _accuracy(rows: list[Example], test: list[Example], vectors: Vectors) -> flo
 def measure_personal(folder: Path) -> dict[str, Any]:
     """Values written into sentences, and texts with numbers that belong to nobody."""
     by_kind: dict[str, dict[str, int]] = {}
+    bare = {"texts": 0, "found": 0}
     for kind, value, text in texts_with_values(random.Random(0), each=200):
         values = [
             f for f in find_personal_data(text) if value in text[f.start : f.end] or text[f.start : f.end] in value
@@ -192,11 +193,15 @@ def measure_personal(folder: Path) -> dict[str, Any]:
         counts = by_kind.setdefault(kind, {"texts": 0, "found": 0, "as_this_kind": 0})
         counts["texts"] += 1
         counts["found"] += bool(values)
+        if WORDS[kind] not in text:
+            bare["texts"] += 1
+            bare["found"] += bool(values)
         counts["as_this_kind"] += any(f.kind == kind for f in values)
     print(f"{'kind':16} {'texts':>6} {'found':>6} {'as this kind':>12}")
     for kind, counts in by_kind.items():
         found, named = (counts[name] / counts["texts"] for name in ("found", "as_this_kind"))
         print(f"{kind:16} {counts['texts']:6} {found:6.3f} {named:12.3f}")
+    print(f"without a word that names them: {bare['found']} of {bare['texts']} found")
     clean = clean_texts(random.Random(1), 2000)
     alarms = [text for text in clean if find_personal_data(text)]
     real = [e.question for e in read_examples(folder / "train.jsonl")]
@@ -205,6 +210,7 @@ def measure_personal(folder: Path) -> dict[str, Any]:
     print(f"found in real questions: {real_alarms} of {len(real)}")
     return {
         "by_kind": by_kind,
+        "without_a_word": bare,
         "texts_without": len(clean),
         "false_alarms": len(alarms),
         "real_questions": len(real),

@@ -17,7 +17,7 @@ _FRAMES = (
     "Update the record with {word} {value}, thanks",
 )
 _BARE = ("Please use {value} from now on.", "{value}", "as I wrote, {value} is the right one, not the old one")
-_WORDS = {
+WORDS = {
     "email": "mail address",
     "phone": "phone number",
     "iban": "IBAN",
@@ -40,11 +40,11 @@ _CONSONANTS, _LETTERS = "BCDFGLMNPRSTVZ", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def texts_with_values(chance: random.Random, each: int) -> Iterator[tuple[str, str, str]]:
     """(kind, value, text): in four of five texts the value stands beside a word that names it."""
-    for kind in _WORDS:
+    for kind in WORDS:
         for i in range(each):
             value = _value(kind, chance)
             frame = chance.choice(_BARE if i % 5 == 0 else _FRAMES)
-            yield kind, value, frame.format(value=value, word=_WORDS[kind])
+            yield kind, value, frame.format(value=value, word=WORDS[kind])
 
 
 def clean_texts(chance: random.Random, count: int) -> list[str]:

@@ -27,8 +27,8 @@ class Finding(BaseModel):
     reason: str
     suggestion: str
     sure: float = Field(ge=0, le=1)
-    """How sure it is, on a scale of its kind. Of a wrong label it is the model's probability that the label is not the
-    one given, and such models are surer than they are right: read it as an order."""
+    """An order within its kind, and no share of findings that are right. Of a wrong label it is the model's
+    probability that the label is not the one given, and such models are surer than they are right."""
     action: Action
     """relabel: the target becomes `value`; delete: the row is left out; mask: personal data of the kind `value` becomes
     a placeholder; empty: nothing can be done by a program."""

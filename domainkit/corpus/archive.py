@@ -6,6 +6,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Literal
 
 from domainkit.errors import DataError, Problem
 
@@ -15,6 +16,7 @@ MAX_RATIO = 200
 """Unpacked bytes for each byte of the file; text in XML packs to a tenth."""
 SMALL_BYTES = 20 * 2**20
 """An archive that unpacks to less is not a bomb, whatever its ratio: a workbook of equal cells packs very well."""
+PROTECTED, WITHOUT_PASSWORD = "is password-protected", "save a copy without the password"
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 _MARKUP = (".xml", ".rels", ".opf", ".ncx", ".xhtml", ".html", ".htm", ".svg", ".vml")
 _DECLARATION = re.compile(rb"<!(ENTITY|DOCTYPE)", re.IGNORECASE)
@@ -35,7 +37,7 @@ def check_archive(path: Path, *, allow_doctype: bool = False) -> None:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError) as e:
         raise refused(path, f"is damaged: {e}", "save it again from the program that made it") from None
     except RuntimeError:  # what zipfile raises for an encrypted entry
-        raise refused(path, "is password-protected", "save a copy without the password") from None
+        raise refused(path, PROTECTED, WITHOUT_PASSWORD) from None
 
 
 def refused(path: Path, what: str, next_step: str) -> DataError:
@@ -44,13 +46,25 @@ def refused(path: Path, what: str, next_step: str) -> DataError:
 
 
 def _check_kind(path: Path) -> None:
-    with path.open("rb") as f:
-        head = f.read(8)
-    if not head:
+    if path.stat().st_size == 0:
         raise refused(path, "is empty", "delete it, or copy it again")
-    if head == _OLE:
-        what = "is password-protected, or of the format before 2007"
-        raise refused(path, what, f"save a copy without the password, as {path.suffix.lower()}")
+    held = ole_kind(path)
+    if held == "encrypted":
+        raise refused(path, PROTECTED, WITHOUT_PASSWORD)
+    if held is not None:
+        raise refused(path, "is of the format before 2007", f"save it again as {path.suffix.lower()}")
+
+
+def ole_kind(path: Path) -> Literal["encrypted", "workbook", "other"] | None:
+    """What a file of Microsoft's older container holds: a password-protected file of a newer format, a workbook as in
+    .xls, or another document. None for a file that is no such container."""
+    with path.open("rb") as f:
+        if f.read(8) != _OLE:
+            return None
+        data = f.read(MAX_BYTES)
+    names = ("EncryptedPackage", "Workbook", "Book")
+    streams = {name for name in names if f"{name}\0".encode("utf-16-le") in data}
+    return "encrypted" if "EncryptedPackage" in streams else "workbook" if streams else "other"
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:

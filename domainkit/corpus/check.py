@@ -15,7 +15,7 @@ from domainkit.corpus.checks.traits import EXAMPLE_TRAITS, TraitCounts
 from domainkit.corpus.chunk import count_words
 from domainkit.corpus.document_files import scan_documents
 from domainkit.corpus.example import Example
-from domainkit.corpus.kinds import LOOKED_AT, Kind, holds_documents, is_text, kind_of
+from domainkit.corpus.kinds import LOOKED_AT, Kind, holds_documents, is_text, kind_of, rows_in
 from domainkit.corpus.preferences import Marked, Pair, PreferenceReader, marked_reader, pair_reader
 from domainkit.corpus.rows import ROW_FORMATS
 from domainkit.corpus.rows.examples import ExampleReader, wanted_names
@@ -211,6 +211,9 @@ def _leak(question: str, source: RowSource, line: int, tested: dict[int, str]) -
 
 def _inspect_documents(path: Path) -> Inspection:
     documents, problems = scan_documents(path)
+    if not documents and (rows := rows_in(path)):
+        what = f"is a folder without documents, but with rows, such as {rows}"
+        problems = [Problem(str(path), None, what, f"name one file: {path / rows}")]
     lengths = [(count_words(document.text), document.source) for document in documents]
     longest = max(lengths, key=lambda pair: pair[0], default=(0, ""))
     summary = _summary("documents", len(documents), None, sum(n for n, _ in lengths), len(documents), longest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -80,7 +81,7 @@ def documents_instead(given: object) -> Problem | None:
         return None
     path = Path(given)
     if os.path.isdir(path):
-        if is_text(path) and (first := _first_document(path)):
+        if is_text(path) and (first := _first_file(path, set(READERS) - set(ROW_FORMATS))):
             what = f"is a folder of documents, such as {first}, not rows with questions and answers"
             return Problem(str(path), None, what, _INSTEAD)
         return None
@@ -98,13 +99,16 @@ def corpus_instead(given: object, source: RowSource) -> Problem | None:
     return Problem(str(given), None, "holds documents, not rows with questions and answers", _INSTEAD)
 
 
-def _first_document(folder: Path) -> str:
-    """The name of a file under `folder` that can only be a document; "" where there is none."""
-    only_documents = set(READERS) - set(ROW_FORMATS)
+def rows_in(path: Path) -> str:
+    """The name of a file under a folder that can only hold rows; "" where there is none."""
+    return _first_file(path, set(ROW_FORMATS) - set(READERS)) if os.path.isdir(path) else ""
+
+
+def _first_file(folder: Path, suffixes: Collection[str]) -> str:
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in only_documents:
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
                 return (Path(parent) / name).relative_to(folder).as_posix()
     return ""
 

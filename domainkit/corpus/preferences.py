@@ -126,7 +126,7 @@ class PreferenceReader(Generic[R]):
         yield from self.layout.problems
         yield from self.unread.problems(self.source)
         if not rows and not self.source.problems and not self.layout.problems:
-            yield self.source.problem(None, "holds no rows", f"write one {self.form.shape} object per line")
+            yield self.source.no_rows(self.form.shape, ",".join(self.form.fields))
 
     def _row(self, item: NumberedRow) -> R | Problem:
         number, fields = item

@@ -91,7 +91,10 @@ def train(
      Raises DataError, ConfigError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint
      is saved.
     """
-    config, out = config or parse_config({}), Path(out)
+    config, out = parse_config({}) if config is None else config, Path(out)
+    if not isinstance(config, TrainConfig):
+        what = f"the configuration is of the type {type(config).__name__}"
+        raise ConfigError(what, next_step='give TrainConfig(method="lora", epochs=2), or leave it out')
     examples = examples_of(examples, columns)
     if not is_main_process():
         log.setLevel(logging.ERROR)  # only the main process speaks

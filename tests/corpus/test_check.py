@@ -161,3 +161,16 @@ def test_a_question_inside_its_answer_is_told(tmp_path: Path) -> None:
     question = "Where do bees keep their honey?"
     [(_, severity, what)] = found(write(tmp_path, [*rows(), {"input": question, "target": f"{question} In combs."}]))
     assert (severity, what) == ("warning", "1 answer with the whole question at the start")
+
+
+def test_a_folder_of_rows_names_a_file_of_it(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("input,target\na,b\n")
+    [problem] = check(tmp_path)
+    assert problem.what == "is a folder without documents, but with rows, such as b.csv"
+    assert problem.next_step == f"name one file: {tmp_path / 'b.csv'}"
+
+
+def test_what_a_table_without_rows_needs_is_a_header(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("input,target\n")
+    [problem] = check(tmp_path / "a.csv")
+    assert (problem.what, problem.next_step) == ("holds no rows", "write rows below a header such as input,target")

@@ -137,3 +137,9 @@ def test_only_an_adapter_may_be_replaced(tiny_base: str, tmp_path: Path) -> None
     with pytest.raises(ConfigError, match="exists and is not an adapter"):
         run(tiny_base, precious)
     assert (precious / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("config", ["lora", {"method": "lora"}])
+def test_a_configuration_of_another_type_is_named(config: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the configuration is of the type \w+\n  next: give TrainConfig\(method="):
+        train_module.train([{"input": "a", "target": "b"}], config, tmp_path / "out")

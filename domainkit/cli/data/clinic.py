@@ -71,8 +71,7 @@ def _examine(data: Path, columns: str | None, out: Path | None) -> None:
         typer.echo(f"\n{kind}: {len(findings):,}")
         for finding in findings[:SHOWN]:
             typer.echo(f"  {visible(finding.place)}: {visible(finding.text)}")
-            sure = "" if finding.kind == "wrong label" else f" ({finding.sure:.0%} sure)"  # the reason has its figures
-            typer.echo(f"    {visible(finding.reason)}{sure}")
+            typer.echo(f"    {visible(finding.reason)}")
             typer.echo(f"    → {visible(finding.suggestion)}")
         if len(findings) > SHOWN:
             typer.echo(f"  … and {len(findings) - SHOWN:,} more")

@@ -173,7 +173,7 @@ KINDS: tuple[Kind, ...] = (
         "dutch bsn",
         _number(r"\d{9}|\d{4}[. ]\d{2}[. ]\d{3}|\d{3}[. ]\d{3}[. ]\d{3}"),
         checksums.dutch_bsn,
-        0,
+        0,  # every eleventh number of nine digits passes the check
         _words("bsn", "burgerservice", "sofi"),
     ),
     Kind(

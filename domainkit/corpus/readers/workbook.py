@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from domainkit.corpus.archive import check_archive, refused
+from domainkit.corpus.archive import check_archive, ole_kind, refused
 from domainkit.corpus.document import Document
 from domainkit.corpus.readers.marked_text import MarkedText
 from domainkit.corpus.reading import warn
-from domainkit.corpus.rows.formats.sheet_parts import MOST_CELLS, SheetFacts, sheet_facts
+from domainkit.corpus.rows.formats.sheet_parts import MOST_CELLS, SheetFacts, load_by_content, sheet_facts
 
 _ERRORS = re.compile(r"#(?:N/A|NAME\?|DIV/0!|REF!|VALUE!|NUM!|NULL!|SPILL!|CALC!)")
 Rows = Iterable[list[Any]]
@@ -25,7 +25,7 @@ def read_workbook(path: Path, name: str) -> Iterator[Document]:
     Raises DataError for what `check_archive` refuses, and for a file that is not a workbook.
     """
     facts: dict[str, SheetFacts] = {}
-    if path.suffix.lower() != ".xls":
+    if ole_kind(path) != "workbook":
         check_archive(path)
         facts = _facts(path)
         if unfilled := sum(len(f.without_value) for f in facts.values()):
@@ -77,7 +77,7 @@ def _sheets(path: Path, facts: dict[str, SheetFacts]) -> Iterator[tuple[str, boo
     import python_calamine as calamine
 
     try:
-        book = calamine.CalamineWorkbook.from_path(str(path))
+        book = load_by_content(path)
     except calamine.PasswordError:
         raise refused(path, "is password-protected", "save a copy without the password") from None
     except (calamine.CalamineError, OSError, ValueError) as e:

@@ -102,7 +102,7 @@ class ExampleReader:
         yield from self.layout.warnings()
         yield from self.unread.problems(self.source)
         if not self.rows and not self.source.problems and not self.layout.problems:
-            yield self.source.problem(None, "holds no rows", 'write one {"input": ..., "target": ...} object per line')
+            yield self.source.no_rows('{"input": ..., "target": ...}', "input,target")
 
     def _example(self, row: JsonObject, line: int) -> Example | Problem:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from domainkit.corpus.archive import PROTECTED, WITHOUT_PASSWORD, ole_kind
 from domainkit.corpus.rows import ROW_FORMATS, row_formats
 from domainkit.corpus.rows.formats.hub import PREFIX, open_hub
 from domainkit.corpus.rows.formats.in_memory import GIVEN, open_given
@@ -45,13 +46,25 @@ def open_rows(given: object, wanted: frozenset[str] = frozenset()) -> RowSource:
         return RowSource(str(path), "file", problems=[Problem(str(path), None, what, "unpack it first")])
     suffix = path.suffix.lower()
     held = next((s for magic, s in _MAGIC.items() if head.startswith(magic)), None)
-    if held in (None, suffix, ".xls") or (held, suffix) in _ALSO:
+    if held == ".xls" and (problem := _not_a_workbook(path)):
+        return RowSource(str(path), "file", problems=[problem])
+    if held in (None, suffix) or (held, suffix) in _ALSO:
         return ROW_FORMATS.load(suffix if suffix in ROW_FORMATS else held or ".jsonl")(path, wanted)
     source = ROW_FORMATS.load(held)(path, wanted)
     if suffix:
         what = f"is named {suffix}, and holds what a {held} file holds: read as that"
         source.problems.append(Problem(str(path), None, what, f"name it {path.stem}{held}", "warning"))
     return source
+
+
+def _not_a_workbook(path: Path) -> Problem | None:
+    """The problem of a file that begins as an .xls does, and is none."""
+    kind = ole_kind(path)
+    if kind == "encrypted":
+        return Problem(str(path), None, PROTECTED, WITHOUT_PASSWORD)
+    if kind == "other":
+        return Problem(str(path), None, "is a document of Microsoft Office, not a table", "save its rows as .csv")
+    return None
 
 
 def name_of(given: object) -> str:

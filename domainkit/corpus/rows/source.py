@@ -47,6 +47,12 @@ class RowSource:
         """An error of a row, or of the source."""
         return Problem(self.where, number, what, next_step, unit=self.unit)
 
+    def no_rows(self, shape: str, header: str) -> Problem:
+        """The error of a source without rows; the next step shows what a row is, or a table's header."""
+        if self.cells or self.typed:
+            return self.problem(None, "holds no rows", f"write rows below a header such as {header}")
+        return self.problem(None, "holds no rows", f"write one {shape} object per line")
+
     def warning(self, number: int | None, what: str, next_step: str) -> Problem:
         """A warning of a row, or of the source."""
         return Problem(self.where, number, what, next_step, "warning", self.unit)

@@ -7,6 +7,11 @@ import shlex
 from domainkit.synthesis.filters import MEANINGS
 from domainkit.synthesis.result import MadeRows
 
+WEAK, _ENOUGH = 0.25, 8
+"""A writer is called weak when a smaller share of so many rows is kept."""
+_NOT_ITS_FAULT = ("duplicate", "closed book")
+"""Filters that take good rows, too."""
+
 
 def outcome(made: MadeRows) -> str:
     """How many rows there are, and where they come from."""
@@ -32,9 +37,16 @@ def why_fewer(made: MadeRows) -> str:
         return f"The budget of {made.ended_by} ended the run: run the same command with a larger one to continue."
     if len(made.rows) >= made.config.rows:
         return ""
+    judged = made.written - made.surplus - sum(d.filter in _NOT_ITS_FAULT for d in made.dropped)
+    if judged >= _ENOUGH and len(made.rows) < WEAK * judged:
+        return (
+            f"The writer is too weak for these documents: {len(made.rows)} of {judged} rows that it wrote are good "
+            "enough. Name a stronger model with --writer (provider:model, or server:http://host:8000#model), and "
+            "another --out."
+        )
     return (
         "Fewer rows than wanted: every section was asked about as often as it gave rows. Give more documents, a "
-        "stronger writer, or fewer --rows."
+        "stronger --writer, or fewer --rows."
     )
 
 
@@ -76,7 +88,8 @@ def cost(made: MadeRows) -> str:
 def next_command(made: MadeRows) -> str:
     """What to do with the rows."""
     if not made.rows:
-        return "read dropped.jsonl in this folder: it says why each row was dropped"
+        corpus = made.corpus or "CORPUS"
+        return shlex.join(["domainkit", "make", corpus, "--writer", "PROVIDER:MODEL", "--out", f"{made.out}-2"])
     words = ["domainkit", "compare"]
     if not made.test:
         return shlex.join(["domainkit", "train", "--data", str(made.file("train")), "--out", str(made.out / "adapter")])

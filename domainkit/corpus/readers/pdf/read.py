@@ -81,9 +81,13 @@ def _meta(found: Pages, running_lines: int, scans: Scans) -> JsonObject:
 
 def _is_scan(page: Page, blocks: list[LayoutBlock]) -> bool:
     """A page of pictures or outlines, or one whose letters are codes that no reader can map."""
-    if page.letters < FEW_LETTERS and sum(map(_letters, map(block_text, blocks))) < FEW_LETTERS:
+    laid_out = " ".join(map(block_text, blocks))
+    # Of codes without a map PDFium may give nothing at all.
+    if not _is_readable(laid_out) and (page.letters < FEW_LETTERS or not _is_readable(page.text)):
+        return True
+    if page.letters < FEW_LETTERS and _letters(laid_out) < FEW_LETTERS:
         return page.picture_share > 0.5 or page.drawings > MANY_DRAWINGS
-    return not _is_readable(page.text) and not _is_readable(" ".join(map(block_text, blocks)))
+    return False
 
 
 def _is_better(page: Page, blocks: list[LayoutBlock]) -> bool:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lxml import etree
+
+from domainkit.corpus.archive import ole_kind
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineWorkbook
 
 MOST_CELLS = 50_000_000
 """Rows times columns that are read: the libraries make all cells up to the farthest one."""
@@ -44,6 +51,15 @@ def sheet_facts(path: Path) -> dict[str, SheetFacts]:
         if "xl/workbook.xml" not in archive.namelist():
             return {}
         return {name: _facts(archive, part) for name, part in _parts(archive)}
+
+
+def load_by_content(path: Path) -> CalamineWorkbook:
+    """The workbook, of whichever format it is. Raises what calamine raises."""
+    from python_calamine import load_workbook
+
+    if (ole_kind(path) == "workbook") == (path.suffix.lower() == ".xls"):
+        return load_workbook(path)
+    return load_workbook(io.BytesIO(path.read_bytes()))  # calamine believes a file's name, but not a stream's
 
 
 def column_number(letters: str) -> int:

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from domainkit.corpus.archive import check_archive
+from domainkit.corpus.archive import PROTECTED, WITHOUT_PASSWORD, check_archive, ole_kind
 from domainkit.corpus.rows.formats.header import (
     LOOKED_AT,
     Record,
@@ -20,7 +20,13 @@ from domainkit.corpus.rows.formats.header import (
     known,
     width,
 )
-from domainkit.corpus.rows.formats.sheet_parts import MOST_CELLS, SheetFacts, column_number, sheet_facts
+from domainkit.corpus.rows.formats.sheet_parts import (
+    MOST_CELLS,
+    SheetFacts,
+    column_number,
+    load_by_content,
+    sheet_facts,
+)
 from domainkit.corpus.rows.source import NumberedRow, RowSource
 from domainkit.corpus.text_files import unreadable
 from domainkit.errors import DataError, Problem
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
 UNIT = "row"
 EXACT_DIGITS = 15
 """Digits of a number that Excel keeps."""
-_ZIPPED = (".xlsx", ".xlsm", ".ods")
 
 
 class Sheet(NamedTuple):
@@ -73,15 +78,15 @@ def open_workbook(path: Path, wanted: frozenset[str] = frozenset()) -> RowSource
 def _open(path: Path) -> tuple[CalamineWorkbook, dict[str, SheetFacts]]:
     """Raises DataError."""
     from lxml.etree import XMLSyntaxError
-    from python_calamine import CalamineError, PasswordError, load_workbook
+    from python_calamine import CalamineError, PasswordError
 
-    if path.suffix.lower() in _ZIPPED:
+    if ole_kind(path) != "workbook":
         check_archive(path)
     save_again = "open it in the program that made it and save it again"
     try:
-        return load_workbook(path), sheet_facts(path)
+        return load_by_content(path), sheet_facts(path)
     except PasswordError:
-        what, next_step = "is password-protected", "save a copy without the password"
+        what, next_step = PROTECTED, WITHOUT_PASSWORD
     except (CalamineError, XMLSyntaxError, OSError, KeyError, ValueError) as e:
         what, next_step = f"is not a workbook that can be read: {e}", save_again
     raise DataError([Problem(str(path), None, what, next_step)])
