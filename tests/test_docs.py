@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from benchmarks.tables import PAGES, filled
+from tests.cli.command import domainkit
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,7 +48,7 @@ def test_the_tree_is_the_tree() -> None:
 
 @cache
 def help_of(command: str) -> str:
-    known = subprocess.run([sys.executable, "-m", "domainkit", command, "--help"], capture_output=True, text=True)
+    known = domainkit(command, "--help")
     assert known.returncode == 0, known.stderr
     return known.stdout
 
@@ -63,19 +62,24 @@ def test_commands_name_real_options(command: str) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda b: b.strip().splitlines()[0][:40])
-def test_python_blocks_run(block: str, tmp_path: Path) -> None:
-    """On a few rows. Their comparison is too small for a winner, so its variant is named."""
-    ast.parse(block)
+def test_python_blocks_run(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a few rows. Their comparison is too small for a winner, so its variant is named.
+
+    In this process: a new one for each block would import torch each time.
+    """
     desk = small_desk(tmp_path / "desk")
     small = block.replace('"examples/tallowmere"', repr(str(desk))).replace('"runs/', f'"{tmp_path}/')
     small = small.replace("load_winner(", 'load_variant(name="tuned-context", source=').replace(
         "load_winner", "load_variant"
     )
     small = small.replace("epochs=2", "epochs=1")
-    run = subprocess.run([sys.executable, "-c", small], capture_output=True, text=True, cwd=ROOT)
-    assert run.returncode == 0, run.stderr[-3000:]
-    assert run.stdout.strip()
+    monkeypatch.chdir(ROOT)
+    exec(compile(small, "the block", "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out.strip()
 
 
 def small_desk(folder: Path) -> Path:
