@@ -23,6 +23,8 @@ from domainkit.models.load import load_base
 
 BASE = "builtin:smollm2-135m"
 ROWS = Path(__file__).parents[1] / "examples" / "tallowmere" / "tools_train.jsonl"
+ONE_LOOP = ("-o", "asyncio_default_test_loop_scope=session")
+"""ChatOpenAI keeps one async client for the process, whose connections belong to the loop they were opened in."""
 PACKAGES = ("langchain-openai", "langchain-tests", "langchain-core", "openai", "starlette", "uvicorn")
 
 
@@ -31,7 +33,7 @@ def main() -> None:
         adapters = [tool_adapter(Path(folder) / "tools"), fresh_adapter(Path(folder) / "fresh")]
         with serving(*adapters, "--base", BASE) as (address, _):
             os.environ[ADDRESS] = address
-            found = counts("benchmarks/served_standard_suite.py")["TestIntegration"]
+            found = counts("benchmarks/served_standard_suite.py", *ONE_LOOP)["TestIntegration"]
     print("ChatOpenAI", found)
     versions = {p: importlib.metadata.version(p) for p in PACKAGES}
     save("served_suite", {"command": "python -m benchmarks.served_suite", "ChatOpenAI": found, "versions": versions})

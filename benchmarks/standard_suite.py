@@ -37,14 +37,14 @@ def main() -> None:
     save("standard_suite", {"command": "python -m benchmarks.standard_suite", "sides": sides, "versions": versions})
 
 
-def counts(file: str) -> dict[str, dict[str, int]]:
+def counts(file: str, *options: str) -> dict[str, dict[str, int]]:
     """{"TestUnit" or "TestIntegration": {outcome: tests}}"""
     found: dict[str, Counter[str]] = {"TestUnit": Counter(), "TestIntegration": Counter()}
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         # The peer's warnings are not errors here. A failing suite is a result, not an error of the benchmark.
         command = [sys.executable, "-m", "pytest", "-q", "-W", "default", "-k", "TestUnit or TestIntegration"]
-        subprocess.run([*command, f"--junitxml={report}", file], cwd=ROOT, check=False)
+        subprocess.run([*command, f"--junitxml={report}", *options, file], cwd=ROOT, check=False)
         for case in ElementTree.parse(report).iter("testcase"):
             kind = str(case.get("classname")).rpartition(".")[2]
             outcome = next((c.tag for c in case if c.tag in ("failure", "error", "skipped")), "passed")
