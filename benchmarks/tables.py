@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data_tables import clinic, documents, make_rows, reading
+from benchmarks.handover_tables import single_stream
 from benchmarks.markdown import number, percent, table
 
 RESULTS = Path(__file__).parent / "results"
@@ -343,6 +344,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "documents": documents,
     "reading": reading,
     "medquad_ghr": medquad_ghr,
+    "single_stream": single_stream,
     "small_batch_linear": small_batch_linear,
     "soak": soak,
     "standard_suite": standard_suite,

@@ -150,8 +150,7 @@ def make_reference(results: Results, variant: str | None, embeddings: Embeddings
     ]
     notes = [] if sketch is not None else ["The run has too few questions to sketch what they are about."]
     if len(answered) < FEW:
-        what = "a change of all questions is told after about 100 conversations, a change of a tenth hardly at all"
-        notes.append(f"The run has only {len(answered)} questions: {what}.")
+        notes.append(f"The run has only {len(answered)} questions: only a change of most questions will be noticed.")
     return Reference(
         run=run,
         variant=name,
