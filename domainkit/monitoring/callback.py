@@ -7,7 +7,6 @@ import threading
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -27,7 +26,7 @@ class ObservingCallback(BaseCallbackHandler):
     """
 
     def __init__(self) -> None:
-        self._runs: dict[UUID, tuple[Any, float, str | None] | None] = {}
+        self._runs: dict[UUID, tuple[object, float, str | None] | None] = {}
         """Runs in progress: (input, start, conversation), or None for those inside another."""
         self._runs_lock = threading.Lock()
 
@@ -45,69 +44,75 @@ class ObservingCallback(BaseCallbackHandler):
 
     def on_chain_start(
         self,
-        serialized: dict[str, Any],
-        inputs: Any,
+        serialized: dict[str, object],
+        inputs: object,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
+        metadata: dict[str, object] | None = None,
+        **kwargs: object,
     ) -> None:
         self._begin(inputs, run_id, parent_run_id, metadata)
 
     def on_chat_model_start(
         self,
-        serialized: dict[str, Any],
+        serialized: dict[str, object],
         messages: list[list[BaseMessage]],
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
-        metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
+        metadata: dict[str, object] | None = None,
+        **kwargs: object,
     ) -> None:
         self._begin(messages[0] if messages else [], run_id, parent_run_id, metadata)
 
     def on_retriever_start(
-        self, serialized: dict[str, Any], query: str, *, run_id: UUID, parent_run_id: UUID | None = None, **kwargs: Any
+        self,
+        serialized: dict[str, object],
+        query: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **kwargs: object,
     ) -> None:
         """A retriever answers nobody: what runs inside it is not observed."""
         with self._runs_lock:
             self._runs[run_id] = None
 
-    def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_retriever_end(self, documents: object, *, run_id: UUID, **kwargs: object) -> None:
         self._end(run_id)
 
-    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_retriever_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         self._end(run_id)
 
-    def on_chain_end(self, outputs: Any, *, run_id: UUID, inputs: Any = None, **kwargs: Any) -> None:
+    def on_chain_end(self, outputs: object, *, run_id: UUID, inputs: object = None, **kwargs: object) -> None:
         # A chain that streams begins without its input, and names it at the end.
         self._tell(run_id, outputs, inputs)
 
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: object) -> None:
         first = response.generations[0][0] if response.generations and response.generations[0] else None
         self._tell(run_id, first.message if isinstance(first, ChatGeneration) else None)
 
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         if self._end(run_id) is not None:
             self.observe_failure(type(error).__name__)
 
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: object) -> None:
         self.on_chain_error(error, run_id=run_id)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _begin(self, given: Any, run: UUID, parent: UUID | None, metadata: dict[str, Any] | None) -> None:
+    def _begin(self, given: object, run: UUID, parent: UUID | None, metadata: dict[str, object] | None) -> None:
         names = (str(metadata[key]) for key in CONVERSATION_KEYS if metadata and metadata.get(key))
         with self._runs_lock:
             inside = parent is not None and parent in self._runs
             self._runs[run] = None if inside else (given, time.perf_counter(), next(names, None))
 
-    def _end(self, run: UUID) -> tuple[Any, float, str | None] | None:
+    def _end(self, run: UUID) -> tuple[object, float, str | None] | None:
         with self._runs_lock:
             return self._runs.pop(run, None)
 
-    def _tell(self, run: UUID, output: Any, late: Any = None) -> None:
+    def _tell(self, run: UUID, output: object, late: object = None) -> None:
         begun = self._end(run)
         if begun is None:
             return
@@ -121,7 +126,7 @@ class ObservingCallback(BaseCallbackHandler):
         self.observe(question, answer, time.perf_counter() - start, conversation=conversation, turn=turn)
 
 
-def question_of(given: Any) -> tuple[str, int] | None:
+def question_of(given: object) -> tuple[str, int] | None:
     """(the user's last message, which turn of its conversation it is) of a Runnable's input; None where it has none."""
     if isinstance(given, PromptValue):
         given = given.to_messages()
@@ -140,7 +145,7 @@ def question_of(given: Any) -> tuple[str, int] | None:
     return None
 
 
-def _user_text(message: Any) -> str | None:
+def _user_text(message: object) -> str | None:
     """The text of a user's message, in any of LangChain's forms; None for another's."""
     if isinstance(message, str):
         return message
@@ -155,7 +160,7 @@ def _user_text(message: Any) -> str | None:
     return content if role in ("user", "human") and isinstance(content, str) else None
 
 
-def answer_of(output: Any) -> AIMessage | None:
+def answer_of(output: object) -> AIMessage | None:
     """The answer in a Runnable's output: a message, a text, or the last message of an agent's state."""
     if isinstance(output, AIMessage):
         return output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -20,7 +20,7 @@ log = logging.getLogger("domainkit")
 Configs = RunnableConfig | list[RunnableConfig] | None
 
 
-class LoadedVariant(Runnable[Any, AIMessage]):
+class LoadedVariant(Runnable[object, AIMessage]):
     """Answers a question (a text, {"question", "system"}, or messages) with an AIMessage, as the comparison measured.
 
     `response_metadata["passages"]` holds the passages that stood in the prompt. Each call is one run of LangChain's
@@ -32,7 +32,7 @@ class LoadedVariant(Runnable[Any, AIMessage]):
         self,
         variant: Variant,
         record: VariantsRecord,
-        answerer: Any,
+        answerer: object,
         reload: tuple[str, str, str | None],
         known: Collection[str] | None = None,
     ) -> None:
@@ -40,7 +40,11 @@ class LoadedVariant(Runnable[Any, AIMessage]):
         self.variant = variant
         self.record = record
         """What the comparison stored of its variants: task, labels, base, prompts."""
-        self._chain: Runnable[Any, Any] = answerer if variant.uses_llm else SimpleAnswers(answerer, variant.name)
+        self._chain: Runnable[object, AIMessage]
+        if variant.uses_llm:
+            self._chain = cast("Runnable[object, AIMessage]", answerer)
+        else:
+            self._chain = SimpleAnswers(cast("Answerer", answerer), variant.name)
         self._reload = reload
         """(source, name, base)."""
         self._known = known
@@ -57,24 +61,24 @@ class LoadedVariant(Runnable[Any, AIMessage]):
 
     # ---- one question ------------------------------------------------------------------------------------------------
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+    def invoke(self, input: object, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         return self._call_with_config(self._answer, input, config, **kwargs)
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+    async def ainvoke(self, input: object, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         return await self._acall_with_config(self._aanswer, input, config, **kwargs)
 
-    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
+    def stream(self, input: object, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
         return self.transform(iter([input]), config, **kwargs)
 
     def transform(
-        self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Iterator[object], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[AIMessage]:
         yield from self._transform_stream_with_config(input, self._pieces, config, **kwargs)
 
     async def astream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+        self, input: object, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncGenerator[AIMessage]:
-        async def alone() -> AsyncIterator[Any]:
+        async def alone() -> AsyncIterator[object]:
             yield input
 
         async with aclosing(self.atransform(alone(), config, **kwargs)) as pieces:
@@ -82,17 +86,19 @@ class LoadedVariant(Runnable[Any, AIMessage]):
                 yield piece
 
     async def atransform(
-        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+        self, input: AsyncIterator[object], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncGenerator[AIMessage]:
-        stream: Any = self._atransform_stream_with_config(input, self._apieces, config, **kwargs)
-        async with aclosing(stream) as pieces:  # a caller that stops reading frees the answer's slot at once
+        stream = self._atransform_stream_with_config(input, self._apieces, config, **kwargs)
+        async with aclosing(
+            cast("AsyncGenerator[AIMessage]", stream)
+        ) as pieces:  # a caller that stops reading frees the answer's slot at once
             async for piece in pieces:
                 yield piece
 
     # ---- many questions ----------------------------------------------------------------------------------------------
 
     def batch(
-        self, inputs: list[Any], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
+        self, inputs: list[object], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[AIMessage]:
         """All in shared batches: retrieval, solved examples, then the model. Order is kept."""
         return self._batch_with_config(self._answers, inputs, config, return_exceptions=return_exceptions, **kwargs)
@@ -102,20 +108,20 @@ class LoadedVariant(Runnable[Any, AIMessage]):
     # LangChain's helpers above call these by their arguments' names; `config` is that of the run's children.
 
     def _answer(
-        self, given: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+        self, given: object, run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
     ) -> AIMessage:
         answer: AIMessage = self._chain.invoke(self._question(given, kwargs), config, **kwargs)
         return answer
 
     async def _aanswer(
-        self, given: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+        self, given: object, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
     ) -> AIMessage:
         answer: AIMessage = await self._chain.ainvoke(self._question(given, kwargs), config, **kwargs)
         return answer
 
     def _answers(
         self,
-        given: list[Any],
+        given: list[object],
         run_manager: list[CallbackManagerForChainRun],
         config: list[RunnableConfig],
         **kwargs: Any,
@@ -125,36 +131,35 @@ class LoadedVariant(Runnable[Any, AIMessage]):
         asked = [i for i, q in enumerate(found) if not isinstance(q, Exception)]
         configs = [config[i] for i in asked]
         answers = self._chain.batch([found[i] for i in asked], configs, return_exceptions=True, **kwargs)
-        for i, answer in zip(asked, answers, strict=True):
-            found[i] = answer
-        return found
+        by_place = dict(zip(asked, answers, strict=True))
+        return [q if isinstance(q, Exception) else by_place[i] for i, q in enumerate(found)]
 
     def _pieces(
-        self, given: Iterator[Any], run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+        self, given: Iterator[object], run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
     ) -> Iterator[AIMessage]:
         for question in [self._question(g, kwargs) for g in given]:
             yield from map(_chunk, self._chain.stream(question, config, **kwargs))
 
     async def _apieces(
         self,
-        given: AsyncIterator[Any],
+        given: AsyncIterator[object],
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
         **kwargs: Any,
     ) -> AsyncIterator[AIMessage]:
         for question in [self._question(g, kwargs) async for g in given]:
-            stream: Any = self._chain.astream(question, config, **kwargs)
-            async with aclosing(stream) as messages:
+            stream = self._chain.astream(question, config, **kwargs)
+            async with aclosing(cast("AsyncGenerator[AIMessage]", stream)) as messages:
                 async for message in messages:
                     yield _chunk(message)
 
-    def _question_or_error(self, given: Any, options: dict[str, Any]) -> Any:
+    def _question_or_error(self, given: object, options: dict[str, object]) -> object:
         try:
             return self._question(given, options)
         except RequestError as e:
             return e
 
-    def _question(self, given: Any, options: dict[str, Any]) -> Any:
+    def _question(self, given: object, options: dict[str, object]) -> object:
         question = read_question(given)
         if options and (self.variant.agent or not self.variant.uses_llm):
             what = f"'{next(iter(options))}' is an option of a model's call, and '{self.name}' takes none"
@@ -169,17 +174,17 @@ class LoadedVariant(Runnable[Any, AIMessage]):
         return question
 
 
-class SimpleAnswers(Runnable[Any, AIMessage]):
+class SimpleAnswers(Runnable[object, AIMessage]):
     """A model without a language model, in a chain's form."""
 
     def __init__(self, model: Answerer, name: str) -> None:
         self._model, self.name = model, name
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+    def invoke(self, input: object, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         return self.batch([input])[0]
 
     def batch(
-        self, inputs: list[Any], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
+        self, inputs: list[object], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[AIMessage]:
         about = {"model_name": self.name}
         return [AIMessage(content=text, response_metadata=about) for text in self._model.batch(inputs)]

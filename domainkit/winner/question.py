@@ -13,7 +13,7 @@ from domainkit.errors import RequestError
 FORMS = 'a text, {"question": …, "system": …}, or a list of messages'
 
 
-def read_question(given: object) -> str | dict[str, Any]:
+def read_question(given: object) -> str | dict[str, object]:
     """The question in the chain's own form: a text, or a dict of question and system.
 
     Raises RequestError for anything else, an empty question, and messages with earlier turns: a comparison asks single
@@ -32,7 +32,7 @@ def read_question(given: object) -> str | dict[str, Any]:
     raise RequestError(f"a value of type {type(given).__name__} is no question", next_step=f"give {FORMS}")
 
 
-def _from_mapping(given: Mapping[Any, Any]) -> str | dict[str, Any]:
+def _from_mapping(given: Mapping[object, object]) -> str | dict[str, object]:
     unknown = [str(name) for name in given if name not in ("question", "system")]
     if unknown or "question" not in given:
         what = f"'{unknown[0]}' is not a field of a question" if unknown else "the field 'question' is missing"
@@ -51,7 +51,7 @@ def _messages(given: Sequence[Any]) -> list[BaseMessage]:
         raise RequestError(f"the messages cannot be read: {reason}", next_step=f"give {FORMS}") from e
 
 
-def _from_messages(messages: Sequence[BaseMessage]) -> str | dict[str, Any]:
+def _from_messages(messages: Sequence[BaseMessage]) -> str | dict[str, object]:
     if not messages or not isinstance(messages[-1], HumanMessage):
         raise RequestError("the last message is not the user's", next_step="end with the question, as a user's message")
     *before, last = messages
@@ -74,7 +74,7 @@ def _text(message: BaseMessage) -> str:
     return str(message.text)
 
 
-def _checked(question: str, system: str | None = None) -> str | dict[str, Any]:
+def _checked(question: str, system: str | None = None) -> str | dict[str, object]:
     if not question.strip():
         raise RequestError("the question is empty", next_step=f"give {FORMS}")
     return {"question": question, "system": system} if system else question
