@@ -65,9 +65,9 @@ def test_commands_name_real_options(command: str) -> None:
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda b: b.strip().splitlines()[0][:40])
 def test_python_blocks_run(
-    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    block: str, tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On a few rows. Their comparison is too small for a winner, so its variant is named.
+    """On a few rows, training a tiny base. Their comparison is too small for a winner, so its variant is named.
 
     In this process: a new one for each block would import torch each time.
     """
@@ -76,7 +76,7 @@ def test_python_blocks_run(
     small = small.replace("load_winner(", 'load_variant(name="tuned-context", source=').replace(
         "load_winner", "load_variant"
     )
-    small = small.replace("epochs=2", "epochs=1")
+    small = small.replace("epochs=2", "epochs=1").replace('"builtin:smollm2-135m"', repr(tiny_base))
     monkeypatch.chdir(ROOT)
     exec(compile(small, "the block", "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out.strip()

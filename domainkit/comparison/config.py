@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, field_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -91,5 +91,5 @@ class CompareConfig(BaseModel):
 
     @field_validator("metrics", mode="before")
     @classmethod
-    def _split_at_commas(cls, value: Any) -> Any:
+    def _split_at_commas(cls, value: object) -> object:
         return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value

@@ -105,11 +105,11 @@ class SimpleModel:
     def __init__(self, predict: Predict) -> None:
         self._predict = predict
 
-    def invoke(self, input: Any, config: Any = None) -> str:
+    def invoke(self, input: object, config: object = None) -> str:
         return self.batch([input])[0]
 
-    def batch(self, inputs: list[Any], config: Any = None, *, return_exceptions: bool = False) -> list[str]:
-        return self._predict([q["question"] if isinstance(q, dict) else q for q in inputs])
+    def batch(self, inputs: list[object], config: object = None, *, return_exceptions: bool = False) -> list[str]:
+        return self._predict([str(q["question"] if isinstance(q, dict) else q) for q in inputs])
 
 
 Fit = Callable[[list[str], list[str], Vectors], Predict]

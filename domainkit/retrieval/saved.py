@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from domainkit.errors import DomainkitError
 from domainkit.storage import cache_dir, sha256_file, sha256_json, staged_folder
@@ -32,7 +32,7 @@ class Index(Protocol):
 Built = TypeVar("Built", bound=Index)
 
 
-def saved(contents: dict[str, Any], build: Callable[[], Built], load: Callable[[Path], Built]) -> Built:
+def saved(contents: Mapping[str, object], build: Callable[[], Built], load: Callable[[Path], Built]) -> Built:
     """The index that the JSON value `contents` determines: read from the cache when undamaged, else built and saved.
 
     What is returned is what `load` makes of the files: large arrays can be mapped. When the cache cannot be written, a
@@ -96,7 +96,7 @@ def digest_of(texts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def index_folder(contents: dict[str, Any]) -> Path:
+def index_folder(contents: Mapping[str, object]) -> Path:
     """Where the index of `contents` is kept."""
     return cache_dir() / "indexes" / sha256_json({"format": FORMAT, **contents})[:32]
 

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -20,7 +20,7 @@ from domainkit.serving.wire.errors import ClientGoneError, as_api_error
 T = TypeVar("T")
 
 
-async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T], deadline: float) -> T:
+async def unless_gone(receive: Receive, work: Coroutine[object, object, T], deadline: float) -> T:
     """What `work` gives. It is cancelled when the client disconnects (ClientGoneError) or at the loop's time
     `deadline` (TimeoutError)."""
     task, gone = asyncio.create_task(work), asyncio.create_task(_disconnected(receive))

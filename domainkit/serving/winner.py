@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from langchain_core.messages import AIMessage
 
@@ -182,6 +182,6 @@ def _chains_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-async def beside(work: Coroutine[Any, Any, T]) -> T:
+async def beside(work: Coroutine[object, object, T]) -> T:
     """What `work` gives, run in the chains' loop. Cancelling cancels it there."""
     return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, _chains_loop()))

@@ -80,7 +80,9 @@ def test_accumulated_gradients_are_those_of_one_pass(tiny_pair: str) -> None:
     rows = tokenize_examples(
         [*ROWS, row("a question of many words, long before its answer", "maybe")], base.chat_template, 100
     )
-    model = attach(parse_method("lora", {}), base.model)
+    torch.manual_seed(0)
+    # In float32 the steep losses of random weights leave rounding of up to some thousandths.
+    model = attach(parse_method("lora", {}), base.model).double()
     with torch.no_grad():
         for p in model.parameters():
             if p.requires_grad:
@@ -94,7 +96,7 @@ def test_accumulated_gradients_are_those_of_one_pass(tiny_pair: str) -> None:
             supervised_loss(model, pad(group, 0)).backward()
         found.append([p.grad.clone() for p in model.parameters() if p.requires_grad])
     for a, b in zip(*found, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3 * float(a.abs().max()))
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9 * float(a.abs().max()))
 
 
 def test_passes_are_no_larger_than_asked() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pptx.presentation import Presentation
     from pptx.slide import Slide
 
+Shape = Any  # python-pptx has a class for each kind, and no type for all
 MAX_GROUP_DEPTH = 50
 
 
@@ -64,12 +65,12 @@ def _add_slide(slide: Slide, text: MarkedText) -> None:
         text.add(notes.text.replace("\v", "\n"))
 
 
-def _in_order(shapes: Iterable[Any]) -> list[Any]:
+def _in_order(shapes: Iterable[Shape]) -> list[Shape]:
     """From top to bottom, then from left to right; the file has them in the order of painting."""
     return sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0))
 
 
-def _add_shape(shape: Any, text: MarkedText, depth: int) -> None:
+def _add_shape(shape: Shape, text: MarkedText, depth: int) -> None:
     if getattr(shape, "shapes", None) is not None and depth < MAX_GROUP_DEPTH:
         for inner in _in_order(shape.shapes):
             _add_shape(inner, text, depth + 1)

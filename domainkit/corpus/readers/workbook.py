@@ -6,7 +6,6 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from domainkit.corpus.archive import check_archive, ole_kind, refused
 from domainkit.corpus.document import Document
@@ -15,7 +14,7 @@ from domainkit.corpus.reading import warn
 from domainkit.corpus.rows.formats.sheet_parts import MOST_CELLS, SheetFacts, load_by_content, sheet_facts
 
 _ERRORS = re.compile(r"#(?:N/A|NAME\?|DIV/0!|REF!|VALUE!|NUM!|NULL!|SPILL!|CALC!)")
-Rows = Iterable[list[Any]]
+Rows = Iterable[list[object]]
 
 
 def read_workbook(path: Path, name: str) -> Iterator[Document]:
@@ -57,7 +56,7 @@ def _facts(path: Path) -> dict[str, SheetFacts]:
         raise refused(path, f"is not a workbook: {e}", "save it again from a spreadsheet program") from None
 
 
-def _shown(rows: Iterable[Sequence[Any]], facts: SheetFacts | None, left: int = 0) -> Rows:
+def _shown(rows: Iterable[Sequence[object]], facts: SheetFacts | None, left: int = 0) -> Rows:
     """The rows, which begin with row 1 and behind `left` columns, without what is hidden."""
     if facts is None or not (facts.hidden_rows or facts.hidden_columns):
         return map(list, rows)
@@ -111,7 +110,7 @@ def _far_sheets(path: Path, facts: dict[str, SheetFacts]) -> Iterator[tuple[str,
         yield sheet.title, visible, _without_empty(rows)
 
 
-def _without_empty(rows: Rows) -> Iterator[list[Any]]:
+def _without_empty(rows: Rows) -> Iterator[list[object]]:
     for row in rows:
         filled = [i for i, value in enumerate(row) if value is not None]
         if filled:

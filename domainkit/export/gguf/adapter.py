@@ -24,10 +24,11 @@ from domainkit.models.source import BaseSource
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
-    from numpy.typing import NDArray
     from peft import LoraConfig
 
-    Pairs = dict[str, dict[str, NDArray[Any]]]
+    from domainkit.export.gguf.layout import Array
+
+    Pairs = dict[str, dict[str, Array]]
 
 CALLED = {"use_dora": "DoRA", "modules_to_save": "whole modules (modules_to_save)"}
 """Fields of an adapter_config.json by the names that people use."""
@@ -89,7 +90,7 @@ def _write(adapter: Adapter, layout: Layout, reader: GGUFReader | None, source: 
     config: Any = read_peft_config(adapter.folder)
     # llama.cpp reads an alpha of 0 as a scale of 1.
     alpha = float(config.lora_alpha) if config.lora_alpha > 0 else 1.0
-    tensors: dict[str, NDArray[Any]] = {}
+    tensors: dict[str, Array] = {}
     for module, pair in _pairs(adapter).items():
         name = _tensor_name(module, layout, adapter)
         rank, scale = lora_scale(config, module)
@@ -156,9 +157,7 @@ def _tensor_name(module: str, layout: Layout, adapter: Adapter) -> str:
     return name
 
 
-def _check_base(
-    name: str, a: NDArray[Any], b: NDArray[Any], reader: GGUFReader | None, source: BaseSource, adapter: Adapter
-) -> None:
+def _check_base(name: str, a: Array, b: Array, reader: GGUFReader | None, source: BaseSource, adapter: Adapter) -> None:
     """Raises AdapterError where the base's GGUF lacks the tensor or has another shape."""
     if reader is None:
         return

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gguf import GGUFReader, TensorNameMap
     from numpy.typing import NDArray
 
+    Array = NDArray[Any]  # numbers of any type, or the bytes of packed ones
+
 ARCHITECTURES = {
     "llama": "llama",
     "mistral": "llama",
@@ -48,7 +50,7 @@ class Layout:
         name = _tensor_names(self.architecture, self.blocks).get_name(module)
         return None if name is None else f"{name}.weight"
 
-    def to_gguf(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
+    def to_gguf(self, name: str, rows: Array) -> Array:
         """`rows` (out, …) of the weight, or of what is added to it, in the file's order; `name` is the GGUF's."""
         if self.architecture not in PERMUTED or not (".attn_q." in name or ".attn_k." in name):
             return rows
@@ -56,7 +58,7 @@ class Layout:
         halves = rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:])
         return halves.swapaxes(1, 2).reshape(rows.shape)
 
-    def from_gguf(self, name: str, rows: NDArray[Any]) -> NDArray[Any]:
+    def from_gguf(self, name: str, rows: Array) -> Array:
         """The inverse of `to_gguf`."""
         if self.architecture not in PERMUTED or not (".attn_q." in name or ".attn_k." in name):
             return rows

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +22,8 @@ from domainkit.storage import read_tensor_header
 if TYPE_CHECKING:
     from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
     from gguf.gguf_reader import ReaderTensor
-    from numpy.typing import NDArray
+
+    from domainkit.export.gguf.layout import Array
 
 LEFT_OUT = (
     "GGUF.version",
@@ -103,12 +104,12 @@ class _Weights:
     def shape(self, name: str) -> tuple[int, ...]:
         return self._shapes[name]
 
-    def read(self, name: str) -> NDArray[Any]:
+    def read(self, name: str) -> Array:
         """In float32."""
         from safetensors import safe_open
 
         with safe_open(str(self._files[name]), framework="pt") as file:
-            values: NDArray[Any] = file.get_tensor(name).float().numpy()
+            values: Array = file.get_tensor(name).float().numpy()
             return values
 
     def by_gguf_name(self, layout: Layout, known: set[str], gguf: Path) -> dict[str, str]:
@@ -171,14 +172,14 @@ class _Planned:
             kind = self.tensor.tensor_type
             writer.add_tensor_info(self.tensor.name, self._shape, real, self.tensor.n_bytes, raw_dtype=kind)
 
-    def data(self) -> NDArray[Any]:
+    def data(self) -> Array:
         return _encode(self._new(), self._dtype) if self.changed else self.tensor.data
 
     @property
     def _dtype(self) -> str:
         return self._weights.dtype if len(self._shape) > 1 else "F32"
 
-    def _new(self) -> NDArray[Any]:
+    def _new(self) -> Array:
         assert self._key is not None
         name = self.tensor.name
         rows = self._layout.to_gguf(name, self._weights.read(self._key)) + np.float32(self._layout.offset(name))
@@ -197,7 +198,7 @@ def _kind(dtype: str) -> GGMLQuantizationType:
     return GGMLQuantizationType[dtype]
 
 
-def _encode(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+def _encode(values: Array, dtype: str) -> Array:
     from gguf.quants import quantize
 
     return np.ascontiguousarray(quantize(np.ascontiguousarray(values, np.float32), _kind(dtype)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from domainkit.adapters.folder import Adapter, Card
+from domainkit.adapters.methods import read_adapter_config
 from domainkit.errors import ConfigError
 from domainkit.messages import JsonObject
 from domainkit.report.wording.labels import metric_title, state_text
@@ -37,7 +38,7 @@ def model_card(adapter: Adapter, repo: str, hub_base: str | None, results: Resul
 
 
 def _method(adapter: Adapter) -> str:
-    return adapter.card.method if adapter.card else "lora"
+    return adapter.card.method if adapter.card else str(read_adapter_config(adapter.folder)["peft_type"]).lower()
 
 
 def _origin(card: Card | None, hub_base: str | None) -> list[str]:

@@ -84,7 +84,7 @@ class LlamaServer:
             )
         return [{"id": one["id"], "scale": float(_name(one["path"]) == wanted)} for one in served]
 
-    def _complete(self, prompt: list[int], scales: list[JsonObject], **options: object) -> Any:
+    def _complete(self, prompt: list[int], scales: list[JsonObject], **options: object) -> JsonObject:
         return self._send("/completion", {"prompt": prompt, "lora": scales, "cache_prompt": False, **PLAIN, **options})
 
     def _send(self, path: str, body: JsonObject | None = None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -74,6 +74,6 @@ def _vectors(texts: list[str]) -> tuple[np.ndarray, int]:
     return model.vectors(texts), sum(lengths)
 
 
-def _encoded(row: np.ndarray, form: str) -> Any:
+def _encoded(row: np.ndarray, form: str) -> list[float] | str:
     """A list of numbers, or their bytes (float32, little-endian) as base64, which openai's client asks for."""
     return row.tolist() if form == "float" else base64.b64encode(row.astype("<f4").tobytes()).decode()

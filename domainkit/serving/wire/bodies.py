@@ -5,7 +5,7 @@ Every other field is refused by name, so that nothing a client asks for is ignor
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -91,12 +91,12 @@ class Sampling(BaseModel):
 class ChatBody(Sampling):
     """POST /v1/chat/completions"""
 
-    messages: Annotated[list[Any], Field(min_length=1)]
+    messages: Annotated[list[object], Field(min_length=1)]
     max_tokens: Count | None = None
     max_completion_tokens: Count | None = None
     logprobs: bool = False
     top_logprobs: TopLogprobs = 0
-    tools: list[Any] | None = None
+    tools: list[object] | None = None
     tool_choice: str | JsonObject | None = None
     parallel_tool_calls: bool | None = None
     response_format: JsonObject | None = None
@@ -136,8 +136,8 @@ class TokenizeBody(BaseModel):
     model: str | None = None
     prompt: str | None = None
     add_special_tokens: bool = True
-    messages: Annotated[list[Any], Field(min_length=1)] | None = None
-    tools: list[Any] | None = None
+    messages: Annotated[list[object], Field(min_length=1)] | None = None
+    tools: list[object] | None = None
     add_generation_prompt: bool = True
     chat_template_kwargs: JsonObject | None = None
 

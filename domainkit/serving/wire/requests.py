@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from domainkit.inference.backend import Request
 from domainkit.llm.calls import (
@@ -105,7 +104,7 @@ def _logprobs(body: ChatBody) -> bool:
 
 def _options(body: ChatBody) -> CallOptions:
     names = ("tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "chat_template_kwargs")
-    given: dict[str, Any] = {name: getattr(body, name) for name in names}
+    given: dict[str, object] = {name: getattr(body, name) for name in names}
     return read_options({**given, "tools": body.tools})
 
 

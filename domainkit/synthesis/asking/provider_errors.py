@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from domainkit.errors import ConfigError, DomainkitError, MachineError, RequestError, first_line
 
@@ -32,8 +32,8 @@ def meaning_of(error: Exception) -> Meaning:
     return "again" if temporary else "skip"
 
 
-def status_of(error: Any) -> int | None:
-    """The HTTP status of a provider's error, where it has one; Any: each provider has a class of its own."""
+def status_of(error: object) -> int | None:
+    """The HTTP status of a provider's error, where it has one: each provider has a class of its own."""
     for value in (
         getattr(error, "status_code", None),
         getattr(error, "code", None),
@@ -44,7 +44,7 @@ def status_of(error: Any) -> int | None:
     return None
 
 
-def wait_before(error: Any, attempt: int, first_wait: float) -> float:
+def wait_before(error: object, attempt: int, first_wait: float) -> float:
     """Seconds before the next attempt: what the provider asks for, else doubled each time."""
     headers = getattr(getattr(error, "response", None), "headers", None)
     try:

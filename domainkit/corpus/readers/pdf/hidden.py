@@ -24,6 +24,7 @@ MAX_OBJECTS = 200_000
 """Objects of a page that are looked at: a page of print has some thousand."""
 _SCALE = 1.5
 _INVISIBLE = (3, 7)
+Handle = Any  # a pointer of ctypes to an object of PDFium
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top in points."""
 
@@ -32,7 +33,7 @@ Box = tuple[float, float, float, float]
 class _Object:
     """A text or a filled rectangle of a page; `number` is its place in the order of painting."""
 
-    handle: Any  # a pointer of ctypes
+    handle: Handle
     number: int
     box: Box
     grey: float
@@ -97,7 +98,7 @@ def _objects(page: PdfPage) -> tuple[list[_Object], list[_Object], float, int]:
     return texts, rectangles, min(1.0, pictures / max(1.0, width * height)), drawings
 
 
-def _handles(page: PdfPage) -> Iterator[tuple[Any, bool]]:
+def _handles(page: PdfPage) -> Iterator[tuple[Handle, bool]]:
     """(object, whether it is in a form) in the order of painting; forms are opened one level deep."""
     import pypdfium2.raw as pdfium
 
@@ -109,7 +110,7 @@ def _handles(page: PdfPage) -> Iterator[tuple[Any, bool]]:
                 yield pdfium.FPDFFormObj_GetObject(handle, j), True
 
 
-def _text_object(handle: Any, number: int, nested: bool) -> _Object:
+def _text_object(handle: Handle, number: int, nested: bool) -> _Object:
     import pypdfium2.raw as pdfium
 
     size, matrix = ctypes.c_float(), pdfium.FS_MATRIX()
@@ -121,7 +122,7 @@ def _text_object(handle: Any, number: int, nested: bool) -> _Object:
     return _Object(handle, number, _box(handle), grey, points, mode, opaque, nested, abs(matrix.a) >= abs(matrix.b))
 
 
-def _rectangle(handle: Any, number: int) -> _Object | None:
+def _rectangle(handle: Handle, number: int) -> _Object | None:
     """A filled rectangle; other shapes cover less than their box."""
     import pypdfium2.raw as pdfium
 
@@ -135,7 +136,7 @@ def _rectangle(handle: Any, number: int) -> _Object | None:
     return _Object(handle, number, _box(handle), grey) if opaque else None
 
 
-def _grey(handle: Any, stroke: bool = False) -> tuple[float, bool]:
+def _grey(handle: Handle, stroke: bool = False) -> tuple[float, bool]:
     """(luminance from 0 to 255, whether it is painted at all); a pattern counts as middle grey."""
     import pypdfium2.raw as pdfium
 
@@ -146,7 +147,7 @@ def _grey(handle: Any, stroke: bool = False) -> tuple[float, bool]:
     return 0.299 * red.value + 0.587 * green.value + 0.114 * blue.value, alpha.value > 10
 
 
-def _box(handle: Any) -> Box:
+def _box(handle: Handle) -> Box:
     import pypdfium2.raw as pdfium
 
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))

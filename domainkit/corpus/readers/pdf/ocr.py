@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from pypdfium2 import PdfPage
 
 LANGUAGES = "DOMAINKIT_OCR_LANGUAGES"
@@ -113,7 +114,7 @@ def _one_thread() -> Iterator[None]:
             os.environ["OMP_THREAD_LIMIT"] = before
 
 
-def _languages_of(picture: Any) -> list[str]:
+def _languages_of(picture: Image) -> list[str]:
     """The installed languages of the picture's script; of Latin ones at most three, for each takes its time."""
     import pytesseract
 

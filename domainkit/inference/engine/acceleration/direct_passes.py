@@ -161,10 +161,10 @@ class _Layout:
     """What a plan relies on: children and weights that are in their places, and modules without hooks."""
 
     def __init__(self) -> None:
-        self._places: list[dict[str, Any]] = []
+        self._places: list[dict[str, object]] = []
         self._names: list[str] = []
-        self._objects: list[Any] = []
-        self._hooks: list[Any] = []
+        self._objects: list[object] = []
+        self._hooks: list[object] = []
 
     def holds(self) -> bool:
         """Whether nothing has changed since. Some thousand comparisons, in a tenth of a millisecond."""
