@@ -45,8 +45,10 @@ QUICK: dict[str, Any] = {
     "corpus": DOMAIN / "articles",
     "passages": 1,
     "passage_words": 80,
+    "latency_items": 0,
 }
-"""Answers from the articles, on every second row: what two cores do well in three minutes."""
+"""Answers from the articles, learnt from every second row and asked on every third: what two cores do well in three
+minutes."""
 TASKS: dict[str, dict[str, Any]] = {
     "routing": {
         "fit": TrainConfig(**BASE, epochs=1),
@@ -80,7 +82,7 @@ def main() -> None:
 def quick(out: Path) -> Path:
     """One task, one story. Returns the report's page."""
     task = read_task(DOMAIN / "answers_test.jsonl", kind="answer")
-    asked = task.model_copy(update={"samples": task.samples[::2]})
+    asked = task.model_copy(update={"samples": task.samples[::3]})
     rows = read_examples(DOMAIN / "answers_train.jsonl")[::2]
     print("Tallowmere rents beehives to town households. Its support desk answers questions from 57 articles,")
     print("with a model of 135 million parameters on this machine. Prompt, retrieve or fine-tune?\n")
@@ -91,7 +93,7 @@ def quick(out: Path) -> Path:
     print_table(results)
     print("\n4. The winner as a LangChain model, on questions that were not in the test:\n")
     print(f'   winner = load_winner("{out}")')
-    talk(load_winner(out), task.samples[1:8:2])
+    talk(load_winner(out), task.samples[1:11:3])
     return out / "report.html"
 
 
@@ -133,7 +135,7 @@ def run(task: Any, train: Any, out: Path, settings: dict[str, Any]) -> Results:
     Adapters and answers that are already in `out` are used again.
     """
     with comparing() as on_progress:
-        return compare(task, out=out, train=train, shots=4, latency_items=3, on_progress=on_progress, **settings)
+        return compare(task, out=out, train=train, shots=4, on_progress=on_progress, **{"latency_items": 3, **settings})
 
 
 if __name__ == "__main__":
