@@ -10,7 +10,7 @@ import pytest
 from domainkit.corpus.readers import PLAIN, READERS, formats, is_sandboxed
 
 Write = Callable[[str, str], Path]
-NO_WRITER = {".msg": "see test_outlook.py", ".xls": "no free library writes it"}
+NO_WRITER = {".msg": "no free library writes it", ".xls": "no free library writes it"}
 
 
 @pytest.mark.parametrize("suffix", READERS)
