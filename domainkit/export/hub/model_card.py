@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from domainkit.adapters.folder import Adapter, Card
 from domainkit.adapters.methods import read_adapter_config
@@ -96,14 +96,14 @@ def _measured(results: Results, adapter: Adapter) -> list[VariantResult]:
 def _eval_result(results: Results, variant: VariantResult) -> EvalResult:
     from huggingface_hub import EvalResult
 
-    score: Any = variant.metrics[results.task.primary_metric].value
+    score = variant.metrics[results.task.primary_metric].value
     return EvalResult(
         task_type="text-generation",
         dataset_type="custom",
         dataset_name=f"{results.task.name} ({variant.name})",
         metric_type=results.task.primary_metric,
         metric_name=metric_title(results.task.primary_metric),
-        metric_value=round(score, 4),
+        metric_value=None if score is None else round(score, 4),
     )
 
 

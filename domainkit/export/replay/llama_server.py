@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import cast
 
 from domainkit.errors import ConfigError, MachineError
 from domainkit.export.replay.engine import ExportedModel
@@ -31,7 +31,8 @@ class LlamaServer:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
-        self.build = f"llama-server {self._send('/props').get('build_info', '')}".strip()
+        props = cast("JsonObject", self._send("/props"))
+        self.build = f"llama-server {props.get('build_info', '')}".strip()
 
     def force(self, model: ExportedModel, rows: Sequence[TokenizedExample]) -> Forced:
         """The engine on given answers."""
@@ -71,7 +72,7 @@ class LlamaServer:
 
     def _scales(self, model: ExportedModel) -> list[JsonObject]:
         """The scale of each of the server's adapters. Raises ConfigError where it has not the one asked for."""
-        served: Any = self._send("/lora-adapters")
+        served = cast("list[JsonObject]", self._send("/lora-adapters"))
         if model.adapter is None:
             return [{"id": one["id"], "scale": 0.0} for one in served]
         wanted = model.adapter.name
@@ -85,9 +86,10 @@ class LlamaServer:
         return [{"id": one["id"], "scale": float(_name(one["path"]) == wanted)} for one in served]
 
     def _complete(self, prompt: list[int], scales: list[JsonObject], **options: object) -> JsonObject:
-        return self._send("/completion", {"prompt": prompt, "lora": scales, "cache_prompt": False, **PLAIN, **options})
+        body = {"prompt": prompt, "lora": scales, "cache_prompt": False, **PLAIN, **options}
+        return cast("JsonObject", self._send("/completion", body))
 
-    def _send(self, path: str, body: JsonObject | None = None) -> Any:
+    def _send(self, path: str, body: JsonObject | None = None) -> object:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"content-type": "application/json"})
         try:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from domainkit.errors import DomainkitError
 from domainkit.evaluation.answers_on_disk import Row, RowStore
+from domainkit.messages import JsonObject
 from domainkit.synthesis.asking.provider_errors import described, meaning_of, stopping, wait_before
 from domainkit.synthesis.asking.requests import BYTES_A_TOKEN, Request
 from domainkit.synthesis.budget import Budget, Cost, TokenPrice
@@ -144,14 +145,14 @@ class Asker:
             return row
         raise AssertionError("unreachable")  # the last attempt returns or raises
 
-    def _options(self, request: Request) -> dict[str, Any]:
+    def _options(self, request: Request) -> JsonObject:
         """Settings that domainkit's own models take; other models keep theirs."""
         if not self.model.is_own:
             return {}
         if not self.model.is_local:
             # A server may not hold its answers to a schema, or think before them; the filters read what comes.
             return {"max_tokens": _SERVER_ROOM * request.output_tokens}
-        form: dict[str, Any] = {"choices": list(request.choices)} if request.choices else {}
+        form: JsonObject = {"choices": list(request.choices)} if request.choices else {}
         if request.schema is not None:
             form = {"json_schema": request.schema}
         return {"max_tokens": request.output_tokens, **form}
