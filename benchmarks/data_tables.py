@@ -87,3 +87,23 @@ def documents(facts: dict[str, Any]) -> str:
         for v in facts["formats"]
     ]
     return table(["format", "hit@3, lexical", "hit@3, fused", "s per document"], rows)
+
+
+def indexing(facts: dict[str, Any]) -> str:
+    """The index of a large corpus beside the libraries alone."""
+    sides = {
+        "domainkit_lexical": "domainkit: read, cut into passages, lexical index",
+        "domainkit_lexical_again": "the same again, with the index on disk",
+        "bm25s_passages": "bm25s alone, on the passages",
+    }
+    rows = [
+        [name, f"{facts['sides'][key]['processor']:.1f}", f"{facts['sides'][key]['peak_mib']:,}"]
+        for key, name in sides.items()
+    ]
+    refused = facts["sides"]["domainkit_dense_refused"]
+    return "\n\n".join(
+        (
+            table([f"a corpus of {facts['megabytes']} MB", "s of processor time", "peak memory, MiB"], rows),
+            f"Vectors for it are refused after {refused['until it says so']:.0f} s: {refused['said']}.",
+        )
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data_tables import clinic, documents, make_rows, reading
+from benchmarks.data_tables import clinic, documents, indexing, make_rows, reading
 from benchmarks.handover_tables import single_stream
 from benchmarks.markdown import number, percent, table
 
@@ -342,6 +342,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "clinic": clinic,
     "make_rows": make_rows,
     "documents": documents,
+    "indexing": indexing,
     "reading": reading,
     "medquad_ghr": medquad_ghr,
     "single_stream": single_stream,
