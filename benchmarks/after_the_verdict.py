@@ -58,7 +58,7 @@ def first_alarms(bounds: Bounds, runs: int, draw: Draw, conversations: int = HOR
 
 
 def delays(when: np.ndarray) -> tuple[float | None, float]:
-    """(median conversations from the change to the alarm, the share told in time); None where most were not."""
+    """(median conversations from the change to the alarm, the share noticed in time); None where most were not."""
     after = np.sort(np.where(when > SHIFT, when - SHIFT, np.inf))
     middle = after[len(after) // 2]
     return (None if np.isinf(middle) else float(middle)), float(np.isfinite(after).mean())

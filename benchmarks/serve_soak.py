@@ -3,7 +3,7 @@
 python -m benchmarks.serve_soak [--requests 2000] [--clients 16] [--minutes 15] [--base builtin:smollm2-135m]
 
 Every text is compared with the text of the same question asked alone before. A client that leaves closes its connection
-after the first part. One adapter is loaded and dropped all the time: a client that asks for it meanwhile is told 404.
+after the first part. One adapter is loaded and dropped all the time: a client that asks for it meanwhile gets 404.
 """
 
 from __future__ import annotations

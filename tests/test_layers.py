@@ -22,6 +22,7 @@ LAYERS = {
     "domainkit.storage": 0,
     "domainkit.machine": 0,
     "domainkit.text": 0,
+    "domainkit.library_logs": 0,
     "domainkit.threads": 0,
     "domainkit.messages": 1,
     "domainkit.corpus": 1,

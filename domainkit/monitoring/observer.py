@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Is told of every answer, from any thread. It returns at once and never raises: answers do not wait for it."""
+    """Gets every answer, from any thread. It returns at once and never raises: answers do not wait for it."""
 
     def observe(
         self, question: str, answer: AIMessage, seconds: float, *, conversation: str | None = None, turn: int = 1

@@ -50,7 +50,7 @@ def print_findings(found: WatchFindings, console: Console) -> None:
 
 def _facts(found: WatchFindings) -> str:
     reference, state = found.reference, found.state
-    alarm = f"an alarm is told at {alarm_at():g}"
+    alarm = f"an alarm is raised at {alarm_at():g}"
     text = (
         f"{state.counted:,} conversations since {state.started[:10]}, compared with {reference.questions:,} questions "
         f"of {reference.run} answered by {reference.variant}. Average E {_e(found.value)}; {alarm}"

@@ -15,6 +15,7 @@ from langchain_core.embeddings import Embeddings
 from pydantic import BaseModel, ConfigDict, Field
 
 from domainkit.errors import ConfigError, MachineError
+from domainkit.library_logs import mute_bitsandbytes_advice
 from domainkit.storage import sha256_file, sha256_lines
 from domainkit.threads import run_in_short_lived_thread
 
@@ -133,6 +134,7 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
 
 
 def _load(source: str, device: str | None) -> SentenceTransformer:
+    mute_bitsandbytes_advice()
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as progress
 

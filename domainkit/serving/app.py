@@ -70,5 +70,5 @@ def make_app(state: State, *, keys: Sequence[str] = (), loopback: bool = True) -
 async def _refused(request: Request, error: Exception) -> Response:
     """404 and 405 in OpenAI's form."""
     assert isinstance(error, HTTPException)
-    told = ApiError(error.status_code, f"{request.method} {request.url.path}: {error.detail.lower()}")
-    return JSONResponse(told.body, error.status_code, error.headers)
+    reply = ApiError(error.status_code, f"{request.method} {request.url.path}: {error.detail.lower()}")
+    return JSONResponse(reply.body, error.status_code, error.headers)

@@ -204,8 +204,8 @@ class Models:
         try:
             await in_thread(model.start)
         except DomainkitError as e:
-            told = as_api_error(e)
-            raise ApiError(400, f"the adapter cannot be served: {told.message}", param="lora_path") from e
+            reply = as_api_error(e)
+            raise ApiError(400, f"the adapter cannot be served: {reply.message}", param="lora_path") from e
         self._check_free(name)  # another client may have been faster
         self._served[name] = model
         return model

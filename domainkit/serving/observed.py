@@ -1,4 +1,4 @@
-"""What the observer of a server is told."""
+"""What the observer of a server gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serve an application with uvicorn until the process is told to stop; running answers finish then."""
+"""Serve an application with uvicorn until the process is asked to stop; running answers finish then."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class State:
     limits: Limits = field(default_factory=Limits)
     metrics: Metrics = field(default_factory=Metrics)
     observer: Observer | None = None
-    """Is told of the answers of winners; where none is served, of every chat answer."""
+    """Gets the answers of winners; where none is served, of every chat answer."""
     admission: Admission = field(init=False)
 
     def __post_init__(self) -> None:

@@ -134,7 +134,7 @@ class Bets:
 
 
 def alarm_at(alpha: float = ALPHA) -> float:
-    """The average E at which a change is told."""
+    """The average E at which a change is reported."""
     return 2 / alpha
 
 

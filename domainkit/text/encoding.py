@@ -120,7 +120,7 @@ def candidates(sample: bytes) -> Iterator[str]:
 
     found = chardet.detect_all(sample, ignore_threshold=True, encoding_era=chardet.EncodingEra.MODERN_WEB)
     names = [(_known(str(one["encoding"])), one["confidence"] or 0.0) for one in found if one["encoding"]]
-    # UTF-16 and UTF-32 of a text with spaces or line ends hold NUL bytes, and such files are told before.
+    # UTF-16 and UTF-32 of a text with spaces or line ends hold NUL bytes, and such files are recognised before.
     fitting = [(name, confidence) for name, confidence in names if name and not name.startswith(("utf-16", "utf-32"))]
     yield from (name for name, confidence in fitting[:1] if confidence >= SURE)
     yield "windows-1252"

@@ -66,9 +66,9 @@ async def _events(
             yield event(usage_chunk(head, [a.completion for a in answers]))
         answered(answers, record.seconds)
     except Exception as e:
-        told = as_api_error(e)
-        record.error = told.code or type(e).__name__
-        yield event(told.body)
+        reply = as_api_error(e)
+        record.error = reply.code or type(e).__name__
+        yield event(reply.body)
     yield DONE
 
 

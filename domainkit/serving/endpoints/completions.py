@@ -130,7 +130,7 @@ async def _events(
         if body.include_usage:
             yield event(usage_chunk(head, found))
     except Exception as e:
-        told = as_api_error(e)
-        record.error = told.code or type(e).__name__
-        yield event(told.body)
+        reply = as_api_error(e)
+        record.error = reply.code or type(e).__name__
+        yield event(reply.body)
     yield DONE

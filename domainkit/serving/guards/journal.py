@@ -95,14 +95,14 @@ class Journal:
     async def _fail(
         self, error: Exception, record: Record, answering: _Answering, scope: Scope, receive: Receive
     ) -> None:
-        told = as_api_error(error)
-        record.error = told.code or (type(error).__name__ if told.status >= 500 else told.body["error"]["type"])
-        if told.status >= 500:
+        reply = as_api_error(error)
+        record.error = reply.code or (type(error).__name__ if reply.status >= 500 else reply.body["error"]["type"])
+        if reply.status >= 500:
             # Where it happened, without the error's message, which may quote a text.
             frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
             log.error(json.dumps({"id": record.id, "error": type(error).__name__, "frames": frames[-12:]}))
         if not answering.started:
-            await JSONResponse(told.body, told.status, told.headers)(scope, receive, answering)
+            await JSONResponse(reply.body, reply.status, reply.headers)(scope, receive, answering)
 
     def _write(self, record: Record) -> None:
         log.info(record.line())

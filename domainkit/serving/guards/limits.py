@@ -12,7 +12,7 @@ from domainkit.serving.wire.errors import ApiError, ClientGoneError
 COMPUTED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/load_lora_adapter")
 """Paths whose requests compute something: they are counted, and refused while the server stops."""
 RETRY_SECONDS = 2
-"""What a client that finds the server full or stopping is told to wait."""
+"""What a client that finds the server full or stopping is asked to wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class ClientGoneError(Exception):
 
 
 def as_api_error(error: Exception, *, param: str | None = None) -> ApiError:
-    """What a client is told of an error. Paths of this machine, and texts of errors that nobody foresaw, are not."""
+    """What a client reads of an error. Paths of this machine, and texts of errors that nobody foresaw, are not."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, TimeoutError):

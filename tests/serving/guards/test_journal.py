@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,12 +14,24 @@ from domainkit.serving.guards.metrics import Metrics
 from tests.serving.running_server import http
 
 
+def lines(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [json.loads(record.message) for record in caplog.records if record.name == "domainkit.requests"]
+
+
+def soon(look: Callable[[], Any]) -> Any:
+    """What `look` finds. A request is written down after its answer was sent, so it may take a moment."""
+    end = time.monotonic() + 30
+    while (found := look()) is None and time.monotonic() < end:
+        time.sleep(0.01)
+    return found
+
+
 def test_a_line_counts_and_quotes_nothing(address: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "domainkit.requests")
     body = {"model": "red", "messages": [{"role": "user", "content": "my secret"}], "max_tokens": 3, "stream": True}
     answer = http.post(f"{address}/v1/chat/completions", json=body, headers={"x-request-id": "mine-1"})
     assert answer.headers["x-request-id"] == "mine-1"
-    line = next(found for m in caplog.messages if (found := json.loads(m))["id"] == "mine-1")
+    line = soon(lambda: next((found for found in lines(caplog) if found["id"] == "mine-1"), None))
     assert set(line) == {
         *("time", "id", "path", "model", "status", "seconds", "prompt_tokens", "completion_tokens", "stream")
     }
@@ -28,10 +42,10 @@ def test_a_line_counts_and_quotes_nothing(address: str, caplog: pytest.LogCaptur
     assert odd.headers["x-request-id"].startswith("req_")
     assert odd.json()["error"]["type"] == "invalid_request_error"
     assert "secret" not in caplog.text
-    page = http.get(f"{address}/metrics")
+    counted = 'domainkit_requests_total{path="other",model="",status="404"} '
+    page = soon(lambda: page if counted in (page := http.get(f"{address}/metrics")).text else None)
     assert page.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert f'domainkit_tokens_total{{model="{line["model"]}",kind="completion"}}' in page.text
-    assert 'domainkit_requests_total{path="other",model="",status="404"} ' in page.text
 
 
 async def test_an_unforeseen_error_is_told_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
