@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.runs import save
 from domainkit.corpus.read_files import read_examples
-from domainkit.evaluation.task import read_task
+from domainkit.evaluation.read_task import read_task
 from domainkit.export.gguf.layout import open_gguf
 from domainkit.export.gguf.target import export_gguf
 from domainkit.export.replay.node_llama_cpp import NodeLlamaCpp, install_command

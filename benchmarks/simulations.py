@@ -417,7 +417,7 @@ def leakage(data: Path) -> Rows:
     """What each level finds in train for the test questions of public data sets, and how often pairs share their
     target."""
     from domainkit.corpus.read_files import read_examples
-    from domainkit.evaluation.task import read_task
+    from domainkit.evaluation.read_task import read_task
     from domainkit.retrieval.dense import sentence_cosines
     from domainkit.retrieval.embeddings import MiniLMEmbeddings
     from domainkit.verdict.leakage import find_leaks

@@ -11,7 +11,7 @@ from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from pydantic import ConfigDict
@@ -24,7 +24,7 @@ ChooseShots = Callable[[Sequence[str]], list[list[Example]]]
 
 
 class AnswerChain(RunnableSerializable[Question, AIMessage]):
-    """A question string, or {"question": …, "system": …}, to an AIMessage.
+    """A question string, or {"question": …, "system": …, "history": messages of earlier turns}, to an AIMessage.
 
     `response_metadata["passages"]` holds the ids, titles and texts of the passages in the prompt.
     """
@@ -103,17 +103,23 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
         questions = [text_of(q) for q in inputs]
         shots = self.choose_shots(questions) if self.choose_shots else [list(self.shots)] * len(questions)
         return [
-            (self._messages(text, _system(question), examples, documents), documents)
+            (self._messages(text, _system(question), examples, documents, _history(question)), documents)
             for question, text, examples, documents in zip(inputs, questions, shots, passages, strict=True)
         ]
 
     def _messages(
-        self, question: str, system: str | None, shots: Sequence[Example], passages: Sequence[Document]
+        self,
+        question: str,
+        system: str | None,
+        shots: Sequence[Example],
+        passages: Sequence[Document],
+        history: Sequence[BaseMessage],
     ) -> list[BaseMessage]:
         opening = "\n\n".join(part for part in (system, self.instruction) if part)
         turns: list[BaseMessage] = [SystemMessage(opening)] if opening else []
         for example in shots:
             turns += [HumanMessage(example.question), AIMessage(example.target)]
+        turns += history
         if self.retriever is None:
             return [*turns, HumanMessage(question)]
         return [*turns, HumanMessage(question_in_context(question, passages, self.context_prompt))]
@@ -150,6 +156,10 @@ def text_of(question: Question) -> str:
 
 def _system(question: Question) -> str | None:
     return None if isinstance(question, str) else question.get("system")
+
+
+def _history(question: Question) -> list[BaseMessage]:
+    return [] if isinstance(question, str) else convert_to_messages(question.get("history") or [])
 
 
 def _passage_text(passages: Sequence[Document]) -> str:

@@ -6,7 +6,7 @@ Every row but the first three is `answer_chain` with one setting changed.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -120,8 +120,11 @@ class Parts:
     searcher: Runnable[LanguageModelInput, AIMessage] | None = None
     """The base model as it writes an agent's searches: without the settings bound for answers."""
     kind: str = "answer"
-    """"label" or "answer": picks the instruction."""
+    """The kind of task: picks the instruction."""
     labels: Sequence[str] = ()
+    """Replace {labels} in the instruction, a line each."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What replaces its other {placeholders}."""
     examples: Sequence[Example] = ()
     """Solved examples: the training rows."""
     chosen: bool = False
@@ -135,7 +138,7 @@ class Parts:
     """Solved examples in a few-shot prompt."""
     seed: int = 0
     prompts: dict[str, str] = field(default_factory=dict)
-    """Prompts that replace the built-in ones, by name: label, answer, context."""
+    """Prompts that replace the built-in ones, by name: a kind of task, or context."""
 
     def prompt(self, name: str) -> str:
         return self.prompts.get(name) or prompt_text(name)
@@ -177,9 +180,10 @@ def _model(variant: Variant, parts: Parts) -> Runnable[LanguageModelInput, AIMes
 
 
 def instruction(parts: Parts) -> str:
-    """The task in words, with the closed list of labels for a label task."""
+    """The task in words, with what its kind tells the model: for a label task, the closed list of labels."""
+    values = {"labels": "\n".join(parts.labels), **parts.values} if parts.labels else parts.values
     template = parts.prompt(parts.kind)
-    return fill(template, labels="\n".join(parts.labels)) if parts.kind == "label" else template
+    return fill(template, **values) if values else template
 
 
 def fixed_shots(examples: Sequence[Example], k: int, seed: int) -> list[Example]:

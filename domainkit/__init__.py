@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from domainkit.corpus.read_files import read_documents, read_examples
     from domainkit.errors import DomainkitError
     from domainkit.evaluation.metrics.judge import judge
-    from domainkit.evaluation.task import Sample, Task, read_task
+    from domainkit.evaluation.read_task import read_task
+    from domainkit.evaluation.task import Sample, Task
     from domainkit.evaluation.variant import Variant
     from domainkit.llm.chat_model import DomainLLM
     from domainkit.monitoring.feedback import record_feedback
@@ -67,7 +68,7 @@ _PUBLIC = {
     "read_examples": "domainkit.corpus.read_files",
     "read_marked": "domainkit.corpus.preferences",
     "read_pairs": "domainkit.corpus.preferences",
-    "read_task": "domainkit.evaluation.task",
+    "read_task": "domainkit.evaluation.read_task",
     "record_feedback": "domainkit.monitoring.feedback",
     "render": "domainkit.report",
     "split": "domainkit.splitting.split",

@@ -182,6 +182,21 @@ def openai_call(call: ToolCall) -> JsonObject:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
+def openai_message(message: Message) -> JsonObject:
+    """The message in the form of OpenAI's API, as LangChain reads it: the arguments of its calls are JSON text."""
+    fields: JsonObject = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        calls = [openai_call(call) for call in message.tool_calls]
+        for call in calls:
+            call["function"]["arguments"] = json.dumps(call["function"]["arguments"], ensure_ascii=False)
+        fields["tool_calls"] = calls
+    if message.tool_call_id is not None:
+        fields["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        fields["name"] = message.name
+    return fields
+
+
 def parse_calls(text: str, tools: Sequence[JsonObject]) -> ParsedAnswer:
     """Separate an answer into its text and its calls, which get fresh ids.
 

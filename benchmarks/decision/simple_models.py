@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.runs import save
 from domainkit import compare
-from domainkit.evaluation.task import read_task
+from domainkit.evaluation.read_task import read_task
 
 TASKS = {
     "banking77": ("banking77/train_small.jsonl", "banking77/test_small.jsonl", "label"),

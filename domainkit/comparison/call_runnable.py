@@ -10,7 +10,7 @@ from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowS
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Answerer
 from domainkit.machine import memory_in_use
-from domainkit.messages import JsonObject
+from domainkit.messages import JsonObject, openai_message
 
 
 def answer_all(
@@ -46,9 +46,17 @@ def answer_all(
     return [found[q].model_copy(update={"id": s.id}) for q, s in zip(questions, samples, strict=True)]
 
 
-def question_of(sample: Sample) -> str | dict[str, str]:
-    """The input of a variant's Runnable: the question, with its system turn where the row has one."""
-    return {"question": sample.input, "system": sample.system} if sample.system else sample.input
+def question_of(sample: Sample) -> str | JsonObject:
+    """The input of a variant's Runnable: the question; as a dict, with its system turn, its earlier turns ("history",
+    messages in OpenAI's form) and its tools, where the row has them."""
+    more: JsonObject = {}
+    if sample.system:
+        more["system"] = sample.system
+    if sample.turns:
+        more["history"] = [openai_message(turn) for turn in sample.turns]
+    if sample.tools:
+        more["tools"] = list(sample.tools)
+    return {"question": sample.input, **more} if more else sample.input
 
 
 def _blocks(items: list[str], size: int) -> Iterator[list[str]]:
@@ -72,7 +80,7 @@ def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sampl
     return [row.model_copy(update={"memory_bytes": memory}) for row in rows]
 
 
-def _answer_alone(runnable: Answerer, question: str | dict[str, str]) -> object:
+def _answer_alone(runnable: Answerer, question: str | JsonObject) -> object:
     try:
         return runnable.invoke(question)
     except FOREIGN_ERRORS as e:

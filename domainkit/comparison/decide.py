@@ -22,6 +22,7 @@ from domainkit.comparison.score import (
     with_differences,
 )
 from domainkit.errors import MachineError
+from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.task import Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.machine import environment
@@ -221,7 +222,7 @@ def settings_of(plan: ComparisonPlan, variant: Variant) -> JsonObject:
     if not variant.uses_llm:
         return {}
     settings: JsonObject = {"max_tokens": plan.max_tokens}
-    if plan.inputs.task.kind == "label":
+    if kind_of(plan.inputs.task.kind).constraint(plan.inputs.task):
         settings["decoding"] = config.decoding
     if variant.shots != "none":
         settings |= {"shots": config.shots, "chosen": variant.shots}

@@ -20,7 +20,8 @@ from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, DataError, Problem, validation_error_text
 from domainkit.evaluation.general_questions import GeneralQuestions, read_general
 from domainkit.evaluation.metrics import MetricSet, metric_set
-from domainkit.evaluation.task import Task, read_task
+from domainkit.evaluation.read_task import read_task
+from domainkit.evaluation.task import Task
 from domainkit.retrieval.dense import check_embedding_time
 from domainkit.retrieval.passages import indexed_text
 from domainkit.verdict.prices import PriceTable, read_prices

@@ -20,6 +20,7 @@ from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 from domainkit.evaluation.answers_on_disk import Progress
 from domainkit.evaluation.identity import identity_of
+from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.variant import Answerer, Need, Variant
 from domainkit.llm.chat_model import DomainLLM
 from domainkit.messages import JsonObject
@@ -163,6 +164,7 @@ class ComparisonPlan:
             searcher=self.base_llm,
             kind=inputs.task.kind,
             labels=inputs.task.labels,
+            values=kind_of(inputs.task.kind).prompt_values(inputs.task),
             examples=inputs.examples,
             chosen=self.chosen_shots,
             nearest=self._nearest_last if any(v.shots == "nearest" for v in self.variants) else None,
@@ -176,8 +178,8 @@ class ComparisonPlan:
     def _bound(self, llm: DomainLLM) -> Any:
         """The model itself where nothing is bound: agents bind tools to a chat model, not to a binding."""
         task = self.inputs.task
-        closed = task.kind == "label" and self.inputs.config.decoding == "closed"
-        return llm.bind(choices=list(task.labels)) if closed else llm
+        held = kind_of(task.kind).constraint(task) if self.inputs.config.decoding == "closed" else {}
+        return llm.bind(**held) if held else llm
 
     @cached_property
     def nearest(self) -> NearestExamples:
@@ -218,11 +220,13 @@ class ComparisonPlan:
             return sha256_json(facts)
         facts |= {
             "model": self.llm_of(variant, adapter).identity(),
-            "labels": inputs.task.labels if inputs.task.kind == "label" else (),
+            "labels": inputs.task.labels,
             "prompts": {name: self.parts.prompt(name) for name in (inputs.task.kind, "context")},
             "settings": config.model_dump(include={"decoding", "seed"}),
             "max_tokens": self.max_tokens,
         }
+        if inputs.task.json_schema is not None:
+            facts["json_schema"] = inputs.task.json_schema
         if variant.shots != "none":
             facts["shots"] = config.shots
         if variant.shots == "nearest" or (variant.retrieve and config.retriever in ("dense", "fused")):
@@ -278,7 +282,7 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
     available = _available(inputs)
     missing = {**MISSING, "encoder": inputs.why_no_encoder}
     left_out = {v.name: missing[n] for v in named for n in v.needs if not available[n]}
-    if inputs.task.kind == "label" and not available["train"]:
+    if kind_of(inputs.task.kind).trivial_needs_train and not available["train"]:
         left_out |= {v.name: MISSING["train"] for v in named if v.classical == "trivial"}
     asked_for = {name for v in variants or () if (name := v if isinstance(v, str) else v.name) in left_out}
     if asked_for:

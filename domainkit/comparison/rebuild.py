@@ -52,7 +52,14 @@ def rebuild(
         log.warning("%s: the agent's tool has other words than when it was measured: answers may differ", variant.name)
     adapter = record.adapter if variant.tuned and not variant.context else None
     context_adapter = record.context_adapter if variant.context else None
-    task = Task(name=record.task, kind=record.kind, samples=tuple(gold), labels=record.labels, fingerprint="")
+    task = Task(
+        name=record.task,
+        kind=record.kind,
+        samples=tuple(gold),
+        labels=record.labels,
+        json_schema=record.json_schema,
+        fingerprint="",
+    )
     inputs = Inputs(
         config=config,
         task=task,

@@ -46,6 +46,7 @@ def write_record(plan: ComparisonPlan, created: str, out: Path) -> VariantsRecor
         task=plan.inputs.task.name,
         kind=plan.inputs.task.kind,
         labels=plan.inputs.task.labels,
+        json_schema=plan.inputs.task.json_schema,
         settings=settings,
         examples=_stored_examples(plan, variants, out),
         passages=_stored_passages(plan, variants, out),

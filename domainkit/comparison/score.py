@@ -139,6 +139,9 @@ def items_of(task: Task, rows: Mapping[str, Rows], scores: Mapping[str, Scores])
             references=sample.references,
             group=sample.group,
             doc_ids=sample.doc_ids,
+            conversation=sample.conversation,
+            turns=sample.turns,
+            tools=sample.tools,
             answers={
                 name: _answer(row, {m: s[i] for m, s in scores[name].items()})
                 for name, column in rows.items()

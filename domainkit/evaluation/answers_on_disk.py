@@ -71,11 +71,12 @@ class Row(_Stored):
 
 
 def asked(sample: Sample, *, gold: bool = False) -> str:
-    """Digest of all that a variant is asked: the input with its system turn; with `gold` its documents, too.
+    """Digest of all that a variant is asked: the input with its system turn, earlier turns and tools; with `gold` its
+    documents, too.
 
     Neither the id nor the place in the file is part of it, so a row that moves keeps its answer.
     """
-    judged_by = {"id", "target", "references", "group", "meta"}
+    judged_by = {"id", "target", "references", "group", "conversation", "meta"}
     hidden = judged_by if gold else {*judged_by, "doc_ids"}
     return sha256_json(sample.model_dump(mode="json", exclude=hidden, exclude_defaults=True))
 

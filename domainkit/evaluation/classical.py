@@ -17,6 +17,7 @@ import numpy as np
 
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
+from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.task import Kind
 from domainkit.evaluation.trivial import Likeness
 from domainkit.text.characters import MARKS
@@ -29,6 +30,7 @@ Predict = Callable[[Sequence[str]], list[str]]
 Embed = Callable[[Sequence[str]], np.ndarray]
 """Texts to rows of length 1."""
 EMBEDDED = "sentence embeddings with logistic regression"
+NEAREST = "the nearest solved example by sentence embeddings"
 FOLDS = 3
 LEAST_ROWS = 12
 """With fewer training rows, cross-validation says nothing."""
@@ -66,7 +68,7 @@ class Choice:
 
 def choose_classical(kind: Kind, train: Sequence[Example], vectors: Vectors, likeness: Likeness) -> Choice:
     """The best model by cross-validation on `train`; of equals the first, which is the cheapest."""
-    models = _models(kind, vectors)
+    models = kind_of(kind).models(vectors)
     why = "" if vectors.learn else vectors.why_none
     if len(models) == 1 or len(train) < LEAST_ROWS:
         few = f"{len(train)} training rows are too few for cross-validation"
@@ -85,7 +87,7 @@ def fit_classical(kind: Kind, train: Sequence[Example], vectors: Vectors, name: 
         raise ConfigError(
             "the classical baseline has no solved examples to learn from", next_step="give --train a file"
         )
-    return _models(kind, vectors)[name]([e.question for e in train], [e.target for e in train], vectors)
+    return kind_of(kind).models(vectors)[name]([e.question for e in train], [e.target for e in train], vectors)
 
 
 def fit_probabilities(
@@ -115,17 +117,16 @@ class SimpleModel:
 Fit = Callable[[list[str], list[str], Vectors], Predict]
 
 
-def _models(kind: Kind, vectors: Vectors) -> dict[str, Fit]:
-    """Those that this machine can fit, the cheapest first."""
-    tfidf: dict[str, Fit] = {"TF-IDF with logistic regression": _tfidf_classifier}
-    embedded: dict[str, Fit] = {
-        EMBEDDED: _embedding_classifier,
-        "the nearest solved example by sentence embeddings": _nearest_by_embeddings,
-    }
-    if kind == "answer":
-        tfidf = {"the nearest solved example by TF-IDF": _nearest_by_tfidf}
-        embedded.pop(EMBEDDED)
-    return {**tfidf, **(embedded if vectors.learn else {})}
+def label_models(vectors: Vectors) -> dict[str, Fit]:
+    """Those of label tasks that this machine can fit, the cheapest first."""
+    embedded: dict[str, Fit] = {EMBEDDED: _embedding_classifier, NEAREST: _nearest_by_embeddings}
+    return {"TF-IDF with logistic regression": _tfidf_classifier, **(embedded if vectors.learn else {})}
+
+
+def answer_models(vectors: Vectors) -> dict[str, Fit]:
+    """Those of free answers that this machine can fit, the cheapest first."""
+    embedded: dict[str, Fit] = {NEAREST: _nearest_by_embeddings}
+    return {"the nearest solved example by TF-IDF": _nearest_by_tfidf, **(embedded if vectors.learn else {})}
 
 
 def _cross_validated(fit: Fit, rows: Sequence[Example], vectors: Vectors, likeness: Likeness) -> float:

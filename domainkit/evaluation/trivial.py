@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
+from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.task import Kind
 
 Likeness = Callable[[str, str], float]
@@ -21,17 +22,18 @@ def fit_trivial(kind: Kind, train: Sequence[Example], likeness: Likeness) -> tup
 
     Raises ConfigError for labels without solved examples: nothing says which is the commonest.
     """
+    about = kind_of(kind)
     if not train:
-        if kind == "label":
+        if about.trivial_needs_train:
             raise ConfigError(
-                "the commonest label is not known: there are no solved examples", next_step="give --train"
+                f"the commonest {about.noun} is not known: there are no solved examples", next_step="give --train"
             )
         return COPY, lambda question: question
     counts = Counter(e.target for e in train)
     commonest = min(counts, key=lambda target: (-counts[target], target))
     copied = sum(likeness(e.question, e.target) for e in train)
     repeated = sum(likeness(commonest, e.target) for e in train)
-    if kind == "answer" and copied > repeated:
+    if not about.trivial_needs_train and copied > repeated:
         return COPY, lambda question: question
-    what = f"the commonest label, '{commonest}'" if kind == "label" else COMMONEST
+    what = f"the commonest {about.noun}, '{commonest}'" if about.trivial_needs_train else COMMONEST
     return what, lambda question: commonest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domainkit.evaluation.kinds import kind_of
 from domainkit.report.charts.waterfall import waterfalls
 from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section, use_section
 from domainkit.report.wording import labels
@@ -228,7 +229,7 @@ def _cost(results: Results) -> list[str]:
     c = results.cost
     if c is None:
         return []
-    right = "right answers" if results.task.kind == "label" else "full scores"
+    right = kind_of(results.task.kind).full_marks
     heads = (
         "Variant",
         f"1,000 questions, {escape(c.prices.currency)}",

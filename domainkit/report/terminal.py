@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from domainkit.evaluation.kinds import kind_of
 from domainkit.report.sections import cost_section
 from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line
@@ -86,7 +87,7 @@ def _costs(results: Results, console: Console) -> Table:
     table.add_column(
         plain_text(f"1,000 questions, {results.cost.prices.currency}", console), justify="right", max_width=18
     )
-    right = "1,000 right answers" if results.task.kind == "label" else "1,000 full scores"
+    right = f"1,000 {kind_of(results.task.kind).full_marks}"
     table.add_column(plain_text(right, console), justify="right", max_width=18)
     table.add_column(Text("Before the first"), justify="right")
     for v in results.cost.variants:

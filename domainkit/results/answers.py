@@ -9,10 +9,10 @@ from __future__ import annotations
 from ast import literal_eval
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from domainkit.evaluation.variant import Family
-from domainkit.messages import JsonObject
+from domainkit.messages import JsonObject, Message
 
 State = Literal["BETTER", "WORSE", "EQUIVALENT", "CANNOT TELL YET"]
 HIT = "hit@"
@@ -195,7 +195,19 @@ class Item(Record):
     group: str | None = None
     doc_ids: tuple[str, ...] = ()
     """The gold documents, where the task names them."""
+    conversation: str | None = None
+    """Questions of one conversation share it; where there is none it is not written, and so are the next two."""
+    turns: tuple[Message, ...] = ()
+    """Earlier turns of the conversation."""
+    tools: tuple[JsonObject, ...] = ()
+    """The tools that might be called."""
     answers: dict[str, AnswerRow]
+
+    @model_serializer(mode="wrap")
+    def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
+        fields: JsonObject = write(self)
+        absent = [name for name in ("conversation", "turns", "tools") if not fields[name]]
+        return {name: value for name, value in fields.items() if name not in absent}
 
 
 class Passage(Record):

@@ -66,6 +66,8 @@ class VariantsRecord(Record):
     task: str
     kind: Kind
     labels: tuple[str, ...] = ()
+    json_schema: JsonObject | None = None
+    """Of the answers, in a task of the kind fields."""
     settings: JsonObject
     """The fields SETTINGS of CompareConfig."""
     max_tokens: int | None = None

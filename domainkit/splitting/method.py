@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError
-from domainkit.evaluation.task import ROWS_PER_LABEL
+from domainkit.evaluation.kinds.label import ROWS_PER_LABEL
 from domainkit.messages import JsonObject
 from domainkit.registry import suggestion
 from domainkit.splitting.times import FIELDS, AmbiguousDatesError, parse_times

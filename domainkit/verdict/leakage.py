@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
+from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.task import Kind, Sample
 from domainkit.results.schema import Leak, LeakLevel, LeakPair, LeakSet
 from domainkit.similarity.texts import (
@@ -69,7 +70,7 @@ def find_leaks(
     - exact: the same words, without case, punctuation that only divides, and space
     - ngram: a shared run of words, as long as fits the question's length
     - near: the cosine of their characters
-    - answer: its answer stands in a solved example (answer tasks only)
+    - answer: its answer stands in a solved example (kinds whose answers are long enough to tell)
     - embedding: by `cosines`; reported but not counted, since a paraphrase is not a copy. `unchecked` says why there
       are none.
     """
@@ -123,7 +124,7 @@ def _in_examples(
         level("ngram", lambda rest: shared_runs([test_words[i] for i in rest], pool.words)),
         level("near", lambda rest: near([test_words[i] for i in rest], pool.words), NEAR),
     ]
-    if kind == "answer":
+    if kind_of(kind).leaks_by_answer:
         answers = [_words(s.target) for s in samples]
         leaks.append(
             level(

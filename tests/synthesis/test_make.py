@@ -14,7 +14,7 @@ from domainkit import Document, make
 from domainkit.corpus.document import Mark
 from domainkit.corpus.rows.examples import scan_examples
 from domainkit.errors import ConfigError, DataError, MachineError
-from domainkit.evaluation.task import read_task
+from domainkit.evaluation.read_task import read_task
 from domainkit.synthesis.filters import FILTERS, FORM
 from domainkit.synthesis.report.terminal import report_lines
 from domainkit.synthesis.result import MadeRows

@@ -60,7 +60,7 @@ def test_a_run_of_an_earlier_version(tmp_path: Path) -> None:
         ("", "cannot be read: the file: invalid json"),
         ("[]", "cannot be read: the file: input should be an object"),
         (json.dumps({**RECORD, "format": "domainkit.variants/2"}), "is of the format 'domainkit.variants/2', and this"),
-        (json.dumps({**RECORD, "kind": "song"}), "cannot be read: kind: input should be 'label' or 'answer'"),
+        (json.dumps({**RECORD, "kind": "song"}), "cannot be read: kind: input should be 'label', 'answer'"),
     ],
 )
 def test_a_damaged_record(tmp_path: Path, text: str, said: str) -> None:

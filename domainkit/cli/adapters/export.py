@@ -64,7 +64,7 @@ def export(
     target = EXPORTS.load(to)
 
     from domainkit.corpus.read_files import read_examples
-    from domainkit.evaluation.task import read_task
+    from domainkit.evaluation.read_task import read_task
     from domainkit.export.target import ExportJob
 
     job = ExportJob(

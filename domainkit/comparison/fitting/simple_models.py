@@ -11,6 +11,7 @@ import numpy as np
 from domainkit.comparison.inputs import Inputs
 from domainkit.errors import MachineError
 from domainkit.evaluation.classical import Choice, SimpleModel, Vectors, choose_classical, fit_classical
+from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.metrics import BatchMetric, declared
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.trivial import COMMONEST, COPY, Likeness, fit_trivial
@@ -130,7 +131,7 @@ class SimpleModels:
         task, metrics = self._inputs.task, self._inputs.metrics
         metric = metrics.item[metrics.primary]
         if isinstance(metric, BatchMetric):
-            made = declared("label_accuracy" if task.kind == "label" else "token_f1")(task)
+            made = declared(kind_of(task.kind).metric)(task)
             assert callable(made), "a metric of single answers"
             metric = made
 

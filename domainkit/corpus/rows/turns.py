@@ -8,11 +8,13 @@ Messages may call tools, in the chat format of OpenAI's API: the row's "tools" d
 "tool_calls", and a message of the role "tool" has the result of a call.
 
 A row may have "system" (a system turn), "id" (unique in the file), "doc_ids" (the documents that hold its answer) and
-"task". An assistant's message may have a "weight": 0 says that it is not to be learnt, as all but the last are not.
+"task". A target that is a list or an object is its JSON. An assistant's message may have a "weight": 0 says that it is
+not to be learnt, as all but the last are not.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast, get_args
 
@@ -54,7 +56,7 @@ def example_of(row: JsonObject, place: Place) -> Example:
     if "prompt" in row:
         return answered(row, "prompt", "completion", place)
     question = Message(role="user", content=_text(row["input"], "input"))
-    return _finished(row, [question, Message(role="assistant", content=_text(row["target"], "target"))], place)
+    return _finished(row, [question, Message(role="assistant", content=_target(row["target"]))], place)
 
 
 def answered(row: JsonObject, prompt: str, answer: str, place: Place) -> Example:
@@ -68,6 +70,11 @@ def answered(row: JsonObject, prompt: str, answer: str, place: Place) -> Example
     elif again and asked[-len(again) :] == again:
         answers = answers[-1:]
     return _finished(row, [*asked, *answers], place)
+
+
+def _target(value: object) -> str:
+    """The text of a target: of a list or an object its JSON, which is what a model learns to write."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else _text(value, "target")
 
 
 def _finished(row: JsonObject, turns: list[Message], place: Place) -> Example:

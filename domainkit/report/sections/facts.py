@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from domainkit.evaluation.kinds import kind_of
 from domainkit.report.wording.labels import metric_title
 from domainkit.results.schema import Hardware, JsonObject, Results
 from domainkit.verdict import numbers
@@ -14,13 +15,10 @@ Row = tuple[str, str]
 
 def task_facts(results: Results) -> list[Row]:
     t = results.task
-    kind = {
-        "label": f"choose one of {t.labels:,} labels" if t.labels else "choose a label",
-        "answer": "free short answer",
-    }
+    kind = kind_of(t.kind).title(t.labels)
     rows = [
         ("Questions", numbers.count(t.n)),
-        ("Kind", f"{kind[t.kind]} ({t.why_kind})" if t.why_kind else kind[t.kind]),
+        ("Kind", f"{kind} ({t.why_kind})" if t.why_kind else kind),
         ("Synthetic questions", f"{numbers.count(t.synthetic.questions)}, written by a model" if t.synthetic else ""),
         ("Primary metric", metric_title(t.primary_metric)),
         ("Source", t.source),

@@ -9,7 +9,7 @@ import pytest
 
 from domainkit.corpus.rows.examples import scan_examples
 from domainkit.corpus.rows.synthetic import synthetic_mark
-from domainkit.evaluation.task import read_task
+from domainkit.evaluation.read_task import read_task
 
 ORIGIN = {"quote": "It costs £9.", "document": "plans.pdf", "page": 3, "headings": ["Plans"], "writer": "echo:writer"}
 

@@ -13,7 +13,7 @@ from domainkit.corpus.preferences import read_pairs
 from domainkit.corpus.read_files import read_examples
 from domainkit.corpus.rows.examples import scan_examples
 from domainkit.errors import DataError
-from domainkit.evaluation.task import read_task
+from domainkit.evaluation.read_task import read_task
 
 ASK, REPLY = {"role": "user", "content": "How?"}, {"role": "assistant", "content": "So."}
 

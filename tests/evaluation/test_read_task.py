@@ -11,7 +11,8 @@ from domainkit import read_examples
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.inputs import read_inputs
 from domainkit.errors import ConfigError, DataError
-from domainkit.evaluation.task import Task, read_task
+from domainkit.evaluation.read_task import read_task
+from domainkit.evaluation.task import Task, clusters_of
 
 
 def write(path: Path, rows: list[Any]) -> Path:
@@ -146,13 +147,36 @@ def test_a_made_id_does_not_hide_a_given_one(tmp_path: Path) -> None:
 
 
 def test_every_faulty_row_is_reported(tmp_path: Path) -> None:
-    turns = [{"role": r, "content": "x"} for r in ("user", "assistant", "user", "assistant")]
+    turns = [{"role": r, "content": "x"} for r in ("user", "assistant", "assistant")]
     rows = [{"input": "x", "target": "y", "references": "z", "doc_ids": [3]}, {"messages": turns}]
     with pytest.raises(DataError) as e:
         read_task(write(tmp_path / "t.jsonl", rows))
     assert [p.line for p in e.value.problems] == [1, 2]
     assert "'doc_ids' is not a list of non-empty strings" in str(e.value)
-    assert "has earlier turns; a test row is one question and its answer" in str(e.value)
+    assert "the turn before the answer is the assistant's, not the user's" in str(e.value)
+
+
+def test_earlier_turns_stand_before_the_question(tmp_path: Path) -> None:
+    turns = [
+        ("system", "S"),
+        ("user", "Is it open?"),
+        ("assistant", "Yes."),
+        ("user", "Until when?"),
+        ("assistant", "9"),
+    ]
+    row = {"messages": [{"role": r, "content": c} for r, c in turns], "conversation_id": 7}
+    task = read_task(write(tmp_path / "t.jsonl", [row, {**row, "id": "b"}]))
+    sample = task.samples[0]
+    assert (sample.system, sample.input, sample.target) == ("S", "Until when?", "9")
+    assert [(t.role, t.content) for t in sample.turns] == [("user", "Is it open?"), ("assistant", "Yes.")]
+    assert clusters_of(task.samples) == ["7", "7"], "questions of one conversation are one cluster"
+
+
+def test_a_target_that_is_a_list_or_an_object_is_its_json(tmp_path: Path) -> None:
+    rows = [{"input": "x", "target": {"name": "Ä"}, "references": [{"name": "B"}]}, {"input": "y", "target": ["a"]}]
+    first, second = read_task(write(tmp_path / "t.jsonl", rows), kind="answer").samples
+    assert first.references == ('{"name": "Ä"}', '{"name": "B"}')
+    assert second.target == '["a"]'
 
 
 def test_an_empty_file_and_a_bad_labels_file(tmp_path: Path) -> None:

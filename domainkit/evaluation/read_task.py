@@ -1,0 +1,164 @@
+"""How a file of questions becomes a Task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from domainkit.corpus.example import Example
+from domainkit.corpus.read_files import refuse_documents
+from domainkit.corpus.rows.columns import Columns, columns_for
+from domainkit.corpus.rows.examples import ExampleReader, scan_examples
+from domainkit.corpus.rows.jsonl import RowError, parse_id, parse_text_list, raise_errors
+from domainkit.corpus.rows.open_rows import name_of
+from domainkit.corpus.rows.synthetic import MARK, synthetic_mark
+from domainkit.corpus.rows.turns import refuse_tools
+from domainkit.errors import ConfigError, Problem
+from domainkit.evaluation.kinds import KINDS, Draft, kind_of, recognise
+from domainkit.evaluation.kinds.label import Listed, labels_beside, read_labels
+from domainkit.evaluation.task import Kind, Sample, Task
+from domainkit.messages import JsonObject
+from domainkit.registry import suggestion
+from domainkit.storage import sha256_lines
+
+
+def read_task(
+    path: object,
+    *,
+    train: object = None,
+    kind: Kind | None = None,
+    labels: Sequence[str] | str | Path | None = None,
+    name: str | None = None,
+    columns: Columns | None = None,
+) -> Task:
+    """The test questions of whatever `read_examples` reads: a file, `hf:owner/name`, a `datasets.Dataset`, a list of
+    dicts. One question per row, in any layout of `domainkit.corpus.rows.layouts`, or in that of `columns`.
+
+    Rows may add `references` (more right answers), `doc_ids`, `group` or `kind`, and `conversation_id`, which is the
+    same for questions of one conversation; other fields go to `meta`, and a missing id is made from the row's number.
+    Turns before the question are its earlier turns. `train` is read to tell the kinds of task apart; `kind` decides it
+    instead.
+    `labels` is the list of labels or the JSON file of one; left out, a labels.json beside `path`, and else the targets
+    themselves. A labels.json that lists fewer than half of the targets belongs to another task and is ignored. Raises
+    DataError with every faulty row: malformed, with a repeated id, or with a target that is not of the task's kind.
+    """
+    if kind is not None and kind not in KINDS:
+        raise ConfigError(f"unknown kind of task '{kind}'", next_step=suggestion(str(kind), KINDS))
+    refuse_documents(path)
+    refuse_documents(train)
+    draft = _draft(path, train, kind, labels, columns)
+    decided, why = (kind_of(kind), "as asked for") if kind else recognise(draft)
+    task = Task(
+        name=name or _task_name(draft.file),
+        kind=decided.name,
+        samples=draft.samples,
+        fingerprint="",
+        source=draft.where,
+        why_kind=why,
+        columns=dict(columns_for(path, columns) or {}),
+    )
+    task = decided.complete(draft, task)
+    return task.model_copy(update={"fingerprint": sha256_lines(s.content for s in task.samples)})
+
+
+def _draft(path: object, train: object, kind: Kind | None, labels: object, columns: Columns | None) -> Draft:
+    where = name_of(path)
+    file = Path(where)
+    rows, samples = _read_rows(path, file.stem, columns_for(path, columns))
+    # Whoever trains on these rows, or shows them to the model, is told what of them is not read.
+    train_rows, problems = scan_examples(train, columns_for(train, columns)) if train is not None else ([], [])
+    raise_errors([p for p in problems if p.severity == "error"])
+    names, origin = _listed(file, samples, kind, labels)
+    return Draft(where, file, tuple(rows), tuple(samples), tuple(train_rows), names, origin)
+
+
+def _listed(file: Path, samples: Sequence[Sample], kind: Kind | None, labels: object) -> Listed:
+    if kind not in (None, "label", "labels"):
+        return (), ""
+    if labels is None and kind is None:
+        return labels_beside(file, [s.target for s in samples])
+    return read_labels(file, labels)  # type: ignore[arg-type]
+
+
+def _task_name(path: Path) -> str:
+    """The folder's name for banking77/test.jsonl, which says more than "test"; otherwise the file's."""
+    return path.resolve().parent.name if path.stem in ("test", "dev", "eval", "validation") else path.stem
+
+
+def _read_rows(given: object, stem: str, columns: Columns | None) -> tuple[list[Example], list[Sample]]:
+    """The rows as examples and as samples, one for one. Raises DataError with every faulty row."""
+    examples: list[Example] = []
+    problems: list[Problem] = []
+    samples: list[Sample] = []
+    first: dict[str, Example] = {}
+    for item in ExampleReader(given, columns):
+        if isinstance(item, Problem):
+            problems.append(item)
+            continue
+        example = item.example
+        examples.append(example)
+        try:
+            sample = _sample(example, item.row, default_id=f"{stem}-{item.number}")
+        except RowError as e:
+            problems.append(example.problem(e.what, e.next_step))
+            continue
+        earlier = first.setdefault(sample.id, example)
+        if earlier is not example:
+            what = f"the id '{sample.id}' is already on {earlier.unit or 'line'} {earlier.line}"
+            problems.append(example.problem(what, "give each row an id of its own, or leave ids out"))
+        samples.append(sample)
+    raise_errors(sorted(problems, key=lambda p: p.line or 0))
+    refuse_tools(examples, "a comparison")
+    return examples, samples
+
+
+_READ_FIELDS = {
+    "id",
+    "input",
+    "target",
+    "prompt",
+    "completion",
+    "messages",
+    "system",
+    "references",
+    "doc_ids",
+    "group",
+    "tools",
+    "conversation_id",
+}
+
+
+def _sample(example: Example, row: JsonObject, default_id: str) -> Sample:
+    """Raises RowError."""
+    system = next((turn.content for turn in example.prompt if turn.role == "system"), None)
+    *earlier, last = [turn for turn in example.prompt if turn.role != "system"]
+    if last.role != "user":
+        raise RowError(
+            f"the turn before the answer is the {last.role}'s, not the user's",
+            "end the row with the user's question and its answer",
+        )
+    group = row.get("group", row.get("kind"))
+    meta = {field: value for field, value in row.items() if field not in _READ_FIELDS}
+    if marked := synthetic_mark(row):
+        meta[MARK] = marked  # a table may spell it "TRUE"
+    return Sample(
+        id=example.id or default_id,
+        input=last.content,
+        target=example.target,
+        references=tuple(dict.fromkeys((example.target, *_references(row.get("references"))))),
+        system=system,
+        turns=tuple(earlier),
+        tools=example.tools,
+        conversation=parse_id(row.get("conversation_id")),
+        doc_ids=example.doc_ids,
+        group=None if group is None else str(group),
+        meta=meta,
+    )
+
+
+def _references(value: object) -> tuple[str, ...]:
+    """More right answers: texts, or lists and objects, which become their JSON. Raises RowError."""
+    if isinstance(value, list):
+        value = [json.dumps(v, ensure_ascii=False) if isinstance(v, list | dict) else v for v in value]
+    return parse_text_list(value, "references")
