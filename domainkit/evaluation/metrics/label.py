@@ -80,10 +80,12 @@ def macro_f1(task: Task) -> CorpusMetric:
                 row[len(index) + index[label]] += 1.0
         return row
 
-    def value(sums: np.ndarray) -> np.ndarray:
-        hit, wrong = np.split(np.asarray(sums, float), 2, axis=-1)
-        occurs = hit + wrong > 0
-        f1 = np.divide(hit, hit + wrong, out=np.zeros_like(hit), where=occurs)
-        return f1.sum(-1) / np.maximum(occurs.sum(-1), 1)
+    return CorpusMetric(counts, mean_f1)
 
-    return CorpusMetric(counts, value)
+
+def mean_f1(sums: np.ndarray) -> np.ndarray:
+    """Sums (..., 2 · labels) of 2·TP and then of FP + FN to the mean F1 of the labels that occur, (...)."""
+    hit, wrong = np.split(np.asarray(sums, float), 2, axis=-1)
+    occurs = hit + wrong > 0
+    f1 = np.divide(hit, hit + wrong, out=np.zeros_like(hit), where=occurs)
+    return f1.sum(-1) / np.maximum(occurs.sum(-1), 1)
