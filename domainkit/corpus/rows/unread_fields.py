@@ -13,7 +13,7 @@ from domainkit.errors import Problem
 from domainkit.messages import JsonObject
 
 READ_IN_ALL_ROWS = frozenset(("system", "tools", "id", "doc_ids", "task"))
-READ_IN_TEST_ROWS = frozenset(("references", "group", "kind"))
+READ_IN_TEST_ROWS = frozenset(("references", "group", "kind", "conversation"))
 _READ_IN_MESSAGES = {
     "assistant": frozenset(("role", "content", "tool_calls", "weight")),
     "tool": frozenset(("role", "content", "tool_call_id", "name")),
