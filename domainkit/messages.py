@@ -70,6 +70,8 @@ class Message:
     """Of a tool's turn: the tool."""
     reasoning: str = ""
     """Of an assistant's turn: what it thought before its words."""
+    learnt: bool = True
+    """Of an assistant's turn: False where its row says with `"weight": 0` that training must not learn it."""
 
 
 class ParsedAnswer(NamedTuple):

@@ -154,7 +154,7 @@ def pack(examples: Sequence[TokenizedExample], dtype: torch.dtype, *, segmented:
         ids += example.ids[prefix:-1]
         positions += range(prefix, len(example.ids) - 1)
         lengths.append(len(example.ids) - 1 - prefix)
-        for i in range(example.start, len(example.ids)):
+        for i in example.learnt:
             columns.append(i - 1 if i <= prefix else offset + i - 1)
             targets.append(example.ids[i])
     return MicroBatch(
@@ -184,7 +184,7 @@ def pad(examples: Sequence[TokenizedExample], pad_id: int) -> MicroBatch:
         return _pad_pairs(examples, pad_id)
     lengths = torch.tensor([len(r.ids) - 1 for r in examples])
     width = int(lengths.max())
-    supervised = [(row, i) for row, r in enumerate(examples) for i in range(r.start, len(r.ids))]
+    supervised = [(row, i) for row, r in enumerate(examples) for i in r.learnt]
     return MicroBatch(
         input_ids=torch.tensor([[*r.ids[:-1], *[pad_id] * (width + 1 - len(r.ids))] for r in examples]),
         position_ids=torch.arange(width).expand(len(examples), width),

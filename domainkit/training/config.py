@@ -25,7 +25,7 @@ from domainkit.models import DEFAULT_BASE, Quantization
 
 Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "adafactor", "sgd"]
 LARGEST_EPOCHS = 1_000_000
-OPTIONAL_FIELDS = ("optimizer", "report_to", "template_options")
+OPTIONAL_FIELDS = ("optimizer", "report_to", "template_options", "turns")
 
 
 class AdapterConfig(BaseModel):
@@ -101,6 +101,11 @@ class TrainConfig(AdapterConfig):
     """
     packing: bool = True
     """Several examples in one row, exactly (no example sees another); off, rows are padded."""
+    turns: Literal["last", "all"] = "last"
+    """Turns of the assistant that are learnt: the last of a row, or all after the first question that no "weight": 0
+    excludes. Each is learnt behind the prompt that it would be asked with; where the template writes a turn otherwise
+    once others follow (without its reasoning, say), that turn becomes a row of its own.
+    """
 
 
 class PreferenceConfig(AdapterConfig):

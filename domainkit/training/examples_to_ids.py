@@ -1,10 +1,11 @@
-"""Examples and documents as token ids. Only the words of the assistant's last turn are supervised."""
+"""Examples and documents as token ids. Supervised are the words of the assistant's last turn, or of all its turns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from domainkit.models.load import LoadedBase
 
 
+Turns = Literal["last", "all"]
+
+
 @dataclass(frozen=True, slots=True)
 class TokenizedExample:
-    """Token ids of one example. The prompt comes first; the ids from `start` on are supervised."""
+    """Token ids of one example. The prompt comes first; the ids from `start` on are supervised, but for `gaps`."""
 
     ids: tuple[int, ...]
     start: int
@@ -34,11 +38,21 @@ class TokenizedExample:
     """Number of its task, for methods that distinguish tasks."""
     opening: int | None = None
     """Of an encoder-decoder: the id that the decoder reads first. The encoder reads the ids before `start`."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """Stretches (first, behind the last) of the ids after `start` that are only read: what stands between two turns of
+    the assistant that are both learnt."""
 
     @property
     def supervised(self) -> int:
         """Number of supervised tokens."""
-        return len(self.ids) - self.start
+        return len(self.ids) - self.start - sum(end - first for first, end in self.gaps)
+
+    @property
+    def learnt(self) -> list[int]:
+        """Places of the supervised ids, in order."""
+        begins = (self.start, *(end for _, end in self.gaps))
+        ends = (*(first for first, _ in self.gaps), len(self.ids))
+        return [i for begin, end in zip(begins, ends, strict=True) for i in range(begin, end)]
 
 
 def tokenize_example(example: Example, template: ChatTemplate, max_length: int) -> TokenizedExample:
@@ -68,6 +82,45 @@ def tokenize_example(example: Example, template: ChatTemplate, max_length: int) 
     return TokenizedExample(ids, len(prompt), example.source, opening=template.architecture.opening_token_id)
 
 
+def turns_learnt(example: Example, turns: Turns) -> list[int]:
+    """Places among the example's turns of those that are learnt: the last, or all of the assistant's that answer
+    something and whose row does not exclude them."""
+    last = len(example.turns) - 1
+    first = next((i for i, turn in enumerate(example.turns) if turn.role == "user"), last)
+    earlier = [i for i, turn in enumerate(example.turns) if first < i < last and turn.role == "assistant"]
+    return [*(i for i in earlier if turns == "all" and example.turns[i].learnt), last]
+
+
+def tokenize_turns(
+    example: Example, template: ChatTemplate, max_length: int, shares_rows: bool = True, boundary: int | None = None
+) -> list[TokenizedExample]:
+    """All turns of `turns_learnt`, each token behind exactly the ids that it is asked with.
+
+    One pass teaches every turn with which the whole row begins, token for token. A turn that the template writes
+    otherwise once others follow is a row of its own; so is every turn for an encoder-decoder, for a method that cannot
+    share rows (it may act where a prompt ends), and on the near side of the base's rotary `boundary` when the whole row
+    is beyond it. Raises DataError.
+    """
+    whole = tokenize_example(example, template, max_length)
+    shares_rows = shares_rows and whole.opening is None
+    spans, alone = [(whole.start, len(whole.ids))], []
+    for place in reversed(turns_learnt(example, "all")[:-1]):
+        try:
+            head = example.model_copy(update={"turns": example.turns[: place + 1]})
+            part = tokenize_example(head, template, max_length)
+        except DataError as e:
+            raise DataError([replace(p, what=f"turn {place + 1}: {p.what}") for p in e.problems]) from e
+        one_side = boundary is None or (len(part.ids) - 1 > boundary) == (len(whole.ids) - 1 > boundary)
+        is_head = len(part.ids) <= spans[-1][0] and whole.ids[: len(part.ids)] == part.ids
+        if shares_rows and one_side and is_head:
+            spans.append((part.start, len(part.ids)))
+        else:
+            alone.append(part)
+    spans.reverse()
+    gaps = tuple((before[1], after[0]) for before, after in pairwise(spans) if before[1] < after[0])
+    return [*reversed(alone), replace(whole, start=spans[0][0], gaps=gaps)]
+
+
 def longest_example(base: LoadedBase, wanted: int | None, n_virtual: int = 0, one_side: str | None = None) -> int:
     """Most tokens of an example: `wanted`, else what the base was made for.
 
@@ -87,11 +140,14 @@ def longest_example(base: LoadedBase, wanted: int | None, n_virtual: int = 0, on
     return wanted or most
 
 
-def with_thinking(template: ChatTemplate, options: Mapping[str, object], examples: Sequence[Example]) -> ChatTemplate:
-    """`template` with `options`; of a base that thinks, thinking is on if an answer has reasoning, unless they say."""
+def with_thinking(
+    template: ChatTemplate, options: Mapping[str, object], examples: Sequence[Example], turns: Turns = "last"
+) -> ChatTemplate:
+    """`template` with `options`; of a base that thinks, thinking is on if a turn that is learnt has reasoning, unless
+    they say."""
     given = {**template.options, **options}
     if template.traits.thinks and not any(name in given for name in (*SWITCHES, "reasoning_effort")):
-        answers = (e.turns[-1] for e in examples)
+        answers = (e.turns[i] for e in examples for i in turns_learnt(e, turns))
         given[THINKING] = any(a.reasoning or split_reasoning(a.content).reasoning for a in answers)
     return template.with_options(given)
 
@@ -103,18 +159,47 @@ def unused_tasks(examples: Sequence[Example], method: str) -> list[str]:
     return [f"{what} (multitask_prompt_tuning tells tasks apart)"] if named else []
 
 
-def tokenize_examples(examples: Iterable[Example], template: ChatTemplate, max_length: int) -> list[TokenizedExample]:
-    """Every example as ids. Raises one DataError that lists all faults."""
-    tokenized: list[TokenizedExample] = []
+def rows_of_examples(
+    examples: Iterable[Example],
+    template: ChatTemplate,
+    max_length: int,
+    turns: Turns = "last",
+    shares_rows: bool = True,
+    boundary: int | None = None,
+) -> list[list[TokenizedExample]]:
+    """The rows of ids that each example becomes; `shares_rows` and `boundary` are those of `tokenize_turns`. Raises one
+    DataError that lists all faults."""
+    rows: list[list[TokenizedExample]] = []
     problems: list[Problem] = []
     for example in examples:
         try:
-            tokenized.append(tokenize_example(example, template, max_length))
+            if turns == "all":
+                rows.append(tokenize_turns(example, template, max_length, shares_rows, boundary))
+            else:
+                rows.append([tokenize_example(example, template, max_length)])
         except DataError as e:
             problems += e.problems
     if problems:
         raise DataError(problems)
-    return tokenized
+    return rows
+
+
+def tokenize_examples(examples: Iterable[Example], template: ChatTemplate, max_length: int) -> list[TokenizedExample]:
+    """Every example as ids, its last turn supervised. Raises one DataError that lists all faults."""
+    return [row for rows in rows_of_examples(examples, template, max_length) for row in rows]
+
+
+def note_of_turns(examples: Sequence[Example], rows: Sequence[Sequence[TokenizedExample]]) -> str | None:
+    """What came of turns "all": how many turns are learnt, in how many rows, and which are not."""
+    learnt = sum(len(turns_learnt(e, "all")) for e in examples)
+    said = sum(turn.role == "assistant" for e in examples for turn in e.turns)
+    alone = sum(len(r) - 1 for r in rows)
+    note = f"{learnt:,} turns of the assistant are learnt from {len(examples):,} rows"
+    if alone:
+        note += f"; {alone:,} of them as rows of their own: in one pass they would not be learnt as they are asked"
+    if said > learnt:
+        note += f"; {said - learnt:,} are not: they stand before the first question, or have the weight 0"
+    return note if learnt > len(examples) or said > learnt else None
 
 
 def tokenize_documents(
@@ -148,7 +233,6 @@ def tokenize_documents(
 
 def preview(tokenized: TokenizedExample, tokenizer: PreTrainedTokenizerBase) -> str:
     """What the model reads and, between ⟦ and ⟧, what it learns to write."""
-    head, target = (
-        tokenizer.decode(list(part)) for part in (tokenized.ids[: tokenized.start], tokenized.ids[tokenized.start :])
-    )
-    return f"{head}⟦{target}⟧"
+    borders = [0, tokenized.start, *(border for gap in tokenized.gaps for border in gap), len(tokenized.ids)]
+    parts = [tokenizer.decode(list(tokenized.ids[begin:end])) for begin, end in pairwise(borders)]
+    return "".join(f"⟦{part}⟧" if i % 2 else part for i, part in enumerate(parts))

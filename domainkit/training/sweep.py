@@ -13,6 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from domainkit.adapters.folder import WEIGHTS
+from domainkit.adapters.methods import parse_method
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
@@ -20,11 +21,12 @@ from domainkit.corpus.read_files import read_documents
 from domainkit.corpus.split import split
 from domainkit.errors import ConfigError, DomainkitError
 from domainkit.messages import JsonObject
+from domainkit.models.language_model import rope_boundary
 from domainkit.models.load import LoadedBase, load_base
 from domainkit.storage import locked_folder, sha256_json, sha256_lines, write_text
 from domainkit.training.config import TrainConfig
 from domainkit.training.distributed import world_size
-from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples, with_thinking
+from domainkit.training.examples_to_ids import TokenizedExample, Turns, rows_of_examples, with_thinking
 from domainkit.training.heldout import bits_per_byte, measure_held_out
 from domainkit.training.optimization.progress import Progress
 from domainkit.training.sweep_grid import Grid, cells
@@ -141,7 +143,8 @@ def _train(
 ) -> Row:
     """The run's row. A finished run that was measured on other text (`before`) is measured again, not trained again."""
     base = shared.take()
-    epochs = round(grid.tokens / max(1, sum(len(r.ids) for r in shared.tokenize(run.fit))), 4)
+    tokens = sum(len(r.ids) for r in shared.tokenize(run.fit, run.config))
+    epochs = round(grid.tokens / max(1, tokens), 4)
     folder = run.folder(epochs)
     config = run.config.model_copy(update={"epochs": epochs})
     peak = _Peak(on_progress)
@@ -224,13 +227,21 @@ class _SharedBase:
     def drop(self) -> None:
         self._base = None
 
-    def tokenize(self, examples: Sequence[Example]) -> list[TokenizedExample]:
+    def tokenize(self, examples: Sequence[Example], config: TrainConfig | None = None) -> list[TokenizedExample]:
+        """The rows that a run of this configuration trains on; without one, the examples' last turns."""
         base = self.take()
-        template = with_thinking(base.chat_template, self._config.template_options, examples)
-        return tokenize_examples(examples, template, self._config.max_length or base.context_length)
+        turns: Turns = config.turns if config else "last"
+        template = with_thinking(base.chat_template, self._config.template_options, examples, turns)
+        length = self._config.max_length or base.context_length
+        packs = config is None or parse_method(config.method, config.method_options).packs
+        rows = rows_of_examples(examples, template, length, turns, packs, rope_boundary(base.model.config))
+        return [row for of_one in rows for row in of_one]
 
     def measure(self, adapter: Path, dev: Sequence[Example]) -> tuple[float, float | None]:
-        """(nats per target token of the adapter on `dev`, bits per byte of general text that it adds to the base's)."""
+        """(nats per target token of the adapter on `dev`, bits per byte of general text that it adds to the base's).
+
+        The targets are the rows' last turns, whatever turns were learnt: so runs with both can be compared.
+        """
         base, tokenized = self.take(), self.tokenize(dev)
         if self._general and self._general_bits is None:
             self._general_bits = self._bits(base.model)

@@ -25,6 +25,7 @@ from domainkit.models.language_model import rope_boundary
 from domainkit.models.load import LoadedBase, load_base, pick_device
 from domainkit.models.precision import precision
 from domainkit.models.source import resolve_base
+from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import make_card, save_adapter
@@ -34,8 +35,9 @@ from domainkit.training.distributed import barrier, is_main_process, world_size
 from domainkit.training.examples_to_ids import (
     TokenizedExample,
     longest_example,
+    note_of_turns,
+    rows_of_examples,
     tokenize_documents,
-    tokenize_examples,
     unused_tasks,
     with_thinking,
 )
@@ -123,15 +125,15 @@ def train(
             tokens_per_pass=config.max_tokens_per_pass,
             checkpointing=config.gradient_checkpointing,
         )
-        base = replace(base, chat_template=with_thinking(base.chat_template, config.template_options, examples))
+        base = replace(base, chat_template=_thinking_of(base, config, examples))
         resolved = _resolve(config, method, base)
         if is_main_process():
             check_resolved(work, resolved.config.model_dump())
         # 3. Examples as token ids, with only the answers supervised.
-        tokenized = _render(examples, documents or (), base, resolved)
+        tokenized, note = _render(examples, documents or (), base, resolved)
         unused = [] if method.task_names() else unused_tasks(examples, method.kind)
-        for note in unused:
-            log.warning(note)
+        for warning in unused:
+            log.warning(warning)
         # 4. The adapter's fresh weights.
         torch.manual_seed(config.seed)
         model = attach(method, base.model)
@@ -158,7 +160,10 @@ def train(
             examples=len(examples),
             documents=len(documents or ()),
             data_fingerprint=identity.data,
-            notes=[*resolved.notes, *unused, *_notes(why_padded, sharded), *([described(columns)] if columns else [])],
+            notes=[
+                *(*resolved.notes, *unused, *([note] if note else [])),
+                *(*_notes(why_padded, sharded), *([described(columns)] if columns else [])),
+            ],
         )
         if is_main_process():
             save_adapter(model, card, out, method, fresh)
@@ -249,16 +254,20 @@ def _far_rate(method: Adaptation, rate: float | None) -> str | None:
 
 
 def _number_tasks(
-    tokenized: list[TokenizedExample], examples: Sequence[Example], documents: Sequence[Document], tasks: Sequence[str]
+    rows: Sequence[Sequence[TokenizedExample]],
+    examples: Sequence[Example],
+    documents: Sequence[Document],
+    tasks: Sequence[str],
 ) -> list[TokenizedExample]:
-    """The rows with the numbers of their tasks. Raises DataError for rows of a task that the method does not have."""
+    """The examples' rows with the numbers of their tasks. Raises DataError for an example of a task that the method
+    does not have."""
     if not tasks:
-        return tokenized
+        return [row for of_one in rows for row in of_one]
     problems, numbered = [], []
-    for row, example in zip(tokenized, examples, strict=False):
+    for of_one, example in zip(rows, examples, strict=True):
         name = example.task if example.task is not None or len(tasks) > 1 else tasks[0]
         if name in tasks:
-            numbered.append(replace(row, task=tasks.index(name)))
+            numbered += [replace(row, task=tasks.index(name)) for row in of_one]
             continue
         what = "has no field 'task'" if name is None else f"is of the task '{name}', which method.tasks does not name"
         cure = f"one of: {', '.join(tasks)}" if name is None else suggestion(name, tasks)
@@ -267,19 +276,27 @@ def _number_tasks(
         raise DataError(problems)
     if documents and len(tasks) > 1:
         raise ConfigError("documents belong to no task", where="method.tasks", next_step="train on examples only")
-    return numbered + tokenized[len(examples) :]
+    return numbered
+
+
+def _thinking_of(base: LoadedBase, config: TrainConfig, examples: Sequence[Example]) -> ChatTemplate:
+    return with_thinking(base.chat_template, config.template_options, examples, config.turns)
 
 
 def _render(
     examples: Sequence[Example], documents: Sequence[Document], base: LoadedBase, resolved: Resolved
-) -> list[TokenizedExample]:
-    length = resolved.config.max_length or base.context_length
-    tokenized = tokenize_examples(examples, base.chat_template, length) + tokenize_documents(
-        documents, base.chat_template, length
-    )
-    if not sum(r.supervised for r in tokenized):
+) -> tuple[list[TokenizedExample], str | None]:
+    """(rows of ids, what is to be said about the turns learnt)."""
+    length, turns = resolved.config.max_length or base.context_length, resolved.config.turns
+    boundary = rope_boundary(base.model.config)
+    rows = rows_of_examples(examples, base.chat_template, length, turns, resolved.method.packs, boundary)
+    blocks = tokenize_documents(documents, base.chat_template, length)
+    if not sum(r.supervised for of_one in (*rows, blocks) for r in of_one):
         raise ConfigError("nothing to learn: no token is supervised", next_step="look at the examples' targets")
-    return _number_tasks(tokenized, examples, documents, resolved.method.task_names())
+    note = note_of_turns(examples, rows) if turns == "all" else None
+    if note:
+        log.info(note)
+    return _number_tasks(rows, examples, documents, resolved.method.task_names()) + blocks, note
 
 
 def _first_epoch(batches: Batches, model: AdaptedModel, pad_id: int) -> Iterator[MicroBatch]:

@@ -225,7 +225,7 @@ def answers_of(row: Row) -> list[str]:
 
 
 def test_there_are_conversations_enough() -> None:
-    names = {part: {row["conversation"] for row in dialogues(part)} for part in PARTS}
+    names = {part: {row["conversation_id"] for row in dialogues(part)} for part in PARTS}
     assert len(names["train"]) >= 24
     assert len(names["test"]) >= 40
     assert not names["train"] & names["test"]

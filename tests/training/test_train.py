@@ -10,6 +10,7 @@ import torch
 
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.corpus.document import Document
+from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError
 from domainkit.models.load import load_base
 from domainkit.training import train as train_module
@@ -143,3 +144,18 @@ def test_only_an_adapter_may_be_replaced(tiny_base: str, tmp_path: Path) -> None
 def test_a_configuration_of_another_type_is_named(config: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the configuration is of the type \w+\n  next: give TrainConfig\(method="):
         train_module.train([{"input": "a", "target": "b"}], config, tmp_path / "out")
+
+
+@pytest.mark.parametrize("turns", ["all", "last"])
+def test_all_turns_or_the_last_are_learnt(tiny_base: str, tmp_path: Path, turns: str) -> None:
+    rows = [
+        Example(turns=(*first.turns, *second.turns), source=second.source)
+        for first, second in zip(ROWS[:3], ROWS[3:], strict=True)
+    ]
+    out = tmp_path / "adapter"
+    card = run(tiny_base, out, rows, epochs=30, turns=turns).card
+    assert card is not None
+    assert (answer(tiny_base, out, "q1") == "red<|end|>") is (turns == "all")
+    told = [note for note in card.notes if note.startswith("6 turns of the assistant are learnt from 3 rows")]
+    assert bool(told) is (turns == "all")
+    assert ("turns" in card.config) is (turns == "all")

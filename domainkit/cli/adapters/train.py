@@ -28,6 +28,7 @@ def train(
     ] = None,
     base: Annotated[str | None, typer.Option(help=field_help(TrainConfig, "base"))] = None,
     method: Annotated[str | None, typer.Option(help=field_help(TrainConfig, "method"))] = None,
+    turns: Annotated[str | None, typer.Option(help=field_help(TrainConfig, "turns"))] = None,
     out: Annotated[Path | None, typer.Option(help="Adapter folder to write.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted run with the same settings.")
@@ -42,10 +43,8 @@ def train(
     ] = None,
 ) -> None:
     """Train an adapter. With --resume, an interrupted run continues to the same result."""
-    values = read_settings(
-        settings or [],
-        {"data": data, "map": columns, "documents": documents, "base": base, "method": method, "out": out},
-    )
+    flags = {"data": data, "map": columns, "documents": documents, "base": base, "method": method, "turns": turns}
+    values = read_settings(settings or [], {**flags, "out": out})
     command_options = take_own_options(values, ("data", "map", "documents", "out"), TrainConfig.model_fields)
     mapped = parse_columns(command_options.pop("map", None))
     require(command_options, "out")

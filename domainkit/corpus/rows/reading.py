@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from shlex import quote
 from statistics import fmean
@@ -34,10 +34,6 @@ EXAMPLE_FIELDS = frozenset((*(f for form in FORMS for f in form), *_OTHER_NAMES[
 """Fields that a row of examples has, and a document has not."""
 
 
-CONVERSATION = "conversation"
-"""A list of turns; or, beside the fields of another layout, the name of the conversation that a row is part of."""
-
-
 class Plan(NamedTuple):
     """How rows with the same fields are read."""
 
@@ -61,7 +57,7 @@ class LayoutReader:
         self.problems: list[Problem] = []
         """Of --map. After one of these no row is read."""
         self._last: Plan | None = None
-        self._plans: dict[tuple[tuple[str, ...], frozenset[str]], Plan | RowError] = {}
+        self._plans: dict[tuple[str, ...], Plan | RowError] = {}
         self._mapped = self._find_columns(columns)
         self._numbers = 0
         """The first row whose label is a number without a name."""
@@ -119,49 +115,36 @@ class LayoutReader:
         key = tuple(row)
         if not self.source.cells and None in row.values():
             key = tuple([name for name, value in row.items() if value is not None])
-        named = frozenset(c for c in self._conversations(row) if _is_name(row[c]))
-        plan = self._plans.get((key, named))
+        plan = self._plans.get(key)
         if plan is None:
-            plan = self._make_plan(key, tuple(row), named)
+            plan = self._make_plan(key, tuple(row))
             if len(self._plans) < 10_000:  # rows whose fields all differ would fill the memory
-                self._plans[key, named] = plan
+                self._plans[key] = plan
         if isinstance(plan, RowError):
             raise plan
         return plan
 
-    def _conversations(self, columns: Iterable[str]) -> list[str]:
-        """The columns that may hold a conversation, or only name the one that a row is part of."""
-        column = self._mapped.get(CONVERSATION)
-        return [c for c in columns if c == column or (column is None and folded(c) == CONVERSATION)]
-
-    def _make_plan(
-        self, filled: tuple[str, ...], every: tuple[str, ...], named: frozenset[str] = frozenset()
-    ) -> Plan | RowError:
-        """The plan for rows with the fields `every`, of which `filled` are not null. `named`: columns that only name a
-        conversation, where the others are a row without them."""
+    def _make_plan(self, filled: tuple[str, ...], every: tuple[str, ...]) -> Plan | RowError:
+        """The plan for rows with the fields `every`, of which `filled` are not null."""
         missing = [c for c in self._mapped.values() if c not in every]
         if missing:
             found = ", ".join(f"'{name}'" for name in every)
             return RowError(f"has no column '{missing[0]}' (found: {found})", "correct --map, or the row")
         names = self._names(every)
         mapped = frozenset(self._mapped)
-        there, others = (frozenset(names.get(c, c) for c in every if c not in named), mapped - {CONVERSATION})
-        named = named if candidates(there, self.kind, others) else frozenset()
-        mapped = others if named else mapped
         for columns in (filled, every):
-            fitting = candidates(frozenset(names.get(c, c) for c in columns if c not in named), self.kind, mapped)
+            fitting = candidates(frozenset(names.get(c, c) for c in columns), self.kind, mapped)
             if len(fitting) > 1:
                 return _ambiguous(fitting, columns)
             if fitting:
                 other = {c: f for c, f in names.items() if f != c}
                 self.names |= other
-                nested = self._nested(fitting[0], [names.get(c, c) for c in every if c not in named])
-                return Plan(fitting[0], other, nested)
+                return Plan(fitting[0], other, self._nested(fitting[0], [names.get(c, c) for c in every]))
         return self._refusal(frozenset(names.get(c, c) for c in every), [names.get(c, c) for c in every])
 
     def _check_header(self, columns: tuple[str, ...]) -> None:
         """One problem for the whole table where its columns are in no layout."""
-        plan = self._make_plan(columns, columns, frozenset(self._conversations(columns)))
+        plan = self._make_plan(columns, columns)
         if isinstance(plan, RowError):
             next_step = plan.next_step
             if self.kind == "examples" and plan.what.startswith("missing") and len(columns) > 1:
@@ -213,12 +196,6 @@ class LayoutReader:
         from domainkit.corpus.preferences import missing_preference
 
         return missing_preference(dict.fromkeys(found), self.kind)
-
-
-def _is_name(value: object) -> bool:
-    return (isinstance(value, int) and not isinstance(value, bool)) or (
-        isinstance(value, str) and value.lstrip()[:1] not in ("[", "{")
-    )
 
 
 def _other_kind(names: frozenset[str]) -> RowError | None:

@@ -9,7 +9,7 @@ Messages may call tools, in the chat format of OpenAI's API: the row's "tools" d
 
 A row may have "system" (a system turn), "id" (unique in the file), "doc_ids" (the documents that hold its answer) and
 "task". A target that is a list or an object is its JSON. An assistant's message may have a "weight": 0 says that it is
-not to be learnt, as all but the last are not.
+not to be learnt, whatever `turns` of the training says.
 """
 
 from __future__ import annotations
@@ -129,13 +129,14 @@ def _message(message: object, where: str) -> Message:
     if role not in roles:
         raise RowError(f"{where}: unknown role {role!r}", suggestion(str(role), roles))
     calls = _calls(message.get("tool_calls"), f"{where}.tool_calls") if role == "assistant" else ()
+    learnt = role != "assistant" or message.get("weight") != 0
     if calls and message.get("content") in (None, ""):
-        return Message(role="assistant", content="", tool_calls=calls)
+        return Message(role="assistant", content="", tool_calls=calls, learnt=learnt)
     if message["content"] is None and "function_call" in message:
         raise RowError(f"{where} has the old field 'function_call'", f"write it as {_CALLS}")
     content = _content(message["content"], f"{where}.content")
     if role != "tool":
-        return Message(role=cast(Role, role), content=content, tool_calls=calls)
+        return Message(role=cast(Role, role), content=content, tool_calls=calls, learnt=learnt)
     call, name = (
         None if message.get(f) is None else _text(message[f], f"{where}.{f}") for f in ("tool_call_id", "name")
     )

@@ -13,7 +13,7 @@ from domainkit.errors import Problem
 from domainkit.messages import JsonObject
 
 READ_IN_ALL_ROWS = frozenset(("system", "tools", "id", "doc_ids", "task"))
-READ_IN_TEST_ROWS = frozenset(("references", "group", "kind", "conversation"))
+READ_IN_TEST_ROWS = frozenset(("references", "group", "kind", "conversation_id"))
 _READ_IN_MESSAGES = {
     "assistant": frozenset(("role", "content", "tool_calls", "weight")),
     "tool": frozenset(("role", "content", "tool_call_id", "name")),
@@ -80,8 +80,10 @@ class UnreadFields:
         learnt = set(self._learnt) if self._earlier else set()
         rows = [line for line, keys in self._earlier if not learnt.issuperset(keys)]
         if rows:
-            what = f"{_rows(len(rows))} with earlier turns of the assistant: only the last turn of a row is learnt"
-            next_step = 'end a row of its own with each turn to be learnt, or mark the others "weight": 0'
+            what = (
+                f"{_rows(len(rows))} with earlier turns of the assistant: unless turns=all, only a row's last is learnt"
+            )
+            next_step = 'train with turns=all, end a row with each turn to be learnt, or mark the others "weight": 0'
             yield source.warning(rows[0], what, next_step)
 
 

@@ -55,7 +55,7 @@ def test_many_fields_do_not_fill_the_screen(tmp_path: Path) -> None:
 
 def test_earlier_turns_of_the_assistant_that_no_row_learns_are_told(tmp_path: Path) -> None:
     chat = [ASK, REPLY, {"role": "user", "content": "And?"}, {"role": "assistant", "content": "Then."}]
-    told = (1, "1 row with earlier turns of the assistant: only the last turn of a row is learnt")
+    told = (1, "1 row with earlier turns of the assistant: unless turns=all, only a row's last is learnt")
     assert warnings({"messages": chat}, folder=tmp_path) == [told]
     assert warnings({"messages": chat}, {"messages": chat[:2]}, folder=tmp_path) == []
     assert warnings({"messages": [ASK, {**REPLY, "weight": 0}, *chat[2:]]}, folder=tmp_path) == []

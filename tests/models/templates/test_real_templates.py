@@ -14,7 +14,7 @@ from domainkit.errors import DataError, RequestError
 from domainkit.inference.engine.sequences.detokenizer import Detokenizer
 from domainkit.messages import CHANNEL_MARKS, Message, split_reasoning
 from domainkit.models.templates.chat_template import ChatTemplate
-from domainkit.training.examples_to_ids import tokenize_example, with_thinking
+from domainkit.training.examples_to_ids import tokenize_example, tokenize_turns, with_thinking
 from tests.conftest import build_tokenizer
 
 trl = pytest.importorskip("trl")
@@ -98,6 +98,21 @@ def test_every_family_learns_the_words_after_the_prompt_that_it_is_asked(name: s
         text = template.tokenizer.decode(list(row.ids))
         assert all(text.count(c) == 1 for r, c in turns if r == "system"), case
         assert text.index("Capital?") < text.index("Paris"), case
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_family_learns_all_turns_behind_the_prompts_that_they_are_asked_with(name: str) -> None:
+    template = template_of(SOURCES[name])
+    for turns in (CONVERSATIONS["several"], CONVERSATIONS["system, several"]):
+        row = example(*turns, ("assistant", "Paris"))
+        learnt: list[tuple[tuple[int, ...], int]] = []
+        for one in tokenize_turns(row, template, 4096):
+            learnt += [(one.ids[:i], one.ids[i]) for i in one.learnt]
+        wanted: list[tuple[tuple[int, ...], int]] = []
+        for place in (i for i, turn in enumerate(row.turns) if turn.role == "assistant"):
+            part = tokenize_example(row.model_copy(update={"turns": row.turns[: place + 1]}), template, 4096)
+            wanted += [(part.ids[:i], part.ids[i]) for i in range(part.start, len(part.ids))]
+        assert sorted(learnt) == sorted(wanted)
 
 
 THINKERS = ("qwen3", "qwen3_5_think", "qwen3_6", "nemotron_3_nano", "glm4moe", "gptoss", "r1-like")
