@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from domainkit.corpus.read_files import read_documents, read_examples
     from domainkit.errors import DomainkitError
     from domainkit.evaluation.metrics.judge import judge
+    from domainkit.evaluation.metrics.judge_pairs import judge_pairs
     from domainkit.evaluation.read_task import read_task
     from domainkit.evaluation.task import Sample, Task
     from domainkit.evaluation.variant import Variant
@@ -59,6 +60,7 @@ _PUBLIC = {
     "examine": "domainkit.clinic.examine",
     "fix": "domainkit.clinic.fix",
     "judge": "domainkit.evaluation.metrics.judge",
+    "judge_pairs": "domainkit.evaluation.metrics.judge_pairs",
     "load_variant": "domainkit.winner.load",
     "load_winner": "domainkit.winner.load",
     "make": "domainkit.synthesis.make",
@@ -98,6 +100,7 @@ __all__ = [
     "examine",
     "fix",
     "judge",
+    "judge_pairs",
     "load_variant",
     "load_winner",
     "make",

@@ -91,7 +91,7 @@ HOMES = {
         "domainkit.winner",
         "chains",
     ),
-    "langchain": ("chains", "domainkit.synthesis.chat_models"),
+    "langchain": ("chains", "domainkit.llm.named_model"),
     "bm25s": ("domainkit.retrieval",),
     "sentence_transformers": ("domainkit.retrieval",),
     "sklearn": (
@@ -109,6 +109,8 @@ HOMES = {
     "uvicorn": ("domainkit.serving.run",),
     "httpx": ("domainkit.inference.server.transport",),
     "typer": ("domainkit.cli",),
+    "sacrebleu": ("domainkit.evaluation.metrics.chrf",),
+    "rapidfuzz": ("domainkit.evaluation.metrics.rouge_l",),
 }
 NEVER = {"langchain_community", "langchain_classic", "evaluate", "pickle"}
 

@@ -59,6 +59,8 @@ def compare(
             "training recipe, not only for one adapter."
         ),
     ] = None,
+    judge: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "judge"))] = None,
+    rubric: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "rubric"))] = None,
     race: Annotated[bool | None, typer.Option("--race", help=field_help(CompareConfig, "race"))] = None,
     general: Annotated[Path | None, typer.Option(help=field_help(CompareConfig, "general"))] = None,
     general_text: Annotated[Path | None, typer.Option(help=field_help(CompareConfig, "general_text"))] = None,

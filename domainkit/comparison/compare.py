@@ -64,7 +64,7 @@ def compare(
     `dev` are the questions that settings were chosen on, if any: test questions among them are reported. `curve` are
     adapters trained on smaller parts of train (`fit_nested`), for a learning curve of "tuned". `replicas` are adapters
     trained as `adapter` was, with other seeds: the results then also say what holds over training seeds. `options` are
-    the fields of CompareConfig; `metrics` may also hold a `judge(llm, rubric)`.
+    the fields of CompareConfig; `metrics` may also hold a `judge(llm, rubric)` and a `judge_pairs(llm, rubric)`.
 
     Writes results.json, report.html and report.md to `out`, where rows.jsonl keeps the answers, and variants.json what
     the variants were built from (`load_winner`). Run it again after an interruption: only what is missing is asked.
@@ -88,7 +88,7 @@ def compare(
             columns=columns,
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )
-        inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl"))
+        inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl", on_progress))
         if "corpus" in needs:
             check_index(inputs)
         # 2. train what is missing

@@ -35,7 +35,14 @@ class CompareConfig(BaseModel):
     """The variant the others are measured against, declared before the run; left out, few-shot, else zero-shot, else
     the first that runs."""
     metrics: tuple[str | SkipJsonSchema[InstanceOf[BatchMetric]], ...] | None = None
-    """Metrics, comma-separated; the verdict is about the first. Left out, all metrics of the task's kind."""
+    """Metrics, comma-separated; the verdict is about the first. Left out, all metrics of the task's kind. "judge" and
+    "judge_pairs" are those of `judge`."""
+    judge: str | None = None
+    """Chat model that grades every answer by `rubric` (metric judge), and compares the recommended variant's answers
+    with the baseline's (metric judge_pairs, where `metrics` names it): provider:model of LangChain's integrations,
+    server:URL#model, module:function, a base, or an adapter."""
+    rubric: str | None = None
+    """What makes an answer good, for `judge`: the text, or a file that holds it."""
     margin: float = Field(0.02, gt=0, lt=1)
     """Differences within ± this share of the score count as equivalent (0.02 = 2 points)."""
     shots: int = Field(8, ge=1)

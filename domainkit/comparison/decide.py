@@ -12,6 +12,7 @@ from domainkit.comparison.answer import Answers
 from domainkit.comparison.cost_and_forgetting import receipt_of
 from domainkit.comparison.fitting.learning_curves import draw_curves
 from domainkit.comparison.fitting.replicas import seed_of
+from domainkit.comparison.judging.record import judge_facts, judged_pairs
 from domainkit.comparison.plan import ComparisonPlan
 from domainkit.comparison.score import (
     Scores,
@@ -104,7 +105,9 @@ def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, secon
         curves=scored.curves,
         recipes=scored.recipes,
         use=use,
+        judges=judge_facts(plan, plan.inputs.metrics.judges),
     )
+    pairs = judged_pairs(plan, answers, verdict.choice)
     return Results(
         task=facts,
         baseline=plan.baseline,
@@ -119,6 +122,8 @@ def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, secon
         recipes=scored.recipes,
         test_use=use,
         race=answers.race,
+        judges=judge_facts(plan, plan.inputs.metrics.judges),
+        judged_pairs=pairs,
         model=model_identity(plan),
         environment={**environment(), "command": sys.argv},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

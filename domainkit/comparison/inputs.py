@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from domainkit.comparison.config import CompareConfig
+from domainkit.comparison.judging.model import metrics_of
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
@@ -94,7 +95,7 @@ def read_inputs(
     return Inputs(
         config=config,
         task=task,
-        metrics=metric_set(task, config.metrics),
+        metrics=metric_set(task, metrics_of(config, task.kind)),
         examples=tuple(examples),
         documents=tuple(chunk(documents, config.passage_words)),
         dev=tuple(questions),

@@ -215,7 +215,7 @@ class ComparisonPlan:
             facts["train"] = sha256_json(rows)
         if variant.classical != "none":
             # What a metric scores decides which of the models is chosen.
-            facts["chosen_by"] = inputs.metrics.primary
+            facts["chosen_by"] = self.simple.chosen_by
             facts["models"] = [MODELS, self.simple.identity_of(variant)]
             return sha256_json(facts)
         facts |= {

@@ -9,7 +9,7 @@ from textwrap import shorten
 from domainkit.corpus.chunk import document_id
 from domainkit.errors import ConfigError
 from domainkit.evaluation.answers_on_disk import Row
-from domainkit.evaluation.metrics import BatchMetric, CorpusMetric, MetricSet
+from domainkit.evaluation.metrics import BatchMetric, CorpusMetric, ItemMetric, MetricSet, Score, score_answer
 from domainkit.evaluation.task import Sample, Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.results.answers import HIT
@@ -26,17 +26,21 @@ Rows = Sequence[Row | None]
 def score_rows(metrics: MetricSet, samples: Sequence[Sample], rows: Rows) -> Scores:
     """Every metric that scores each answer. An answer that is an error scores 0: it helped nobody."""
     answered = [i for i, row in enumerate(rows) if row is not None]
-    questions, texts = [samples[i] for i in answered], [_text_of(rows[i]) for i in answered]
+    questions, texts = [samples[i] for i in answered], [text_of(rows[i]) for i in answered]
     scores: Scores = {}
     for name, metric in metrics.item.items():
         if isinstance(metric, BatchMetric):
             values = metric.many(questions, texts)
         else:
-            values = [metric(s, text).value for s, text in zip(questions, texts, strict=True)]
+            values = [_score_row(name, metric, samples[i], rows[i]).value for i in answered]
         _check_scores(name, questions, values)
         by_item = dict(zip(answered, values, strict=True))
         scores[name] = [by_item.get(i) for i in range(len(samples))]
     return scores
+
+
+def _score_row(name: str, metric: ItemMetric, sample: Sample, row: Row | None) -> Score:
+    return score_answer(name, metric, sample, text_of(row), row.passages if row is not None else ())
 
 
 def why_no_evidence(rows: Rows) -> str:
@@ -46,7 +50,7 @@ def why_no_evidence(rows: Rows) -> str:
     if asked and len(errors) == len(asked):
         first = shorten(errors[0].partition("\n")[0], 200, placeholder=" …")
         return f"every question failed, the first with {first}"
-    if asked and not any(_text_of(row).strip() for row in asked):
+    if asked and not any(text_of(row).strip() for row in asked):
         return f"every answer was empty{f', or one of {len(errors)} errors' if errors else ''}"
     return ""
 
@@ -87,7 +91,7 @@ def variant_result(
     """One variant's estimates, usage and latency; the difference to the baseline is added by `with_differences`."""
     clusters = clusters_of(task.samples)
     found = {
-        **{name: estimate(scores[name], clusters=clusters) for name in metrics.item},
+        **{name: _estimate(name, metric, task, rows, scores[name], clusters) for name, metric in metrics.item.items()},
         **{name: _estimate_of_set(task, metric, rows, clusters) for name, metric in metrics.corpus.items()},
     }
     if why := why_no_evidence(rows):
@@ -175,13 +179,33 @@ def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
     )
 
 
+def _estimate(
+    name: str,
+    metric: ItemMetric | BatchMetric,
+    task: Task,
+    rows: Rows,
+    scores: Sequence[float | None],
+    clusters: Sequence[str] | None,
+) -> Estimate:
+    """The mean of the scores; where some are missing, with the metric's own reason for the first of them."""
+    found = estimate(scores, clusters=clusters)
+    missing = next(
+        (i for i, (row, s) in enumerate(zip(rows, scores, strict=True)) if row is not None and s is None), -1
+    )
+    if missing < 0 or isinstance(metric, BatchMetric):
+        return found
+    why = _score_row(name, metric, task.samples[missing], rows[missing]).reason
+    return found.model_copy(update={"reason": f"{found.reason}: {why}"}) if why else found
+
+
 def _estimate_of_set(task: Task, metric: CorpusMetric, rows: Rows, clusters: Sequence[str] | None) -> Estimate:
     answered = [i for i, row in enumerate(rows) if row is not None]
-    counts = [metric.counts(task.samples[i], _text_of(rows[i])) for i in answered]
+    counts = [metric.counts(task.samples[i], text_of(rows[i])) for i in answered]
     return estimate_corpus(counts, metric.value, clusters=[clusters[i] for i in answered] if clusters else None)
 
 
-def _text_of(row: Row | None) -> str:
+def text_of(row: Row | None) -> str:
+    """The answer's text; "" where it is an error, which helped nobody."""
     return row.text if row is not None and row.error is None else ""
 
 

@@ -19,7 +19,14 @@ from domainkit.report.charts.matrix import wins_matrix
 from domainkit.report.charts.scatter import views
 from domainkit.report.charts.svg import SHAPES, state_class
 from domainkit.report.charts.waterfall import waterfall_charts
-from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section, use_section
+from domainkit.report.sections import (
+    cost_section,
+    facts,
+    forgetting_section,
+    judging_section,
+    leakage_section,
+    use_section,
+)
 from domainkit.report.sections.item_explorer import embed, explorer_data
 from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line, shorten
@@ -72,8 +79,8 @@ def _part(environment: Environment, results: Results, prefix: str, folder: str |
         data=Markup(embed(explorer_data(results))),
         chosen=find_variant(results, results.verdict.choice),
         baseline=find_variant(results, results.baseline),
-        primary_name=labels.metric_title(results.task.primary_metric),
-        metrics=metric_names(results),
+        primary_name=labels.primary_heading(results),
+        metrics={name: labels.metric_heading(results, name) for name in metric_names(results)},
         groups=group_names(results),
         hits=hit_names(results),
         best_in_group=_best_in_group(results),
@@ -82,6 +89,8 @@ def _part(environment: Environment, results: Results, prefix: str, folder: str |
         unchecked=leakage_section.unchecked(results),
         clean_sentence=leakage_section.clean_sentence(results),
         checked_sets=leakage_section.checked_sets(results),
+        judges=[(j, judging_section.judge_sentences(results, j)) for j in results.judges],
+        judged_pairs=judging_section.pair_sentences(results),
         matrix=wins_matrix(results),
         waterfalls=waterfall_charts(results, prefix),
         curve=curve_chart(results, prefix),

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from domainkit.evaluation.kinds import kind_of
 from domainkit.report.charts.waterfall import waterfalls
-from domainkit.report.sections import cost_section, facts, forgetting_section, leakage_section, use_section
+from domainkit.report.sections import (
+    cost_section,
+    facts,
+    forgetting_section,
+    judging_section,
+    leakage_section,
+    use_section,
+)
 from domainkit.report.wording import labels
 from domainkit.report.wording.markdown_text import bullets, escape, pairs, table
 from domainkit.report.wording.text import shorten
@@ -31,6 +38,7 @@ def to_markdown(results: Results | Portfolio, folder: str | None = None) -> str:
         f"# {escape(results.task.name)}: {escape(results.verdict.answer)}",
         *_verdict(results),
         *_variants(results),
+        *_judging(results),
         *_groups(results),
         *_wins(results),
         *_flips(results),
@@ -74,7 +82,7 @@ def _name(results: Results, variant: VariantResult) -> str:
 
 
 def _variants(results: Results) -> list[str]:
-    title = escape(labels.metric_title(results.task.primary_metric))
+    title = escape(labels.primary_heading(results))
     heads = (
         "Variant",
         f"{title}, %",
@@ -100,6 +108,16 @@ def _variants(results: Results) -> list[str]:
         lines.append(escape(labels.memory(results)))
     lines += [f"{escape(name)} was left out: {escape(reason)}" for name, reason in results.left_out.items()]
     return [*blocks, bullets(lines)] if lines else blocks
+
+
+def _judging(results: Results) -> list[str]:
+    blocks = []
+    for judge in results.judges:
+        title = f"### {escape(labels.metric_title(judge.metric))}: {escape(judge.model)}"
+        blocks += [title, bullets(map(escape, judging_section.judge_sentences(results, judge)))]
+    pairs = judging_section.pair_sentences(results)
+    pairs_block = ["### Pairs", bullets(map(escape, pairs))] if pairs else []
+    return ["## Judging", *blocks, *pairs_block] if blocks else []
 
 
 def _variant_row(results: Results, v: VariantResult, notes: labels.Notes) -> list[str]:
@@ -195,14 +213,14 @@ def _curve(results: Results) -> list[str]:
         for ahead, points in ((False, c.points), (True, c.forecast))
         for p in points
     ]
-    title = escape(labels.metric_title(results.task.primary_metric))
+    title = escape(labels.primary_heading(results))
     return ["## Learning curve", table(("Variant", "Training examples", f"{title}, %", ""), rows)] if rows else []
 
 
 def _recipes(results: Results) -> list[str]:
     if not results.recipes:
         return []
-    title = escape(labels.metric_title(results.task.primary_metric))
+    title = escape(labels.primary_heading(results))
     heads = ("Variant", "Training seeds", f"{title} by seed, %", "Over items and seeds", "Difference, points", "")
     rows = [
         [

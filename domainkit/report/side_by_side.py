@@ -199,7 +199,7 @@ def render_side_by_side(runs: SideBySide, names: tuple[str, str] = ("A", "B")) -
             names=names,
             shown=changes,
             changed=_tally(runs),
-            metric=labels.metric_title(runs.a.task.primary_metric),
+            metric=labels.primary_heading(runs.a),
             currency=runs.b.cost.prices.currency if runs.b.cost else "",
             style=Markup(read_template("report.css")),
         )
@@ -225,7 +225,7 @@ def print_side_by_side(runs: SideBySide, console: Console, names: tuple[str, str
     from domainkit.report.terminal import plain_text
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False)
-    title = labels.metric_title(runs.a.task.primary_metric)
+    title = labels.primary_heading(runs.a)
     table.add_column("Variant", overflow="fold", min_width=12)
     for head in (f"A: {title}, %", f"B: {title}, %", "B − A", "State"):
         table.add_column(plain_text(head, console), justify="left" if head == "State" else "right", overflow="fold")

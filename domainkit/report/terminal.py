@@ -14,6 +14,7 @@ from rich.text import Text
 
 from domainkit.evaluation.kinds import kind_of
 from domainkit.report.sections import cost_section
+from domainkit.report.sections.judging_section import judge_sentences, pair_sentences
 from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line
 from domainkit.results.schema import Difference, Portfolio, Results, VariantResult
@@ -46,6 +47,9 @@ def print_table(results: Results | Portfolio, console: Console | None = None) ->
         notes += [cost_section.break_even_sentence(b) for b in results.cost.break_even[:1]]
         notes += cost_section.price_sentences(results.cost)[-1:]
     notes += [f"left out: {name}: {reason}" for name, reason in results.left_out.items()]
+    if results.judges:
+        notes += [f"{j.metric}: {text}" for j in results.judges for text in judge_sentences(results, j)[1:3]]
+        notes += pair_sentences(results)
     if results.forgetting:
         notes.append(forgetting_sentence(results.forgetting))
     for note in notes:
@@ -68,7 +72,7 @@ def _lines(rows: Sequence[tuple[str, str]], console: Console) -> Text:
 
 def _table(results: Results, console: Console) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False)
-    title = f"{labels.metric_title(results.task.primary_metric)}, %"
+    title = f"{labels.primary_heading(results)}, %"
     table.add_column("Variant", overflow="fold", min_width=12)
     table.add_column(plain_text(title, console), justify="right", overflow="fold", max_width=18)
     table.add_column(Text("Difference"), justify="right", no_wrap=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from domainkit.results.answers import Difference, Estimate, Record
+from domainkit.results.answers import Difference, Estimate, JsonObject, Record
 
 
 class Prices(Record):
@@ -67,6 +67,15 @@ class BreakEven(Record):
     """Whether the rival answers clearly worse: it may be cheap, but it is not as good."""
 
 
+class JudgeCost(Record):
+    """What a judge's replies cost, once, in the prices' currency."""
+
+    metric: str
+    money: float | None = None
+    """None: `reason` says why it is not known."""
+    reason: str = ""
+
+
 class Cost(Record):
     """The cost of every variant, and from how many questions on training pays."""
 
@@ -77,6 +86,15 @@ class Cost(Record):
     matters most: the cheapest that is not shown to be worse, or else the best."""
     reason: str = ""
     """Why there is no break-even, where there is none."""
+    judges: tuple[JudgeCost, ...] = ()
+    """Empty where no metric was a chat model; then it is not written."""
+
+    @model_serializer(mode="wrap")
+    def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
+        fields: JsonObject = write(self)
+        if not self.judges:
+            fields.pop("judges", None)
+        return fields
 
     @property
     def main_break_even(self) -> BreakEven | None:

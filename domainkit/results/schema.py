@@ -35,10 +35,12 @@ from domainkit.results.cost_and_forgetting import (
     Forgetting,
     Gate,
     GeneralText,
+    JudgeCost,
     LostQuestion,
     Prices,
     VariantCost,
 )
+from domainkit.results.judging import JudgedPairs, JudgeFacts
 from domainkit.results.verdict import (
     Action,
     ActionKind,
@@ -190,12 +192,24 @@ class Results(Record):
     forgetting: Forgetting | None = None
     race: Race | None = None
     """Set when the comparison was raced: its intervals and p values are then always-valid ones."""
+    judges: tuple[JudgeFacts, ...] = ()
+    """Empty where no metric was a chat model; then it is not written."""
+    judged_pairs: JudgedPairs | None = None
+    """Set where a judge compared pairs; else it is not written."""
     model: JsonObject = Field(default_factory=dict)
     """Identity of base and adapter: name, revision, quantisation, hashes."""
     environment: JsonObject = Field(default_factory=dict)
     """Versions, hardware, and the command that made this file."""
     created: str = ""
     seconds: float | None = None
+
+    @model_serializer(mode="wrap")
+    def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
+        fields: JsonObject = write(self)
+        for name in ("judges", "judged_pairs"):
+            if not getattr(self, name):
+                fields.pop(name, None)
+        return fields
 
     @property
     def machine(self) -> Hardware | None:
@@ -282,6 +296,9 @@ __all__ = [
     "Hardware",
     "Item",
     "JsonObject",
+    "JudgeCost",
+    "JudgeFacts",
+    "JudgedPairs",
     "Latency",
     "Leak",
     "LeakLevel",

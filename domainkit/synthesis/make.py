@@ -14,13 +14,13 @@ from domainkit.corpus.document import Document
 from domainkit.corpus.read_files import read_documents, read_examples
 from domainkit.errors import ConfigError, validation_error_text
 from domainkit.evaluation.answers_on_disk import RowStore
+from domainkit.llm.named_model import NamedModel, find_model
 from domainkit.storage import JsonObject, locked_folder
 from domainkit.synthesis.asking.asker import Asker, Reply
 from domainkit.synthesis.asking.replies import Malformed, Written, read_reply
 from domainkit.synthesis.asking.requests import SHORT_TOKENS, writing
 from domainkit.synthesis.budget import Budget, Cost, price_of
 from domainkit.synthesis.candidate import Candidate, Dropped, Reason
-from domainkit.synthesis.chat_models import NamedModel, find_model
 from domainkit.synthesis.config import MakeConfig
 from domainkit.synthesis.documents.quotes import find_quote
 from domainkit.synthesis.documents.sides import COMPARED, is_large
@@ -78,7 +78,7 @@ def make(
     """Make question–answer rows from documents, and write them to the folder `out`: train.jsonl, test.jsonl,
     dropped.jsonl, report.md, make.json.
 
-    `writer`, `judge` and `base` are LangChain chat models or names of such (`chat_models.NAMES`). The judge reads
+    `writer`, `judge` and `base` are LangChain chat models or names of such (`llm.named_model.NAMES`). The judge reads
     quote, question and answer; a question that the base answers without the document is dropped; `against` are people's
     own rows, whose questions are not asked again. `options` are the fields of `MakeConfig`. Every reply is kept in
     out/replies.jsonl: an interrupted run continues there, to the same rows. Raises DomainkitError.

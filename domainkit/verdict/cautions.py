@@ -8,7 +8,7 @@ from math import sqrt
 from scipy.special import ndtri
 
 from domainkit.evaluation.metrics import lower_is_better
-from domainkit.results.schema import Leak, LeakLevel, Race, Recipe, SetUse, State, TaskFacts
+from domainkit.results.schema import JudgeFacts, Leak, LeakLevel, Race, Recipe, SetUse, State, TaskFacts
 from domainkit.statistics.best_of import expected_luck
 from domainkit.verdict.evidence import HARDLY, Evidence
 from domainkit.verdict.sentences import LEAK_SETS, listed, metric_words, percent
@@ -50,6 +50,26 @@ def about_the_test(e: Evidence, facts: TaskFacts) -> list[str]:
             f"{e.best} is the best of {close} variants that are close, chosen on these same questions: up to about "
             f"{100 * luck:.1f} points of its score may be luck."
         )
+    return sentences
+
+
+def about_judges(facts: TaskFacts, judges: Sequence[JudgeFacts]) -> list[str]:
+    """A judge is a model: it does not decide alone."""
+    sentences = []
+    for judge in judges:
+        if judge.metric == facts.primary_metric:
+            sentences.append(
+                f"A judge alone decides here: {judge.model}, by its rubric. Its grades are no fact. Let people judge "
+                "some of these answers before you rely on it, and read its agreement with them beside every figure."
+            )
+        no_score = judge.unreadable + judge.failed
+        if no_score > UNREADABLE * judge.requests:
+            sentences.append(
+                f"{judge.metric}: {no_score} of {judge.requests} requests brought no grade, so these answers count "
+                "nowhere in its figures."
+            )
+    if own := dict.fromkeys(name for judge in judges for name in judge.own_answers):
+        sentences.append(f"The judge is the model that also answers for {listed(own)}: it may prefer its own answers.")
     return sentences
 
 

@@ -24,6 +24,8 @@ from domainkit.results.schema import (
     Cost,
     Estimate,
     Hardware,
+    JudgeCost,
+    JudgeFacts,
     Portfolio,
     Prices,
     Results,
@@ -63,7 +65,7 @@ class _Priced:
 
 def cost_of(results: Results, table: PriceTable) -> Cost:
     """The cost of every variant of a finished comparison, and the break-even against its rivals."""
-    for name in table.variants.keys() - {v.name for v in results.variants}:
+    for name in table.variants.keys() - {v.name for v in results.variants} - {j.model for j in results.judges}:
         log.warning("%s: prices of '%s' are not used: no variant of this comparison has that name", table.source, name)
     prices = table.for_machines(results.machine, _training_machine(results.training, results))
     primary = results.task.primary_metric
@@ -77,7 +79,8 @@ def cost_of(results: Results, table: PriceTable) -> Cost:
     )
     variants = tuple(_variant_cost(priced, v) for v in results.variants)
     points, reason = _break_evens(priced, {c.name: c for c in variants})
-    return Cost(prices=prices, variants=variants, break_even=points, reason=reason)
+    judges = tuple(judge_cost(judge, table, prices) for judge in results.judges)
+    return Cost(prices=prices, variants=variants, break_even=points, reason=reason, judges=judges)
 
 
 def reprice(results: Results | Portfolio, path: str | Path) -> Results | Portfolio:
@@ -100,6 +103,22 @@ def tokens_cost(
     if prompt is None or completion is None or input_price is None or output_price is None:
         return None
     return (prompt * input_price + completion * output_price) / MILLION
+
+
+def judge_cost(judge: JudgeFacts, table: PriceTable, prices: Prices) -> JudgeCost:
+    """A judge's replies at the prices of its own model: machine time here, tokens elsewhere, where their price is
+    known. The defaults are of no model in particular, so they are not its price."""
+    if judge.local:
+        return JudgeCost(metric=judge.metric, money=seconds_cost(judge.seconds, prices.machine_hour))
+    own = _own_prices(table, judge.model)
+    known = [n for n in ("input", "output") if f"tokens.{n}" not in table.defaults or getattr(own, n) is not None]
+    if len(known) < 2:
+        entry = f'[variants."{judge.model}"] with input and output, per million tokens'
+        return JudgeCost(metric=judge.metric, reason=f"the price of its tokens is not known: --prices takes {entry}")
+    input_price = prices.input_per_million if own.input is None else own.input
+    output_price = prices.output_per_million if own.output is None else own.output
+    money = tokens_cost(judge.prompt_tokens, judge.completion_tokens, input_price, output_price)
+    return JudgeCost(metric=judge.metric, money=money, reason="" if money is not None else "it reports no tokens")
 
 
 def mean_cost(costs: PerQuestion, *, scale: float = 1.0, missing: str = NO_SECONDS) -> Estimate:

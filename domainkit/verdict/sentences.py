@@ -35,7 +35,9 @@ def answer_of(variant: VariantResult) -> str:
 
 
 def metric_words(name: str) -> str:
-    """ "label accuracy", "macro F1"."""
+    """ "label accuracy", "macro F1", "judge's grade"."""
+    if name == "judge":
+        return "judge's grade"
     return name.replace("_", " ").replace(" f1", " F1")
 
 

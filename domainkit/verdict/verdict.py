@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from domainkit.results.schema import (
     Difference,
+    JudgeFacts,
     Leak,
     LearningCurve,
     Recipe,
@@ -22,6 +23,7 @@ from domainkit.results.schema import (
 from domainkit.verdict.cautions import (
     about_earlier_use,
     about_failed,
+    about_judges,
     about_leaks,
     about_left_out,
     about_recipes,
@@ -57,11 +59,13 @@ def decide(
     curves: Sequence[LearningCurve] = (),
     recipes: Sequence[Recipe] = (),
     use: SetUse | None = None,
+    judges: Sequence[JudgeFacts] = (),
 ) -> Verdict:
     """The verdict on a finished comparison.
 
     `clean` is False for items that leaked, in the order of the scores: the verdict is then drawn again without them,
     and a changed answer is reported. `left_out` is variant to the reason it did not run; `use` is the ledger's count.
+    `judges` are the chat models among the metrics: one alone does not decide without a caution.
     """
     left_out = left_out or {}
     e, failed = evidence_of(scored), failed_variants(scored, facts)
@@ -82,6 +86,7 @@ def decide(
         headline=headline(e, facts),
         reasons=tuple(reasons(e)),
         cautions=(
+            *about_judges(facts, judges),
             *about_synthetic_questions(facts),
             *about_the_test(e, facts),
             *(about_earlier_use(use, e.means[e.best], facts.n) if use else ()),

@@ -12,7 +12,7 @@ from domainkit.comparison.inputs import Inputs
 from domainkit.errors import MachineError
 from domainkit.evaluation.classical import Choice, SimpleModel, Vectors, choose_classical, fit_classical
 from domainkit.evaluation.kinds import kind_of
-from domainkit.evaluation.metrics import BatchMetric, declared
+from domainkit.evaluation.metrics import BatchMetric, declared, lower_is_better, score_answer
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.trivial import COMMONEST, COPY, Likeness, fit_trivial
 from domainkit.evaluation.variant import Variant
@@ -126,16 +126,22 @@ class SimpleModels:
         return fit_trivial(self._inputs.task.kind, self._inputs.examples, self._likeness)
 
     @property
-    def _likeness(self) -> Likeness:
-        """The primary metric on one answer; a metric that costs something is replaced by that of the task's kind."""
+    def chosen_by(self) -> str:
+        """The metric that the models are chosen by: the primary one, or where that costs something, the next that does
+        not, else that of the task's kind."""
         task, metrics = self._inputs.task, self._inputs.metrics
-        metric = metrics.item[metrics.primary]
-        if isinstance(metric, BatchMetric):
-            made = declared(kind_of(task.kind).metric)(task)
-            assert callable(made), "a metric of single answers"
-            metric = made
+        free = (n for n, m in metrics.item.items() if not isinstance(m, BatchMetric) and not lower_is_better(n))
+        return next(free, kind_of(task.kind).metric)
+
+    @property
+    def _likeness(self) -> Likeness:
+        """`chosen_by` on one answer."""
+        name, task = self.chosen_by, self._inputs.task
+        metric = self._inputs.metrics.item.get(name) or declared(name)(task)
+        assert callable(metric), "a metric of single answers"
 
         def likeness(answer: str, target: str) -> float:
-            return metric(Sample(id="", input="", target=target, references=(target,)), answer).value or 0.0
+            sample = Sample(id="", input="", target=target, references=(target,))
+            return score_answer(name, metric, sample, answer).value or 0.0
 
         return likeness

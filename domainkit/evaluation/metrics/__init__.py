@@ -7,12 +7,13 @@ lower is better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, get_args, runtime_checkable
 
-from domainkit.errors import ConfigError
+from domainkit.errors import FOREIGN_ERRORS, ConfigError, DomainkitError
+from domainkit.evaluation.answers_on_disk import PassageRow, Progress
 from domainkit.evaluation.kept_scores import KeptScores
 from domainkit.evaluation.task import Kind, Sample, Task
 from domainkit.registry import Table
@@ -41,6 +42,36 @@ class CorpusMetric:
     """(question, answer) to counts of a fixed length k, which are summed over the set."""
     value: Callable[[np.ndarray], np.ndarray]
     """Sums (..., k) to scores (...): a bootstrap sums resampled rows and never scores an answer twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassageMetric:
+    """Scores one answer with the passages that stood in its prompt, if any did."""
+
+    score: Callable[[Sample, str, Sequence[PassageRow]], Score]
+
+    def __call__(self, sample: Sample, text: str, passages: Sequence[PassageRow] = ()) -> Score:
+        return self.score(sample, text, passages)
+
+
+def score_answer(
+    name: str, metric: ItemMetric, sample: Sample, text: str, passages: Sequence[PassageRow] = ()
+) -> Score:
+    """One answer's score, by a metric of domainkit or of another package. Raises ConfigError where its code fails, or
+    gives what is no score."""
+    try:
+        found: object = metric(sample, text, passages) if isinstance(metric, PassageMetric) else metric(sample, text)
+    except DomainkitError:
+        raise
+    except FOREIGN_ERRORS as e:
+        what = f"the metric '{name}' failed on question '{sample.id}': {type(e).__name__}: {e}"
+        raise ConfigError(what, where="metrics", next_step="call it on this question and its answer") from e
+    if isinstance(found, Score):
+        return found
+    if found is None or isinstance(found, int | float):
+        return Score(found)
+    what = f"the metric '{name}' gave {found!r} for question '{sample.id}'"
+    raise ConfigError(what, where="metrics", next_step="return a Score, a number, or None where there is no score")
 
 
 @runtime_checkable
@@ -77,13 +108,18 @@ def metric(
     return lambda make: Metric(make, title, tuple(kinds), lower_is_better, primary)
 
 
+JUDGES = ("judge", "judge_pairs")
+"""Metrics that need a chat model, so that they are in no table."""
 METRICS = Table(
     "metric",
     {
+        "chrf": "domainkit.evaluation.metrics.chrf:chrf",
+        "citations": "domainkit.evaluation.metrics.citations:citations",
         "exact_match": "domainkit.evaluation.metrics.exact_match:exact_match",
         "label_accuracy": "domainkit.evaluation.metrics.label:label_accuracy",
         "macro_f1": "domainkit.evaluation.metrics.label:macro_f1",
         "parse_failure": "domainkit.evaluation.metrics.label:parse_failure",
+        "rouge_l": "domainkit.evaluation.metrics.rouge_l:rouge_l",
         "token_f1": "domainkit.evaluation.metrics.token_f1:token_f1",
     },
     group="domainkit.metrics",
@@ -105,6 +141,11 @@ def lower_is_better(name: str) -> bool:
     return name in METRICS and declared(name).lower_is_better
 
 
+def references_of(sample: Sample) -> list[str]:
+    """The sample's references that say something: a question of the kind text may have none."""
+    return [r for r in sample.references if r.strip()]
+
+
 def title_from(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
@@ -123,26 +164,36 @@ class MetricSet:
     """The metric that the verdict is about: one that scores each answer."""
     item: dict[str, ItemMetric | BatchMetric]
     corpus: dict[str, CorpusMetric]
+    pairs: KeptScores | None = None
+    """The judge of pairs, if there is one."""
 
     @property
     def names(self) -> list[str]:
-        return [*self.item, *self.corpus]
+        return [*self.item, *self.corpus, *([self.pairs.name] if self.pairs else [])]
 
-    def kept_in(self, file: Path) -> MetricSet:
+    @property
+    def judges(self) -> list[KeptScores]:
+        """The metrics that cost something."""
+        kept = [m for m in self.item.values() if isinstance(m, KeptScores)]
+        return [*kept, *([self.pairs] if self.pairs else [])]
+
+    def kept_in(self, file: Path, on_progress: Progress | None = None) -> MetricSet:
         """The same, with the scores of batch metrics kept in `file`, so that no run asks for one twice."""
-        kept = {n: KeptScores(m.metric, file) if isinstance(m, KeptScores) else m for n, m in self.item.items()}
-        return replace(self, item=kept)
+        kept = {m.name: KeptScores(m.metric, file, on_progress) for m in self.judges}
+        item = {name: kept.get(name, metric) for name, metric in self.item.items()}
+        return replace(self, item=item, pairs=kept[self.pairs.name] if self.pairs else None)
 
 
 def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -> MetricSet:
     """The metrics given, by name or as they are, the first of them primary; else all of the task's kind.
 
     Raises ConfigError for an unknown or repeated metric, one that is not for this kind of task, and a primary one that
-    does not score each answer.
+    cannot decide: it scores a whole set, compares pairs, or is better where it is lower.
     """
     item: dict[str, ItemMetric | BatchMetric] = {}
     corpus: dict[str, CorpusMetric] = {}
-    names = []
+    pairs: list[KeptScores] = []
+    names: list[str] = []
     for metric in metrics or default_metrics(task.kind):
         name = metric if isinstance(metric, str) else metric.name
         if name in names:
@@ -151,20 +202,34 @@ def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -
         ready = _ready(metric, task)
         if isinstance(ready, CorpusMetric):
             corpus[name] = ready
+        elif isinstance(ready, KeptScores) and getattr(ready.metric, "compares_pairs", False):
+            pairs.append(ready)
         else:
             item[name] = ready
-    if names[0] in corpus:
-        raise ConfigError(
-            f"the metric '{names[0]}' scores a whole set of answers, and the verdict needs a score of each answer",
-            where="metrics",
-            next_step="name another metric first",
-        )
-    return MetricSet(names[0], item, corpus)
+    if len(pairs) > 1:
+        what = f"{' and '.join(p.name for p in pairs)} both compare pairs"
+        raise ConfigError(what, where="metrics", next_step="name one of them")
+    _check_primary(names[0], item, corpus)
+    return MetricSet(names[0], item, corpus, pairs[0] if pairs else None)
+
+
+def _check_primary(name: str, item: Collection[str], corpus: Collection[str]) -> None:
+    why = ""
+    if name not in item:
+        what = "scores a whole set of answers" if name in corpus else "compares two answers"
+        why = f"{what}, and the verdict needs a score of each answer"
+    elif lower_is_better(name):
+        why = "is better where it is lower, and the verdict takes the highest score"
+    if why:
+        raise ConfigError(f"the metric '{name}' {why}", where="metrics", next_step="name another metric first")
 
 
 def _ready(metric: str | BatchMetric, task: Task) -> ItemMetric | BatchMetric | CorpusMetric:
     if not isinstance(metric, str):
         return KeptScores(metric)
+    if metric in JUDGES and metric not in METRICS:
+        next_step = 'say which model judges, and by what: --judge MODEL --rubric "…" (in Python: judge=, rubric=)'
+        raise ConfigError(f"the metric '{metric}' has no model", where="metrics", next_step=next_step)
     kinds = declared(metric).kinds
     if task.kind not in kinds:
         raise ConfigError(
@@ -182,12 +247,14 @@ def item_metrics(task: Task, names: Sequence[str] | None = None) -> dict[str, It
 
 
 __all__ = [
+    "JUDGES",
     "METRICS",
     "BatchMetric",
     "CorpusMetric",
     "ItemMetric",
     "Metric",
     "MetricSet",
+    "PassageMetric",
     "Score",
     "declared",
     "default_metrics",
@@ -196,4 +263,6 @@ __all__ = [
     "metric",
     "metric_set",
     "metric_title",
+    "references_of",
+    "score_answer",
 ]

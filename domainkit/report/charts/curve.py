@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from domainkit.report.charts.svg import Layout, Scale, line, linear, log_ticks, logarithmic, tag, words
-from domainkit.report.wording.labels import metric_title
+from domainkit.report.wording.labels import primary_heading
 from domainkit.report.wording.text import shorten
 from domainkit.results.schema import CurvePoint, LearningCurve, Results
 from domainkit.verdict.numbers import count, percent
@@ -19,7 +19,7 @@ def curve_chart(results: Results, prefix: str = "") -> Markup:
     curves = [c for c in results.curves if len(c.points) > 1]
     if not curves:
         return Markup("")
-    title = f"{metric_title(results.task.primary_metric)} in percent by number of training examples"
+    title = f"{primary_heading(results)} in percent by number of training examples"
     return Markup("").join(_draw(curves, layout, title, prefix) for layout in (WIDE, NARROW))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from domainkit.report.charts.svg import Scale, drawing, line, linear, tag, words
-from domainkit.report.wording.labels import metric_title
+from domainkit.report.wording.labels import primary_heading
 from domainkit.report.wording.text import shorten
 from domainkit.results.lookups import group_names
 from domainkit.results.schema import Estimate, Results
@@ -42,7 +42,7 @@ def _draw(results: Results, group: str, key: str) -> Markup:
     for k, (name, estimate) in enumerate(rows):
         body += _row(name, estimate, x, 4 + _STEP * (k + 0.5), name == results.verdict.choice)
     body += [words(f"{100 * t:.0f}", x(t), bottom + 14, "tick small", "middle") for t in (0.0, 0.5, 1.0)]
-    title = f"{metric_title(results.task.primary_metric)} in percent, {shorten(group, 60)}"
+    title = f"{primary_heading(results)} in percent, {shorten(group, 60)}"
     description = ". ".join(f"{shorten(name, 60)}: {percent(e.value)}" for name, e in rows)
     return drawing(key, (_WIDTH, bottom + 18), title, description, body, "multiple")
 

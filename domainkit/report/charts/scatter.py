@@ -23,7 +23,7 @@ from domainkit.report.charts.svg import (
     ticks,
     words,
 )
-from domainkit.report.wording.labels import metric_title, primary
+from domainkit.report.wording.labels import primary, primary_heading
 from domainkit.report.wording.text import columns, shorten
 from domainkit.results.lookups import cost_per_thousand
 from domainkit.results.schema import Estimate, Results, VariantResult
@@ -157,7 +157,7 @@ def _draw(results: Results, points: list[Point], layout: Layout, prefix: str, ki
         )
     bars = [Box(px - 3, y(high), 6, y(low) - y(high)) for (px, _), low, high in zip(centres, lows, highs, strict=True)]
     body += _labels(points, centres, bars, layout)
-    title = f"{metric_title(results.task.primary_metric)} in percent against {kind.label.replace('compute ', '')}"
+    title = f"{primary_heading(results)} in percent against {kind.label.replace('compute ', '')}"
     description = ". ".join(f"{shorten(p.name, 60)}: {percent(p.value)} % in {kind.text(p.time)}" for p in points)
     if kind is COST:
         description = description.replace(" % in ", " % for ")

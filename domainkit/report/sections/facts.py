@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from domainkit.evaluation.kinds import kind_of
-from domainkit.report.wording.labels import metric_title
+from domainkit.report.wording.labels import primary_heading
 from domainkit.results.schema import Hardware, JsonObject, Results
 from domainkit.verdict import numbers
 
@@ -20,7 +20,7 @@ def task_facts(results: Results) -> list[Row]:
         ("Questions", numbers.count(t.n)),
         ("Kind", f"{kind} ({t.why_kind})" if t.why_kind else kind),
         ("Synthetic questions", f"{numbers.count(t.synthetic.questions)}, written by a model" if t.synthetic else ""),
-        ("Primary metric", metric_title(t.primary_metric)),
+        ("Primary metric", primary_heading(results)),
         ("Source", t.source),
         ("Columns", ", ".join(f"{field} is '{column}'" for field, column in t.columns.items())),
         ("Training rows", numbers.count(t.train_rows)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from domainkit.evaluation.metrics import metric_title
 from domainkit.report.wording.text import one_line
@@ -25,6 +26,30 @@ def primary(results: Results, variant: VariantResult) -> Estimate:
     """The variant's estimate of the primary metric; an empty one, with its reason, where the file has none."""
     missing = Estimate(value=None, reason=f"no {metric_title(results.task.primary_metric)} in the results file")
     return variant.metrics.get(results.task.primary_metric, missing)
+
+
+def metric_heading(results: Results, name: str) -> str:
+    """A metric's title; with a judge's stands its agreement with people."""
+    title = metric_title(name)
+    if name not in {judge.metric for judge in results.judges}:
+        return title
+    return f"{title} (agreement with people: {agreement_text(results, name)})"
+
+
+def primary_heading(results: Results) -> str:
+    return metric_heading(results, results.task.primary_metric)
+
+
+def agreement_text(results: Results, metric: str) -> str:
+    """A judge's agreement with people: κ, sensitivity and specificity, or "not measured"."""
+    # Any: the part of the results that people's reviews fill.
+    people: Any = getattr(results, "people", None)
+    found = people.judge if people is not None else None
+    if found is None or found.metric != metric or not found.n:
+        return "not measured"
+    kappa = numbers.DASH if found.kappa is None else f"{found.kappa:.2f}"
+    shares = f"sensitivity {numbers.percent(found.sensitivity.value)} %, specificity "
+    return f"κ {kappa}, {shares}{numbers.percent(found.specificity.value)} %, on {found.n:,} answers"
 
 
 def state_text(state: State, needed: int | None) -> str:

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from domainkit.errors import DomainkitError
 from domainkit.evaluation.answers_on_disk import Row, RowStore
+from domainkit.llm.named_model import NamedModel
 from domainkit.messages import JsonObject
 from domainkit.synthesis.asking.provider_errors import described, meaning_of, stopping, wait_before
 from domainkit.synthesis.asking.requests import BYTES_A_TOKEN, Request
 from domainkit.synthesis.budget import Budget, Cost, TokenPrice
-from domainkit.synthesis.chat_models import NamedModel
 
 ATTEMPTS = 5
 """Of one request, where the provider is busy or not reached."""

@@ -9,8 +9,9 @@ import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
-from domainkit import Sample, Variant, compare, judge
+from domainkit import DomainLLM, Sample, Variant, compare, judge
 from domainkit.errors import ConfigError, TrainingError
+from domainkit.evaluation.kept_scores import KeptScores
 
 RUBRIC = "It is short."
 
@@ -43,6 +44,42 @@ def test_a_judge_grades_in_one_batch_and_only_a_grade_counts() -> None:
     assert len(llm.read) == 5
 
 
+def test_the_tokens_of_a_reply_are_counted_once_also_those_of_an_earlier_run(tmp_path: Path) -> None:
+    usage = {"input_tokens": 90, "output_tokens": 1, "total_tokens": 91}
+    llm = grader(
+        AIMessage("7", usage_metadata=usage), AIMessage("no grade", usage_metadata=usage), RuntimeError("busy")
+    )
+    made = judge(llm, RUBRIC, identity="grader")
+    kept = KeptScores(made, tmp_path / "grades.jsonl")
+    assert kept.many([sample(i) for i in (0, 1, 2, 0)], ["x"] * 4) == [0.7, None, None, 0.7]
+    spent = kept.spent()
+    assert (spent.scores, spent.asked, spent.unreadable, spent.failed) == (3, 3, 1, 1)
+    assert (spent.prompt_tokens, spent.completion_tokens) == (180, 2)
+    again = KeptScores(judge(grader(AIMessage("2")), RUBRIC, identity="grader"), tmp_path / "grades.jsonl")
+    assert again.many([sample(i) for i in range(3)], ["x"] * 3) == [0.7, None, 0.2]
+    spent = again.spent()
+    assert (spent.scores, spent.asked, spent.failed, spent.prompt_tokens) == (3, 1, 0, 180)
+
+
+def test_every_reference_and_the_system_turn_are_read() -> None:
+    asked = Sample(id="1", input="q", target="a", references=("a", "b", ""), system="Be kind.")
+    text = judge(grader(), RUBRIC).messages(asked, "x")[1][1]
+    mark = text.split()[0]
+    assert [line.removeprefix(mark).strip() for line in text.splitlines() if line.startswith(mark)] == [
+        "SYSTEM TURN",
+        "QUESTION",
+        "REFERENCE",
+        "REFERENCE",
+        "ANSWER",
+        "END",
+    ]
+
+
+def test_a_model_of_domainkit_is_held_to_the_grades(tiny_base: str) -> None:
+    made = judge(DomainLLM(base=tiny_base, max_tokens=8), RUBRIC)
+    assert None not in made.many([sample(0), sample(1)], ["an answer", "no answer"])
+
+
 def test_an_answer_cannot_leave_its_marks() -> None:
     """The marks come from a hash of what they enclose: an answer that guesses another's is still inside its own."""
     made = judge(grader(), RUBRIC)
@@ -63,6 +100,8 @@ def test_a_judge_that_answers_nothing_ends_the_run() -> None:
         judge(grader(RuntimeError("no key")), "Good.").many([sample()], ["x"])
     with pytest.raises(ConfigError, match="the rubric is empty"):
         judge(grader(), " ")
+    with pytest.raises(ConfigError, match=r"(?s)'openai:x' is a name, and not a chat model.*judge='openai:x'"):
+        judge("openai:x", RUBRIC)  # type: ignore[arg-type]
 
 
 def test_a_judge_is_a_metric_of_a_comparison(tmp_path: Path) -> None:

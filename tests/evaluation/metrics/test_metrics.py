@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domainkit.errors import ConfigError
-from domainkit.evaluation.metrics import METRICS, CorpusMetric, declared, default_metrics, item_metrics, metric_set
+from domainkit.evaluation.answers_on_disk import PassageRow
+from domainkit.evaluation.metrics import (
+    METRICS,
+    CorpusMetric,
+    PassageMetric,
+    Score,
+    declared,
+    default_metrics,
+    item_metrics,
+    metric_set,
+    score_answer,
+)
 from domainkit.evaluation.task import Sample, Task
 
 LABELS = ("card_arrival", "card_lost", "top_up")
@@ -37,6 +50,8 @@ def test_scores_lie_in_0_to_1_for_any_text(name: str, texts: list[str]) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_right_answers_get_the_best_score_and_wrong_ones_the_worst(name: str) -> None:
     metric = METRICS.load(name)(TASK)
+    if isinstance(metric, PassageMetric):
+        pytest.skip("it reads the passages beside the answer: its own test shows both ends")
     best, worst = (0.0, 1.0) if declared(name).lower_is_better else (1.0, 0.0)
     for answer_of, expected in ((lambda s: s.target, best), (lambda s: "zzz", worst)):
         if isinstance(metric, CorpusMetric):
@@ -46,7 +61,11 @@ def test_right_answers_get_the_best_score_and_wrong_ones_the_worst(name: str) ->
         assert value == expected
 
 
-DEFAULTS = {"label": ["label_accuracy", "macro_f1", "parse_failure"], "answer": ["token_f1", "exact_match"]}
+DEFAULTS = {
+    "label": ["label_accuracy", "macro_f1", "parse_failure"],
+    "answer": ["token_f1", "exact_match"],
+    "text": ["chrf", "citations", "rouge_l"],
+}
 
 
 @pytest.mark.parametrize("kind", DEFAULTS)
@@ -69,6 +88,11 @@ def test_every_metric_says_what_it_is(name: str) -> None:
         (["token_f"], "did you mean 'token_f1'"),
         (["exact_match"], r"(?s)'exact_match' is for answer tasks.*one of: label_accuracy, macro_f1, parse_failure"),
         (["macro_f1"], "the verdict needs a score of each answer"),
+        (
+            ["parse_failure"],
+            r"(?s)is better where it is lower, and the verdict takes the highest.*another metric first",
+        ),
+        (["judge"], r"(?s)'judge' has no model.*--judge MODEL --rubric"),
         (["label_accuracy", "label_accuracy"], "is named twice"),
     ],
 )
@@ -78,12 +102,43 @@ def test_a_metric_that_cannot_be_computed_is_refused(names: list[str], message: 
 
 
 def test_the_first_metric_named_is_the_primary_one() -> None:
-    chosen = metric_set(TASK, ["parse_failure", "macro_f1"])
+    chosen = metric_set(TASK, ["label_accuracy", "macro_f1", "parse_failure"])
     assert (chosen.primary, list(chosen.item), list(chosen.corpus)) == (
-        "parse_failure",
-        ["parse_failure"],
+        "label_accuracy",
+        ["label_accuracy", "parse_failure"],
         ["macro_f1"],
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "message"),
+    [
+        (0.5, 0.5, ""),
+        (None, None, ""),
+        ("high", None, "the metric 'own' gave 'high' for question '0'"),
+        (ZeroDivisionError("by 0"), None, "the metric 'own' failed on question '0': ZeroDivisionError: by 0"),
+    ],
+)
+def test_a_metric_of_another_package_may_give_a_number_and_its_fault_is_named(
+    given: object, value: float | None, message: str
+) -> None:
+    def own(sample: Sample, text: str) -> Any:
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    if message:
+        with pytest.raises(ConfigError, match=message):
+            score_answer("own", own, SAMPLES[0], "x")
+    else:
+        assert score_answer("own", own, SAMPLES[0], "x") == Score(value)
+
+
+def test_a_metric_may_read_the_passages_of_the_prompt() -> None:
+    metric = PassageMetric(lambda sample, text, passages: Score(len(passages) / 2))
+    passage = PassageRow(id="p", text="a passage")
+    assert score_answer("own", metric, SAMPLES[0], "x", (passage,)) == Score(0.5)
+    assert metric(SAMPLES[0], "x") == Score(0)
 
 
 def test_an_unknown_metric_names_the_near_one() -> None:

@@ -10,10 +10,10 @@ from langchain_core.messages import AIMessage
 
 from domainkit.errors import MachineError
 from domainkit.evaluation.answers_on_disk import RowStore
+from domainkit.llm.named_model import find_model
 from domainkit.synthesis.asking.asker import Asker, Reply
 from domainkit.synthesis.asking.requests import closed_book
 from domainkit.synthesis.budget import Budget, TokenPrice
-from domainkit.synthesis.chat_models import find_model
 from tests.synthesis.scripted import Script, Scripted
 
 REQUESTS = [closed_book(f"question {i}?") for i in range(4)]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from domainkit.evaluation.answers_on_disk import RowStore
+from domainkit.llm.named_model import find_model
 from domainkit.synthesis.asking.asker import Asker
 from domainkit.synthesis.budget import Budget, TokenPrice
-from domainkit.synthesis.chat_models import find_model
 from domainkit.synthesis.filters import Context
 from tests.synthesis.scripted import Scripted, candidate, kind
 

@@ -10,7 +10,7 @@ from langchain_core.language_models.fake_chat_models import FakeListChatModel
 
 from domainkit import DomainkitError, DomainLLM
 from domainkit.errors import BaseModelError, ConfigError, MachineError
-from domainkit.synthesis.chat_models import find_model
+from domainkit.llm.named_model import find_model
 
 
 def test_a_missing_integration_is_named_with_its_pip_install() -> None:

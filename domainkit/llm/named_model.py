@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from domainkit.errors import ConfigError, DomainkitError, MachineError, first_line
+from domainkit.errors import FOREIGN_ERRORS, ConfigError, DomainkitError, MachineError, first_line
 from domainkit.evaluation.identity import identity_of
 from domainkit.storage import sha256_json
 
@@ -19,9 +22,13 @@ log = logging.getLogger("domainkit")
 SERVER = "server:"
 NAMES = (
     "provider:model for LangChain's integrations, e.g. openai:gpt-5-mini; server:http://host:8000#model for an "
-    "OpenAI-compatible server; an adapter's folder, a base's folder, GGUF file or hub id, or builtin:smollm2-135m"
+    "OpenAI-compatible server; module:function of your own that makes one; an adapter's folder, a base's folder, GGUF "
+    "file or hub id, or builtin:smollm2-135m"
 )
+_NO_PROVIDER = ("Unsupported provider", "Unable to infer model provider")
+"""How LangChain says that a name begins with none of its providers."""
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]*:\S+")
+_FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class NamedModel:
     def is_local(self) -> bool:
         """Whether it runs in this process: it is paid in machine time, not in tokens, and its answers can be held to a
         form."""
-        return self.is_own and getattr(self.llm, "backend", None) == "local"
+        return runs_here(self.llm)
 
 
 def find_model(model: str | Path | BaseChatModel, role: str) -> NamedModel:
@@ -59,7 +66,7 @@ def find_model(model: str | Path | BaseChatModel, role: str) -> NamedModel:
         if not callable(getattr(llm, "invoke", None)):
             what = f"{llm!r} is neither a chat model nor the name of one"
             raise ConfigError(what, where=role, next_step=f"give a LangChain chat model, or {NAMES}")
-        name = _own_name(llm)
+        name = model_name(llm)
     named = model is not llm
     return NamedModel(name, llm, sha256_json([name, _identity(llm, name, named=named)]))
 
@@ -74,6 +81,8 @@ def _named(name: str, role: str) -> BaseChatModel:
         return DomainLLM(backend="server", base=base or None, backend_options={"url": url})
     if (Path(name) / "adapter_config.json").is_file():
         return DomainLLM(adapter=name)
+    if name.partition(":")[0].count(".") and _FACTORY.fullmatch(name) and not Path(name).exists():
+        return _made(name, role)
     if name.startswith("builtin:") or Path(name).exists() or not _PROVIDER.fullmatch(name):
         from domainkit.models.source import resolve_base
 
@@ -96,17 +105,69 @@ def _integration(name: str, role: str) -> BaseChatModel:
     except DomainkitError:
         raise
     except Exception as e:  # each provider has errors of its own, a missing key above all
+        if str(e).startswith(_NO_PROVIDER) and _FACTORY.fullmatch(name) and _is_module(name):
+            return _made(name, role)
         next_step = f"set what the provider needs, such as its API key; a model is {NAMES}"
         raise ConfigError(f"cannot be set up: {first_line(e)}", where=f"{role} {name}", next_step=next_step) from e
     return llm
+
+
+def _is_module(name: str) -> bool:
+    try:
+        _own_module(name.partition(":")[0])
+    except ModuleNotFoundError:
+        return False
+    except FOREIGN_ERRORS:  # it is there, and `_made` says what is wrong with it
+        return True
+    return True
+
+
+def _made(name: str, role: str) -> BaseChatModel:
+    """What the user's own function, named module:function, makes."""
+    module, _, function = name.partition(":")
+    where = f"{role} {name}"
+    try:
+        made = getattr(_own_module(module), function)
+        llm: BaseChatModel = made() if not callable(getattr(made, "invoke", None)) else made
+    except DomainkitError:
+        raise
+    except FOREIGN_ERRORS as e:  # code of the user's own
+        what = f"cannot be made: {type(e).__name__}: {first_line(e)}"
+        next_step = f"python -c 'from {module} import {function}; print({function}())' shows where it fails"
+        raise ConfigError(what, where=where, next_step=next_step) from e
+    if not callable(getattr(llm, "invoke", None)):
+        what = f"makes {type(llm).__name__}, which is no chat model"
+        raise ConfigError(what, where=where, next_step="let it return a LangChain chat model")
+    return llm
+
+
+def _own_module(name: str) -> ModuleType:
+    """The module, also where it lies in the folder that the command is run in."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        return import_module(name)
+    finally:
+        sys.path.remove(here)
 
 
 def _is_own(llm: object) -> bool:
     return getattr(llm, "_llm_type", "") == "domainkit"
 
 
-def _own_name(llm: Any) -> str:
-    """Of a model object: its provider and model name as LangChain's tracing names them, else its class."""
+def runs_here(llm: object) -> bool:
+    """Whether it is a DomainLLM that runs in this process."""
+    return _is_own(llm) and getattr(llm, "backend", None) == "local"
+
+
+def is_named(llm: object) -> bool:
+    """Whether `model_name` tells its model, and not only its class."""
+    return model_name(llm) != type(llm).__name__
+
+
+# Any: a chat model of any class.
+def model_name(llm: Any) -> str:
+    """The name of a model object: its provider and model name as LangChain's tracing names them, else its class."""
     if _is_own(llm):
         return str(llm.adapter or llm.base or _default_base())
     try:
