@@ -132,7 +132,7 @@ def _made(name: str, role: str) -> BaseChatModel:
     except DomainkitError:
         raise
     except FOREIGN_ERRORS as e:  # code of the user's own
-        what = f"cannot be made: {type(e).__name__}: {first_line(e)}"
+        what = f"cannot be made: {type(e).__name__}: {str(e).partition(chr(10))[0]}"
         next_step = f"python -c 'from {module} import {function}; print({function}())' shows where it fails"
         raise ConfigError(what, where=where, next_step=next_step) from e
     if not callable(getattr(llm, "invoke", None)):
