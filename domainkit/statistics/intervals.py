@@ -82,7 +82,7 @@ def clustered_interval(x: Array, codes: Array, level: float, least: float, most:
     return clip(x.mean() - half, x.mean() + half, least, most)
 
 
-def wilson(successes: Array | float, n: Array | int, level: float = 0.95) -> tuple[Array, Array]:
+def wilson(successes: Array | float, n: Array | float, level: float = 0.95) -> tuple[Array, Array]:
     """Wilson's score interval of a proportion (1927, JASA 22:209). Broadcasts; n >= 1."""
     z = -ndtri((1 - level) / 2)
     p = np.asarray(successes, float) / n

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainkit.statistics.intervals import graded_interval
-from domainkit.statistics.judged import Reviews, effective, judged_difference, midp
+from domainkit.statistics.judged import Judged, Reviews, effective, judged_difference, midp
 from domainkit.statistics.paired import mcnemar_midp, tango_interval
 
 D = [1.0, -1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
@@ -128,19 +131,19 @@ def test_midp_of_whole_counts_is_mcnemars(wins: int, losses: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "error"),
+    ("ask", "error"),
     [
-        ({"d": [1.0, None], "h": [1.0]}, "one entry per question"),
-        ({"d": [1.5, None]}, r"in \[-1, 1\]"),
-        ({"d": [1.0, None], "h": [float("nan"), 0.0]}, r"in \[-1, 1\]"),
-        ({"d": [None, None]}, "no question"),
-        ({"d": [1.0, 0.0], "chances": [0.0, 1.0]}, "chance"),
-        ({"d": [1.0, 0.0], "identical": [True, False]}, "identical answers"),
+        (partial(judged_difference, [1.0, None], [1.0]), "one entry per question"),
+        (partial(judged_difference, [1.5, None]), r"in \[-1, 1\]"),
+        (partial(judged_difference, [1.0, None], [float("nan"), 0.0]), r"in \[-1, 1\]"),
+        (partial(judged_difference, [None, None]), "no question"),
+        (partial(judged_difference, [1.0, 0.0], chances=[0.0, 1.0]), "chance"),
+        (partial(judged_difference, [1.0, 0.0], identical=[True, False]), "identical answers"),
     ],
 )
-def test_what_cannot_be_is_refused(given: dict[str, list[float]], error: str) -> None:
+def test_what_cannot_be_is_refused(ask: Callable[[], Judged], error: str) -> None:
     with pytest.raises(ValueError, match=error):
-        judged_difference(**given)
+        ask()
 
 
 def test_a_hostile_judge_neither_breaks_coverage_nor_makes_winners() -> None:
