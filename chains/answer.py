@@ -6,14 +6,17 @@ that is shipped.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.documents import Document
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
+from langchain_core.messages.tool import tool_call
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import ConfigDict
 
 from chains.prompts import fill, prompt_text
@@ -21,10 +24,13 @@ from domainkit import Example
 
 Question = str | dict[str, Any]
 ChooseShots = Callable[[Sequence[str]], list[list[Example]]]
+MOST_BATCHES = 64
+"""Batches of questions with different tools that are asked at once."""
 
 
 class AnswerChain(RunnableSerializable[Question, AIMessage]):
-    """A question string, or {"question": …, "system": …, "history": messages of earlier turns}, to an AIMessage.
+    """A question string, or {"question": …, "system": …, "history": messages of earlier turns, "tools": …}, to an
+    AIMessage, which has `tool_calls` where the model called one of the question's tools.
 
     `response_metadata["passages"]` holds the ids, titles and texts of the passages in the prompt.
     """
@@ -46,12 +52,12 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
 
     def invoke(self, input: Question, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         [(messages, passages)] = self._prepare([input], config)
-        return _with_passages(self.llm.invoke(messages, config, **kwargs), passages)
+        return _with_passages(self._model(input).invoke(messages, config, **kwargs), passages)
 
     async def ainvoke(self, input: Question, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         retrieved = [await self.retriever.ainvoke(text_of(input), config)] if self.retriever else [[]]
         [(messages, passages)] = self._assemble([input], retrieved)
-        return _with_passages(await self.llm.ainvoke(messages, config, **kwargs), passages)
+        return _with_passages(await self._model(input).ainvoke(messages, config, **kwargs), passages)
 
     def batch(
         self,
@@ -66,13 +72,13 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
             return []
         prepared = self._prepare(inputs, config)
         messages: list[Any] = [m for m, _ in prepared]
-        answers = self.llm.batch(messages, config, return_exceptions=return_exceptions, **kwargs)
+        answers = self._answers(inputs, messages, config, return_exceptions=return_exceptions, **kwargs)
         pairs = zip(answers, prepared, strict=True)
         return [a if isinstance(a, Exception) else _with_passages(a, passages) for a, (_, passages) in pairs]
 
     def stream(self, input: Question, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
         [(messages, passages)] = self._prepare([input], config)
-        for i, chunk in enumerate(self.llm.stream(messages, config, **kwargs)):
+        for i, chunk in enumerate(self._model(input).stream(messages, config, **kwargs)):
             yield _with_passages(chunk, passages) if i == 0 else chunk
 
     async def astream(
@@ -81,9 +87,38 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
         retrieved = [await self.retriever.ainvoke(text_of(input), config)] if self.retriever else [[]]
         [(messages, passages)] = self._assemble([input], retrieved)
         first = True
-        async for chunk in self.llm.astream(messages, config, **kwargs):
+        async for chunk in self._model(input).astream(messages, config, **kwargs):
             yield _with_passages(chunk, passages) if first else chunk
             first = False
+
+    def _model(self, question: Question) -> Runnable[LanguageModelInput, AIMessage]:
+        """The model with the question's tools, which it may call or not."""
+        tools = [] if isinstance(question, str) else question.get("tools") or []
+        return cast("BaseChatModel", self.llm).bind_tools(tools) if tools else self.llm
+
+    def _answers(
+        self,
+        inputs: list[Question],
+        messages: list[Any],
+        config: RunnableConfig | list[RunnableConfig] | None,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Questions with the same tools in one batch, and all batches at once, so that a local model joins them."""
+        groups: dict[str, list[int]] = {}
+        for i, question in enumerate(inputs):
+            tools = None if isinstance(question, str) else question.get("tools")
+            groups.setdefault(json.dumps(tools, default=repr), []).append(i)
+        if len(groups) == 1:
+            return self._model(inputs[0]).batch(messages, config, **kwargs)
+
+        def answer(rows: list[int]) -> list[AIMessage]:
+            configs = [config[i] for i in rows] if isinstance(config, list) else config
+            return self._model(inputs[rows[0]]).batch([messages[i] for i in rows], configs, **kwargs)
+
+        with ContextThreadPoolExecutor(min(len(groups), MOST_BATCHES)) as pool:
+            found = list(pool.map(answer, groups.values()))
+        by_row = {i: a for rows, own in zip(groups.values(), found, strict=True) for i, a in zip(rows, own, strict=True)}
+        return [by_row[i] for i in range(len(inputs))]
 
     def messages(self, question: Question) -> list[BaseMessage]:
         """The exact messages that the model gets for `question`: to read, to test, to debug."""
@@ -118,7 +153,7 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
         opening = "\n\n".join(part for part in (system, self.instruction) if part)
         turns: list[BaseMessage] = [SystemMessage(opening)] if opening else []
         for example in shots:
-            turns += [HumanMessage(example.question), AIMessage(example.target)]
+            turns += [HumanMessage(example.question), _answered(example)]
         turns += history
         if self.retriever is None:
             return [*turns, HumanMessage(question)]
@@ -152,6 +187,13 @@ def question_in_context(question: str, passages: Sequence[Document], context_pro
 def text_of(question: Question) -> str:
     """The question itself, without its system turn."""
     return question if isinstance(question, str) else str(question["question"])
+
+
+def _answered(example: Example) -> AIMessage:
+    """The answer of a solved example, with its calls."""
+    last = example.turns[-1]
+    calls = [tool_call(name=c.name, args=c.arguments, id=c.id) for c in last.tool_calls]
+    return AIMessage(last.content, tool_calls=calls) if calls else AIMessage(example.target)
 
 
 def _system(question: Question) -> str | None:

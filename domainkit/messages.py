@@ -179,6 +179,11 @@ def write_call(call: ToolCall) -> str:
     return f"{CALL_OPEN}\n{body}\n{CALL_CLOSE}"
 
 
+def written(message: Message) -> str:
+    """An assistant's turn as a model writes it: its words, then its calls."""
+    return "\n".join([*([message.content] if message.content else []), *map(write_call, message.tool_calls)])
+
+
 def openai_call(call: ToolCall) -> JsonObject:
     """The call in the form of OpenAI's API, which chat templates read too. The arguments stay an object."""
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore, asked_each
+from domainkit.evaluation.calls.call_list import answer_text
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Answerer
 from domainkit.machine import memory_in_use
@@ -92,24 +93,30 @@ def _row(name: str, key: str, sample: Sample, output: object, share: float) -> R
         error = f"{type(output).__name__}: {output}"
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=error)
     try:
-        return Row(key=key, variant=name, id=sample.id, **_read_output(output, share))
+        return Row(key=key, variant=name, id=sample.id, **_read_output(output, share, sample.tools))
     except Exception as e:
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=f"unreadable output: {e}")
 
 
-def _read_output(output: object, share: float) -> JsonObject:
-    """Text, tokens, seconds and passages of a Runnable's output: text, a message, or a dict with the answer."""
+def _read_output(output: object, share: float, tools: Sequence[JsonObject]) -> JsonObject:
+    """Text, tokens, seconds and passages of a Runnable's output: text, a message, or a dict with the answer. Calls are
+    the text of their list; `tools` are those that were offered."""
     if isinstance(output, str):
-        return {"text": output, "seconds": share}
+        return {"text": answer_text(output, (), (), tools) if tools else output, "seconds": share}
     if isinstance(output, dict):
-        return _read_output(_answer_of(output), share)
+        if output.get("tool_calls"):  # a message in OpenAI's form
+            return {"text": answer_text(str(output.get("content") or ""), output["tool_calls"]), "seconds": share}
+        return _read_output(_answer_of(output), share, tools)
     meta = getattr(output, "response_metadata", None) or {}
     usage = getattr(output, "usage_metadata", None) or {}
     text = getattr(output, "text", None)
     text = text() if callable(text) and not isinstance(text, str) else text
-    if text is None:
+    made, broken = (getattr(output, name, None) or () for name in ("tool_calls", "invalid_tool_calls"))
+    if text is None and not made and not broken:
         raise TypeError(f"a variant must answer with text, a message or a dict, not {type(output).__name__}")
     phases = {k: meta[k] for k in ("prefill_seconds", "decode_seconds") if isinstance(meta.get(k), int | float)}
+    if made or broken or tools:
+        text = answer_text(str(text or ""), made, broken, tools)
     return {
         "text": str(text),
         "prompt_tokens": usage.get("input_tokens"),

@@ -20,6 +20,7 @@ from domainkit.corpus.rows.open_rows import RowsGiven
 from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, DataError, Problem, validation_error_text
 from domainkit.evaluation.general_questions import GeneralQuestions, read_general
+from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.metrics import MetricSet, metric_set
 from domainkit.evaluation.read_task import read_task
 from domainkit.evaluation.task import Task
@@ -36,7 +37,7 @@ class Inputs:
     task: Task
     metrics: MetricSet
     examples: tuple[Example, ...]
-    """The training rows: few-shot prompts and the classical model use them too."""
+    """The training rows."""
     documents: tuple[Document, ...]
     """The corpus in passages of at most `passage_words` words."""
     dev: tuple[Example, ...]
@@ -54,6 +55,12 @@ class Inputs:
     """Adapters trained on smaller parts of the training rows."""
     replicas: tuple[Path, ...] = ()
     """Adapters trained as `adapter` was, with other seeds."""
+
+    @property
+    def solved(self) -> tuple[Example, ...]:
+        """The training rows that are a question and its answer: what prompts show and simple models learn. An answer
+        that follows a tool's result is only trained on."""
+        return tuple(e for e in self.examples if e.prompt[-1].role != "tool")
 
 
 def parse_options(options: Mapping[str, object]) -> CompareConfig:
@@ -91,14 +98,16 @@ def read_inputs(
         what = f"the id '{repeated[0]}' stands on {ids[repeated[0]]} questions"
         raise DataError([Problem(task.source or task.name, None, what, "give each question an id of its own")])
     documents = list(read_documents(Path(corpus))) if isinstance(corpus, str | Path) else list(corpus or ())
-    refuse_tools([*examples, *questions], "a comparison")
+    about = kind_of(task.kind)
+    if task.kind != "calls":
+        refuse_tools([*examples, *questions], f"a task of the kind {task.kind}")
     return Inputs(
         config=config,
         task=task,
         metrics=metric_set(task, metrics_of(config, task.kind)),
-        examples=tuple(examples),
+        examples=tuple(map(about.learnt, examples)),
         documents=tuple(chunk(documents, config.passage_words)),
-        dev=tuple(questions),
+        dev=tuple(map(about.learnt, questions)),
         general=_general_questions(config, will_train or bool(adapter or context_adapter)),
         prices=read_prices(config.prices),
         adapter=Path(adapter) if adapter else None,

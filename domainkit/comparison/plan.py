@@ -23,7 +23,7 @@ from domainkit.evaluation.identity import identity_of
 from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.variant import Answerer, Need, Variant
 from domainkit.llm.chat_model import DomainLLM
-from domainkit.messages import JsonObject
+from domainkit.messages import JsonObject, written
 from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
 from domainkit.retrieval import RETRIEVERS, GoldRetriever, MiniLMEmbeddings, build_retriever, nearest_examples
@@ -38,6 +38,7 @@ MODELS = 2
 ROOM = 1.5
 """An answer may be half as long again as the longest training target."""
 DEFAULT_MAX_TOKENS = 32
+NO_AGENT = "an agent calls its own tool to search, and the task's answers are calls themselves"
 MISSING: dict[Need, str] = {
     "train": "no training rows were given (--train)",
     "adapter": "no adapter was given (--adapter)",
@@ -124,7 +125,7 @@ class ComparisonPlan:
         if not examples:
             return DEFAULT_MAX_TOKENS
         counter = DomainLLM(base=config.base or (card.base if card else None), revision=config.revision)
-        longest = sorted({e.turns[-1].reasoning + e.target for e in examples}, key=len)[-20:]
+        longest = sorted({e.turns[-1].reasoning + written(e.turns[-1]) for e in examples}, key=len)[-20:]
         return max(8, round(ROOM * max(len(counter.get_token_ids(t)) for t in longest)) + 2)
 
     def runnable(self, variant: Variant, adapter: Adapter | None = None) -> Answerer:
@@ -165,7 +166,7 @@ class ComparisonPlan:
             kind=inputs.task.kind,
             labels=inputs.task.labels,
             values=kind_of(inputs.task.kind).prompt_values(inputs.task),
-            examples=inputs.examples,
+            examples=inputs.solved,
             chosen=self.chosen_shots,
             nearest=self._nearest_last if any(v.shots == "nearest" for v in self.variants) else None,
             retriever=retriever,
@@ -184,7 +185,7 @@ class ComparisonPlan:
     @cached_property
     def nearest(self) -> NearestExamples:
         """Finds the solved examples nearest to a question."""
-        return nearest_examples(self.inputs.examples, k=self.inputs.config.shots)
+        return nearest_examples(self.inputs.solved, k=self.inputs.config.shots)
 
     def prepare(self) -> None:
         """Build the indexes now that the first question would build."""
@@ -284,10 +285,13 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
     left_out = {v.name: missing[n] for v in named for n in v.needs if not available[n]}
     if kind_of(inputs.task.kind).trivial_needs_train and not available["train"]:
         left_out |= {v.name: MISSING["train"] for v in named if v.classical == "trivial"}
+    if inputs.task.kind == "calls":
+        left_out |= {v.name: NO_AGENT for v in named if v.agent}
     asked_for = {name for v in variants or () if (name := v if isinstance(v, str) else v.name) in left_out}
     if asked_for:
         name, reason = next((n, r) for n, r in left_out.items() if n in asked_for)
-        raise ConfigError(f"variant '{name}' cannot run: {reason}", next_step="give it, or leave the variant out")
+        step = "" if reason == NO_AGENT else "give it, or "
+        raise ConfigError(f"variant '{name}' cannot run: {reason}", next_step=f"{step}leave the variant out")
     runs = tuple(v for v in named if v.name not in left_out)
     _name_what_is_not_used(inputs, runs)
     adapter = _load(inputs.adapter, inputs.config)
@@ -333,7 +337,7 @@ def _load(folder: Path | None, config: CompareConfig) -> Adapter | None:
 
 def _available(inputs: Inputs) -> dict[Need, bool]:
     return {
-        "train": bool(inputs.examples),
+        "train": bool(inputs.solved),
         "encoder": bool(inputs.encoder),
         "adapter": bool(inputs.adapter),
         "context adapter": bool(inputs.context_adapter),

@@ -8,7 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from domainkit.comparison.call_runnable import question_of
 from domainkit.comparison.plan import ComparisonPlan
+from domainkit.corpus.example import Example
 from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.evaluation.task import Task
@@ -23,7 +25,8 @@ def time_variants(plan: ComparisonPlan, task: Task, file: Path, on_progress: Pro
     The order of the variants is drawn anew for each question, so that drift of the machine's speed affects all alike.
     """
     # Training questions: the prompt of a test question may still be in the prefix cache.
-    questions = [e.question for e in plan.inputs.examples] or [s.input for s in task.samples]
+    questions: list[str | JsonObject] = [_asked(e) for e in plan.inputs.solved]
+    questions = questions or [question_of(s) for s in task.samples]
     turns, keys = _turns(plan, questions), {v.name: plan.key(v) for v in plan.variants}
     with RowStore(file) as store:
         todo = [(i, q, v) for i, q, v in turns if sha256_json(q) not in store.finished(keys[v.name])]
@@ -41,7 +44,13 @@ def time_variants(plan: ComparisonPlan, task: Task, file: Path, on_progress: Pro
     return {n: [r.seconds for name, r in timed if name == n and r and r.seconds is not None] for n in keys}
 
 
-def _turns(plan: ComparisonPlan, questions: Sequence[str]) -> list[tuple[str, str, Variant]]:
+def _asked(example: Example) -> str | JsonObject:
+    return {"question": example.question, "tools": list(example.tools)} if example.tools else example.question
+
+
+def _turns(
+    plan: ComparisonPlan, questions: Sequence[str | JsonObject]
+) -> list[tuple[str, str | JsonObject, Variant]]:
     """(row id, question, variant) in the order in which they are timed."""
     config = plan.inputs.config
     rng = random.Random(config.seed)
@@ -49,7 +58,7 @@ def _turns(plan: ComparisonPlan, questions: Sequence[str]) -> list[tuple[str, st
     return [(str(i), q, v) for i, q in enumerate(sample) for v in rng.sample(plan.variants, len(plan.variants))]
 
 
-def _timed(runnable: Answerer, question: str) -> JsonObject:
+def _timed(runnable: Answerer, question: str | JsonObject) -> JsonObject:
     start = time.perf_counter()
     try:
         runnable.invoke(question)
@@ -58,7 +67,7 @@ def _timed(runnable: Answerer, question: str) -> JsonObject:
     return {"seconds": time.perf_counter() - start}
 
 
-def _warm(runnable: Answerer, question: str) -> None:
+def _warm(runnable: Answerer, question: str | JsonObject) -> None:
     """Load what is loaded once, so that the first timed question does not pay for it."""
     with contextlib.suppress(*FOREIGN_ERRORS):
         runnable.invoke(question)

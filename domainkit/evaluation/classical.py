@@ -11,7 +11,7 @@ import random
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from domainkit.errors import ConfigError
 from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.task import Kind
 from domainkit.evaluation.trivial import Likeness
+from domainkit.messages import JsonObject
 from domainkit.text.characters import MARKS
 from domainkit.text.words import canonical
 
@@ -74,7 +75,8 @@ def choose_classical(kind: Kind, train: Sequence[Example], vectors: Vectors, lik
         few = f"{len(train)} training rows are too few for cross-validation"
         return Choice(next(iter(models)), why=why or few)
     rows = random.Random(0).sample(list(train), min(len(train), MOST_ROWS))
-    scores = {name: _cross_validated(fit, rows, vectors, likeness) for name, fit in models.items()}
+    pairs = [(e.question, kind_of(kind).target(e)) for e in rows]
+    scores = {name: _cross_validated(fit, pairs, vectors, likeness) for name, fit in models.items()}
     return Choice(max(scores, key=scores.__getitem__), scores, why)
 
 
@@ -87,7 +89,8 @@ def fit_classical(kind: Kind, train: Sequence[Example], vectors: Vectors, name: 
         raise ConfigError(
             "the classical baseline has no solved examples to learn from", next_step="give --train a file"
         )
-    return kind_of(kind).models(vectors)[name]([e.question for e in train], [e.target for e in train], vectors)
+    about = kind_of(kind)
+    return about.models(vectors)[name]([e.question for e in train], [about.target(e) for e in train], vectors)
 
 
 def fit_probabilities(
@@ -101,6 +104,13 @@ def fit_probabilities(
     return [str(label) for label in model.classes_], lambda new: model.predict_proba(read(new))
 
 
+@runtime_checkable
+class ChoosesTools(Protocol):
+    """A function from questions to answers that heeds the tools offered with each question."""
+
+    def among(self, questions: Sequence[str], offered: Sequence[Sequence[JsonObject] | None]) -> list[str]: ...
+
+
 class SimpleModel:
     """A function from questions to answers in a Runnable's form."""
 
@@ -111,7 +121,10 @@ class SimpleModel:
         return self.batch([input])[0]
 
     def batch(self, inputs: list[object], config: object = None, *, return_exceptions: bool = False) -> list[str]:
-        return self._predict([str(q["question"] if isinstance(q, dict) else q) for q in inputs])
+        questions = [str(q["question"] if isinstance(q, dict) else q) for q in inputs]
+        if isinstance(self._predict, ChoosesTools):
+            return self._predict.among(questions, [q.get("tools") if isinstance(q, dict) else None for q in inputs])
+        return self._predict(questions)
 
 
 Fit = Callable[[list[str], list[str], Vectors], Predict]
@@ -129,16 +142,16 @@ def answer_models(vectors: Vectors) -> dict[str, Fit]:
     return {"the nearest solved example by TF-IDF": _nearest_by_tfidf, **(embedded if vectors.learn else {})}
 
 
-def _cross_validated(fit: Fit, rows: Sequence[Example], vectors: Vectors, likeness: Likeness) -> float:
-    """The mean score over all rows, each answered by a model that did not learn it."""
+def _cross_validated(fit: Fit, rows: Sequence[tuple[str, str]], vectors: Vectors, likeness: Likeness) -> float:
+    """The mean score over all (question, target), each answered by a model that did not learn it."""
     held_out = Vectors(vectors.learn, vectors.learn)  # the same rows are embedded once for all folds and models
     total = 0.0
     for fold in range(FOLDS):
         learnt = [e for i, e in enumerate(rows) if i % FOLDS != fold]
         asked = [e for i, e in enumerate(rows) if i % FOLDS == fold]
-        predict = fit([e.question for e in learnt], [e.target for e in learnt], held_out)
-        answers = predict([e.question for e in asked])
-        total += sum(likeness(a, e.target) for a, e in zip(answers, asked, strict=True))
+        predict = fit([question for question, _ in learnt], [target for _, target in learnt], held_out)
+        answers = predict([question for question, _ in asked])
+        total += sum(likeness(a, target) for a, (_, target) in zip(answers, asked, strict=True))
     return total / len(rows)
 
 

@@ -49,6 +49,8 @@ def read_task(
     refuse_documents(train)
     draft = _draft(path, train, kind, labels, columns)
     decided, why = (kind_of(kind), "as asked for") if kind else recognise(draft)
+    if decided.name != "calls":
+        refuse_tools(draft.rows, f"a task of the kind {decided.name}")
     task = Task(
         name=name or _task_name(draft.file),
         kind=decided.name,
@@ -109,7 +111,6 @@ def _read_rows(given: object, stem: str, columns: Columns | None) -> tuple[list[
             problems.append(example.problem(what, "give each row an id of its own, or leave ids out"))
         samples.append(sample)
     raise_errors(sorted(problems, key=lambda p: p.line or 0))
-    refuse_tools(examples, "a comparison")
     return examples, samples
 
 

@@ -29,10 +29,11 @@ def fit_trivial(kind: Kind, train: Sequence[Example], likeness: Likeness) -> tup
                 f"the commonest {about.noun} is not known: there are no solved examples", next_step="give --train"
             )
         return COPY, lambda question: question
-    counts = Counter(e.target for e in train)
+    targets = [about.target(e) for e in train]
+    counts = Counter(targets)
     commonest = min(counts, key=lambda target: (-counts[target], target))
-    copied = sum(likeness(e.question, e.target) for e in train)
-    repeated = sum(likeness(commonest, e.target) for e in train)
+    copied = sum(likeness(e.question, target) for e, target in zip(train, targets, strict=True))
+    repeated = sum(likeness(commonest, target) for target in targets)
     if not about.trivial_needs_train and copied > repeated:
         return COPY, lambda question: question
     what = f"the commonest {about.noun}, '{commonest}'" if about.trivial_needs_train else COMMONEST

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domainkit.comparison.answer import Answers
+from domainkit.comparison.call_runnable import question_of
 from domainkit.comparison.plan import ComparisonPlan
 from domainkit.comparison.score import Rows, score_rows, why_no_evidence
 from domainkit.corpus.example import Example
 from domainkit.evaluation.answers_on_disk import Row
-from domainkit.evaluation.classical import fit_classical
+from domainkit.evaluation.classical import SimpleModel, fit_classical
 from domainkit.evaluation.task import Task, clusters_of
 from domainkit.results.schema import Estimate, LearningCurve
 from domainkit.statistics.intervals import estimate
@@ -30,14 +31,14 @@ def draw_curves(plan: ComparisonPlan, answers: Answers) -> tuple[LearningCurve, 
 def classical_curve(plan: ComparisonPlan, answers: Answers) -> LearningCurve | None:
     """The classical variant on an eighth, a quarter, half and all of train. It takes seconds and shows whether more
     labels help."""
-    examples, task = plan.inputs.examples, answers.task
+    examples, task = plan.inputs.solved, answers.task
     rows = answers.rows.get("classical", ())
     if len(examples) < LEAST_ROWS or not answers.complete("classical") or why_no_evidence(rows):
         return None
     points = []
     for part in nested_subsets(examples, seed=plan.inputs.config.seed):
         predict = fit_classical(task.kind, part, plan.simple.vectors, plan.simple.choice.name)
-        texts = predict([s.input for s in task.samples])
+        texts = SimpleModel(predict).batch([question_of(s) for s in task.samples])
         rows = [Row(key="", variant="classical", id=s.id, text=t) for s, t in zip(task.samples, texts, strict=True)]
         points.append((len(part), _score(plan, task, rows)))
     whole = (len(examples), _score(plan, task, answers.rows["classical"]))

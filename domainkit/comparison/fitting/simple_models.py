@@ -53,7 +53,7 @@ class SimpleModels:
         if variant.classical == "trivial":
             answer = self.trivial[1]
             return SimpleModel(lambda questions: [answer(q) for q in questions])
-        return SimpleModel(fit_classical(inputs.task.kind, inputs.examples, self.vectors, self.choice.name))
+        return SimpleModel(fit_classical(inputs.task.kind, inputs.solved, self.vectors, self.choice.name))
 
     def description(self, variant: Variant) -> str:
         """What the variant is here, for the report's reader."""
@@ -88,7 +88,7 @@ class SimpleModels:
 
     @cached_property
     def why_no_vectors(self) -> str:
-        rows = len(self._inputs.examples)
+        rows = len(self._inputs.solved)
         if rows > EMBEDDED_AT_MOST:
             return f"{rows:,} training rows are more than the {EMBEDDED_AT_MOST:,} that are embedded"
         try:
@@ -106,7 +106,7 @@ class SimpleModels:
     def _learn(self, texts: Sequence[str]) -> np.ndarray:
         """The vectors of training questions, which are kept in the cache."""
         if not self._learnt:
-            whole = [e.question for e in self._inputs.examples]
+            whole = [e.question for e in self._inputs.solved]
             self._learnt = dict(zip(whole, sentence_vectors(whole, self._embeddings), strict=True))
         return np.stack([self._learnt[text] for text in texts])
 
@@ -115,7 +115,7 @@ class SimpleModels:
         """The classical model, chosen on the training rows alone."""
         if self._chosen is not None:
             return Choice(self._chosen.classical)
-        return choose_classical(self._inputs.task.kind, self._inputs.examples, self.vectors, self._likeness)
+        return choose_classical(self._inputs.task.kind, self._inputs.solved, self.vectors, self._likeness)
 
     @cached_property
     def trivial(self) -> tuple[str, Callable[[str], str]]:
@@ -123,7 +123,7 @@ class SimpleModels:
         if self._chosen is not None:
             known = self._chosen.trivial
             return (COPY, lambda question: question) if known is None else (COMMONEST, lambda question: known)
-        return fit_trivial(self._inputs.task.kind, self._inputs.examples, self._likeness)
+        return fit_trivial(self._inputs.task.kind, self._inputs.solved, self._likeness)
 
     @property
     def chosen_by(self) -> str:

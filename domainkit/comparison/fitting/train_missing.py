@@ -85,6 +85,8 @@ def _trained(examples: Sequence[Example], config: TrainConfig, folder: Path, nam
     facts: dict[str, object] = {"base": base, "config": settings, "rows": turns}
     if any(e.task for e in examples):
         facts["tasks"] = [e.task for e in examples]
+    if any(e.tools for e in examples):
+        facts["tools"] = [e.tools for e in examples]
     key = sha256_json(facts)
     out = folder / f"{name}-{key[:12]}"
     train(examples, config, out, resume=True)

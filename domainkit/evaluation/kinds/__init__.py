@@ -53,6 +53,14 @@ class Part:
     """match, mismatch, omission or invention."""
 
 
+def _own_target(example: Example) -> str:
+    return example.target
+
+
+def _as_it_is(example: Example) -> Example:
+    return example
+
+
 def _nothing_told(task: Task) -> dict[str, str]:
     return {}
 
@@ -79,6 +87,10 @@ class TaskKind:
     """What replaces the {placeholders} of the prompt chains/prompts/<name>.md, beside {labels}."""
     constraint: Callable[[Task], JsonObject] = _not_held
     """What `DomainLLM.bind` takes so that every answer is one of this kind; empty where nothing holds it."""
+    target: Callable[[Example], str] = _own_target
+    """A solved example's target in the form of this kind's samples."""
+    learnt: Callable[[Example], Example] = _as_it_is
+    """A solved example as it is trained on, and shown in prompts."""
     noun: str = "answer"
     """What a target is called in messages."""
     trivial_needs_train: bool = False
@@ -96,6 +108,7 @@ class TaskKind:
 KINDS: Table[TaskKind] = Table(
     "kind of task",
     {
+        "calls": "domainkit.evaluation.kinds.calls:CALLS",
         "label": "domainkit.evaluation.kinds.label:LABEL",
         "answer": "domainkit.evaluation.kinds.answer:ANSWER",
     },

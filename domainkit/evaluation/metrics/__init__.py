@@ -121,6 +121,11 @@ METRICS = Table(
         "parse_failure": "domainkit.evaluation.metrics.label:parse_failure",
         "rouge_l": "domainkit.evaluation.metrics.rouge_l:rouge_l",
         "token_f1": "domainkit.evaluation.metrics.token_f1:token_f1",
+        "call_score": "domainkit.evaluation.metrics.calls:call_score",
+        "right_tool": "domainkit.evaluation.metrics.calls:right_tool",
+        "calls_all_right": "domainkit.evaluation.metrics.calls:calls_all_right",
+        "needless_call": "domainkit.evaluation.metrics.calls:needless_call",
+        "missing_call": "domainkit.evaluation.metrics.calls:missing_call",
     },
     group="domainkit.metrics",
 )

@@ -1,0 +1,121 @@
+"""Tool calls, or an answer in words where no call is right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from domainkit.corpus.example import Example
+from domainkit.errors import ConfigError, DataError, Problem
+from domainkit.evaluation.calls.call_list import calls_of, read_calls, shown, target_of, values_text, write_calls
+from domainkit.evaluation.calls.matching import form_of_tool, pair_calls
+from domainkit.evaluation.classical import answer_models
+from domainkit.evaluation.kinds import Draft, Part, TaskKind
+from domainkit.evaluation.task import Sample, Task
+from domainkit.messages import JsonObject, Message, ToolCall, tool_name
+from domainkit.registry import suggestion
+
+FORM = '[{"name": "tool", "arguments": {…}}], or [] where no call is right'
+NO_TOOLS = 'give each row its "tools", or one file of them for all rows (--tools)'
+
+
+def _recognise(draft: Draft) -> str:
+    rows = sum(bool(row.tools) for row in draft.rows)
+    return f"{rows} of {len(draft.rows)} rows have tools" if rows else ""
+
+
+def _complete(draft: Draft, task: Task) -> Task:
+    """Targets and references as lists of calls. Raises DataError where these call a tool that the row has not."""
+    problems = [problem for row in (*draft.rows, *draft.train) for problem in _faults(row)]
+    samples = []
+    for row, sample in zip(draft.rows, task.samples, strict=True):
+        references = [target_of(row)]
+        for text in sample.references[1:]:
+            calls = read_calls(text)
+            if calls is None:
+                problems.append(row.problem(f"the reference '{text[:60]}' is no list of calls", f"write {FORM}"))
+            else:
+                problems += _unknown(row, text)
+                references.append(write_calls(calls))
+        samples.append(sample.model_copy(update={"target": references[0], "references": tuple(references)}))
+    if not any(row.tools for row in draft.rows):
+        problems.append(Problem(draft.where, None, "no row has tools, and the answers are to be calls", NO_TOOLS))
+    if problems:
+        raise DataError(problems)
+    return task.model_copy(update={"samples": tuple(samples)})
+
+
+def _faults(row: Example) -> Iterator[Problem]:
+    """What is wrong with a row's own calls and tools. Calls in OpenAI's form were checked where the row was read."""
+    yield from _unknown(row, row.turns[-1].content)
+    for tool in row.tools:
+        try:
+            form_of_tool(tool)
+        except ConfigError as e:
+            place = e.where or "parameters"
+            yield row.problem(f"the tool '{tool_name(tool)}': {place}: {e.what}", e.next_step)
+
+
+def _unknown(row: Example, text: str) -> Iterator[Problem]:
+    names = [tool_name(tool) for tool in row.tools]
+    for call in calls_of(text):
+        if call.arguments is None:
+            yield row.problem(f"the arguments of '{call.name}' are not a JSON object", f"write {FORM}")
+        if call.name not in names:
+            next_step = suggestion(call.name, names) if names else NO_TOOLS
+            yield row.problem(f"the target calls '{call.name}', which is not among the row's tools", next_step)
+
+
+def learnt(example: Example) -> Example:
+    """An example whose target is a JSON list, with its calls as a turn: as a model with tools is trained and asked."""
+    last = example.turns[-1]
+    calls = () if last.tool_calls else calls_of(last.content)
+    if not calls:
+        return example
+    made = tuple(ToolCall(call.name, call.arguments or {}, f"call_{i}") for i, call in enumerate(calls))
+    return example.model_copy(update={"turns": (*example.prompt, Message("assistant", "", tool_calls=made))})
+
+
+def tools_of_all(samples: Sequence[Sample]) -> tuple[JsonObject, ...]:
+    """The tools of a task whose rows all have the same ones; else none."""
+    lists = {json.dumps(s.tools, sort_keys=True) for s in samples}
+    return samples[0].tools if len(lists) == 1 else ()
+
+
+def _view(target: str, answer: str) -> list[Part]:
+    wanted, given = calls_of(target), calls_of(answer)
+    if not wanted and not given:
+        words = bool(answer.strip())
+        return [Part("call", shown(target), "none" if words else "", "match" if words else "omission")]
+    parts = []
+    for pair in pair_calls(wanted, given):
+        both = pair.wanted is not None and pair.given is not None
+        status = "match" if both else "omission" if pair.given is None else "invention"
+        expected, made = (pair.tool or "unreadable call" if call else "" for call in (pair.wanted, pair.given))
+        parts.append(Part("call", expected, made, status))
+        parts += [
+            Part(f"{pair.tool}.{leaf.path}", _text(leaf.gold), _text(leaf.answer), leaf.status)
+            for leaf in pair.leaves
+            if leaf.status != "empty"
+        ]
+    return parts
+
+
+def _text(value: object) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+CALLS = TaskKind(
+    name="calls",
+    title=lambda labels: "call tools, or answer in words",
+    recognise=_recognise,
+    complete=_complete,
+    models=answer_models,
+    target=target_of,
+    learnt=learnt,
+    noun="list of calls",
+    leaks_by_answer=True,
+    full_marks="full scores",
+    metric="call_score",
+    view=_view,
+)
