@@ -117,7 +117,8 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
 
         with ContextThreadPoolExecutor(min(len(groups), MOST_BATCHES)) as pool:
             found = list(pool.map(answer, groups.values()))
-        by_row = {i: a for rows, own in zip(groups.values(), found, strict=True) for i, a in zip(rows, own, strict=True)}
+        rows = [i for own in groups.values() for i in own]
+        by_row = dict(zip(rows, (a for answers in found for a in answers), strict=True))
         return [by_row[i] for i in range(len(inputs))]
 
     def messages(self, question: Question) -> list[BaseMessage]:

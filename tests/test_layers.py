@@ -41,6 +41,7 @@ LAYERS = {
     "domainkit.inference.": 3,
     "domainkit.evaluation": 1,
     "domainkit.evaluation.metrics": 2,
+    "domainkit.evaluation.calls": 2,
     "domainkit.evaluation.fields": 2,
     "domainkit.evaluation.classical": 2,
     "domainkit.evaluation.kinds": 1,

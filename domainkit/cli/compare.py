@@ -29,6 +29,9 @@ def compare(
         Path | None, typer.Option(help="Solved examples: for few-shot prompts and the classical baseline.")
     ] = None,
     columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
+    tools: Annotated[
+        Path | None, typer.Option(help="JSON list of tools for rows that bring none: their answers are calls.")
+    ] = None,
     corpus: Annotated[
         Path | None, typer.Option(help=f"Documents to retrieve from ({formats()}; a file or a folder).")
     ] = None,

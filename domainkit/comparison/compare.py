@@ -23,6 +23,7 @@ from domainkit.comparison.timing import time_variants
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.corpus.rows.open_rows import RowsGiven
+from domainkit.corpus.rows.tools import ToolsGiven
 from domainkit.evaluation.answers_on_disk import Progress
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
@@ -46,6 +47,7 @@ def compare(
     curve: Sequence[Path | str] = (),
     replicas: Sequence[Path | str] = (),
     columns: Mapping[str, str] | None = None,
+    tools: ToolsGiven | None = None,
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Results:
@@ -56,6 +58,7 @@ def compare(
 
     `task`, `train` and `dev` are whatever `read_examples` reads: files, `hf:owner/name`, a `datasets.Dataset`, lists of
     dicts. `columns` says what our fields are called in them: {"input": "Question", "target": "Final answer"}.
+    `tools` are those of rows that bring none: a list, or the JSON file of one.
 
     With `fit`, the adapters that the variants need and that are not given are trained on `train`, all with this
     configuration, into `out`. An adapter that is there already is used again. "tuned-encoder" is trained with `fit`,
@@ -86,6 +89,7 @@ def compare(
             curve=curve,
             replicas=replicas,
             columns=columns,
+            tools=tools,
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )
         inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl", on_progress))

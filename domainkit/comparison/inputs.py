@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from domainkit.corpus.example import Example
 from domainkit.corpus.read_files import examples_of, read_documents
 from domainkit.corpus.rows.columns import Columns, columns_for
 from domainkit.corpus.rows.open_rows import RowsGiven
+from domainkit.corpus.rows.tools import ToolsGiven, read_tools
 from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, DataError, Problem, validation_error_text
 from domainkit.evaluation.general_questions import GeneralQuestions, read_general
@@ -24,9 +26,12 @@ from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.metrics import MetricSet, metric_set
 from domainkit.evaluation.read_task import read_task
 from domainkit.evaluation.task import Task
+from domainkit.messages import JsonObject
 from domainkit.retrieval.dense import check_embedding_time
 from domainkit.retrieval.passages import indexed_text
 from domainkit.verdict.prices import PriceTable, read_prices
+
+log = logging.getLogger("domainkit")
 
 
 @dataclass(frozen=True)
@@ -85,12 +90,20 @@ def read_inputs(
     replicas: Sequence[Path | str] = (),
     will_train: bool = False,
     columns: Columns | None = None,
+    tools: ToolsGiven | None = None,
 ) -> Inputs:
     """Read everything. `will_train`: an adapter that is not given is to be trained. `columns`: our fields to the files'
-    columns; a file that has none of them is read in its own layout."""
-    examples, questions = _examples(train, columns), _examples(dev, columns)
+    columns; a file that has none of them is read in its own layout. `tools` are those of rows that bring none."""
+    offered = read_tools(tools)
+    examples, questions = (_examples(rows, columns, offered) for rows in (train, dev))
     if not isinstance(task, Task):
-        task = read_task(task, train=None if _are_examples(train) else train, kind=config.kind, columns=columns)
+        task = read_task(
+            task,
+            train=None if _are_examples(train) else train,
+            kind=config.kind,
+            columns=columns,
+            tools=offered or None,
+        )
     if not task.samples:
         raise DataError([Problem(task.source or task.name, None, "has no questions", "give at least one row")])
     ids = Counter(s.id for s in task.samples)
@@ -98,6 +111,7 @@ def read_inputs(
         what = f"the id '{repeated[0]}' stands on {ids[repeated[0]]} questions"
         raise DataError([Problem(task.source or task.name, None, what, "give each question an id of its own")])
     documents = list(read_documents(Path(corpus))) if isinstance(corpus, str | Path) else list(corpus or ())
+    _check_tools_are_used(offered, task, examples)
     about = kind_of(task.kind)
     if task.kind != "calls":
         refuse_tools([*examples, *questions], f"a task of the kind {task.kind}")
@@ -123,10 +137,17 @@ def check_index(inputs: Inputs) -> None:
         check_embedding_time([indexed_text(d) for d in inputs.documents], inputs.config.embed_hours)
 
 
-def _examples(source: RowsGiven | Sequence[Example] | None, columns: Columns | None) -> list[Example]:
+def _check_tools_are_used(tools: Sequence[JsonObject], task: Task, examples: Sequence[Example]) -> None:
+    if tools and not any(row.tools == tools for row in (*task.samples, *examples)):
+        log.warning("tools is not used: every row has tools of its own")
+
+
+def _examples(
+    source: RowsGiven | Sequence[Example] | None, columns: Columns | None, tools: Sequence[JsonObject]
+) -> list[Example]:
     if source is None or _are_examples(source):
         return examples_of(source or ())
-    return examples_of(source, columns_for(source, columns))
+    return examples_of(source, columns_for(source, columns), tools=tools)
 
 
 def _are_examples(source: object) -> bool:

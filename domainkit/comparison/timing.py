@@ -48,9 +48,7 @@ def _asked(example: Example) -> str | JsonObject:
     return {"question": example.question, "tools": list(example.tools)} if example.tools else example.question
 
 
-def _turns(
-    plan: ComparisonPlan, questions: Sequence[str | JsonObject]
-) -> list[tuple[str, str | JsonObject, Variant]]:
+def _turns(plan: ComparisonPlan, questions: Sequence[str | JsonObject]) -> list[tuple[str, str | JsonObject, Variant]]:
     """(row id, question, variant) in the order in which they are timed."""
     config = plan.inputs.config
     rng = random.Random(config.seed)

@@ -46,25 +46,28 @@ def read_rows(path: object) -> Iterator[NumberedRow]:
     return iter(rows)
 
 
-def read_examples(path: object, columns: Columns | None = None) -> list[Example]:
+def read_examples(path: object, columns: Columns | None = None, *, tools: Sequence[JsonObject] = ()) -> list[Example]:
     """The examples of whatever `read_rows` reads; the layouts are those of `domainkit.corpus.rows.layouts`.
 
     `columns` says what our fields are called in a file in no such layout: {"input": "Question", "target": "Answer"}.
-    Raises DataError that lists every faulty row. Fields that are not read are a warning in the log.
+    `tools` are those of rows that bring none. Raises DataError that lists every faulty row. Fields that are not read
+    are a warning in the log.
     """
     refuse_documents(path)
-    examples, problems = scan_examples(path, columns)
+    examples, problems = scan_examples(path, columns, tools)
     _raise_errors(path, problems)
     return examples
 
 
-def examples_of(given: Sequence[Example] | RowsGiven, columns: Columns | None = None) -> list[Example]:
+def examples_of(
+    given: Sequence[Example] | RowsGiven, columns: Columns | None = None, *, tools: Sequence[JsonObject] = ()
+) -> list[Example]:
     """Examples as they are; anything else is read by `read_examples`."""
     if isinstance(given, Sequence) and not isinstance(given, str):
         examples = [one for one in given if isinstance(one, Example)]
         if len(examples) == len(given):
             return examples
-    return read_examples(given, columns)
+    return read_examples(given, columns, tools=tools)
 
 
 def read_with_rows(path: object, columns: Columns | None = None) -> ReadRows:

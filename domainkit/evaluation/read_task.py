@@ -13,6 +13,7 @@ from domainkit.corpus.rows.examples import ExampleReader, scan_examples
 from domainkit.corpus.rows.jsonl import RowError, parse_id, parse_text_list, raise_errors
 from domainkit.corpus.rows.open_rows import name_of
 from domainkit.corpus.rows.synthetic import MARK, synthetic_mark
+from domainkit.corpus.rows.tools import ToolsGiven, read_tools
 from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, Problem
 from domainkit.evaluation.kinds import KINDS, Draft, kind_of, recognise
@@ -31,6 +32,7 @@ def read_task(
     labels: Sequence[str] | str | Path | None = None,
     name: str | None = None,
     columns: Columns | None = None,
+    tools: ToolsGiven | None = None,
 ) -> Task:
     """The test questions of whatever `read_examples` reads: a file, `hf:owner/name`, a `datasets.Dataset`, a list of
     dicts. One question per row, in any layout of `domainkit.corpus.rows.layouts`, or in that of `columns`.
@@ -40,14 +42,15 @@ def read_task(
     Turns before the question are its earlier turns. `train` is read to tell the kinds of task apart; `kind` decides it
     instead.
     `labels` is the list of labels or the JSON file of one; left out, a labels.json beside `path`, and else the targets
-    themselves. A labels.json that lists fewer than half of the targets belongs to another task and is ignored. Raises
-    DataError with every faulty row: malformed, with a repeated id, or with a target that is not of the task's kind.
+    themselves. A labels.json that lists fewer than half of the targets belongs to another task and is ignored.
+    `tools` are those of rows that bring none: a list, or the JSON file of one. Raises DataError with every faulty row:
+    malformed, with a repeated id, or with a target that is not of the task's kind.
     """
     if kind is not None and kind not in KINDS:
         raise ConfigError(f"unknown kind of task '{kind}'", next_step=suggestion(str(kind), KINDS))
     refuse_documents(path)
     refuse_documents(train)
-    draft = _draft(path, train, kind, labels, columns)
+    draft = _draft(path, train, kind, labels, columns, read_tools(tools))
     decided, why = (kind_of(kind), "as asked for") if kind else recognise(draft)
     if decided.name != "calls":
         refuse_tools(draft.rows, f"a task of the kind {decided.name}")
@@ -64,12 +67,19 @@ def read_task(
     return task.model_copy(update={"fingerprint": sha256_lines(s.content for s in task.samples)})
 
 
-def _draft(path: object, train: object, kind: Kind | None, labels: object, columns: Columns | None) -> Draft:
+def _draft(
+    path: object,
+    train: object,
+    kind: Kind | None,
+    labels: object,
+    columns: Columns | None,
+    tools: Sequence[JsonObject],
+) -> Draft:
     where = name_of(path)
     file = Path(where)
-    rows, samples = _read_rows(path, file.stem, columns_for(path, columns))
+    rows, samples = _read_rows(path, file.stem, columns_for(path, columns), tools)
     # Whoever trains on these rows, or shows them to the model, is told what of them is not read.
-    train_rows, problems = scan_examples(train, columns_for(train, columns)) if train is not None else ([], [])
+    train_rows, problems = scan_examples(train, columns_for(train, columns), tools) if train is not None else ([], [])
     raise_errors([p for p in problems if p.severity == "error"])
     names, origin = _listed(file, samples, kind, labels)
     return Draft(where, file, tuple(rows), tuple(samples), tuple(train_rows), names, origin)
@@ -88,13 +98,15 @@ def _task_name(path: Path) -> str:
     return path.resolve().parent.name if path.stem in ("test", "dev", "eval", "validation") else path.stem
 
 
-def _read_rows(given: object, stem: str, columns: Columns | None) -> tuple[list[Example], list[Sample]]:
+def _read_rows(
+    given: object, stem: str, columns: Columns | None, tools: Sequence[JsonObject]
+) -> tuple[list[Example], list[Sample]]:
     """The rows as examples and as samples, one for one. Raises DataError with every faulty row."""
     examples: list[Example] = []
     problems: list[Problem] = []
     samples: list[Sample] = []
     first: dict[str, Example] = {}
-    for item in ExampleReader(given, columns):
+    for item in ExampleReader(given, columns, tools=tools):
         if isinstance(item, Problem):
             problems.append(item)
             continue

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
-from domainkit.evaluation.kinds import kind_of
+from domainkit.evaluation.kinds import TaskKind, kind_of
 from domainkit.evaluation.task import Kind, Sample
 from domainkit.results.schema import Leak, LeakLevel, LeakPair, LeakSet
 from domainkit.similarity.texts import (
@@ -79,7 +79,7 @@ def find_leaks(
     sets: tuple[tuple[LeakSet, Sequence[Example]], ...] = (("train", train), ("dev", dev))
     for name, examples in sets:
         if examples:
-            leaks += _in_examples(samples, test_words, _pool(name, examples), kind, cosines, unchecked)
+            leaks += _in_examples(samples, test_words, _pool(name, examples, kind_of(kind)), kind, cosines, unchecked)
     if documents:
         leaks += _in_documents(samples, test_words, documents)
     leaked = {pair.test for leak in leaks if leak.counted for pair in leak.pairs}
@@ -92,14 +92,15 @@ def _words(text: str) -> list[str]:
     return fold(text).split()
 
 
-def _pool(name: LeakSet, examples: Sequence[Example]) -> _Pool:
+def _pool(name: LeakSet, examples: Sequence[Example], kind: TaskKind) -> _Pool:
+    answers = [kind.leak_text(kind.target(e)) for e in examples]
     return _Pool(
         name,
         [e.source or e.id or f"{name}[{j}]" for j, e in enumerate(examples)],
         [f"{e.question}\n→ {e.target}" for e in examples],
         [_words(e.question) for e in examples],
         [e.question for e in examples],
-        [_words(f"{e.question}\n{e.target}") for e in examples],
+        [_words(f"{e.question}\n{answer}") for e, answer in zip(examples, answers, strict=True)],
     )
 
 
@@ -124,8 +125,9 @@ def _in_examples(
         level("ngram", lambda rest: shared_runs([test_words[i] for i in rest], pool.words)),
         level("near", lambda rest: near([test_words[i] for i in rest], pool.words), NEAR),
     ]
-    if kind_of(kind).leaks_by_answer:
-        answers = [_words(s.target) for s in samples]
+    about = kind_of(kind)
+    if about.leaks_by_answer:
+        answers = [_words(about.leak_text(s.target)) for s in samples]
         leaks.append(
             level(
                 "answer",

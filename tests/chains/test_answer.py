@@ -13,6 +13,7 @@ from langchain_core.retrievers import BaseRetriever
 
 from chains import answer_chain
 from domainkit import Example, Turn
+from domainkit.messages import ToolCall
 
 
 class Transcript(BaseChatModel):
@@ -49,6 +50,42 @@ def test_instruction_system_shots_and_question_in_order() -> None:
     chain = answer_chain(Transcript(), shots=SHOTS, instruction="Be brief.")
     said = chain.invoke({"question": "why?", "system": "You are Bee."}).text
     assert said == "<system> You are Bee.\n\nBe brief.\n<human> 1+1?\n<ai> 2\n<human> 2+2?\n<ai> 4\n<human> why?"
+
+
+class Caller(BaseChatModel):
+    """Calls the first tool it is offered, else says how often it was asked."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "caller"
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self.bind(tools=tools)
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        calls = [{"name": t["name"], "args": {"of": messages[-1].text}, "id": "1"} for t in kwargs.get("tools", ())[:1]]
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("" if calls else "words", tool_calls=calls))])
+
+
+def test_each_question_brings_its_own_tools() -> None:
+    questions = [{"question": q, "tools": [{"name": f"tool_{q}"}] if q != "c" else []} for q in "abc"] * 2
+    answers = answer_chain(Caller()).batch(questions, {"max_concurrency": 4})
+    called = [[(c["name"], c["args"]["of"]) for c in a.tool_calls] for a in answers]
+    assert called == [[("tool_a", "a")], [("tool_b", "b")], []] * 2
+    assert [a.text for a in answers] == ["", "", "words"] * 2
+    chain = answer_chain(Caller())
+    assert chain.invoke(questions[0]).tool_calls[0]["name"] == "tool_a"
+    assert next(iter(chain.stream(questions[1]))).tool_calls[0]["name"] == "tool_b"
+
+
+def test_a_solved_example_shows_its_calls_as_a_turn_of_the_assistant() -> None:
+    call = ToolCall("weigh", {"hive": "4"}, "1")
+    solved = Example(turns=(Turn(role="user", content="q"), Turn(role="assistant", content="", tool_calls=(call,))))
+    _, shown, _ = answer_chain(Caller(), shots=[solved]).messages("why?")
+    assert isinstance(shown, AIMessage)
+    assert [(c["name"], c["args"]) for c in shown.tool_calls] == [("weigh", {"hive": "4"})]
 
 
 def test_shots_may_be_chosen_per_question() -> None:

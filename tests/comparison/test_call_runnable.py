@@ -38,6 +38,22 @@ def test_every_form_of_answer_is_read(tmp_path: Path, wrap: Any) -> None:
     assert all(r.seconds is not None and r.error is None for r in rows)
 
 
+def test_calls_are_kept_as_their_list(tmp_path: Path) -> None:
+    call = {"name": "weigh", "args": {"hive": "4"}, "id": "1"}
+    wire = {"id": "1", "type": "function", "function": {"name": "weigh", "arguments": '{"hive": "4"}'}}
+    forms: list[Any] = [
+        AIMessage("Let me see.", tool_calls=[call]),
+        {"messages": [AIMessage("", tool_calls=[call])]},
+        {"role": "assistant", "content": None, "tool_calls": [wire]},
+        AIMessage("words"),
+        AIMessage("", invalid_tool_calls=[{"name": None, "args": "<tool_call>{", "id": None, "error": "cut off"}]),
+    ]
+    rows = run(RunnableLambda(lambda q: forms[int(q[1:])]), tmp_path)
+    listed = '[{"name": "weigh", "arguments": {"hive": "4"}}]'
+    assert [r.text for r in rows] == [listed, listed, listed, "words", '[{"name": "", "arguments": "<tool_call>{"}]']
+    assert not any(r.error for r in rows)
+
+
 def test_usage_seconds_and_passages_are_kept(tmp_path: Path) -> None:
     message = AIMessage(
         "a",

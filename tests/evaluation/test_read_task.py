@@ -230,9 +230,9 @@ def test_rows_that_use_tools_are_refused_before_anything_is_asked(tmp_path: Path
     tool = {"type": "function", "function": {"name": "add"}}
     task = write(tmp_path / "test.jsonl", [{"input": "How?", "target": "So."}])
     tooled = write(tmp_path / "tools.jsonl", [{"input": "How?", "target": "So.", "tools": [tool]}])
-    message = "uses tools, and a comparison asks plain questions"
+    message = "uses tools, and a task of the kind answer asks plain questions"
     with pytest.raises(DataError, match=message):
-        read_task(tooled)
+        read_task(tooled, kind="answer")
     for given in ({"train": tooled}, {"train": read_examples(tooled)}, {"train": None, "dev": tooled}):
         with pytest.raises(DataError, match=message):
             read_inputs(task, CompareConfig(), **given)  # type: ignore[arg-type]

@@ -38,7 +38,15 @@ def wanted_names(columns: Columns | None) -> frozenset[str]:
 class ExampleReader:
     """Reads the examples of a source, and knows afterwards what it understood and what it left out."""
 
-    def __init__(self, given: object, columns: Columns | None = None, source: RowSource | None = None) -> None:
+    def __init__(
+        self,
+        given: object,
+        columns: Columns | None = None,
+        source: RowSource | None = None,
+        tools: Sequence[JsonObject] = (),
+    ) -> None:
+        """`tools` are those of rows that bring none."""
+        self.tools = list(tools)
         self.source = source or open_rows(given, wanted_names(columns))
         self.layout = LayoutReader(self.source, "examples", columns)
         self.unread = UnreadFields()
@@ -92,7 +100,10 @@ class ExampleReader:
             try:
                 if "label" in fields:
                     _refuse_marked(fields)
-                yield line, self.layout.native(fields, line), fields
+                native = self.layout.native(fields, line)
+                if self.tools and native.get("tools") is None:
+                    native = {**native, "tools": self.tools}
+                yield line, native, fields
             except RowError as e:
                 yield self.source.problem(line, e.what, e.next_step)
 
@@ -126,11 +137,14 @@ class ExampleReader:
         return f"an earlier {unit}"
 
 
-def scan_examples(given: object, columns: Columns | None = None) -> tuple[list[Example], list[Problem]]:
-    """The well-formed examples, a Problem for each other row, and warnings of what is not read."""
+def scan_examples(
+    given: object, columns: Columns | None = None, tools: Sequence[JsonObject] = ()
+) -> tuple[list[Example], list[Problem]]:
+    """The well-formed examples, a Problem for each other row, and warnings of what is not read. `tools` are those of
+    rows that bring none."""
     examples: list[Example] = []
     problems: list[Problem] = []
-    for item in ExampleReader(given, columns):
+    for item in ExampleReader(given, columns, tools=tools):
         if isinstance(item, Problem):
             problems.append(item)
         else:

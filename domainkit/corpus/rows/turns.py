@@ -85,7 +85,7 @@ def _finished(row: JsonObject, turns: list[Message], place: Place) -> Example:
             raise RowError("has a 'system' field and a system turn", "keep one of them")
         if not repeated:
             turns.insert(0, Message(role="system", content=_text(system, "system")))
-    tools = _tools(row.get("tools"))
+    tools = parse_tools(row.get("tools"))
     _check_order(turns)
     _check_calls(turns, tools)
     return Example(
@@ -190,7 +190,7 @@ def _call(call: object, where: str) -> ToolCall:
     return ToolCall(name=function["name"], arguments=arguments, id=str(cast(JsonObject, call).get("id") or where))
 
 
-def _tools(value: object) -> tuple[JsonObject, ...]:
+def parse_tools(value: object) -> tuple[JsonObject, ...]:
     if value is None:
         return ()
     if not isinstance(value, list):

@@ -97,6 +97,8 @@ class TaskKind:
     """Whether only training rows tell the commonest answer. Else the input copied is a trivial answer, too."""
     leaks_by_answer: bool = False
     """Whether a test answer that stands in a solved example is a leak: where answers are long enough to tell."""
+    leak_text: Callable[[str], str] = str
+    """What of a target is looked for there."""
     full_marks: str = "full scores"
     """What the cost of a right answer is counted in."""
     metric: str = ""

@@ -48,6 +48,10 @@ def _complete(draft: Draft, task: Task) -> Task:
 def _faults(row: Example) -> Iterator[Problem]:
     """What is wrong with a row's own calls and tools. Calls in OpenAI's form were checked where the row was read."""
     yield from _unknown(row, row.turns[-1].content)
+    names = [tool_name(tool) for tool in row.tools]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield row.problem(f"two tools are named '{name}'", "give each tool its own name")
     for tool in row.tools:
         try:
             form_of_tool(tool)
@@ -115,6 +119,7 @@ CALLS = TaskKind(
     learnt=learnt,
     noun="list of calls",
     leaks_by_answer=True,
+    leak_text=values_text,
     full_marks="full scores",
     metric="call_score",
     view=_view,

@@ -31,9 +31,7 @@ def book(hive: str, day: str) -> Call:
         ([Call("add", {"to": {"x": 1, "y": [2, 3]}})], [Call("add", {"to": {"x": 1, "y": [2, 4]}})], (3, 4, 4)),
     ],
 )
-def test_the_name_and_each_value_count(
-    wanted: list[Call], given: list[Call], counts: tuple[int, int, int]
-) -> None:
+def test_the_name_and_each_value_count(wanted: list[Call], given: list[Call], counts: tuple[int, int, int]) -> None:
     assert count_calls(wanted, given) == counts
 
 

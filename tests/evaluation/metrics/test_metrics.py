@@ -29,6 +29,16 @@ SAMPLES = tuple(
     Sample(id=str(i), input=f"question {i}", target=label, references=(label,)) for i, label in enumerate(LABELS * 2)
 )
 TASK = Task(name="t", kind="label", samples=SAMPLES, labels=LABELS, fingerprint="")
+TARGETS = {"calls": ['[{"name": "top_up", "arguments": {"amount": 5}}]', "[]"]}
+"""Of kinds whose targets are no plain text."""
+WRONG = {"calls": '[{"name": "zzz", "arguments": {}}]'}
+
+
+def samples_for(name: str) -> tuple[Sample, ...]:
+    targets = TARGETS.get(declared(name).kinds[0])
+    if targets is None:
+        return SAMPLES
+    return tuple(s.model_copy(update={"target": t, "references": (t,)}) for s, t in zip(SAMPLES, targets, strict=False))
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -52,12 +62,15 @@ def test_right_answers_get_the_best_score_and_wrong_ones_the_worst(name: str) ->
     metric = METRICS.load(name)(TASK)
     if isinstance(metric, PassageMetric):
         pytest.skip("it reads the passages beside the answer: its own test shows both ends")
+    samples = samples_for(name)
+    wrong = "zzz" if name == "missing_call" else WRONG.get(declared(name).kinds[0], "zzz")
     best, worst = (0.0, 1.0) if declared(name).lower_is_better else (1.0, 0.0)
-    for answer_of, expected in ((lambda s: s.target, best), (lambda s: "zzz", worst)):
+    for answer_of, expected in ((lambda s: s.target, best), (lambda s: wrong, worst)):
         if isinstance(metric, CorpusMetric):
-            value = float(metric.value(np.sum([metric.counts(s, answer_of(s)) for s in SAMPLES], axis=0)))
+            value = float(metric.value(np.sum([metric.counts(s, answer_of(s)) for s in samples], axis=0)))
         else:
-            value = np.mean([metric(s, answer_of(s)).value for s in SAMPLES])
+            values = [metric(s, answer_of(s)).value for s in samples]
+            value = np.mean([v for v in values if v is not None])
         assert value == expected
 
 

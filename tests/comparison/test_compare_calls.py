@@ -1,0 +1,107 @@
+"""compare() where the answers are tool calls: what is asked, kept and scored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
+
+from domainkit import Results, Variant, compare
+from domainkit.errors import ConfigError
+from domainkit.training.config import TrainConfig
+
+HIVES = ("Clover", "Rosemary", "Thyme", "Heather")
+
+
+def tool(name: str, *arguments: str) -> dict[str, Any]:
+    properties = {argument: {"type": "string"} for argument in arguments}
+    parameters = {"type": "object", "properties": properties, "required": list(arguments)}
+    return {"type": "function", "function": {"name": name, "parameters": parameters}}
+
+
+TOOLS = [tool("weigh", "hive"), tool("market")]
+
+
+def rows(n: int, start: int = 0) -> list[dict[str, Any]]:
+    made = []
+    for i in range(start, start + n):
+        hive = f"{HIVES[i % 4]} {i}"
+        made += [
+            {"input": f"how heavy is hive {hive}?", "target": [{"name": "weigh", "arguments": {"hive": hive}}]},
+            {"input": f"is there a market on day {i}", "target": [{"name": "market", "arguments": {}}]},
+            {"input": f"good morning from {hive}", "target": []},
+        ]
+    return made
+
+
+def write(path: Path, lines: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> Results:
+    folder = tmp_path_factory.mktemp("calls")
+    (folder / "tools.json").write_text(json.dumps(TOOLS))
+    asked: list[Any] = []
+
+    def weigh_all(question: dict[str, Any]) -> AIMessage:
+        asked.append(question)
+        return AIMessage("", tool_calls=[{"name": "weigh", "args": {"hive": "Clover 100"}, "id": "1"}])
+
+    own = Variant(name="own", description="A test's own.", runnable=RunnableLambda(weigh_all))
+    results = compare(
+        write(folder / "test.jsonl", rows(4, 100)),
+        ["trivial", "classical", "few-shot", "tuned", own],
+        folder / "run",
+        train=write(folder / "train.jsonl", rows(8)),
+        tools=folder / "tools.json",
+        fit=TrainConfig(base=tiny_base, epochs=1, batch_size=8),
+        base=tiny_base,
+        max_tokens=8,
+        shots=2,
+        latency_items=1,
+    )
+    assert all(question["tools"] == TOOLS for question in asked)
+    return results
+
+
+def scores(results: Results, name: str) -> dict[str, float | None]:
+    variant = next(v for v in results.variants if v.name == name)
+    return {metric: found.value for metric, found in variant.metrics.items()}
+
+
+def test_every_variant_is_scored_by_its_calls(finished: Results) -> None:
+    assert (finished.task.kind, finished.task.primary_metric) == ("calls", "call_score")
+    assert not finished.failed
+    # A third of the questions wants no call, and that is the commonest answer.
+    assert scores(finished, "trivial")["call_score"] == pytest.approx(1 / 3)
+    assert scores(finished, "own") == pytest.approx(
+        {
+            "call_score": (1 + 3 * 0.5) / 12,
+            "right_tool": 1 / 3,
+            "calls_all_right": 1 / 12,
+            "needless_call": 1,
+            "missing_call": 0,
+        }
+    )
+    assert (scores(finished, "classical")["right_tool"] or 0) > 0.9
+
+
+def test_answers_are_kept_as_lists_of_calls_or_as_words(finished: Results) -> None:
+    item = finished.items[0]
+    assert item.target == '[{"name": "weigh", "arguments": {"hive": "Clover 100"}}]'
+    assert item.answers["own"].text == item.target
+    assert [t["function"]["name"] for t in item.tools] == ["weigh", "market"]
+
+
+def test_an_agent_is_left_out_with_the_reason(tmp_path: Path, tiny_base: str) -> None:
+    task = write(tmp_path / "test.jsonl", [{**row, "tools": TOOLS} for row in rows(2)])
+    (tmp_path / "doc.md").write_text("Hives are weighed at night.")
+    with pytest.raises(ConfigError, match="variant 'agent' cannot run: an agent calls its own tool") as error:
+        compare(task, ["agent"], tmp_path / "run", corpus=tmp_path / "doc.md", base=tiny_base)
+    assert "leave the variant out" in str(error.value)
