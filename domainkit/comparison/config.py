@@ -30,7 +30,7 @@ class CompareConfig(BaseModel):
     quantization: Quantization | None = None
     """Frozen weights: nf4, int8, none or auto; left out, as the adapter was trained, else auto."""
     kind: Kind | None = None
-    """Task kind: label or answer; left out, it is read from the data, saying why."""
+    """Task kind: label, answer, text or calls; left out, it is read from the data, saying why."""
     baseline: str | None = None
     """The variant the others are measured against, declared before the run; left out, few-shot, else zero-shot, else
     the first that runs."""

@@ -37,7 +37,6 @@ MODELS = 2
 """Version of the models without a language model: a change of their answers needs another."""
 ROOM = 1.5
 """An answer may be half as long again as the longest training target."""
-DEFAULT_MAX_TOKENS = 32
 NO_AGENT = "an agent calls its own tool to search, and the task's answers are calls themselves"
 MISSING: dict[Need, str] = {
     "train": "no training rows were given (--train)",
@@ -123,7 +122,7 @@ class ComparisonPlan:
         if config.max_tokens:
             return config.max_tokens
         if not examples:
-            return DEFAULT_MAX_TOKENS
+            return kind_of(self.inputs.task.kind).answer_tokens
         counter = DomainLLM(base=config.base or (card.base if card else None), revision=config.revision)
         longest = sorted({e.turns[-1].reasoning + written(e.turns[-1]) for e in examples}, key=len)[-20:]
         return max(8, round(ROOM * max(len(counter.get_token_ids(t)) for t in longest)) + 2)

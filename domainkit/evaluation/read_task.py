@@ -11,15 +11,16 @@ from domainkit.corpus.read_files import refuse_documents
 from domainkit.corpus.rows.columns import Columns, columns_for
 from domainkit.corpus.rows.examples import ExampleReader, scan_examples
 from domainkit.corpus.rows.jsonl import RowError, parse_id, parse_text_list, raise_errors
+from domainkit.corpus.rows.open_questions import NO_ANSWER
 from domainkit.corpus.rows.open_rows import name_of
 from domainkit.corpus.rows.synthetic import MARK, synthetic_mark
 from domainkit.corpus.rows.tools import ToolsGiven, read_tools
 from domainkit.corpus.rows.turns import refuse_tools
-from domainkit.errors import ConfigError, Problem
+from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.evaluation.kinds import KINDS, Draft, kind_of, recognise
 from domainkit.evaluation.kinds.label import Listed, labels_beside, read_labels
 from domainkit.evaluation.task import Kind, Sample, Task
-from domainkit.messages import JsonObject
+from domainkit.messages import JsonObject, Message
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
 
@@ -52,6 +53,9 @@ def read_task(
     refuse_documents(train)
     draft = _draft(path, train, kind, labels, columns, read_tools(tools))
     decided, why = (kind_of(kind), "as asked for") if kind else recognise(draft)
+    if decided.name != "text" and draft.samples and not any(s.references for s in draft.samples):
+        what = f"no row has a target, and a task of the kind {decided.name} is scored by them"
+        raise DataError([Problem(draft.where, None, what, "add the field 'target', or say that the kind is text")])
     if decided.name != "calls":
         refuse_tools(draft.rows, f"a task of the kind {decided.name}")
     task = Task(
@@ -106,13 +110,14 @@ def _read_rows(
     problems: list[Problem] = []
     samples: list[Sample] = []
     first: dict[str, Example] = {}
-    for item in ExampleReader(given, columns, tools=tools):
+    for item in ExampleReader(given, columns, tools=tools, open_questions=True):
         if isinstance(item, Problem):
             problems.append(item)
             continue
         example = item.example
-        examples.append(example)
         try:
+            example = _with_first_reference(example, item.row)
+            examples.append(example)
             sample = _sample(example, item.row, default_id=f"{stem}-{item.number}")
         except RowError as e:
             problems.append(example.problem(e.what, e.next_step))
@@ -122,8 +127,26 @@ def _read_rows(
             what = f"the id '{sample.id}' is already on {earlier.unit or 'line'} {earlier.line}"
             problems.append(example.problem(what, "give each row an id of its own, or leave ids out"))
         samples.append(sample)
+    problems += _unanswered(examples)
     raise_errors(sorted(problems, key=lambda p: p.line or 0))
     return examples, samples
+
+
+def _with_first_reference(example: Example, row: JsonObject) -> Example:
+    """A row that has references and no target: the first of them is its target. Raises RowError."""
+    references = _references(row.get("references"))
+    if example.target != NO_ANSWER or not references:
+        return example
+    return example.model_copy(update={"turns": (*example.prompt, Message("assistant", references[0]))})
+
+
+def _unanswered(examples: Sequence[Example]) -> list[Problem]:
+    """The rows without an answer, where others have one."""
+    open_rows = [example for example in examples if example.target == NO_ANSWER]
+    if len(open_rows) == len(examples):
+        return []
+    next_step = "fill the target in, or delete the row; only a task of the kind text may have none, in no row at all"
+    return [row.problem("has no target, and other rows have one", next_step) for row in open_rows]
 
 
 _READ_FIELDS = {
@@ -155,11 +178,13 @@ def _sample(example: Example, row: JsonObject, default_id: str) -> Sample:
     meta = {field: value for field, value in row.items() if field not in _READ_FIELDS}
     if marked := synthetic_mark(row):
         meta[MARK] = marked  # a table may spell it "TRUE"
+    own = () if example.target == NO_ANSWER else (example.target,)
+    references = tuple(dict.fromkeys((*own, *_references(row.get("references")))))
     return Sample(
         id=example.id or default_id,
         input=last.content,
-        target=example.target,
-        references=tuple(dict.fromkeys((example.target, *_references(row.get("references"))))),
+        target=references[0] if references else "",
+        references=references,
         system=system,
         turns=tuple(earlier),
         tools=example.tools,

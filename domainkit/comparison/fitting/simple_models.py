@@ -12,7 +12,7 @@ from domainkit.comparison.inputs import Inputs
 from domainkit.errors import MachineError
 from domainkit.evaluation.classical import Choice, SimpleModel, Vectors, choose_classical, fit_classical
 from domainkit.evaluation.kinds import kind_of
-from domainkit.evaluation.metrics import BatchMetric, declared, lower_is_better, score_answer
+from domainkit.evaluation.metrics import BatchMetric, PassageMetric, declared, lower_is_better, score_answer
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.trivial import COMMONEST, COPY, Likeness, fit_trivial
 from domainkit.evaluation.variant import Variant
@@ -130,7 +130,11 @@ class SimpleModels:
         """The metric that the models are chosen by: the primary one, or where that costs something, the next that does
         not, else that of the task's kind."""
         task, metrics = self._inputs.task, self._inputs.metrics
-        free = (n for n, m in metrics.item.items() if not isinstance(m, BatchMetric) and not lower_is_better(n))
+        free = (
+            n
+            for n, m in metrics.item.items()
+            if not isinstance(m, BatchMetric | PassageMetric) and not lower_is_better(n)
+        )
         return next(free, kind_of(task.kind).metric)
 
     @property

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from domainkit.corpus.example import Example
 from domainkit.corpus.rows.jsonl import NumberedRow, RowError
 from domainkit.corpus.rows.layouts import FIELDS, LAYOUTS
+from domainkit.corpus.rows.open_questions import with_answer
 from domainkit.corpus.rows.open_rows import open_rows
 from domainkit.corpus.rows.reading import EXAMPLE_FIELDS, Columns, LayoutReader
 from domainkit.corpus.rows.solved import Solved, plain_solved, solved_of
@@ -44,8 +45,13 @@ class ExampleReader:
         columns: Columns | None = None,
         source: RowSource | None = None,
         tools: Sequence[JsonObject] = (),
+        *,
+        open_questions: bool = False,
     ) -> None:
-        """`tools` are those of rows that bring none."""
+        """`tools` are those of rows that bring none. With `open_questions` a row may have no answer: its last turn is
+        then NO_ANSWER."""
+        self._open_questions = open_questions
+        self._columns = columns or {}
         self.tools = list(tools)
         self.source = source or open_rows(given, wanted_names(columns))
         self.layout = LayoutReader(self.source, "examples", columns)
@@ -100,12 +106,15 @@ class ExampleReader:
             try:
                 if "label" in fields:
                     _refuse_marked(fields)
-                native = self.layout.native(fields, line)
+                native = self.layout.native(self._with_answer(fields), line)
                 if self.tools and native.get("tools") is None:
                     native = {**native, "tools": self.tools}
                 yield line, native, fields
             except RowError as e:
                 yield self.source.problem(line, e.what, e.next_step)
+
+    def _with_answer(self, fields: JsonObject) -> JsonObject:
+        return with_answer(fields, self._columns) if self._open_questions else fields
 
     def _of_the_whole(self) -> Iterator[Problem]:
         yield from self.source.problems

@@ -99,6 +99,8 @@ class TaskKind:
     """Whether a test answer that stands in a solved example is a leak: where answers are long enough to tell."""
     leak_text: Callable[[str], str] = str
     """What of a target is looked for there."""
+    answer_tokens: int = 32
+    """Room for an answer where no training row shows how long one is."""
     full_marks: str = "full scores"
     """What the cost of a right answer is counted in."""
     metric: str = ""
@@ -112,6 +114,7 @@ KINDS: Table[TaskKind] = Table(
     {
         "calls": "domainkit.evaluation.kinds.calls:CALLS",
         "label": "domainkit.evaluation.kinds.label:LABEL",
+        "text": "domainkit.evaluation.kinds.text:TEXT",
         "answer": "domainkit.evaluation.kinds.answer:ANSWER",
     },
 )

@@ -120,7 +120,7 @@ CALLS = TaskKind(
     noun="list of calls",
     leaks_by_answer=True,
     leak_text=values_text,
-    full_marks="full scores",
+    answer_tokens=128,
     metric="call_score",
     view=_view,
 )

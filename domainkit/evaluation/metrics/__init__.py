@@ -7,6 +7,7 @@ lower is better.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from domainkit.registry import Table
 
 if TYPE_CHECKING:
     import numpy as np
+
+log = logging.getLogger("domainkit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ def metric(
 
 JUDGES = ("judge", "judge_pairs")
 """Metrics that need a chat model, so that they are in no table."""
+NEED_NO_REFERENCE = ("citations",)
 METRICS = Table(
     "metric",
     {
@@ -199,7 +203,7 @@ def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -
     corpus: dict[str, CorpusMetric] = {}
     pairs: list[KeptScores] = []
     names: list[str] = []
-    for metric in metrics or default_metrics(task.kind):
+    for metric in _computable(metrics or default_metrics(task.kind), task):
         name = metric if isinstance(metric, str) else metric.name
         if name in names:
             raise ConfigError(f"the metric '{name}' is named twice", where="metrics", next_step="name each metric once")
@@ -216,6 +220,21 @@ def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -
         raise ConfigError(what, where="metrics", next_step="name one of them")
     _check_primary(names[0], item, corpus)
     return MetricSet(names[0], item, corpus, pairs[0] if pairs else None)
+
+
+def _computable(metrics: Sequence[str | BatchMetric], task: Task) -> Sequence[str | BatchMetric]:
+    """The metrics; where no question has a reference, those that need none, the judge first. Raises ConfigError where
+    none of these can decide."""
+    if not task.samples or any(map(references_of, task.samples)):
+        return metrics
+    judges = [m for m in metrics if not isinstance(m, str) or m in JUDGES]
+    if not judges:
+        what = "no question has a reference, so only a judge can score the answers"
+        next_step = 'say which model judges, and by what: --judge MODEL --rubric "…" (in Python: judge=, rubric=)'
+        raise ConfigError(what, where="metrics", next_step=next_step)
+    if dropped := [m for m in metrics if isinstance(m, str) and m not in (*JUDGES, *NEED_NO_REFERENCE)]:
+        log.warning("no question has a reference, so there is no score for %s", ", ".join(dropped))
+    return [*judges, *(m for m in metrics if m in NEED_NO_REFERENCE)]
 
 
 def _check_primary(name: str, item: Collection[str], corpus: Collection[str]) -> None:
