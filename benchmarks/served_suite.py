@@ -11,12 +11,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from benchmarks.runs import save
 from benchmarks.served import serving
 from benchmarks.served_standard_suite import ADDRESS
-from benchmarks.standard_suite import counts
+from benchmarks.standard_suite import outcomes
 from domainkit import TrainConfig, read_examples, train
 from domainkit.adapters.methods import attach, parse_method
 from domainkit.models.load import load_base
@@ -33,10 +34,12 @@ def main() -> None:
         adapters = [tool_adapter(Path(folder) / "tools"), fresh_adapter(Path(folder) / "fresh")]
         with serving(*adapters, "--base", BASE) as (address, _):
             os.environ[ADDRESS] = address
-            found = counts("benchmarks/served_standard_suite.py", *ONE_LOOP)["TestIntegration"]
+            tests = outcomes("benchmarks/served_standard_suite.py", *ONE_LOOP)
+    found = dict(Counter(test.outcome for test in tests))
     print("ChatOpenAI", found)
-    versions = {p: importlib.metadata.version(p) for p in PACKAGES}
-    save("served_suite", {"command": "python -m benchmarks.served_suite", "ChatOpenAI": found, "versions": versions})
+    told = [{"test": t.name, "outcome": t.outcome, "reason": t.reason} for t in tests if t.outcome != "passed"]
+    facts = {"command": "python -m benchmarks.served_suite", "ChatOpenAI": found, "not_passed": told}
+    save("served_suite", {**facts, "versions": {p: importlib.metadata.version(p) for p in PACKAGES}})
 
 
 def tool_adapter(folder: Path) -> Path:

@@ -4,9 +4,11 @@ python -m benchmarks.single_stream [--tokens 64] [--repeats 3] [--threads 2] [--
 
 Each side has a process of its own, and they answer in turn. The time is that from the first token to the last, without
 the prompt. llama.cpp runs by node-llama-cpp, which is looked for where `domainkit export` looks for it; without it that
-side is left out. "quoting" is a question whose answer stands in the prompt, "writing" is free text. Only DomainLLM has
-guesses (prompt lookup); the side "without guesses" shows what is left without them. On a machine that other programs
-use, threads of one side wait for one another: compare --threads 1, and the processor time.
+side is left out. "llama-server" is what a user of the hand-over gets: our server backend, and llama.cpp's server
+behind it, here in one process by the package xllamacpp, without an adapter; an answer may end before all tokens are
+written. "quoting" is a question whose answer stands in the prompt, "writing" is free text. Only DomainLLM has guesses
+(prompt lookup); the side "without guesses" shows what is left without them. On a machine that other programs use,
+threads of one side wait for one another: compare --threads 1, and the processor time.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks.chain_base import PACKAGED, folder_of
 from benchmarks.runs import save
+from domainkit.export.llama_server import INSTALL, PACKAGE
 from domainkit.export.replay.node_llama_cpp import LIBRARY, NodeLlamaCpp, install_command, node_folder
 from domainkit.inference.engine.acceleration import Acceleration
 from domainkit.models.source import resolve_base
@@ -45,7 +49,8 @@ OURS: dict[str, tuple[str, dict[str, bool]]] = {
     "without guesses and direct passes": ("none", {"prompt_lookup": False, "direct_passes": False}),
 }
 """Quantisation, and what is switched off."""
-PEERS = ("transformers generate", "llama.cpp")
+SERVER = "llama-server"
+PEERS = ("transformers generate", SERVER, "llama.cpp")
 Measured = dict[str, float]
 """tokens after the first one, seconds, processor seconds"""
 
@@ -54,7 +59,13 @@ Measured = dict[str, float]
 
 
 def serve(side: str) -> None:
-    """Answer each line of stdin, {"prompt": token ids, "tokens": n}, with a line of what was measured."""
+    """Answer each line of stdin, {"prompt": token ids, "text": question, "tokens": n}, with what was measured."""
+    if side == SERVER:
+        served = _served()
+        for line in sys.stdin:
+            job = json.loads(line)
+            print(json.dumps(served(job["text"], job["tokens"])), flush=True)
+        return
     answer = _generate() if side == PEERS[0] else _ours(*OURS[side])
     for line in sys.stdin:
         job = json.loads(line)
@@ -115,6 +126,27 @@ def _generate() -> Callable[[list[int], int], Measured]:
     return answer
 
 
+def _served() -> Callable[[str, int], Measured]:
+    from domainkit.export.llama_server import start
+    from domainkit.inference.backend import Request
+    from domainkit.inference.server.backend import ServerBackend
+    from domainkit.messages import Message
+
+    threads = int(os.environ["OMP_NUM_THREADS"])
+    server = start(str(resolve_base(PACKAGED).path), [], port=0, threads=threads)
+    backend = ServerBackend(url=server.listening_address)
+
+    def answer(question: str, tokens: int) -> Measured:
+        pieces = backend.stream(Request((Message("user", question),), max_tokens=tokens))
+        next(pieces)
+        begin, before = time.perf_counter(), time.process_time()
+        *_, last = pieces
+        assert last.completion is not None
+        return _measured(last.completion.completion_tokens - 1, begin, before)
+
+    return answer
+
+
 def _measured(tokens: int, begin: float, before: float) -> Measured:
     return {"tokens": tokens, "seconds": time.perf_counter() - begin, "processor": time.process_time() - before}
 
@@ -134,10 +166,10 @@ def start(side: str, threads: int) -> subprocess.Popen[str]:
     )
 
 
-def ask(process: subprocess.Popen[str], prompt: list[int], tokens: int) -> Measured:
+def ask(process: subprocess.Popen[str], prompt: list[int], text: str, tokens: int) -> Measured:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(json.dumps({"prompt": prompt, "tokens": tokens}) + "\n")
+    process.stdin.write(json.dumps({"prompt": prompt, "text": text, "tokens": tokens}) + "\n")
     process.stdin.flush()
     return json.loads(process.stdout.readline())
 
@@ -158,7 +190,7 @@ def measure(sides: list[str], tokens: int, repeats: int, threads: int) -> Iterat
     for turn in range(repeats + 1):  # the first warms up
         for question, prompt in asked.items():
             for side in sides[turn % len(sides) :] + sides[: turn % len(sides)]:
-                measured = ask(processes[side], prompt, tokens)
+                measured = ask(processes[side], prompt, QUESTIONS[question], tokens)
                 found[side, question] += [measured] * (turn > 0)
     for process in processes.values():
         process.communicate()
@@ -197,6 +229,9 @@ def main() -> None:
     if "llama.cpp" in sides and NodeLlamaCpp.find() is None:
         print(f"llama.cpp is left out: node-llama-cpp is not there; next: {install_command()}")
         sides.remove("llama.cpp")
+    if SERVER in sides and find_spec(PACKAGE) is None:
+        print(f"{SERVER} is left out: {PACKAGE} is not installed; next: {INSTALL}")
+        sides.remove(SERVER)
     rows = list(measure(sides, args.tokens, args.repeats, args.threads))
     for row in rows:
         share = f", {row['share_of_llama_cpp']:.2f} of llama.cpp" if "share_of_llama_cpp" in row else ""

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from benchmarks.chain_sides import INSTALL
@@ -40,17 +41,39 @@ def main() -> None:
 def counts(file: str, *options: str) -> dict[str, dict[str, int]]:
     """{"TestUnit" or "TestIntegration": {outcome: tests}}"""
     found: dict[str, Counter[str]] = {"TestUnit": Counter(), "TestIntegration": Counter()}
+    for test in outcomes(file, *options):
+        found[test.kind][test.outcome] += 1
+    return {kind: dict(outcomes) for kind, outcomes in found.items()}
+
+
+class Outcome(NamedTuple):
+    """What came of one test."""
+
+    kind: str
+    """"TestUnit" or "TestIntegration"."""
+    name: str
+    outcome: str
+    """passed, failed, skipped or xfailed."""
+    reason: str
+    """The first line of why; empty for a test that passed."""
+
+
+def outcomes(file: str, *options: str) -> list[Outcome]:
+    """Each test of a suite, run in a process of its own."""
+    found = []
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         # The peer's warnings are not errors here. A failing suite is a result, not an error of the benchmark.
         command = [sys.executable, "-m", "pytest", "-q", "-W", "default", "-k", "TestUnit or TestIntegration"]
         subprocess.run([*command, f"--junitxml={report}", *options, file], cwd=ROOT, check=False)
         for case in ElementTree.parse(report).iter("testcase"):
-            kind = str(case.get("classname")).rpartition(".")[2]
-            outcome = next((c.tag for c in case if c.tag in ("failure", "error", "skipped")), "passed")
-            xfailed = any(c.get("type") == "pytest.xfail" for c in case)
-            found[kind]["xfailed" if xfailed else "failed" if outcome in ("failure", "error") else outcome] += 1
-    return {kind: dict(outcomes) for kind, outcomes in found.items()}
+            told = next((c for c in case if c.tag in ("failure", "error", "skipped")), None)
+            outcome = "passed" if told is None else "skipped" if told.tag == "skipped" else "failed"
+            if any(c.get("type") == "pytest.xfail" for c in case):
+                outcome = "xfailed"
+            reason = "" if told is None else (told.get("message") or "").strip().partition("\n")[0][:300]
+            found.append(Outcome(str(case.get("classname")).rpartition(".")[2], str(case.get("name")), outcome, reason))
+    return found
 
 
 if __name__ == "__main__":

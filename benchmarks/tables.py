@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data_tables import clinic, documents, indexing, make_rows, reading
-from benchmarks.handover_tables import single_stream
+from benchmarks.handover_tables import replay, serve_soak, served_suite, single_stream
 from benchmarks.markdown import number, percent, table
 
 RESULTS = Path(__file__).parent / "results"
@@ -345,6 +345,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "indexing": indexing,
     "reading": reading,
     "medquad_ghr": medquad_ghr,
+    "replay": replay,
+    "serve_soak": serve_soak,
+    "serve_soak_tiny": serve_soak,
+    "served_suite": served_suite,
     "single_stream": single_stream,
     "small_batch_linear": small_batch_linear,
     "soak": soak,
