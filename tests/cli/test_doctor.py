@@ -13,6 +13,7 @@ def test_doctor_quantises_for_its_line() -> None:
     done = domainkit("doctor")
     assert "NF4 works" in done.stdout
     assert "model cache" in done.stdout
+    assert "ok    llama.cpp" in done.stdout
 
 
 def test_a_cache_that_cannot_be_written_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

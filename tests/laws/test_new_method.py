@@ -28,6 +28,7 @@ ALLOWED = {
         PACKAGE / "adapters" / "peft_config.py",
         PACKAGE / "export" / "gguf" / "adapter.py",
         PACKAGE / "export" / "replay" / "llama_server.py",
+        PACKAGE / "inference" / "server" / "llama_cpp.py",
     },
     "miss": {PACKAGE / "cli" / "doctor.py"},
 }

@@ -20,6 +20,7 @@ from domainkit.errors import AdapterError, saving
 from domainkit.export.gguf.layout import Layout, layout_of_folder, layout_of_gguf, open_gguf
 from domainkit.export.merge_plan import Origin
 from domainkit.export.plain_lora import check_convertible, to_plain_lora
+from domainkit.export.vllm import adapter_name
 from domainkit.models.source import BaseSource
 
 if TYPE_CHECKING:
@@ -55,12 +56,12 @@ def write_gguf_adapter(origin: Origin, source: BaseSource, file: Path) -> list[s
     check_method(origin)
     config = read_adapter_config(origin.adapter.folder)
     if abilities_of(config["peft_type"]) is Lora and start_of(config) in PLAIN_STARTS:
-        _write(origin.adapter, layout, reader, source, file)
+        _write(origin.adapter, origin.adapter, layout, reader, source, file)
         return []
     with tempfile.TemporaryDirectory() as work:
         base = origin.adapter.card.base if origin.adapter.card else origin.base
         plain = to_plain_lora(origin.adapter.folder, Path(work) / "plain", base=base, quantization=origin.quantization)
-        _write(plain, layout, reader, source, file)
+        _write(plain, origin.adapter, layout, reader, source, file)
     return [f"converted from {config['peft_type'].lower()} to plain LoRA on the way; its logits are the same"]
 
 
@@ -84,7 +85,10 @@ def lora_scale(config: LoraConfig, module: str) -> tuple[int, float]:
     return rank, alpha / (rank**0.5 if config.use_rslora else rank)
 
 
-def _write(adapter: Adapter, layout: Layout, reader: GGUFReader | None, source: BaseSource, file: Path) -> None:
+def _write(
+    adapter: Adapter, own: Adapter, layout: Layout, reader: GGUFReader | None, source: BaseSource, file: Path
+) -> None:
+    """`own` is the adapter that the user knows, where `adapter` was converted from it."""
     from gguf import GGUFWriter
 
     config: Any = read_peft_config(adapter.folder)
@@ -103,9 +107,11 @@ def _write(adapter: Adapter, layout: Layout, reader: GGUFReader | None, source: 
         writer.add_type("adapter")
         writer.add_string("adapter.type", "lora")
         writer.add_float32("adapter.lora.alpha", alpha)
-        writer.add_name(adapter.folder.absolute().name)
+        writer.add_name(own.folder.absolute().name)
+        # llama-server lists it: so a client knows the adapter by its weights, on any machine.
+        writer.add_string("adapter.lora.task_name", adapter_name(own.folder))
         # Not read by llama.cpp: which adapter and which base these numbers belong to.
-        writer.add_string("domainkit.adapter_sha256", adapter.weights_sha256)
+        writer.add_string("domainkit.adapter_sha256", own.weights_sha256)
         writer.add_string("domainkit.base_fingerprint", source.fingerprint)
         for name, tensor in tensors.items():
             writer.add_tensor(name, tensor)

@@ -14,6 +14,7 @@ from domainkit.errors import AdapterError, ConfigError, saving
 from domainkit.export.gguf.adapter import check_method, write_gguf_adapter
 from domainkit.export.gguf.layout import field, open_gguf
 from domainkit.export.gguf.merged import convert_commands, write_merged_gguf
+from domainkit.export.llama_server import INSTALL, PORT, at_hand, start_line
 from domainkit.export.merge_card import MergeCard
 from domainkit.export.merge_plan import Origin, find_origin
 from domainkit.export.replay.engine import ExportedModel
@@ -50,16 +51,19 @@ def export_gguf(job: ExportJob) -> Exported:
     lines = [f"GGUF: {made.file}", *(f"Note: {note}" for note in made.notes)]
     record = file.with_suffix(".replay.json")
     lines += replay_lines(job, made.trained, made.source, made.exported, made.notes, record)
-    return Exported((*lines, "", f"Next: {run_command(made)}"), file)
+    return Exported((*lines, "", *next_lines(made, job.one_adapter())), file)
 
 
-def run_command(made: GgufExport) -> str:
-    """The command that serves the export."""
+def next_lines(made: GgufExport, folder: Path) -> list[str]:
+    """How to serve the export, and to ask it from here."""
     if made.exported is None:
-        return f"{convert_commands(made.source.path)}; then llama-server -m BASE.gguf --lora {made.file}"
-    if made.exported.adapter is None:
-        return f"llama-server -m {made.file}"
-    return f"llama-server -m {made.exported.gguf} --lora {made.file}"
+        return [f"Next: {convert_commands(made.source.path)}; then {start_line('BASE.gguf', made.file)}"]
+    merged = made.exported.adapter is None
+    line = start_line(made.file) if merged else start_line(made.exported.gguf, made.file)
+    missing = [] if at_hand() else [f"No llama-server was found here; this brings one: {INSTALL}"]
+    options = f'backend="server", backend_options={{"url": "http://127.0.0.1:{PORT}"}}'
+    named = options if merged else f'adapter="{folder}", {options}'
+    return [*missing, f"Next: {line}", f"Then: DomainLLM({named})"]
 
 
 def write_gguf(job: ExportJob, file: Path) -> GgufExport:

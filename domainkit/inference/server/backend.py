@@ -1,8 +1,8 @@
-"""Server backend: answers from an OpenAI-compatible server, vLLM above all.
+"""Server backend: answers from an OpenAI-compatible server, vLLM above all, or llama.cpp's.
 
-An adapter is the server's `model=` name (vLLM's convention). The chat template and the tokenizer are the server's own:
-so a text that spells a control token is encoded as the server decides. Loading adapters at runtime and scoring are
-extensions of vLLM.
+An adapter is the server's `model=` name (vLLM's convention); llama-server is told apart by its list of adapters. The
+chat template and the tokenizer are the server's own: so a text that spells a control token is encoded as the server
+decides. Loading adapters at runtime and scoring are extensions of vLLM.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
 from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.export.vllm import adapter_name
 from domainkit.inference.backend import Completion, Piece, Request
+from domainkit.inference.server.llama_cpp import ADAPTERS, LlamaCpp
 from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, Transport
 from domainkit.inference.server.wire import ODD_SHAPE, ServerAnswer, messages_body, request_body
 from domainkit.messages import JsonObject, Message, SplitAnswer
@@ -56,6 +57,8 @@ class ServerBackend:
         self._base = base
         self._connections = connections
         self._models: list[str] | None = None
+        self._is_llama_cpp: bool | None = None
+        """None until the server was asked."""
         self._names: dict[tuple[str, int], str] = {}
         self._lock = threading.Lock()
 
@@ -83,7 +86,7 @@ class ServerBackend:
         """The answer as it grows; closing the iterator ends the generation at the server."""
         begin = time.monotonic()
         answer, sent = ServerAnswer(request), SplitAnswer("", "")
-        body = request_body(request, self._model(request.adapter), stream=True)
+        body = self._body(request, stream=True)
         for payload in self._transport.events(body, begin, request.timeout):
             answer.add(payload)
             shown = answer.shown
@@ -97,6 +100,8 @@ class ServerBackend:
         self, messages: Sequence[Message], continuations: Sequence[str], *, adapter: str | None = None
     ) -> list[float]:
         """Natural-log likelihood of each continuation after `messages` (vLLM: /tokenize and prompt_logprobs)."""
+        if self._llama_cpp():
+            raise self._missing_extension("prompt_logprobs", "score continuations")
         model = self._model(adapter)
         prompt = self._tokens({"model": model, "messages": messages_body(messages), "add_generation_prompt": True})
         scores = []
@@ -115,23 +120,34 @@ class ServerBackend:
         return scores
 
     def count_tokens(self, messages: Sequence[Message], *, adapter: str | None = None) -> int:
-        """Prompt length in tokens, template included (vLLM: /tokenize)."""
+        """Prompt length in tokens, template included (vLLM, llama.cpp: /tokenize)."""
+        if llama_cpp := self._llama_cpp():
+            return llama_cpp.count_tokens(messages_body(messages))
         body = {"model": self._model(None), "messages": messages_body(messages), "add_generation_prompt": True}
         return len(self._tokens(body))
 
     def token_ids(self, text: str) -> list[int]:
-        """The ids of `text` by the server's tokenizer (vLLM: /tokenize)."""
+        """The ids of `text` by the server's tokenizer (vLLM, llama.cpp: /tokenize)."""
+        if llama_cpp := self._llama_cpp():
+            return llama_cpp.token_ids(text)
         return self._tokens({"model": self._model(None), "prompt": text, "add_special_tokens": False})
 
     def identity(self, adapter: str | None = None) -> JsonObject:
         """The server's address, the base's name there, and the adapter's: for a folder that name holds its weights'
         hash."""
-        return {"backend": "server", "url": self._root, "base": self._model(None), "adapter": self._name(adapter)}
+        facts = {"backend": "server", "url": self._root, "base": self._model(None), "adapter": self._name(adapter)}
+        llama_cpp = self._llama_cpp()
+        return facts | llama_cpp.facts() if llama_cpp else facts
 
     # --- adapters -------------------------------------------------------------
 
     def models(self, *, fresh: bool = False) -> list[str]:
         """The names of the server's models: its base and its adapters."""
+        if llama_cpp := self._llama_cpp():
+            return [self._model(None), *llama_cpp.adapters()]
+        return self._listed(fresh=fresh)
+
+    def _listed(self, *, fresh: bool = False) -> list[str]:
         with self._lock:
             if self._models is None or fresh:
                 reply = self._transport.send("GET", "/v1/models")
@@ -147,6 +163,9 @@ class ServerBackend:
 
     def load_adapter(self, folder: str | Path) -> str:
         """Have the server load an adapter folder, by the same path on its machine. Returns the adapter's name there."""
+        if self._llama_cpp():
+            what = "llama-server loads its adapters when it starts"
+            raise RequestError(what, where=self._root, next_step="start it again with --lora FILE.gguf")
         name = adapter_name(folder)
         body = {"lora_name": name, "lora_path": str(Path(folder).resolve())}
         try:
@@ -171,12 +190,30 @@ class ServerBackend:
             self._names[key] = adapter_name(adapter)
         return self._names[key]
 
+    def _llama_cpp(self, timeout: float | None = None) -> LlamaCpp | None:
+        """llama-server's dialect, if this is one. It must be known before anything is asked of it: to a request that
+        names no scales it applies all its adapters."""
+        if self._is_llama_cpp is None:
+            try:
+                self._is_llama_cpp = isinstance(self._transport.read("GET", ADAPTERS, timeout=timeout), list)
+            except RequestError:  # another server does not know this path
+                self._is_llama_cpp = False
+        return LlamaCpp(self._transport, timeout) if self._is_llama_cpp else None
+
+    def _body(self, request: Request, *, stream: bool = False) -> JsonObject:
+        llama_cpp, adapter = self._llama_cpp(request.timeout), request.adapter
+        if llama_cpp is None:
+            return request_body(request, self._model(adapter), stream=stream)
+        folder = Path(adapter) if adapter is not None and _is_folder(adapter) else None
+        body = request_body(request, self._model(None), stream=stream)
+        return llama_cpp.body(request, body, llama_cpp.fields(self._name(adapter), folder))
+
     def _model(self, adapter: str | None) -> str:
         """The `model=` for a request. An adapter folder that the server does not have yet is loaded."""
         name = self._name(adapter)
         if name is None:
             if self._base is None:
-                self._base = next(iter(self.models()), None)
+                self._base = next(iter(self._listed()), None)
             if self._base is None:
                 raise MachineError("the server has no model", where=self._root, next_step="look at its log")
             return self._base
@@ -192,7 +229,7 @@ class ServerBackend:
         begin = time.monotonic()
         answer = ServerAnswer(request)
         try:
-            body = request_body(request, self._model(request.adapter))
+            body = self._body(request)
             answer.add(self._transport.send("POST", "/v1/chat/completions", body, timeout=request.timeout))
             return answer.completion(time.monotonic() - begin)
         except DomainkitError as e:

@@ -57,15 +57,20 @@ class Transport:
         self, method: str, path: str, body: JsonObject | None = None, *, timeout: float | None = None
     ) -> JsonObject:
         """One JSON exchange within `timeout` seconds (None: the transport's own timeout)."""
+        reply = self.read(method, path, body, timeout=timeout)
+        return reply if isinstance(reply, dict) else {"message": reply if isinstance(reply, str) else json.dumps(reply)}
+
+    def read(self, method: str, path: str, body: JsonObject | None = None, *, timeout: float | None = None) -> object:
+        """As `send`, for an answer that may be any JSON, or plain text: vLLM gives that to some requests."""
         begin = time.monotonic()
         with self._opened(method, path, body, begin, timeout) as response:
             text = b"".join(self._chunks(response, begin, timeout)).decode("utf-8", "replace")
         text = self._without_secrets(text)
         try:
-            reply = json.loads(text)
+            found: object = json.loads(text)
         except (ValueError, RecursionError):
-            return {"message": text}  # vLLM answers some requests with plain text
-        return reply if isinstance(reply, dict) else {"message": text}
+            return text
+        return found
 
     def events(self, body: JsonObject, begin: float, timeout: float | None) -> Iterator[JsonObject]:
         """The `data:` payloads of a stream (server-sent events), up to [DONE]."""

@@ -4,6 +4,7 @@ later). Pure."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -223,11 +224,23 @@ def _check_server_call(call: Mapping[str, str], tools: Sequence[JsonObject]) -> 
     return check_call({"name": call["name"], "arguments": arguments}, tools, text=text, call_id=call["id"] or None)
 
 
+def _fits_regex(request: Request, completion: Completion) -> bool:
+    """False only for a text that has ended by itself, and Python's `re` reads the expression otherwise."""
+    if request.regex is None or request.stop or completion.tool_calls or completion.finish_reason != "stop":
+        return True
+    try:
+        return re.fullmatch(request.regex, completion.text) is not None
+    except re.error:  # Rust's own syntax
+        return True
+
+
 def _check_obeyed(request: Request, completion: Completion) -> None:
     """A server without vLLM's extensions ignores them silently. Its answer must not count as a constrained one."""
     ignored = None
     if request.choices and completion.text not in request.choices and completion.finish_reason != "length":
         ignored = f"the choices: it answered {completion.text[:80]!r}"
+    elif not _fits_regex(request, completion):
+        ignored = f"the regular expression: it answered {completion.text[:80]!r}"
     elif request.tools and request.tool_choice != "auto" and not completion.tool_calls:
         ignored = None if completion.finish_reason == "length" else f"tool_choice '{request.tool_choice}'"
     elif len(completion.tool_calls) > 1 and not request.parallel_tool_calls:

@@ -78,7 +78,8 @@ def test_the_base_and_other_files_are_never_overwritten(build: Build, tiny_gguf:
     assert tiny_gguf.read_bytes() == before
     lines = "\n".join(export_gguf(job).lines)
     assert "Not replayed: --engine none." in lines
-    assert f"llama-server -m {tiny_gguf} --lora {tmp_path / 'new' / 'a.gguf'}" in lines
+    assert f" -m {tiny_gguf} --lora {tmp_path / 'new' / 'a.gguf'} --cache-ram 0 --port 8080" in lines
+    assert f'Then: DomainLLM(adapter="{folder}", backend="server", backend_options=' in lines
 
 
 def test_another_quantisation_than_the_training_s_is_said(build: Build, tiny_gguf: Path, tmp_path: Path) -> None:

@@ -27,19 +27,24 @@ Send = Callable[[socket.socket], None]
 
 @contextmanager
 def server(*replies: Send) -> Iterator[str]:
-    """A socket that gives its connections the replies in order, the last one again and again."""
+    """A socket that is no llama-server, and gives its connections the replies in order, the last one again and
+    again."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
-        for number in range(99):
+        number = 0
+        while number < 99:
             try:
                 connection, _ = listener.accept()
             except OSError:
                 return
             with connection:
                 try:
-                    read_request(connection)
-                    replies[min(number, len(replies) - 1)](connection)
+                    if read_request(connection).startswith(b"GET /lora-adapters"):
+                        connection.sendall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                        continue
+                    number += 1
+                    replies[min(number, len(replies)) - 1](connection)
                 except OSError:
                     continue
 
@@ -50,12 +55,14 @@ def server(*replies: Send) -> Iterator[str]:
         listener.close()
 
 
-def read_request(connection: socket.socket) -> None:
-    """All of it: a socket that is closed with unread data resets its connection, and the reply is lost."""
+def read_request(connection: socket.socket) -> bytes:
+    """Its head, read with all of it: a socket that is closed with unread data resets its connection, and the reply is
+    lost."""
     head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: (\d+)", head)
     while length and len(body) < int(length[1]):
         body += connection.recv(65536)
+    return head
 
 
 def whole(body: bytes, *headers: str) -> Send:
@@ -195,14 +202,15 @@ def test_secrets_of_the_address_are_sent_and_never_shown() -> None:
     port = listener.getsockname()[1]
 
     def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            seen.append(connection.recv(65536))
-            echo(connection)
+        for _what in ("the adapters of a llama-server", "the answer"):
+            connection, _ = listener.accept()
+            with connection:
+                seen.append(read_request(connection))
+                echo(connection)
 
     threading.Thread(target=serve, daemon=True).start()
     backend = ServerBackend("m", url=f"http://127.0.0.1:{port}/v1?code=query-secret", max_retries=0)
     assert backend.complete([Request(ASK)])[0].text == "hi"
-    assert b"code=query-secret" in seen[0].split(b"\r\n")[0]
+    assert all(b"code=query-secret" in head.split(b"\r\n")[0] for head in seen)
     assert "query-secret" not in repr(backend) + str(backend.identity())
     listener.close()
