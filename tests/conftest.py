@@ -10,6 +10,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import gc
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,12 @@ LONGEST = (
     "tests/test_docs.py",
 )
 """Files of half a minute and more. They come first: one of them at the end would leave the other worker idle."""
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end: a full garbage collection need not go through it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ from domainkit.inference.engine.acceleration import ALL_OFF, ALL_ON, Acceleratio
 from domainkit.inference.local import LocalBackend
 from tests.inference.tiny_adapters import ask
 
-SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
 SETTINGS = {f"without {f.name}": replace(ALL_ON, **{f.name: False}) for f in fields(Acceleration)} | {
     "all off": ALL_OFF
@@ -98,25 +98,35 @@ def test_a_shared_prefix_changes_no_answer(engine: LocalBackend, adapters: dict[
 
 
 def test_a_stream_is_the_complete_answer(engine: LocalBackend) -> None:
-    for request in REQUESTS:
+    for request, answer in zip(REQUESTS, engine.complete(REQUESTS), strict=True):
         pieces = list(engine.stream(request))
-        [answer] = engine.complete([request])
         assert "".join(piece.text for piece in pieces) == answer.text
         assert pieces[-1].completion is not None
         assert facts(pieces[-1].completion) == facts(answer)
 
 
-def test_all_accelerations_give_the_same_answers_and_scores(
-    backend: LocalBackend, engine: LocalBackend, adapters: dict[str, str]
-) -> None:
+def results(backend: LocalBackend, adapters: dict[str, str]) -> tuple[list[Any], list[float], dict[str, float]]:
+    """(answers, log-likelihoods of three texts by the base and by an adapter, probabilities of choices)"""
     requests = [*REQUESTS, *(ask("mixed", adapter=folder) for folder in adapters.values())]
-    assert [facts(a) for a in engine.complete(requests)] == [facts(a) for a in backend.complete(requests)]
-    messages, texts = requests[0].messages, ["yes", "no", "perhaps so"]
-    for adapter in (None, adapters["red"]):
-        scores = engine.score(messages, texts, adapter=adapter)
-        assert scores == pytest.approx(backend.score(messages, texts, adapter=adapter), abs=1e-3)
-    by_choice = [b.complete([REQUESTS[-2]])[0].choice_probabilities for b in (engine, backend)]
-    assert by_choice[0] == pytest.approx(by_choice[1], abs=1e-4)
+    answers = backend.complete(requests)
+    texts = ["yes", "no", "perhaps so"]
+    scores = [s for a in (None, adapters["red"]) for s in backend.score(requests[0].messages, texts, adapter=a)]
+    return [facts(a) for a in answers], scores, answers[len(REQUESTS) - 2].choice_probabilities
+
+
+@pytest.fixture(scope="module")
+def wanted(backend: LocalBackend, adapters: dict[str, str]) -> tuple[list[Any], list[float], dict[str, float]]:
+    """What the engine with all accelerations gives."""
+    return results(backend, adapters)
+
+
+def test_all_accelerations_give_the_same_answers_and_scores(
+    engine: LocalBackend, adapters: dict[str, str], wanted: tuple[list[Any], list[float], dict[str, float]]
+) -> None:
+    answers, scores, probabilities = results(engine, adapters)
+    assert answers == wanted[0]
+    assert scores == pytest.approx(wanted[1], abs=1e-3)
+    assert probabilities == pytest.approx(wanted[2], abs=1e-4)
 
 
 def test_what_is_switched_off_is_not_there(engine: LocalBackend) -> None:
