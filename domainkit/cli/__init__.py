@@ -33,6 +33,7 @@ COMMANDS = Table(
         "pack": "domainkit.cli.pack:pack",
         "merge": "domainkit.cli.adapters.merge:merge",
         "report": "domainkit.cli.report:report",
+        "review": "domainkit.cli.review:review",
         "gate": "domainkit.cli.gate:gate",
         "watch": "domainkit.cli.watch:watch",
         "methods": "domainkit.cli.adapters.methods:methods",

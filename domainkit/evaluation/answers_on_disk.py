@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from domainkit.errors import ConfigError, saving
+from domainkit.appended_lines import AppendedLines
 from domainkit.evaluation.task import Sample
 from domainkit.storage import sha256_json
 
@@ -104,22 +103,20 @@ class RowStore:
     """The rows of one file. A context manager: one process at a time owns the file."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._file = AppendedLines(path, "another comparison", "choose another --out")
         self._rows: dict[str, dict[str, Row]] = {}
         """By key, then by what was asked."""
 
     def __enter__(self) -> RowStore:
-        with saving(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a+b")
-        self._lock()
-        self._read()
+        self._file.__enter__()
+        self._add(row for line in self._file.lines if (row := _parse(line)) is not None)
+        self._file.lines.clear()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._file.__exit__(kind, error, trace)
 
     def finished(self, key: str) -> dict[str, Row]:
         """Rows answered under `key`, by what was asked. Rows that ended in an error are not among them: they are tried
@@ -133,36 +130,8 @@ class RowStore:
     def append(self, rows: Iterable[Row]) -> None:
         """Write rows through to the disk."""
         rows = list(rows)
-        data = b"".join(row.model_dump_json().encode() + b"\n" for row in rows)
-        with saving(self.path):
-            self._file.write(data)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        self._file.append(row.model_dump_json().encode() for row in rows)
         self._add(rows)
-
-    def _lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # Windows has no advisory lock: there the user must not start two runs in one folder
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise ConfigError(
-                "another comparison is writing this folder",
-                where=str(self.path.parent),
-                next_step="wait for it to end, or choose another --out",
-            ) from None
-
-    def _read(self) -> None:
-        self._file.seek(0)
-        data = self._file.read()
-        end = data.rfind(b"\n") + 1
-        if end < len(data):  # a kill cut off the last line
-            self._file.truncate(end)
-        self._add(row for line in data[:end].splitlines() if (row := _parse(line)) is not None)
-        self._file.seek(0, os.SEEK_END)
 
     def _add(self, rows: Iterable[Row]) -> None:
         for row in rows:

@@ -41,6 +41,13 @@ from domainkit.results.cost_and_forgetting import (
     VariantCost,
 )
 from domainkit.results.judging import JudgedPairs, JudgeFacts
+from domainkit.results.people import (
+    ByPeople,
+    JudgeMeasured,
+    PeopleDifference,
+    Preference,
+    ReviewersAgree,
+)
 from domainkit.results.verdict import (
     Action,
     ActionKind,
@@ -196,6 +203,8 @@ class Results(Record):
     """Empty where no metric was a chat model; then it is not written."""
     judged_pairs: JudgedPairs | None = None
     """Set where a judge compared pairs; else it is not written."""
+    people: ByPeople | None = None
+    """Set where people reviewed answers of this run; else it is not written."""
     model: JsonObject = Field(default_factory=dict)
     """Identity of base and adapter: name, revision, quantisation, hashes."""
     environment: JsonObject = Field(default_factory=dict)
@@ -206,7 +215,7 @@ class Results(Record):
     @model_serializer(mode="wrap")
     def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
         fields: JsonObject = write(self)
-        for name in ("judges", "judged_pairs"):
+        for name in ("judges", "judged_pairs", "people"):
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields
@@ -286,6 +295,7 @@ __all__ = [
     "ActionKind",
     "AnswerRow",
     "BreakEven",
+    "ByPeople",
     "Cost",
     "CurvePoint",
     "Difference",
@@ -299,6 +309,7 @@ __all__ = [
     "JudgeCost",
     "JudgeFacts",
     "JudgedPairs",
+    "JudgeMeasured",
     "Latency",
     "Leak",
     "LeakLevel",
@@ -307,13 +318,16 @@ __all__ = [
     "LearningCurve",
     "LostQuestion",
     "Passage",
+    "PeopleDifference",
     "Portfolio",
+    "Preference",
     "Prices",
     "Race",
     "RacedOut",
     "Recipe",
     "Record",
     "Results",
+    "ReviewersAgree",
     "SetUse",
     "State",
     "TaskFacts",

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,15 +16,22 @@ from starlette.applications import Starlette
 from domainkit.errors import MachineError
 from domainkit.serving.guards.journal import log
 from domainkit.serving.guards.keys import LOOPBACK
-from domainkit.serving.state import State
+from domainkit.serving.guards.limits import Admission
 
 POLL_SECONDS = 0.05
+
+
+class Served(Protocol):
+    """The state of what is served."""
+
+    @property
+    def admission(self) -> Admission: ...
 
 
 class Server(uvicorn.Server):
     """On SIGTERM or Ctrl-C it refuses new requests (503) and waits for the running ones; on a second signal it ends."""
 
-    def __init__(self, config: uvicorn.Config, state: State, on_ready: Callable[[int], None]) -> None:
+    def __init__(self, config: uvicorn.Config, state: Served, on_ready: Callable[[int], None]) -> None:
         super().__init__(config)
         self._state = state
         self._on_ready = on_ready
@@ -51,7 +59,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(app: Starlette, state: State, *, host: str, port: int, on_ready: Callable[[int], None]) -> None:
+def serve(app: Starlette, state: Served, *, host: str, port: int, on_ready: Callable[[int], None]) -> None:
     """Serve until a signal. `on_ready` gets the port once everything is loaded; port 0 takes a free one.
 
     Raises MachineError where the address cannot be used, and what loading the models raises.

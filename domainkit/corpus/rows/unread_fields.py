@@ -14,6 +14,8 @@ from domainkit.messages import JsonObject
 
 READ_IN_ALL_ROWS = frozenset(("system", "tools", "id", "doc_ids", "task"))
 READ_IN_TEST_ROWS = frozenset(("references", "group", "kind", "conversation_id"))
+FROM_REVIEW = "from_review"
+"""Field of a row that was made from a review: which question, whose. A note, which nothing reads."""
 _READ_IN_MESSAGES = {
     "assistant": frozenset(("role", "content", "tool_calls", "weight")),
     "tool": frozenset(("role", "content", "tool_call_id", "name")),
@@ -92,7 +94,7 @@ def _rows(count: int) -> str:
 
 
 def _unread(row: JsonObject, layout: Collection[str]) -> Iterator[str]:
-    known = READ_IN_ALL_ROWS | READ_IN_TEST_ROWS | fields_of_mark(row)
+    known = READ_IN_ALL_ROWS | READ_IN_TEST_ROWS | fields_of_mark(row) | {FROM_REVIEW}
     for name, value in row.items():
         if name not in layout and name not in known and not _is_empty(value):
             yield name

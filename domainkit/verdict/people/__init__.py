@@ -1,0 +1,1 @@
+"""From the reviews of people to what they say of a comparison."""

@@ -1,0 +1,89 @@
+"""What people's judgement means for the verdict: confirmed, not confirmed, or the other way round."""
+
+from __future__ import annotations
+
+from domainkit.results.lookups import find_variant, score_of
+from domainkit.results.schema import ByPeople, PeopleDifference, Results, Verdict
+from domainkit.verdict import numbers
+from domainkit.verdict.sentences import CANNOT_TELL, answer_of, metric_words
+
+
+def changed_verdict(results: Results, people: ByPeople) -> Verdict | None:
+    """The verdict where people find the recommended variant worse than the other one reviewed; else None."""
+    d, old = people.difference, results.verdict
+    if d is None or d.state != "WORSE" or people.variants[0] != old.choice:
+        return None
+    other = people.variants[1]
+    variant = find_variant(results, other)
+    if variant is None:
+        return None
+    open_between = {old.choice, *old.tied} - {*people.variants}
+    answer = old.answer if old.answer == CANNOT_TELL and open_between else answer_of(variant)
+    metric = metric_words(results.task.primary_metric)
+    return old.model_copy(
+        update={
+            "answer": answer,
+            "choice": other,
+            "headline": people_sentence(results, people),
+            "reasons": (f"By {metric} alone the verdict would be: {old.headline}", *old.reasons),
+            "next_steps": (f"Read the questions on which people and {metric} differ: they show what it misses.",),
+            "tied": (),
+            "action": None,
+        }
+    )
+
+
+def people_sentence(results: Results, people: ByPeople) -> str:
+    """The result by people in one or two sentences, in plain words."""
+    first = people.variants[0]
+    if len(people.variants) == 1:
+        share = people.right[first]
+        if share.value is None:
+            return "By people's judgement: nothing can be said yet."
+        return (
+            f"By people's judgement {first} is right on {numbers.percent(share.value)} % ({numbers.interval(share)})."
+        )
+    second, d = people.variants[1], people.difference
+    if d is None:
+        return "By people's judgement: too few reviews to say anything yet."
+    recommended = first == results.verdict.choice
+    metric = metric_words(results.task.primary_metric)
+    if d.state == "BETTER":
+        confirm = "People confirm it" if recommended else "By people's judgement"
+        return f"{confirm}: {first} is better than {second}, {people_points(d)}."
+    if d.state == "WORSE":
+        contrary = f", which {metric} recommends" if recommended else ""
+        return f"By people's judgement {second} is better than {first}{contrary}: {people_points(_turned(d))}."
+    if recommended and _gain_by_metric(results, first, second) > 0:
+        return f"People do not confirm the gain of {first} over {second} yet: {people_points(d)}."
+    return f"By people's judgement {first} and {second} cannot be distinguished yet: {people_points(d)}."
+
+
+def people_points(d: PeopleDifference) -> str:
+    """+8.0 points (−2.1 to +17.9)."""
+    return f"{numbers.points(d.value)} points ({numbers.points(d.low)} to {numbers.points(d.high)})"
+
+
+def worth_sentence(people: ByPeople) -> str:
+    """How many reviews there are, what they are worth, and why; "" where two variants were not compared."""
+    d = people.difference
+    if d is None:
+        return ""
+    reviews = f"{d.n:,} reviews" if d.n != 1 else "1 review"
+    if people.judge is None:
+        return f"{reviews}, without a judge."
+    if not d.judge_adds:
+        return f"{reviews}; the judge adds nothing to them."
+    return f"{reviews} worth {d.worth:,.0f}: the judge's scores explain R² = {d.r2:.2f} of what people say."
+
+
+def _turned(d: PeopleDifference) -> PeopleDifference:
+    return d.model_copy(update={"value": -d.value, "low": -d.high, "high": -d.low})
+
+
+def _gain_by_metric(results: Results, first: str, second: str) -> float:
+    """first - second by the primary metric, on the questions that both have a score for."""
+    metric = results.task.primary_metric
+    pairs = [(score_of(i, first, metric), score_of(i, second, metric)) for i in results.items]
+    both = [a - b for a, b in pairs if a is not None and b is not None]
+    return sum(both) / len(both) if both else 0.0
