@@ -56,10 +56,13 @@ class Browser:
         return found
 
     def open(self, address: str, *, width: int = 1280, height: int = 900) -> None:
+        self.resize(width, height)
+        self.call("Page.navigate", url=address)
+
+    def resize(self, width: int, height: int = 900) -> None:
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
-        self.call("Page.navigate", url=address)
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression."""

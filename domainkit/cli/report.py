@@ -58,6 +58,13 @@ def one(run: Path, csv: Path | None, prices: Path | None) -> None:
 
         results = reprice(results, prices)
         results.save(run / "results.json" if run.is_dir() else run)
+    if not isinstance(results, Portfolio):
+        from domainkit.verdict.people.by_people import with_people
+
+        reviewed = with_people(results, run if run.is_dir() else run.parent)
+        if reviewed.people != results.people:
+            reviewed.save(run / "results.json" if run.is_dir() else run)
+        results = reviewed
     if csv is not None:
         from domainkit.report.items_csv import write_csv
 

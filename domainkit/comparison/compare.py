@@ -31,6 +31,7 @@ from domainkit.report import write_report
 from domainkit.results.schema import Results
 from domainkit.storage import locked_folder
 from domainkit.training.config import TrainConfig
+from domainkit.verdict.people.by_people import with_people
 
 
 def compare(
@@ -111,6 +112,7 @@ def compare(
         results = decide_results(plan, answers, scored, time.perf_counter() - started)
         # 8. cost and forgetting
         results = with_consequences(results, plan, out / "general.jsonl", on_progress)
+        results = with_people(results, out)
         # 9. write
         write_record(plan, results.created, out)
         results.save(out / "results.json")

@@ -144,6 +144,7 @@ def items_of(task: Task, rows: Mapping[str, Rows], scores: Mapping[str, Scores])
             group=sample.group,
             doc_ids=sample.doc_ids,
             conversation=sample.conversation,
+            system=sample.system,
             turns=sample.turns,
             tools=sample.tools,
             answers={

@@ -25,6 +25,7 @@ from domainkit.report.sections import (
     forgetting_section,
     judging_section,
     leakage_section,
+    people_section,
     use_section,
 )
 from domainkit.report.sections.item_explorer import embed, explorer_data
@@ -101,6 +102,8 @@ def _part(environment: Environment, results: Results, prefix: str, folder: str |
         views=views(results, prefix),
         cost=_cost(environment, results, prefix),
         forgetting=_forgetting(environment, results, prefix),
+        people=_people(environment, results, prefix),
+        by_people=people_section.top_sentence(results),
         charts=groups.group_charts(results, prefix),
         training_facts=facts.training_facts(results),
         task_facts=facts.task_facts(results),
@@ -188,6 +191,17 @@ def _cost(environment: Environment, results: Results, prefix: str) -> Markup:
         price_sentences=cost_section.price_sentences(cost),
         break_even=cost_section.break_even_sentence,
         spread_text=cost_section.spread_text,
+    )
+    return Markup(body)
+
+
+def _people(environment: Environment, results: Results, prefix: str) -> Markup:
+    """The section on people's judgement; nothing where nobody reviewed answers."""
+    people = results.people
+    if people is None:
+        return Markup("")
+    body = environment.get_template("people.html").render(
+        p=prefix, people=people, lines=people_section.people_lines(people), lead=people_section.LEAD
     )
     return Markup(body)
 

@@ -10,6 +10,7 @@ from domainkit.report.sections import (
     forgetting_section,
     judging_section,
     leakage_section,
+    people_section,
     use_section,
 )
 from domainkit.report.wording import labels
@@ -37,6 +38,7 @@ def to_markdown(results: Results | Portfolio, folder: str | None = None) -> str:
     blocks = [
         f"# {escape(results.task.name)}: {escape(results.verdict.answer)}",
         *_verdict(results),
+        *_people(results),
         *_variants(results),
         *_judging(results),
         *_groups(results),
@@ -58,6 +60,8 @@ def to_markdown(results: Results | Portfolio, folder: str | None = None) -> str:
 def _verdict(results: Results) -> list[str]:
     v = results.verdict
     blocks = [f"**{escape(v.headline)}**"]
+    if by_people := people_section.top_sentence(results):
+        blocks.append(f"**{escape(by_people)}**")
     if v.choice:
         blocks.append(f"Recommended variant: **{escape(v.choice)}**.")
     if v.choice and v.tied:
@@ -70,6 +74,14 @@ def _verdict(results: Results) -> list[str]:
         if lines:
             blocks += [f"**{title}**", bullets(escape(text) for text in lines)]
     return blocks
+
+
+def _people(results: Results) -> list[str]:
+    people = results.people
+    if people is None:
+        return []
+    lines = bullets(escape(line) for line in people_section.people_lines(people))
+    return ["## By people's judgement", people_section.LEAD, f"**{escape(people.sentence)}**", lines]
 
 
 def _name(results: Results, variant: VariantResult) -> str:

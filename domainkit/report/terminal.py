@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domainkit.evaluation.kinds import kind_of
-from domainkit.report.sections import cost_section
+from domainkit.report.sections import cost_section, people_section
 from domainkit.report.sections.judging_section import judge_sentences, pair_sentences
 from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line
@@ -52,7 +52,9 @@ def print_table(results: Results | Portfolio, console: Console | None = None) ->
         notes += pair_sentences(results)
     if results.forgetting:
         notes.append(forgetting_sentence(results.forgetting))
-    for note in notes:
+    if results.people:
+        notes.append(people_section.worth_sentence(results.people))
+    for note in filter(None, notes):
         console.print(Padding(plain_text(note, console, "dim"), (0, 1)))
     console.print(_verdict(results, console))
 
@@ -125,6 +127,8 @@ def _difference(d: Difference | None, baseline: bool) -> tuple[list[tuple[str, s
 def _verdict(results: Results, console: Console) -> Panel:
     v = results.verdict
     parts: list[RenderableType] = [plain_text(v.headline, console, "bold")]
+    if by_people := people_section.top_sentence(results):
+        parts.append(plain_text(by_people, console, "bold"))
     if v.tied:
         parts.append(plain_text(f"Cannot be distinguished from {v.choice}: {', '.join(v.tied)}.", console))
     if v.action:

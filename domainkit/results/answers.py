@@ -196,7 +196,9 @@ class Item(Record):
     doc_ids: tuple[str, ...] = ()
     """The gold documents, where the task names them."""
     conversation: str | None = None
-    """Questions of one conversation share it; where there is none it is not written, and so are the next two."""
+    """Questions of one conversation share it; where there is none it is not written, and so are the next three."""
+    system: str | None = None
+    """The system turn of the question."""
     turns: tuple[Message, ...] = ()
     """Earlier turns of the conversation."""
     tools: tuple[JsonObject, ...] = ()
@@ -206,7 +208,7 @@ class Item(Record):
     @model_serializer(mode="wrap")
     def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
         fields: JsonObject = write(self)
-        absent = [name for name in ("conversation", "turns", "tools") if not fields[name]]
+        absent = [name for name in ("conversation", "system", "turns", "tools") if not fields[name]]
         return {name: value for name, value in fields.items() if name not in absent}
 
 

@@ -27,10 +27,6 @@ class PeopleDifference(Record):
     """Share of the reviews' variance that the judge explains; 0 where it was not used."""
     state: State
 
-    @property
-    def judge_adds(self) -> bool:
-        return self.worth >= 1.1 * self.alone
-
 
 class Preference(Record):
     """Which answer people would rather give: another question than which is right, so never counted with it."""

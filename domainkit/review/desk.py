@@ -126,7 +126,7 @@ class Desk:
         return {
             "number": k,
             "input": shown(asked.item.input),
-            "turns": [_turn(message) for message in asked.item.turns],
+            "turns": [*_system(asked.item), *map(_turn, asked.item.turns)],
             "tools": [_tool(tool) for tool in asked.item.tools],
             "answers": [self._answer(answer, passages) for answer in answers],
             "said": review.model_dump(include=set(Click.model_fields)),
@@ -210,6 +210,10 @@ def _passage(passage: Passage) -> JsonObject:
 def _turn(message: Message) -> JsonObject:
     calls = "".join(f"\n{call.name}({json.dumps(call.arguments, ensure_ascii=False)})" for call in message.tool_calls)
     return {"role": visible(message.role), "text": visible(f"{message.content}{calls}".strip())}
+
+
+def _system(item: Item) -> list[JsonObject]:
+    return [{"role": "system", "text": visible(item.system)}] if item.system else []
 
 
 def _tool(tool: JsonObject) -> JsonObject:

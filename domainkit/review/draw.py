@@ -11,7 +11,7 @@ from domainkit.results.lookups import find_variant
 from domainkit.results.review_plan import PLAN_FILE, ReviewPlan, read_plan
 from domainkit.results.reviews import text_digest
 from domainkit.results.schema import Item, Results
-from domainkit.statistics.review_queue import order, weights
+from domainkit.statistics.review_queue import queue, weights
 from domainkit.storage import sha256_json
 from domainkit.verdict.people.counted import answered_by, judge_scores, same_answers, shown_text
 from domainkit.verdict.people.judge_measured import judge_metric
@@ -39,7 +39,7 @@ def plan_for(
         raise ConfigError(what, where=str(run / PLAN_FILE), next_step=next_step)
     plan = kept if kept is not None and kept.digest == drawn.digest else drawn
     asked = reviews or (kept.reviews if kept else DEFAULT_REVIEWS)
-    text = rubric or (kept.rubric if kept else RUBRIC)
+    text = rubric or (kept.rubric if kept else next((j.rubric for j in results.judges), RUBRIC))
     return plan.model_copy(update={"reviews": min(asked, len(plan.queue)), "rubric": text})
 
 
@@ -66,19 +66,19 @@ def _draw(results: Results, variants: tuple[str, ...]) -> ReviewPlan:
     identical = [len(variants) == 2 and same_answers(item, variants) for item in items]
     metric = judge_metric(results) if len(variants) == 2 else None
     grades = [[0.5 if s is None else s for s in judge_scores(items, v, metric)] for v in variants] if metric else None
-    found = weights(*(grades or (None, None)), identical=identical, questions=len(items))
-    queue = order(found, seed=0)
-    if not queue:
+    found = weights(identical, *(grades or (None, None)))
+    shown = queue(found, seed=0)
+    if not shown:
         both = " and ".join(variants)
         what = f"{both} gave the same answer to every question" if items else f"no question was answered by {both}"
         raise ConfigError(what, where="--variants", next_step="name two other variants")
     return ReviewPlan(
         variants=variants,
-        reviews=len(queue),
+        reviews=len(shown),
         questions=len(items),
         identical=sum(identical),
-        queue=tuple(items[k].id for k in queue),
-        weights=tuple(found[k] for k in queue),
+        queue=tuple(items[k].id for k in shown),
+        weights=tuple(found[k] for k in shown),
         ordered_by=metric or "",
         digest=sha256_json([[_digests(item, variants) for item in items], grades]),
         rubric=RUBRIC,

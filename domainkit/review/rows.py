@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from domainkit.corpus.rows.unread_fields import FROM_REVIEW
 from domainkit.errors import ConfigError
-from domainkit.messages import JsonObject, openai_message
+from domainkit.messages import JsonObject, Message, ToolCall, openai_message
 from domainkit.results.answers import Item
 from domainkit.results.reviews import REVIEWS_FILE, Review, latest, read_reviews, text_digest
 from domainkit.results.schema import Results
-from domainkit.storage import write_text
+from domainkit.storage import parse_json, write_text
 from domainkit.verdict.people.counted import shown_text
 
 
@@ -126,20 +127,40 @@ def _is_right(review: Review, variant: str) -> bool:
 
 def _example(item: Item, answer: str) -> JsonObject:
     if not item.turns and not item.tools:
-        return {"input": item.input, "target": answer}
-    messages = [*(openai_message(turn) for turn in item.turns), {"role": "user", "content": item.input}]
-    tools = {"tools": list(item.tools)} if item.tools else {}
-    return {"messages": [*messages, {"role": "assistant", "content": answer}], **tools}
+        return {**_system(item), "input": item.input, "target": answer}
+    return {"messages": [*_asked(item), _answer_turn(item, answer)], **_tools(item)}
 
 
 def _prompt(item: Item) -> JsonObject:
-    tools = {"tools": list(item.tools)} if item.tools else {}
     if not item.turns:
-        return {"prompt": item.input, **tools}
-    return {
-        "prompt": [*(openai_message(turn) for turn in item.turns), {"role": "user", "content": item.input}],
-        **tools,
-    }
+        return {**_system(item), "prompt": item.input, **_tools(item)}
+    return {"prompt": _asked(item), **_tools(item)}
+
+
+def _asked(item: Item) -> list[JsonObject]:
+    """The conversation up to the question, with it."""
+    opening = [{"role": "system", "content": item.system}] if item.system else []
+    return [*opening, *(openai_message(turn) for turn in item.turns), {"role": "user", "content": item.input}]
+
+
+def _answer_turn(item: Item, answer: str) -> JsonObject:
+    """Calls, where the question has tools and the answer is their JSON; else text."""
+    with suppress(ValueError):
+        calls = parse_json(answer) if item.tools else None
+        if calls and isinstance(calls, list) and all(isinstance(c, dict) and "name" in c for c in calls):
+            made = [
+                ToolCall(id=f"call_{k}", name=c["name"], arguments=c.get("arguments", {})) for k, c in enumerate(calls)
+            ]
+            return openai_message(Message(role="assistant", content="", tool_calls=tuple(made)))
+    return {"role": "assistant", "content": answer}
+
+
+def _system(item: Item) -> JsonObject:
+    return {"system": item.system} if item.system else {}
+
+
+def _tools(item: Item) -> JsonObject:
+    return {"tools": list(item.tools)} if item.tools else {}
 
 
 def write_rows(path: Path, rows: Sequence[JsonObject], what: str) -> None:

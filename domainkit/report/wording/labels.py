@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from domainkit.evaluation.metrics import metric_title
 from domainkit.report.wording.text import one_line
@@ -42,9 +41,7 @@ def primary_heading(results: Results) -> str:
 
 def agreement_text(results: Results, metric: str) -> str:
     """A judge's agreement with people: κ, sensitivity and specificity, or "not measured"."""
-    # Any: the part of the results that people's reviews fill.
-    people: Any = getattr(results, "people", None)
-    found = people.judge if people is not None else None
+    found = results.people.judge if results.people is not None else None
     if found is None or found.metric != metric or not found.n:
         return "not measured"
     kappa = numbers.DASH if found.kappa is None else f"{found.kappa:.2f}"

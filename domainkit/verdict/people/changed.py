@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domainkit.results.lookups import find_variant, score_of
 from domainkit.results.schema import ByPeople, PeopleDifference, Results, Verdict
+from domainkit.statistics.judged import WORTH_SAYING
 from domainkit.verdict import numbers
 from domainkit.verdict.sentences import CANNOT_TELL, answer_of, metric_words
 
@@ -69,12 +70,14 @@ def worth_sentence(people: ByPeople) -> str:
     d = people.difference
     if d is None:
         return ""
-    reviews = f"{d.n:,} reviews" if d.n != 1 else "1 review"
-    if people.judge is None:
-        return f"{reviews}, without a judge."
-    if not d.judge_adds:
-        return f"{reviews}; the judge adds nothing to them."
-    return f"{reviews} worth {d.worth:,.0f}: the judge's scores explain R² = {d.r2:.2f} of what people say."
+    why = []
+    if people.judge is not None:
+        explains = f"the judge's scores explain R² = {d.r2:.2f} of what people say"
+        why.append(explains if d.worth >= WORTH_SAYING * d.alone else "the judge adds nothing to them")
+    if people.identical:
+        why.append("answers that are the same need no review")
+    worth = f" worth {d.worth:,.0f} drawn at random without a judge" if d.worth >= WORTH_SAYING * d.n else ""
+    return f"{d.n:,} reviews{worth}{': ' if why else ''}{', and '.join(why)}."
 
 
 def _turned(d: PeopleDifference) -> PeopleDifference:

@@ -18,8 +18,8 @@ Pairs = list[tuple[bool, bool]]
 
 
 def judge_metric(results: Results) -> str | None:
-    """The judge among the run's metrics, the primary one first."""
-    return next((name for name in metric_names(results) if name == JUDGE or name.startswith(f"{JUDGE}:")), None)
+    """The judge of single answers among the run's metrics."""
+    return JUDGE if JUDGE in metric_names(results) else None
 
 
 def measure_judge(counted: Counted, metric: str) -> JudgeMeasured:
