@@ -133,3 +133,18 @@ def test_the_handed_over_winner_loads(tmp_path: Path, monkeypatch: pytest.Monkey
     assert blocks
     for block in blocks:
         exec(block, {})
+
+
+def test_the_review_page_states_a_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The blocks of docs/review-desk.md, on a run with a few reviews."""
+    from tests.review.reviewed_runs import different, judged, saved, two_variants
+
+    results = two_variants(different(20))
+    (tmp_path / "runs" / "desk").mkdir(parents=True)
+    saved(tmp_path / "runs" / "desk", results, judged(results, ["10"] * 12))
+    monkeypatch.chdir(tmp_path)
+    [block] = re.findall(r"```python\n(.*?)```", DOCS["review-desk.md"], re.DOTALL)
+    exec(block, {})
+    assert capsys.readouterr().out.startswith("People confirm it: tuned is better than few-shot, +100.0 points (")

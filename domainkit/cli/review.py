@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from domainkit.review.desk import Desk
 
 HOST = "127.0.0.1"
+DEFAULT_PORT = 8010
+DEFAULT_REVIEWER = "expert"
 
 
 def review(
@@ -28,9 +30,13 @@ def review(
         ),
     ] = None,
     reviewer: Annotated[
-        str,
-        typer.Option(help="Who reviews. A second person gets a part of the same questions, to see how far two agree."),
-    ] = "expert",
+        str | None,
+        typer.Option(
+            help="Who reviews; left out, expert. A second person gets a part of the same questions, to see how far two "
+            "agree.",
+            show_default=False,
+        ),
+    ] = None,
     reviews: Annotated[
         int | None, typer.Option(help="Questions to review; left out, 50, or as before.", show_default=False)
     ] = None,
@@ -38,7 +44,7 @@ def review(
         str | None,
         typer.Option(help="What makes an answer right: a text, or a file of it.", show_default=False),
     ] = None,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8010,
+    port: Annotated[int | None, typer.Option(help="Left out, 8010; 0 takes a free one.", show_default=False)] = None,
     rows: Annotated[
         Path | None, typer.Option(help="Write the corrections as training rows, and end.", show_default=False)
     ] = None,
@@ -61,11 +67,12 @@ def review(
     results = _results(run)
     wanted = {"rows": rows, "pairs": pairs, "references": references}
     if any(path is not None for path in wanted.values()):
-        if variants or reviews or rubric:
-            what = "--rows, --pairs and --references take no other option"
-            raise ConfigError(what, next_step="leave --variants, --reviews and --rubric out")
+        if any(given is not None for given in (variants, reviewer, reviews, rubric, port)):
+            what = "--rows, --pairs and --references write what is there, and take no other option"
+            raise ConfigError(what, next_step="leave the other options out")
         return _write(run, results, rows, pairs, references)
-    return _serve(run, results, _names(variants), reviewer.strip(), reviews, _text(rubric), port)
+    name = DEFAULT_REVIEWER if reviewer is None else reviewer.strip()
+    return _serve(run, results, _names(variants), name, reviews, _text(rubric), DEFAULT_PORT if port is None else port)
 
 
 def _results(run: Path) -> Results:
@@ -106,26 +113,38 @@ def _serve(
     rubric: str | None,
     port: int,
 ) -> None:
-    from domainkit.results.review_plan import read_plan
     from domainkit.results.reviews import ReviewLog
     from domainkit.review.app import make_app
     from domainkit.review.desk import Desk, share_of
-    from domainkit.review.draw import plan_for
     from domainkit.serving.run import serve
 
     if not reviewer:
         raise ConfigError("the name is empty", where="--reviewer", next_step="name who reviews")
     with ReviewLog(run) as log:
-        first = all(r.reviewer == reviewer for r in log.reviews[:1])
-        before = read_plan(run)
-        plan = plan_for(run, results, variants=variants, reviews=reviews if first else None, rubric=rubric)
-        for note in changes(before, plan, len(log.reviews)):
-            typer.echo(visible(note), err=True)
-        plan.save(run)
+        first = next((r.reviewer for r in log.reviews), reviewer)
+        plan = _plan(run, results, variants, reviews if first == reviewer else None, rubric)
         desk = Desk(results, plan, log, reviewer, share_of(plan, reviewer, log, reviews))
-        app = make_app(desk)
-        serve(app, desk, host=HOST, port=port, on_ready=lambda bound: _ready(desk, bound))
+        if first != reviewer:
+            part = f"{reviewer} gets {desk.total} of the {plan.reviews} questions"
+            typer.echo(visible(f"{first} reviewed first, so {part}, to see how far the two agree"))
+        serve(make_app(desk), desk, host=HOST, port=port, on_ready=lambda bound: _ready(desk, bound))
         _tell(run, desk)
+
+
+def _plan(
+    run: Path, results: Results, variants: tuple[str, ...], reviews: int | None, rubric: str | None
+) -> ReviewPlan:
+    """The plan, written into the run folder before the first question is shown."""
+    from domainkit.results.review_plan import read_plan
+    from domainkit.results.reviews import read_reviews
+    from domainkit.review.draw import plan_for
+
+    before = read_plan(run)
+    plan = plan_for(run, results, variants=variants, reviews=reviews, rubric=rubric)
+    for note in changes(before, plan, len(read_reviews(run))):
+        typer.echo(visible(note), err=True)
+    plan.save(run)
+    return plan
 
 
 def changes(before: ReviewPlan | None, plan: ReviewPlan, lines: int) -> list[str]:

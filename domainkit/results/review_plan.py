@@ -37,7 +37,7 @@ class ReviewPlan(Record):
     ordered_by: str = ""
     """The judge whose scores made the weights; "" where all are alike."""
     digest: str
-    """Of the questions' answers and the judge's scores: when these change, a new queue is drawn."""
+    """Of the questions' answers: when these change, a new queue is drawn."""
     seed: int = 0
     rubric: str = ""
     """What makes an answer right, as the reviewer reads it."""

@@ -9,7 +9,7 @@ from domainkit.errors import ConfigError
 from domainkit.registry import suggestion
 from domainkit.results.lookups import find_variant
 from domainkit.results.review_plan import PLAN_FILE, ReviewPlan, read_plan
-from domainkit.results.reviews import text_digest
+from domainkit.results.reviews import read_reviews, text_digest
 from domainkit.results.schema import Item, Results
 from domainkit.statistics.review_queue import queue, weights
 from domainkit.storage import sha256_json
@@ -37,7 +37,8 @@ def plan_for(
         what = f"is about {' and '.join(kept.variants)}"
         next_step = f"leave --variants out, or move {PLAN_FILE} and reviews.jsonl away"
         raise ConfigError(what, where=str(run / PLAN_FILE), next_step=next_step)
-    plan = kept if kept is not None and kept.digest == drawn.digest else drawn
+    # A judge that is new makes no new queue: the chances of what was reviewed were fixed before.
+    plan = kept if kept is not None and kept.digest == drawn.digest and read_reviews(run) else drawn
     asked = reviews or (kept.reviews if kept else DEFAULT_REVIEWS)
     text = rubric or (kept.rubric if kept else next((j.rubric for j in results.judges), RUBRIC))
     return plan.model_copy(update={"reviews": min(asked, len(plan.queue)), "rubric": text})
@@ -80,7 +81,7 @@ def _draw(results: Results, variants: tuple[str, ...]) -> ReviewPlan:
         queue=tuple(items[k].id for k in shown),
         weights=tuple(found[k] for k in shown),
         ordered_by=metric or "",
-        digest=sha256_json([[_digests(item, variants) for item in items], grades]),
+        digest=sha256_json([_digests(item, variants) for item in items]),
         rubric=RUBRIC,
     )
 

@@ -109,4 +109,3 @@ def _by_variant(judge: JudgeMeasured) -> list[str]:
 
 def _rate(share: Estimate) -> str:
     return "not measured" if share.value is None else _share(share)
-
