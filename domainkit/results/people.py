@@ -103,6 +103,12 @@ class ByPeople(Record):
     metric_verdict: Verdict | None = None
     """The verdict by the metric, where people's judgement changed it; else it is not written."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether all planned questions were reviewed. Before that nobody has won: who looks again and again, and stops
+        at a good moment, finds a winner among equals in every fifth case."""
+        return self.reviewed + self.not_judged >= self.planned
+
     @model_serializer(mode="wrap")
     def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
         fields: JsonObject = write(self)

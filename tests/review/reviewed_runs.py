@@ -101,7 +101,7 @@ def judged(results: Results, verdicts: Sequence[str], *, reviewer: str = "ann") 
 
 
 def people(results: Results, reviews: Sequence[Review]) -> ByPeople:
-    return by_people(results, plan_of(results), reviews)
+    return by_people(results, plan_of(results, reviews=len({r.question for r in reviews})), reviews)
 
 
 def plan_of(results: Results, **options: Any) -> ReviewPlan:
@@ -112,7 +112,7 @@ def saved(run: Path, results: Results, reviews: Sequence[Review] = ()) -> Path:
     """The run folder with its results and reviews."""
     results.save(run / "results.json")
     if reviews:
-        plan_of(results).save(run)
+        plan_of(results, reviews=len({r.question for r in reviews})).save(run)
         with ReviewLog(run) as log:
             for line in reviews:
                 log.append(line)

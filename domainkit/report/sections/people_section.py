@@ -38,10 +38,9 @@ def _counts(people: ByPeople) -> list[str]:
     if shares and len(people.variants) > 1:
         lines.append(f"Right, of the answers that were reviewed: {listed(shares)}.")
     if people.identical:
-        same = "question has" if people.identical == 1 else "questions have"
-        lines.append(
-            f"{people.identical:,} of {people.questions:,} {same} the same answer from both: they count as equal."
-        )
+        have = "has" if people.identical == 1 else "have"
+        of_all = f"{people.identical:,} of {people.questions:,} questions"
+        lines.append(f"{of_all} {have} the same answer from both: they count as equal.")
     return lines
 
 

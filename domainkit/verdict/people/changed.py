@@ -10,9 +10,9 @@ from domainkit.verdict.sentences import CANNOT_TELL, answer_of, metric_words
 
 
 def changed_verdict(results: Results, people: ByPeople) -> Verdict | None:
-    """The verdict where people find the recommended variant worse than the other one reviewed; else None."""
+    """The verdict where all planned reviews find the recommended variant worse than the other one; else None."""
     d, old = people.difference, results.verdict
-    if d is None or d.state != "WORSE" or people.variants[0] != old.choice:
+    if d is None or d.state != "WORSE" or people.variants[0] != old.choice or not people.complete:
         return None
     other = people.variants[1]
     variant = find_variant(results, other)
@@ -30,6 +30,7 @@ def changed_verdict(results: Results, people: ByPeople) -> Verdict | None:
             "next_steps": (f"Read the questions on which people and {metric} differ: they show what it misses.",),
             "tied": (),
             "action": None,
+            "without_leaks": None,
         }
     )
 
@@ -47,6 +48,12 @@ def people_sentence(results: Results, people: ByPeople) -> str:
     second, d = people.variants[1], people.difference
     if d is None:
         return "By people's judgement: too few reviews to say anything yet."
+    if not people.complete:
+        seen = people.reviewed + people.not_judged
+        return (
+            f"By people's judgement, after {seen:,} of {people.planned:,} reviews, {first} against {second}: "
+            f"{people_points(d)}. Who wins is said when all are done."
+        )
     recommended = first == results.verdict.choice
     metric = metric_words(results.task.primary_metric)
     if d.state == "BETTER":
@@ -66,7 +73,7 @@ def people_points(d: PeopleDifference) -> str:
 
 
 def worth_sentence(people: ByPeople) -> str:
-    """How many reviews there are, what they are worth, and why; "" where two variants were not compared."""
+    """What the reviews are worth, and why; "" where two variants were not compared, and where each counts as one."""
     d = people.difference
     if d is None:
         return ""
@@ -77,7 +84,7 @@ def worth_sentence(people: ByPeople) -> str:
     if people.identical:
         why.append("answers that are the same need no review")
     worth = f" worth {d.worth:,.0f} drawn at random without a judge" if d.worth >= WORTH_SAYING * d.n else ""
-    return f"{d.n:,} reviews{worth}{': ' if why else ''}{', and '.join(why)}."
+    return f"{d.n:,} reviews{worth}: {', and '.join(why)}." if why else ""
 
 
 def _turned(d: PeopleDifference) -> PeopleDifference:

@@ -51,6 +51,17 @@ def test_people_who_find_the_recommended_variant_worse_change_the_verdict(tmp_pa
     assert with_people(again, run) == results
 
 
+def test_nobody_wins_before_all_planned_reviews_are_done(tmp_path: Path) -> None:
+    results = two_variants(different(40))
+    run = saved(tmp_path, results, judged(results, ["01"] * 25))
+    plan_of(results, reviews=30).save(run)
+    found = with_people(results, run)
+    assert found.verdict == results.verdict
+    assert found.people is not None
+    assert found.people.sentence.startswith("By people's judgement, after 25 of 30 reviews, tuned against few-shot: −")
+    assert found.people.sentence.endswith("Who wins is said when all are done.")
+
+
 @pytest.mark.parametrize(
     ("verdicts", "start"),
     [
