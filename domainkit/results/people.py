@@ -66,9 +66,9 @@ class ReviewersAgree(Record):
     reviewers: tuple[str, str]
     n: int
     """Answers that both judged."""
-    share: float
+    share: Estimate
     """With the same verdict."""
-    ac1: float | None
+    ac1: Estimate
     """Gwet's AC1: agreement beyond chance, which stays meaningful where nearly all answers are right."""
 
 

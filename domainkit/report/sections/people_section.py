@@ -66,11 +66,9 @@ def _preference(people: ByPeople, p: Preference) -> list[str]:
 
 
 def _agreement(pair: ReviewersAgree) -> str:
-    beyond = f"; Gwet's AC1 {pair.ac1:.2f}" if pair.ac1 is not None else ""
-    return (
-        f"{listed(pair.reviewers)} give the same verdict on {numbers.percent(pair.share)} % of {pair.n:,} answers "
-        f"that both judged{beyond}."
-    )
+    beyond = f"; Gwet's AC1 {pair.ac1.value:.2f}" if pair.ac1.value is not None else ""
+    same = f"{listed(pair.reviewers)} give the same verdict on {_share(pair.share)}"
+    return f"{same} of {pair.n:,} answers that both judged{beyond}."
 
 
 def _left_out(people: ByPeople) -> list[str]:

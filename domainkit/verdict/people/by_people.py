@@ -11,13 +11,13 @@ from domainkit.evaluation.task import clusters_of
 from domainkit.results.review_plan import ReviewPlan, read_plan
 from domainkit.results.reviews import Review, read_reviews
 from domainkit.results.schema import ByPeople, PeopleDifference, Preference, Results, ReviewersAgree, State
-from domainkit.statistics.agreement import agreement, gwet_ac1
+from domainkit.statistics.agreement import agreement
 from domainkit.statistics.intervals import estimate
 from domainkit.statistics.judged import judged_difference
 from domainkit.statistics.paired import mcnemar_midp
 from domainkit.verdict.people.changed import changed_verdict, people_sentence
-from domainkit.verdict.people.counted import RIGHT, Counted, counted_reviews, judge_scores
-from domainkit.verdict.people.judge_measured import judge_metric, measure_judge
+from domainkit.verdict.people.counted import Counted, counted_reviews, judge_scores
+from domainkit.verdict.people.judge_measured import judge_metric, measure_judge, question_clusters
 
 LEAST = 2
 """Reviewed questions from which there is an interval."""
@@ -58,7 +58,7 @@ def by_people(results: Results, plan: ReviewPlan, reviews: Sequence[Review]) -> 
         right={v: estimate(counted.mean(counted.right(v))) for v in plan.variants},
         difference=_difference(counted, counted.mean(counted.right_less_right), metric),
         preference=_preference(counted),
-        agreement=_agreement(reviews, counted),
+        agreement=_agreement(counted),
         judge=measure_judge(counted, metric) if metric else None,
     )
 
@@ -123,21 +123,20 @@ def _preference(counted: Counted) -> Preference | None:
     )
 
 
-def _agreement(reviews: Sequence[Review], counted: Counted) -> tuple[ReviewersAgree, ...]:
+def _agreement(counted: Counted) -> tuple[ReviewersAgree, ...]:
     """Each two people on the answers that both called right or wrong."""
     found = []
+    clusters = question_clusters(counted) * len(counted.variants)
     for a, b in combinations(counted.reviewers, 2):
-        pairs = [pair for group in counted.reviews for pair in _verdicts_of_both(group, a, b, counted.variants)]
-        if pairs:
-            first, second = [x for x, _ in pairs], [y for _, y in pairs]
-            share, ac1 = agreement(first, second), gwet_ac1(first, second)
-            found.append(ReviewersAgree(reviewers=(a, b), n=len(pairs), share=share, ac1=ac1))
+        first, second = (_verdicts_of(counted, reviewer) for reviewer in (a, b))
+        if any(None not in pair for pair in zip(first, second, strict=True)):
+            both = agreement(first, second, clusters=clusters)
+            found.append(ReviewersAgree(reviewers=(a, b), n=both.n, share=both.raw, ac1=both.ac1))
     return tuple(found)
 
 
-def _verdicts_of_both(group: Sequence[Review], a: str, b: str, variants: Sequence[str]) -> list[tuple[str, str]]:
-    by = {review.reviewer: review for review in group}
-    if a not in by or b not in by:
-        return []
-    verdicts = ((by[a].verdict_on(v) or "", by[b].verdict_on(v) or "") for v in variants)
-    return [(x, y) for x, y in verdicts if x in RIGHT and y in RIGHT]
+def _verdicts_of(counted: Counted, reviewer: str) -> list[bool | None]:
+    """Whether each answer is right in this person's eyes, variant by variant; None where the person does not say."""
+    words = {"right": True, "wrong": False}
+    by_question = [next((r for r in group if r.reviewer == reviewer), None) for group in counted.reviews]
+    return [words.get(r.verdict_on(v) or "") if r else None for v in counted.variants for r in by_question]

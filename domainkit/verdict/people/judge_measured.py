@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from domainkit.evaluation.task import clusters_of
 from domainkit.results.lookups import metric_names
-from domainkit.results.schema import Estimate, JudgeMeasured, Results
-from domainkit.statistics.agreement import cohen_kappa
-from domainkit.statistics.intervals import estimate
+from domainkit.results.schema import JudgeMeasured, Results
+from domainkit.statistics.agreement import JudgeAgreement, judge_agreement
 from domainkit.verdict.people.counted import Counted, judge_scores
 
 JUDGE = "judge"
 RIGHT_FROM = 0.5
 """A judge's grade from here up counts as right."""
-Pairs = list[tuple[bool, bool]]
-"""(right by people, right by the judge) of single answers."""
 
 
 def judge_metric(results: Results) -> str | None:
@@ -24,28 +22,29 @@ def judge_metric(results: Results) -> str | None:
 
 def measure_judge(counted: Counted, metric: str) -> JudgeMeasured:
     """The judge on the answers that people reviewed; those without a grade are left out."""
-    by_variant = {variant: _pairs(counted, variant, metric) for variant in counted.variants}
-    pairs = [pair for found in by_variant.values() for pair in found]
-    people, judge = [p for p, _ in pairs], [j for _, j in pairs]
+    found = _agreement(counted, counted.variants, metric)
+    alone = {v: _agreement(counted, (v,), metric) for v in counted.variants}
     return JudgeMeasured(
         metric=metric,
-        n=len(pairs),
-        kappa=cohen_kappa(people, judge) if pairs else None,
-        sensitivity=_share(pairs, right=True),
-        specificity=_share(pairs, right=False),
-        by_variant={v: (_share(found, right=True), _share(found, right=False)) for v, found in by_variant.items()},
+        n=found.n,
+        kappa=found.kappa.value,
+        sensitivity=found.sensitivity,
+        specificity=found.specificity,
+        by_variant={v: (one.sensitivity, one.specificity) for v, one in alone.items()},
     )
 
 
-def _pairs(counted: Counted, variant: str, metric: str) -> Pairs:
-    people, judge = counted.mean(counted.right(variant)), judge_scores(counted.items, variant, metric)
-    both = ((p, j) for p, j in zip(people, judge, strict=True) if p is not None and j is not None)
-    return [(p >= RIGHT_FROM, j >= RIGHT_FROM) for p, j in both]
+def _agreement(counted: Counted, variants: Sequence[str], metric: str) -> JudgeAgreement:
+    people = [_is_right(v) for name in variants for v in counted.mean(counted.right(name))]
+    judge = [_is_right(v) for name in variants for v in judge_scores(counted.items, name, metric)]
+    chances = [chance or 1.0 for _ in variants for chance in counted.chances]
+    return judge_agreement(people, judge, chances=chances, clusters=question_clusters(counted) * len(variants))
 
 
-def _share(pairs: Iterable[tuple[bool, bool]], *, right: bool) -> Estimate:
-    """How often the judge says the same of the answers that people call right, or wrong."""
-    same = [float(judge == people) for people, judge in pairs if people is right]
-    if not same:
-        return Estimate(value=None, reason=f"people called none of these answers {'right' if right else 'wrong'}")
-    return estimate(same)
+def question_clusters(counted: Counted) -> list[str]:
+    """The cluster of each question: both answers to one question are alike."""
+    return clusters_of(counted.items) or [item.id for item in counted.items]
+
+
+def _is_right(value: float | None) -> bool | None:
+    return None if value is None else value >= RIGHT_FROM

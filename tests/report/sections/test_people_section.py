@@ -40,7 +40,7 @@ def test_the_result_stands_at_the_top_and_its_parts_in_a_section(tmp_path: Path)
         "1 of 41 questions has the same answer from both: they count as equal.",
         "is not counted with it: tuned 5, equally good 1, few-shot 1; +",
         "The answer shown first was preferred in 4 of 6 (p = 0.453)",
-        "ann and bo give the same verdict on 100.0 % of 4 answers that both judged; Gwet's AC1 1.00.",
+        "ann and bo give the same verdict on 100.0 % (",
         "The judge beside people on 11 answers: κ 0.44; sensitivity 71.4 % (",
         "1 of 6 questions could not be judged: more than a tenth",
     ):
