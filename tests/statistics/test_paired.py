@@ -64,6 +64,16 @@ def test_tango_covers_94_percent_exactly(n: int) -> None:
             assert probability[(low <= delta) & (delta <= high)].sum() >= 0.94
 
 
+@pytest.mark.parametrize(("n", "least"), [(25, 0.942), (50, 0.931), (100, 0.927), (200, 0.933)])
+def test_tango_falls_to_93_percent_where_all_disagreements_go_one_way(n: int, least: float) -> None:
+    """Exact: the wins are binomial, and there is no loss."""
+    wins = np.arange(n + 1)
+    low, high = tango_interval(wins, 0 * wins, n)
+    shares = np.linspace(0.02, 0.6, 117)
+    covered = [binom.pmf(wins, n, q)[(low - 1e-9 <= q) & (q <= high + 1e-9)].sum() for q in shares]
+    assert least <= min(covered) < least + 0.001
+
+
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(0, n))))
 def test_tango_holds_the_estimate_and_mirrors(table: tuple[int, int, int]) -> None:
     n, b, c = table[0], table[1], min(table[2], table[0] - table[1])
