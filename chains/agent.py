@@ -62,7 +62,7 @@ def answer_agent(
     search_llm: Model | None = None,
     context_prompt: str = "",
 ) -> Runnable[Question, AIMessage]:
-    """A question (or {"question": …, "system": …}) to the agent's final AIMessage.
+    """A question (or {"question": …, "system": …, "history": earlier turns}) to the agent's final AIMessage.
 
     Its `response_metadata` holds the `passages` found and the model's own `queries`. Usage and seconds are sums over
     all turns.
@@ -173,41 +173,48 @@ class _TurnRules(AgentMiddleware):
         message: Any = response.result[-1]
         if not self._forced(request.messages) or message.tool_calls:
             return response
-        call = {"name": SEARCH, "args": {QUERY: _question(request.messages)}, "id": uuid4().hex, "type": "tool_call"}
+        call = {"name": SEARCH, "args": {QUERY: _query(request.messages)}, "id": uuid4().hex, "type": "tool_call"}
         whole = message.model_copy(update={"content": "", "tool_calls": [call], "invalid_tool_calls": []})
         return ModelResponse(result=[*response.result[:-1], whole])
 
     def _answering(self, messages: list[AnyMessage]) -> list[AnyMessage]:
-        """The passages found and the question, as `answer_chain` writes them."""
-        system: list[AnyMessage] = [m for m in messages if isinstance(m, SystemMessage)]
-        question = question_in_context(_question(messages), _passages_of(messages), self.context_prompt)
-        return [*system, HumanMessage(question)]
+        """The earlier turns, and the passages found and the question, as `answer_chain` writes them."""
+        at = _place_of_question(messages)
+        question = question_in_context(messages[at].text, _passages_of(messages), self.context_prompt)
+        return [*messages[:at], HumanMessage(question)]
 
     def _search(self, request: ToolCallRequest) -> ToolCallRequest:
         messages, call = request.state["messages"], request.tool_call
-        question, query = _question(messages), str(call["args"].get(QUERY, ""))
+        question, query = _query(messages), str(call["args"].get(QUERY, ""))
         if not self.keep_question or _n_searches(messages) or query.strip().lower() == question.strip().lower():
             return request
         return request.override(tool_call={**call, "args": {**call["args"], QUERY: f"{question}\n{query}"}})
 
 
-def _n_searches(messages: list[AnyMessage]) -> int:
-    return sum(isinstance(m, ToolMessage) for m in messages)
+def _n_searches(messages: Sequence[BaseMessage]) -> int:
+    return sum(isinstance(m, ToolMessage) for m in messages[_place_of_question(messages) :])
 
 
-def _question(messages: list[AnyMessage]) -> str:
-    return next(m.text for m in reversed(messages) if isinstance(m, HumanMessage))
+def _place_of_question(messages: Sequence[BaseMessage]) -> int:
+    return max(i for i, m in enumerate(messages) if isinstance(m, HumanMessage))
+
+
+def _query(messages: Sequence[BaseMessage]) -> str:
+    """The question behind what was said before it, as `answer_chain` searches for it."""
+    said = messages[: _place_of_question(messages) + 1]
+    return "\n".join(m.text for m in said if isinstance(m, HumanMessage | AIMessage) and m.text)
 
 
 def _passages_of(messages: Sequence[BaseMessage]) -> list[Document]:
     """The passages of every search, each once."""
-    passages = [d for m in messages if isinstance(m, ToolMessage) for d in m.artifact or ()]
+    found = messages[_place_of_question(messages) :]
+    passages = [d for m in found if isinstance(m, ToolMessage) for d in m.artifact or ()]
     return list({(d.metadata.get("id"), d.page_content): d for d in passages}.values())
 
 
 def _with_usage(messages: Sequence[BaseMessage]) -> AIMessage:
     """The last AIMessage, with the tokens and seconds of all turns, the queries and the passages."""
-    turns = [m for m in messages if isinstance(m, AIMessage)]
+    turns = [m for m in messages[_place_of_question(messages) :] if isinstance(m, AIMessage)]
     meta = dict(turns[-1].response_metadata)
     for key in ("prefill_seconds", "decode_seconds"):
         seconds = [m.response_metadata[key] for m in turns if isinstance(m.response_metadata.get(key), int | float)]

@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from chains.answer import Question, text_of
+from chains.answer import Question, query_of
 
 Pick = Callable[[Sequence[str]], list[str]]
 """Questions to the name of each one's route."""
@@ -27,7 +27,7 @@ def route(chains: Mapping[str, Runnable[Question, Any]], pick: Pick) -> Runnable
         return many([question])[0]
 
     def many(questions: Sequence[Question]) -> list[Any]:
-        names = pick([text_of(q) for q in questions])
+        names = pick([query_of(q) for q in questions])
         unknown = set(names) - set(chains)
         if unknown:
             raise ValueError(

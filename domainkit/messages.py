@@ -74,6 +74,12 @@ class Message:
     """Of an assistant's turn: False where its row says with `"weight": 0` that training must not learn it."""
 
 
+def said_before(turns: Sequence[Message]) -> str:
+    """What user and assistant said, a line a turn: the text by which a question with earlier turns is searched for and
+    compared. Of "For how long?" the words before it are most of the meaning."""
+    return "\n".join(t.content for t in turns if t.role in ("user", "assistant") and t.content)
+
+
 class ParsedAnswer(NamedTuple):
     """An answer's text without its calls, and the calls in it."""
 

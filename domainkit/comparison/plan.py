@@ -197,9 +197,9 @@ class ComparisonPlan:
 
     def _oracle(self) -> GoldRetriever:
         inputs = self.inputs
-        gold = {s.input: s.doc_ids for s in inputs.task.samples}
+        gold = {s.query: s.doc_ids for s in inputs.task.samples}
         # Questions that are timed come from the training rows.
-        gold |= {e.question: e.doc_ids for e in inputs.examples if e.question not in gold}
+        gold |= {e.query: e.doc_ids for e in inputs.examples if e.query not in gold}
         return GoldRetriever(documents=inputs.documents, k=inputs.config.passages, gold=gold)
 
     def key(self, variant: Variant, adapter: Adapter | None = None) -> str:
@@ -213,6 +213,8 @@ class ComparisonPlan:
         if "train" in variant.needs or variant.classical != "none":
             rows = [e.model_dump(include={"turns"}, exclude_defaults=True)["turns"] for e in inputs.examples]
             facts["train"] = sha256_json(rows)
+            if any(e.query != e.question for e in inputs.examples):
+                facts["compared_by"] = "query"
         if variant.classical != "none":
             # What a metric scores decides which of the models is chosen.
             facts["chosen_by"] = self.simple.chosen_by

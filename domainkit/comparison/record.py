@@ -47,6 +47,7 @@ def write_record(plan: ComparisonPlan, created: str, out: Path) -> VariantsRecor
         kind=plan.inputs.task.kind,
         labels=plan.inputs.task.labels,
         json_schema=plan.inputs.task.json_schema,
+        dialogues=any(s.turns for s in plan.inputs.task.samples),
         settings=settings,
         examples=_stored_examples(plan, variants, out),
         passages=_stored_passages(plan, variants, out),

@@ -13,7 +13,7 @@ from domainkit.comparison.plan import ComparisonPlan
 from domainkit.corpus.example import Example
 from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
-from domainkit.evaluation.task import Task
+from domainkit.evaluation.task import Sample, Task
 from domainkit.evaluation.variant import Answerer, Variant
 from domainkit.messages import JsonObject
 from domainkit.storage import sha256_json
@@ -45,7 +45,12 @@ def time_variants(plan: ComparisonPlan, task: Task, file: Path, on_progress: Pro
 
 
 def _asked(example: Example) -> str | JsonObject:
-    return {"question": example.question, "tools": list(example.tools)} if example.tools else example.question
+    """With its earlier turns and its tools, which make a prompt longer."""
+    *earlier, last = (t for t in example.prompt if t.role != "system")
+    turns = tuple(earlier) if last.role == "user" else ()
+    return question_of(
+        Sample(id="", input=example.question, target="", references=("",), turns=turns, tools=example.tools)
+    )
 
 
 def _turns(plan: ComparisonPlan, questions: Sequence[str | JsonObject]) -> list[tuple[str, str | JsonObject, Variant]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from domainkit.corpus.location import Located
-from domainkit.messages import JsonObject, Message
+from domainkit.messages import JsonObject, Message, said_before
 
 Turn = Message
 """The public name of a message of an example."""
@@ -51,5 +51,11 @@ class Example(Located):
 
     @property
     def question(self) -> str:
-        """The last user turn's text ("" when there is none): what retrieval and nearest examples compare."""
+        """The last user turn's text ("" when there is none)."""
         return next((t.content for t in reversed(self.prompt) if t.role == "user"), "")
+
+    @property
+    def query(self) -> str:
+        """The question behind all that was said before it: what retrieval, nearest examples and classical models
+        compare."""
+        return said_before(self.prompt)

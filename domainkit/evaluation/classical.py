@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -75,7 +75,7 @@ def choose_classical(kind: Kind, train: Sequence[Example], vectors: Vectors, lik
         few = f"{len(train)} training rows are too few for cross-validation"
         return Choice(next(iter(models)), why=why or few)
     rows = random.Random(0).sample(list(train), min(len(train), MOST_ROWS))
-    pairs = [(e.question, kind_of(kind).target(e)) for e in rows]
+    pairs = [(e.query, kind_of(kind).target(e)) for e in rows]
     scores = {name: _cross_validated(fit, pairs, vectors, likeness) for name, fit in models.items()}
     return Choice(max(scores, key=scores.__getitem__), scores, why)
 
@@ -90,7 +90,7 @@ def fit_classical(kind: Kind, train: Sequence[Example], vectors: Vectors, name: 
             "the classical baseline has no solved examples to learn from", next_step="give --train a file"
         )
     about = kind_of(kind)
-    return about.models(vectors)[name]([e.question for e in train], [about.target(e) for e in train], vectors)
+    return about.models(vectors)[name]([e.query for e in train], [about.target(e) for e in train], vectors)
 
 
 def fit_probabilities(
@@ -114,17 +114,24 @@ class ChoosesTools(Protocol):
 class SimpleModel:
     """A function from questions to answers in a Runnable's form."""
 
-    def __init__(self, predict: Predict) -> None:
+    def __init__(self, predict: Predict, *, reads_turns: bool = True) -> None:
         self._predict = predict
+        self._reads_turns = reads_turns
+        """Whether it reads what was said before the question, too."""
 
     def invoke(self, input: object, config: object = None) -> str:
         return self.batch([input])[0]
 
     def batch(self, inputs: list[object], config: object = None, *, return_exceptions: bool = False) -> list[str]:
-        questions = [str(q["question"] if isinstance(q, dict) else q) for q in inputs]
+        questions = [self._text(q) for q in inputs]
         if isinstance(self._predict, ChoosesTools):
             return self._predict.among(questions, [q.get("tools") if isinstance(q, dict) else None for q in inputs])
         return self._predict(questions)
+
+    def _text(self, question: object) -> str:
+        if not isinstance(question, Mapping):
+            return str(question)
+        return query_of(question) if self._reads_turns else str(question["question"])
 
 
 Fit = Callable[[list[str], list[str], Vectors], Predict]
@@ -140,6 +147,12 @@ def answer_models(vectors: Vectors) -> dict[str, Fit]:
     """Those of free answers that this machine can fit, the cheapest first."""
     embedded: dict[str, Fit] = {NEAREST: _nearest_by_embeddings}
     return {"the nearest solved example by TF-IDF": _nearest_by_tfidf, **(embedded if vectors.learn else {})}
+
+
+def query_of(question: Mapping[str, Any]) -> str:
+    """The question behind all that was said before it, as `Sample.query` has it."""
+    said = [t["content"] for t in question.get("history") or () if t["role"] in ("user", "assistant")]
+    return "\n".join([*(str(text) for text in said if text), str(question["question"])])
 
 
 def _cross_validated(fit: Fit, rows: Sequence[tuple[str, str]], vectors: Vectors, likeness: Likeness) -> float:

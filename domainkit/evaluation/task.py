@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.rows.synthetic import MARK
-from domainkit.messages import JsonObject, Message
+from domainkit.messages import JsonObject, Message, said_before
 
 Kind = Literal["label", "answer", "labels", "fields", "text", "calls"]
 
@@ -42,6 +42,12 @@ class Sample(BaseModel):
         """All of it as JSON, for fingerprints. What a row does not have is left out, so that older rows keep theirs."""
         absent = {name for name in ("turns", "tools", "conversation") if not getattr(self, name)}
         return self.model_dump_json(exclude=absent)
+
+    @property
+    def query(self) -> str:
+        """The question behind all that was said before it: what retrieval, nearest examples and classical models
+        compare."""
+        return said_before([*self.turns, Message("user", self.input)])
 
     @property
     def synthetic(self) -> bool:

@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from domainkit.results.lookups import metric_names, score_of
+from domainkit.results.lookups import metric_names, score_of, shown_question
 from domainkit.results.schema import Item, Results
 from domainkit.storage import write_text
 from domainkit.visible import visible
@@ -35,7 +35,9 @@ def to_csv(results: Results) -> str:
     heads = ["id", "group", "question", "expected", *(f"{v.name}: {f}" for v in results.variants for f in facts)]
     writer.writerow([cell(h) for h in heads])
     for item in results.items:
-        row: list[str | int | float | None] = [cell(t) for t in (item.id, item.group, item.input, item.target)]
+        row: list[str | int | float | None] = [
+            cell(t) for t in (item.id, item.group, shown_question(item), item.target)
+        ]
         for variant in results.variants:
             row += _answer(results, item, variant.name, scored)
         writer.writerow(row)

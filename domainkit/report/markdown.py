@@ -16,7 +16,7 @@ from domainkit.report.sections import (
 from domainkit.report.wording import labels
 from domainkit.report.wording.markdown_text import bullets, escape, pairs, table
 from domainkit.report.wording.text import shorten
-from domainkit.results.lookups import flips, group_names, hit_names
+from domainkit.results.lookups import flips, group_names, hit_names, short_question
 from domainkit.results.schema import CurvePoint, Estimate, Item, Portfolio, Results, Usage, VariantResult
 from domainkit.verdict import numbers
 from domainkit.verdict.sentences import forgetting_sentence
@@ -203,7 +203,8 @@ def _flips(results: Results) -> list[str]:
 
 
 def _flip_row(results: Results, item: Item) -> list[str]:
-    texts = [item.input, item.target, item.answers[results.baseline].text, item.answers[results.verdict.choice].text]
+    given = [item.answers[name].text for name in (results.baseline, results.verdict.choice)]
+    texts = [short_question(item), item.target, *given]
     return [escape(shorten(text, 100)) for text in texts]
 
 

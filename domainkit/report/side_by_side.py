@@ -16,7 +16,7 @@ from domainkit.evaluation.task import clusters_of
 from domainkit.report.sections import facts
 from domainkit.report.wording import labels
 from domainkit.report.wording.text import shorten
-from domainkit.results.lookups import cost_per_thousand, find_variant, score_of
+from domainkit.results.lookups import cost_per_thousand, find_variant, score_of, shown_question
 from domainkit.results.schema import Difference, Estimate, Item, Portfolio, Results
 from domainkit.verdict import numbers
 
@@ -118,8 +118,8 @@ def set_side_by_side(a: Results | Portfolio, b: Results | Portfolio) -> SideBySi
 
 def _shared(a: Results, b: Results) -> list[tuple[Item, Item]]:
     """Questions of both runs: the same id, text and target."""
-    theirs = {(i.id, i.input, i.target): i for i in b.items}
-    return [(i, theirs[key]) for i in a.items if (key := (i.id, i.input, i.target)) in theirs]
+    theirs = {(i.id, shown_question(i), i.target): i for i in b.items}
+    return [(i, theirs[key]) for i in a.items if (key := (i.id, shown_question(i), i.target)) in theirs]
 
 
 def _pairings(a: Results, b: Results, pairs: list[tuple[Item, Item]], names: list[str]) -> tuple[Pairing, ...]:

@@ -11,6 +11,18 @@ def find_variant(results: Results, name: str) -> VariantResult | None:
     return next((v for v in results.variants if v.name == name), None)
 
 
+def shown_question(item: Item) -> str:
+    """The question; where it has earlier turns, behind these, each with its role."""
+    if not item.turns:
+        return item.input
+    return "\n".join([*(f"{t.role}: {t.content}" for t in item.turns), f"user: {item.input}"])
+
+
+def short_question(item: Item) -> str:
+    """The question, with the number of its earlier turns, for where there is room for little."""
+    return f"(after {len(item.turns)} turns) {item.input}" if item.turns else item.input
+
+
 def metric_names(results: Results) -> list[str]:
     """All metrics of the file, the primary one first."""
     names = dict.fromkeys([results.task.primary_metric])

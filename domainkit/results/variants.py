@@ -68,6 +68,8 @@ class VariantsRecord(Record):
     labels: tuple[str, ...] = ()
     json_schema: JsonObject | None = None
     """Of the answers, in a task of the kind fields."""
+    dialogues: bool = False
+    """Whether questions were asked with earlier turns."""
     settings: JsonObject
     """The fields SETTINGS of CompareConfig."""
     max_tokens: int | None = None

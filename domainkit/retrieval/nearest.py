@@ -38,8 +38,8 @@ class NearestExamples:
             raise ConfigError("no solved examples to choose from", next_step="give training examples, or use no shots")
         self.examples = tuple(examples)
         self.k = k
-        self._folded = [fold(e.question) for e in self.examples]
-        questions = [e.question for e in self.examples]
+        self._folded = [fold(e.query) for e in self.examples]
+        questions = [e.query for e in self.examples]
         self._index = DenseIndex.make(questions, embeddings or MiniLMEmbeddings(), cache=cache)
 
     def nearest(self, question: str, *, exclude_same: bool = False) -> list[Example]:

@@ -33,7 +33,7 @@ def training_passages(
     golds = _gold_passages(examples, retriever)
     # Gold passages may be taken out of a ranking: enough others must remain to fill k places.
     extra = _most_passages_of_a_document(retriever) * max((len(e.doc_ids) for e in examples), default=0)
-    rankings = retriever.batch([e.question for e in examples], k=retriever.k + extra)
+    rankings = retriever.batch([e.query for e in examples], k=retriever.k + extra)
     rng = random.Random(seed)
     return [
         _with_or_without_gold(ranking, gold, retriever.k, gold_share, rng)
@@ -42,11 +42,11 @@ def training_passages(
 
 
 def _gold_passages(examples: Sequence[Example], retriever: PassageRetriever) -> list[list[Passage]]:
-    documents_of = {e.question: e.doc_ids for e in examples if e.doc_ids}
+    documents_of = {e.query: e.doc_ids for e in examples if e.doc_ids}
     if not documents_of:
         return [[] for _ in examples]
     oracle = GoldRetriever(documents=retriever.documents, k=len(retriever.documents), gold=documents_of)
-    golds = [_with_the_answer(oracle.invoke(e.question), e.target) if e.doc_ids else [] for e in examples]
+    golds = [_with_the_answer(oracle.invoke(e.query), e.target) if e.doc_ids else [] for e in examples]
     if not any(golds):
         example_id = next(iter(documents_of.values()))[0]
         raise ConfigError(

@@ -234,5 +234,5 @@ def tokenize_documents(
 def preview(tokenized: TokenizedExample, tokenizer: PreTrainedTokenizerBase) -> str:
     """What the model reads and, between ⟦ and ⟧, what it learns to write."""
     borders = [0, tokenized.start, *(border for gap in tokenized.gaps for border in gap), len(tokenized.ids)]
-    parts = [tokenizer.decode(list(tokenized.ids[begin:end])) for begin, end in pairwise(borders)]
+    parts = [str(tokenizer.decode(list(tokenized.ids[begin:end]))) for begin, end in pairwise(borders)]
     return "".join(f"⟦{part}⟧" if i % 2 else part for i, part in enumerate(parts))

@@ -188,7 +188,7 @@ def pair_items(a: Results, b: Results) -> tuple[list[tuple[Item, Item]], tuple[s
         other = theirs.get(item.id)
         if other is None:
             continue
-        if item.input != other.input:
+        if (item.input, item.turns) != (other.input, other.turns):
             texts.append(item.id)
         elif (item.target, item.references) != (other.target, other.references):
             answers.append(item.id)

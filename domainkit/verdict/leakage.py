@@ -74,14 +74,14 @@ def find_leaks(
     - embedding: by `cosines`; reported but not counted, since a paraphrase is not a copy. `unchecked` says why there
       are none.
     """
-    test_words = [_words(s.input) for s in samples]
+    test_words = [_words(s.query) for s in samples]
     leaks: list[Leak] = []
     sets: tuple[tuple[LeakSet, Sequence[Example]], ...] = (("train", train), ("dev", dev))
     for name, examples in sets:
         if examples:
             leaks += _in_examples(samples, test_words, _pool(name, examples, kind_of(kind)), kind, cosines, unchecked)
     if documents:
-        leaks += _in_documents(samples, test_words, documents)
+        leaks += _in_documents(samples, [_words(s.input) for s in samples], documents)
     leaked = {pair.test for leak in leaks if leak.counted for pair in leak.pairs}
     clean = tuple(s.id not in leaked for s in samples)
     return tuple(leak.model_copy(update={"pairs": leak.pairs[:pairs]}) for leak in leaks), clean
@@ -97,10 +97,10 @@ def _pool(name: LeakSet, examples: Sequence[Example], kind: TaskKind) -> _Pool:
     return _Pool(
         name,
         [e.source or e.id or f"{name}[{j}]" for j, e in enumerate(examples)],
-        [f"{e.question}\n→ {e.target}" for e in examples],
-        [_words(e.question) for e in examples],
-        [e.question for e in examples],
-        [_words(f"{e.question}\n{answer}") for e, answer in zip(examples, answers, strict=True)],
+        [f"{e.query}\n→ {e.target}" for e in examples],
+        [_words(e.query) for e in examples],
+        [e.query for e in examples],
+        [_words(f"{e.query}\n{answer}") for e, answer in zip(examples, answers, strict=True)],
     )
 
 
@@ -139,7 +139,7 @@ def _in_examples(
     if cosines is None:
         why = unchecked or "there is no embedding model"
         return [*leaks, Leak(level="embedding", against=pool.name, count=0, counted=False, unchecked=why)]
-    questions = [s.input for s in samples]
+    questions = [s.query for s in samples]
     alike = level(
         "embedding", lambda rest: nearest([questions[i] for i in rest], pool.questions, cosines, ALIKE), ALIKE
     )

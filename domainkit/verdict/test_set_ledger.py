@@ -38,7 +38,7 @@ class Look(TypedDict):
 
 def content_of(samples: Iterable[Sample]) -> str:
     """SHA-256 of the questions and answers, whatever their order, ids and file."""
-    return sha256_lines(sorted(sha256_json([s.input, s.target]) for s in samples))
+    return sha256_lines(sorted(sha256_json([s.query, s.target]) for s in samples))
 
 
 def settings_of_run(keys: Iterable[str], baseline: str, options: Mapping[str, object]) -> str:

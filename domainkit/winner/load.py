@@ -100,7 +100,7 @@ def _load(opened: Source, source: Path | str, name: str, base: Path | str | None
     place = str(base) if base is not None else None
     plan = measured_plan(opened, name, place)
     variant, samples = plan.variants[0], plan.inputs.task.samples
-    known = frozenset(s.input for s in samples if s.doc_ids) if variant.oracle else None
+    known = frozenset(s.query for s in samples if s.doc_ids) if variant.oracle else None
     reload = (str(Path(source).expanduser().absolute()), name, place)
     return LoadedVariant(variant, opened.record, plan.runnable(variant), reload, known)
 
@@ -108,6 +108,6 @@ def _load(opened: Source, source: Path | str, name: str, base: Path | str | None
 def _gold(results: Results) -> Sequence[Sample]:
     """The questions of an oracle with the documents that answer them."""
     return [
-        Sample(id=i.id, input=i.input, target=i.target, references=i.references, doc_ids=i.doc_ids)
+        Sample(id=i.id, input=i.input, target=i.target, references=i.references, turns=i.turns, doc_ids=i.doc_ids)
         for i in results.items
     ]

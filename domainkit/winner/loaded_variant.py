@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from domainkit.errors import RequestError
+from domainkit.evaluation.classical import query_of
 from domainkit.evaluation.variant import Answerer, Variant
 from domainkit.results.variants import VariantsRecord
 from domainkit.winner.question import read_question
@@ -21,7 +22,8 @@ Configs = RunnableConfig | list[RunnableConfig] | None
 
 
 class LoadedVariant(Runnable[object, AIMessage]):
-    """Answers a question (a text, {"question", "system"}, or messages) with an AIMessage, as the comparison measured.
+    """Answers a question (a text, {"question", "system", "history"}, or messages) with an AIMessage, as the comparison
+    measured.
 
     `response_metadata["passages"]` holds the passages that stood in the prompt. Each call is one run of LangChain's
     tracing, with retrieval and the model as its children. It pickles by its place: where it is unpickled, it is loaded
@@ -160,17 +162,17 @@ class LoadedVariant(Runnable[object, AIMessage]):
             return e
 
     def _question(self, given: object, options: dict[str, object]) -> object:
-        question = read_question(given)
+        question = read_question(given, dialogues=self.record.dialogues)
         if options and (self.variant.agent or not self.variant.uses_llm):
             what = f"'{next(iter(options))}' is an option of a model's call, and '{self.name}' takes none"
             raise RequestError(what, next_step="leave it out")
-        text = question if isinstance(question, str) else question["question"]
+        text = question if isinstance(question, str) else query_of(question)
         if self._known is not None and text not in self._known:
             what = f"'{self.name}' is given the right document, and knows it for the comparison's own questions only"
             raise RequestError(what, next_step="ask one of these, or load a variant that retrieves")
-        if isinstance(question, dict) and not self.variant.uses_llm and not self._warned:
+        if "system" in question and isinstance(question, dict) and not self.variant.uses_llm and not self._warned:
             self._warned = True
-            log.warning("%s reads the question alone, as it was measured: the system turn is not used", self.name)
+            log.warning("%s reads no system turn, as it was measured: it is not used", self.name)
         return question
 
 

@@ -1,24 +1,44 @@
-"""What a loaded variant may be asked: a text, {"question", "system"}, or messages; one form for the chain inside."""
+"""What a loaded variant may be asked: a text, a dict with question, system and history, or messages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, convert_to_messages
+from langchain_core.messages import (
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    convert_to_messages,
+    convert_to_openai_messages,
+)
 from langchain_core.prompt_values import PromptValue
 
 from domainkit.errors import RequestError
 
-FORMS = 'a text, {"question": …, "system": …}, or a list of messages'
+FORMS = 'a text, {"question": …, "system": …, "history": earlier turns}, or a list of messages'
+Question = str | dict[str, object]
 
 
-def read_question(given: object) -> str | dict[str, object]:
-    """The question in the chain's own form: a text, or a dict of question and system.
+def read_question(given: object, *, dialogues: bool = False) -> Question:
+    """The question in the chain's own form: a text, or a dict of question, system and history.
 
-    Raises RequestError for anything else, an empty question, and messages with earlier turns: a comparison asks single
-    questions, and what it measured cannot carry them.
+    Raises RequestError for anything else, an empty question, and earlier turns unless `dialogues`: a comparison that
+    asked single questions has not measured them.
     """
+    question = _read(given)
+    turns = question.get("history") if isinstance(question, dict) else None
+    if isinstance(turns, list) and not dialogues:
+        plural = "s" if len(turns) > 1 else ""
+        raise RequestError(
+            f"the messages hold {len(turns)} earlier turn{plural}, and the comparison measured single questions",
+            next_step="send the last question alone, with what it needs in its words; or compare on test rows that "
+            "have earlier turns",
+        )
+    return question
+
+
+def _read(given: object) -> Question:
     if isinstance(given, str):
         return _checked(given)
     if isinstance(given, Mapping):
@@ -32,15 +52,18 @@ def read_question(given: object) -> str | dict[str, object]:
     raise RequestError(f"a value of type {type(given).__name__} is no question", next_step=f"give {FORMS}")
 
 
-def _from_mapping(given: Mapping[object, object]) -> str | dict[str, object]:
-    unknown = [str(name) for name in given if name not in ("question", "system")]
+def _from_mapping(given: Mapping[object, object]) -> Question:
+    unknown = [str(name) for name in given if name not in ("question", "system", "history")]
     if unknown or "question" not in given:
         what = f"'{unknown[0]}' is not a field of a question" if unknown else "the field 'question' is missing"
         raise RequestError(what, next_step=f"give {FORMS}")
     question, system = given["question"], given.get("system")
     if not isinstance(question, str) or not isinstance(system, str | type(None)):
         raise RequestError("'question' and 'system' are texts", next_step=f"give {FORMS}")
-    return _checked(question, system)
+    history = given.get("history") or ()
+    if not isinstance(history, Sequence) or isinstance(history, str | bytes | bytearray):
+        raise RequestError("'history' is not a list of messages", next_step=f"give {FORMS}")
+    return _checked(question, system, _messages(history))
 
 
 def _messages(given: Sequence[Any]) -> list[BaseMessage]:
@@ -51,19 +74,13 @@ def _messages(given: Sequence[Any]) -> list[BaseMessage]:
         raise RequestError(f"the messages cannot be read: {reason}", next_step=f"give {FORMS}") from e
 
 
-def _from_messages(messages: Sequence[BaseMessage]) -> str | dict[str, object]:
+def _from_messages(messages: Sequence[BaseMessage]) -> Question:
     if not messages or not isinstance(messages[-1], HumanMessage):
         raise RequestError("the last message is not the user's", next_step="end with the question, as a user's message")
     *before, last = messages
     turns = [m for m in before if not isinstance(m, SystemMessage)]
-    if turns:
-        plural = "s" if len(turns) > 1 else ""
-        raise RequestError(
-            f"the messages hold {len(turns)} earlier turn{plural}, and the comparison measured single questions",
-            next_step="send the last question alone, with what it needs in its words",
-        )
-    system = "\n\n".join(_text(m) for m in before)
-    return _checked(_text(last), system or None)
+    system = "\n\n".join(_text(m) for m in before if isinstance(m, SystemMessage))
+    return _checked(_text(last), system or None, turns)
 
 
 def _text(message: BaseMessage) -> str:
@@ -74,7 +91,14 @@ def _text(message: BaseMessage) -> str:
     return str(message.text)
 
 
-def _checked(question: str, system: str | None = None) -> str | dict[str, object]:
+def _checked(question: str, system: str | None = None, turns: Sequence[BaseMessage] = ()) -> Question:
     if not question.strip():
         raise RequestError("the question is empty", next_step=f"give {FORMS}")
-    return {"question": question, "system": system} if system else question
+    more: dict[str, object] = {"system": system} if system else {}
+    if turns:
+        if any(isinstance(m, SystemMessage) for m in turns):
+            raise RequestError("'history' holds a system turn", next_step="give it as 'system'")
+        for turn in turns:
+            _text(turn)
+        more["history"] = convert_to_openai_messages(turns)
+    return {"question": question, **more} if more else question

@@ -26,7 +26,7 @@ def with_tuned_encoder(inputs: Inputs, folder: Path, on_progress: Progress | Non
     from domainkit.training.encoders.tune_encoder import RECIPE, tune_encoder
 
     model = MiniLMEmbeddings()
-    texts, targets = [e.question for e in inputs.examples], [e.target for e in inputs.examples]
+    texts, targets = [e.query for e in inputs.examples], [e.target for e in inputs.examples]
     seed = inputs.config.seed
     key = sha256_json({"recipe": RECIPE, "model": model.identity(), "seed": seed, "rows": [texts, targets]})
     out = folder / f"encoder-{key[:12]}"

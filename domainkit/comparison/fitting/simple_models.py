@@ -52,7 +52,7 @@ class SimpleModels:
             return SimpleModel(self.encoder.predict)
         if variant.classical == "trivial":
             answer = self.trivial[1]
-            return SimpleModel(lambda questions: [answer(q) for q in questions])
+            return SimpleModel(lambda questions: [answer(q) for q in questions], reads_turns=False)
         return SimpleModel(fit_classical(inputs.task.kind, inputs.solved, self.vectors, self.choice.name))
 
     def description(self, variant: Variant) -> str:
@@ -106,7 +106,7 @@ class SimpleModels:
     def _learn(self, texts: Sequence[str]) -> np.ndarray:
         """The vectors of training questions, which are kept in the cache."""
         if not self._learnt:
-            whole = [e.question for e in self._inputs.solved]
+            whole = [e.query for e in self._inputs.solved]
             self._learnt = dict(zip(whole, sentence_vectors(whole, self._embeddings), strict=True))
         return np.stack([self._learnt[text] for text in texts])
 

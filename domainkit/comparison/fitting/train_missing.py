@@ -37,7 +37,9 @@ def train_missing(inputs: Inputs, needs: Collection[str], config: TrainConfig | 
     if "adapter" in needs and adapter is None:
         adapter = _trained(inputs.examples, config, folder, "tuned")
     if "context adapter" in needs and context_adapter is None and inputs.documents:
-        context_adapter = _trained(rows_in_context(inputs), config, folder, "context")
+        # Only the last question of a row has passages: its earlier answers would teach to answer without them.
+        last = config.model_copy(update={"turns": "last"})
+        context_adapter = _trained(rows_in_context(inputs), last, folder, "context")
     return replace(inputs, adapter=adapter, context_adapter=context_adapter, replicas=(*inputs.replicas, *replicas))
 
 

@@ -144,7 +144,7 @@ def _rows(held_out: Sequence[Example], template: ChatTemplate, limit: int) -> li
 
 def _messages(sample: Sample) -> list[Message]:
     system = [Message("system", sample.system)] if sample.system else []
-    return [*system, Message("user", sample.input)]
+    return [*system, *sample.turns, Message("user", sample.input)]
 
 
 def _replay_task(engine: Engine, exported: ExportedModel, here: _Here, task: Task) -> TaskReplay:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from domainkit.report.wording.labels import metric_title
-from domainkit.results.lookups import metric_names, score_of
+from domainkit.results.lookups import metric_names, score_of, shown_question
 from domainkit.results.schema import AnswerRow, Item, JsonObject, Results
 from domainkit.visible import visible
 
@@ -67,7 +67,7 @@ def explorer_data(results: Results) -> JsonObject:
     items = [
         [
             strings.index(item.id),
-            strings.index(item.input),
+            strings.index(shown_question(item)),
             strings.index(item.target),
             [strings.index(r) for r in item.references if r != item.target],
             strings.index(item.group),

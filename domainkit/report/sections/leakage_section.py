@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domainkit.results.lookups import shown_question
 from domainkit.results.schema import Leak, LeakLevel, LeakPair, Results
 from domainkit.verdict.sentences import LEAK_SETS, listed, without_leaks_sentence
 
@@ -44,7 +45,7 @@ class LevelMatches:
 
 def matches(results: Results) -> list[LevelMatches]:
     """The levels that found something, the counted ones first."""
-    texts = {item.id: f"{item.input}\n→ {item.target}" for item in results.items}
+    texts = {item.id: f"{shown_question(item)}\n→ {item.target}" for item in results.items}
     levels = [
         LevelMatches(
             leak,
