@@ -24,6 +24,8 @@ from domainkit.storage import sha256_json, sha256_lines
 from domainkit.text.words import fold
 from domainkit.verdict.leakage import find_leaks
 
+CONVERSATION = "conversation_id"
+"""The field of rows that are turns of one conversation: they stay together, however rows are divided."""
 ROUNDS = 6
 """How often rows are divided again; after that, rows that leak are moved."""
 OFF = 0.02
@@ -124,6 +126,11 @@ def split_rows(
     report("near-duplicates", len(texts), len(texts))
     sizes = [len(m) for m in clusters.members() if len(m) > 1]
     clusters.join_equal((place[i], ("key", key)) for i, key in method.keys)
+    clusters.join_equal(
+        (place[i], ("conversation", str(name)))
+        for i, row in enumerate(rows)
+        if (name := row.get(CONVERSATION)) not in (None, "")
+    )
     divide = _Divider(
         [examples[i] for i in order],
         texts,

@@ -36,9 +36,10 @@ def split(
     `by`: "document" (rows that share one of their doc_ids stay together), "group" (rows with one value of `field`),
     "time" (oldest in train, newest in test), "label" (each label in its share) or "random"; left out, what the rows
     show. Labels keep their shares in all of them but "time" and "random". `field`: of the group or time; left out,
-    'group', or the usual names of a time. `columns` as in `read_examples`. Near-duplicates stay on one side, also
-    across groups. The result depends on the seed and the rows, not on their order. Raises ConfigError for shares that
-    leave nothing, an `out` that exists and rows that are too few; DataError for faulty rows.
+    'group', or the usual names of a time. `columns` as in `read_examples`. Near-duplicates, and
+    rows with one `conversation_id`, stay on one side, also across groups. The result depends on the seed and the rows,
+    not on their order. Raises ConfigError for shares that leave nothing, an `out` that exists and rows that are too
+    few; DataError for faulty rows.
     """
     shares = _shares(test, dev)
     if out is not None:

@@ -197,3 +197,19 @@ def test_agents_run_only_when_they_are_named(material: dict[str, Any]) -> None:
     assert {name for name, row in LADDER.items() if not row.default} == {"agent", "tuned-agent"}
     with pytest.raises(ConfigError, match="variant 'tuned-agent' cannot run: no adapter was given"):
         compare(variants=["tuned-agent"], kind="label", **material)
+
+
+def test_earlier_turns_are_searched_for_and_stand_before_the_answer() -> None:
+    shelf, llm = Shelf(), Scripted(lines=[{"question": "hours"}, "Eight."])
+    history = [("user", "do bees sleep?"), ("ai", "Yes.")]
+    message = answer_agent(llm, shelf, instruction="Be brief.").invoke({"question": "how long?", "history": history})
+    assert shelf.asked == ["do bees sleep?\nYes.\nhow long?\nhours"]
+    assert message.text == "Eight."
+    assert message.response_metadata["queries"] == ["hours"]
+    assert [(m.type, m.text) for m in llm.turns[-1][:3]] == [
+        ("system", "Be brief."),
+        ("human", "do bees sleep?"),
+        ("ai", "Yes."),
+    ]
+    assert "Bees sleep." in llm.turns[-1][3].text
+    assert llm.turns[-1][3].text.rstrip().endswith("how long?")

@@ -126,3 +126,27 @@ def test_one_failure_in_a_batch_fails_no_other_question() -> None:
 
 def test_messages_shows_the_prompt() -> None:
     assert [m.text for m in answer_chain(Transcript(), shots=SHOTS[:1]).messages("q")] == ["1+1?", "2", "q"]
+
+
+def test_earlier_turns_stand_before_the_question_and_are_searched_for_with_it() -> None:
+    history = [{"role": "user", "content": "the hive?"}, {"role": "assistant", "content": "It weighs 24 kg."}]
+    asked = {"question": "and full?", "system": "s", "history": history}
+    said = "<system> s\n<human> the hive?\n<ai> It weighs 24 kg.\n<human> "
+    assert answer_chain(Transcript()).invoke(asked).text == said + "and full?"
+    chain = answer_chain(Transcript(), retriever=Shelf(), context_prompt="{passages} -- {question}")
+    found = "Bees\nall about the hive?\nIt weighs 24 kg.\nand full?"
+    assert chain.invoke(asked).text == f"{said}{found} -- and full?"
+    assert chain.batch([asked])[0].text == chain.invoke(asked).text
+
+
+def test_a_solved_example_keeps_its_own_earlier_turns() -> None:
+    turns = (("system", "s"), ("user", "a?"), ("assistant", "b"), ("user", "c?"), ("assistant", "d"))
+    shot = Example(turns=tuple(Turn(role=role, content=text) for role, text in turns))  # type: ignore[arg-type]
+    said = answer_chain(Transcript(), shots=[shot]).invoke("e?").text
+    assert said == "<human> a?\n<ai> b\n<human> c?\n<ai> d\n<human> e?"
+
+
+def test_nearest_examples_are_chosen_by_all_that_was_said() -> None:
+    chain = answer_chain(Transcript(), shots=lambda asked: [[example(a, "x")] for a in asked])
+    asked = {"question": "c", "history": [("user", "a"), ("ai", "b")]}
+    assert chain.invoke(asked).text.startswith("<human> a\nb\nc\n<ai> x\n")

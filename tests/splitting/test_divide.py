@@ -45,6 +45,20 @@ def test_documents_and_groups_stay_whole(tmp_path: Path) -> None:
         split(file, by="group", field="customer")
 
 
+def test_rows_of_one_conversation_stay_together_however_rows_are_divided(tmp_path: Path) -> None:
+    words = [f"{a}{b}" for a in "abcdefghij" for b in "klmnopqrst"]
+    data = [
+        {"input": " ".join(words[i * 4 : i * 4 + 4]), "target": f"answer {i}", "conversation_id": f"c{i // 3}"}
+        for i in range(24)
+    ]
+    made = split(write(tmp_path / "rows.jsonl", data), by="random", test=0.3, dev=0.1)
+    parts = [
+        {p for row, p in zip(made.rows, made.parts, strict=True) if row["conversation_id"] == f"c{i}"} for i in range(8)
+    ]
+    assert all(len(part) == 1 for part in parts)
+    assert len(set().union(*parts)) > 1
+
+
 def test_time_puts_the_newest_in_test_and_says_the_cut(tmp_path: Path) -> None:
     words = [f"{a}{b}" for a in "abcdefghij" for b in "klmnopqrst"]
     data = [

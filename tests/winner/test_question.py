@@ -17,6 +17,7 @@ from domainkit.winner.question import read_question
         ("why?", "why?"),
         ({"question": "why?", "system": None}, "why?"),
         ({"question": "why?", "system": ""}, "why?"),
+        ({"question": "why?", "history": []}, "why?"),
         ({"question": "why?", "system": "s"}, {"question": "why?", "system": "s"}),
         (HumanMessage("why?"), "why?"),
         (["why?"], "why?"),
@@ -45,7 +46,10 @@ def test_the_forms_of_a_question(given: Any, read: Any) -> None:
         ([HumanMessage("a"), SystemMessage("s"), HumanMessage("c")], "the messages hold 1 earlier turn,"),
         ([HumanMessage([{"type": "image_url", "image_url": {"url": "x"}}])], "a message holds something that is not"),
         ({"input": "why?"}, "'input' is not a field of a question"),
-        ({"question": "why?", "history": []}, "'history' is not a field of a question"),
+        ({"question": "c", "history": [("user", "a"), ("ai", "b")]}, "the messages hold 2 earlier turns"),
+        ({"question": "why?", "history": "before"}, "'history' is not a list of messages"),
+        ({"question": "why?", "history": [("system", "s")]}, "'history' holds a system turn"),
+        ({"question": "why?", "turns": []}, "'turns' is not a field of a question"),
         ({"system": "s"}, "the field 'question' is missing"),
         ({"question": 3}, "'question' and 'system' are texts"),
         ({"question": "a", "system": ["s"]}, "'question' and 'system' are texts"),
@@ -61,3 +65,13 @@ def test_what_is_no_question_is_refused(given: Any, said: str) -> None:
         read_question(given)
     assert said in str(error.value)
     assert "\n  next: " in str(error.value)
+
+
+def test_earlier_turns_are_read_where_they_were_measured() -> None:
+    history = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    read = {"question": "c", "system": "s", "history": history}
+    assert read_question({"question": "c", "system": "s", "history": history}, dialogues=True) == read
+    messages = [SystemMessage("s"), HumanMessage("a"), AIMessage("b"), HumanMessage("c")]
+    assert read_question(messages, dialogues=True) == read
+    with pytest.raises(RequestError, match="something that is not text"):
+        read_question([HumanMessage([{"type": "image_url", "image_url": {"url": "x"}}]), *messages[2:]], dialogues=True)
