@@ -110,7 +110,9 @@ def _read_rows(
     problems: list[Problem] = []
     samples: list[Sample] = []
     first: dict[str, Example] = {}
-    for item in ExampleReader(given, columns, tools=tools, open_questions=True):
+    reader = ExampleReader(given, columns, tools=tools, open_questions=True)
+    reader.unread.are_learnt = False
+    for item in reader:
         if isinstance(item, Problem):
             problems.append(item)
             continue

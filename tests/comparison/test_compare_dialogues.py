@@ -41,14 +41,15 @@ def from_history(asked: dict[str, Any]) -> str:
 @pytest.fixture(scope="module")
 def compared(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, Path]:
     folder = tmp_path_factory.mktemp("dialogues")
+    (folder / "articles").mkdir()
     for thing, price in THINGS.items():
-        (folder / f"{thing}.md").write_text(f"# The {thing}\n\nThe {thing} costs {price}.\n", encoding="utf-8")
+        (folder / "articles" / f"{thing}.md").write_text(f"# The {thing}\n\nThe {thing} costs {price}.\n", encoding="utf-8")
     results = compare(
         write(folder / "test.jsonl", "for me today"),
         [own("reads all", from_history), own("reads the last", lambda asked: "six pounds"), "oracle-rag", "zero-shot"],
         folder / "run",
         train=write(folder / "train.jsonl", "there on another shelf, perhaps blue", start=9),
-        corpus=[folder / f"{thing}.md" for thing in THINGS],
+        corpus=folder / "articles",
         base=tiny_base,
         quantization="none",
         max_tokens=4,

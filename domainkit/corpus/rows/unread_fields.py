@@ -35,6 +35,8 @@ class UnreadFields:
         self._learnt = array("q")  # hashes of the conversations that are learnt
         self._read = READ_IN_ALL_ROWS | READ_IN_TEST_ROWS | {"input", "target"}
         self._earlier: list[tuple[int, list[int]]] = []
+        self.are_learnt = True
+        """Whether the rows are learnt from; of test rows nothing is said about what is learnt."""
 
     def add(self, row: JsonObject, line: int, layout: Collection[str], solved: Solved | None = None) -> None:
         """`layout`: the fields that the row was read from; `solved`: what they became."""
@@ -79,6 +81,8 @@ class UnreadFields:
         yield source.warning(self._first, what, next_step)
 
     def _unlearnt_turns(self, source: RowSource) -> Iterator[Problem]:
+        if not self.are_learnt:
+            return
         learnt = set(self._learnt) if self._earlier else set()
         rows = [line for line, keys in self._earlier if not learnt.issuperset(keys)]
         if rows:
