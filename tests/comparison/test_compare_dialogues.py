@@ -43,7 +43,9 @@ def compared(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     folder = tmp_path_factory.mktemp("dialogues")
     (folder / "articles").mkdir()
     for thing, price in THINGS.items():
-        (folder / "articles" / f"{thing}.md").write_text(f"# The {thing}\n\nThe {thing} costs {price}.\n", encoding="utf-8")
+        (folder / "articles" / f"{thing}.md").write_text(
+            f"# The {thing}\n\nThe {thing} costs {price}.\n", encoding="utf-8"
+        )
     results = compare(
         write(folder / "test.jsonl", "for me today"),
         [own("reads all", from_history), own("reads the last", lambda asked: "six pounds"), "oracle-rag", "zero-shot"],
