@@ -135,7 +135,7 @@ def question_of(given: object) -> tuple[str, int] | None:
     if isinstance(given, dict):
         for key in ("question", "input", "messages"):
             if given.get(key) is not None:
-                return question_of(given[key])
+                return _after(question_of(given[key]), given.get("history"))
         return None
     if isinstance(given, BaseMessage):
         return given.text, 1
@@ -143,6 +143,12 @@ def question_of(given: object) -> tuple[str, int] | None:
         asked = [text for message in given if (text := _user_text(message)) is not None]
         return (asked[-1], len(asked)) if asked else None
     return None
+
+
+def _after(asked: tuple[str, int] | None, history: object) -> tuple[str, int] | None:
+    """The question as a later turn of the conversation whose earlier messages are `history`."""
+    before = question_of(history) if asked is not None and isinstance(history, list | tuple) else None
+    return asked if asked is None or before is None else (asked[0], asked[1] + before[1])
 
 
 def _user_text(message: object) -> str | None:

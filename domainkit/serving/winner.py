@@ -1,6 +1,7 @@
 """A measured variant as a served model: a question goes through the very chain that the comparison measured.
 
-What the chain was not measured with is refused: another temperature, tools, earlier turns.
+What the chain was not measured with is refused: another temperature, tools, and earlier turns unless it was asked with
+some.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from langchain_core.messages import AIMessage
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Piece
-from domainkit.messages import JsonObject, Message
+from domainkit.messages import JsonObject, Message, openai_message
 from domainkit.serving.models import model_facts
 from domainkit.serving.wire.answers import Answer, Part
 from domainkit.serving.wire.bodies import ChatBody
@@ -75,14 +76,16 @@ class WinnerModel:
     def _question(self, messages: tuple[Message, ...]) -> JsonObject:
         systems = [m.content for m in messages if m.role == "system"]
         other = next((i for i, m in enumerate(messages[:-1]) if m.role != "system"), None)
-        if other is not None:
+        if other is not None and not self.variant.record.dialogues:
             what = f"'{self.id}' was measured on single questions, and cannot carry earlier turns; send the last alone"
             raise ApiError(400, what, param=f"messages[{other}]")
         if messages[-1].role != "user" or not messages[-1].content.strip():
             raise ApiError(400, "the last message is not a user's question", param=f"messages[{len(messages) - 1}]")
         if systems and not self.variant.variant.uses_llm:
             raise ApiError(400, f"'{self.id}' reads the question alone, without a system turn", param="messages[0]")
-        return {"question": messages[-1].content, "system": "\n\n".join(systems) or None}
+        history = [openai_message(m) for m in messages[:-1] if m.role != "system"]
+        more: JsonObject = {"history": history} if history else {}
+        return {"question": messages[-1].content, "system": "\n\n".join(systems) or None, **more}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from langchain_core.runnables import RunnableLambda
 
 from domainkit import Results, Variant, compare
 from domainkit.errors import RequestError
+from domainkit.monitoring.callback import question_of
+from domainkit.serving.winner import WinnerModel
+from domainkit.serving.wire.bodies import ChatBody
 from domainkit.winner.load import load_variant
 
 THINGS = {"jar": "six pounds", "suit": "eleven pounds", "trap": "ten pounds", "lens": "nine pounds"}
@@ -90,6 +94,16 @@ def test_a_measured_variant_takes_earlier_turns(compared: tuple[Results, Path]) 
     item = results.items[1]
     messages = [*((t.role, t.content) for t in item.turns), ("user", item.input)]
     assert load_variant(folder, "zero-shot").invoke(messages).text == item.answers["zero-shot"].text
+
+
+def test_a_served_variant_takes_earlier_turns(compared: tuple[Results, Path]) -> None:
+    _, folder = compared
+    said = [("system", "s"), ("user", "a"), ("assistant", "b"), ("user", "c")]
+    body = ChatBody.model_validate({"model": "m", "messages": [{"role": r, "content": t} for r, t in said]})
+    call = asyncio.run(WinnerModel("m", load_variant(folder, "zero-shot")).understand(body))
+    history = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    assert call.question == {"question": "c", "system": "s", "history": history}
+    assert question_of(call.question) == ("c", 2)  # as watching counts turns
 
 
 def test_reports_show_the_turns(compared: tuple[Results, Path]) -> None:
