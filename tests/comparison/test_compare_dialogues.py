@@ -17,7 +17,7 @@ from domainkit.serving.winner import WinnerModel
 from domainkit.serving.wire.bodies import ChatBody
 from domainkit.winner.load import load_variant
 
-THINGS = {"jar": "six pounds", "suit": "eleven pounds", "trap": "ten pounds", "lens": "nine pounds"}
+THINGS = {"jar": "six", "suit": "eleven", "trap": "ten", "lens": "nine"}
 
 
 def write(path: Path, turns: str, *, start: int = 0) -> Path:
@@ -52,7 +52,7 @@ def compared(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         )
     results = compare(
         write(folder / "test.jsonl", "for me today"),
-        [own("reads all", from_history), own("reads the last", lambda asked: "six pounds"), "oracle-rag", "zero-shot"],
+        [own("reads all", from_history), own("reads the last", lambda asked: "six"), "oracle-rag", "zero-shot"],
         folder / "run",
         train=write(folder / "train.jsonl", "there on another shelf, perhaps blue", start=9),
         corpus=folder / "articles",
