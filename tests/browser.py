@@ -73,7 +73,8 @@ class Browser:
     def wait(self, script: str, seconds: float = 10) -> None:
         """Until the expression is true."""
         end = time.monotonic() + seconds
-        while not self.run(f"(() => {{ try {{ return {script} }} catch {{ return false }} }})()"):  # no page yet
+        asked = f"(() => {{ try {{ return Boolean({script}) }} catch {{ return false }} }})()"  # no page yet
+        while not self.run(asked):
             assert time.monotonic() < end, f"never true: {script}; the page says: {self.run('document.body.innerText')}"
             time.sleep(0.02)
 
