@@ -45,6 +45,7 @@ LAYERS = {
     "domainkit.evaluation.calls": 2,
     "domainkit.evaluation.fields": 2,
     "domainkit.evaluation.classical": 2,
+    "domainkit.evaluation.classical_labels": 2,
     "domainkit.evaluation.kinds": 1,
     "domainkit.evaluation.kinds.": 2,
     "domainkit.evaluation.read_task": 2,
@@ -99,6 +100,7 @@ HOMES = {
     "sentence_transformers": ("domainkit.retrieval",),
     "sklearn": (
         "domainkit.evaluation.classical",
+        "domainkit.evaluation.fields.rival.spans",
         "domainkit.similarity.texts",
         "domainkit.clinic.next_to_label",
     ),

@@ -32,6 +32,13 @@ def compare(
     tools: Annotated[
         Path | None, typer.Option(help="JSON list of tools for rows that bring none: their answers are calls.")
     ] = None,
+    kind: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "kind"))] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON Schema of the objects that are answers (kind fields); left out, it is learnt from --train."
+        ),
+    ] = None,
     corpus: Annotated[
         Path | None, typer.Option(help=f"Documents to retrieve from ({formats()}; a file or a folder).")
     ] = None,

@@ -49,6 +49,7 @@ def compare(
     replicas: Sequence[Path | str] = (),
     columns: Mapping[str, str] | None = None,
     tools: ToolsGiven | None = None,
+    schema: Mapping[str, Any] | Path | str | None = None,
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Results:
@@ -56,6 +57,9 @@ def compare(
 
     `variants` are names of the ladder, or Variants of your own (any LangChain Runnable as `runnable`). None runs all of
     the ladder that the inputs allow. `context_adapter` is one trained with passages in its prompts (`chains.context`).
+
+    `schema` is the JSON Schema of the objects that are answers in a task of the kind fields, or its file; left out, it
+    is learnt from `train`.
 
     `task`, `train` and `dev` are whatever `read_examples` reads: files, `hf:owner/name`, a `datasets.Dataset`, lists of
     dicts. `columns` says what our fields are called in them: {"input": "Question", "target": "Final answer"}.
@@ -91,6 +95,7 @@ def compare(
             replicas=replicas,
             columns=columns,
             tools=tools,
+            schema=dict(schema) if isinstance(schema, Mapping) else schema,
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )
         inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl", on_progress))

@@ -30,7 +30,8 @@ class CompareConfig(BaseModel):
     quantization: Quantization | None = None
     """Frozen weights: nf4, int8, none or auto; left out, as the adapter was trained, else auto."""
     kind: Kind | None = None
-    """Task kind: label, answer, text or calls; left out, it is read from the data, saying why."""
+    """Task kind: label, answer, labels (several), fields (a JSON object), text or calls; left out, it is read from the
+    data, saying why."""
     baseline: str | None = None
     """The variant the others are measured against, declared before the run; left out, few-shot, else zero-shot, else
     the first that runs."""
@@ -56,8 +57,8 @@ class CompareConfig(BaseModel):
     embed_hours: float = Field(HOURS, gt=0)
     """Embedding a corpus that would take more hours is refused beforehand, with the time it would take."""
     decoding: Literal["closed", "free"] = "closed"
-    """Label tasks: closed makes every answer one of the labels by grammar; free lets the model write anything, and
-    counts answers that name no label."""
+    """Tasks with labels or fields: closed makes every answer one of the labels, a list of them, or an object of the
+    schema by grammar; free lets the model write anything, and counts answers that cannot be read."""
     max_tokens: int | None = Field(None, ge=1)
     """Most new tokens per answer; left out, 1.5 times the longest training target."""
     batch_size: int = Field(64, ge=1)

@@ -91,9 +91,11 @@ def read_inputs(
     will_train: bool = False,
     columns: Columns | None = None,
     tools: ToolsGiven | None = None,
+    schema: JsonObject | Path | str | None = None,
 ) -> Inputs:
     """Read everything. `will_train`: an adapter that is not given is to be trained. `columns`: our fields to the files'
-    columns; a file that has none of them is read in its own layout. `tools` are those of rows that bring none."""
+    columns; a file that has none of them is read in its own layout. `tools` are those of rows that bring none, and
+    `schema` is that of the objects of a task of fields."""
     offered = read_tools(tools)
     examples, questions = (_examples(rows, columns, offered) for rows in (train, dev))
     if not isinstance(task, Task):
@@ -103,7 +105,11 @@ def read_inputs(
             kind=config.kind,
             columns=columns,
             tools=offered or None,
+            schema=schema,
         )
+    elif schema is not None:
+        what = "the task is ready, and a schema is given beside it"
+        raise ConfigError(what, where="schema", next_step="give the schema to read_task")
     if not task.samples:
         raise DataError([Problem(task.source or task.name, None, "has no questions", "give at least one row")])
     ids = Counter(s.id for s in task.samples)
@@ -119,9 +125,9 @@ def read_inputs(
         config=config,
         task=task,
         metrics=metric_set(task, metrics_of(config, task.kind)),
-        examples=tuple(map(about.learnt, examples)),
+        examples=tuple(about.learnt(e, task) for e in examples),
         documents=tuple(chunk(documents, config.passage_words)),
-        dev=tuple(map(about.learnt, questions)),
+        dev=tuple(about.learnt(e, task) for e in questions),
         general=_general_questions(config, will_train or bool(adapter or context_adapter)),
         prices=read_prices(config.prices),
         adapter=Path(adapter) if adapter else None,

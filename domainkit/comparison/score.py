@@ -9,11 +9,22 @@ from textwrap import shorten
 from domainkit.corpus.chunk import document_id
 from domainkit.errors import ConfigError
 from domainkit.evaluation.answers_on_disk import Row
+from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.metrics import BatchMetric, CorpusMetric, ItemMetric, MetricSet, Score, score_answer
 from domainkit.evaluation.task import Sample, Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.results.answers import HIT
-from domainkit.results.schema import AnswerRow, Difference, Estimate, Item, Latency, Passage, Usage, VariantResult
+from domainkit.results.schema import (
+    AnswerPart,
+    AnswerRow,
+    Difference,
+    Estimate,
+    Item,
+    Latency,
+    Passage,
+    Usage,
+    VariantResult,
+)
 from domainkit.statistics.intervals import estimate, estimate_corpus
 from domainkit.statistics.paired import adjust, compare_paired
 
@@ -148,7 +159,7 @@ def items_of(task: Task, rows: Mapping[str, Rows], scores: Mapping[str, Scores])
             turns=sample.turns,
             tools=sample.tools,
             answers={
-                name: _answer(row, {m: s[i] for m, s in scores[name].items()})
+                name: _answer(row, {m: s[i] for m, s in scores[name].items()}, _parts(task, sample, row))
                 for name, column in rows.items()
                 if (row := column[i]) is not None
             },
@@ -168,7 +179,14 @@ def passages_of(rows: Mapping[str, Rows]) -> dict[str, Passage]:
     }
 
 
-def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
+def _parts(task: Task, sample: Sample, row: Row) -> tuple[AnswerPart, ...]:
+    """The parts of an answer, where its kind has some."""
+    view = kind_of(task.kind).view
+    found = view(sample, _text_of(row), task) if view else ()
+    return tuple(AnswerPart(name=p.name, expected=p.expected, given=p.given, status=p.status) for p in found)
+
+
+def _answer(row: Row, scores: dict[str, float | None], parts: tuple[AnswerPart, ...]) -> AnswerRow:
     return AnswerRow(
         text=row.text,
         scores=scores,
@@ -177,6 +195,7 @@ def _answer(row: Row, scores: dict[str, float | None]) -> AnswerRow:
         completion_tokens=row.completion_tokens,
         seconds=row.seconds,
         error=row.error,
+        parts=parts,
     )
 
 

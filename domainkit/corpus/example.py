@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from domainkit.corpus.location import Located
 from domainkit.messages import JsonObject, Message, said_before
@@ -34,6 +35,11 @@ class Example(Located):
         last = self.turns[-1]
         calls = (json.dumps({"name": c.name, "arguments": c.arguments}, ensure_ascii=False) for c in last.tool_calls)
         return "\n".join([*([last.content] if last.content else []), *calls])
+
+    def with_target(self, text: str) -> Example:
+        """The same conversation with another text as its last turn."""
+        last = replace(self.turns[-1], content=text, tool_calls=())
+        return self if text == self.target else self.model_copy(update={"turns": (*self.prompt, last)})
 
     @property
     def training_content(self) -> str:

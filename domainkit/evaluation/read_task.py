@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from domainkit.corpus.example import Example
@@ -19,10 +20,11 @@ from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.evaluation.kinds import KINDS, Draft, kind_of, recognise
 from domainkit.evaluation.kinds.label import Listed, labels_beside, read_labels
+from domainkit.evaluation.kinds.labels import texts_of
 from domainkit.evaluation.task import Kind, Sample, Task
 from domainkit.messages import JsonObject, Message
 from domainkit.registry import suggestion
-from domainkit.storage import sha256_lines
+from domainkit.storage import parse_json, read_bytes, sha256_lines
 
 
 def read_task(
@@ -31,6 +33,7 @@ def read_task(
     train: object = None,
     kind: Kind | None = None,
     labels: Sequence[str] | str | Path | None = None,
+    schema: JsonObject | str | Path | None = None,
     name: str | None = None,
     columns: Columns | None = None,
     tools: ToolsGiven | None = None,
@@ -44,14 +47,16 @@ def read_task(
     instead.
     `labels` is the list of labels or the JSON file of one; left out, a labels.json beside `path`, and else the targets
     themselves. A labels.json that lists fewer than half of the targets belongs to another task and is ignored.
-    `tools` are those of rows that bring none: a list, or the JSON file of one. Raises DataError with every faulty row:
-    malformed, with a repeated id, or with a target that is not of the task's kind.
+    `tools` are those of rows that bring none: a list, or the JSON file of one. `schema` is the JSON Schema of the
+    objects of a task of the kind fields, or its file; left out, it is learnt from train. Raises DataError with every
+    faulty row: malformed, with a repeated id, or with a target that is not of the task's kind.
     """
     if kind is not None and kind not in KINDS:
         raise ConfigError(f"unknown kind of task '{kind}'", next_step=suggestion(str(kind), KINDS))
     refuse_documents(path)
     refuse_documents(train)
     draft = _draft(path, train, kind, labels, columns, read_tools(tools))
+    draft = replace(draft, schema=_schema(schema, kind))
     decided, why = (kind_of(kind), "as asked for") if kind else recognise(draft)
     if decided.name != "text" and draft.samples and not any(s.references for s in draft.samples):
         what = f"no row has a target, and a task of the kind {decided.name} is scored by them"
@@ -89,11 +94,35 @@ def _draft(
     return Draft(where, file, tuple(rows), tuple(samples), tuple(train_rows), names, origin)
 
 
+def _schema(given: JsonObject | str | Path | None, kind: Kind | None) -> JsonObject | None:
+    """Raises ConfigError and DataError."""
+    if given is None:
+        return None
+    if kind not in (None, "fields"):
+        raise ConfigError(
+            f"a schema is given, and the task is of the kind '{kind}'",
+            where="schema",
+            next_step="leave the schema out, or name the kind fields",
+        )
+    if isinstance(given, dict):
+        return given
+    try:
+        found = parse_json(read_bytes(Path(given)))
+    except (OSError, ValueError) as e:
+        reason = (e.strerror if isinstance(e, OSError) else None) or e
+        raise DataError([Problem(str(given), None, f"cannot be read: {reason}", "write a JSON Schema")]) from e
+    if not isinstance(found, dict):
+        what = "is not a JSON Schema: it is no object"
+        raise DataError([Problem(str(given), None, what, 'write {"type": "object", "properties": {…}}')])
+    return found
+
+
 def _listed(file: Path, samples: Sequence[Sample], kind: Kind | None, labels: object) -> Listed:
     if kind not in (None, "label", "labels"):
         return (), ""
     if labels is None and kind is None:
-        return labels_beside(file, [s.target for s in samples])
+        targets = [s.target for s in samples]
+        return labels_beside(file, [part for t in targets for part in texts_of(t) or [t]])
     return read_labels(file, labels)  # type: ignore[arg-type]
 
 

@@ -3,7 +3,6 @@ them."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from domainkit.corpus.example import Example
@@ -30,8 +29,7 @@ def fit_trivial(kind: Kind, train: Sequence[Example], likeness: Likeness) -> tup
             )
         return COPY, lambda question: question
     targets = [about.target(e) for e in train]
-    counts = Counter(targets)
-    commonest = min(counts, key=lambda target: (-counts[target], target))
+    commonest = about.commonest(targets)
     copied = sum(likeness(e.question, target) for e, target in zip(train, targets, strict=True))
     repeated = sum(likeness(commonest, target) for target in targets)
     if not about.trivial_needs_train and copied > repeated:

@@ -170,6 +170,18 @@ class VariantResult(Record):
         return {int(k): rate for k, rate in rates.items() if k.isdigit() and rate is not None}
 
 
+class AnswerPart(Record):
+    """One field, label or argument of an answer, beside what was expected."""
+
+    name: str
+    expected: str = ""
+    """"" where nothing was."""
+    given: str = ""
+    """"" where the answer does not have it."""
+    status: Literal["match", "mismatch", "omission", "invention", "empty"]
+    """empty: nothing was expected, and nothing is there."""
+
+
 class AnswerRow(Record):
     """A variant's answer to one item."""
 
@@ -183,6 +195,15 @@ class AnswerRow(Record):
     seconds: float | None = None
     error: str | None = None
     """Set when the variant raised."""
+    parts: tuple[AnswerPart, ...] = ()
+    """In tasks whose answers have parts; else it is not written."""
+
+    @model_serializer(mode="wrap")
+    def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
+        fields: JsonObject = write(self)
+        if not self.parts:
+            fields.pop("parts", None)
+        return fields
 
 
 class Item(Record):

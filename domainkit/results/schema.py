@@ -15,6 +15,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from domainkit.errors import DataError, Problem
 from domainkit.evaluation.task import Kind
 from domainkit.results.answers import (
+    AnswerPart,
     AnswerRow,
     Difference,
     Estimate,
@@ -293,6 +294,7 @@ __all__ = [
     "SCHEMA",
     "Action",
     "ActionKind",
+    "AnswerPart",
     "AnswerRow",
     "BreakEven",
     "ByPeople",

@@ -47,6 +47,8 @@ class Form:
     options: tuple[object, ...] = ()
     """The only values, where the schema lists them."""
     required: bool = False
+    nullable: bool = False
+    """Whether the schema says that null may stand there."""
 
     def of(self, name: str) -> Form:
         return self.fields.get(name, ANY)
@@ -93,6 +95,7 @@ def _form(schema: Any, root: JsonObject, place: str, above: tuple[str, ...]) -> 
         return ANY
     if not isinstance(schema, dict):
         raise _wrong(place, f"{schema!r} is not a schema", "write an object")
+    nullable = _may_be_null(schema)
     schema, met = _plain(schema, root, place)
     if set(met) & set(above):
         return ANY
@@ -118,7 +121,14 @@ def _form(schema: Any, root: JsonObject, place: str, above: tuple[str, ...]) -> 
         null_counts=root_null or schema.get("x-null") == "value",
         description=str(schema.get("description") or ""),
         options=tuple(schema["enum"]) if isinstance(schema.get("enum"), list) else (),
+        nullable=nullable or _may_be_null(schema),
     )
+
+
+def _may_be_null(schema: JsonObject) -> bool:
+    named = schema.get("type")
+    choices = [c for k in ("anyOf", "oneOf") if isinstance(schema.get(k), list) for c in schema[k]]
+    return "null" in (named if isinstance(named, list) else [named]) or {"type": "null"} in choices
 
 
 def _plain(schema: JsonObject, root: JsonObject, place: str) -> tuple[JsonObject, list[str]]:

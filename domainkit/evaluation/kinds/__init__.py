@@ -8,10 +8,11 @@ an object or calls are their JSON.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from domainkit.corpus.example import Example
 from domainkit.evaluation.task import Kind, Sample, Task
@@ -38,6 +39,8 @@ class Draft:
     """The labels that are listed."""
     labels_origin: str = ""
     """Where they are listed, for messages."""
+    schema: JsonObject | None = None
+    """The JSON Schema that was given."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,21 @@ class Part:
     """"" where nothing was."""
     given: str
     """"" where the answer does not have it."""
-    status: str
-    """match, mismatch, omission or invention."""
+    status: Literal["match", "mismatch", "omission", "invention", "empty"]
+    """empty: nothing was expected, and nothing is there."""
+
+
+def _as_it_is(example: Example, task: Task) -> Example:
+    return example
+
+
+def _commonest(targets: Sequence[str]) -> str:
+    counts = Counter(targets)
+    return min(counts, key=lambda target: (-counts[target], target))
 
 
 def _own_target(example: Example) -> str:
     return example.target
-
-
-def _as_it_is(example: Example) -> Example:
-    return example
 
 
 def _nothing_told(task: Task) -> dict[str, str]:
@@ -89,8 +97,10 @@ class TaskKind:
     """What `DomainLLM.bind` takes so that every answer is one of this kind; empty where nothing holds it."""
     target: Callable[[Example], str] = _own_target
     """A solved example's target in the form of this kind's samples."""
-    learnt: Callable[[Example], Example] = _as_it_is
+    learnt: Callable[[Example, Task], Example] = _as_it_is
     """A solved example as it is trained on, and shown in prompts."""
+    commonest: Callable[[Sequence[str]], str] = _commonest
+    """The commonest of the training rows' targets."""
     noun: str = "answer"
     """What a target is called in messages."""
     trivial_needs_train: bool = False
@@ -105,14 +115,16 @@ class TaskKind:
     """What the cost of a right answer is counted in."""
     metric: str = ""
     """The metric that stands in where the primary one costs money or a model's time."""
-    view: Callable[[str, str], Sequence[Part]] | None = field(default=None)
-    """From (target, answer) to the parts that the report lists; None where the texts side by side say it."""
+    view: Callable[[Sample, str, Task], Sequence[Part]] | None = None
+    """From (question, answer) to the parts that the report lists; None where the texts side by side say it."""
 
 
 KINDS: Table[TaskKind] = Table(
     "kind of task",
     {
         "calls": "domainkit.evaluation.kinds.calls:CALLS",
+        "fields": "domainkit.evaluation.kinds.fields:FIELDS",
+        "labels": "domainkit.evaluation.kinds.labels:LABELS",
         "label": "domainkit.evaluation.kinds.label:LABEL",
         "text": "domainkit.evaluation.kinds.text:TEXT",
         "answer": "domainkit.evaluation.kinds.answer:ANSWER",

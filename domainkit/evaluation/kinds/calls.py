@@ -86,7 +86,7 @@ def tools_of_all(samples: Sequence[Sample]) -> tuple[JsonObject, ...]:
     return samples[0].tools if len(lists) == 1 else ()
 
 
-def _view(target: str, answer: str) -> list[Part]:
+def view(target: str, answer: str) -> list[Part]:
     wanted, given = calls_of(target), calls_of(answer)
     if not wanted and not given:
         words = bool(answer.strip())
@@ -116,11 +116,11 @@ CALLS = TaskKind(
     complete=_complete,
     models=answer_models,
     target=target_of,
-    learnt=learnt,
+    learnt=lambda example, task: learnt(example),
     noun="list of calls",
     leaks_by_answer=True,
     leak_text=values_text,
     answer_tokens=128,
     metric="call_score",
-    view=_view,
+    view=lambda sample, answer, task: view(sample.target, answer),
 )

@@ -9,7 +9,7 @@ import pytest
 from domainkit.corpus.read_files import read_examples
 from domainkit.errors import DataError
 from domainkit.evaluation.kinds import Part
-from domainkit.evaluation.kinds.calls import CALLS, learnt, tools_of_all
+from domainkit.evaluation.kinds.calls import CALLS, learnt, tools_of_all, view
 from domainkit.evaluation.read_task import read_task
 from domainkit.evaluation.task import Task
 from domainkit.messages import ToolCall
@@ -132,13 +132,13 @@ def test_a_listed_call_is_learnt_as_a_turn_that_calls(tmp_path: Path) -> None:
 def test_the_view_names_each_call_and_each_value() -> None:
     assert CALLS.view is not None
     given = json.dumps([{"name": "weigh", "arguments": {"hive": "5"}}, {"name": "visit", "arguments": {}}])
-    assert list(CALLS.view(LISTED, given)) == [
+    assert list(view(LISTED, given)) == [
         Part("call", "weigh", "weigh", "match"),
         Part("weigh.hive", "4", "5", "mismatch"),
         Part("call", "", "visit", "invention"),
     ]
-    assert list(CALLS.view("[]", "Good day!")) == [Part("call", "no call", "none", "match")]
-    assert CALLS.view(LISTED, "Good day!")[0] == Part("call", "weigh", "", "omission")
+    assert list(view("[]", "Good day!")) == [Part("call", "no call", "none", "match")]
+    assert view(LISTED, "Good day!")[0] == Part("call", "weigh", "", "omission")
 
 
 def test_a_task_is_read_back_as_it_was(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,16 @@ SAMPLES = tuple(
     Sample(id=str(i), input=f"question {i}", target=label, references=(label,)) for i, label in enumerate(LABELS * 2)
 )
 TASK = Task(name="t", kind="label", samples=SAMPLES, labels=LABELS, fingerprint="")
+WRITTEN = {"labels": lambda label: json.dumps([label]), "fields": lambda label: json.dumps({"label": label})}
+"""Targets of the kinds whose targets are JSON."""
 TARGETS = {"calls": ['[{"name": "top_up", "arguments": {"amount": 5}}]', "[]"]}
 """Of kinds whose targets are no plain text."""
 WRONG = {"calls": '[{"name": "zzz", "arguments": {}}]'}
 
 
 def samples_for(name: str) -> tuple[Sample, ...]:
-    targets = TARGETS.get(declared(name).kinds[0])
-    if targets is None:
-        return SAMPLES
+    kind = declared(name).kinds[0]
+    targets = TARGETS.get(kind, [WRITTEN.get(kind, str)(label) for label in LABELS * 2])
     return tuple(s.model_copy(update={"target": t, "references": (t,)}) for s, t in zip(SAMPLES, targets, strict=False))
 
 
@@ -46,12 +48,12 @@ def samples_for(name: str) -> tuple[Sample, ...]:
 def test_scores_lie_in_0_to_1_for_any_text(name: str, texts: list[str]) -> None:
     metric = METRICS.load(name)(TASK)
     if isinstance(metric, CorpusMetric):
-        counts = np.array([metric.counts(s, t) for s, t in zip(SAMPLES, texts, strict=True)], float)
+        counts = np.array([metric.counts(s, t) for s, t in zip(samples_for(name), texts, strict=True)], float)
         values = metric.value(np.stack([counts.sum(0), counts[0], 0 * counts[0]]))
         assert values.shape == (3,)
         assert ((values >= 0) & (values <= 1)).all()
     else:
-        for sample, text in zip(SAMPLES, texts, strict=True):
+        for sample, text in zip(samples_for(name), texts, strict=True):
             score = metric(sample, text)
             assert score.value is None or 0 <= score.value <= 1
             assert score.value is not None or score.reason
