@@ -13,6 +13,7 @@ from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter
 from domainkit.comparison.ladder import CHAINS
 from domainkit.comparison.plan import ComparisonPlan
 from domainkit.corpus.example import Example
+from domainkit.evaluation.kinds.calls import tools_of_all
 from domainkit.evaluation.trivial import COPY
 from domainkit.evaluation.variant import Variant
 from domainkit.machine import versions
@@ -46,6 +47,7 @@ def write_record(plan: ComparisonPlan, created: str, out: Path) -> VariantsRecor
         task=plan.inputs.task.name,
         kind=plan.inputs.task.kind,
         labels=plan.inputs.task.labels,
+        tools=tools_of_all(plan.inputs.task.samples) if plan.inputs.task.kind == "calls" else (),
         json_schema=plan.inputs.task.json_schema,
         dialogues=any(s.turns for s in plan.inputs.task.samples),
         settings=settings,

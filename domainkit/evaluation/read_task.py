@@ -120,6 +120,8 @@ def _schema(given: JsonObject | str | Path | None, kind: Kind | None) -> JsonObj
 def _listed(file: Path, samples: Sequence[Sample], kind: Kind | None, labels: object) -> Listed:
     if kind not in (None, "label", "labels"):
         return (), ""
+    if labels is None and kind is None and any(s.tools for s in samples):
+        return (), ""  # a labels.json in the folder is another task's
     if labels is None and kind is None:
         targets = [s.target for s in samples]
         return labels_beside(file, [part for t in targets for part in texts_of(t) or [t]])

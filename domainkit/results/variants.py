@@ -66,6 +66,8 @@ class VariantsRecord(Record):
     task: str
     kind: Kind
     labels: tuple[str, ...] = ()
+    tools: tuple[JsonObject, ...] = ()
+    """Of a task of calls whose questions all had the same ones."""
     json_schema: JsonObject | None = None
     """Of the answers, in a task of the kind fields."""
     dialogues: bool = False

@@ -1,7 +1,7 @@
 """A measured variant as a served model: a question goes through the very chain that the comparison measured.
 
-What the chain was not measured with is refused: another temperature, tools, and earlier turns unless it was asked with
-some.
+What the chain was not measured with is refused: another temperature, tools unless its answers are calls, and earlier
+turns unless it was asked with some.
 """
 
 from __future__ import annotations
@@ -16,10 +16,19 @@ from functools import lru_cache
 from typing import TypeVar
 
 from langchain_core.messages import AIMessage
+from langchain_core.messages.tool import InvalidToolCall as LangChainInvalidCall
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Completion, FinishReason, Piece
-from domainkit.messages import JsonObject, Message, openai_message
+from domainkit.messages import (
+    CALL_OPEN,
+    InvalidToolCall,
+    JsonObject,
+    Message,
+    ToolCall,
+    new_call_id,
+    openai_message,
+)
 from domainkit.serving.models import model_facts
 from domainkit.serving.wire.answers import Answer, Part
 from domainkit.serving.wire.bodies import ChatBody
@@ -58,15 +67,21 @@ class WinnerModel:
 
     async def understand(self, body: ChatBody) -> WinnerCall:
         self._check_fields(body)
-        return WinnerCall(self.variant, self._question(read_messages(body.messages)))
+        question = self._question(read_messages(body.messages))
+        return WinnerCall(self.variant, {**question, "tools": body.tools} if body.tools else question)
 
     def _check_fields(self, body: ChatBody) -> None:
         limits = (None, self.variant.record.max_tokens)
+        calls = self.variant.record.kind == "calls"
         for name in sorted(body.model_fields_set - HONOURED):
             value = getattr(body, name)
             neutral: tuple[object, ...] = (type(body).model_fields[name].default,)
             if name in ("max_tokens", "max_completion_tokens"):
                 neutral = limits
+            elif name == "tools" and calls:
+                continue
+            elif name == "tool_choice" and calls:
+                neutral = (None, "auto")
             elif name == "tool_choice" and not body.tools:
                 neutral = (None, "auto", "none")
             if value not in neutral and value != []:
@@ -146,6 +161,8 @@ class _Message:
     text: str = ""
     reasoning: str = ""
     metadata: JsonObject = field(default_factory=dict)
+    calls: list[ToolCall] = field(default_factory=list)
+    invalid: list[InvalidToolCall] = field(default_factory=list)
     tokens: tuple[int, int] = (0, 0)
     """Of the prompt and of the answer; a model without tokens has none."""
 
@@ -154,6 +171,8 @@ class _Message:
         text = str(message.text)
         reasoning = str(message.additional_kwargs.get("reasoning_content") or "")
         self.text, self.reasoning = self.text + text, self.reasoning + reasoning
+        self.calls += [ToolCall(c["name"], c["args"], c["id"] or new_call_id()) for c in message.tool_calls]
+        self.invalid += [_invalid(c) for c in message.invalid_tool_calls]
         self.metadata |= message.response_metadata
         if message.usage_metadata is not None:
             self.tokens = (message.usage_metadata["input_tokens"], message.usage_metadata["output_tokens"])
@@ -167,11 +186,20 @@ class _Message:
         return Completion(
             text=self.text,
             reasoning=self.reasoning,
-            finish_reason=_FINISHES.get(str(self.metadata.get("finish_reason")), "stop"),
+            finish_reason=_FINISHES.get(
+                str(self.metadata.get("finish_reason")), "tool_calls" if self.calls else "stop"
+            ),
+            tool_calls=tuple(self.calls),
+            invalid_tool_calls=tuple(self.invalid),
             prompt_tokens=self.tokens[0],
             completion_tokens=self.tokens[1],
             choice_probabilities=self.metadata.get("choice_probabilities") or {},
         )
+
+
+def _invalid(call: LangChainInvalidCall) -> InvalidToolCall:
+    text = str(call.get("args") or "").removeprefix(CALL_OPEN).strip()
+    return InvalidToolCall(str(call.get("error") or ""), text)
 
 
 # ---- the chains' own loop --------------------------------------------------------------------------------------------

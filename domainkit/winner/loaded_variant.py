@@ -9,21 +9,24 @@ from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.tool import ToolCall, tool_call
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from domainkit.errors import RequestError
+from domainkit.evaluation.calls.call_list import calls_of
 from domainkit.evaluation.classical import query_of
 from domainkit.evaluation.variant import Answerer, Variant
+from domainkit.messages import new_call_id
 from domainkit.results.variants import VariantsRecord
-from domainkit.winner.question import read_question
+from domainkit.winner.question import Question, read_question
 
 log = logging.getLogger("domainkit")
 Configs = RunnableConfig | list[RunnableConfig] | None
 
 
 class LoadedVariant(Runnable[object, AIMessage]):
-    """Answers a question (a text, {"question", "system", "history"}, or messages) with an AIMessage, as the comparison
-    measured.
+    """Answers a question (a text, {"question", "system", "history", "tools"}, or messages) with an AIMessage, as the
+    comparison measured.
 
     `response_metadata["passages"]` holds the passages that stood in the prompt. Each call is one run of LangChain's
     tracing, with retrieval and the model as its children. It pickles by its place: where it is unpickled, it is loaded
@@ -46,7 +49,7 @@ class LoadedVariant(Runnable[object, AIMessage]):
         if variant.uses_llm:
             self._chain = cast("Runnable[object, AIMessage]", answerer)
         else:
-            self._chain = SimpleAnswers(cast("Answerer", answerer), variant.name)
+            self._chain = SimpleAnswers(cast("Answerer", answerer), variant.name, calls=record.kind == "calls")
         self._reload = reload
         """(source, name, base)."""
         self._known = known
@@ -166,6 +169,7 @@ class LoadedVariant(Runnable[object, AIMessage]):
         if options and (self.variant.agent or not self.variant.uses_llm):
             what = f"'{next(iter(options))}' is an option of a model's call, and '{self.name}' takes none"
             raise RequestError(what, next_step="leave it out")
+        question = self._with_tools(question)
         text = question if isinstance(question, str) else query_of(question)
         if self._known is not None and text not in self._known:
             what = f"'{self.name}' is given the right document, and knows it for the comparison's own questions only"
@@ -175,12 +179,26 @@ class LoadedVariant(Runnable[object, AIMessage]):
             log.warning("%s reads no system turn, as it was measured: it is not used", self.name)
         return question
 
+    def _with_tools(self, question: Question) -> Question:
+        """The question with its own tools, else those of the comparison. Raises RequestError where there are none, or
+        where the comparison was not about calls."""
+        asked = {"question": question} if isinstance(question, str) else question
+        if self.record.kind != "calls":
+            if "tools" not in asked:
+                return question
+            what = f"the question brings tools, and the comparison was of the kind {self.record.kind}"
+            raise RequestError(what, next_step="leave them out, or ask the model itself")
+        if "tools" not in asked and not self.record.tools:
+            what = "the question brings no tools, and those of the comparison differed from question to question"
+            raise RequestError(what, next_step='give {"question": …, "tools": [...]}; [] for none')
+        return {**asked, "tools": asked.get("tools", list(self.record.tools))}
+
 
 class SimpleAnswers(Runnable[object, AIMessage]):
     """A model without a language model, in a chain's form."""
 
-    def __init__(self, model: Answerer, name: str) -> None:
-        self._model, self.name = model, name
+    def __init__(self, model: Answerer, name: str, *, calls: bool = False) -> None:
+        self._model, self.name, self._calls = model, name, calls
 
     def invoke(self, input: object, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         return self.batch([input])[0]
@@ -189,7 +207,14 @@ class SimpleAnswers(Runnable[object, AIMessage]):
         self, inputs: list[object], config: Configs = None, *, return_exceptions: bool = False, **kwargs: Any
     ) -> list[AIMessage]:
         about = {"model_name": self.name}
-        return [AIMessage(content=text, response_metadata=about) for text in self._model.batch(inputs)]
+        answers = self._model.batch(inputs)
+        if not self._calls:
+            return [AIMessage(content=text, response_metadata=about) for text in answers]
+        return [AIMessage(content="", tool_calls=_calls(text), response_metadata=about) for text in answers]
+
+
+def _calls(text: str) -> list[ToolCall]:
+    return [tool_call(name=c.name, args=c.arguments or {}, id=new_call_id()) for c in calls_of(text)]
 
 
 def _chunk(message: AIMessage) -> AIMessageChunk:

@@ -1,4 +1,4 @@
-"""What a loaded variant may be asked: a text, a dict with question, system and history, or messages."""
+"""What a loaded variant may be asked: a text, a dict with question, system, history and tools, or messages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from langchain_core.messages import (
 from langchain_core.prompt_values import PromptValue
 
 from domainkit.errors import RequestError
+from domainkit.llm.calls import openai_tools
 
-FORMS = 'a text, {"question": …, "system": …, "history": earlier turns}, or a list of messages'
+FORMS = 'a text, {"question": …, "system": …, "history": earlier turns, "tools": [...]}, or a list of messages'
 Question = str | dict[str, object]
 
 
 def read_question(given: object, *, dialogues: bool = False) -> Question:
-    """The question in the chain's own form: a text, or a dict of question, system and history.
+    """The question in the chain's own form: a text, or a dict of question, system, history and tools.
 
     Raises RequestError for anything else, an empty question, and earlier turns unless `dialogues`: a comparison that
     asked single questions has not measured them.
@@ -53,7 +54,7 @@ def _read(given: object) -> Question:
 
 
 def _from_mapping(given: Mapping[object, object]) -> Question:
-    unknown = [str(name) for name in given if name not in ("question", "system", "history")]
+    unknown = [str(name) for name in given if name not in ("question", "system", "history", "tools")]
     if unknown or "question" not in given:
         what = f"'{unknown[0]}' is not a field of a question" if unknown else "the field 'question' is missing"
         raise RequestError(what, next_step=f"give {FORMS}")
@@ -63,7 +64,13 @@ def _from_mapping(given: Mapping[object, object]) -> Question:
     history = given.get("history") or ()
     if not isinstance(history, Sequence) or isinstance(history, str | bytes | bytearray):
         raise RequestError("'history' is not a list of messages", next_step=f"give {FORMS}")
-    return _checked(question, system, _messages(history))
+    asked = _checked(question, system, _messages(history))
+    tools = given.get("tools")
+    if tools is None:
+        return asked
+    if not isinstance(tools, list | tuple):
+        raise RequestError("'tools' is not a list", next_step=f"give {FORMS}")
+    return {**({"question": asked} if isinstance(asked, str) else asked), "tools": openai_tools(tools)}
 
 
 def _messages(given: Sequence[Any]) -> list[BaseMessage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
-from domainkit import Results, Variant, compare
+from domainkit import Results, Variant, compare, load_variant
 from domainkit.errors import ConfigError
-from domainkit.training.config import TrainConfig
+from domainkit.evaluation.calls.call_list import answer_text
+from domainkit.serving.winner import WinnerModel
+from domainkit.serving.wire.bodies import ChatBody
+from domainkit.serving.wire.errors import ApiError
 
 HIVES = ("Clover", "Rosemary", "Thyme", "Heather")
 
@@ -44,7 +48,7 @@ def write(path: Path, lines: list[dict[str, Any]]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> Results:
+def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> Path:
     folder = tmp_path_factory.mktemp("calls")
     (folder / "tools.json").write_text(json.dumps(TOOLS))
     asked: list[Any] = []
@@ -54,20 +58,24 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> Result
         return AIMessage("", tool_calls=[{"name": "weigh", "args": {"hive": "Clover 100"}, "id": "1"}])
 
     own = Variant(name="own", description="A test's own.", runnable=RunnableLambda(weigh_all))
-    results = compare(
+    compare(
         write(folder / "test.jsonl", rows(4, 100)),
-        ["trivial", "classical", "few-shot", "tuned", own],
+        ["trivial", "classical", "few-shot", own],
         folder / "run",
         train=write(folder / "train.jsonl", rows(8)),
         tools=folder / "tools.json",
-        fit=TrainConfig(base=tiny_base, epochs=1, batch_size=8),
         base=tiny_base,
         max_tokens=8,
         shots=2,
         latency_items=1,
     )
     assert all(question["tools"] == TOOLS for question in asked)
-    return results
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def finished(run: Path) -> Results:
+    return Results.load(run)
 
 
 def scores(results: Results, name: str) -> dict[str, float | None]:
@@ -97,6 +105,33 @@ def test_answers_are_kept_as_lists_of_calls_or_as_words(finished: Results) -> No
     assert item.target == '[{"name": "weigh", "arguments": {"hive": "Clover 100"}}]'
     assert item.answers["own"].text == item.target
     assert [t["function"]["name"] for t in item.tools] == ["weigh", "market"]
+
+
+def test_a_loaded_variant_calls_as_it_was_measured(run: Path, finished: Results) -> None:
+    item = finished.items[1]
+    for name in ("classical", "few-shot"):
+        answer = load_variant(run, name).invoke(item.input)
+        assert answer_text(answer.text, answer.tool_calls, answer.invalid_tool_calls, TOOLS) == item.answers[name].text
+    called = load_variant(run, "classical").invoke({"question": item.input, "tools": TOOLS[:1]}).tool_calls
+    assert all(call["name"] == "weigh" for call in called), "no other tool is offered"
+
+
+def test_a_served_variant_answers_with_calls(run: Path, finished: Results) -> None:
+    model = WinnerModel("hives", load_variant(run, "classical"))
+    item = finished.items[1]
+    body = ChatBody.model_validate({"model": "hives", "messages": [{"role": "user", "content": item.input}]})
+
+    async def ask(body: ChatBody) -> Any:
+        [answer] = await (await model.understand(body)).answers()
+        return answer.completion
+
+    completion = asyncio.run(ask(body))
+    [wanted] = json.loads(item.answers["classical"].text)
+    assert [(c.name, c.arguments) for c in completion.tool_calls] == [(wanted["name"], wanted["arguments"])]
+    assert (completion.text, completion.finish_reason) == ("", "tool_calls")
+    assert asyncio.run(ask(body.model_copy(update={"tools": TOOLS, "tool_choice": "auto"}))).tool_calls
+    with pytest.raises(ApiError, match="takes no tool_choice"):
+        asyncio.run(ask(ChatBody.model_validate({**body.model_dump(exclude_unset=True), "tool_choice": "required"})))
 
 
 def test_an_agent_is_left_out_with_the_reason(tmp_path: Path, tiny_base: str) -> None:

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Sequence
 
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError, Problem
-from domainkit.evaluation.calls.call_list import calls_of, read_calls, shown, target_of, values_text, write_calls
-from domainkit.evaluation.calls.matching import form_of_tool, pair_calls
-from domainkit.evaluation.classical import answer_models
+from domainkit.evaluation.calls.call_list import calls_of, read_calls, target_of, values_text, write_calls
+from domainkit.evaluation.calls.matching import count_calls, form_of_tool, pair_calls
+from domainkit.evaluation.calls.rival import call_models
+from domainkit.evaluation.fields.compare import Status
 from domainkit.evaluation.kinds import Draft, Part, TaskKind
 from domainkit.evaluation.task import Sample, Task
 from domainkit.messages import JsonObject, Message, ToolCall, tool_name
 from domainkit.registry import suggestion
 
 FORM = '[{"name": "tool", "arguments": {…}}], or [] where no call is right'
+NO_CALL, UNREADABLE_CALL = "no call", "unreadable call"
 NO_TOOLS = 'give each row its "tools", or one file of them for all rows (--tools)'
 
 
@@ -86,23 +88,31 @@ def tools_of_all(samples: Sequence[Sample]) -> tuple[JsonObject, ...]:
     return samples[0].tools if len(lists) == 1 else ()
 
 
-def view(target: str, answer: str) -> list[Part]:
-    wanted, given = calls_of(target), calls_of(answer)
-    if not wanted and not given:
-        words = bool(answer.strip())
-        return [Part("call", shown(target), "none" if words else "", "match" if words else "omission")]
+def view(sample: Sample, answer: str) -> list[Part]:
+    """A part for each call, under its tool's name, one for each value, and "no call" where none was wanted or made.
+    Compared with the right answer that the given one fits best."""
+    given = calls_of(answer)
+    rights = [calls_of(reference) for reference in sample.references]
+    wanted = max(rights, key=lambda right: count_calls(right, given, sample.tools).f1)
     parts = []
-    for pair in pair_calls(wanted, given):
-        both = pair.wanted is not None and pair.given is not None
-        status = "match" if both else "omission" if pair.given is None else "invention"
-        expected, made = (pair.tool or "unreadable call" if call else "" for call in (pair.wanted, pair.given))
-        parts.append(Part("call", expected, made, status))
+    if not wanted or (not given and answer.strip()):
+        words = not given and bool(answer.strip())
+        shown = (NO_CALL if there else "" for there in (not wanted, words))
+        parts.append(Part(NO_CALL, *shown, _status(not wanted, words)))
+    for pair in pair_calls(wanted, given, sample.tools):
+        tool = pair.tool or UNREADABLE_CALL
+        status = _status(pair.wanted is not None, pair.given is not None)
+        parts.append(Part(tool, "called" if pair.wanted else "", "called" if pair.given else "", status))
         parts += [
-            Part(f"{pair.tool}.{leaf.path}", _text(leaf.gold), _text(leaf.answer), leaf.status)
+            Part(f"{tool}.{leaf.path}", _text(leaf.gold), _text(leaf.answer), leaf.status)
             for leaf in pair.leaves
             if leaf.status != "empty"
         ]
     return parts
+
+
+def _status(wanted: bool, given: bool) -> Status:
+    return "match" if wanted and given else "omission" if wanted else "invention"
 
 
 def _text(value: object) -> str:
@@ -114,7 +124,7 @@ CALLS = TaskKind(
     title=lambda labels: "call tools, or answer in words",
     recognise=_recognise,
     complete=_complete,
-    models=answer_models,
+    models=call_models,
     target=target_of,
     learnt=lambda example, task: learnt(example),
     noun="list of calls",
@@ -122,5 +132,5 @@ CALLS = TaskKind(
     leak_text=values_text,
     answer_tokens=128,
     metric="call_score",
-    view=lambda sample, answer, task: view(sample.target, answer),
+    view=lambda sample, answer, task: view(sample, answer),
 )
