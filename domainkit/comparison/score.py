@@ -182,7 +182,7 @@ def passages_of(rows: Mapping[str, Rows]) -> dict[str, Passage]:
 def _parts(task: Task, sample: Sample, row: Row) -> tuple[AnswerPart, ...]:
     """The parts of an answer, where its kind has some."""
     view = kind_of(task.kind).view
-    found = view(sample, _text_of(row), task) if view else ()
+    found = view(sample, text_of(row), task) if view else ()
     return tuple(AnswerPart(name=p.name, expected=p.expected, given=p.given, status=p.status) for p in found)
 
 

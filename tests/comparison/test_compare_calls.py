@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
 from domainkit import Results, Variant, compare, load_variant
-from domainkit.errors import ConfigError
+from domainkit.errors import ConfigError, RequestError
 from domainkit.evaluation.calls.call_list import answer_text
 from domainkit.serving.winner import WinnerModel
 from domainkit.serving.wire.bodies import ChatBody
@@ -114,6 +114,18 @@ def test_a_loaded_variant_calls_as_it_was_measured(run: Path, finished: Results)
         assert answer_text(answer.text, answer.tool_calls, answer.invalid_tool_calls, TOOLS) == item.answers[name].text
     called = load_variant(run, "classical").invoke({"question": item.input, "tools": TOOLS[:1]}).tool_calls
     assert all(call["name"] == "weigh" for call in called), "no other tool is offered"
+
+
+def test_tools_that_no_comparison_was_about_are_refused(run: Path) -> None:
+    loaded = load_variant(run, "classical")
+    loaded.record = loaded.record.model_copy(update={"tools": ()})
+    with pytest.raises(RequestError, match="the question brings no tools") as error:
+        loaded.invoke("hello")
+    assert "[] for none" in str(error.value)
+    assert loaded.invoke({"question": "how heavy is hive Clover 7?", "tools": []}).tool_calls == []
+    loaded.record = loaded.record.model_copy(update={"kind": "answer"})
+    with pytest.raises(RequestError, match="the question brings tools, and the comparison was of the kind answer"):
+        loaded.invoke({"question": "hello", "tools": TOOLS})
 
 
 def test_a_served_variant_answers_with_calls(run: Path, finished: Results) -> None:

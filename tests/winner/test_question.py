@@ -10,6 +10,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from domainkit.errors import RequestError
 from domainkit.winner.question import read_question
 
+TOOL = {"type": "function", "function": {"name": "weigh", "description": "", "parameters": {"type": "object"}}}
+
 
 @pytest.mark.parametrize(
     ("given", "read"),
@@ -19,6 +21,11 @@ from domainkit.winner.question import read_question
         ({"question": "why?", "system": ""}, "why?"),
         ({"question": "why?", "history": []}, "why?"),
         ({"question": "why?", "system": "s"}, {"question": "why?", "system": "s"}),
+        ({"question": "why?", "tools": []}, {"question": "why?", "tools": []}),
+        (
+            {"question": "why?", "system": "s", "tools": [TOOL]},
+            {"question": "why?", "system": "s", "tools": [TOOL]},
+        ),
         (HumanMessage("why?"), "why?"),
         (["why?"], "why?"),
         (
@@ -38,6 +45,7 @@ def test_the_forms_of_a_question(given: Any, read: Any) -> None:
     [
         ("", "the question is empty"),
         (" \n", "the question is empty"),
+        ({"question": "why?", "tools": "weigh"}, "'tools' is not a list"),
         ([], "the last message is not the user's"),
         ([AIMessage("because")], "the last message is not the user's"),
         ([HumanMessage("why?"), ToolMessage("x", tool_call_id="1")], "the last message is not the user's"),

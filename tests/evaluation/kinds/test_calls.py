@@ -11,7 +11,7 @@ from domainkit.errors import DataError
 from domainkit.evaluation.kinds import Part
 from domainkit.evaluation.kinds.calls import CALLS, learnt, tools_of_all, view
 from domainkit.evaluation.read_task import read_task
-from domainkit.evaluation.task import Task
+from domainkit.evaluation.task import Sample, Task
 from domainkit.messages import ToolCall
 
 
@@ -129,16 +129,22 @@ def test_a_listed_call_is_learnt_as_a_turn_that_calls(tmp_path: Path) -> None:
     assert CALLS.target(words) == "[]"
 
 
-def test_the_view_names_each_call_and_each_value() -> None:
-    assert CALLS.view is not None
+def test_the_view_names_each_tool_and_each_value() -> None:
+    def parts(answer: str, *references: str) -> list[Part]:
+        return view(Sample(id="1", input="q", target=references[0], references=references), answer)
+
     given = json.dumps([{"name": "weigh", "arguments": {"hive": "5"}}, {"name": "visit", "arguments": {}}])
-    assert list(view(LISTED, given)) == [
-        Part("call", "weigh", "weigh", "match"),
+    assert parts(given, LISTED) == [
+        Part("weigh", "called", "called", "match"),
         Part("weigh.hive", "4", "5", "mismatch"),
-        Part("call", "", "visit", "invention"),
+        Part("visit", "", "called", "invention"),
     ]
-    assert list(view("[]", "Good day!")) == [Part("call", "no call", "none", "match")]
-    assert view(LISTED, "Good day!")[0] == Part("call", "weigh", "", "omission")
+    assert parts("Good day!", "[]") == [Part("no call", "no call", "no call", "match")]
+    assert parts("", "[]") == [Part("no call", "no call", "", "omission")]
+    assert parts(given, "[]")[0] == Part("no call", "no call", "", "omission")
+    no_call, call, _ = parts("Good day!", LISTED)
+    assert (no_call, call) == (Part("no call", "", "no call", "invention"), Part("weigh", "called", "", "omission"))
+    assert {p.status for p in parts(LISTED, "[]", LISTED)} == {"match"}, "the reference that it fits"
 
 
 def test_a_task_is_read_back_as_it_was(tmp_path: Path) -> None:

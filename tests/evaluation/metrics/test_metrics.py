@@ -48,12 +48,12 @@ def samples_for(name: str) -> tuple[Sample, ...]:
 def test_scores_lie_in_0_to_1_for_any_text(name: str, texts: list[str]) -> None:
     metric = METRICS.load(name)(TASK)
     if isinstance(metric, CorpusMetric):
-        counts = np.array([metric.counts(s, t) for s, t in zip(samples_for(name), texts, strict=True)], float)
+        counts = np.array([metric.counts(s, t) for s, t in zip(samples_for(name), texts, strict=False)], float)
         values = metric.value(np.stack([counts.sum(0), counts[0], 0 * counts[0]]))
         assert values.shape == (3,)
         assert ((values >= 0) & (values <= 1)).all()
     else:
-        for sample, text in zip(samples_for(name), texts, strict=True):
+        for sample, text in zip(samples_for(name), texts, strict=False):
             score = metric(sample, text)
             assert score.value is None or 0 <= score.value <= 1
             assert score.value is not None or score.reason
