@@ -11,6 +11,7 @@ from domainkit.errors import ConfigError
 from domainkit.evaluation.answers_on_disk import Row
 from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.metrics import BatchMetric, CorpusMetric, ItemMetric, MetricSet, Score, score_answer
+from domainkit.evaluation.metrics.citations import checked_quotes
 from domainkit.evaluation.task import Sample, Task, clusters_of
 from domainkit.evaluation.variant import Variant
 from domainkit.results.answers import HIT
@@ -180,7 +181,13 @@ def passages_of(rows: Mapping[str, Rows]) -> dict[str, Passage]:
 
 
 def _parts(task: Task, sample: Sample, row: Row) -> tuple[AnswerPart, ...]:
-    """The parts of an answer, where its kind has some."""
+    """The parts of an answer, where its kind has some; of a long one its quotes, checked against the passages."""
+    if task.kind == "text":
+        quotes = checked_quotes(text_of(row), row.passages) if row.passages else ()
+        return tuple(
+            AnswerPart(name="quote", expected=q if stands else "", given=q, status="match" if stands else "invention")
+            for q, stands in quotes
+        )
     view = kind_of(task.kind).view
     found = view(sample, text_of(row), task) if view else ()
     return tuple(AnswerPart(name=p.name, expected=p.expected, given=p.given, status=p.status) for p in found)

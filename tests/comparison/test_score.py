@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domainkit import Sample, Task, Variant
-from domainkit.comparison.score import passages_of, score_rows, variant_result, with_differences
+from domainkit.comparison.score import items_of, passages_of, score_rows, variant_result, with_differences
 from domainkit.errors import ConfigError
 from domainkit.evaluation.answers_on_disk import PassageRow, Row
 from domainkit.evaluation.metrics import metric_set
@@ -78,3 +78,17 @@ def test_differences_are_paired_and_the_baseline_has_none() -> None:
     assert second.difference is None
     assert first.difference is not None
     assert (first.difference.value, first.difference.wins, first.difference.n) == (1.0, 4, 4)
+
+
+def test_the_quotes_of_a_long_answer_are_checked_against_its_passages() -> None:
+    task = TASK.model_copy(update={"kind": "text", "labels": (), "samples": SAMPLES[:1]})
+    passages = (PassageRow(id="d", text="Hives are weighed at night, when all bees are home."),)
+    text = 'They are "weighed at night, when all" sleep, and "never in the rain".'
+    rows = [row(0, text, passages=passages)]
+    scores = score_rows(metric_set(task), task.samples, rows)
+    [item] = items_of(task, {"v": rows}, {"v": scores})
+    assert [(p.name, p.given, p.status) for p in item.answers["v"].parts] == [
+        ("quote", "weighed at night, when all", "match"),
+        ("quote", "never in the rain", "invention"),
+    ]
+    assert item.answers["v"].scores["citations"] == 0.5

@@ -46,11 +46,15 @@ def citations(task: Task) -> PassageMetric:
         found = list(quotes(text))
         if not found:
             return Score(None, "the answer quotes nothing")
-        texts = {p.id: fold(p.text) for p in passages}
-        stand = [_stands(quote, [texts[p.id] for p in _meant(name, passages)]) for quote, name in found]
-        return Score(sum(stand) / len(stand))
+        return Score(sum(stands for _, stands in checked_quotes(text, passages)) / len(found))
 
     return PassageMetric(score)
+
+
+def checked_quotes(text: str, passages: Sequence[PassageRow]) -> list[tuple[str, bool]]:
+    """Each quote of an answer, and whether it stands in the passage that it names, else in any."""
+    texts = {p.id: fold(p.text) for p in passages}
+    return [(quote, _stands(quote, [texts[p.id] for p in _meant(name, passages)])) for quote, name in quotes(text)]
 
 
 def quotes(text: str) -> Iterator[tuple[str, str]]:

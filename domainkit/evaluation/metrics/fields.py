@@ -63,7 +63,7 @@ def _micro(task: Task, whole: Whole) -> CorpusMetric:
         match, gold, answered = np.moveaxis(np.asarray(sums, float), -1, 0)
         over = whole(gold, answered)
         # Nothing to say and nothing said is right; a share of nothing is otherwise 0.
-        right = (gold + answered == 0).astype(float)
+        right = np.asarray(gold + answered == 0, float)
         return np.divide(match, over, out=right, where=over > 0)
 
     return CorpusMetric(counter(form_of_task(task)), value)
