@@ -2,8 +2,8 @@
 
 python -m benchmarks.standard_suite
 
-Both run the same suite with the same 135M base and 40 new tokens. The suite itself skips tests that do not apply
-(images, PDFs) and tests of features that the model does not claim.
+Both run the same suite with the same 135M base and at most 40 new tokens. The suite itself skips tests that do not
+apply (images, PDFs) and tests of features that the model does not claim.
 """
 
 from __future__ import annotations

