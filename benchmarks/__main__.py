@@ -19,6 +19,7 @@ ALONE = (
     "served_suite",
     "replay",
     "simulations",
+    "judged_simulations",
     "make_rows",
     "languages",
 )

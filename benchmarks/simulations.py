@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from scipy.stats import norm
 
 from benchmarks.after_the_verdict import alarms, gates, watches
+from benchmarks.judged_simulations import TABLES as JUDGED
 from benchmarks.markdown import table
 from benchmarks.runs import RESULTS, save
 from domainkit.results.schema import Estimate
@@ -402,10 +403,11 @@ def _between(body: str, marks: re.Match[str]) -> str:
 def filled(page: str, results: Path = RESULTS) -> str:
     """The page with every marked table made from the results."""
     found: dict[str, Rows] = {}
-    for name in ("simulations", "leakage"):
+    for name in ("simulations", "judged_simulations", "leakage"):
         path = results / f"{name}.json"
         found |= json.loads(path.read_text(encoding="utf-8"))["tables"] if path.exists() else {}
-    for name, (columns, shares) in TABLES.items():
+    measured = {name: JUDGED[name] for name in JUDGED if name in found}
+    for name, (columns, shares) in (TABLES | measured).items():
         rows = [[shown(row.get(key), key in shares) for key in columns] for row in found.get(name, [])]
         body = table([head.strip() for head in columns.values()], rows) if rows else "not measured yet"
         pattern = re.compile(rf"(<!-- table:{name} -->\n).*?(<!-- end -->)", re.DOTALL)
