@@ -124,6 +124,10 @@ class RequestError(DomainkitError):
     """One request to a model cannot be answered; other requests continue."""
 
 
+class PromptTooLongError(RequestError):
+    """A prompt has more tokens than the base reads."""
+
+
 class MachineError(DomainkitError):
     """This machine cannot do it: disk space, memory, a package or a device is missing."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from domainkit.adapters.folder import split_task
-from domainkit.errors import RequestError
+from domainkit.errors import PromptTooLongError, RequestError
 from domainkit.inference.adapters.pool import read_adapter
 from domainkit.inference.backend import Completion, Piece, Request
 from domainkit.inference.constrained.constraint import compile_constraint, is_constrained
@@ -334,7 +334,7 @@ class LocalBackend:
 
     def _check_length(self, tokens: int, engine: Scheduler) -> None:
         if tokens > engine.context:
-            raise RequestError(
+            raise PromptTooLongError(
                 f"the prompt and the shortest answer need {tokens} tokens; {self.base} reads at most {engine.context}",
                 next_step="shorten the prompt: use fewer passages or examples, or leave out earlier turns",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from domainkit.errors import AdapterError, BaseModelError, DomainkitError, MachineError
+from domainkit.errors import AdapterError, BaseModelError, DomainkitError, MachineError, PromptTooLongError
 from domainkit.messages import JsonObject
 
 TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -62,7 +62,9 @@ def as_api_error(error: Exception, *, param: str | None = None) -> ApiError:
         )
     if isinstance(error, DomainkitError):
         status = 500 if isinstance(error, AdapterError | BaseModelError | MachineError) else 400
-        return ApiError(status, _sentence(error), param=param)
+        # OpenAI's clients, and LangChain, know a prompt that is too long by this code.
+        code = "context_length_exceeded" if isinstance(error, PromptTooLongError) else None
+        return ApiError(status, _sentence(error), param=param, code=code)
     return ApiError(500, "the server failed; its log names the error under this answer's x-request-id")
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from domainkit.errors import AdapterError, ConfigError, MachineError, RequestError
+from domainkit.errors import AdapterError, ConfigError, MachineError, PromptTooLongError, RequestError
 from domainkit.serving.wire.errors import ApiError, about, as_api_error
 
 
 def test_errors_tell_the_next_step_and_no_path() -> None:
     told = as_api_error(RequestError("too long", where="/srv/base", next_step="shorten it"))
     assert (told.status, told.message, told.headers) == (400, "too long; shorten it", {})
+    assert told.code is None
+    assert as_api_error(PromptTooLongError("has 9000 tokens")).code == "context_length_exceeded"
     for error in (AdapterError("is damaged", where="/srv/adapter"), MachineError("no memory")):
         told = as_api_error(error)
         assert (told.status, told.body["error"]["type"]) == (500, "server_error")
