@@ -25,6 +25,7 @@ from domainkit.report.sections import (
     forgetting_section,
     judging_section,
     leakage_section,
+    parts_section,
     people_section,
     use_section,
 )
@@ -105,6 +106,10 @@ def _part(environment: Environment, results: Results, prefix: str, folder: str |
         people=_people(environment, results, prefix),
         by_people=people_section.top_sentence(results),
         charts=groups.group_charts(results, prefix),
+        part_title=parts_section.title(results),
+        part_rows=(part_rows := parts_section.part_rows(results)),
+        parts_left_out=parts_section.left_out(results, len(part_rows)),
+        parts_empty=parts_section.empty_note(results),
         training_facts=facts.training_facts(results),
         task_facts=facts.task_facts(results),
         model_facts=facts.model_facts(results),

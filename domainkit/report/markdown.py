@@ -10,6 +10,7 @@ from domainkit.report.sections import (
     forgetting_section,
     judging_section,
     leakage_section,
+    parts_section,
     people_section,
     use_section,
 )
@@ -42,6 +43,7 @@ def to_markdown(results: Results | Portfolio, folder: str | None = None) -> str:
         *_variants(results),
         *_judging(results),
         *_groups(results),
+        *_parts(results),
         *_wins(results),
         *_flips(results),
         *_curve(results),
@@ -172,6 +174,25 @@ def _groups(results: Results) -> list[str]:
     empty = Estimate(value=None)
     rows = [[escape(g), *(numbers.percent(v.groups.get(g, empty).value) for v in results.variants)] for g in names]
     return ["## Groups", table(heads, rows)]
+
+
+def _parts(results: Results) -> list[str]:
+    rows = parts_section.part_rows(results)
+    if not rows:
+        return []
+    heads = [f"{parts_section.title(results)}: F1, %", "Values", *(escape(v.name) for v in results.variants)]
+    cells = [
+        [escape(row.name), f"{row.values:,}", *(numbers.percent(c.f1) + _precision_and_recall(c) for c in row.cells)]
+        for row in rows
+    ]
+    blocks = [f"## {parts_section.title(results)}", "With precision / recall.", table(heads, cells)]
+    if left := parts_section.left_out(results, len(rows)):
+        blocks.append(f"{left:,} rarer ones are in results.json.")
+    return [*blocks, *(escape(note) for note in [parts_section.empty_note(results)] if note)]
+
+
+def _precision_and_recall(cell: parts_section.Counted) -> str:
+    return "" if cell.f1 is None else f" ({numbers.percent(cell.precision)} / {numbers.percent(cell.recall)})"
 
 
 def _wins(results: Results) -> list[str]:

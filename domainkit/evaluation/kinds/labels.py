@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from domainkit.corpus.example import Example
 from domainkit.errors import DataError, Problem
 from domainkit.evaluation.classical_labels import labels_models
+from domainkit.evaluation.fields.compare import Status
 from domainkit.evaluation.fields.objects import parse_list, written
 from domainkit.evaluation.kinds import Draft, Part, TaskKind
 from domainkit.evaluation.kinds.label import ROWS_PER_LABEL, Listed, check_listed
@@ -140,7 +141,7 @@ def _view(sample: Sample, answer: str, task: Task) -> list[Part]:
     gold = nearest(sample, named)
     parts = []
     for label in [label for label in task.labels if label in gold | named.labels]:
-        status = "match" if label in gold & named.labels else "omission" if label in gold else "invention"
+        status: Status = "match" if label in gold & named.labels else "omission" if label in gold else "invention"
         parts.append(Part(label, label if label in gold else "", label if label in named.labels else "", status))
     if named.unread or not named.readable:
         parts.append(Part("not a label", "", f"{max(named.unread, 1)}", "invention"))

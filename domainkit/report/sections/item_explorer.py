@@ -2,7 +2,8 @@
 
 Each text stands once in `strings`, and others refer to it by index, since variants often give the same answer:
     item   = [id, input, target, [references], group or -1, [answer or null per variant], where it leaked or ""]
-    answer = [text, [score or null per metric], [passage], error or -1, prompt tokens, completion tokens, seconds]
+    answer = [text, [score or null per metric], [passage], error or -1, prompt tokens, completion tokens, seconds,
+              and where answers have parts: [[name, expected, given, status], …]]
 """
 
 from __future__ import annotations
@@ -55,13 +56,18 @@ def explorer_data(results: Results) -> JsonObject:
         p.test: f"{leak.against} ({leak.level})" for leak in reversed(results.leaks) if leak.counted for p in leak.pairs
     }
 
+    def parts(row: AnswerRow) -> list[list[int | str]]:
+        texts = [(p.status, (p.name, p.expected, p.given)) for p in row.parts if p.status != "empty"]
+        return [[*map(strings.index, three), status] for status, three in texts]
+
     def answer(item: Item, variant: str, row: AnswerRow | None) -> list[object] | None:
         if row is None:
             return None
         scores = [_number(score_of(item, variant, m) if m == metrics[0] else row.scores.get(m), 3) for m in metrics]
         passage_numbers = [passages.setdefault(p, len(passages)) for p in row.passages]
         tail = [row.prompt_tokens, row.completion_tokens, _number(row.seconds, 3)]
-        return [strings.index(row.text), scores, passage_numbers, strings.index(row.error), *tail]
+        found = [strings.index(row.text), scores, passage_numbers, strings.index(row.error), *tail]
+        return [*found, parts(row)] if row.parts else found
 
     names = [v.name for v in results.variants]
     items = [

@@ -15,7 +15,7 @@ function explore(root, order) {
   const data = JSON.parse(root.querySelector("script.data").textContent);
   const { strings, variants, items } = data;
   const [ID, INPUT, TARGET, REFERENCES, GROUP, ANSWERS, LEAK] = [0, 1, 2, 3, 4, 5, 6];
-  const [TEXT, SCORES, PASSAGES, ERROR, TOKENS_IN, TOKENS_OUT, SECONDS] = [0, 1, 2, 3, 4, 5, 6];
+  const [TEXT, SCORES, PASSAGES, ERROR, TOKENS_IN, TOKENS_OUT, SECONDS, PARTS] = [0, 1, 2, 3, 4, 5, 6, 7];
   const PAGE = 20, SHOWN = 480;
   const SHOWS = ["all", "differ", "gains", "losses", "wrong", "errors", "leaks"];
 
@@ -72,6 +72,20 @@ function explore(root, order) {
     return box;
   }
 
+  // What became of each field or label: a mark beside every colour, and the words for both.
+  const STATUS = {
+    match: ["✓", () => ""], mismatch: ["≠", (expected) => `, expected ${expected}`],
+    omission: ["–", (expected) => `left out, expected ${expected}`], invention: ["+", () => ", invented"],
+  };
+  function partsOf(answer) {
+    const rows = answer[PARTS].map(([name, expected, given, status]) => {
+      const [mark, words] = STATUS[status];
+      const text = `${strings[given]}${words(strings[expected])}`;
+      return make("li", { class: status }, make("b", { text: `${mark} ` }), make("bdi", { text: strings[name] }), ": ", make("bdi", { text }));
+    });
+    return make("ul", { class: "parts" }, ...rows);
+  }
+
   function metaOf(answer) {
     const parts = [];
     if (answer[TOKENS_IN] !== null) parts.push(`${answer[TOKENS_IN].toLocaleString("en")} tokens in`);
@@ -97,6 +111,7 @@ function explore(root, order) {
     if (answer[ERROR] >= 0) box.append(make("div", { class: "error" }, "failed: ", body(strings[answer[ERROR]], "span")));
     if (strings[answer[TEXT]]) box.append(body(strings[answer[TEXT]]));
     else if (answer[ERROR] < 0) box.append(make("div", { class: "empty", text: "(empty answer)" }));
+    if (answer[PARTS] && answer[PARTS].length) box.append(partsOf(answer));
     const meta = metaOf(answer);
     if (meta) box.append(make("div", { class: "meta", text: meta }));
     if (answer[PASSAGES].length) box.append(passagesOf(answer));
