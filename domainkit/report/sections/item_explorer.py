@@ -66,7 +66,7 @@ def explorer_data(results: Results) -> JsonObject:
         scores = [_number(score_of(item, variant, m) if m == metrics[0] else row.scores.get(m), 3) for m in metrics]
         passage_numbers = [passages.setdefault(p, len(passages)) for p in row.passages]
         tail = [row.prompt_tokens, row.completion_tokens, _number(row.seconds, 3)]
-        found = [strings.index(row.text), scores, passage_numbers, strings.index(row.error), *tail]
+        found: list[object] = [strings.index(row.text), scores, passage_numbers, strings.index(row.error), *tail]
         return [*found, parts(row)] if row.parts else found
 
     names = [v.name for v in results.variants]

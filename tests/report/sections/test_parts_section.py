@@ -52,7 +52,7 @@ def test_a_row_for_each_part_whatever_its_place_in_a_list(label_results: Results
     assert notes.cells[1].precision == 0
     assert left_out(results, 2) == 0
     assert (
-        empty_note(results) == f"Rightly left empty, % of the fields without a value: {results.variants[0].name} 100."
+        empty_note(results) == f"Rightly left empty, % of the fields without a value: {results.variants[0].name} 100.0."
     )
 
 
