@@ -20,11 +20,25 @@ from domainkit.winner.load import load_variant
 THINGS = {"jar": "six", "suit": "eleven", "trap": "ten", "lens": "nine"}
 
 
-def write(path: Path, turns: str, *, start: int = 0) -> Path:
+SOLVED = {"veil": "two", "smoker": "three", "drum": "four", "comb": "five"}
+
+
+def write_train(path: Path) -> Path:
+    """One question of each conversation, with the last words of the test's."""
+    rows = []
+    for thing, price in SOLVED.items():
+        opening = (("user", f"any {thing}s left at yours, I wonder"), ("assistant", "A few, certainly."))
+        said = (*opening, ("user", "how much?"), ("assistant", price))
+        rows.append({"messages": [{"role": role, "content": text} for role, text in said]})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def write_test(path: Path) -> Path:
     """Two rows of each conversation: the later one has the earlier one's turns before it."""
     rows = []
-    for i, (thing, price) in enumerate(THINGS.items(), start):
-        said = [("user", f"do you have a {thing} {turns}?"), ("assistant", "Yes."), ("user", "how much?")]
+    for i, (thing, price) in enumerate(THINGS.items()):
+        said = [("user", f"do you have a {thing} for me today?"), ("assistant", "Yes."), ("user", "how much?")]
         more = [*said, ("assistant", price), ("user", "how much?")]
         for n, one in enumerate((said, more)):
             messages = [{"role": role, "content": text} for role, text in (*one, ("assistant", price))]
@@ -51,10 +65,10 @@ def compared(tiny_base: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[
             f"# The {thing}\n\nThe {thing} costs {price}.\n", encoding="utf-8"
         )
     results = compare(
-        write(folder / "test.jsonl", "for me today"),
+        write_test(folder / "test.jsonl"),
         [own("reads all", from_history), own("reads the last", lambda asked: "six"), "oracle-rag", "zero-shot"],
         folder / "run",
-        train=write(folder / "train.jsonl", "there on another shelf, perhaps blue", start=9),
+        train=write_train(folder / "train.jsonl"),
         corpus=folder / "articles",
         base=tiny_base,
         quantization="none",
