@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from domainkit.cli.options import EPILOG_COMPARE, MAP_HELP, ROWS_HELP, field_help
-from domainkit.cli.settings import as_path, read_settings, require, take_own_options
+from domainkit.cli.settings import as_path, read_settings, require, split_names, take_own_options
 from domainkit.comparison.config import CompareConfig
 from domainkit.corpus.readers import formats
 from domainkit.corpus.rows.columns import parse_columns
@@ -118,21 +118,6 @@ def compare(
     print_use(results, run_folder)
     if failed or not results.verdict.choice:
         raise typer.Exit(1)
-
-
-def split_names(option: str, value: object) -> list[str] | None:
-    """Comma-separated names as a list; a run file's list unchanged. Raises ConfigError for anything else, and for an
-    empty list."""
-    if value is None:
-        return None
-    names = [n.strip() for n in value.split(",") if n.strip()] if isinstance(value, str) else value
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-        raise ConfigError(
-            f"{value!r} is not a list of names",
-            where=option,
-            next_step="write names with commas between, or leave it out",
-        )
-    return names
 
 
 def fit_config(values: JsonObject, fit: bool) -> TrainConfig | None:

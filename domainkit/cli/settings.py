@@ -78,3 +78,18 @@ def require(options: Mapping[str, object], *names: str) -> None:
             f"missing: {', '.join('--' + n for n in missing)}",
             next_step="give it as an option, or in the run file",
         )
+
+
+def split_names(option: str, value: object) -> list[str] | None:
+    """Comma-separated names as a list; a run file's list unchanged. Raises ConfigError for anything else, and for an
+    empty list."""
+    if value is None:
+        return None
+    names = [n.strip() for n in value.split(",") if n.strip()] if isinstance(value, str) else value
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
+        raise ConfigError(
+            f"{value!r} is not a list of names",
+            where=option,
+            next_step="write names with commas between, or leave it out",
+        )
+    return names

@@ -83,7 +83,7 @@ def ask(
 
 def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -> Answers:
     """Block by block, until every difference is clear or no question is left."""
-    task, config, metrics = plan.inputs.task, plan.inputs.config, plan.inputs.metrics
+    task, config, metrics = plan.inputs.task, plan.inputs.config, plan.inputs.metrics.primary_only
     keys = {v.name: plan.key(v) for v in plan.variants}
     make = {v.name: cache(partial(plan.runnable, v)) for v in plan.variants}
     oracles = [v.name for v in plan.variants if v.family == "oracle"]

@@ -133,7 +133,7 @@ def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, secon
 
 def _recipes(plan: ComparisonPlan, answers: Answers, primary: Mapping[str, list[float | None]]) -> tuple[Recipe, ...]:
     """For each variant that answered with the replicas: score and difference to the baseline, over items and seeds."""
-    metrics, samples = plan.inputs.metrics, answers.task.samples
+    metrics, samples = plan.inputs.metrics.primary_only, answers.task.samples
     adapters = [a for a in (plan.adapter, *plan.replicas) if a is not None]
     recipes = []
     for name, replicas in answers.replicas.items():
@@ -152,7 +152,7 @@ def record_use_of(plan: ComparisonPlan) -> SetUse:
     task, config = plan.inputs.task, plan.inputs.config
     options = config.model_dump(include={"margin", "kind", "race"})
     if config.metrics is not None:
-        options["metrics"] = plan.inputs.metrics.names
+        options["metrics"] = list(plan.inputs.metrics.names)
     # A Runnable that nothing tells from another has a new key each time: its name stands for it here.
     keys = [v.name if plan.identities.get(v.name, "") is None else plan.key(v) for v in plan.variants]
     settings = settings_of_run(keys, plan.baseline, options)

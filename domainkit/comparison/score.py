@@ -106,6 +106,7 @@ def variant_result(
         **{name: _estimate(name, metric, task, rows, scores[name], clusters) for name, metric in metrics.item.items()},
         **{name: _estimate_of_set(task, metric, rows, clusters) for name, metric in metrics.corpus.items()},
     }
+    found = {name: found[name] for name in metrics.names if name in found}
     if why := why_no_evidence(rows):
         found = {name: Estimate(value=None, reason=why) for name in found}
     return VariantResult(

@@ -16,7 +16,7 @@ from domainkit.retrieval.token_counts import TokenCounts
 from domainkit.retrieval.tokens import tokenize
 
 K1, B = 1.2, 0.75
-TOKENIZER = "words/5"
+TOKENIZER = "words/6"
 """Part of the saved index's name. Change it whenever `tokenize` changes."""
 
 

@@ -34,8 +34,8 @@ _BY_WORDS = ("LATIN", "CYRILLIC")
 """Scripts of many languages; a guess in another one is its name."""
 _ADDRESS = re.compile(r"\S*(?:://|www\.|@)\S*")
 _LANGUAGES_OF: dict[str, list[str]] = {}
-for _name, _words in FUNCTION_WORDS.items():
-    for _word in _words:
+for _name, _listed in FUNCTION_WORDS.items():
+    for _word in dict.fromkeys(word for text in sorted(_listed) for word in words(text)):
         _LANGUAGES_OF.setdefault(_word, []).append(_name)
 
 

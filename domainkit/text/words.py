@@ -66,8 +66,12 @@ _SPELLINGS = {
     **dict.fromkeys(map(ord, "—―⸺⸻"), " "),
     **dict.fromkeys(map(ord, "´`ʹʻʼ‘’‛"), "'"),
     **{ord(a): b for a, b in (("≤", "<="), ("≥", ">="), ("≦", "<="), ("≧", ">="), ("≠", "!="), ("⁄", "/"), ("∕", "/"))},
-    **{ord(a): b for a, b in (("∗", "*"), ("∼", "~"), ("٪", "%"), ("٫", "."), ("٬", ","))},
+    **{ord(a): b for a, b in (("∗", "*"), ("∼", "~"), ("〜", "~"), ("٪", "%"), ("٫", "."), ("٬", ","))},
+    # One letter, typed on an Arabic or a Persian keyboard.
+    **{ord(a): b for a, b in (("ک", "ك"), ("ی", "ي"))},
 }
+# A range, as Chinese writes it.
+_RANGES = re.compile(r"(?<=\d)[—―](?=\d)")
 
 
 def canonical(text: str) -> str:
@@ -84,6 +88,7 @@ def canonical(text: str) -> str:
 
 
 def _respelt(text: str) -> str:
+    text = _RANGES.sub("-", text.replace("เเ", "แ"))  # the second is how the first looks
     text = _SPACED_GROUPS.sub(lambda m: "".join(c for c in m[0] if c.isdecimal()), text)
     text = _POWERS.sub(lambda m: f"^{m[0]}", text)
     text = _NUMERALS.sub(" ", _INDEX.sub(" ", text)).translate(_SPELLINGS)
@@ -96,7 +101,7 @@ def _respelt(text: str) -> str:
 
 
 def _numbers(text: str) -> str:
-    """1,000 as 1000, .5 as 0.5, m² as m2, 3 - 5 as 3-5."""
+    """1,000 as 1000, .5 as 0.5, m² as m2, 3 - 5 and 3~5 as 3-5."""
     # Each pattern has a character that most texts lack: looking for that is much faster.
     if "," in text or "'" in text:
         text = _GROUPS.sub(lambda m: re.sub("[,']", "", m[0]), text)
@@ -104,6 +109,8 @@ def _numbers(text: str) -> str:
         text = _AREAS.sub(r"\1\2", text)
     if " - " in text or " / " in text or " ~ " in text:
         text = re.sub(r"(?<=\d) ([-/~]) (?=\d)", r"\1", text)
+    if "~" in text:
+        text = re.sub(r"(?<=\d)~(?=\d)", "-", text)  # a range, as Japanese and Korean write it
     if "$" in text:
         text = _MATH.sub(r"\1", text)
     return re.sub(r"(?<![\w.)])\.(?=\d)", "0.", text) if "." in text else text

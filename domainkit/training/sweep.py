@@ -86,7 +86,7 @@ def _sweep(
     for options, config in planned:
         run = _Run(options, config, fit, dev, out)
         row = run.read()
-        if row is None or row.general_text != shared.general_hash:
+        if row is None or row.general_text != shared.general_hash or (score and row.scored_by != grid.scored_by):
             row = _train(run, shared, grid, score, on_progress, row)
         rows.append(row)
         if on_row:
@@ -153,7 +153,8 @@ def _train(
         adapter = train(run.fit, config, folder / "adapter", resume=True, on_progress=peak, loaded=base)
         seconds = time.perf_counter() - began
         loss, forgetting = shared.measure(adapter.folder, run.dev)
-        scored = (before.score, before.metric) if before and before.score is not None else (None, None)
+        same = before is not None and before.score is not None and before.scored_by == grid.scored_by
+        scored = (before.score, before.metric) if before and same else (None, None)
         if score and scored[0] is None:
             scored = score(adapter.folder, run.fit, run.dev)
     except DomainkitError as e:
@@ -165,6 +166,7 @@ def _train(
             "dev_loss": round(loss, 5),
             "score": scored[0],
             "metric": scored[1],
+            "scored_by": grid.scored_by if score else "",
             "forgetting": None if forgetting is None else round(forgetting, 5),
             "general_text": shared.general_hash,
             "parameters": card.trainable_parameters if card else None,

@@ -6,10 +6,11 @@ from itertools import product
 from math import prod
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from domainkit.adapters.methods import parse_method
 from domainkit.errors import ConfigError, validation_error_text
+from domainkit.evaluation.task import Kind
 from domainkit.messages import JsonObject
 from domainkit.training.config import TrainConfig, parse_config
 
@@ -30,11 +31,25 @@ class Grid(BaseModel):
     """Seeds the choice of the development part."""
     choose_by: Literal["score", "loss"] = "score"
     """What the winner is chosen by on the development part: the task's metric, or the loss per target token."""
+    metrics: tuple[str, ...] = ()
+    """Metrics of the development part, by name; the first one chooses. Left out, all of the task's kind."""
+    kind: Kind | None = None
+    """Kind of task of the development part; left out, it is read from the data."""
     general_text: str | None = None
     """Text, Markdown or JSON Lines of the world outside the domain, for the table's forgetting: bits per byte (lower
     predicts better) that an adapter adds to the base's on it. Left out, forgetting is not measured."""
     grid: tuple[JsonObject, ...] = Field(min_length=1)
     """Settings of `domainkit train`, a table per method; each entry of a list is tried, in all combinations."""
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+    @property
+    def scored_by(self) -> str:
+        """What the runs are scored by; "" for the defaults."""
+        return ",".join([*([f"kind={self.kind}"] if self.kind else []), *self.metrics])
 
 
 def parse_grid(values: JsonObject) -> Grid:

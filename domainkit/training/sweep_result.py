@@ -35,6 +35,8 @@ class Row(BaseModel):
     dev_loss: float | None = None
     score: float | None = None
     metric: str | None = None
+    scored_by: str = ""
+    """The metrics and the kind of task that were asked for."""
     parameters: int | None = None
     file_bytes: int | None = None
     peak_bytes: int | None = None

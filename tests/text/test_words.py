@@ -93,6 +93,33 @@ TEXTS = st.one_of(st.lists(PIECES, max_size=12).map("".join), st.text(max_size=1
         ("1990 – 2000", "1990-2000"),
         ("> Paris is\n> nice", "Paris is nice"),
         ("❤\ufe0f", "❤"),
+        # Chinese
+        *(("２０２４年５月", "2024年5月"), ("“退款”", "「退款」"), ("《红楼梦》", "红楼梦"), ("北京 上海", "北京上海")),
+        *(
+            ("１，２３４元", "1234元"),
+            ("约3—5天", "约3～5天"),
+            ("约3～5天", "约3-5天"),
+            ("Ａ组", "a组"),
+            ("￥100", "¥100"),
+        ),
+        # Japanese: kana of half width, their marks composed or not, wave dash and full-width tilde
+        *(("ﾊﾝｶｸ", "ハンカク"), ("ｶﾞｽ", "ガス"), ("カﾞス", "ガス"), ("が", "か\u3099"), ("ﾗｰﾒﾝ", "ラーメン")),
+        *(
+            ("東京、大阪", "東京・大阪"),
+            ("㈱山田", "(株)山田"),
+            ("1〜3日", "1～3日"),
+            ("1〜3", "1~3"),
+            ("はい〜", "はい"),
+        ),
+        # Thai: without spaces, SARA AM in two ways, SARA AE as two letters
+        *(("ไม่มี ครับ", "ไม่มีครับ"), ("น้ำ", "น\u0e49\u0e4d\u0e32"), ("เเละ", "และ"), ("๒๕๖๗", "2567"), ("ก\u200bข", "กข")),
+        # Arabic and Persian: stretching, vowel points, both rows of digits, forms of a letter, both keyboards
+        *(("مُحَمَّدٌ", "مـحمد"), ("١٬٠٠٠", "1000"), ("۱۲٫۵", "12.5"), ("٥٠٪", "50%"), ("ﷲ", "الله"), ("«نعم»؟", "نعم")),
+        *(("أ", "ا\u0654"), ("آ", "ا\u0653"), ("کتاب", "كتاب"), ("یک", "يك"), ("می\u200cروم", "میروم")),
+        # Hindi: nukta composed or not, joiners, danda
+        *(("क़लम", "क\u093cलम"), ("काग़ज़", "काग\u093cज\u093c"), ("क्\u200dष", "क्ष"), ("₹१००", "₹100"), ("नमस्ते॥", "नमस्ते")),
+        # Hebrew and Korean
+        *(("שָׁלוֹם", "שלום"), ("환불 처리", "\u1112\u116a\u11ab\u1107\u116e\u11af처리")),
     ],
 )
 def test_spellings_of_one_text_are_equal(a: str, b: str) -> None:
@@ -152,6 +179,19 @@ def test_spellings_of_one_text_are_equal(a: str, b: str) -> None:
             ("👍🏽", "👍"),
             ("🇩🇪", "🇫🇷"),
         ),
+        # Letters of one script that are alike
+        *(("か", "が"), ("は", "ぱ"), ("ツ", "ッ"), ("土", "士"), ("ー", "一"), ("不是", "是"), ("五", "三")),
+        *(
+            ("क", "क़"),
+            ("बुक", "बूक"),
+            ("ใ", "ไ"),
+            ("บาท", "บาต"),
+            ("٣", "٤"),
+            ("على", "علي"),
+            ("مدرسة", "مدرسه"),
+            ("أ", "ا"),
+        ),
+        *(("～3日", "3日"), ("3～5日", "35日"), ("환불", "환율")),
     ],
 )
 def test_texts_that_say_another_thing_are_apart(a: str, b: str) -> None:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from domainkit.cli.options import EPILOG_PREFER, MAP_HELP, ROWS_HELP, field_help
-from domainkit.cli.settings import as_path, read_settings, require, take_own_options
+from domainkit.cli.settings import as_path, read_settings, require, split_names, take_own_options
 from domainkit.corpus.rows.columns import parse_columns
+from domainkit.errors import ConfigError
 from domainkit.training.config import PreferenceConfig, parse_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from domainkit.adapters.folder import Adapter
+    from domainkit.messages import JsonObject
     from domainkit.training.objectives import Row
 
 
@@ -42,7 +44,10 @@ def prefer(
     ] = None,
     reward: Annotated[
         str | None,
-        typer.Option(help="Metric that scores sampled answers against the targets, e.g. token_f1 (grpo, rloo)."),
+        typer.Option(
+            help="Metric that scores sampled answers against the targets, e.g. token_f1 (grpo, rloo). "
+            "metrics=token_f1,exact_match names it first, and what else is measured before and after."
+        ),
     ] = None,
     base: Annotated[str | None, typer.Option(help=field_help(PreferenceConfig, "base"))] = None,
     method: Annotated[str | None, typer.Option(help=field_help(PreferenceConfig, "method"))] = None,
@@ -55,10 +60,12 @@ def prefer(
     # The signature above is the only list of this command's options: `context.params` has their values by name.
     flags = {"map" if n == "columns" else n: v for n, v in context.params.items() if n not in ("settings", "resume")}
     values = read_settings(settings or [], flags)
-    options = take_own_options(values, ("data", "map", "adapter", "reward", "out"), PreferenceConfig.model_fields)
+    own = ("data", "map", "adapter", "reward", "metrics", "out")
+    options = take_own_options(values, own, PreferenceConfig.model_fields)
     require(options, "data", "out")
     mapped = parse_columns(options.pop("map", None))
     config = parse_config(values, PreferenceConfig)
+    metrics = _metrics(options)
 
     from domainkit.training.objectives import OBJECTIVES, need_trl
 
@@ -68,11 +75,32 @@ def prefer(
     from domainkit.training.optimization.checkpoints import locked_run
     from domainkit.training.preference.train_preference import train_preference
 
-    out, reward, start = as_path("out", options["out"]), options.get("reward"), options.get("adapter")
+    out, start = as_path("out", options["out"]), options.get("adapter")
     with locked_run(out):  # a second run on one folder is refused before it reads anything
         rows = _read(config.objective, as_path("data", options["data"]), mapped)
-        trained = train_preference(rows, config, out, reward=reward, start=start, resume=resume, columns=mapped)
+        trained = train_preference(
+            rows,
+            config,
+            out,
+            reward=next(iter(metrics), None),
+            metrics=metrics[1:],
+            start=start,
+            resume=resume,
+            columns=mapped,
+        )
     _print_change(trained)
+
+
+def _metrics(options: JsonObject) -> list[str]:
+    """The reward, and what else is measured."""
+    named = split_names("metrics", options.get("metrics")) or []
+    reward = options.get("reward")
+    if named and reward:
+        what = f"the reward is named twice: --reward {reward}, and metrics={','.join(named)}"
+        raise ConfigError(what, next_step="keep one: the first of metrics= is the reward")
+    if repeated := next((n for n in named if named.count(n) > 1), ""):
+        raise ConfigError(f"the metric '{repeated}' is named twice", where="metrics", next_step="name each metric once")
+    return named or ([reward] if reward else [])
 
 
 def _read(objective: str, path: Path, columns: dict[str, str] | None) -> Sequence[Row]:
@@ -86,6 +114,10 @@ def _read(objective: str, path: Path, columns: dict[str, str] | None) -> Sequenc
         "examples": read_examples,
     }
     return readers[OBJECTIVES.load(objective).row_kind](path, columns)
+
+
+def _figure(value: float | None) -> str:
+    return "no score" if value is None else f"{value:.3g}"
 
 
 def _print_change(adapter: Adapter) -> None:
@@ -104,4 +136,6 @@ def _print_change(adapter: Adapter) -> None:
         if before["reward"] is not None and after["reward"] is not None:
             parts.insert(0, f"{facts['reward']} {before['reward']:.3g} → {after['reward']:.3g}")
         typer.echo(f"{', '.join(parts)}, on answers sampled to {after['prompts']} training prompts")
+    for name, value in after.get("metrics", {}).items() if before and after else ():
+        typer.echo(f"{name} {_figure(before['metrics'][name])} → {_figure(value)}, on the same answers")
     typer.echo(f'Next: domainkit ask --adapter {adapter.folder} "your question"')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,25 @@ import typer
 
 from domainkit.cli.settings import read_run_file
 from domainkit.corpus.example import Example
+from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from domainkit.messages import JsonObject
+    from domainkit.training.sweep_grid import Grid
 
 
-def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path, columns: dict[str, str] | None = None) -> None:
-    """Run the sweep that `file` describes on the examples of `data`, and print its table and the winner's command."""
+def run_sweep(
+    file: Path,
+    settings: JsonObject,
+    data: Path,
+    out: Path,
+    columns: dict[str, str] | None = None,
+    scoring: JsonObject | None = None,
+) -> None:
+    """Run the sweep that `file` describes on the examples of `data`, and print its table and the winner's command.
+
+    `scoring` are metrics and kind in place of the file's.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -28,11 +41,15 @@ def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path, columns: 
     from domainkit.training.sweep_grid import parse_grid
     from domainkit.training.sweep_result import retrain, table
 
-    grid = parse_grid(read_run_file(file))
+    grid = parse_grid({**read_run_file(file), **(scoring or {})})
     with locked_folder(out):  # a second run on one folder is refused before it reads anything
         examples = read_examples(data, columns)
-        score = _score if grid.choose_by == "score" else None
+        score = partial(_score, grid) if grid.choose_by == "score" else None
+        if score is None and grid.scored_by:
+            what = f"{grid.scored_by} is given, and the sweep chooses by the loss"
+            raise ConfigError(what, where=str(file), next_step='leave it out, or write choose_by = "score"')
         if score:
+            _check_metrics(grid, examples)
             refuse_tools(examples, 'a sweep that chooses by "score", not by "loss",')
         result = sweep(examples, grid, settings, out, score=score, on_row=lambda row: typer.echo(f"done: {row.name}"))
     heading, *lines = table(result.rows, result.winner)
@@ -50,23 +67,40 @@ def run_sweep(file: Path, settings: JsonObject, data: Path, out: Path, columns: 
     typer.echo(f"Retrain on all: {retrain(result, settings, str(data), str(out / 'best'), columns)}")
 
 
-def _score(adapter: Path, fit: Sequence[Example], dev: Sequence[Example]) -> tuple[float, str]:
+def _check_metrics(grid: Grid, examples: Sequence[Example]) -> None:
+    """Raises before anything is trained for metrics that are unknown, or are not for this kind of task."""
+    from domainkit.evaluation.metrics import metric_set
+    from domainkit.evaluation.read_task import read_task
+
+    if grid.scored_by:
+        metric_set(read_task(_rows_of(examples), kind=grid.kind), grid.metrics or None)
+
+
+def _score(grid: Grid, adapter: Path, fit: Sequence[Example], dev: Sequence[Example]) -> tuple[float, str]:
     """(primary metric, its name) of the adapter on the development part, by the chain that compare measures."""
     from domainkit.comparison.compare import compare
 
     out = adapter.parent / "dev"
     task = _write_task(adapter.parent / "dev.jsonl", dev)
-    results = compare(task, ["tuned"], out, train=fit, adapter=adapter, latency_items=0, purpose="dev")
+    options: JsonObject = {"metrics": grid.metrics or None, "kind": grid.kind, "latency_items": 0, "purpose": "dev"}
+    results = compare(task, ["tuned"], out, train=fit, adapter=adapter, **options)
     metric = results.task.primary_metric
     [tuned] = [v for v in results.variants if v.name == "tuned"]
-    return float(tuned.metrics[metric].value or 0.0), metric
+    score = tuned.metrics[metric]
+    if score.value is None:
+        raise ConfigError(f"no score of the metric '{metric}': {score.reason}", next_step="name another metric first")
+    return float(score.value), metric
 
 
-def _write_task(path: Path, examples: Sequence[Example]) -> Path:
-    rows = [
+def _rows_of(examples: Sequence[Example]) -> list[JsonObject]:
+    return [
         {"id": e.id or f"dev{i}", "messages": e.model_dump(include={"turns"}, exclude_defaults=True)["turns"]}
         for i, e in enumerate(examples)
     ]
+
+
+def _write_task(path: Path, examples: Sequence[Example]) -> Path:
+    rows = _rows_of(examples)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
     return path

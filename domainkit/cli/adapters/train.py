@@ -11,6 +11,8 @@ from domainkit.cli.options import EPILOG_TRAIN, MAP_HELP, ROWS_HELP, field_help
 from domainkit.cli.settings import as_path, read_settings, require, take_own_options
 from domainkit.corpus.readers import formats
 from domainkit.corpus.rows.columns import parse_columns
+from domainkit.errors import ConfigError
+from domainkit.messages import JsonObject
 from domainkit.training.config import TrainConfig, parse_config
 
 
@@ -38,14 +40,19 @@ def train(
         typer.Option(
             help="TOML file of settings to try: tokens = 50000, and tables [[grid]]: each entry of a list is tried. "
             "Every run trains on the same number of tokens; the best is chosen on a development part of --data. "
-            "An interrupted sweep continues."
+            "metrics=NAME,… and kind= say what it is chosen by. An interrupted sweep continues."
         ),
     ] = None,
 ) -> None:
     """Train an adapter. With --resume, an interrupted run continues to the same result."""
     flags = {"data": data, "map": columns, "documents": documents, "base": base, "method": method, "turns": turns}
     values = read_settings(settings or [], {**flags, "out": out})
-    command_options = take_own_options(values, ("data", "map", "documents", "out"), TrainConfig.model_fields)
+    own = ("data", "map", "documents", "out", "metrics", "kind")
+    command_options = take_own_options(values, own, TrainConfig.model_fields)
+    scoring: JsonObject = {name: command_options.pop(name) for name in own[-2:] if name in command_options}
+    if scoring and sweep is None:
+        what = f"'{next(iter(scoring))}' says what a sweep chooses by, and this is none"
+        raise ConfigError(what, next_step="add --sweep FILE, or leave it out")
     mapped = parse_columns(command_options.pop("map", None))
     require(command_options, "out")
     if not command_options.get("data") and not command_options.get("documents"):
@@ -56,7 +63,7 @@ def train(
         from domainkit.cli.adapters.sweep import run_sweep
 
         require(command_options, "data")
-        run_sweep(sweep, values, paths["data"], paths["out"], mapped)
+        run_sweep(sweep, values, paths["data"], paths["out"], mapped, scoring)
         return
 
     from domainkit.corpus.read_files import read_documents, read_examples

@@ -60,7 +60,7 @@ def tuned_curve(plan: ComparisonPlan, answers: Answers) -> LearningCurve | None:
 
 
 def _score(plan: ComparisonPlan, task: Task, rows: Rows) -> Estimate:
-    metrics = plan.inputs.metrics
+    metrics = plan.inputs.metrics.primary_only
     return estimate(score_rows(metrics, task.samples, rows)[metrics.primary], clusters=clusters_of(task.samples))
 
 

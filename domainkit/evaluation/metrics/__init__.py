@@ -186,10 +186,13 @@ class MetricSet:
     corpus: dict[str, CorpusMetric]
     pairs: KeptScores | None = None
     """The judge of pairs, if there is one."""
+    names: tuple[str, ...] = ()
+    """Of all, in the order in which they were named."""
 
     @property
-    def names(self) -> list[str]:
-        return [*self.item, *self.corpus, *([self.pairs.name] if self.pairs else [])]
+    def primary_only(self) -> MetricSet:
+        """The metric that decides: where answers serve nothing else, no judge is paid for them."""
+        return MetricSet(self.primary, {self.primary: self.item[self.primary]}, {}, names=(self.primary,))
 
     @property
     def judges(self) -> list[KeptScores]:
@@ -230,7 +233,7 @@ def metric_set(task: Task, metrics: Sequence[str | BatchMetric] | None = None) -
         what = f"{' and '.join(p.name for p in pairs)} both compare pairs"
         raise ConfigError(what, where="metrics", next_step="name one of them")
     _check_primary(names[0], item, corpus)
-    return MetricSet(names[0], item, corpus, pairs[0] if pairs else None)
+    return MetricSet(names[0], item, corpus, pairs[0] if pairs else None, tuple(names))
 
 
 def _computable(metrics: Sequence[str | BatchMetric], task: Task) -> Sequence[str | BatchMetric]:

@@ -8,7 +8,7 @@ from domainkit.adapters.folder import Adapter, Card
 from domainkit.adapters.methods import read_adapter_config
 from domainkit.errors import ConfigError
 from domainkit.messages import JsonObject
-from domainkit.report.wording.labels import metric_title, state_text
+from domainkit.report.wording.labels import primary_heading, state_text
 from domainkit.report.wording.markdown_text import bullets, escape, table
 from domainkit.results.schema import Results, VariantResult
 from domainkit.verdict import numbers
@@ -69,7 +69,7 @@ def _verdict(results: Results, tuned: list[VariantResult]) -> list[str]:
     lines = [f"**{escape(verdict.headline)}**", f"Recommended: {escape(verdict.choice or 'nothing yet')}."]
     if not tuned:
         lines.append("**This adapter is not one of those that were compared.**")
-    heads = ("Variant", f"{metric_title(task.primary_metric)}, %", "95 % interval", "Against the baseline")
+    heads = ("Variant", f"{primary_heading(results)}, %", "95 % interval", "Against the baseline")
     rows = []
     for one in results.variants:
         score = one.metrics.get(task.primary_metric)
@@ -102,7 +102,7 @@ def _eval_result(results: Results, variant: VariantResult) -> EvalResult:
         dataset_type="custom",
         dataset_name=f"{results.task.name} ({variant.name})",
         metric_type=results.task.primary_metric,
-        metric_name=metric_title(results.task.primary_metric),
+        metric_name=primary_heading(results),
         metric_value=None if score is None else round(score, 4),
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from domainkit.adapters.tuned_model import AdaptedModel
 
+Grader = Callable[[Sequence[int], Sequence[str]], list[float | None]]
+"""(rows' numbers, answers) to their worth."""
 SHOWN_ANSWERS = 3
 """Answers shown in the card."""
 
@@ -36,10 +38,12 @@ class ReferenceDivergence:
     unfinished: float
     """Share of answers that reached the token limit."""
     answers: tuple[str, ...] = ()
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    """Means of what else was measured, by metric."""
 
     def facts(self) -> dict[str, object]:
-        """Plain values, for a card."""
-        return asdict(self)
+        """Plain values, for a card; without `metrics` where nothing else was measured."""
+        return {name: value for name, value in asdict(self).items() if name != "metrics" or value}
 
 
 def measure_divergence(
@@ -51,7 +55,8 @@ def measure_divergence(
     max_new_tokens: int,
     rows: int,
     seed: int,
-    reward: Callable[[Sequence[int], Sequence[str]], list[float | None]] | None = None,
+    reward: Grader | None = None,
+    metrics: Mapping[str, Grader] | None = None,
 ) -> ReferenceDivergence:
     """Sample an answer at temperature 1 to each prompt (token ids), `rows` at a time, with a seed of its own.
 
@@ -69,16 +74,21 @@ def measure_divergence(
                 unfinished += answer[length - 1] not in stops
                 lengths += length
                 texts.append(cast("str", tokenizer.decode(answer[:length], skip_special_tokens=True)))
-    scores = [s for s in reward(range(len(texts)), texts) if s is not None] if reward is not None else []
     return ReferenceDivergence(
         prompts=len(prompts),
         tokens=tokens,
         kl=kl / max(1, tokens),
-        reward=sum(scores) / len(scores) if scores else None,
+        reward=_mean(reward, texts) if reward is not None else None,
         length=lengths / len(prompts),
         unfinished=unfinished / len(prompts),
         answers=tuple(texts[:SHOWN_ANSWERS]),
+        metrics={name: _mean(grade, texts) for name, grade in (metrics or {}).items()},
     )
+
+
+def _mean(grade: Grader, texts: Sequence[str]) -> float | None:
+    scores = [s for s in grade(range(len(texts)), texts) if s is not None]
+    return sum(scores) / len(scores) if scores else None
 
 
 @contextmanager

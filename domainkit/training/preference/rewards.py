@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from domainkit.corpus.example import Example
-from domainkit.errors import FOREIGN_ERRORS, ConfigError, TrainingError
-from domainkit.evaluation.metrics import CorpusMetric, Score, declared
+from domainkit.errors import FOREIGN_ERRORS, ConfigError, DomainkitError, TrainingError
+from domainkit.evaluation.kinds import KINDS, Draft, kind_of
+from domainkit.evaluation.metrics import CorpusMetric, PassageMetric, Score, declared, score_answer
 from domainkit.evaluation.task import Sample, Task
 from domainkit.storage import sha256_lines
 
@@ -21,7 +23,7 @@ class Scorer:
 
     def __init__(self, reward: str | Reward, rows: Sequence[Example]) -> None:
         self.samples = [_sample(row, number) for number, row in enumerate(rows)]
-        self.name, self._score = _resolve(reward, self.samples)
+        self.name, self._score = _resolve(reward, rows, self.samples)
         self._many = getattr(reward, "many", None)
 
     def __call__(self, numbers: Sequence[int], answers: Sequence[str]) -> list[float | None]:
@@ -32,7 +34,7 @@ class Scorer:
                 values = list(self._many(samples, answers))
             else:
                 values = [self._score(s, a) for s, a in zip(samples, answers, strict=True)]
-        except TrainingError:
+        except DomainkitError:
             raise
         except FOREIGN_ERRORS as e:  # the reward is the user's own code
             raise TrainingError(
@@ -70,30 +72,36 @@ def _sample(row: Example, number: int) -> Sample:
     )
 
 
-def _resolve(reward: str | Reward, samples: Sequence[Sample]) -> tuple[str, Reward]:
+def _resolve(reward: str | Reward, rows: Sequence[Example], samples: Sequence[Sample]) -> tuple[str, Reward]:
     """(name, function of one answer)."""
     if not isinstance(reward, str):
         return str(getattr(reward, "__name__", type(reward).__name__)), reward
-    labels = tuple(sorted({s.target for s in samples}))
-    task = Task(
-        name="train",
-        kind="answer",
-        samples=tuple(samples),
-        labels=labels,
-        fingerprint=sha256_lines(s.model_dump_json() for s in samples),
-    )
-    metric = declared(reward)(task)
-    if isinstance(metric, CorpusMetric):
+    lower = declared(reward).lower_is_better
+    metric = declared(reward)(_task_of(reward, rows, samples))
+    if isinstance(metric, CorpusMetric | PassageMetric):
+        whole = isinstance(metric, CorpusMetric)
+        what = "scores a whole set of answers" if whole else "reads passages beside the answer"
         raise ConfigError(
-            f"the metric '{reward}' scores a whole set of answers, and a reward one answer",
+            f"the metric '{reward}' {what}, and a reward one answer",
             where="reward",
             next_step="take one that scores single answers, e.g. label_accuracy, exact_match or token_f1",
         )
-    if not declared(reward).lower_is_better:
-        return reward, metric
 
-    def turned(sample: Sample, answer: str) -> float | None:
-        value = metric(sample, answer).value
-        return None if value is None else 1 - value
+    def score(sample: Sample, answer: str) -> Score:
+        found = score_answer(reward, metric, sample, answer)
+        return found if found.value is None or not lower else Score(1 - found.value)
 
-    return f"1 - {reward}", turned
+    return f"1 - {reward}" if lower else reward, score
+
+
+def _task_of(metric: str, rows: Sequence[Example], samples: Sequence[Sample]) -> Task:
+    """The rows as a task of the kind that the metric is for: a free answer where it allows that."""
+    kinds = declared(metric).kinds
+    task = Task(
+        name="train",
+        kind="answer" if "answer" in kinds else kinds[0],
+        samples=tuple(samples),
+        fingerprint=sha256_lines(s.content for s in samples),
+    )
+    draft = Draft(where="the training rows", file=Path(), rows=tuple(rows), samples=tuple(samples))
+    return kind_of(task.kind).complete(draft, task) if task.kind in KINDS else task

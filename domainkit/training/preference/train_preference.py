@@ -74,6 +74,7 @@ def train_preference(
     out: str | Path = "adapter",
     *,
     reward: str | Reward | None = None,
+    metrics: Sequence[str | Reward] = (),
     start: str | Path | None = None,
     resume: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
@@ -85,12 +86,13 @@ def train_preference(
 
     `rows` are what the objective learns from: Pairs (dpo), Marked answers (kto) or Examples (grpo, rloo). `reward`
     names a metric of domainkit or scores answers itself (`judge` makes one from a chat model); grpo and rloo need it,
-    the others measure with it. `start` is an adapter to go on from; it is then the reference too. Until it is done,
-    checkpoints are in `<out>.partial`; after an interruption, `resume=True` continues from the last one to the same
-    curve and weights, bit for bit, if the reward gives the same scores.
-     Raises DataError, ConfigError, AdapterError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after
-     a checkpoint
-    is saved.
+    the others measure with it. `metrics` are what else is measured before and after. `start` is an adapter to go on
+    from; it is then the reference too. Until it is done, checkpoints are in `<out>.partial`; after an interruption,
+    `resume=True` continues from the last one to the same curve and weights, bit for bit, if the reward gives the same
+    scores.
+
+    Raises DataError, ConfigError, AdapterError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after
+    a checkpoint is saved.
     """
     config, out = config or parse_config({}, PreferenceConfig), Path(out)
     with locked_run(out):
@@ -100,7 +102,9 @@ def train_preference(
         config = from_start(config, before) if before is not None else config
         method = check(rows, config, objective, reward, out)
         config = config.model_copy(update={"batch_size": min(config.batch_size, len(rows))})
-        scorer = Scorer(reward, [example_of(row) for row in rows]) if reward is not None else None
+        examples = [example_of(row) for row in rows]
+        scorer = Scorer(reward, examples) if reward is not None else None
+        measured = {one.name: one for one in (Scorer(metric, examples) for metric in metrics)}
         identity = RunIdentity(
             config=config.model_dump(),
             data=_fingerprint(rows),
@@ -136,11 +140,11 @@ def train_preference(
             fresh = trainable_weights(model)
             # 5. Train, with what the model answers before and after.
             if checkpoint is None:
-                trainer.ledger.first = _probe(model, base, rows, config, scorer)
+                trainer.ledger.first = _probe(model, base, rows, config, scorer, measured)
             with step_callbacks(on_progress, config, out) as callbacks:
                 _run(trainer, objective, plan, checkpoint, callbacks)
             check_weights_changed(model, fresh, unchanged="as before")
-            last = _probe(model, base, rows, config, scorer)
+            last = _probe(model, base, rows, config, scorer, measured)
         # 6. Weights and card, in one move.
         _drop_copy(model)
         ledger = trainer.ledger
@@ -221,7 +225,12 @@ def _run(
 
 
 def _probe(
-    model: AdaptedModel, base: LoadedBase, rows: Sequence[Row], config: PreferenceConfig, scorer: Scorer | None
+    model: AdaptedModel,
+    base: LoadedBase,
+    rows: Sequence[Row],
+    config: PreferenceConfig,
+    scorer: Scorer | None,
+    measured: Mapping[str, Scorer],
 ) -> dict[str, object] | None:
     """Facts of the answers to the first rows' prompts, sampled with the same seed at every call."""
     if not config.probe:
@@ -236,6 +245,7 @@ def _probe(
         rows=config.rows_per_pass,
         seed=config.seed,
         reward=scorer,
+        metrics=measured,
     ).facts()
 
 

@@ -27,10 +27,11 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 @pytest.mark.parametrize("objective", ["dpo", "kto"])
 def test_it_trains_and_prints_how_the_answers_changed(objective: str, tiny_base: str, tmp_path: Path) -> None:
     data, out = write(tmp_path / "d.jsonl", DATA[objective]), tmp_path / "a"
-    code, said, err = domainkit(
-        "prefer", "--data", data, "--objective", objective, "--base", tiny_base, "--out", out, *SMALL
-    )
+    words = ["--data", data, "--objective", objective, "--base", tiny_base, "--out", out, *SMALL]
+    code, said, err = domainkit("prefer", *words, "metrics=token_f1,exact_match")
     assert code == 0, err
+    assert "token_f1 0 → 0" in said
+    assert "exact_match 0 → 0, on the same answers" in said
     assert f"Adapter: {out}" in said
     assert "Reference: the base, with the adapter switched off (β = 0.1)" in said
     assert "nats per token" in said
@@ -39,6 +40,7 @@ def test_it_trains_and_prints_how_the_answers_changed(objective: str, tiny_base:
     assert card is not None
     assert card.preference is not None
     assert card.preference["objective"] == objective
+    assert list(card.preference["after"]["metrics"]) == ["exact_match"]
 
 
 def test_it_continues_from_an_adapter(tiny_base: str, tmp_path: Path) -> None:
@@ -62,6 +64,9 @@ def test_it_continues_from_an_adapter(tiny_base: str, tmp_path: Path) -> None:
         (("--objective", "grpo"), "grpo needs a reward"),
         (("--objective", "grpo", "--reward", "token_f2"), "did you mean 'token_f1'?"),
         (("--objective", "gpro"), "did you mean 'grpo'?"),
+        (("--objective", "dpo", "--reward", "token_f1", "metrics=exact_match"), "the reward is named twice"),
+        (("--objective", "grpo", "metrics=token_f1,token_f1"), "the metric 'token_f1' is named twice"),
+        (("--objective", "grpo", "metrics=token_f1,citations"), "'citations' reads passages beside the answer"),
         (("--objective", "grpo", "--reward", "token_f1", "bta=0.1"), "did you mean 'beta'?"),
         (("--objective", "dpo"), "d.jsonl:1: missing field"),
         (

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage
 
 from domainkit.corpus.example import Example, Turn
 from domainkit.errors import ConfigError, TrainingError
-from domainkit.evaluation.metrics import METRICS, CorpusMetric, Score
+from domainkit.evaluation.metrics import METRICS, CorpusMetric, PassageMetric, Score
 from domainkit.evaluation.metrics.judge import judge
 from domainkit.evaluation.task import Sample, Task
 from domainkit.training.preference.rewards import Scorer
@@ -26,10 +26,10 @@ def rows(*targets: str) -> list[Example]:
 def test_every_metric_is_a_reward_or_says_why_not(name: str) -> None:
     """A right answer is worth more than one that is wrong."""
     data = rows("red", "blue")
-    if isinstance(
-        METRICS.load(name)(Task(name="t", kind="label", samples=(), labels=("red",), fingerprint="")), CorpusMetric
-    ):
-        with pytest.raises(ConfigError, match="scores a whole set of answers, and a reward one answer"):
+    made = METRICS.load(name)(Task(name="t", kind="label", samples=(), labels=("red",), fingerprint=""))
+    if isinstance(made, CorpusMetric | PassageMetric):
+        why = "scores a whole set of answers" if isinstance(made, CorpusMetric) else "reads passages beside the answer"
+        with pytest.raises(ConfigError, match=f"{why}, and a reward one answer"):
             Scorer(name, data)
         return
     scorer = Scorer(name, data)
