@@ -94,7 +94,10 @@ def _score(grid: Grid, adapter: Path, fit: Sequence[Example], dev: Sequence[Exam
 
 def _rows_of(examples: Sequence[Example]) -> list[JsonObject]:
     return [
-        {"id": e.id or f"dev{i}", "messages": e.model_dump(include={"turns"}, exclude_defaults=True)["turns"]}
+        {
+            "id": e.id or f"dev{i}",
+            "messages": e.model_dump(mode="json", include={"turns"}, exclude_defaults=True)["turns"],
+        }
         for i, e in enumerate(examples)
     ]
 

@@ -10,6 +10,8 @@ from domainkit.verdict.sentences import percent, points
 
 RUBRIC_SHOWN = 400
 """Characters of a rubric."""
+MUCH = 1 / 3
+"""From this share of pairs on, the order of the answers decides too much."""
 
 
 def judge_sentences(results: Results, judge: JudgeFacts) -> list[str]:
@@ -17,13 +19,14 @@ def judge_sentences(results: Results, judge: JudgeFacts) -> list[str]:
     earlier = judge.requests - judge.asked
     kept = f", {earlier:,} of them in earlier runs on this folder" if earlier > 0 else ""
     asked = f"{judge.requests:,} {'request' if judge.requests == 1 else 'requests'}{kept}"
+    noun = "verdict" if judge.metric == "judge_pairs" else "grade"
     replies = "reply was" if judge.unreadable == 1 else "replies were"
     share = percent(judge.unreadable / judge.requests) if judge.requests else "none"
     failed = f"; {judge.failed:,} had no reply" if judge.failed else ""
     return [
         f"Rubric: {shorten(judge.rubric, RUBRIC_SHOWN)}",
         f"Agreement with people: {agreement_text(results, judge.metric)}.",
-        f"{asked}: {judge.unreadable:,} {replies} no grade ({share}){failed}.",
+        f"{asked}: {judge.unreadable:,} {replies} no {noun} ({share}){failed}.",
         f"{_tokens(judge)}{_money(results, judge.metric)}.",
     ]
 
@@ -52,7 +55,7 @@ def pair_sentences(results: Results) -> list[str]:
         return [f"No pairs were judged: {pairs.reason}."]
     d = pairs.difference
     lines = [
-        f"{pairs.variant} against {pairs.baseline}: {d.wins:,} wins, {d.ties:,} ties, {d.losses:,} losses of {d.n:,} "
+        f"{pairs.variant} against {pairs.baseline}: {d.wins:,} won, {d.ties:,} tied, {d.losses:,} lost of {d.n:,} "
         f"pairs, each in both orders: {points(d)}, {d.state} (agreement with people: "
         f"{agreement_text(results, 'judge_pairs')}).",
         f"Place: {_places(pairs)}",
@@ -72,8 +75,9 @@ def _places(pairs: JudgedPairs) -> str:
         return "no pair was asked."
     share = percent(pairs.inconsistent / pairs.asked)
     sides = f" ({pairs.first:,} for the place shown first, {pairs.last:,} for the last)"
+    little = " Such a judge says little." if pairs.inconsistent > MUCH * pairs.asked else ""
     preferred = sides if pairs.inconsistent else ""
     return (
         f"on {pairs.inconsistent:,} of {pairs.asked:,} pairs asked ({share}) the verdict changed with the order of the "
-        f"answers: ties{preferred}."
+        f"answers: ties{preferred}.{little}"
     )

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from langchain_core.runnables import RunnableLambda
 
-from domainkit import Results, Variant, compare
+from domainkit import Results, Variant, compare, judge, judge_pairs
+from domainkit.comparison.config import CompareConfig
+from domainkit.comparison.fitting.simple_models import SimpleModels
+from domainkit.comparison.inputs import read_inputs
 from domainkit.comparison.ladder import ladder
 from domainkit.errors import MachineError
 from domainkit.retrieval import MiniLMEmbeddings
@@ -61,6 +64,24 @@ def test_a_free_answer_is_copied_from_the_input(tmp_path: Path) -> None:
     results = run(tmp_path, rows, kind="answer")
     assert results.variants[-1].description == "No model: the input copied."
     assert results.items[0].answers["trivial"].text == "say it 0"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "name"),
+    [
+        (None, "token_f1"),
+        (("exact_match", "token_f1"), "exact_match"),
+        (("judge", "judge_pairs", "exact_match"), "exact_match"),
+        (("judge",), "token_f1"),
+    ],
+)
+def test_the_models_are_chosen_by_the_first_metric_that_costs_nothing(
+    metrics: tuple[str, ...] | None, name: str, tmp_path: Path
+) -> None:
+    llm: Any = RunnableLambda(lambda m: "5")
+    made = {"judge": judge(llm, "Be short."), "judge_pairs": judge_pairs(llm, "Be short.")}
+    config = CompareConfig(kind="answer", metrics=metrics and tuple(made.get(m, m) for m in metrics))
+    assert SimpleModels(read_inputs(write(tmp_path / "t.jsonl", LABELS), config)).chosen_by == name
 
 
 def test_the_classical_model_says_how_it_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
