@@ -152,7 +152,7 @@ def record_use_of(plan: ComparisonPlan) -> SetUse:
     task, config = plan.inputs.task, plan.inputs.config
     options = config.model_dump(include={"margin", "kind", "race"})
     if config.metrics is not None:
-        options["metrics"] = list(plan.inputs.metrics.names)
+        options["metrics"] = plan.inputs.metrics.names
     # A Runnable that nothing tells from another has a new key each time: its name stands for it here.
     keys = [v.name if plan.identities.get(v.name, "") is None else plan.key(v) for v in plan.variants]
     settings = settings_of_run(keys, plan.baseline, options)

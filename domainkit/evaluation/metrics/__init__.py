@@ -186,13 +186,17 @@ class MetricSet:
     corpus: dict[str, CorpusMetric]
     pairs: KeptScores | None = None
     """The judge of pairs, if there is one."""
-    names: tuple[str, ...] = ()
-    """Of all, in the order in which they were named."""
+    order: tuple[str, ...] = ()
+    """The names of all, as they were named."""
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.order)
 
     @property
     def primary_only(self) -> MetricSet:
         """The metric that decides: where answers serve nothing else, no judge is paid for them."""
-        return MetricSet(self.primary, {self.primary: self.item[self.primary]}, {}, names=(self.primary,))
+        return MetricSet(self.primary, {self.primary: self.item[self.primary]}, {}, order=(self.primary,))
 
     @property
     def judges(self) -> list[KeptScores]:

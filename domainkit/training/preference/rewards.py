@@ -67,6 +67,8 @@ def _sample(row: Example, number: int) -> Sample:
         target=row.target,
         references=(row.target,),
         system=system,
+        turns=tuple(turn for turn in row.prompt if turn.role != "system")[:-1],
+        tools=row.tools,
         doc_ids=row.doc_ids,
         meta={"source": row.source},
     )

@@ -65,7 +65,7 @@ def test_equal_words_are_a_tie_and_nobody_is_asked() -> None:
 def test_it_cannot_decide_the_verdict_and_stands_beside_the_metrics() -> None:
     made: Any = judge_pairs(RunnableLambda(lambda m: "1"), RUBRIC)
     chosen = metric_set(TASK, ["token_f1", made])
-    assert (chosen.primary, list(chosen.item), chosen.names) == ("token_f1", ["token_f1"], ("token_f1", "judge_pairs"))
+    assert (chosen.primary, list(chosen.item), chosen.names) == ("token_f1", ["token_f1"], ["token_f1", "judge_pairs"])
     with pytest.raises(ConfigError, match=r"(?s)'judge_pairs' compares two answers.*name another metric first"):
         metric_set(TASK, [made, "token_f1"])
 

@@ -123,7 +123,7 @@ def test_the_first_metric_named_is_the_primary_one() -> None:
         ["label_accuracy", "parse_failure"],
         ["macro_f1"],
     )
-    assert chosen.names == ("label_accuracy", "macro_f1", "parse_failure")
+    assert chosen.names == ["label_accuracy", "macro_f1", "parse_failure"]
 
 
 @pytest.mark.parametrize(

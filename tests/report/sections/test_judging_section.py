@@ -48,7 +48,7 @@ def test_a_local_judge_is_paid_in_machine_time() -> None:
         "Rubric: Be short.",
         "Agreement with people: not measured.",
         "10 requests, 6 of them in earlier runs on this folder: 1 reply was no grade (10.0 %); 2 had no reply.",
-        "No tokens reported, 36 s of machine time; 0.001 USD.",
+        "No tokens reported, 36 s of machine time; 0.012 USD.",
     ]
     assert metric_heading(found, "judge") == "Judge (agreement with people: not measured)"
     assert metric_heading(found, "token_f1") == "Token F1"

@@ -8,8 +8,8 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from domainkit.corpus.example import Example, Turn
-from domainkit.errors import ConfigError, TrainingError
-from domainkit.evaluation.metrics import METRICS, CorpusMetric, PassageMetric, Score
+from domainkit.errors import ConfigError, DataError, TrainingError
+from domainkit.evaluation.metrics import METRICS, CorpusMetric, PassageMetric, Score, declared
 from domainkit.evaluation.metrics.judge import judge
 from domainkit.evaluation.task import Sample, Task
 from domainkit.training.preference.rewards import Scorer
@@ -30,6 +30,10 @@ def test_every_metric_is_a_reward_or_says_why_not(name: str) -> None:
     if isinstance(made, CorpusMetric | PassageMetric):
         why = "scores a whole set of answers" if isinstance(made, CorpusMetric) else "reads passages beside the answer"
         with pytest.raises(ConfigError, match=f"{why}, and a reward one answer"):
+            Scorer(name, data)
+        return
+    if "answer" not in declared(name).kinds and "calls" in declared(name).kinds:
+        with pytest.raises(DataError, match="no row has tools"):
             Scorer(name, data)
         return
     scorer = Scorer(name, data)
