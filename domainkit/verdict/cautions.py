@@ -60,7 +60,7 @@ def about_judges(facts: TaskFacts, judges: Sequence[JudgeFacts]) -> list[str]:
         if judge.metric == facts.primary_metric:
             sentences.append(
                 f"A judge alone decides here: {judge.model}, by its rubric. Its grades are no fact. Let people judge "
-                "some of these answers before you rely on it, and read its agreement with them beside every figure."
+                "some of these answers (domainkit review), and read its agreement with them beside every figure."
             )
         no_score = judge.unreadable + judge.failed
         if no_score > UNREADABLE * judge.requests:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from domainkit.report.sections.judging_section import judge_sentences, pair_sentences
-from domainkit.report.wording.labels import metric_heading
-from domainkit.results.schema import Difference, JudgedPairs, JudgeFacts, Results
+from domainkit.report.wording.labels import agreement_text, metric_heading
+from domainkit.results.schema import ByPeople, Difference, Estimate, JudgedPairs, JudgeFacts, JudgeMeasured, Results
 from domainkit.verdict.cost import cost_of
 from domainkit.verdict.prices import read_prices
 from tests.report.comparisons import build
@@ -52,6 +52,18 @@ def test_a_local_judge_is_paid_in_machine_time() -> None:
     ]
     assert metric_heading(found, "judge") == "Judge (agreement with people: not measured)"
     assert metric_heading(found, "token_f1") == "Token F1"
+
+
+def test_agreement_with_people_stands_beside_the_figures_once_it_is_measured() -> None:
+    measured = JudgeMeasured(
+        metric="judge", n=50, kappa=0.61, sensitivity=Estimate(value=0.9), specificity=Estimate(value=0.75)
+    )
+    people = ByPeople(
+        variants=("a",), reviewers=("x",), reviewed=50, planned=50, questions=240, right={}, judge=measured
+    )
+    found = "κ 0.61, sensitivity 90.0 %, specificity 75.0 %, on 50 answers"
+    assert metric_heading(results(people=people), "judge") == f"Judge (agreement with people: {found})"
+    assert agreement_text(results(people=people), "judge_pairs") == "not measured"
 
 
 def test_the_pairs_name_what_went_with_the_verdict() -> None:
