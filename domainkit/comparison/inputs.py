@@ -144,7 +144,8 @@ def check_index(inputs: Inputs) -> None:
 
 
 def _check_tools_are_used(tools: Sequence[JsonObject], task: Task, examples: Sequence[Example]) -> None:
-    if tools and not any(row.tools == tools for row in (*task.samples, *examples)):
+    used = any(s.tools == tools for s in task.samples) or any(e.tools == tools for e in examples)
+    if tools and not used:
         log.warning("tools is not used: every row has tools of its own")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from domainkit.corpus.example import Example
-from domainkit.messages import CALL_CLOSE, CALL_OPEN, InvalidToolCall, JsonObject, ToolCall, parse_calls
+from domainkit.messages import CALL_CLOSE, CALL_OPEN, JsonObject, parse_calls
 from domainkit.storage import parse_json
 
 NO_CALL = "[]"
@@ -79,7 +79,8 @@ def answer_text(
     calls += [_broken(item) for item in broken if isinstance(item, Mapping)]
     if not calls and CALL_OPEN in words:
         parsed = parse_calls(words, tools)
-        calls = [_of_parsed(call) for call in (*parsed.calls, *parsed.invalid)]
+        calls = [Call(call.name, call.arguments) for call in parsed.calls]
+        calls += [_from_text(call.text) for call in parsed.invalid]
     if calls:
         return write_calls(calls)
     listed = read_calls(words)
@@ -141,10 +142,6 @@ def _broken(item: Mapping[object, object]) -> Call:
     """A call that the model wrote and that cannot be made, with as much of it as can be read."""
     text = str(item.get("args") or item.get("error") or "")
     return _from_text(text, str(item.get("name") or ""))
-
-
-def _of_parsed(call: ToolCall | InvalidToolCall) -> Call:
-    return Call(call.name, call.arguments) if isinstance(call, ToolCall) else _from_text(call.text)
 
 
 def _from_text(text: str, name: str = "") -> Call:

@@ -131,7 +131,7 @@ def _by_classes(questions: Sequence[str], choices: list[Choice], vectors: Vector
     classes, chances = fit_probabilities(questions, names, vectors, name, c)
 
     def rank(new: Sequence[str]) -> list[list[Choice]]:
-        orders = np.argsort(-chances(new), axis=1, kind="stable") if len(new) else []
+        orders = np.argsort(-chances(new), axis=1, kind="stable").tolist() if len(new) else []
         return [[known[int(classes[k])] for k in order] for order in orders]
 
     return rank
@@ -142,7 +142,7 @@ def _by_nearest(questions: Sequence[str], choices: list[Choice], vectors: Vector
     solved = learn(questions).T
 
     def rank(new: Sequence[str]) -> list[list[Choice]]:
-        orders = np.argsort(-np.round(read(new) @ solved, 5), axis=1, kind="stable") if len(new) else []
+        orders = np.argsort(-np.round(read(new) @ solved, 5), axis=1, kind="stable").tolist() if len(new) else []
         return [list(dict.fromkeys(choices[k] for k in order)) for order in orders]
 
     return rank

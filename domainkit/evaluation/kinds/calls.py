@@ -97,8 +97,8 @@ def view(sample: Sample, answer: str) -> list[Part]:
     parts = []
     if not wanted or (not given and answer.strip()):
         words = not given and bool(answer.strip())
-        shown = (NO_CALL if there else "" for there in (not wanted, words))
-        parts.append(Part(NO_CALL, *shown, _status(not wanted, words)))
+        expected, made = "" if wanted else NO_CALL, NO_CALL if words else ""
+        parts.append(Part(NO_CALL, expected, made, _status(not wanted, words)))
     for pair in pair_calls(wanted, given, sample.tools):
         tool = pair.tool or UNREADABLE_CALL
         status = _status(pair.wanted is not None, pair.given is not None)
