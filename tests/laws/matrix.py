@@ -35,6 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 RATES = {"full": 2e-3, "last_layers": 2e-3, "oft": 1e-2, "boft": 2e-2, "loreft": 2e-2, "direft": 2e-2, "ia3": 5e-2}
 ROWS = [TokenizedExample((1, 30, 40, 50, 60, 70, 3), 4, "a"), TokenizedExample((1, 31, 41, 2), 2, "b", 1)]
 STEPS = 8
+QUESTIONS = ("q", "a longer question")
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def left_padding(case: Case) -> str:
 def generate(
     case: Case, prompts: list[list[int]], tasks: list[int] | None = None
 ) -> tuple[list[list[int]], torch.Tensor]:
-    """(four greedy tokens for each prompt, scores (prompts, vocabulary) of the first)."""
+    """(two greedy tokens for each prompt, scores (prompts, vocabulary) of the first)."""
     width = max(map(len, prompts))
     ids = torch.tensor([[0] * (width - len(p)) + p for p in prompts])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
@@ -186,8 +187,8 @@ def generate(
         out = case.model.generate(
             input_ids=ids,
             attention_mask=mask,
-            max_new_tokens=4,
-            min_new_tokens=4,
+            max_new_tokens=2,
+            min_new_tokens=2,
             do_sample=False,
             output_scores=True,
             return_dict_in_generate=True,
@@ -202,10 +203,9 @@ def shared_batch(case: Case, precision: str, tiny: str, folder: Path) -> str:
     """Served in one batch with requests to the base, the adapter answers as it does alone, and so does the base."""
     backend = server(tiny, precision)
     spec = str(folder) + ("#0" if case.many_tasks else "")
-    asked = [
-        ask(text, adapter=adapter, max_tokens=6) for text in ("q", "a longer question") for adapter in (spec, None)
-    ]
-    alone = [backend.complete([request])[0].text for request in asked]
+    asked = [ask(text, adapter=adapter, max_tokens=4) for text in QUESTIONS for adapter in (spec, None)]
+    tuned = [backend.complete([request])[0].text for request in asked[::2]]
+    alone = [text for pair in zip(tuned, bare(tiny, precision), strict=True) for text in pair]
     together = [answer.text for answer in backend.complete(asked)]
     one_by_one = backend.engine().runner.one_by_one
     held(together == alone, f"in a batch {together}, alone {alone}")
@@ -213,6 +213,12 @@ def shared_batch(case: Case, precision: str, tiny: str, folder: Path) -> str:
         return "alone: its base answers one by one, because a row's numbers depend on the other rows of a batch"
     mixed = backend.engine().pool.load(spec).batch_key == MIXED
     return HELD if mixed else "grouped: in passes of its own"
+
+
+@cache
+def bare(tiny: str, precision: str) -> list[str]:
+    """What the base answers, each question alone."""
+    return [server(tiny, precision).complete([ask(text, max_tokens=4)])[0].text for text in QUESTIONS]
 
 
 @cache
@@ -224,14 +230,13 @@ def merge(case: Case, precision: str, tiny: str, folder: Path) -> str:
     """Merged into the base as it is when its numbers are unpacked, the adapter answers as beside it."""
     if case.method.why_not_mergeable:
         return f"no: it {case.method.why_not_mergeable}"
-    into = "none" if precision == "int8" else precision
+    if precision == "int8":
+        return "no: int8 layers round what they are given too, so that only the plain base can hold it"
     with peft_warnings_muted():
-        model = load_adapted(load_base(tiny, quantization=into).model, folder)  # type: ignore[arg-type]
+        model = load_adapted(load_base(tiny, quantization=precision).model, folder)  # type: ignore[arg-type]
         beside = logits(model, case.rows)
         merged = model.merge_and_unload()
     held(near(base_logits(merged, case.rows), beside, 1e-3), "merged, it answers otherwise")
-    if precision == "int8":
-        return "no: int8 layers round what they are given too, so that only the plain base can hold it"
     return HELD if precision == "none" else "yes: into the unpacked base"
 
 
