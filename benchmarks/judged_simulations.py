@@ -69,7 +69,7 @@ def judged(runs: int, seed: int = 20) -> Rows:
                     "reviews": n,
                     **{k: min(c[k] for c in cells) for k in ("alone", "published", "effective")},
                     "winners": max(equal),
-                    "worth": next(c["worth"] for c in cells if (c["q"], c["truth"]) == (0.2, 0.0)),
+                    "worth": round(next(c["worth"] for c in cells if (c["q"], c["truth"]) == (0.2, 0.0))),
                 }
             )
     return rows
@@ -234,7 +234,7 @@ TABLES: dict[str, tuple[Columns, set[str]]] = {
             "documents": "documents",
             "covers": "covers, %",
             "bca": "BCa alone, %",
-            "fields": "fields as independent, %",
+            "fields": "fields as independent, unpaired, %",
             "winners": "equal: called different, %",
         },
         {"alike", "difference", "covers", "bca", "fields", "winners"},

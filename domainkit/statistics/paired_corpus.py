@@ -6,7 +6,7 @@ fields as independent would take the fields of one document for that many docume
 
 - interval: the outer ends of the BCa bootstrap and of Student's t on the jackknife's influence of each document, with
   as many degrees of freedom as documents on which the variants differ. Where they differ on few documents, BCa alone
-  covers .23 to .89 of .95, and t with one degree less than there are documents .86 (`docs/statistics.md`).
+  covers .52 to .91 of .95 (`docs/statistics.md`), and t with one degree less than there are documents .86.
 - test: the counts of the two variants change sides in each document by chance; p is the share of such exchanges whose
   difference is as large as the observed one. Exact up to 2^14 exchanges, else 9,999 seeded ones.
 """
