@@ -321,6 +321,9 @@ def _name_what_is_not_used(inputs: Inputs, runs: Sequence[Variant]) -> None:
     }
     for name in (name for name, is_unused in unused.items() if is_unused):
         log.warning("%s is not used by any of the variants: %s", name, ", ".join(v.name for v in runs))
+    if "decoding" in inputs.config.model_fields_set and not kind_of(inputs.task.kind).constraint(inputs.task):
+        held = "calls are always held to their tools" if inputs.task.kind == "calls" else "no grammar holds its answers"
+        log.warning("decoding is not used in a task of the kind %s: %s", inputs.task.kind, held)
 
 
 def load_adapter(folder: Path, config: CompareConfig, *, need_card: bool) -> Adapter:

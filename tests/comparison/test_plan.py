@@ -56,6 +56,18 @@ def test_the_baseline_is_the_best_known_prompt_unless_it_is_declared(tiny_base: 
     assert choose_variants(inputs(tiny_base, options={"baseline": "rag"}), names).baseline == "rag"
 
 
+def test_a_decoding_that_nothing_uses_is_named(tiny_base: str, caplog: pytest.LogCaptureFixture) -> None:
+    free = TASK.model_copy(update={"kind": "answer", "labels": ()})
+    choose_variants(inputs(tiny_base, free), ["zero-shot"])
+    choose_variants(inputs(tiny_base, options={"decoding": "free"}), ["zero-shot"])
+    assert "decoding" not in caplog.text
+    choose_variants(inputs(tiny_base, free, options={"decoding": "free"}), ["zero-shot"])
+    calls = TASK.model_copy(update={"kind": "calls", "labels": ()})
+    choose_variants(inputs(tiny_base, calls, options={"decoding": "free"}), ["zero-shot"])
+    assert "decoding is not used in a task of the kind answer: no grammar holds its answers" in caplog.text
+    assert "decoding is not used in a task of the kind calls: calls are always held to their tools" in caplog.text
+
+
 def test_what_the_named_variants_need() -> None:
     assert needs_of(["zero-shot", "tuned-context"]) == {"context adapter", "corpus"}
     with pytest.raises(ConfigError, match="unknown variant 'ragg'"):
