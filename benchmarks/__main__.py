@@ -23,7 +23,15 @@ ALONE = (
     "make_rows",
     "languages",
 )
-ON_DATA = ("indexing", "decision.simple_models", "decision.banking77", "decision.medquad", "methods", "clinic")
+ON_DATA = (
+    "indexing",
+    "decision.simple_models",
+    "decision.banking77",
+    "decision.medquad",
+    "decision.every_kind",
+    "methods",
+    "clinic",
+)
 
 
 def main() -> None:

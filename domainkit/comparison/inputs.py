@@ -116,7 +116,7 @@ def read_inputs(
     if repeated := [name for name, count in ids.items() if count > 1]:
         what = f"the id '{repeated[0]}' stands on {ids[repeated[0]]} questions"
         raise DataError([Problem(task.source or task.name, None, what, "give each question an id of its own")])
-    documents = list(read_documents(Path(corpus))) if isinstance(corpus, str | Path) else list(corpus or ())
+    documents = _documents(corpus)
     _check_tools_are_used(offered, task, examples)
     about = kind_of(task.kind)
     if task.kind != "calls":
@@ -135,6 +135,16 @@ def read_inputs(
         curve=tuple(map(Path, curve)),
         replicas=tuple(map(Path, replicas)),
     )
+
+
+def _documents(given: Path | str | Sequence[Document] | None) -> list[Document]:
+    if given is None or isinstance(given, str | Path):
+        return list(read_documents(Path(given))) if given is not None else []
+    for item in given:
+        if not isinstance(item, Document):
+            what = f"corpus holds {type(item).__name__}, not documents"
+            raise ConfigError(what, where="corpus", next_step="give one file or folder, or a list of Document")
+    return list(given)
 
 
 def check_index(inputs: Inputs) -> None:

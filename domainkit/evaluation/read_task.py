@@ -19,7 +19,7 @@ from domainkit.corpus.rows.tools import ToolsGiven, read_tools
 from domainkit.corpus.rows.turns import refuse_tools
 from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.evaluation.kinds import KINDS, Draft, kind_of, recognise
-from domainkit.evaluation.kinds.label import Listed, labels_beside, read_labels
+from domainkit.evaluation.kinds.label import Listed, labels_beside, read_labels, unused_labels
 from domainkit.evaluation.kinds.labels import texts_of
 from domainkit.evaluation.task import Kind, Sample, Task
 from domainkit.messages import JsonObject, Message
@@ -63,6 +63,8 @@ def read_task(
         raise DataError([Problem(draft.where, None, what, "add the field 'target', or say that the kind is text")])
     if decided.name != "calls":
         refuse_tools(draft.rows, f"a task of the kind {decided.name}")
+    if kind is None and labels is None and not draft.labels:
+        _tell_unused_labels(draft, decided.name)
     task = Task(
         name=name or _task_name(draft.file),
         kind=decided.name,
@@ -123,9 +125,19 @@ def _listed(file: Path, samples: Sequence[Sample], kind: Kind | None, labels: ob
     if labels is None and kind is None and any(s.tools for s in samples):
         return (), ""  # a labels.json in the folder is another task's
     if labels is None and kind is None:
-        targets = [s.target for s in samples]
-        return labels_beside(file, [part for t in targets for part in texts_of(t) or [t]])
+        return labels_beside(file, _parts(samples))
     return read_labels(file, labels)  # type: ignore[arg-type]
+
+
+def _parts(samples: Sequence[Sample]) -> list[str]:
+    """The targets; of lists, their members."""
+    return [part for s in samples for part in texts_of(s.target) or [s.target]]
+
+
+def _tell_unused_labels(draft: Draft, kind: Kind) -> None:
+    """Not where the file is another task's: no target is listed, and the task is not to choose one label."""
+    unused = unused_labels(draft.file, _parts(draft.samples), one_each=kind == "label")
+    raise_errors([unused] if unused else [])
 
 
 def _task_name(path: Path) -> str:

@@ -24,6 +24,14 @@ def task(tmp_path: Path) -> Path:
     return write(tmp_path / "task.jsonl", [{"input": f"q{i}", "target": f"a{i}"} for i in range(3)])
 
 
+def test_a_corpus_of_paths_is_refused_in_words(tmp_path: Path) -> None:
+    task = write(tmp_path / "test.jsonl", [{"input": "How?", "target": "So."}])
+    given: Any = [tmp_path]
+    with pytest.raises(ConfigError, match=r"corpus holds .*Path, not documents") as e:
+        read_inputs(task, CompareConfig(), corpus=given)
+    assert "give one file or folder, or a list of Document" in str(e.value)
+
+
 def test_files_and_values_are_read_alike(task: Path, tmp_path: Path) -> None:
     example = Example(turns=(Turn(role="user", content="q"), Turn(role="assistant", content="a")))
     document = Document(id="d", source="d", text="one two three")

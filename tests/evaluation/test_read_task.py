@@ -226,6 +226,19 @@ def test_labels_in_another_spelling_are_reported(tmp_path: Path, caplog: pytest.
     assert "labels.json: lists fewer than half of the targets, letter by letter, and is not used" in caplog.text
 
 
+def test_the_labels_of_another_task_in_the_folder_are_no_matter(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "labels.json").write_text('["lost", "late", "fee"]')
+    rows: list[tuple[str, list[Any]]] = [("answers", ["one", "two"]), ("topics", [["bees"], ["jars", "lamp"]])]
+    for name, targets in rows:
+        questions = [{"input": f"question {i}", "target": t} for i, t in enumerate(targets)]
+        read_task(write(tmp_path / f"{name}.jsonl", questions))
+    assert not caplog.text
+    read_task(write(tmp_path / "near.jsonl", [{"input": "x", "target": ["Lost", "old", "new"]}]))
+    assert "labels.json: lists fewer than half" in caplog.text
+
+
 def test_rows_that_use_tools_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
     tool = {"type": "function", "function": {"name": "add"}}
     task = write(tmp_path / "test.jsonl", [{"input": "How?", "target": "So."}])

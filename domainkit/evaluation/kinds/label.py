@@ -7,13 +7,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from domainkit.corpus.example import Example
-from domainkit.corpus.rows.jsonl import raise_errors
 from domainkit.errors import DataError, Problem
 from domainkit.evaluation.classical import label_models
 from domainkit.evaluation.kinds import Draft, TaskKind
 from domainkit.evaluation.task import Task
 from domainkit.registry import suggestion
 from domainkit.storage import parse_json, read_bytes
+from domainkit.text.words import fold
 
 LABELS_FILE = "labels.json"
 GIVEN = "the labels given"
@@ -45,14 +45,20 @@ def read_labels(path: Path, labels: Sequence[str] | str | Path | None) -> Listed
 
 def labels_beside(path: Path, targets: Sequence[str]) -> Listed:
     """The labels.json beside `path`, unless it lists fewer than half of the targets: then it is of another task in the
-    same folder, or in another spelling, and a warning names it."""
+    same folder, or in another spelling (`unused_labels`)."""
     names, origin = read_labels(path, None)
-    if names and share(targets, names) < 0.5:
-        what = "lists fewer than half of the targets, letter by letter, and is not used"
-        next_step = f"give the task's own labels (labels=, or in {LABELS_FILE}), or delete it"
-        raise_errors([Problem(origin, None, what, next_step, "warning")])
-        return (), ""
-    return names, origin
+    return (names, origin) if share(targets, names) >= 0.5 else ((), "")
+
+
+def unused_labels(path: Path, targets: Sequence[str], *, one_each: bool) -> Problem | None:
+    """A warning of the labels.json that `labels_beside` left out, where it might be meant: each target is one label
+    (`one_each`), or some are listed, if in another spelling."""
+    names, origin = read_labels(path, None)
+    if not names or not (one_each or share([fold(t) for t in targets], [fold(n) for n in names])):
+        return None
+    what = "lists fewer than half of the targets, letter by letter, and is not used"
+    next_step = f"give the task's own labels (labels=, or in {LABELS_FILE}), or delete it"
+    return Problem(origin, None, what, next_step, "warning")
 
 
 def share(targets: Sequence[str], names: Collection[str]) -> float:
@@ -135,4 +141,13 @@ LABEL = TaskKind(
     full_marks="right answers",
     metric="label_accuracy",
 )
-__all__ = ["LABEL", "ROWS_PER_LABEL", "Listed", "check_listed", "labels_beside", "read_labels", "share"]
+__all__ = [
+    "LABEL",
+    "ROWS_PER_LABEL",
+    "Listed",
+    "check_listed",
+    "labels_beside",
+    "read_labels",
+    "share",
+    "unused_labels",
+]
