@@ -7,6 +7,9 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from domainkit.results.answers import Estimate, JsonObject, Record, State
 from domainkit.results.verdict import Verdict
 
+WORTH_SAYING = 1.1
+"""Effective reviews over those without the judge, from which the judge is said to add something."""
+
 
 class PeopleDifference(Record):
     """The first variant less the second, by people: of shares right, or of shares preferred (`Preference`)."""

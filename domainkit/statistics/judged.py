@@ -27,14 +27,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betainc, ndtri, stdtrit
 
+from domainkit.results.people import WORTH_SAYING
 from domainkit.statistics.intervals import Array, clip, cluster_codes, graded_interval
 from domainkit.statistics.paired import TIE, tango_interval
 
 PHANTOMS = 4.0
 JUDGE_FROM = 10
 """Reviews from which the judge is used at all."""
-WORTH_SAYING = 1.1
-"""Effective reviews over those without the judge, from which the judge is said to add something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,4 +46,4 @@ def test_without_a_language_model_there_is_no_model_and_no_embedding() -> None:
 def test_chosen_metrics_are_another_look_at_the_questions() -> None:
     first = record_use_of(plan([MINE]))
     assert record_use_of(plan([MINE])) == first, "the same comparison again"
-    assert record_use_of(plan([MINE], metrics=("parse_failure",))).comparisons == first.comparisons + 1
+    assert record_use_of(plan([MINE], metrics=("label_accuracy", "parse_failure"))).comparisons == first.comparisons + 1

@@ -82,7 +82,7 @@ def test_one_wrong_question_of_a_batch_is_an_error_in_its_place(run: Path) -> No
 def test_what_is_not_used_is_said(run: Path, caplog: pytest.LogCaptureFixture) -> None:
     chain = load_variant(run, "classical")
     assert chain.invoke({"question": "a amber 0?", "system": "Be brief."}).text
-    assert "classical reads the question alone, as it was measured: the system turn is not used" in caplog.text
+    assert "classical reads no system turn, as it was measured: it is not used" in caplog.text
     with pytest.raises(RequestError, match="'stop' is an option of a model's call, and 'classical' takes none"):
         chain.invoke("a amber 0?", stop=["x"])
     with pytest.raises(RequestError, match="knows it for the comparison's own questions only"):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from domainkit.results.lookups import find_variant, score_of
+from domainkit.results.people import WORTH_SAYING
 from domainkit.results.schema import ByPeople, PeopleDifference, Results, Verdict
-from domainkit.statistics.judged import WORTH_SAYING
 from domainkit.verdict import numbers
 from domainkit.verdict.sentences import CANNOT_TELL, answer_of, metric_words
 

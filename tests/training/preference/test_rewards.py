@@ -22,10 +22,15 @@ def rows(*targets: str) -> list[Example]:
     ]
 
 
+WRITTEN = {"fields": '{{"colour": "{}"}}', "labels": '["{}"]'}
+"""How a colour is written in a target of the kind; elsewhere it is the target."""
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_is_a_reward_or_says_why_not(name: str) -> None:
     """A right answer is worth more than one that is wrong."""
-    data = rows("red", "blue")
+    written = WRITTEN.get(declared(name).kinds[0], "{}").format
+    data = rows(written("red"), written("blue"))
     made = METRICS.load(name)(Task(name="t", kind="label", samples=(), labels=("red",), fingerprint=""))
     if isinstance(made, CorpusMetric | PassageMetric):
         why = "scores a whole set of answers" if isinstance(made, CorpusMetric) else "reads passages beside the answer"
@@ -37,7 +42,7 @@ def test_every_metric_is_a_reward_or_says_why_not(name: str) -> None:
             Scorer(name, data)
         return
     scorer = Scorer(name, data)
-    right, wrong = scorer([0, 0], ["red", "qqq"])
+    right, wrong = scorer([0, 0], [written("red"), "qqq"])
     assert right is not None
     assert wrong is not None
     assert right > wrong
