@@ -44,7 +44,7 @@ def jobs(data: Path | None, work: Path) -> dict[str, Job]:
         ),
         "labels": _sample("topics", f"{PROMPTS},{TUNED}", "fit.epochs=6", "fit.batch_size=8", "shots=6"),
         "calls": _sample(
-            "calls", f"{PROMPTS},{TUNED}", "fit.epochs=6", "fit.batch_size=4", SHORT_PASSES, "shots=4", "batch_size=16"
+            "calls", f"{PROMPTS},{TUNED}", "fit.epochs=2", "fit.batch_size=4", SHORT_PASSES, "shots=4", "batch_size=16"
         ),
         "dialogue": _sample(
             "dialogues",
@@ -59,7 +59,7 @@ def jobs(data: Path | None, work: Path) -> dict[str, Job]:
     if data is not None and (data / "e2e" / "test.jsonl").exists():
         rows = work / "rows"
         write_rows(data / "e2e", rows)
-        settings = ("fit.epochs=1", "fit.batch_size=16", SHORT_PASSES, "shots=4")
+        settings = ("fit.epochs=0.4", "fit.batch_size=16", SHORT_PASSES, "shots=4")
         variants = "trivial,classical,few-shot,knn-few-shot,tuned"
         found["fields"] = Job("e2e turned round", rows / "train.jsonl", rows / "test.jsonl", variants, settings)
     else:

@@ -105,11 +105,14 @@ def _language_model(plan: ComparisonPlan, variants: Iterable[Variant], out: Path
 
 
 def _base(plan: ComparisonPlan) -> MeasuredBase:
+    from domainkit.models.load import pick_device  # torch: a language model took part
+
     identity = plan.base_llm.identity()
     source = resolve_base(identity["base"], identity["revision"])
     name = str(source.path.resolve()) if source.kind in ("folder", "gguf") else source.name
-    facts = {field: identity[field] for field in ("revision", "quantization", "device")}
-    return MeasuredBase(name=name, fingerprint=source.fingerprint, **facts)
+    facts = {field: identity[field] for field in ("revision", "quantization")}
+    device = pick_device(identity["device"]).type
+    return MeasuredBase(name=name, fingerprint=source.fingerprint, device=device, **facts)
 
 
 def _stored_adapter(adapter: Adapter, out: Path) -> StoredFolder:

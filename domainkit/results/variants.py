@@ -44,6 +44,7 @@ class MeasuredBase(Record):
     """As it was loaded: nf4, int8 or none, never auto."""
     fingerprint: str
     device: str = ""
+    """cpu, cuda or mps; auto in older records."""
 
 
 class MeasuredVariant(Record):

@@ -85,6 +85,8 @@ def measured_plan(opened: Source, name: str, base: str | None = None) -> Compari
     plan = rebuild(record, opened.folder, variant, base=base, gold=_gold(opened.results()) if variant.oracle else ())
     plan.prepare()
     _name_other_versions(record, where)
+    if variant.uses_llm:
+        _name_other_device(record, where)
     return plan
 
 
@@ -94,6 +96,17 @@ def _name_other_versions(record: VariantsRecord, where: str) -> None:
     changed = [f"{n} {old}, here {here.get(n, 'missing')}" for n, old in record.versions.items() if here.get(n) != old]
     if changed:
         log.warning("%s was measured with %s: answers may differ", where, "; ".join(changed))
+
+
+def _name_other_device(record: VariantsRecord, where: str) -> None:
+    """A warning where the base ran on another kind of device; "auto" in older records says nothing of it."""
+    from domainkit.models.load import pick_device
+
+    measured, here = record.base.device if record.base else "", pick_device().type
+    if measured not in ("", "auto", here):
+        log.warning(
+            "%s was measured on %s, and answers on %s here: rounding differs, so texts may", where, measured, here
+        )
 
 
 def _load(opened: Source, source: Path | str, name: str, base: Path | str | None) -> LoadedVariant:

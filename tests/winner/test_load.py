@@ -95,3 +95,17 @@ def test_the_base_and_the_embedding_model_are_those_that_were_measured(
     assert load_variant(copied, "zero-shot", base=tiny_base).invoke("a amber 0?").text
     with pytest.raises(ConfigError, match="the embedding model is not the one that was measured"):
         load_variant(copied, "knn-few-shot", base=tiny_base)
+
+
+def test_another_device_and_other_versions_are_said(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_variant(copied, "zero-shot")
+    assert not caplog.text
+    record = json.loads((copied / "variants.json").read_text("utf-8"))
+    assert record["base"]["device"] == "cpu"
+    edit(copied / "variants.json", base={**record["base"], "device": "cuda"}, versions={"torch": "1.0"})
+    load_variant(copied, "zero-shot")
+    assert "was measured on cuda, and answers on cpu here: rounding differs, so texts may" in caplog.text
+    assert "was measured with torch 1.0, here" in caplog.text
+    caplog.clear()
+    load_variant(copied, "classical")
+    assert "cuda" not in caplog.text
