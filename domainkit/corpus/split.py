@@ -14,7 +14,8 @@ from domainkit.text.words import fold
 def split(
     examples: Sequence[Example], dev_share: float = 0.1, seed: int = 0, *, group: Callable[[Example], str] | None = None
 ) -> tuple[list[Example], list[Example]]:
-    """(train, dev), each in the given order. Examples with the same folded prompt, or the same `group`, stay together.
+    """(train, dev), each in the given order. Examples with the same folded prompt, or the same `group`, stay together,
+    and so do those that are turns of one conversation.
 
     When targets repeat (labels), the split is stratified by target, and where possible each target of dev is in train
     too. The split depends on the seed and the texts, not on the order of the rows. Raises ConfigError for a share
@@ -51,8 +52,10 @@ def _groups(examples: Sequence[Example], group: Callable[[Example], str] | None)
         return i
 
     first: dict[tuple[str, str], int] = {}
+    asked = {_prompt_key(example) for example in examples}
     for i, example in enumerate(examples):
-        keys = [("prompt", _prompt_key(example))]
+        # A row whose earlier turns end where another row does is a later turn of the same conversation.
+        keys = [("prompt", key) for key in _prompt_keys(example) if key in asked]
         if group is not None:
             keys.append(("group", group(example)))
         for key in keys:
@@ -64,8 +67,16 @@ def _groups(examples: Sequence[Example], group: Callable[[Example], str] | None)
 
 
 def _prompt_key(example: Example) -> str:
+    return _prompt_keys(example)[-1]
+
+
+def _prompt_keys(example: Example) -> list[str]:
+    """The texts up to each of the user's turns; the last is the whole prompt."""
     # The system turn is left out: the same question under another instruction is still the same question.
-    return "\n".join(fold(t.content) for t in example.prompt if t.role != "system")
+    turns = [t for t in example.prompt if t.role != "system"]
+    texts = [fold(t.content) for t in turns]
+    ends = [i for i, t in enumerate(turns[:-1], 1) if t.role == "user"]
+    return ["\n".join(texts[:end]) for end in (*ends, len(texts))]
 
 
 def _random_rank(examples: Sequence[Example], members: list[int], seed: int) -> str:

@@ -46,6 +46,20 @@ def test_the_choice_does_not_depend_on_the_order_of_rows(
     assert asked[0] == asked[1]
 
 
+def test_the_turns_of_one_conversation_stay_together() -> None:
+    def dialogue(*turns: str) -> Example:
+        roles = ("user", "assistant")
+        return Example(turns=tuple(Turn(role=roles[i % 2], content=t) for i, t in enumerate(turns)))
+
+    for seed in range(8):
+        asked = [("hi", "hello", f"q{i}", f"a{i}", f"then {i}", f"so {i}") for i in range(12)]
+        rows = [dialogue(*turns[:end]) for turns in asked for end in (4, 6)]
+        train, dev = split(rows, 0.3, seed)
+        assert train
+        assert dev, "conversations that begin alike are not one"
+        assert not {e.turns[2].content for e in train} & {e.turns[2].content for e in dev}
+
+
 def test_labels_keep_their_shares() -> None:
     examples = [solved(f"common {i}", "common") for i in range(80)] + [solved(f"rare {i}", "rare") for i in range(20)]
     examples.append(solved("only one", "single"))
