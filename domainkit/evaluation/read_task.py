@@ -65,6 +65,8 @@ def read_task(
         refuse_tools(draft.rows, f"a task of the kind {decided.name}")
     if kind is None and labels is None and not draft.labels:
         _tell_unused_labels(draft, decided.name)
+    if kind is None and decided.name in ("label", "answer", "text"):
+        _tell_targets_as_text(draft, decided.name)
     task = Task(
         name=name or _task_name(draft.file),
         kind=decided.name,
@@ -132,6 +134,24 @@ def _listed(file: Path, samples: Sequence[Sample], kind: Kind | None, labels: ob
 def _parts(samples: Sequence[Sample]) -> list[str]:
     """The targets; of lists, their members."""
     return [part for s in samples for part in texts_of(s.target) or [s.target]]
+
+
+def _tell_targets_as_text(draft: Draft, kind: Kind) -> None:
+    """Lists and objects among other targets are compared as texts, which is seldom what was meant."""
+    lists = [row for row, s in zip(draft.rows, draft.samples, strict=True) if _is_json(s.target)]
+    if lists:
+        what = f"the target is a list or an object ({len(lists)} of {len(draft.rows)} are), and is compared as its text"
+        step = f"write all targets in one form, or say kind=labels or kind=fields; kind={kind} says that text is meant"
+        raise_errors([lists[0].problem(what, step, "warning")])
+
+
+def _is_json(target: str) -> bool:
+    if target[:1] not in ("[", "{"):
+        return False
+    try:
+        return isinstance(parse_json(target), list | dict)
+    except ValueError:
+        return False
 
 
 def _tell_unused_labels(draft: Draft, kind: Kind) -> None:
@@ -233,7 +253,7 @@ def _sample(example: Example, row: JsonObject, default_id: str) -> Sample:
         system=system,
         turns=tuple(earlier),
         tools=example.tools,
-        conversation=parse_id(row.get("conversation_id")),
+        conversation=parse_id(row.get("conversation_id"), "conversation_id"),
         doc_ids=example.doc_ids,
         group=None if group is None else str(group),
         meta=meta,

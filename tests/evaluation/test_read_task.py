@@ -249,3 +249,16 @@ def test_rows_that_use_tools_are_refused_before_anything_is_asked(tmp_path: Path
     for given in ({"train": tooled}, {"train": read_examples(tooled)}, {"train": None, "dev": tooled}):
         with pytest.raises(DataError, match=message):
             read_inputs(task, CompareConfig(), **given)  # type: ignore[arg-type]
+
+
+def test_lists_among_other_targets_are_said_to_be_texts(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [{"input": "a", "target": ["x"]}, {"input": "b", "target": "x"}, {"input": "c", "target": "[see below]"}]
+    assert read_task(rows, kind="answer").kind == "answer"
+    assert not caplog.text
+    assert read_task(rows).kind == "answer"
+    assert "the target is a list or an object (1 of 3 are), and is compared as its text" in caplog.text
+
+
+def test_a_conversation_is_named_by_a_text_or_a_number() -> None:
+    with pytest.raises(DataError, match="'conversation_id' is a list, not text"):
+        read_task([{"input": "a", "target": "b", "conversation_id": [1]}])

@@ -81,13 +81,13 @@ def json_type(value: object) -> str:
     return names.get(type(value), type(value).__name__)
 
 
-def parse_id(value: object) -> str | None:
-    """A row's `id` as text, None where there is none. Raises RowError."""
+def parse_id(value: object, field: str = "id") -> str | None:
+    """A row's `id`, or another name in `field`, as text; None where there is none. Raises RowError."""
     if value is None:
         return None
     if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
         return str(value)
-    what = "'id' is empty" if value == "" else f"'id' is {json_type(value)}, not text"
+    what = f"'{field}' is empty" if value == "" else f"'{field}' is {json_type(value)}, not text"
     raise RowError(what, "write a string, or leave it out")
 
 

@@ -6,11 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.rows.jsonl import raise_errors
 from domainkit.errors import ConfigError, DataError, Problem
 from domainkit.evaluation.calls.call_list import calls_of, read_calls, target_of, values_text, write_calls
 from domainkit.evaluation.calls.matching import count_calls, form_of_tool, pair_calls
 from domainkit.evaluation.calls.rival import call_models
 from domainkit.evaluation.fields.compare import Status
+from domainkit.evaluation.fields.misfit import misfit
 from domainkit.evaluation.kinds import Draft, Part, TaskKind
 from domainkit.evaluation.task import Sample, Task
 from domainkit.messages import JsonObject, Message, ToolCall, tool_name
@@ -44,7 +46,26 @@ def _complete(draft: Draft, task: Task) -> Task:
         problems.append(Problem(draft.where, None, "no row has tools, and the answers are to be calls", NO_TOOLS))
     if problems:
         raise DataError(problems)
+    _tell_misfits(draft)
     return task.model_copy(update={"samples": tuple(samples)})
+
+
+def _tell_misfits(draft: Draft) -> None:
+    """Arguments that no call held to its tool can have are named: every variant would miss them."""
+    told = [(row, why) for row in draft.rows for why in _misfits(row)]
+    if told:
+        row, why = told[0]
+        what = (
+            f"{why} ({len(told)} calls of {len(draft.rows)} rows do not fit their tools: an answer held to them misses)"
+        )
+        raise_errors([row.problem(what, "correct the target, or the tool's parameters", "warning")])
+
+
+def _misfits(row: Example) -> Iterator[str]:
+    tools = {tool_name(tool): tool for tool in row.tools}
+    for call in calls_of(target_of(row)):
+        if why := misfit(call.arguments or {}, form_of_tool(tools[call.name])):
+            yield f"the call of '{call.name}' does not fit: {why}"
 
 
 def _faults(row: Example) -> Iterator[Problem]:

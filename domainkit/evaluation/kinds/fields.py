@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domainkit.corpus.example import Example
 from domainkit.corpus.rows.jsonl import raise_errors
-from domainkit.errors import DataError
+from domainkit.errors import DataError, Problem
 from domainkit.evaluation.classical import Fit, Vectors
 from domainkit.evaluation.fields.describe import described
 from domainkit.evaluation.fields.form import ANY, Form, form_of, without_own_keywords
@@ -50,6 +50,8 @@ def _complete(draft: Draft, task: Task) -> Task:
     if wrong:
         raise DataError(wrong)
     learnt, asked = ([_object(row.target) or {} for row in part] for part in (draft.train or draft.rows, draft.rows))
+    if draft.schema is None and not any(learnt):
+        raise DataError([Problem(draft.where, None, "no target has a field", WRITE)])
     schema = draft.schema or schema_of(learnt, asked)
     form = form_of(schema)
     _tell_misfits(draft, form)

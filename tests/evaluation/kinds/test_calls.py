@@ -150,3 +150,16 @@ def test_the_view_names_each_tool_and_each_value() -> None:
 def test_a_task_is_read_back_as_it_was(tmp_path: Path) -> None:
     task = read_task(write(tmp_path / "t.jsonl", OPENAI))
     assert Task.model_validate_json(task.model_dump_json()) == task
+
+
+def test_arguments_that_the_tool_has_no_place_for_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    closed = tool("weigh", properties={"hive": {"type": "string", "enum": ["1", "2"]}})
+    read_task(write(tmp_path / "t.jsonl", asked({"content": LISTED}, tools=[tool("weigh")])))
+    assert not caplog.text
+    read_task(write(tmp_path / "t.jsonl", asked({"content": LISTED}, tools=[closed])))
+    assert """the call of 'weigh' does not fit: "4" is not among the values of 'hive'""" in caplog.text
+    other = json.dumps([{"name": "weigh", "arguments": {"box": "4"}}])
+    read_task(write(tmp_path / "t.jsonl", asked({"content": other}, tools=[closed])))
+    assert (
+        "it has no field 'box' (1 calls of 1 rows do not fit their tools: an answer held to them misses)" in caplog.text
+    )

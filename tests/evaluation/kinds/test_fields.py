@@ -95,3 +95,8 @@ def test_the_parts_of_an_answer_have_their_status() -> None:
 def test_the_commonest_object_has_each_fields_commonest_value() -> None:
     targets = ['{"a": 1, "b": "x"}', '{"a": 2, "b": "x"}', '{"a": 1, "b": "y"}', '{"a": 3}']
     assert FIELDS.commonest(targets) == '{"a": 1, "b": "x"}'
+
+
+def test_objects_without_a_field_are_an_error_in_words() -> None:
+    with pytest.raises(DataError, match="no target has a field"):
+        read_task([{"input": "a", "target": {}}, {"input": "b", "target": {}}])
