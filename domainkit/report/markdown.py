@@ -187,7 +187,7 @@ def _parts(results: Results) -> list[str]:
     ]
     blocks = [f"## {parts_section.title(results)}", "With precision / recall.", table(heads, cells)]
     if left := parts_section.left_out(results, len(rows)):
-        blocks.append(f"{left:,} rarer ones are in results.json.")
+        blocks.append(f"{left:,} rarer {'one is' if left == 1 else 'ones are'} in results.json.")
     return [*blocks, *(escape(note) for note in [parts_section.empty_note(results)] if note)]
 
 

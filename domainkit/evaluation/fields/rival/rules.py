@@ -3,7 +3,8 @@ cross-validation on the training rows.
 
 - constant: the commonest value, which may be none;
 - a classifier, for a field with few values: logistic regression on TF-IDF, or on sentence embeddings;
-- copied: a span of the text, chosen by its own words and those around it.
+- copied: a span of the text, chosen by its own words and those around it;
+- the only one: the first date, number, address or code of the text, which few rows are enough for.
 
 A list of single values can only be copied or constant, and a list of objects is its commonest value.
 """
@@ -29,11 +30,12 @@ from domainkit.evaluation.fields.rival.flat import (
     key_of,
     object_of,
 )
+from domainkit.evaluation.fields.rival.only_span import groups_of, only_value
 from domainkit.evaluation.fields.rival.spans import THRESHOLDS, SpanModel
 from domainkit.evaluation.fields.values import is_nothing
 from domainkit.messages import JsonObject
 
-CONSTANT, COPIED = "the commonest value", "a span copied from the text"
+CONSTANT, COPIED, ONLY = "the commonest value", "a span copied from the text", "the first {} in the text"
 FOLDS = 3
 MOST_CLASSES = 60
 MOST_ROWS = 2_000
@@ -51,6 +53,8 @@ class Way:
     """F1 in cross-validation."""
     threshold: float = 0.5
     """The chance that a span must have."""
+    group: str = ""
+    """Of the only one: date, number, address or code."""
 
 
 def fit_rules(
@@ -79,8 +83,10 @@ def choose_ways(questions: Sequence[str], columns: Mapping[Path, Sequence[Cell]]
 
 def _choose(texts: list[str], tokens: list[Tokens], column: list[Cell], vectors: Vectors) -> Way:
     ways = [Way(CONSTANT, _score(column, [commonest(column)] * len(column)))]
+    if is_single(column):
+        ways += _only(tokens, column)
     if len(texts) < 2 * FOLDS:
-        return ways[0]
+        return max(ways, key=lambda way: way.score)
     if is_single(column):
         few = 2 <= len(set(map(key_of, column))) <= min(MOST_CLASSES, len(column) / 2)
         names = [*label_models(vectors)] if few else []
@@ -88,6 +94,19 @@ def _choose(texts: list[str], tokens: list[Tokens], column: list[Cell], vectors:
     if is_single(column) or is_list(column):
         ways += _copied(tokens, column)
     return max(ways, key=lambda way: way.score)
+
+
+def _only(tokens: list[Tokens], column: list[Cell]) -> list[Way]:
+    """Ways that learn nothing but what the field holds: their score on the rows needs no folds."""
+    groups = groups_of(tokens, [_values(cell) for cell in column])
+    return [Way(ONLY.format(group), _score(column, _first(tokens, group, column)), group=group) for group in groups]
+
+
+def _first(tokens: Sequence[Tokens], group: str, column: Sequence[Cell]) -> list[Cell]:
+    held = [value for cell in column for value in _values(cell)]
+    number = all(isinstance(value, int | float) for value in held)
+    found = [only_value(t, group, number=number) for t in tokens]
+    return [_cell([] if value is None else [value], False, column) for value in found]
 
 
 def _held_out(name: str, texts: list[str], column: list[Cell], vectors: Vectors) -> list[Cell]:
@@ -132,6 +151,8 @@ def _fit(way: Way, texts: Sequence[str], column: Sequence[Cell], vectors: Vector
                 _cell(model.values_of(scored, way.threshold), several, column)
                 for scored in model.scored([Tokens(t) for t in new])
             ]
+    elif way.group:
+        return lambda new: _first([Tokens(t) for t in new], way.group, column)
     elif way.name != CONSTANT:
         by_key = {key_of(cell): cell for cell in column}
         classes = label_models(vectors)[way.name](list(texts), [key_of(cell) for cell in column], vectors)
