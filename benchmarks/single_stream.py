@@ -137,6 +137,7 @@ def _served() -> Callable[[str, int], Measured]:
     backend = ServerBackend(url=server.listening_address)
 
     def answer(question: str, tokens: int) -> Measured:
+        assert server.listening_address, "it ends with the object, so that the answer holds it"
         pieces = backend.stream(Request((Message("user", question),), max_tokens=tokens))
         next(pieces)
         begin, before = time.perf_counter(), time.process_time()
