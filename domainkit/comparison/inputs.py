@@ -107,6 +107,9 @@ def read_inputs(
             tools=offered or None,
             schema=schema,
         )
+    elif config.kind not in (None, task.kind):
+        what = f"the task is ready, of the kind {task.kind}, and kind={config.kind} is given beside it"
+        raise ConfigError(what, where="kind", next_step="give the kind to read_task")
     elif schema is not None:
         what = "the task is ready, and a schema is given beside it"
         raise ConfigError(what, where="schema", next_step="give the schema to read_task")

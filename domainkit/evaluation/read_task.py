@@ -61,6 +61,9 @@ def read_task(
     if decided.name != "text" and draft.samples and not any(s.references for s in draft.samples):
         what = f"no row has a target, and a task of the kind {decided.name} is scored by them"
         raise DataError([Problem(draft.where, None, what, "add the field 'target', or say that the kind is text")])
+    if labels is not None and decided.name not in ("label", "labels"):
+        what = f"labels are given, and the task is of the kind '{decided.name}' ({why})"
+        raise ConfigError(what, where="labels", next_step="leave the labels out, or name the kind label or labels")
     if decided.name != "calls":
         refuse_tools(draft.rows, f"a task of the kind {decided.name}")
     if kind is None and labels is None and not draft.labels:
@@ -116,7 +119,7 @@ def _schema(given: JsonObject | str | Path | None, kind: Kind | None) -> JsonObj
         reason = (e.strerror if isinstance(e, OSError) else None) or e
         raise DataError([Problem(str(given), None, f"cannot be read: {reason}", "write a JSON Schema")]) from e
     if not isinstance(found, dict):
-        what = "is not a JSON Schema: it is no object"
+        what = "is not a JSON Schema: it is not an object"
         raise DataError([Problem(str(given), None, what, 'write {"type": "object", "properties": {…}}')])
     return found
 

@@ -96,7 +96,7 @@ def latest(reviews: Iterable[Review]) -> dict[tuple[str, str], Review]:
 def read_reviews(run: Path) -> list[Review]:
     """Every line, in the order written; none where there is no file. A last line that a kill cut off is left out.
 
-    Raises DataError for a line that is no review.
+    Raises DataError for a line that is not a review.
     """
     path = run / REVIEWS_FILE
     if not path.exists():
@@ -153,7 +153,7 @@ def _parsed(path: Path, lines: Iterable[bytes]) -> list[Review]:
 
 
 def _problem(path: Path, number: int, what: str) -> Problem:
-    return Problem(str(path), number, f"is no review: {what}", "correct or delete the line")
+    return Problem(str(path), number, f"is not a review: {what}", "correct or delete the line")
 
 
 __all__ = ["REVIEWS_FILE", "Judged", "Preferred", "Review", "ReviewLog", "latest", "now", "read_reviews", "text_digest"]

@@ -86,7 +86,7 @@ class VariantsRecord(Record):
     """Whether the examples are only those of a few-shot prompt, in its order."""
     passages: StoredRows | None = None
     prompts: dict[str, str] = Field(default_factory=dict)
-    """The texts that opened and framed the prompts, by name: label or answer, context."""
+    """The texts that opened and framed the prompts, by name: the kind of task, context."""
     tool: JsonObject | None = None
     """The agent's tool as the model saw it."""
     embeddings: str = ""

@@ -1,6 +1,6 @@
 """Paired differences of a score of the whole set, such as the micro F1 over all fields of all documents.
 
-Such a score is no mean over items, so there is no difference per item to test. The unit is the document: its counts
+Such a score is not a mean over items, so there is no difference per item to test. The unit is the document: its counts
 (of fields: matched, expected, answered) stay together, and both variants are resampled by the same documents. Counting
 fields as independent would take the fields of one document for that many documents.
 

@@ -262,3 +262,16 @@ def test_lists_among_other_targets_are_said_to_be_texts(caplog: pytest.LogCaptur
 def test_a_conversation_is_named_by_a_text_or_a_number() -> None:
     with pytest.raises(DataError, match="'conversation_id' is a list, not text"):
         read_task([{"input": "a", "target": "b", "conversation_id": [1]}])
+
+
+def test_labels_beside_a_kind_without_labels_are_refused() -> None:
+    rows = [{"input": "a", "target": "x"}, {"input": "b", "target": "y"}]
+    with pytest.raises(ConfigError, match=r"labels are given, and the task is of the kind 'answer' \(as asked for\)"):
+        read_task(rows, kind="answer", labels=["x", "y"])
+
+
+def test_another_kind_beside_a_ready_task_is_refused() -> None:
+    task = read_task([{"input": "a", "target": "x"}], kind="answer")
+    with pytest.raises(ConfigError, match="the task is ready, of the kind answer, and kind=text is given beside it"):
+        read_inputs(task, CompareConfig(kind="text"))
+    assert read_inputs(task, CompareConfig(kind="answer")).task is task

@@ -32,8 +32,8 @@ def test_a_cut_last_line_is_no_error_and_any_other_is(tmp_path: Path) -> None:
     path.write_text(f"{bad}\nnot json\n{whole}\n")
     with pytest.raises(DataError) as e:
         read_reviews(tmp_path)
-    assert "reviews.jsonl:1: is no review: unknown option 'mood'" in str(e.value)
-    assert "reviews.jsonl:2: is no review: " in str(e.value)
+    assert "reviews.jsonl:1: is not a review: unknown option 'mood'" in str(e.value)
+    assert "reviews.jsonl:2: is not a review: " in str(e.value)
     assert "next: correct or delete the line" in str(e.value)
     with pytest.raises(DataError):
         ReviewLog(tmp_path).__enter__()

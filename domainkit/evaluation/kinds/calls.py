@@ -37,7 +37,7 @@ def _complete(draft: Draft, task: Task) -> Task:
         for text in sample.references[1:]:
             calls = read_calls(text)
             if calls is None:
-                problems.append(row.problem(f"the reference '{text[:60]}' is no list of calls", f"write {FORM}"))
+                problems.append(row.problem(f"the reference '{text[:60]}' is not a list of calls", f"write {FORM}"))
             else:
                 problems += _unknown(row, text)
                 references.append(write_calls(calls))
@@ -52,12 +52,11 @@ def _complete(draft: Draft, task: Task) -> Task:
 
 def _tell_misfits(draft: Draft) -> None:
     """Arguments that no call held to its tool can have are named: every variant would miss them."""
-    told = [(row, why) for row in draft.rows for why in _misfits(row)]
-    if told:
-        row, why = told[0]
-        what = (
-            f"{why} ({len(told)} calls of {len(draft.rows)} rows do not fit their tools: an answer held to them misses)"
-        )
+    unfit = [(row, why) for row in draft.rows for why in _misfits(row)]
+    if unfit:
+        row, why = unfit[0]
+        count = f"{len(unfit)} calls of {len(draft.rows)} rows"
+        what = f"{why} ({count} do not fit their tools: an answer held to them misses)"
         raise_errors([row.problem(what, "correct the target, or the tool's parameters", "warning")])
 
 

@@ -61,11 +61,13 @@ def _complete(draft: Draft, task: Task) -> Task:
 
 def _tell_misfits(draft: Draft, form: Form) -> None:
     """Targets that no answer held to the schema can equal are named: every variant would miss them."""
-    told = [(row, why) for row in draft.rows if (why := misfit(_object(row.target) or {}, form))]
-    if told:
-        row, why = told[0]
+    unfit = [(row, why) for row in draft.rows if (why := misfit(_object(row.target) or {}, form))]
+    if unfit:
+        row, why = unfit[0]
         source = "the schema" if draft.schema else f"the schema learnt from {'train' if draft.train else 'the targets'}"
-        what = f"{why} ({len(told)} of {len(draft.rows)} targets do not fit {source}: an answer held to it misses them)"
+        what = (
+            f"{why} ({len(unfit)} of {len(draft.rows)} targets do not fit {source}: an answer held to it misses them)"
+        )
         step = "correct the target or the schema (--schema FILE), or let answers be free (decoding=free)"
         raise_errors([row.problem(what, step, "warning")])
 

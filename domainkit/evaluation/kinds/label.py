@@ -24,7 +24,7 @@ Listed = tuple[tuple[str, ...], str]
 
 
 def read_labels(path: Path, labels: Sequence[str] | str | Path | None) -> Listed:
-    """The labels given, or those of the labels.json beside `path`. Raises DataError for what is no list of names."""
+    """The labels given, or those of the labels.json beside `path`. Raises DataError for what is not a list of names."""
     if labels is not None and not isinstance(labels, str | Path):
         given = sorted(labels) if isinstance(labels, set | frozenset) else list(labels)
         _check_names(given, GIVEN)

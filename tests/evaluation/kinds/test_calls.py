@@ -97,7 +97,7 @@ def test_what_does_not_fit_the_tools_is_named_with_its_row(tmp_path: Path) -> No
     for line, what in enumerate(
         (
             "the target calls 'wiegh', which is not among the row's tools",
-            "the reference 'call it' is no list of calls",
+            "the reference 'call it' is not a list of calls",
             "the target calls 'wiegh'",
             "the tool 'weigh': schema at #/properties/hive: 3 is not a schema",
             "two tools are named 'weigh'",
