@@ -14,7 +14,7 @@ class DistilConfig(AskingConfig):
     """How a teacher answers questions, and which of its answers become rows."""
 
     kind: Kind | None = None
-    """Kind of task: label, answer, labels (several), fields (a JSON object), text or calls; left out, that of --like."""
+    """Kind of task: label, answer, labels (several), fields (a JSON object), text or calls; left out, --like tells."""
     variant: Literal["zero-shot", "few-shot", "knn-few-shot", "tuned"] | None = None
     """How a chat model is asked, as in a comparison; left out, few-shot where --like has solved examples, else
     zero-shot; an adapter is asked the bare question (tuned)."""
