@@ -25,6 +25,7 @@ LAYERS = {
     "domainkit.text": 0,
     "domainkit.library_logs": 0,
     "domainkit.threads": 0,
+    "domainkit.own_code": 0,
     "domainkit.messages": 1,
     "domainkit.corpus": 1,
     "domainkit.models": 0,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from domainkit.errors import FOREIGN_ERRORS, ConfigError, DomainkitError, MachineError, first_line
+from domainkit.errors import ConfigError, DomainkitError, MachineError, first_line
 from domainkit.evaluation.identity import identity_of
+from domainkit.own_code import has_own_module, is_factory, made_by
 from domainkit.storage import sha256_json
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ NAMES = (
 _NO_PROVIDER = ("Unsupported provider", "Unable to infer model provider")
 """How LangChain says that a name begins with none of its providers."""
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]*:\S+")
-_FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def _named(name: str, role: str) -> BaseChatModel:
         return DomainLLM(backend="server", base=base or None, backend_options={"url": url})
     if (Path(name) / "adapter_config.json").is_file():
         return DomainLLM(adapter=name)
-    if name.partition(":")[0].count(".") and _FACTORY.fullmatch(name) and not Path(name).exists():
+    if name.partition(":")[0].count(".") and is_factory(name) and not Path(name).exists():
         return _made(name, role)
     if name.startswith("builtin:") or Path(name).exists() or not _PROVIDER.fullmatch(name):
         from domainkit.models.source import resolve_base
@@ -105,50 +102,21 @@ def _integration(name: str, role: str) -> BaseChatModel:
     except DomainkitError:
         raise
     except Exception as e:  # each provider has errors of its own, a missing key above all
-        if str(e).startswith(_NO_PROVIDER) and _FACTORY.fullmatch(name) and _is_module(name):
+        if str(e).startswith(_NO_PROVIDER) and is_factory(name) and has_own_module(name):
             return _made(name, role)
         next_step = f"set what the provider needs, such as its API key; a model is {NAMES}"
         raise ConfigError(f"cannot be set up: {first_line(e)}", where=f"{role} {name}", next_step=next_step) from e
     return llm
 
 
-def _is_module(name: str) -> bool:
-    try:
-        _own_module(name.partition(":")[0])
-    except ModuleNotFoundError:
-        return False
-    except FOREIGN_ERRORS:  # it is there, and `_made` says what is wrong with it
-        return True
-    return True
-
-
 def _made(name: str, role: str) -> BaseChatModel:
     """What the user's own function, named module:function, makes."""
-    module, _, function = name.partition(":")
-    where = f"{role} {name}"
-    try:
-        made = getattr(_own_module(module), function)
-        llm: BaseChatModel = made() if not callable(getattr(made, "invoke", None)) else made
-    except DomainkitError:
-        raise
-    except FOREIGN_ERRORS as e:  # code of the user's own
-        what = f"cannot be made: {type(e).__name__}: {str(e).partition(chr(10))[0]}"
-        next_step = f"python -c 'from {module} import {function}; print({function}())' shows where it fails"
-        raise ConfigError(what, where=where, next_step=next_step) from e
-    if not callable(getattr(llm, "invoke", None)):
-        what = f"makes {type(llm).__name__}, which is no chat model"
-        raise ConfigError(what, where=where, next_step="let it return a LangChain chat model")
-    return llm
+    made = made_by(name, f"{role} {name}", _is_chat_model, "chat model")
+    return cast("BaseChatModel", made)
 
 
-def _own_module(name: str) -> ModuleType:
-    """The module, also where it lies in the folder that the command is run in."""
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        return import_module(name)
-    finally:
-        sys.path.remove(here)
+def _is_chat_model(made: object) -> bool:
+    return not isinstance(made, type) and callable(getattr(made, "invoke", None))
 
 
 def _is_own(llm: object) -> bool:
