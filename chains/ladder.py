@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable
 
 from chains.answer import AnswerChain, ChooseShots, answer_chain
 from chains.prompts import fill, prompt_text
-from domainkit import Example, Variant
+from domainkit import DomainLLM, Example, Variant
 
 _ROWS = (
     Variant(
@@ -169,9 +169,15 @@ def _build_agent(variant: Variant, parts: Parts) -> Runnable[Any, Any]:
         _model(variant, parts),
         parts.retriever,
         instruction="" if variant.tuned else instruction(parts),
-        search_llm=(parts.searcher or parts.base).bind(max_tokens=SEARCH_TOKENS),
+        search_llm=_brief(parts.searcher or parts.base, SEARCH_TOKENS),
         context_prompt=parts.prompt("context"),
     )
+
+
+def _brief(llm: Runnable[LanguageModelInput, AIMessage], tokens: int) -> Runnable[LanguageModelInput, AIMessage]:
+    """The model held to short searches, where it is ours: a small model may run on, and each class of other models has
+    its own name for the limit."""
+    return llm if isinstance(llm, BaseChatModel) and not isinstance(llm, DomainLLM) else llm.bind(max_tokens=tokens)
 
 
 def _model(variant: Variant, parts: Parts) -> Runnable[LanguageModelInput, AIMessage]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from domainkit.cli.named_models import MODEL_HELP, take_models
 from domainkit.cli.options import EPILOG_COMPARE, MAP_HELP, ROWS_HELP, field_help
 from domainkit.cli.settings import as_path, read_settings, require, split_names, take_own_options
 from domainkit.comparison.config import CompareConfig
@@ -54,6 +55,7 @@ def compare(
         str | None, typer.Option(help="Comma-separated names; left out, all that can run, except agents.")
     ] = None,
     base: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "base"))] = None,
+    model: Annotated[list[str] | None, typer.Option(metavar="NAME=SPEC", help=MODEL_HELP)] = None,
     dev: Annotated[
         Path | None,
         typer.Option(help="Questions that settings were chosen on; test questions among them are reported."),
@@ -79,9 +81,11 @@ def compare(
 ) -> None:
     """Compare prompting, retrieval, fine-tuning and their combination on the same questions, and write the report."""
     # The signature above is the only list of this command's options: `context.params` has their values by name.
-    flags = {"map" if n == "columns" else n: v for n, v in context.params.items() if n not in ("settings", "fit")}
+    flags = {
+        "map" if n == "columns" else n: v for n, v in context.params.items() if n not in ("settings", "fit", "model")
+    }
     values = read_settings(settings or [], {k: str(v) if isinstance(v, Path) else v for k, v in flags.items()})
-    training = fit_config(values, fit)
+    training, models = fit_config(values, fit), take_models(values, model or ())
     command_options = take_own_options(values, set(flags) - set(CompareConfig.model_fields), CompareConfig.model_fields)
     require(command_options, "task", "out")
     mapped = parse_columns(command_options.pop("map", None))
@@ -105,6 +109,7 @@ def compare(
             replicas=lists["replicas"] or (),
             fit=training,
             columns=mapped,
+            models=models,
             on_progress=on_progress,
             **values,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from domainkit.adapters.folder import Adapter
 from domainkit.comparison.call_runnable import answer_all
 from domainkit.comparison.fitting.replicas import seed_of
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import Rows, score_variant
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore, asked_each
 from domainkit.evaluation.task import Sample, Task, clusters_of

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domainkit.comparison.answer import answer_variants
 from domainkit.comparison.cost_and_forgetting import with_consequences
@@ -17,7 +17,8 @@ from domainkit.comparison.decide import decide_results, score_answers
 from domainkit.comparison.fitting.fine_tuned_encoder import with_tuned_encoder
 from domainkit.comparison.fitting.train_missing import train_missing
 from domainkit.comparison.inputs import check_index, parse_options, read_inputs
-from domainkit.comparison.plan import choose_variants, needs_of
+from domainkit.comparison.planning.choice import choose_variants, needs_of
+from domainkit.comparison.planning.models import read_models
 from domainkit.comparison.record import write_record
 from domainkit.comparison.timing import time_variants
 from domainkit.corpus.document import Document
@@ -32,6 +33,9 @@ from domainkit.results.schema import Results
 from domainkit.storage import locked_folder
 from domainkit.training.config import TrainConfig
 from domainkit.verdict.people.by_people import with_people
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
 
 
 def compare(
@@ -50,6 +54,7 @@ def compare(
     columns: Mapping[str, str] | None = None,
     tools: ToolsGiven | None = None,
     schema: Mapping[str, Any] | Path | str | None = None,
+    models: Mapping[str, str | Path | BaseChatModel] | None = None,
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Results:
@@ -57,6 +62,10 @@ def compare(
 
     `variants` are names of the ladder, or Variants of your own (any LangChain Runnable as `runnable`). None runs all of
     the ladder that the inputs allow. `context_adapter` is one trained with passages in its prompts (`chains.context`).
+
+    `models` are chat models beside the base, by name: LangChain chat models, or what `--model` takes as text
+    ({"gpt": "openai:gpt-5-mini"}). Every variant that runs on the base without an adapter runs on each of them too, as
+    few-shot@gpt; in `variants`, few-shot@gpt names that one alone, and few-shot@base the one on the base.
 
     `schema` is the JSON Schema of the objects that are answers in a task of the kind fields, or its file; left out, it
     is learnt from `train`.
@@ -80,7 +89,8 @@ def compare(
     Raises DataError, AdapterError or ConfigError before the first question when the inputs do not fit together.
     """
     started, out = time.perf_counter(), Path(out)
-    config, needs = parse_options(options), needs_of(variants)
+    config, named = parse_options(options), read_models(models)
+    needs = needs_of(variants, named)
     with locked_folder(out):
         # 1. read
         inputs = read_inputs(
@@ -96,6 +106,7 @@ def compare(
             columns=columns,
             tools=tools,
             schema=dict(schema) if isinstance(schema, Mapping) else schema,
+            models=named,
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )
         inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl", on_progress))

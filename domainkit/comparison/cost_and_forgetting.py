@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from domainkit.adapters.folder import Adapter
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.evaluation.answers_on_disk import Progress, RowStore
 from domainkit.evaluation.general_questions import ask
 from domainkit.llm.chat_model import DomainLLM

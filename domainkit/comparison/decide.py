@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from domainkit.comparison.answer import Answers
 from domainkit.comparison.cost_and_forgetting import receipt_of
-from domainkit.comparison.fitting.learning_curves import draw_curves
 from domainkit.comparison.fitting.replicas import seed_of
 from domainkit.comparison.judging.record import judge_facts, judged_pairs
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.learning_curves import draw_curves
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import (
     Scores,
     items_of,
@@ -211,7 +211,7 @@ def _synthetic(plan: ComparisonPlan, task: Task) -> Synthetic | None:
     if not made:
         return None
     writers = tuple(sorted({s.writer for s in made} - {""}))
-    asked = any(v.uses_llm for v in plan.variants)
+    asked = any(v.uses_base for v in plan.variants)
     return Synthetic(
         questions=len(made),
         writers=writers,
@@ -226,7 +226,10 @@ def settings_of(plan: ComparisonPlan, variant: Variant) -> JsonObject:
         return plan.simple.settings(variant)
     if not variant.uses_llm:
         return {}
-    settings: JsonObject = {"max_tokens": plan.max_tokens}
+    limit = plan.max_tokens if variant.model is None else plan.max_tokens_of(variant.model)
+    settings: JsonObject = {"max_tokens": limit} if limit else {}
+    if variant.model is not None:
+        settings["model"] = variant.model
     if kind_of(plan.inputs.task.kind).constraint(plan.inputs.task):
         settings["decoding"] = config.decoding
     if variant.shots != "none":
@@ -240,7 +243,7 @@ def settings_of(plan: ComparisonPlan, variant: Variant) -> JsonObject:
 
 def model_identity(plan: ComparisonPlan) -> JsonObject:
     """Base and adapter as the results' `model`; empty when no language model took part."""
-    variants = [v for v in plan.variants if v.uses_llm]
+    variants = [v for v in plan.variants if v.uses_base]
     if not variants:
         return {}
     return next((plan.llm_of(v) for v in variants if v.tuned), plan.base_llm).identity()

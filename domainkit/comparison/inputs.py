@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.judging.model import metrics_of
+from domainkit.comparison.planning.models import LadderModel
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
@@ -60,6 +61,8 @@ class Inputs:
     """Adapters trained on smaller parts of the training rows."""
     replicas: tuple[Path, ...] = ()
     """Adapters trained as `adapter` was, with other seeds."""
+    models: Mapping[str, LadderModel] = field(default_factory=dict)
+    """Chat models beside the base, by the name that variants give them."""
 
     @property
     def solved(self) -> tuple[Example, ...]:
@@ -92,6 +95,7 @@ def read_inputs(
     columns: Columns | None = None,
     tools: ToolsGiven | None = None,
     schema: JsonObject | Path | str | None = None,
+    models: Mapping[str, LadderModel] | None = None,
 ) -> Inputs:
     """Read everything. `will_train`: an adapter that is not given is to be trained. `columns`: our fields to the files'
     columns; a file that has none of them is read in its own layout. `tools` are those of rows that bring none, and
@@ -137,6 +141,7 @@ def read_inputs(
         context_adapter=Path(context_adapter) if context_adapter else None,
         curve=tuple(map(Path, curve)),
         replicas=tuple(map(Path, replicas)),
+        models=models or {},
     )
 
 

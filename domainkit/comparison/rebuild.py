@@ -14,7 +14,7 @@ from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.fitting.simple_models import Chosen
 from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.record import needs_embeddings, reads_examples
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS, Adapter
 from domainkit.comparison.ladder import CHAINS
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.corpus.example import Example
 from domainkit.evaluation.kinds.calls import tools_of_all
 from domainkit.evaluation.trivial import COPY
@@ -92,7 +92,7 @@ def _language_model(plan: ComparisonPlan, variants: Iterable[Variant], out: Path
         return {}
     fields: JsonObject = {
         "max_tokens": plan.max_tokens,
-        "base": _base(plan),
+        "base": _base(plan) if any(v.uses_base for v in asked) else None,
         "prompts": {name: plan.parts.prompt(name) for name in (plan.inputs.task.kind, "context")},
     }
     if any(v.agent for v in asked):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domainkit.comparison.call_runnable import question_of
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.corpus.example import Example
 from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore

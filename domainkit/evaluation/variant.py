@@ -48,6 +48,8 @@ class Variant(BaseModel):
     """The passages of the gold documents instead of those found: a ceiling for retrieval. Needs `retrieve`."""
     agent: bool = False
     """Retrieval as a tool: the model writes the query. Needs `retrieve`."""
+    model: str | None = None
+    """Name of the model that answers (`compare(models=…)`); None is the comparison's own base."""
     default: bool = True
     """Part of a comparison that names no variants."""
     classical: Literal["none", "auto", "encoder", "trivial"] = "none"
@@ -64,8 +66,14 @@ class Variant(BaseModel):
 
     @property
     def uses_llm(self) -> bool:
-        """Whether it answers with the comparison's base model: it is built in, and not the classical one."""
+        """Whether it answers with a language model that the comparison asks: it is built in, and not the classical
+        one."""
         return self.runnable is None and self.classical == "none"
+
+    @property
+    def uses_base(self) -> bool:
+        """Whether that model is the comparison's own base."""
+        return self.uses_llm and self.model is None
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +98,10 @@ class Variant(BaseModel):
             raise ValueError(f"a classical model uses no {', '.join(chain)}")
         if self.identity is not None and self.runnable is None:
             raise ValueError("identity is for a runnable: a built-in chain is known by its own parts")
+        if self.model is not None and not self.uses_llm:
+            raise ValueError("model is for a built-in chain: a runnable and a classical model answer with their own")
+        if self.model is not None and self.tuned:
+            raise ValueError("an adapter runs on the base that it was trained on: leave model out, or tuned")
         lacking = [name for name in ("context", "oracle", "agent") if getattr(self, name) and not self.retrieve]
         if lacking:
             raise ValueError(f"{', '.join(lacking)} needs retrieve=True")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.rebuild import rebuild, variant_of
 from domainkit.errors import ConfigError
 from domainkit.evaluation.task import Sample

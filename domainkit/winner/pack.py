@@ -11,7 +11,7 @@ from pathlib import Path
 from domainkit import __version__
 from domainkit.adapters.folder import CARD
 from domainkit.comparison.ladder import CHAINS
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.rebuild import variant_of
 from domainkit.comparison.record import INPUTS, needs_embeddings, reads_examples, rows_of_examples, write_rows
 from domainkit.corpus.document import Document

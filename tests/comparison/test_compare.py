@@ -277,6 +277,6 @@ def test_runnables_and_simple_models_load_no_base(
     def unpacked(*_: Any) -> None:
         raise AssertionError("a base was resolved")
 
-    monkeypatch.setattr("domainkit.comparison.plan.resolve_base", unpacked)
+    monkeypatch.setattr("domainkit.comparison.planning.choice.resolve_base", unpacked)
     monkeypatch.setattr("domainkit.models.source.resolve_base", unpacked)
     assert run(task, tmp_path / "run", "classical", custom("mine", truth)).failed == ()

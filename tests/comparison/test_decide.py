@@ -10,7 +10,8 @@ from domainkit import Document, Example, Sample, Task, Turn, Variant
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.decide import leaks_of, model_identity, record_use_of, settings_of
 from domainkit.comparison.inputs import read_inputs
-from domainkit.comparison.plan import ComparisonPlan, choose_variants
+from domainkit.comparison.planning.choice import choose_variants
+from domainkit.comparison.planning.plan import ComparisonPlan
 
 SAMPLES = tuple(Sample(id=str(i), input=f"question {i}", target="red", references=("red",)) for i in range(3))
 TASK = Task(name="t", kind="label", labels=("blue", "red"), samples=SAMPLES, fingerprint="")

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableLambda
 from domainkit import Sample, Task, Variant
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.inputs import read_inputs
-from domainkit.comparison.plan import choose_variants
+from domainkit.comparison.planning.choice import choose_variants
 from domainkit.comparison.timing import time_variants
 
 SAMPLES = tuple(Sample(id=str(i), input=f"q{i}", target="t", references=("t",)) for i in range(6))

@@ -1,1 +1,1 @@
-"""What a comparison fits before or beside its questions: adapters, their replicas, simple models, learning curves."""
+"""What a comparison fits before or beside its questions: adapters, their replicas, simple models."""

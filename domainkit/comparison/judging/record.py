@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domainkit.comparison.answer import Answers
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import text_of
 from domainkit.evaluation.kept_scores import KeptScores
 from domainkit.evaluation.metrics.judge import Judge
@@ -43,7 +43,8 @@ def _own_answers(plan: ComparisonPlan, judge: str) -> tuple[str, ...]:
     """The variants that answer with the model of that name: a judge may prefer its own answers."""
     models = [v for v in plan.variants if v.runnable is not None and is_named(v.runnable)]
     own = [v.name for v in models if model_name(v.runnable) == judge]
-    built_in = [v.name for v in plan.variants if v.uses_llm]
+    own += [v.name for v in plan.variants if v.model and plan.inputs.models[v.model].model.name == judge]
+    built_in = [v.name for v in plan.variants if v.uses_base]
     return (*own, *(built_in if built_in and model_name(plan.base_llm) == judge else ()))
 
 

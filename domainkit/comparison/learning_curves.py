@@ -7,7 +7,7 @@ from pathlib import Path
 
 from domainkit.comparison.answer import Answers
 from domainkit.comparison.call_runnable import question_of
-from domainkit.comparison.plan import ComparisonPlan
+from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import Rows, score_rows, why_no_evidence
 from domainkit.corpus.example import Example
 from domainkit.evaluation.answers_on_disk import Row

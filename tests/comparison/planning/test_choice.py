@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableLambda
 from domainkit import Document, Example, Sample, Task, Turn, Variant
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.inputs import Inputs, read_inputs
-from domainkit.comparison.plan import choose_variants, needs_of
+from domainkit.comparison.planning.choice import choose_variants, needs_of
 from domainkit.corpus.chunk import count_words
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.retrieval import RETRIEVERS, PassageRetriever

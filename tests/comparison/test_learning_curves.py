@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from domainkit import TrainConfig, compare, read_examples
-from domainkit.comparison.fitting.learning_curves import fit_nested
+from domainkit.comparison.learning_curves import fit_nested
 
 SIDES = {"a": "north", "b": "south", "c": "east", "d": "west"}
 

@@ -1,0 +1,254 @@
+"""The plan of a comparison: its variants, and the model and chain that answer for each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from domainkit.adapters.folder import Adapter, Card
+from domainkit.comparison.fitting.simple_models import Chosen, SimpleModels
+from domainkit.comparison.inputs import Inputs
+from domainkit.comparison.ladder import CHAINS
+from domainkit.comparison.planning.keys import content_key
+from domainkit.corpus.example import Example
+from domainkit.evaluation.answers_on_disk import Progress
+from domainkit.evaluation.kinds import kind_of
+from domainkit.evaluation.variant import Answerer, Variant
+from domainkit.llm.chat_model import DomainLLM
+from domainkit.messages import JsonObject, written
+from domainkit.retrieval import GoldRetriever, build_retriever, nearest_examples
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
+
+    from domainkit.retrieval import NearestExamples
+
+log = logging.getLogger("domainkit")
+ROOM = 1.5
+"""An answer may be half as long again as the longest training target."""
+SERVED_ROOM = 2
+"""A server's model counts in tokens of its own, which we may not have: the same text may take twice as many."""
+LIMITS = ("max_tokens", "max_output_tokens", "num_predict")
+"""How LangChain's chat models call the most new tokens of an answer."""
+
+
+@dataclass(frozen=True)
+class ComparisonPlan:
+    """The variants that run and what answers for them. Models and indexes are made when they are first used."""
+
+    inputs: Inputs
+    variants: tuple[Variant, ...]
+    """In the ladder's order."""
+    left_out: dict[str, str]
+    """Variants of the ladder that cannot run, with the reason."""
+    baseline: str
+    adapter: Adapter | None = None
+    context_adapter: Adapter | None = None
+    smaller: tuple[Adapter, ...] = ()
+    """Trained on smaller parts of the training rows, for the learning curve."""
+    replicas: tuple[Adapter, ...] = ()
+    """Trained as `adapter` was, with other seeds."""
+    identities: Mapping[str, str | None] = field(default_factory=dict)
+    """What tells a variant's own Runnable from another, by variant; None where it cannot be told."""
+    on_progress: Progress | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """Those of an earlier comparison, in place of today's."""
+    chosen_shots: bool = False
+    """Whether the training rows are only those of a few-shot prompt, in its order."""
+    chosen: Chosen | None = None
+    """The models without a language model that an earlier comparison chose."""
+    named: dict[str, BaseChatModel] = field(default_factory=dict)
+    """The named models with the comparison's settings, as far as they were needed."""
+    run: str = field(default_factory=lambda: uuid4().hex)
+    """Of this plan alone: answers under it are never used again."""
+
+    @property
+    def card(self) -> Card | None:
+        """The card of the adapter that names the base."""
+        adapter = self.adapter or self.context_adapter
+        return adapter.card if adapter else None
+
+    def adapter_of(self, variant: Variant) -> Adapter | None:
+        """The adapter that the variant answers with."""
+        if not variant.tuned:
+            return None
+        return self.context_adapter if variant.context else self.adapter
+
+    def llm_of(self, variant: Variant, adapter: Adapter | None = None) -> DomainLLM:
+        """The model that answers for the variant, with `adapter` in place of the variant's own."""
+        if adapter is not None:
+            return self._llm(adapter.card).model_copy(update={"adapter": str(adapter.folder)})
+        adapter = self.adapter_of(variant)
+        return self.llm_with(adapter) if adapter else self.base_llm
+
+    def model_of(self, variant: Variant) -> BaseChatModel:
+        """The chat model that answers for the variant: the model that it names, else `llm_of`."""
+        return self.llm_of(variant) if variant.model is None else self._named(variant.model)
+
+    def identity_of_model(self, name: str) -> list[object]:
+        """What the answers of the named model depend on."""
+        model, llm = self.inputs.models[name].model, self._named(name)
+        return [model.key, llm.identity()] if isinstance(llm, DomainLLM) else [model.key]
+
+    def max_tokens_of(self, name: str) -> int | None:
+        """Room for an answer of the named model, in its own tokens; None where its provider's limit stands."""
+        config, llm = self.inputs.config, self.inputs.models[name].model.llm
+        if config.max_tokens or not isinstance(llm, DomainLLM):
+            # The tokens of a provider's model are not ours, and its reasoning counts among them: no limit that is
+            # made from our tokens may cut its answer.
+            return config.max_tokens
+        if "max_tokens" in llm.model_fields_set:
+            return llm.max_tokens
+        return self._counted_by(llm) if llm.backend == "local" else SERVED_ROOM * self.max_tokens
+
+    def _named(self, name: str) -> BaseChatModel:
+        """The named model with the comparison's settings, where it has none of its own."""
+        if name not in self.named:
+            llm, limit = self.inputs.models[name].model.llm, self.max_tokens_of(name)
+            if isinstance(llm, DomainLLM):
+                ours = {"temperature": 0.0, "seed": self.inputs.config.seed}
+                kept = {k: v for k, v in ours.items() if k not in llm.model_fields_set}
+                llm = llm.model_copy(update={**kept, "max_tokens": limit})
+            elif limit is not None:
+                llm = _limited(llm, limit, name)
+            self.named[name] = llm
+        return self.named[name]
+
+    def llm_with(self, adapter: Adapter) -> DomainLLM:
+        return self.base_llm.model_copy(update={"adapter": str(adapter.folder)})
+
+    @cached_property
+    def base_llm(self) -> DomainLLM:
+        """The base model as the config, else the adapter's card names it."""
+        return self._llm(self.card)
+
+    def _llm(self, card: Card | None) -> DomainLLM:
+        config = self.inputs.config
+        # The card has a plain text; DomainLLM checks that it is a quantization.
+        trained: Any = card.quantization if card else "auto"
+        return DomainLLM(
+            base=config.base or (card.base if card else None),
+            revision=config.revision,
+            quantization=config.quantization or trained,
+            temperature=0.0,
+            max_tokens=self.max_tokens,
+            seed=config.seed,
+        )
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """Room for an answer and its reasoning: from the training targets when there are any, in the base's tokens."""
+        config, card = self.inputs.config, self.card
+        if config.max_tokens:
+            return config.max_tokens
+        return self._counted_by(DomainLLM(base=config.base or (card.base if card else None), revision=config.revision))
+
+    def _counted_by(self, counter: DomainLLM) -> int:
+        examples = self.inputs.examples
+        if not examples:
+            return kind_of(self.inputs.task.kind).answer_tokens
+        longest = sorted({e.turns[-1].reasoning + written(e.turns[-1]) for e in examples}, key=len)[-20:]
+        return max(8, round(ROOM * max(len(counter.get_token_ids(t)) for t in longest)) + 2)
+
+    def runnable(self, variant: Variant, adapter: Adapter | None = None) -> Answerer:
+        """What answers for the variant: its own runnable, a fitted classical model, or its chain."""
+        if variant.runnable is not None:
+            return variant.runnable
+        if variant.classical != "none":
+            return self.simple.model(variant)
+        parts = self.parts
+        if adapter is not None:
+            parts = replace(parts, tuned=self._bound(self.llm_of(variant, adapter)))
+        if variant.model is not None:
+            llm = self._named(variant.model)
+            parts = replace(parts, base=self._bound(llm), searcher=llm)
+        chain: Answerer = CHAINS.load("build_chain")(variant, parts)
+        return chain
+
+    @cached_property
+    def simple(self) -> SimpleModels:
+        return SimpleModels(self.inputs, self.chosen)
+
+    @cached_property
+    def parts(self) -> Any:
+        """`chains.Parts`, which domainkit knows by name only: what the chains of these variants are built from."""
+        inputs, config = self.inputs, self.inputs.config
+        needs = {need for v in self.variants for need in v.needs}
+        retriever = None
+        if any(v.retrieve and not v.oracle for v in self.variants):
+            # They are passages already, of the length that the configuration says.
+            retriever = build_retriever(
+                inputs.documents,
+                config.retriever,
+                k=config.passages,
+                chunk_words=None,
+                embed_hours=config.embed_hours,
+                on_progress=self.on_progress,
+            )
+        return CHAINS.load("parts")(
+            base=self._bound(self.base_llm),
+            tuned=self._bound(self.llm_with(self.adapter)) if self.adapter else None,
+            in_context=self._bound(self.llm_with(self.context_adapter)) if self.context_adapter else None,
+            searcher=self.base_llm,
+            kind=inputs.task.kind,
+            labels=inputs.task.labels,
+            values=kind_of(inputs.task.kind).prompt_values(inputs.task),
+            examples=inputs.solved,
+            chosen=self.chosen_shots,
+            nearest=self._nearest_last if any(v.shots == "nearest" for v in self.variants) else None,
+            retriever=retriever,
+            oracle=self._oracle() if "gold" in needs else None,
+            shots=config.shots,
+            seed=config.seed,
+            prompts=dict(self.prompts),
+        )
+
+    @property
+    def constraint(self) -> JsonObject:
+        """What holds the answers to a form; empty where nothing does."""
+        task = self.inputs.task
+        return kind_of(task.kind).constraint(task) if self.inputs.config.decoding == "closed" else {}
+
+    def _bound(self, llm: BaseChatModel) -> Any:
+        """The model itself where nothing is bound: agents bind tools to a chat model, not to a binding."""
+        held = self.constraint
+        # A grammar holds the answers of our own models and servers; a text of any other is read strictly.
+        return llm.bind(**held) if held and isinstance(llm, DomainLLM) else llm
+
+    @cached_property
+    def nearest(self) -> NearestExamples:
+        """Finds the solved examples nearest to a question."""
+        return nearest_examples(self.inputs.solved, k=self.inputs.config.shots)
+
+    def prepare(self) -> None:
+        """Build the indexes now that the first question would build."""
+        if any(v.shots == "nearest" for v in self.variants):
+            self.nearest.nearest_many([])
+
+    def _nearest_last(self, questions: Sequence[str]) -> list[list[Example]]:
+        """A small model relies on what it read most recently."""
+        return [examples[::-1] for examples in self.nearest.nearest_many(questions)]
+
+    def _oracle(self) -> GoldRetriever:
+        inputs = self.inputs
+        gold = {s.query: s.doc_ids for s in inputs.task.samples}
+        # Questions that are timed come from the training rows.
+        gold |= {e.query: e.doc_ids for e in inputs.examples if e.query not in gold}
+        return GoldRetriever(documents=inputs.documents, k=inputs.config.passages, gold=gold)
+
+    def key(self, variant: Variant, adapter: Adapter | None = None) -> str:
+        """Content key of the variant's answers, with `adapter` in place of its own."""
+        return content_key(self, variant, adapter)
+
+
+def _limited(llm: BaseChatModel, limit: int, name: str) -> BaseChatModel:
+    """The model with a limit of new tokens, by the name that its class has for it."""
+    known = next((field for field in LIMITS if field in type(llm).model_fields), None)
+    if known is None:
+        log.warning("max_tokens is not used by the model %s: a %s has no such setting", name, type(llm).__name__)
+        return llm
+    return llm.model_copy(update={known: limit})
