@@ -95,6 +95,8 @@ class TaskKind:
     """What replaces the {placeholders} of the prompt chains/prompts/<name>.md, beside {labels}."""
     constraint: Callable[[Task], JsonObject] = _not_held
     """What `DomainLLM.bind` takes so that every answer is one of this kind; empty where nothing holds it."""
+    provider_constraint: Callable[[Task], JsonObject] | None = None
+    """The same for a provider's model, which takes no regular expression; None where `constraint` serves both."""
     target: Callable[[Example], str] = _own_target
     """A solved example's target in the form of this kind's samples."""
     learnt: Callable[[Example, Task], Example] = _as_it_is

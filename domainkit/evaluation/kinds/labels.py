@@ -136,6 +136,10 @@ def _constraint(task: Task) -> JsonObject:
     return {"regex": rf"\[({lists})?\]"}
 
 
+def _provider_constraint(task: Task) -> JsonObject:
+    return {"json_schema": {"type": "array", "items": {"type": "string", "enum": list(task.labels)}}}
+
+
 def _view(sample: Sample, answer: str, task: Task) -> list[Part]:
     named = labels_parser(task.labels)(answer)
     gold = nearest(sample, named)
@@ -155,6 +159,7 @@ LABELS = TaskKind(
     complete=_complete,
     models=labels_models,
     constraint=_constraint,
+    provider_constraint=_provider_constraint,
     learnt=_learnt,
     noun="set of labels",
     trivial_needs_train=True,
