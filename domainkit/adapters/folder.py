@@ -78,6 +78,8 @@ class Card(BaseModel):
     preference: JsonObject | None = None
     """Of training on preferences or a reward: objective, β, reference, reward, the curve step by step, and answers
     sampled before and after with their reward, length and KL to the reference."""
+    teacher: JsonObject | None = None
+    """Of a distilled adapter: who taught it, and what was minimised."""
     proof: JsonObject | None = None
     """Of a combined adapter: how it compares with its parents on held-out examples."""
 

@@ -233,3 +233,12 @@ def load_adapted(model: PreTrainedModel, folder: str | Path, *, trainable: bool 
     if not trainable:
         tuning.prepare_for_inference()
     return cast("AdaptedModel", TunedModel(model, tuning, TunedConfig(method)))
+
+
+def release(model: AdaptedModel) -> None:
+    """Take the adapter out of its base, which can then take another."""
+    base = model.get_base_model()
+    if not getattr(model.active_peft_config, "is_prompt_learning", False):
+        model.unload()
+    for name in ("peft_config", "_hf_peft_config_loaded"):
+        base.__dict__.pop(name, None)

@@ -47,6 +47,14 @@ from domainkit.training.optimization.stop_signals import StopRequest, raise_if_s
 if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel
 
+Group = tuple[TokenizedExample, ...]
+Loss = Callable[["AdaptedModel", MicroBatch, Group], torch.Tensor]
+"""(model, a pass, the pass's rows) to the sum of the loss over its supervised tokens, in nats."""
+
+
+def _cross_entropy(model: AdaptedModel, one: MicroBatch, group: Group) -> torch.Tensor:
+    return supervised_loss(model, one)
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -65,6 +73,8 @@ class Loop:
     """Called after every step."""
     checkpoint: Path | None = None
     """What the run continues from."""
+    loss: Loss = _cross_entropy
+    """What is minimised."""
 
     def run(self) -> Ledger:
         """Train to the end.
@@ -92,9 +102,9 @@ class Loop:
             # Gradients of the mean loss over the batch's supervised tokens, however it is split into micro-batches.
             model.train()
             loss = torch.zeros((), device=model.device)
-            for one, weight in self._micro_batches(batch):
+            for one, weight, group in self._micro_batches(batch):
                 with precision(model):
-                    part = weight * supervised_loss(model, one) / batch.supervised
+                    part = weight * self.loss(model, one, group) / batch.supervised
                 part.backward()
                 loss += part.detach()
             # One sum over processes for all micro-batches.
@@ -135,16 +145,16 @@ class Loop:
         # the same seed gives in transformers' Trainer.
         torch.empty((), dtype=torch.int64).random_()
 
-    def _micro_batches(self, batch: Batch) -> Iterator[tuple[MicroBatch, float]]:
-        """The micro-batches of this process, on the model's device, with the weights of their losses."""
+    def _micro_batches(self, batch: Batch) -> Iterator[tuple[MicroBatch, float, Group]]:
+        """The micro-batches of this process, on the model's device, with the weights of their losses and their rows."""
         for group, weight in self._groups(batch):
             if self.batches.packing:
                 one = pack(group, self.model.dtype, segmented=self.batches.segmented)
             else:
                 one = pad(group, self.pad_id)
-            yield one.to(self.model.device), weight
+            yield one.to(self.model.device), weight, group
 
-    def _groups(self, batch: Batch) -> list[tuple[tuple[TokenizedExample, ...], float]]:
+    def _groups(self, batch: Batch) -> list[tuple[Group, float]]:
         if world_size() < 2:
             return [(group, 1.0) for group in batch.micro_batches]
         examples = [example for group in batch.micro_batches for example in group]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from domainkit.adapters.folder import WEIGHTS
 from domainkit.adapters.methods import parse_method
-from domainkit.adapters.tuned_model import load_adapted
+from domainkit.adapters.tuned_model import load_adapted, release
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.corpus.read_files import read_documents
@@ -31,7 +31,7 @@ from domainkit.training.heldout import bits_per_byte, measure_held_out
 from domainkit.training.optimization.progress import Progress
 from domainkit.training.sweep_grid import Grid, cells
 from domainkit.training.sweep_result import Row, SweepResult, choose, short_value, write_result
-from domainkit.training.train import release, train
+from domainkit.training.train import train
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

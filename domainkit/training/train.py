@@ -15,6 +15,7 @@ from domainkit.adapters.adaptation import Adaptation
 from domainkit.adapters.folder import Adapter, check_replaceable, work_folder
 from domainkit.adapters.methods import attach, forward_arguments, parse_method
 from domainkit.adapters.micro_batch import MicroBatch
+from domainkit.adapters.tuned_model import release
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.corpus.read_files import examples_of
@@ -42,6 +43,7 @@ from domainkit.training.examples_to_ids import (
     with_thinking,
 )
 from domainkit.training.loop import Loop
+from domainkit.training.objectives.context_distillation import ContextTeacher, teacher_states
 from domainkit.training.optimization.checkpoints import (
     RunIdentity,
     check_resolved,
@@ -81,6 +83,7 @@ def train(
     on_progress: Callable[[Progress], None] | None = None,
     loaded: LoadedBase | None = None,
     columns: Mapping[str, str] | None = None,
+    teacher: ContextTeacher | None = None,
 ) -> Adapter:
     """Train an adapter on examples (and raw documents) and write it to the folder `out`, whole or not at all.
 
@@ -89,7 +92,8 @@ def train(
 
     Until it is done, checkpoints are in `<out>.partial`; after an interruption, `resume=True` continues from the last
     one to the same losses, bit for bit. `on_progress` is called after every step; left out, progress goes to standard
-    error. `loaded` is the configuration's base, already in memory; the adapter is taken out of it again.
+    error. `loaded` is the configuration's base, already in memory; the adapter is taken out of it again. With a
+    `teacher`, the answers' tokens are learnt from its probabilities (`objectives/context_distillation.py`).
      Raises DataError, ConfigError, BaseModelError, MachineError or TrainingError; KeyboardInterrupt after a checkpoint
      is saved.
     """
@@ -105,8 +109,10 @@ def train(
         method = parse_method(config.method, config.method_options)
         if sharded:
             check_can_shard(method, config.quantization)
+            if teacher is not None:
+                raise ConfigError("a teacher reads a whole base, and here it is sharded", next_step="train on one GPU")
         check_loggers(config.report_to)
-        identity = _identity(config, examples, documents or ())
+        identity = _identity(config, examples, documents or (), teacher)
         check_replaceable(out)
         finished = finished_adapter(out, identity) if resume else None
         if finished is not None:
@@ -134,9 +140,13 @@ def train(
         unused = [] if method.task_names() else unused_tasks(examples, method.kind)
         for warning in unused:
             log.warning(warning)
+        # What a teacher says of them, before the student is there.
+        taught = teacher_states(teacher, tokenized, base, resolved.config) if teacher else None
         # 4. The adapter's fresh weights.
         torch.manual_seed(config.seed)
         model = attach(method, base.model)
+        if taught is not None:
+            taught.check(model)
         if sharded:
             shard(model, pick_device())
         batches, why_padded = _batches(tokenized, model, resolved)
@@ -146,7 +156,7 @@ def train(
         # 5. The loop.
         with step_callbacks(on_progress, resolved.config, out) as callbacks:
             loop = Loop(model, batches, resolved.config, method, work, pad_id, sharded, callbacks, checkpoint)
-            ledger = loop.run()
+            ledger = (loop if taught is None else replace(loop, loss=taught.loss)).run()
         # 6. Did it learn anything?
         check_weights_changed(model, fresh)
         check_answers_changed(before, _answers(model, tokenized[0], pad_id))
@@ -160,6 +170,7 @@ def train(
             examples=len(examples),
             documents=len(documents or ()),
             data_fingerprint=identity.data,
+            teacher={**teacher.facts, "identity": identity.teacher} if teacher else None,
             notes=[
                 *(*resolved.notes, *unused, *([note] if note else [])),
                 *(*_notes(why_padded, sharded), *([described(columns)] if columns else [])),
@@ -182,25 +193,24 @@ def _notes(why_padded: str | None, sharded: bool) -> list[str]:
     return notes
 
 
-def release(model: AdaptedModel) -> None:
-    """Take the adapter out of its base, which can then take another."""
-    base = model.get_base_model()
-    if not getattr(model.active_peft_config, "is_prompt_learning", False):
-        model.unload()
-    for name in ("peft_config", "_hf_peft_config_loaded"):
-        base.__dict__.pop(name, None)
-
-
 # ---- 1. what is asked for --------------------------------------------------------------------------------------------
 
 
-def _identity(config: TrainConfig, examples: Sequence[Example], documents: Sequence[Document]) -> RunIdentity:
+def _identity(
+    config: TrainConfig, examples: Sequence[Example], documents: Sequence[Document], teacher: ContextTeacher | None
+) -> RunIdentity:
+    if teacher and (documents or config.turns == "all" or len(teacher.examples) != len(examples)):
+        raise ConfigError(
+            "a teacher teaches the last turn of examples, one of its own for each",
+            next_step="train without documents and with turns=last",
+        )
     if not examples and not documents:
         raise ConfigError("nothing to train on: no examples and no documents", next_step="give a file with --data")
     # Where a row came from does not change what is learnt from it.
     rows = [e.training_content for e in examples]
     data = sha256_lines([*rows, *(d.model_dump_json(include={"text"}) for d in documents)])
-    return RunIdentity(config.model_dump(), data, resolve_base(config.base, config.revision).fingerprint)
+    base = resolve_base(config.base, config.revision).fingerprint
+    return RunIdentity(config.model_dump(), data, base, teacher=teacher.identity if teacher else None)
 
 
 # ---- 2. to 4. base, examples, adapter --------------------------------------------------------------------------------

@@ -71,6 +71,8 @@ class RunIdentity:
     """SHA-256 of the adapter's weights that training starts from."""
     reward: str | None = None
     """Name of the reward."""
+    teacher: str | None = None
+    """SHA-256 of what the teacher of context distillation reads and is."""
 
 
 L = TypeVar("L", bound=Ledger)
@@ -92,7 +94,12 @@ def finished_adapter(out: Path, identity: RunIdentity) -> Adapter | None:
         return None
     preference = card.preference or {}
     made_by = RunIdentity(
-        card.config, card.data_fingerprint, card.base_fingerprint, preference.get("start"), preference.get("reward")
+        card.config,
+        card.data_fingerprint,
+        card.base_fingerprint,
+        preference.get("start"),
+        preference.get("reward"),
+        (card.teacher or {}).get("identity"),
     )
     changed = _differences(asdict(made_by), asdict(identity) | {"config": _resolved(identity.config, card.config)})
     if changed:
@@ -197,6 +204,7 @@ def _differences(before: JsonObject, now: JsonObject) -> list[str]:
         "base": "the base model's weights",
         "start": "the adapter it starts from",
         "reward": "the reward",
+        "teacher": "the teacher",
     }
     return changed + [f"{text} changed" for key, text in names.items() if before.get(key) != now.get(key)]
 
