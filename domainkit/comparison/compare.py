@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from domainkit.comparison.answer import answer_variants
+from domainkit.comparison.asking.answer import answer_variants
+from domainkit.comparison.asking.timing import time_variants
 from domainkit.comparison.cost_and_forgetting import with_consequences
 from domainkit.comparison.decide import decide_results, score_answers
 from domainkit.comparison.fitting.fine_tuned_encoder import with_tuned_encoder
@@ -20,7 +21,6 @@ from domainkit.comparison.inputs import check_index, parse_options, read_inputs
 from domainkit.comparison.planning.choice import choose_variants, needs_of
 from domainkit.comparison.planning.models import read_models
 from domainkit.comparison.record import write_record
-from domainkit.comparison.timing import time_variants
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.corpus.rows.open_rows import RowsGiven

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from domainkit.comparison.answer import Answers
+from domainkit.comparison.asking.answer import Answers
 from domainkit.comparison.cost_and_forgetting import receipt_of
 from domainkit.comparison.fitting.replicas import seed_of
 from domainkit.comparison.judging.record import judge_facts, judged_pairs

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from domainkit.comparison.answer import Answers
-from domainkit.comparison.call_runnable import question_of
+from domainkit.comparison.asking.answer import Answers
+from domainkit.comparison.asking.call_runnable import question_of
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import Rows, score_rows, why_no_evidence
 from domainkit.corpus.example import Example

@@ -53,6 +53,8 @@ class Row(_Stored):
     passages: tuple[PassageRow, ...] = ()
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    """The part of `prompt_tokens` that the provider had in its cache, where it reports it."""
     seconds: float | None = None
     """This answer's share of the compute."""
     prefill_seconds: float | None = None
@@ -62,9 +64,13 @@ class Row(_Stored):
     memory_bytes: int | None = None
     """Memory of the process when the answer's batch was done."""
     error: str | None = None
+    asked: str = ""
+    """When, in UTC: 2026-03-01T09:30:00Z. "" in older files."""
+    model_version: str = ""
+    """What the provider says answered, where it says it: a hosted model may change behind its name."""
 
     @property
-    def asked(self) -> str:
+    def place(self) -> str:
         """What the row is found by, beside its key. The id of a general question is a digest of its content."""
         return self.question or self.id
 
@@ -135,7 +141,7 @@ class RowStore:
 
     def _add(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            self._rows.setdefault(row.key, {})[row.asked] = row
+            self._rows.setdefault(row.key, {})[row.place] = row
 
     @property
     def old_rows(self) -> int:

@@ -171,7 +171,7 @@ def _raw_text(raw: Any) -> str:
 def _unfinished(error: Exception) -> AIMessage:
     """The answer that an error of openai's package holds: one cut off by its limit, or by a filter, is an answer that
     cannot be read. Raises any other error again."""
-    completion = getattr(error, "completion", None)
+    completion: Any = getattr(error, "completion", None)
     try:
         choice, usage = completion.choices[0], completion.usage
         if choice.finish_reason not in ("length", "content_filter"):

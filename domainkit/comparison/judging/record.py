@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domainkit.comparison.answer import Answers
+from domainkit.comparison.asking.answer import Answers
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import text_of
 from domainkit.evaluation.kept_scores import KeptScores

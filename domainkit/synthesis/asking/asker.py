@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from domainkit.errors import DomainkitError
 from domainkit.evaluation.answers_on_disk import Row, RowStore
 from domainkit.llm.named_model import NamedModel
+from domainkit.llm.provider_errors import described, meaning_of, stopping, wait_before
 from domainkit.messages import JsonObject
-from domainkit.synthesis.asking.provider_errors import described, meaning_of, stopping, wait_before
 from domainkit.synthesis.asking.requests import BYTES_A_TOKEN, Request
 from domainkit.synthesis.budget import Budget, Cost, TokenPrice
 

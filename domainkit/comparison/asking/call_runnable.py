@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore, asked_each
@@ -12,6 +13,9 @@ from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Answerer
 from domainkit.machine import memory_in_use
 from domainkit.messages import JsonObject, openai_message
+
+LONGEST_VERSION = 200
+"""Letters of a model's version: it is text of a server."""
 
 
 def answer_all(
@@ -78,7 +82,7 @@ def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sampl
         outputs = [e] * len(block)
     share, memory = (time.perf_counter() - start) / len(block), memory_in_use()
     rows = [_row(name, key, s, output, share) for s, output in zip(block, outputs, strict=True)]
-    return [row.model_copy(update={"memory_bytes": memory}) for row in rows]
+    return [row.model_copy(update={"memory_bytes": memory, "asked": now()}) for row in rows]
 
 
 def _answer_alone(runnable: Answerer, question: str | JsonObject) -> object:
@@ -93,12 +97,12 @@ def _row(name: str, key: str, sample: Sample, output: object, share: float) -> R
         error = f"{type(output).__name__}: {output}"
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=error)
     try:
-        return Row(key=key, variant=name, id=sample.id, **_read_output(output, share, sample.tools))
+        return Row(key=key, variant=name, id=sample.id, **read_output(output, share, sample.tools))
     except Exception as e:
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=f"unreadable output: {e}")
 
 
-def _read_output(output: object, share: float, tools: Sequence[JsonObject]) -> JsonObject:
+def read_output(output: object, share: float, tools: Sequence[JsonObject]) -> JsonObject:
     """Text, tokens, seconds and passages of a Runnable's output: text, a message, or a dict with the answer. Calls are
     the text of their list; `tools` are those that were offered."""
     if isinstance(output, str):
@@ -106,7 +110,7 @@ def _read_output(output: object, share: float, tools: Sequence[JsonObject]) -> J
     if isinstance(output, dict):
         if output.get("tool_calls"):  # a message in OpenAI's form
             return {"text": answer_text(str(output.get("content") or ""), output["tool_calls"]), "seconds": share}
-        return _read_output(_answer_of(output), share, tools)
+        return read_output(_answer_of(output), share, tools)
     meta = getattr(output, "response_metadata", None) or {}
     usage = getattr(output, "usage_metadata", None) or {}
     text = getattr(output, "text", None)
@@ -119,12 +123,38 @@ def _read_output(output: object, share: float, tools: Sequence[JsonObject]) -> J
         text = answer_text(str(text or ""), made, broken, tools)
     return {
         "text": str(text),
-        "prompt_tokens": usage.get("input_tokens"),
-        "completion_tokens": usage.get("output_tokens"),
+        **read_usage(usage),
+        "model_version": _version_of(meta),
         "seconds": sum(phases.values()) if phases else share,
         **phases,
         "passages": tuple(PassageRow(**p) for p in meta.get("passages", ())),
     }
+
+
+def read_usage(usage: Mapping[str, object]) -> dict[str, int | None]:
+    """The tokens that a provider reports, as a row has them; None where it reports none, or what is no count."""
+    details = usage.get("input_token_details")
+    cached = details.get("cache_read") if isinstance(details, Mapping) else None
+    prompt, written, cached = (_count(n) for n in (usage.get("input_tokens"), usage.get("output_tokens"), cached))
+    if cached is not None and cached > (prompt or 0):
+        cached = None
+    return {"prompt_tokens": prompt, "completion_tokens": written, "cached_tokens": cached}
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _version_of(meta: Mapping[str, object]) -> str:
+    """The model's name as the provider gives it, and the fingerprint of what ran it."""
+    name, fingerprint = meta.get("model_name") or meta.get("model"), meta.get("system_fingerprint")
+    parts = [part for part in (name, fingerprint) if isinstance(part, str) and part]
+    return " ".join(parts)[:LONGEST_VERSION]
+
+
+def now() -> str:
+    """The time of an answer, as rows have it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _answer_of(output: JsonObject) -> object:

@@ -10,7 +10,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableLambda
 
-from domainkit.comparison.call_runnable import answer_all
+from domainkit.comparison.asking.call_runnable import answer_all
 from domainkit.evaluation.answers_on_disk import RowStore
 from domainkit.evaluation.task import Sample
 

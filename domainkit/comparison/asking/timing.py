@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from domainkit.comparison.call_runnable import question_of
+from domainkit.comparison.asking.call_runnable import question_of
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.corpus.example import Example
 from domainkit.errors import FOREIGN_ERRORS

@@ -9,10 +9,10 @@ from typing import Any
 from langchain_core.runnables import RunnableLambda
 
 from domainkit import Sample, Task, Variant
+from domainkit.comparison.asking.timing import time_variants
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.inputs import read_inputs
 from domainkit.comparison.planning.choice import choose_variants
-from domainkit.comparison.timing import time_variants
 
 SAMPLES = tuple(Sample(id=str(i), input=f"q{i}", target="t", references=("t",)) for i in range(6))
 TASK = Task(name="t", kind="answer", samples=SAMPLES, fingerprint="")

@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from domainkit.adapters.folder import Adapter
-from domainkit.comparison.call_runnable import answer_all
+from domainkit.comparison.asking.call_runnable import answer_all
 from domainkit.comparison.fitting.replicas import seed_of
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import Rows, score_variant

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from domainkit.errors import MachineError, RequestError
-from domainkit.synthesis.asking.provider_errors import Meaning, described, meaning_of, wait_before
+from domainkit.llm.provider_errors import Meaning, described, meaning_of, wait_before
 
 
 class ProviderError(Exception):
