@@ -229,7 +229,7 @@ def settings_of(plan: ComparisonPlan, variant: Variant) -> JsonObject:
     limit = plan.max_tokens if variant.model is None else plan.max_tokens_of(variant.model)
     settings: JsonObject = {"max_tokens": limit} if limit else {}
     if variant.model is not None:
-        settings["model"] = variant.model
+        settings["runs_on"] = variant.model
     if kind_of(plan.inputs.task.kind).constraint(plan.inputs.task):
         settings["decoding"] = config.decoding
     if variant.shots != "none":

@@ -131,9 +131,9 @@ class VariantResult(Record):
     description: str
     settings: JsonObject = {}
     """What a reader needs to rebuild it: max_tokens, decoding; shots and how they are `chosen`; passages,
-    passage_words, retriever; `trained_on` "passages". A setting that does not apply is absent; a classical
-    variant has its `model` and the scores of its cross_validation, a trivial one what it `answers`, a custom one
-    nothing."""
+    passage_words, retriever; `trained_on` "passages"; `runs_on`, the name of a model beside the base. A setting that
+    does not apply is absent; a classical variant has its `model` and the scores of its cross_validation, a trivial one
+    what it `answers`, a custom one nothing."""
     metrics: dict[str, Estimate]
     """By metric name."""
     groups: dict[str, Estimate] = {}
@@ -162,6 +162,11 @@ class VariantResult(Record):
     @property
     def trained_on_passages(self) -> bool:
         return self.settings.get("trained_on") == "passages"
+
+    @property
+    def runs_on(self) -> str:
+        """The name of the model that answers, where it is not the comparison's base; else ""."""
+        return str(self.settings.get("runs_on") or "")
 
     @property
     def hit_rates(self) -> dict[int, float]:

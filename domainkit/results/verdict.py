@@ -48,7 +48,8 @@ class Verdict(Record):
     """The answer to "prompt, retrieve or fine-tune?"."""
 
     answer: str
-    """One of `verdict.ANSWERS` or `verdict.CANNOT_TELL`, as "fine-tune and retrieve"."""
+    """One of `verdict.ANSWERS` or `verdict.CANNOT_TELL`, as "fine-tune and retrieve"; "prompt with gpt" where a model
+    beside the base answers."""
     choice: str
     """Name of the recommended variant; "" where nothing could be scored."""
     headline: str

@@ -169,9 +169,10 @@ def about_variants(e: Evidence, facts: TaskFacts) -> list[str]:
             sentences.append(f"{name}: {v.failures} of {facts.n} questions failed with an error and score 0.")
     prompted = e.best_of(("prompt",))
     if prompted is not None and e.means[prompted] < facts.chance + HARDLY:
+        weak = f"All {len(e.models) + 1} models are" if e.models else "The base model is"
         sentences.append(
-            f"The base model is weak here (best prompt: {prompted}, {percent(e.means[prompted])}): "
-            "a stronger base may change the order."
+            f"{weak} weak here (best prompt: {prompted}, {percent(e.means[prompted])}): "
+            f"a stronger {'one' if e.models else 'base'} may change the order."
         )
     return sentences
 

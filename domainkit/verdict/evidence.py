@@ -79,7 +79,7 @@ class Evidence:
     """Those not shown to be worse than `best`, itself included."""
     margin: float
     oracle: str | None = None
-    """The variant that has the gold document in its prompt, if one ran."""
+    """The variant that has the gold document in its prompt, if one ran: of the model that retrieves best."""
 
     @property
     def choice(self) -> str:
@@ -88,9 +88,20 @@ class Evidence:
 
     @property
     def one_family_left(self) -> bool:
-        """Whether the choice is of the best variant's family, or equivalent to it: only one family is left."""
+        """Whether the choice is of the best variant's family and runs on its model, or is equivalent to it: only one
+        answer is left."""
         gap = self.difference(self.best, self.choice)
-        return self.family(self.choice) == self.family(self.best) or (gap is not None and gap.state == "EQUIVALENT")
+        alike = self.family(self.choice) == self.family(self.best) and self.model(self.choice) == self.model(self.best)
+        return alike or (gap is not None and gap.state == "EQUIVALENT")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models beside the base that variants run on, in the ladder's order."""
+        return tuple(dict.fromkeys(v.runs_on for v in self.variants.values() if v.runs_on))
+
+    def model(self, name: str) -> str:
+        """The model that the variant runs on, where it is not the base; else ""."""
+        return self.variants[name].runs_on
 
     @property
     def answer(self) -> str:
@@ -101,9 +112,11 @@ class Evidence:
     def family(self, name: str) -> Family:
         return self.variants[name].family
 
-    def best_of(self, families: Iterable[Family]) -> str | None:
+    def best_of(self, families: Iterable[Family], model: str | None = None) -> str | None:
+        """The best variant of these families; with `model`, of those that run on it ("" for the base)."""
         allowed = set(families)
-        return max((n for n in self.variants if self.family(n) in allowed), key=self.means.__getitem__, default=None)
+        found = (n for n in self.variants if self.family(n) in allowed and model in (None, self.model(n)))
+        return max(found, key=self.means.__getitem__, default=None)
 
     def difference(self, a: str, b: str) -> Difference | None:
         """a - b, where the two were compared in either direction."""
@@ -133,11 +146,18 @@ def evidence_of(scored: ScoredVariants) -> Evidence | None:
         return None
     dropped = scored.race.out if scored.race is not None else {}
     best = max((v.name for v in simple_first if v.name not in dropped), key=means.__getitem__)
-    oracle = next((v.name for v in variants if v.name in means and v.family == "oracle"), None)
-    draft = Evidence({v.name: v for v in simple_first}, means, {}, best, (), scored.margin, oracle)
+    draft = Evidence({v.name: v for v in simple_first}, means, {}, best, (), scored.margin)
+    draft = replace(draft, oracle=_oracle(draft, [v for v in variants if v.name in means and v.family == "oracle"]))
     differences = _differences(scored, _pairs(draft))
     worse = {b for (a, b), d in differences.items() if a == best and d.state == "BETTER"} | set(dropped)
     return replace(draft, differences=differences, tied=tuple(name for name in draft.variants if name not in worse))
+
+
+def _oracle(e: Evidence, oracles: Sequence[VariantResult]) -> str | None:
+    """What a right document brings is told by the model that the best retrieving variant runs on."""
+    retrieving = e.best_of(("retrieve",))
+    model = e.model(retrieving) if retrieving is not None else ""
+    return next((v.name for v in oracles if v.runs_on == model), None)
 
 
 def _pairs(e: Evidence) -> list[tuple[str, str]]:
@@ -165,9 +185,18 @@ def contrasts(e: Evidence) -> list[tuple[str, str, str]]:
     """(what is added, the variant with it, the variant without), the best of each side, each pair once."""
     added_by_pair: dict[tuple[str, str], str] = {}
     for added, having, lacking in CONTRASTS:
-        a, b = e.best_of(having), e.best_of(lacking)
+        a = e.best_of(having)
+        # What an addition brings is seen on one model: across two, it would be mixed with what the model brings.
+        within = e.model(a) if a is not None and e.models and set(lacking) <= {*UNTRAINED, *TRAINED} else None
+        b = e.best_of(lacking, within)
         if a is not None and b is not None:
             added_by_pair.setdefault((a, b), added)
+    for model in e.models:
+        a = e.best_of(UNTRAINED, model)
+        for added, families in ((f"{model} adds to the base", UNTRAINED), (f"{model} adds to the tuned base", TRAINED)):
+            b = e.best_of(families, "")
+            if a is not None and b is not None:
+                added_by_pair.setdefault((a, b), added)
     return [(added, a, b) for (a, b), added in added_by_pair.items()]
 
 

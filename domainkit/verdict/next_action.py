@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from domainkit.results.schema import Action, Leak, LearningCurve, TaskFacts
+from domainkit.results.schema import Action, Leak, LearningCurve, TaskFacts, VariantResult
 from domainkit.verdict.evidence import HARDLY, TRAINED, UNTRAINED, Evidence
 from domainkit.verdict.sentences import LEAK_SETS, listed, percent, points, rounded
 
@@ -120,12 +120,17 @@ def _parsing(e: Evidence) -> Iterator[Action]:
     if gain > e.margin:
         yield Action(
             kind="mend-parsing",
-            sentence=f"Make {name}'s answers readable (decoding=closed, or a stricter prompt): {percent(share)} of "
-            f"them do not name a label. If these were right as often as the rest, it would reach "
+            sentence=f"Make {name}'s answers readable ({_how(e.variants[name])}, or a stricter prompt): "
+            f"{percent(share)} of them do not name a label. If these were right as often as the rest, it would reach "
             f"{percent(gain + e.means[e.choice])}.",
             evidence=(f"{name}: parse failure {percent(share)}, score {percent(e.means[name])}",),
             gain=gain,
         )
+
+
+def _how(variant: VariantResult) -> str:
+    """What else makes its answers readable: only a model that is not ours can write anything under decoding=closed."""
+    return "a model with structured output" if variant.settings.get("decoding") == "closed" else "decoding=closed"
 
 
 def _retrieval(e: Evidence) -> Iterator[Action]:
@@ -242,7 +247,8 @@ def _prompt_or_base(e: Evidence, facts: TaskFacts) -> Iterator[Action]:
     score = percent(e.means[prompted])
     evidence = (f"{prompted}: {score}",)
     if e.means[prompted] < facts.chance + HARDLY:
-        sentence = f"Use a stronger base: its best prompt, {prompted}, is hardly above chance ({score})."
+        stronger = "model: the best prompt of all" if e.models else "base: its best prompt"
+        sentence = f"Use a stronger {stronger}, {prompted}, is hardly above chance ({score})."
         yield Action(kind="stronger-base", sentence=sentence, evidence=evidence, gain=0.02)
     elif classical is not None and (d := e.difference(classical, prompted)) is not None and d.state == "BETTER":
         sentence = f"Improve the prompt: {prompted} ({score}) is above chance, but below {classical}."

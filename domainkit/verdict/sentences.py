@@ -31,7 +31,12 @@ def answer_of(variant: VariantResult) -> str:
     """What to do in order to use the variant."""
     if variant.family in ("tune", "combine") and variant.shots:
         return f"fine-tune{', retrieve' if variant.family == 'combine' else ''} and show solved examples"
-    return ANSWERS[variant.family]
+    return ANSWERS[variant.family] + _on(variant)
+
+
+def _on(variant: VariantResult) -> str:
+    """ " with gpt", where the variant runs on a model beside the base."""
+    return f" with {variant.runs_on}" if variant.runs_on else ""
 
 
 def metric_words(name: str) -> str:

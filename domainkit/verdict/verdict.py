@@ -141,7 +141,7 @@ def _advice(e: Evidence) -> str:
         gap = e.difference(e.choice, trained) or e.difference(e.best, trained)
         unsure = gap is None or gap.state == "CANNOT TELL YET"
         return f"Do not fine-tune{' yet' if unsure else ''}, {words}"
-    return words.capitalize()
+    return words[:1].upper() + words[1:]
 
 
 def _against_rival(e: Evidence) -> str:

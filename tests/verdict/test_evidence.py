@@ -89,3 +89,44 @@ def test_a_subset_keeps_the_items_of_its_mask_and_drops_incomplete_variants() ->
 
 def test_without_a_score_there_is_no_evidence() -> None:
     assert evidence_of(ScoredVariants(scored({"rag": 1}).variants, {"rag": [None, None]})) is None
+
+
+def on_models(right: dict[str, int], n: int = 100) -> Evidence:
+    """Variants named few-shot@gpt run on the model gpt."""
+    variants = [
+        VariantResult(
+            name=name,
+            family=FAMILY[name.partition("@")[0]],
+            description="",
+            metrics={},
+            settings={"runs_on": model} if (model := name.partition("@")[2]) else {},
+        )
+        for name in right
+    ]
+    found = evidence_of(ScoredVariants(variants, {name: [1.0] * k + [0.0] * (n - k) for name, k in right.items()}))
+    assert found is not None
+    return found
+
+
+def test_which_model_to_use_is_open_until_it_is_shown() -> None:
+    e = on_models({"few-shot": 80, "few-shot@gpt": 82})
+    assert (e.best, e.choice, e.one_family_left) == ("few-shot@gpt", "few-shot", False)
+    assert e.answer == "cannot tell yet"
+    assert on_models({"few-shot": 20, "few-shot@gpt": 82}).answer == "prompt with gpt"
+    assert on_models({"few-shot": 82, "few-shot@gpt": 20}).answer == "prompt"
+
+
+def test_an_addition_is_seen_on_one_model_and_models_are_compared_by_name() -> None:
+    e = on_models({"few-shot": 20, "few-shot@gpt": 60, "rag": 50, "rag@gpt": 70, "tuned": 65})
+    pairs = {added: (a, b) for added, a, b in contrasts(e)}
+    assert pairs["retrieval adds to prompting"] == ("rag@gpt", "few-shot@gpt")
+    assert pairs["fine-tuning adds to the best without training"] == ("tuned", "rag")
+    assert pairs["gpt adds to the base"] == ("rag@gpt", "rag")
+    assert pairs["gpt adds to the tuned base"] == ("rag@gpt", "tuned")
+
+
+def test_the_oracle_is_of_the_model_that_retrieves_best() -> None:
+    right = {"oracle-rag": 60, "oracle-rag@gpt": 99, "rag": 50, "rag@gpt": 70}
+    assert on_models(right).oracle == "oracle-rag@gpt"
+    assert on_models({**right, "rag": 80}).oracle == "oracle-rag"
+    assert on_models({"oracle-rag": 60, "rag": 50, "rag@gpt": 70}).oracle is None
