@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domainkit.adapters.folder import Adapter
-from domainkit.adapters.methods import abilities_of, read_adapter_config
-from domainkit.adapters.methods.low_rank.lora import PLAIN_STARTS, Lora, has_one_scale, special_features, start_of
-from domainkit.adapters.peft_config import read_peft_config
+from domainkit.adapters.methods.low_rank.lora import Lora
 from domainkit.errors import AdapterError, ConfigError
+from domainkit.export.served_forms import check_form
 from domainkit.export.target import Exported, ExportJob, export_target
 
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -56,7 +55,7 @@ def serve_command(
     if quantization == "nf4":
         words += ["--quantization", "bitsandbytes"]
     if loaded:
-        ranks = [_rank(a) for a in loaded]
+        ranks = [Lora.lora_rank(check_form(a)) for a in loaded]
         top = next((r for r in LORA_RANKS if r >= max(ranks)), None)
         if top is None:
             raise AdapterError(
@@ -88,28 +87,3 @@ def _only(what: str, values: set[str], default: str | None = None) -> str:
         f"the adapters name {'several' if values else 'no'} {what}{': ' + ', '.join(sorted(values)) if values else ''}",
         next_step=f"serve adapters of one base together, or pass {what}= yourself",
     )
-
-
-def _rank(adapter: Adapter) -> int:
-    """The adapter's largest rank, after the check that vLLM can serve it."""
-    config = read_adapter_config(adapter.folder)
-    unfit = None
-    if abilities_of(config["peft_type"]) is Lora:
-        read_peft_config(adapter.folder)  # raises for values of another type than LoRA's
-    if abilities_of(config["peft_type"]) is not Lora:
-        unfit = f"is {config['peft_type']}, and vLLM serves LoRA only"
-    elif config.get("use_dora"):
-        unfit = "is DoRA, which vLLM does not serve"
-    elif config.get("modules_to_save"):
-        unfit = f"holds whole modules ({', '.join(config['modules_to_save'])}), which vLLM does not serve"
-    elif special := special_features(config):
-        unfit = f"uses {', '.join(special)}, which vLLM does not serve"
-    elif start_of(config) not in PLAIN_STARTS:
-        unfit = f"was started with init_lora_weights={start_of(config)}, which changes the base's weights"
-    elif not has_one_scale(config):
-        unfit = "scales its layers differently (rank_pattern, alpha_pattern), and vLLM scales all alike"
-    if unfit:
-        raise AdapterError(
-            unfit, where=str(adapter.folder), next_step="merge it into its base and serve that, or use backend='local'"
-        )
-    return Lora.lora_rank(config)

@@ -1,8 +1,7 @@
 """Server backend: answers from an OpenAI-compatible server, vLLM above all, or llama.cpp's.
 
-An adapter is the server's `model=` name (vLLM's convention); llama-server is told apart by its list of adapters. The
-chat template and the tokenizer are the server's own: so a text that spells a control token is encoded as the server
-decides. Loading adapters at runtime and scoring are extensions of vLLM.
+An adapter is the server's `model=` name (vLLM's convention). The chat template and the tokenizer are the server's own:
+so a text that spells a control token is encoded as the server decides. Scoring is an extension of vLLM.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +19,11 @@ from domainkit.adapters.folder import PEFT_CONFIG, WEIGHTS
 from domainkit.errors import DomainkitError, MachineError, RequestError
 from domainkit.export.vllm import adapter_name
 from domainkit.inference.backend import Completion, Piece, Request
-from domainkit.inference.server.llama_cpp import ADAPTERS, LlamaCpp
+from domainkit.inference.server import sglang
+from domainkit.inference.server.flavour import NEUTRAL, WITH_NEUTRAL, Flavour, about_model, find_flavour
+from domainkit.inference.server.llama_cpp import LlamaCpp
+from domainkit.inference.server.loading import load_adapter
+from domainkit.inference.server.shared_time import SharedTime
 from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, Transport
 from domainkit.inference.server.wire import ODD_SHAPE, ServerAnswer, messages_body, request_body
 from domainkit.messages import JsonObject, Message, SplitAnswer
@@ -56,9 +60,11 @@ class ServerBackend:
         self._root = self._transport.root
         self._base = base
         self._connections = connections
-        self._models: list[str] | None = None
-        self._is_llama_cpp: bool | None = None
+        self._models: dict[str, JsonObject] | None = None
+        """The lines of /v1/models by id, as they were last read."""
+        self._flavour: Flavour | None = None
         """None until the server was asked."""
+        self._time = SharedTime()
         self._names: dict[tuple[str, int], str] = {}
         self._lock = threading.Lock()
 
@@ -75,6 +81,8 @@ class ServerBackend:
         """All answers in order, asked at once; `choice_probabilities` stay empty (use `score`)."""
         if not requests:
             return []
+        with suppress(DomainkitError):  # once, before all ask for it; where it fails, each request says so
+            self.flavour(min((r.timeout for r in requests if r.timeout), default=None))
         with ThreadPoolExecutor(min(len(requests), self._connections), "domainkit-server") as pool:
             answers = list(pool.map(self._complete_one, requests))
         failed = next((a for a in answers if isinstance(a, Exception)), None)
@@ -87,13 +95,14 @@ class ServerBackend:
         begin = time.monotonic()
         answer, sent = ServerAnswer(request), SplitAnswer("", "")
         body = self._body(request, stream=True)
-        for payload in self._transport.events(body, begin, request.timeout):
-            answer.add(payload)
-            shown = answer.shown
-            if shown != sent:
-                yield Piece(shown.text[len(sent.text) :], reasoning=shown.reasoning[len(sent.reasoning) :])
-                sent = shown
-        completion = answer.completion(time.monotonic() - begin)
+        with self._time.part() as seconds:
+            for payload in self._transport.events(body, begin, request.timeout):
+                answer.add(payload)
+                shown = answer.shown
+                if shown != sent:
+                    yield Piece(shown.text[len(sent.text) :], reasoning=shown.reasoning[len(sent.reasoning) :])
+                    sent = shown
+            completion = answer.completion(seconds())
         yield Piece(completion.text[len(sent.text) :], completion, completion.reasoning[len(sent.reasoning) :])
 
     def score(
@@ -133,11 +142,26 @@ class ServerBackend:
         return self._tokens({"model": self._model(None), "prompt": text, "add_special_tokens": False})
 
     def identity(self, adapter: str | None = None) -> JsonObject:
-        """The server's address, the base's name there, and the adapter's: for a folder that name holds its weights'
-        hash."""
-        facts = {"backend": "server", "url": self._root, "base": self._model(None), "adapter": self._name(adapter)}
-        llama_cpp = self._llama_cpp()
-        return facts | llama_cpp.facts() if llama_cpp else facts
+        """The server's address, what it tells of itself and its base, and the adapter's name there: for a folder that
+        name holds its weights' hash."""
+        facts: JsonObject = {"backend": "server", "url": self._root, "engine": self.flavour().title}
+        facts |= {"base": self._model(None), "adapter": self._name(adapter)}
+        return facts | self.told(adapter)
+
+    def flavour(self, timeout: float | None = None) -> Flavour:
+        """Which server this is. It is asked once."""
+        if self._flavour is None:
+            self._flavour = find_flavour(self._transport, timeout)
+        return self._flavour
+
+    def told(self, adapter: str | None = None) -> JsonObject:
+        """What the server tells of the weights that answer, read anew."""
+        if llama_cpp := self._llama_cpp():
+            return llama_cpp.facts()
+        listed = self._lines(fresh=True)
+        facts = about_model(listed.get(self._model(None), {})) | self.flavour().facts
+        served = listed.get(self._name(adapter) or "")
+        return facts | ({"served_adapter": about_model(served)} if served else {})
 
     # --- adapters -------------------------------------------------------------
 
@@ -148,36 +172,29 @@ class ServerBackend:
         return self._listed(fresh=fresh)
 
     def _listed(self, *, fresh: bool = False) -> list[str]:
+        return list(self._lines(fresh=fresh))
+
+    def _lines(self, *, fresh: bool = False) -> dict[str, JsonObject]:
+        """The lines of /v1/models by id."""
         with self._lock:
             if self._models is None or fresh:
                 reply = self._transport.send("GET", "/v1/models")
                 try:
-                    self._models = [str(m["id"]) for m in reply.get("data") or []]
+                    self._models = {str(m["id"]): dict(m) for m in reply.get("data") or []}
                 except ODD_SHAPE as e:
                     raise MachineError(
                         f"the server's list of models is not in OpenAI's format: {str(reply)[:200]}",
                         where=self._root,
                         next_step="check that the URL is an OpenAI-compatible server's",
                     ) from e
-            return list(self._models)
+            return dict(self._models)
 
     def load_adapter(self, folder: str | Path) -> str:
-        """Have the server load an adapter folder, by the same path on its machine. Returns the adapter's name there."""
-        if self._llama_cpp():
-            what = "llama-server loads its adapters when it starts"
-            raise RequestError(what, where=self._root, next_step="start it again with --lora FILE.gguf")
-        name = adapter_name(folder)
-        body = {"lora_name": name, "lora_path": str(Path(folder).resolve())}
-        try:
-            self._transport.send("POST", "/v1/load_lora_adapter", body)
-        except RequestError as e:
-            if "already" not in e.what:
-                raise RequestError(
-                    f"the server cannot load the adapter: {e.what}",
-                    where=f"{self._root} ({folder})",
-                    next_step="start it with VLLM_ALLOW_RUNTIME_LORA_UPDATING=True and --enable-lora, "
-                    "or with the adapter from the start, as serve_command() prints",
-                ) from e
+        """Have the server load an adapter folder, by the same path on its machine. Returns the adapter's name there.
+
+        Raises AdapterError with the server's reason, or for a form of LoRA that the server does not compute.
+        """
+        name = load_adapter(self._transport, self.flavour(), Path(folder))
         self.models(fresh=True)
         return name
 
@@ -193,20 +210,24 @@ class ServerBackend:
     def _llama_cpp(self, timeout: float | None = None) -> LlamaCpp | None:
         """llama-server's dialect, if this is one. It must be known before anything is asked of it: to a request that
         names no scales it applies all its adapters."""
-        if self._is_llama_cpp is None:
-            try:
-                self._is_llama_cpp = isinstance(self._transport.read("GET", ADAPTERS, timeout=timeout), list)
-            except RequestError:  # another server does not know this path
-                self._is_llama_cpp = False
-        return LlamaCpp(self._transport, timeout) if self._is_llama_cpp else None
+        return LlamaCpp(self._transport, timeout) if self.flavour(timeout).engine == "llama-server" else None
 
     def _body(self, request: Request, *, stream: bool = False) -> JsonObject:
         llama_cpp, adapter = self._llama_cpp(request.timeout), request.adapter
         if llama_cpp is None:
-            return request_body(request, self._model(adapter), stream=stream)
+            return self._plain_body(request, stream=stream)
         folder = Path(adapter) if adapter is not None and _is_folder(adapter) else None
         body = request_body(request, self._model(None), stream=stream)
         return llama_cpp.body(request, body, llama_cpp.fields(self._name(adapter), folder))
+
+    def _plain_body(self, request: Request, *, stream: bool) -> JsonObject:
+        engine, model = self.flavour().engine, self._model(request.adapter)
+        if engine == "SGLang" and request.adapter is not None:
+            model = sglang.adapter_model(self._model(None), model)
+        body = request_body(request, model, stream=stream)
+        if engine in WITH_NEUTRAL:
+            body |= NEUTRAL
+        return sglang.own_body(body) if engine == "SGLang" else body
 
     def _model(self, adapter: str | None) -> str:
         """The `model=` for a request. An adapter folder that the server does not have yet is loaded."""
@@ -226,12 +247,12 @@ class ServerBackend:
         )
 
     def _complete_one(self, request: Request) -> Completion | Exception:
-        begin = time.monotonic()
         answer = ServerAnswer(request)
         try:
             body = self._body(request)
-            answer.add(self._transport.send("POST", "/v1/chat/completions", body, timeout=request.timeout))
-            return answer.completion(time.monotonic() - begin)
+            with self._time.part() as seconds:
+                answer.add(self._transport.send("POST", "/v1/chat/completions", body, timeout=request.timeout))
+                return answer.completion(seconds())
         except DomainkitError as e:
             return e
         except ODD_SHAPE as e:  # one odd answer must not end the others

@@ -17,6 +17,7 @@ from domainkit.inference.backend import Request
 from domainkit.inference.server.transport import Transport
 from domainkit.messages import JsonObject, chosen_tools, tool_name
 from domainkit.registry import suggestion
+from domainkit.storage import sha256_json
 
 ADAPTERS = "/lora-adapters"
 """No other server knows this path."""
@@ -42,7 +43,17 @@ class LlamaCpp:
     def facts(self) -> JsonObject:
         """What it says of itself."""
         props = self._send("GET", "/props")
-        return {"engine": f"llama-server {props.get('build_info', '')}".strip(), "model": props.get("model_path")}
+        return {
+            "engine": f"llama-server {props.get('build_info', '')}".strip(),
+            "model": props.get("model_path"),
+            "template_sha256": sha256_json(str(props.get("chat_template") or "")),
+        }
+
+    def context(self) -> int | None:
+        """Tokens that a prompt and its answer may have; None where it does not say."""
+        settings = self._send("GET", "/props").get("default_generation_settings")
+        found = settings.get("n_ctx") if isinstance(settings, dict) else None
+        return found if isinstance(found, int) and found > 0 else None
 
     def fields(self, name: str | None, folder: Path | None) -> JsonObject:
         """Fields for requests to the adapter `name`, or to the base. `folder` is the adapter's here, if it is known.

@@ -31,6 +31,20 @@ RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """HTTP statuses that may pass by themselves."""
 
 
+class RefusedError(RequestError):
+    """A request that the server refuses with an HTTP status. `reason` is what its body says."""
+
+    status = 0
+    reason = ""
+
+
+class FailedError(MachineError):
+    """A server that fails with an HTTP status, or refuses the key."""
+
+    status = 0
+    reason = ""
+
+
 class Transport:
     """HTTP to one server, from any number of threads. The key is sent, and never shown."""
 
@@ -54,16 +68,31 @@ class Transport:
         self._client.close()
 
     def send(
-        self, method: str, path: str, body: JsonObject | None = None, *, timeout: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: JsonObject | None = None,
+        *,
+        timeout: float | None = None,
+        retried: frozenset[int] = RETRIED,
     ) -> JsonObject:
-        """One JSON exchange within `timeout` seconds (None: the transport's own timeout)."""
-        reply = self.read(method, path, body, timeout=timeout)
+        """One JSON exchange within `timeout` seconds (None: the transport's own timeout). A reply with a status of
+        `retried` is asked for again."""
+        reply = self.read(method, path, body, timeout=timeout, retried=retried)
         return reply if isinstance(reply, dict) else {"message": reply if isinstance(reply, str) else json.dumps(reply)}
 
-    def read(self, method: str, path: str, body: JsonObject | None = None, *, timeout: float | None = None) -> object:
+    def read(
+        self,
+        method: str,
+        path: str,
+        body: JsonObject | None = None,
+        *,
+        timeout: float | None = None,
+        retried: frozenset[int] = RETRIED,
+    ) -> object:
         """As `send`, for an answer that may be any JSON, or plain text: vLLM gives that to some requests."""
         begin = time.monotonic()
-        with self._opened(method, path, body, begin, timeout) as response:
+        with self._opened(method, path, body, begin, timeout, retried) as response:
             text = b"".join(self._chunks(response, begin, timeout)).decode("utf-8", "replace")
         text = self._without_secrets(text)
         try:
@@ -108,7 +137,13 @@ class Transport:
             raise self._late(timeout)
 
     def _opened(
-        self, method: str, path: str, body: JsonObject | None, begin: float, timeout: float | None
+        self,
+        method: str,
+        path: str,
+        body: JsonObject | None,
+        begin: float,
+        timeout: float | None,
+        retried: frozenset[int] = RETRIED,
     ) -> closing[httpx.Response]:
         """The successful response, its body not read yet. Temporary failures are repeated, others are raised."""
         for attempt in range(self._max_retries + 1):
@@ -132,7 +167,7 @@ class Transport:
             with closing(response):
                 message = self._error_message(response)
             final = response.headers.get("x-should-retry") == "false"  # OpenAI's header: it would fail again
-            if response.status_code not in RETRIED or last or final:
+            if response.status_code not in retried or last or final:
                 raise self._refused(response.status_code, message, body, attempt + 1)
             self._wait(attempt, response.headers.get("retry-after"), seconds_left)
         raise AssertionError("unreachable")
@@ -177,24 +212,28 @@ class Transport:
             return self._clean(text[:500])
 
     def _refused(self, status: int, message: str, body: JsonObject | None, attempts: int) -> DomainkitError:
-        if status in (401, 403):
-            return MachineError(
+        error: RefusedError | FailedError
+        if status == 401 or (status == 403 and not message):
+            error = FailedError(
                 f"the server refuses the key (HTTP {status})",
                 where=self.root,
                 next_step=f"pass api_key= or set {KEY_VARIABLE} to the key the server was started with",
             )
-        if status >= 500 or status in RETRIED:
-            return MachineError(
+        elif status >= 500 or status in RETRIED:
+            error = FailedError(
                 f"the server failed{f' {attempts} times' if attempts > 1 else ''} (HTTP {status}): {message}",
                 where=self.root,
                 next_step="look at its log; if it is overloaded, wait or lower `connections`",
             )
-        model = (body or {}).get("model")
-        not_found = status == 404 and model
-        step = f"check the name '{model}' against models()" if not_found else "change the request as the server says"
-        return RequestError(
-            f"the server refuses the request (HTTP {status}): {message}", where=self.root, next_step=step
-        )
+        else:
+            model = (body or {}).get("model")
+            step = "change the request as the server says"
+            if status == 404 and model:
+                step = f"check the name '{model}' against models()"
+            what = f"the server refuses the request (HTTP {status}): {message}"
+            error = RefusedError(what, where=self.root, next_step=step)
+        error.status, error.reason = status, message
+        return error
 
     def _unreachable(self, error: httpx.HTTPError) -> MachineError:
         return MachineError(

@@ -115,6 +115,12 @@ class ServerAnswer:
                 f"the server ended the answer with finish_reason {self.finish!r}",
                 next_step="look at the server's log; call it again if it was restarting",
             )
+        if self.reasoning and not self.text and not self.calls and finish == "stop":
+            raise RequestError(
+                f"the server gave reasoning and no answer: {self.reasoning[:80]!r}",
+                next_step="if it has taken the answer for reasoning, start it without a parser (vLLM, SGLang: no "
+                "--reasoning-parser; llama-server: --reasoning-format none)",
+            )
         split = SplitAnswer("", self.text) if words_only(self.request) else split_reasoning(self.text)
         text, calls, invalid = self._parse_calls(split.text)
         completion = Completion(

@@ -41,6 +41,7 @@ KNOWN = {
         "stream_options",
     ),
     *("tools", "tool_choice", "response_format", "structured_outputs"),
+    *("repetition_penalty", "top_k", "min_p"),
 }
 
 
@@ -165,6 +166,10 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, self.asked)
         if not self.allowed():
             return None
+        if self.path == "/version":
+            return self.reply(200, {"version": "0.33.0"})
+        if self.path != "/v1/models":
+            return self.refuse(404, "Not Found")
         names = [self.model.base, *self.model.adapters]
         return self.reply(200, {"object": "list", "data": [{"id": n, "object": "model"} for n in names]})
 

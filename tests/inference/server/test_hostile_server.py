@@ -22,12 +22,13 @@ from domainkit.messages import Message
 
 KEY = "sk-secret-0123456789"
 ASK = (Message("user", "Hello?"),)
+OWN_PATHS = (b"GET /lora-adapters", b"GET /version", b"GET /server_info", b"GET /api/version")
 Send = Callable[[socket.socket], None]
 
 
 @contextmanager
 def server(*replies: Send) -> Iterator[str]:
-    """A socket that is no llama-server, and gives its connections the replies in order, the last one again and
+    """A socket that knows no server's own paths, and gives its connections the replies in order, the last one again and
     again."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -40,7 +41,7 @@ def server(*replies: Send) -> Iterator[str]:
                 return
             with connection:
                 try:
-                    if read_request(connection).startswith(b"GET /lora-adapters"):
+                    if read_request(connection).startswith(OWN_PATHS):
                         connection.sendall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
                         continue
                     number += 1
@@ -202,7 +203,7 @@ def test_secrets_of_the_address_are_sent_and_never_shown() -> None:
     port = listener.getsockname()[1]
 
     def serve() -> None:
-        for _what in ("the adapters of a llama-server", "the answer"):
+        for _what in (*OWN_PATHS, "the answer", "the list of models"):
             connection, _ = listener.accept()
             with connection:
                 seen.append(read_request(connection))
