@@ -13,6 +13,7 @@ from domainkit.comparison.cost_and_forgetting import receipt_of
 from domainkit.comparison.fitting.replicas import seed_of
 from domainkit.comparison.judging.record import judge_facts, judged_pairs
 from domainkit.comparison.learning_curves import draw_curves
+from domainkit.comparison.model_facts import model_facts
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import (
     Scores,
@@ -124,6 +125,7 @@ def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, secon
         race=answers.race,
         judges=judge_facts(plan, plan.inputs.metrics.judges),
         judged_pairs=pairs,
+        models=model_facts(plan, task, answers.rows),
         model=model_identity(plan),
         environment={**environment(), "command": sys.argv},
         created=datetime.now(UTC).isoformat(timespec="seconds"),

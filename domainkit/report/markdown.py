@@ -10,6 +10,7 @@ from domainkit.report.sections import (
     forgetting_section,
     judging_section,
     leakage_section,
+    models_section,
     parts_section,
     people_section,
     use_section,
@@ -41,6 +42,7 @@ def to_markdown(results: Results | Portfolio, folder: str | None = None) -> str:
         *_verdict(results),
         *_people(results),
         *_variants(results),
+        *_models(results),
         *_judging(results),
         *_groups(results),
         *_parts(results),
@@ -122,6 +124,12 @@ def _variants(results: Results) -> list[str]:
         lines.append(escape(labels.memory(results)))
     lines += [f"{escape(name)} was left out: {escape(reason)}" for name, reason in results.left_out.items()]
     return [*blocks, bullets(lines)] if lines else blocks
+
+
+def _models(results: Results) -> list[str]:
+    rows = [[escape(cell) for cell in row] for row in models_section.model_rows(results)]
+    lead, heads = models_section.LEAD, models_section.HEADS
+    return ["## Models", lead, table(heads, rows, right_from=len(heads))] if rows else []
 
 
 def _judging(results: Results) -> list[str]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domainkit.evaluation.kinds import kind_of
-from domainkit.report.sections import cost_section, people_section
+from domainkit.report.sections import cost_section, models_section, people_section
 from domainkit.report.sections.judging_section import judge_sentences, pair_sentences
 from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line
@@ -47,6 +47,7 @@ def print_table(results: Results | Portfolio, console: Console | None = None) ->
         notes += [cost_section.break_even_sentence(b) for b in results.cost.break_even[:1]]
         notes += cost_section.price_sentences(results.cost)[-1:]
     notes += [f"left out: {name}: {reason}" for name, reason in results.left_out.items()]
+    notes += models_section.model_sentences(results)
     if results.judges:
         notes += [f"{j.metric}: {text}" for j in results.judges for text in judge_sentences(results, j)[1:3]]
         notes += pair_sentences(results)

@@ -42,6 +42,7 @@ from domainkit.results.cost_and_forgetting import (
     VariantCost,
 )
 from domainkit.results.judging import JudgedPairs, JudgeFacts
+from domainkit.results.models import ModelFacts
 from domainkit.results.people import (
     ByPeople,
     JudgeMeasured,
@@ -204,6 +205,8 @@ class Results(Record):
     """Empty where no metric was a chat model; then it is not written."""
     judged_pairs: JudgedPairs | None = None
     """Set where a judge compared pairs; else it is not written."""
+    models: tuple[ModelFacts, ...] = ()
+    """The models, the base first, where variants ran on several; else it is not written."""
     people: ByPeople | None = None
     """Set where people reviewed answers of this run; else it is not written."""
     model: JsonObject = Field(default_factory=dict)
@@ -216,7 +219,7 @@ class Results(Record):
     @model_serializer(mode="wrap")
     def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
         fields: JsonObject = write(self)
-        for name in ("judges", "judged_pairs", "people"):
+        for name in ("judges", "judged_pairs", "models", "people"):
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields
@@ -319,6 +322,7 @@ __all__ = [
     "LeakSet",
     "LearningCurve",
     "LostQuestion",
+    "ModelFacts",
     "Passage",
     "PeopleDifference",
     "Portfolio",

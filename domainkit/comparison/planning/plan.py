@@ -19,7 +19,9 @@ from domainkit.evaluation.answers_on_disk import Progress
 from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.variant import Answerer, Variant
 from domainkit.llm.chat_model import DomainLLM
+from domainkit.llm.held_answers import held_by, hold
 from domainkit.messages import JsonObject, written
+from domainkit.results.models import Held
 from domainkit.retrieval import GoldRetriever, build_retriever, nearest_examples
 
 if TYPE_CHECKING:
@@ -213,11 +215,15 @@ class ComparisonPlan:
         task = self.inputs.task
         return kind_of(task.kind).constraint(task) if self.inputs.config.decoding == "closed" else {}
 
+    def held_by(self, name: str | None) -> Held:
+        """What holds the named model's answers, or the base's, to the task's form."""
+        if kind_of(self.inputs.task.kind).constraint(self.inputs.task) == {}:
+            return ""
+        return held_by(self.base_llm if name is None else self._named(name), self.constraint)
+
     def _bound(self, llm: BaseChatModel) -> Any:
-        """The model itself where nothing is bound: agents bind tools to a chat model, not to a binding."""
-        held = self.constraint
-        # A grammar holds the answers of our own models and servers; a text of any other is read strictly.
-        return llm.bind(**held) if held and isinstance(llm, DomainLLM) else llm
+        """The model itself where nothing holds it: agents bind tools to a chat model, not to a binding."""
+        return hold(llm, self.constraint)
 
     @cached_property
     def nearest(self) -> NearestExamples:
