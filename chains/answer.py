@@ -67,12 +67,27 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[AIMessage]:
-        """Every step in one batch: retrieval, examples, then the model. Order is kept."""
-        if not inputs:
-            return []
-        prepared = self._prepare(inputs, config)
+        """Every step in one batch: retrieval, examples, then the model. Order is kept. With `return_exceptions` a
+        question whose retrieval fails has the exception as its answer, and the others are asked."""
+        found = self._retrieved(inputs, config, return_exceptions=return_exceptions)
+        failed = {i: p for i, p in enumerate(found) if isinstance(p, Exception)}
+        asked = [i for i in range(len(inputs)) if i not in failed]
+        configs = [config[i] for i in asked] if isinstance(config, list) else config
+        passages: list[Any] = [found[i] for i in asked]
+        options = {"return_exceptions": return_exceptions, **kwargs}
+        answers = iter(self._answered([inputs[i] for i in asked], passages, configs, **options) if asked else ())
+        return [cast("AIMessage", failed[i]) if i in failed else next(answers) for i in range(len(inputs))]
+
+    def _answered(
+        self,
+        inputs: list[Question],
+        found: Sequence[list[Document]],
+        config: RunnableConfig | list[RunnableConfig] | None,
+        **options: Any,
+    ) -> list[AIMessage]:
+        prepared = self._assemble(inputs, found)
         messages: list[Any] = [m for m, _ in prepared]
-        answers = self._answers(inputs, messages, config, return_exceptions=return_exceptions, **kwargs)
+        answers = self._answers(inputs, messages, config, **options)
         pairs = zip(answers, prepared, strict=True)
         return [a if isinstance(a, Exception) else _with_passages(a, passages) for a, (_, passages) in pairs]
 
@@ -128,10 +143,18 @@ class AnswerChain(RunnableSerializable[Question, AIMessage]):
     def _prepare(
         self, inputs: Sequence[Question], config: RunnableConfig | list[RunnableConfig] | None
     ) -> list[tuple[list[BaseMessage], list[Document]]]:
-        passages: list[list[Document]] = [[] for _ in inputs]
-        if self.retriever is not None:
-            passages = self.retriever.batch([query_of(q) for q in inputs], config)
-        return self._assemble(inputs, passages)
+        return self._assemble(inputs, self._retrieved(inputs, config))
+
+    def _retrieved(
+        self,
+        inputs: Sequence[Question],
+        config: RunnableConfig | list[RunnableConfig] | None,
+        *,
+        return_exceptions: bool = False,
+    ) -> list[list[Document]]:
+        if self.retriever is None or not inputs:
+            return [[] for _ in inputs]
+        return self.retriever.batch([query_of(q) for q in inputs], config, return_exceptions=return_exceptions)
 
     def _assemble(
         self, inputs: Sequence[Question], passages: Sequence[list[Document]]

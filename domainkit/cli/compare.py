@@ -43,6 +43,7 @@ def compare(
     corpus: Annotated[
         Path | None, typer.Option(help=f"Documents to retrieve from ({formats()}; a file or a folder).")
     ] = None,
+    retriever: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "retriever"))] = None,
     adapter: Annotated[Path | None, typer.Option(help="Adapter folder for the tuned variants.")] = None,
     context_adapter: Annotated[
         Path | None, typer.Option(help="Adapter trained with passages in its prompts, for tuned-context.")

@@ -36,6 +36,7 @@ from domainkit.verdict.people.by_people import with_people
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
+    from langchain_core.retrievers import BaseRetriever
 
 
 def compare(
@@ -54,6 +55,7 @@ def compare(
     columns: Mapping[str, str] | None = None,
     tools: ToolsGiven | None = None,
     schema: Mapping[str, Any] | Path | str | None = None,
+    retriever: str | BaseRetriever | None = None,
     models: Mapping[str, str | Path | BaseChatModel] | None = None,
     on_progress: Progress | None = None,
     **options: Any,
@@ -66,6 +68,9 @@ def compare(
     `models` are chat models beside the base, by name: LangChain chat models, or what `--model` takes as text
     ({"gpt": "openai:gpt-5-mini"}). Every variant that runs on the base without an adapter runs on each of them too, as
     few-shot@gpt; in `variants`, few-shot@gpt names that one alone, and few-shot@base the one on the base.
+
+    `retriever` is how passages are found: a name of our own index over `corpus`, or a LangChain BaseRetriever, or the
+    module:function that makes one: then your store is what is measured, and `corpus` is needed by an oracle only.
 
     `schema` is the JSON Schema of the objects that are answers in a task of the kind fields, or its file; left out, it
     is learnt from `train`.
@@ -89,6 +94,7 @@ def compare(
     Raises DataError, AdapterError or ConfigError before the first question when the inputs do not fit together.
     """
     started, out = time.perf_counter(), Path(out)
+    options |= {"retriever": retriever} if isinstance(retriever, str) else {}
     config, named = parse_options(options), read_models(models)
     needs = needs_of(variants, named)
     with locked_folder(out):
@@ -106,6 +112,7 @@ def compare(
             columns=columns,
             tools=tools,
             schema=dict(schema) if isinstance(schema, Mapping) else schema,
+            retriever=None if isinstance(retriever, str) else retriever,
             models=named,
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )

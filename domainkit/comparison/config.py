@@ -13,6 +13,7 @@ from domainkit.corpus.readers import formats
 from domainkit.evaluation.metrics import BatchMetric
 from domainkit.evaluation.task import Kind
 from domainkit.models import Quantization
+from domainkit.own_code import is_factory
 from domainkit.registry import suggestion
 from domainkit.retrieval import RETRIEVERS
 from domainkit.retrieval.long_embedding import HOURS
@@ -53,7 +54,8 @@ class CompareConfig(BaseModel):
     passage_words: int = Field(CHUNK_WORDS, ge=16)
     """Longest passage in words; a longer document is split between paragraphs, else sentences."""
     retriever: str = "fused"
-    """How passages are found: lexical (BM25), dense (MiniLM), or both fused by rank. Other packages may add more."""
+    """How passages are found: lexical (BM25), dense (MiniLM), or both fused by rank. Other packages may add more.
+    module:function of your own makes a LangChain BaseRetriever: your store is searched, and no corpus is needed."""
     embed_hours: float = Field(HOURS, gt=0)
     """Embedding a corpus that would take more hours is refused beforehand, with the time it would take."""
     decoding: Literal["closed", "free"] = "closed"
@@ -93,7 +95,7 @@ class CompareConfig(BaseModel):
     @field_validator("retriever")
     @classmethod
     def _retriever_is_in_the_table(cls, name: str) -> str:
-        if name not in RETRIEVERS:
+        if name not in RETRIEVERS and not is_factory(name):
             raise PydanticCustomError("unknown_retriever", "{hint}", {"hint": suggestion(name, RETRIEVERS)})
         return name
 

@@ -23,6 +23,7 @@ from domainkit.comparison.score import (
     variant_result,
     with_differences,
 )
+from domainkit.corpus.document import Document
 from domainkit.errors import MachineError
 from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.task import Task, clusters_of
@@ -30,7 +31,17 @@ from domainkit.evaluation.variant import Variant
 from domainkit.machine import environment
 from domainkit.messages import JsonObject
 from domainkit.models import DEFAULT_BASE
-from domainkit.results.schema import Leak, LearningCurve, Recipe, Results, SetUse, Synthetic, TaskFacts, VariantResult
+from domainkit.results.schema import (
+    Leak,
+    LearningCurve,
+    Passage,
+    Recipe,
+    Results,
+    SetUse,
+    Synthetic,
+    TaskFacts,
+    VariantResult,
+)
 from domainkit.retrieval.dense import sentence_cosines
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
 from domainkit.statistics.seeds import recipe_of
@@ -86,7 +97,8 @@ def score_answers(plan: ComparisonPlan, answers: Answers, times: Mapping[str, Se
 def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, seconds: float) -> Results:
     """The results with their verdict. Cost and forgetting are not in them yet."""
     task = answers.task
-    leaks, clean = leaks_of(plan, task)
+    passages = passages_of(answers.rows)
+    leaks, clean = leaks_of(plan, task, passages)
     use = record_use_of(plan)
     facts = task_facts(plan, task)
     measured = ScoredVariants(
@@ -116,7 +128,7 @@ def decide_results(plan: ComparisonPlan, answers: Answers, scored: Scored, secon
         left_out=plan.left_out,
         verdict=verdict,
         items=items_of(task, answers.rows, scored.scores),
-        passages=passages_of(answers.rows),
+        passages=passages,
         training=receipt_of(plan.adapter or plan.context_adapter),
         leaks=leaks,
         curves=scored.curves,
@@ -161,15 +173,22 @@ def record_use_of(plan: ComparisonPlan) -> SetUse:
     return record_use(content_of(task.samples), settings, config.purpose, task.name)
 
 
-def leaks_of(plan: ComparisonPlan, task: Task) -> tuple[tuple[Leak, ...], tuple[bool, ...]]:
-    """Leakage at every level, and whether each question is clean."""
+def leaks_of(
+    plan: ComparisonPlan, task: Task, found: Mapping[str, Passage] | None = None
+) -> tuple[tuple[Leak, ...], tuple[bool, ...]]:
+    """Leakage at every level, and whether each question is clean. Of the user's own store, which cannot be read as a
+    whole, the passages that were `found` are checked."""
     inputs, model = plan.inputs, MiniLMEmbeddings()
+    documents = inputs.documents
+    if inputs.retriever is not None:
+        named = (found or {}).items()
+        documents = (*documents, *(Document(id=id, source=id, title=p.title, text=p.text) for id, p in named if p.text))
     unchecked = _why_not_embedded(plan, task, model)
     return find_leaks(
         inputs.examples,
         task.samples,
         kind=task.kind,
-        documents=inputs.documents,
+        documents=documents,
         dev=inputs.dev,
         cosines=None if unchecked else functools.partial(sentence_cosines, model=model),
         unchecked=unchecked,
@@ -237,7 +256,9 @@ def settings_of(plan: ComparisonPlan, variant: Variant) -> JsonObject:
     if variant.shots != "none":
         settings |= {"shots": config.shots, "chosen": variant.shots}
     if variant.retrieve:
-        settings |= config.model_dump(include={"passages", "passage_words", "retriever"})
+        # A retriever of the user's own gives passages as they are in its store.
+        cut = () if plan.inputs.retriever is not None and not variant.oracle else ("passage_words",)
+        settings |= config.model_dump(include={"passages", "retriever", *cut})
     if variant.context:
         settings["trained_on"] = "passages"
     return settings

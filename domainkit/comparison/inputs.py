@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -28,9 +29,14 @@ from domainkit.evaluation.metrics import MetricSet, metric_set
 from domainkit.evaluation.read_task import read_task
 from domainkit.evaluation.task import Task
 from domainkit.messages import JsonObject
+from domainkit.retrieval import RETRIEVERS
 from domainkit.retrieval.dense import check_embedding_time
+from domainkit.retrieval.own import OwnRetriever, find_retriever
 from domainkit.retrieval.passages import indexed_text
 from domainkit.verdict.prices import PriceTable, read_prices
+
+if TYPE_CHECKING:
+    from langchain_core.retrievers import BaseRetriever
 
 log = logging.getLogger("domainkit")
 
@@ -61,6 +67,8 @@ class Inputs:
     """Adapters trained on smaller parts of the training rows."""
     replicas: tuple[Path, ...] = ()
     """Adapters trained as `adapter` was, with other seeds."""
+    retriever: OwnRetriever | None = None
+    """Of the user's own, in place of an index over `documents`."""
     models: Mapping[str, LadderModel] = field(default_factory=dict)
     """Chat models beside the base, by the name that variants give them."""
 
@@ -95,11 +103,13 @@ def read_inputs(
     columns: Columns | None = None,
     tools: ToolsGiven | None = None,
     schema: JsonObject | Path | str | None = None,
+    retriever: BaseRetriever | None = None,
     models: Mapping[str, LadderModel] | None = None,
 ) -> Inputs:
     """Read everything. `will_train`: an adapter that is not given is to be trained. `columns`: our fields to the files'
     columns; a file that has none of them is read in its own layout. `tools` are those of rows that bring none, and
-    `schema` is that of the objects of a task of fields."""
+    `schema` is that of the objects of a task of fields. `retriever` is one of the user's own, in place of that which
+    `config` names."""
     offered = read_tools(tools)
     examples, questions = (_examples(rows, columns, offered) for rows in (train, dev))
     if not isinstance(task, Task):
@@ -124,6 +134,9 @@ def read_inputs(
         what = f"the id '{repeated[0]}' stands on {ids[repeated[0]]} questions"
         raise DataError([Problem(task.source or task.name, None, what, "give each question an id of its own")])
     documents = _documents(corpus)
+    found = _own_retriever(retriever if retriever is not None else config.retriever, config, task)
+    if found is not None:
+        config = config.model_copy(update={"retriever": found.name})
     _check_tools_are_used(offered, task, examples)
     about = kind_of(task.kind)
     if task.kind != "calls":
@@ -141,6 +154,7 @@ def read_inputs(
         context_adapter=Path(context_adapter) if context_adapter else None,
         curve=tuple(map(Path, curve)),
         replicas=tuple(map(Path, replicas)),
+        retriever=found,
         models=models or {},
     )
 
@@ -155,9 +169,26 @@ def _documents(given: Path | str | Sequence[Document] | None) -> list[Document]:
     return list(given)
 
 
+def _own_retriever(given: str | BaseRetriever, config: CompareConfig, task: Task) -> OwnRetriever | None:
+    """None where `given` is a name of our own table."""
+    if isinstance(given, str) and given in RETRIEVERS:
+        return None
+    found = find_retriever(given, config.passages, {name for s in task.samples for name in s.doc_ids})
+    if found.identity is None:
+        log.warning(
+            "retriever %s: every question is asked again, since its parts cannot be read and an old answer could be of "
+            "another store; as_retriever(metadata={'identity': 'manuals of May'}) says which store it is",
+            found.name,
+        )
+    return found
+
+
 def check_index(inputs: Inputs) -> None:
-    """Refuse a corpus whose passages would take too long to embed, before anything is trained. Raises MachineError."""
-    if inputs.config.retriever in ("dense", "fused"):
+    """Refuse a corpus whose passages would take too long to embed, and a retriever that fails, before anything is
+    trained. Raises ConfigError or MachineError."""
+    if inputs.retriever is not None:
+        inputs.retriever.invoke(inputs.task.samples[0].query)
+    elif inputs.config.retriever in ("dense", "fused"):
         check_embedding_time([indexed_text(d) for d in inputs.documents], inputs.config.embed_hours)
 
 

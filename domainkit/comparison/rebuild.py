@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,7 +15,7 @@ from domainkit.comparison.fitting.simple_models import Chosen
 from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS
 from domainkit.comparison.planning.plan import ComparisonPlan
-from domainkit.comparison.record import needs_embeddings, reads_examples
+from domainkit.comparison.record import needs_embeddings, reads_examples, reads_passages, searches
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
 from domainkit.errors import AdapterError, BaseModelError, ConfigError, DataError, Problem
@@ -25,8 +25,12 @@ from domainkit.evaluation.variant import Variant
 from domainkit.models.source import resolve_base
 from domainkit.results.variants import MeasuredBase, StoredFolder, StoredRows, VariantsRecord
 from domainkit.retrieval import MiniLMEmbeddings
+from domainkit.retrieval.own import OwnRetriever, find_retriever
 from domainkit.storage import sha256_file
 from domainkit.verdict.prices import read_prices
+
+if TYPE_CHECKING:
+    from langchain_core.retrievers import BaseRetriever
 
 log = logging.getLogger("domainkit")
 Row = TypeVar("Row", bound=BaseModel)
@@ -34,15 +38,23 @@ AGAIN = "run the same `domainkit compare` again on this folder: answers that are
 
 
 def rebuild(
-    record: VariantsRecord, folder: Path, variant: Variant, *, base: str | None = None, gold: Sequence[Sample] = ()
+    record: VariantsRecord,
+    folder: Path,
+    variant: Variant,
+    *,
+    base: str | None = None,
+    gold: Sequence[Sample] = (),
+    retriever: BaseRetriever | None = None,
 ) -> ComparisonPlan:
     """A plan with `variant` alone; its `runnable(variant)` answers as the measured one did.
 
     `folder` holds the record. `base` says where the base lies on this machine, if it has moved. `gold` are the
-    questions of an oracle, with their documents. Raises AdapterError, BaseModelError, ConfigError, DataError or
-    MachineError for a part that is missing or is not the one that was measured.
+    comparison's questions with their documents: of an oracle, or to name the passages of the user's own `retriever`,
+    which is given where a program gave it to the comparison. Raises AdapterError, BaseModelError, ConfigError,
+    DataError or MachineError for a part that is missing or is not the one that was measured.
     """
-    config = _config(record, base)
+    config, own = _config(record, base), record.retriever is not None
+    found = own_retriever(record, variant, gold, retriever)
     if variant.uses_llm:
         assert record.base is not None, "a record with such a variant has a base"
         check_base(record.base, base)
@@ -65,11 +77,12 @@ def rebuild(
         task=task,
         metrics=MetricSet("", {}, {}),
         examples=_read(record.examples, folder, Example) if reads_examples(variant) else (),
-        documents=_read(record.passages, folder, Document) if variant.retrieve else (),
+        documents=_read(record.passages, folder, Document) if reads_passages(variant, own=own) else (),
         dev=(),
         prices=read_prices(None),
         general=None,
         encoder=_found(record.encoder, folder) if variant.classical == "encoder" and record.encoder else None,
+        retriever=found,
     )
     return ComparisonPlan(
         inputs,
@@ -97,7 +110,41 @@ def _config(record: VariantsRecord, base: str | None) -> CompareConfig:
             "revision": None if base else record.base.revision,
             "quantization": record.base.quantization,
         }
-    return CompareConfig.model_validate(settings)
+    if record.retriever is None:
+        return CompareConfig.model_validate(settings)
+    del settings["retriever"]  # the name of one that a program gave is none of those that the option takes
+    return CompareConfig.model_validate(settings).model_copy(update={"retriever": record.retriever.name})
+
+
+def own_retriever(
+    record: VariantsRecord, variant: Variant, gold: Sequence[Sample], given: BaseRetriever | None
+) -> OwnRetriever | None:
+    """The user's own retriever that the variant asks: `given`, or made again by its name; None where it asks none.
+
+    Raises ConfigError where it must be given and is not, and where one is given that the variant does not ask.
+    """
+    measured = record.retriever if searches(variant) else None
+    if measured is None:
+        if given is None:
+            return None
+        what = f"'{variant.name}' was not measured with a retriever of your own, and one is given"
+        raise ConfigError(what, where="retriever", next_step="leave it out")
+    if given is None and not measured.spec:
+        what = f"'{variant.name}' searches the {measured.name} that a program gave to compare(), which no folder stores"
+        step = (
+            "load_winner(RUN, retriever=…) takes it again in Python; compare(retriever='module:function') is made again"
+        )
+        raise ConfigError(what, where="retriever", next_step=f"{step} by its name")
+    documents = {name for s in gold for name in s.doc_ids}
+    found = find_retriever(given or measured.spec, int(record.settings["passages"]), documents)
+    if found.identity is None or found.identity != measured.identity:
+        log.warning(
+            "%s: the retriever %s is not known to be as it was measured (code, settings, packages, texts): answers may "
+            "differ",
+            variant.name,
+            found.name,
+        )
+    return found
 
 
 def check_base(measured: MeasuredBase, base: str | None) -> None:

@@ -23,6 +23,7 @@ from domainkit.models.tokenizer import TEMPLATE_FILES
 from domainkit.results.variants import (
     RECORD,
     MeasuredBase,
+    MeasuredRetriever,
     MeasuredVariant,
     StoredFolder,
     StoredRows,
@@ -53,6 +54,7 @@ def write_record(plan: ComparisonPlan, created: str, out: Path) -> VariantsRecor
         settings=settings,
         examples=_stored_examples(plan, variants, out),
         passages=_stored_passages(plan, variants, out),
+        retriever=_retriever(plan, variants),
         encoder=_encoder(plan, variants, out),
         embeddings=MiniLMEmbeddings().identity() if by_meaning else "",
         variants={v.name: _measured(plan, v) for v in plan.variants},
@@ -74,9 +76,19 @@ def reads_examples(variant: Variant) -> bool:
     return variant.shots != "none" or variant.classical == "auto"
 
 
+def searches(variant: Variant) -> bool:
+    """Whether the variant asks a retriever; an oracle is given its passages."""
+    return variant.retrieve and not variant.oracle
+
+
+def reads_passages(variant: Variant, *, own: bool) -> bool:
+    """Whether the variant needs the corpus to answer; with a retriever of the user's `own` only an oracle does."""
+    return variant.oracle or (variant.retrieve and not own)
+
+
 def needs_embeddings(variant: Variant, settings: Mapping[str, object], classical: str) -> bool:
     """Whether the variant answers with MiniLM. `settings` has the retriever; `classical` is the chosen model."""
-    by_meaning = variant.retrieve and not variant.oracle and settings["retriever"] in ("dense", "fused")
+    by_meaning = searches(variant) and settings["retriever"] in ("dense", "fused")
     by_model = variant.classical == "encoder" or (variant.classical == "auto" and "embeddings" in classical)
     return variant.shots == "nearest" or by_meaning or by_model
 
@@ -159,9 +171,16 @@ def rows_of_examples(examples: Iterable[Example]) -> list[str]:
 
 
 def _stored_passages(plan: ComparisonPlan, variants: Iterable[Variant], out: Path) -> StoredRows | None:
-    if not any(v.retrieve for v in variants):
+    if not any(reads_passages(v, own=plan.inputs.retriever is not None) for v in variants):
         return None
     return write_rows(out, "passages", [d.model_dump_json(exclude_defaults=True) for d in plan.inputs.documents])
+
+
+def _retriever(plan: ComparisonPlan, variants: Iterable[Variant]) -> MeasuredRetriever | None:
+    own = plan.inputs.retriever
+    if own is None or not any(searches(v) for v in variants):
+        return None
+    return MeasuredRetriever(name=own.name, spec=own.spec, identity=own.identity)
 
 
 def write_rows(out: Path, name: str, lines: list[str]) -> StoredRows:

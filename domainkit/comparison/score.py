@@ -26,6 +26,7 @@ from domainkit.results.schema import (
     Usage,
     VariantResult,
 )
+from domainkit.retrieval import RETRIEVERS
 from domainkit.statistics.intervals import estimate, estimate_corpus
 from domainkit.statistics.paired import adjust, compare_paired
 
@@ -33,6 +34,11 @@ Scores = dict[str, list[float | None]]
 """Metric name to one score per item, in the task's order."""
 Rows = Sequence[Row | None]
 """One per item, in the task's order; None where a raced-out variant was not asked."""
+
+
+NO_ID_MATCHES = (
+    "no passage found has an id, or an id, doc_id or source in its metadata, that the questions name in doc_ids"
+)
 
 
 def score_rows(metrics: MetricSet, samples: Sequence[Sample], rows: Rows) -> Scores:
@@ -119,7 +125,7 @@ def variant_result(
         usage=_usage([r for r in rows if r is not None]),
         latency=_latency(times),
         failures=sum(r is not None and r.error is not None for r in rows),
-        retrieval=_retrieval(task, rows),
+        retrieval=_retrieval(task, rows, own=str(settings.get("retriever", "fused")) not in RETRIEVERS),
     )
 
 
@@ -249,11 +255,15 @@ def _by_group(task: Task, scores: Sequence[float | None]) -> dict[str, Estimate]
     return estimates
 
 
-def _retrieval(task: Task, rows: Rows) -> dict[str, Estimate]:
-    """hit@k: whether a gold document is among the k passages in the prompt."""
+def _retrieval(task: Task, rows: Rows, *, own: bool = False) -> dict[str, Estimate]:
+    """hit@k: whether a gold document is among the k passages in the prompt. The ids of a retriever of the user's `own`
+    may be others than those that the questions name: then nothing is measured."""
     k = max((len(r.passages) for r in rows if r is not None), default=0)
     if not k or not any(s.doc_ids for s in task.samples):
         return {}
+    gold = {name for s in task.samples for name in s.doc_ids}
+    if own and not any({p.id, document_id(p.id)} & gold for r in rows if r is not None for p in r.passages):
+        return {f"{HIT}{k}": Estimate(value=None, reason=NO_ID_MATCHES)}
     hits = [
         float(any({p.id, document_id(p.id)} & {*s.doc_ids} for p in r.passages)) if s.doc_ids and r else None
         for s, r in zip(task.samples, rows, strict=True)

@@ -47,6 +47,17 @@ class MeasuredBase(Record):
     """cpu, cuda or mps; auto in older records."""
 
 
+class MeasuredRetriever(Record):
+    """A retriever of the user's own, which is not stored."""
+
+    name: str
+    """module:function that makes it, else its class."""
+    spec: str = ""
+    """module:function; "" where a program gave it."""
+    identity: str | None = None
+    """Digest of its code and settings; None where these could not be read."""
+
+
 class MeasuredVariant(Record):
     """One variant of the comparison."""
 
@@ -85,6 +96,8 @@ class VariantsRecord(Record):
     chosen_shots: bool = False
     """Whether the examples are only those of a few-shot prompt, in its order."""
     passages: StoredRows | None = None
+    retriever: MeasuredRetriever | None = None
+    """Of the user's own, in place of an index over the passages."""
     prompts: dict[str, str] = Field(default_factory=dict)
     """The texts that opened and framed the prompts, by name: the kind of task, context."""
     tool: JsonObject | None = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.rebuild import rebuild, variant_of
+from domainkit.comparison.record import searches
 from domainkit.errors import ConfigError
 from domainkit.evaluation.task import Sample
 from domainkit.machine import versions
@@ -18,36 +20,44 @@ from domainkit.verdict.sentences import CANNOT_TELL
 from domainkit.winner.loaded_variant import LoadedVariant
 from domainkit.winner.source import Source, open_source
 
+if TYPE_CHECKING:
+    from langchain_core.retrievers import BaseRetriever
+
 log = logging.getLogger("domainkit")
 
 
-def load_winner(source: Path | str, *, base: Path | str | None = None) -> LoadedVariant:
+def load_winner(
+    source: Path | str, *, base: Path | str | None = None, retriever: BaseRetriever | None = None
+) -> LoadedVariant:
     """The variant that the comparison in the run folder `source` recommends, or that of a pack, as a LangChain
     Runnable.
 
     A question (a text, {"question": …, "system": …}, or messages) gives the AIMessage that the measured chain gave:
     same base, adapter, decoding, prompt, examples, index and passages. `base` names the place of the base where it has
-    moved; another base is refused.
+    moved; another base is refused. `retriever` is the one of your own that a program gave to the comparison; one that
+    was named, module:function, is made again.
 
     Raises ConfigError where nothing is recommended, or what is recommended is a Runnable of the user's own, and the
     errors of `load_variant`.
     """
     opened = open_source(source)
-    return _load(opened, source, winner_of(opened), base)
+    return _load(opened, source, winner_of(opened), base, retriever)
 
 
-def load_variant(source: Path | str, name: str, *, base: Path | str | None = None) -> LoadedVariant:
+def load_variant(
+    source: Path | str, name: str, *, base: Path | str | None = None, retriever: BaseRetriever | None = None
+) -> LoadedVariant:
     """The variant `name` of the comparison in the run folder `source`; the rest as `load_winner`.
 
     Raises ConfigError for a folder that is no run and for an unknown variant; AdapterError, BaseModelError, DataError
     or MachineError where a part is missing, or is not the one that was measured.
     """
-    return _load(open_source(source), source, name, base)
+    return _load(open_source(source), source, name, base, retriever)
 
 
-def load_again(source: str, name: str, base: str | None) -> LoadedVariant:
+def load_again(source: str, name: str, base: str | None, retriever: BaseRetriever | None = None) -> LoadedVariant:
     """What a pickled variant does where it is unpickled."""
-    return load_variant(source, name, base=base)
+    return load_variant(source, name, base=base, retriever=retriever)
 
 
 def winner_of(source: Source) -> str:
@@ -71,7 +81,9 @@ def winner_of(source: Source) -> str:
     )
 
 
-def measured_plan(opened: Source, name: str, base: str | None = None) -> ComparisonPlan:
+def measured_plan(
+    opened: Source, name: str, base: str | None = None, retriever: BaseRetriever | None = None
+) -> ComparisonPlan:
     """The plan that builds the variant `name`, its only one, as it was measured."""
     record, where = opened.record, str(opened.folder)
     measured = record.variants.get(name) if isinstance(name, str) else None
@@ -82,7 +94,9 @@ def measured_plan(opened: Source, name: str, base: str | None = None) -> Compari
         what = f"'{name}' is a Runnable of your own program, and code is not stored in a run folder"
         raise ConfigError(what, where=where, next_step="use the Runnable that you gave to compare()")
     variant = variant_of(record, name)
-    plan = rebuild(record, opened.folder, variant, base=base, gold=_gold(opened.results()) if variant.oracle else ())
+    names_gold = variant.oracle or (record.retriever is not None and searches(variant))
+    gold = _gold(opened.results()) if names_gold else ()
+    plan = rebuild(record, opened.folder, variant, base=base, gold=gold, retriever=retriever)
     plan.prepare()
     _name_other_versions(record, where)
     if variant.uses_llm:
@@ -109,12 +123,14 @@ def _name_other_device(record: VariantsRecord, where: str) -> None:
         )
 
 
-def _load(opened: Source, source: Path | str, name: str, base: Path | str | None) -> LoadedVariant:
+def _load(
+    opened: Source, source: Path | str, name: str, base: Path | str | None, retriever: BaseRetriever | None
+) -> LoadedVariant:
     place = str(base) if base is not None else None
-    plan = measured_plan(opened, name, place)
+    plan = measured_plan(opened, name, place, retriever)
     variant, samples = plan.variants[0], plan.inputs.task.samples
     known = frozenset(s.query for s in samples if s.doc_ids) if variant.oracle else None
-    reload = (str(Path(source).expanduser().absolute()), name, place)
+    reload = (str(Path(source).expanduser().absolute()), name, place, retriever)
     return LoadedVariant(variant, opened.record, plan.runnable(variant), reload, known)
 
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import ToolCall, tool_call
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from domainkit.errors import RequestError
@@ -38,7 +39,7 @@ class LoadedVariant(Runnable[object, AIMessage]):
         variant: Variant,
         record: VariantsRecord,
         answerer: object,
-        reload: tuple[str, str, str | None],
+        reload: tuple[str, str, str | None, BaseRetriever | None],
         known: Collection[str] | None = None,
     ) -> None:
         self.name = variant.name
@@ -51,12 +52,12 @@ class LoadedVariant(Runnable[object, AIMessage]):
         else:
             self._chain = SimpleAnswers(cast("Answerer", answerer), variant.name, calls=record.kind == "calls")
         self._reload = reload
-        """(source, name, base)."""
+        """(source, name, base, retriever of the user's own)."""
         self._known = known
         """The only questions that an oracle can be asked; None for all."""
         self._warned = False
 
-    def __reduce__(self) -> tuple[Callable[..., LoadedVariant], tuple[str, str, str | None]]:
+    def __reduce__(self) -> tuple[Callable[..., LoadedVariant], tuple[str, str, str | None, BaseRetriever | None]]:
         from domainkit.winner.load import load_again
 
         return load_again, self._reload

@@ -10,10 +10,18 @@ from pathlib import Path
 
 from domainkit import __version__
 from domainkit.adapters.folder import CARD
+from domainkit.comparison.inputs import parse_options
 from domainkit.comparison.ladder import CHAINS
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.rebuild import variant_of
-from domainkit.comparison.record import INPUTS, needs_embeddings, reads_examples, rows_of_examples, write_rows
+from domainkit.comparison.record import (
+    INPUTS,
+    needs_embeddings,
+    reads_examples,
+    rows_of_examples,
+    searches,
+    write_rows,
+)
 from domainkit.corpus.document import Document
 from domainkit.errors import ConfigError
 from domainkit.evaluation.variant import Variant
@@ -53,6 +61,7 @@ def pack(source: Path | str, out: Path | str, *, variant: str | None = None, wit
     if opened.manifest is not None:
         raise ConfigError("is a pack already", where=str(source), next_step="copy the folder")
     name = variant if variant is not None else winner_of(opened)
+    _refuse_own_retriever(opened, name)
     results = opened.results()
     with noting_indexes() as indexes:
         plan = measured_plan(opened, name)
@@ -95,6 +104,16 @@ def _check(variant: Variant, record: VariantsRecord, with_examples: bool) -> Non
         )
 
 
+def _refuse_own_retriever(opened: Source, name: str) -> None:
+    own, where = opened.record.retriever, str(opened.folder)
+    if own is None or name not in opened.record.variants or not searches(variant_of(opened.record, name)):
+        return
+    what = f"'{name}' searches a retriever of your own ({own.name}): neither its store nor its code goes into a pack"
+    again = "" if own.spec else ", retriever=…"
+    step = f'keep the run folder and load_winner("{where}"{again}) beside the store, or compare with --corpus instead'
+    raise ConfigError(what, where=where, next_step=step)
+
+
 def _write_parts(plan: ComparisonPlan, variant: Variant, opened: Source, staged: Path) -> VariantsRecord:
     """Rows, passages and weights of `variant`, and the record that names them."""
     old, folder = opened.record, opened.folder
@@ -113,7 +132,10 @@ def _write_parts(plan: ComparisonPlan, variant: Variant, opened: Source, staged:
         "encoder": _copy(old.encoder if variant.classical == "encoder" else None, folder, staged, "encoder"),
         "examples": None,
         "passages": None,
+        "retriever": None,
     }
+    if old.retriever is not None:  # of other variants
+        changes["settings"] = {**old.settings, "retriever": parse_options({}).retriever}
     if reads_examples(variant):
         changes["chosen_shots"] = variant.shots == "fixed"
         changes["examples"] = _examples(plan, variant, staged)

@@ -36,7 +36,7 @@ def train_missing(inputs: Inputs, needs: Collection[str], config: TrainConfig | 
     adapter, context_adapter = inputs.adapter, inputs.context_adapter
     if "adapter" in needs and adapter is None:
         adapter = _trained(inputs.examples, config, folder, "tuned")
-    if "context adapter" in needs and context_adapter is None and inputs.documents:
+    if "context adapter" in needs and context_adapter is None and (inputs.documents or inputs.retriever):
         # Only the last question of a row has passages: its earlier answers would teach to answer without them.
         last = config.model_copy(update={"turns": "last"})
         context_adapter = _trained(rows_in_context(inputs), last, folder, "context")
@@ -44,12 +44,16 @@ def train_missing(inputs: Inputs, needs: Collection[str], config: TrainConfig | 
 
 
 def rows_in_context(inputs: Inputs) -> list[Example]:
-    """The training rows with the passages that the comparison's own retriever finds for them."""
+    """The training rows with the passages that the comparison's own retriever finds for them. One of the user's own
+    cannot be asked for a gold passage, or for distractors alone: its rows keep what it finds."""
     config = inputs.config
-    retriever = build_retriever(
-        inputs.documents, config.retriever, k=config.passages, chunk_words=None, embed_hours=config.embed_hours
-    )
-    passages = training_passages(inputs.examples, retriever, seed=config.seed)
+    if inputs.retriever is not None:
+        passages = inputs.retriever.batch([e.query for e in inputs.examples])
+    else:
+        retriever = build_retriever(
+            inputs.documents, config.retriever, k=config.passages, chunk_words=None, embed_hours=config.embed_hours
+        )
+        passages = training_passages(inputs.examples, retriever, seed=config.seed)
     rows: list[Example] = CHAINS.load("context_examples")(inputs.examples, passages)
     return rows
 

@@ -22,6 +22,7 @@ from domainkit.registry import suggestion
 
 log = logging.getLogger("domainkit")
 NO_AGENT = "an agent calls its own tool to search, and the task's answers are calls themselves"
+NO_GOLD_DOCUMENTS = "no documents were given (--corpus), among which the right one is found"
 MISSING: dict[Need, str] = {
     "train": "no training rows were given (--train)",
     "adapter": "no adapter was given (--adapter)",
@@ -48,6 +49,8 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
         raise ConfigError(f"a variant is named twice: {', '.join(names)}", next_step="name each variant once")
     available = _available(inputs)
     missing = {**MISSING, "encoder": inputs.why_no_encoder}
+    if inputs.retriever is not None and not inputs.documents:
+        available["gold"], missing["gold"] = False, NO_GOLD_DOCUMENTS
     left_out = {v.name: missing[n] for v in named for n in v.needs if not available[n]}
     if kind_of(inputs.task.kind).trivial_needs_train and not available["train"]:
         left_out |= {v.name: MISSING["train"] for v in named if v.classical == "trivial"}
@@ -76,7 +79,7 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
 
 def _name_what_is_not_used(inputs: Inputs, runs: Sequence[Variant]) -> None:
     """An input that no variant reads is named: it would look as if it had been compared."""
-    by_name = [v.name for v in runs]
+    by_name, own = [v.name for v in runs], inputs.retriever
     for name in unused_models(runs, inputs.models):
         log.warning("the model %s is not used by any of the variants: %s", name, ", ".join(by_name))
     unused = {
@@ -84,8 +87,12 @@ def _name_what_is_not_used(inputs: Inputs, runs: Sequence[Variant]) -> None:
         "context_adapter": inputs.context_adapter and not any(v.context for v in runs),
         "curve": inputs.curve and "tuned" not in by_name,
         "replicas": inputs.replicas and not any(v.tuned and not v.context for v in runs),
-        "corpus": inputs.documents and not any(v.retrieve for v in runs),
+        "corpus": inputs.documents and not any(v.oracle or (v.retrieve and own is None) for v in runs),
+        "retriever": own is not None and not any(v.retrieve and not v.oracle for v in runs),
     }
+    if own is not None and not any(v.oracle for v in runs):
+        cut = inputs.config.model_fields_set & {"passage_words", "embed_hours"}
+        unused |= dict.fromkeys(sorted(cut), True)  # its passages are as long as it gives them
     for name in (name for name, is_unused in unused.items() if is_unused):
         log.warning("%s is not used by any of the variants: %s", name, ", ".join(v.name for v in runs))
     if "decoding" in inputs.config.model_fields_set and not kind_of(inputs.task.kind).constraint(inputs.task):
@@ -112,7 +119,7 @@ def _available(inputs: Inputs) -> dict[Need, bool]:
         "encoder": bool(inputs.encoder),
         "adapter": bool(inputs.adapter),
         "context adapter": bool(inputs.context_adapter),
-        "corpus": bool(inputs.documents),
+        "corpus": bool(inputs.documents) or inputs.retriever is not None,
         "gold": any(s.doc_ids for s in inputs.task.samples),
     }
 

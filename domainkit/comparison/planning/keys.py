@@ -16,6 +16,7 @@ from domainkit.storage import sha256_json
 
 if TYPE_CHECKING:
     from domainkit.comparison.planning.plan import ComparisonPlan
+    from domainkit.retrieval.own import OwnRetriever
 
 log = logging.getLogger("domainkit")
 MODELS = 2
@@ -64,14 +65,28 @@ def _facts_of_prompt(plan: ComparisonPlan, variant: Variant) -> JsonObject:
         facts["shots"] = config.shots
     if variant.shots == "nearest" or (variant.retrieve and config.retriever in ("dense", "fused")):
         facts["embeddings"] = MiniLMEmbeddings().identity()
-    if variant.retrieve:
+    if variant.retrieve and inputs.retriever is not None:
+        facts |= _facts_of_retriever(plan, inputs.retriever, variant)
+    elif variant.retrieve:
         if not RETRIEVERS[config.retriever].startswith("domainkit."):
             facts["retriever"] = identity_of(RETRIEVERS.load(config.retriever)) or plan.run
-        facts["corpus"] = sha256_json([d.model_dump(include={"id", "title", "text"}) for d in inputs.documents])
+        facts["corpus"] = _digest_of_corpus(plan)
         facts["retrieval"] = config.model_dump(include={"passages", "retriever"})
     if variant.agent:
         facts["tool"] = CHAINS.load("agent tool")
     return facts
+
+
+def _facts_of_retriever(plan: ComparisonPlan, retriever: OwnRetriever, variant: Variant) -> JsonObject:
+    """Of a retriever of the user's own; an oracle finds its documents in the corpus."""
+    facts: JsonObject = {"retrieval": {"passages": retriever.k}}
+    if variant.oracle:
+        return {**facts, "corpus": _digest_of_corpus(plan)}
+    return {**facts, "retriever": retriever.identity or plan.run}
+
+
+def _digest_of_corpus(plan: ComparisonPlan) -> str:
+    return sha256_json([d.model_dump(include={"id", "title", "text"}) for d in plan.inputs.documents])
 
 
 def identities_of(variants: Sequence[Variant]) -> dict[str, str | None]:

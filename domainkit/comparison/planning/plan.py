@@ -26,6 +26,7 @@ from domainkit.retrieval import GoldRetriever, build_retriever, nearest_examples
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
+    from langchain_core.retrievers import BaseRetriever
 
     from domainkit.retrieval import NearestExamples
 
@@ -180,17 +181,6 @@ class ComparisonPlan:
         """`chains.Parts`, which domainkit knows by name only: what the chains of these variants are built from."""
         inputs, config = self.inputs, self.inputs.config
         needs = {need for v in self.variants for need in v.needs}
-        retriever = None
-        if any(v.retrieve and not v.oracle for v in self.variants):
-            # They are passages already, of the length that the configuration says.
-            retriever = build_retriever(
-                inputs.documents,
-                config.retriever,
-                k=config.passages,
-                chunk_words=None,
-                embed_hours=config.embed_hours,
-                on_progress=self.on_progress,
-            )
         return CHAINS.load("parts")(
             base=self._bound(self.base_llm),
             tuned=self._bound(self.llm_with(self.adapter)) if self.adapter else None,
@@ -202,7 +192,7 @@ class ComparisonPlan:
             examples=inputs.solved,
             chosen=self.chosen_shots,
             nearest=self._nearest_last if any(v.shots == "nearest" for v in self.variants) else None,
-            retriever=retriever,
+            retriever=self._retriever() if any(v.retrieve and not v.oracle for v in self.variants) else None,
             oracle=self._oracle() if "gold" in needs else None,
             shots=config.shots,
             seed=config.seed,
@@ -238,6 +228,20 @@ class ComparisonPlan:
     def _nearest_last(self, questions: Sequence[str]) -> list[list[Example]]:
         """A small model relies on what it read most recently."""
         return [examples[::-1] for examples in self.nearest.nearest_many(questions)]
+
+    def _retriever(self) -> BaseRetriever:
+        """The user's own, else an index over the documents: they are passages already, of the configured length."""
+        inputs, config = self.inputs, self.inputs.config
+        if inputs.retriever is not None:
+            return inputs.retriever
+        return build_retriever(
+            inputs.documents,
+            config.retriever,
+            k=config.passages,
+            chunk_words=None,
+            embed_hours=config.embed_hours,
+            on_progress=self.on_progress,
+        )
 
     def _oracle(self) -> GoldRetriever:
         inputs = self.inputs

@@ -65,7 +65,7 @@ def _waterfall(
     right = [_right(results, item, name) for item, _ in answered]
     passed = [True] * len(answered)
     steps, total = [], max(len(answered), 1)
-    for label, test in _tests(results, answered, texts):
+    for label, test in _tests(results, name, answered, texts):
         passed = [ok and test(item, row) for ok, (item, row) in zip(passed, answered, strict=True)]
         steps.append(Step(label, sum(passed) / total))
     all_steps = sum(ok and r for ok, r in zip(passed, right, strict=True))
@@ -73,15 +73,19 @@ def _waterfall(
     return Waterfall(name, len(answered), tuple(steps), (sum(right) - all_steps) / total, oracle)
 
 
-def _tests(results: Results, answered: list[tuple[Item, AnswerRow]], texts: dict[str, str]) -> list[tuple[str, Test]]:
-    """The steps before "right" that can be checked: gold documents need ids, texts in passages need free answers."""
+def _tests(
+    results: Results, name: str, answered: list[tuple[Item, AnswerRow]], texts: dict[str, str]
+) -> list[tuple[str, Test]]:
+    """The steps before "right" that can be checked: gold documents need ids that the questions name, texts in passages
+    need free answers."""
 
     def in_passages(answers: tuple[str, ...], row: AnswerRow) -> bool:
         phrases = [fold(a) for a in answers]
         return any(contains(texts.get(p, ""), phrase) for phrase in phrases for p in row.passages)
 
     tests: list[tuple[str, Test]] = []
-    if any(item.doc_ids for item, _ in answered):
+    unknown_ids = any(hits.reason for v in results.variants if v.name == name for hits in v.retrieval.values())
+    if any(item.doc_ids for item, _ in answered) and not unknown_ids:
         tests.append(("document found", lambda item, row: bool(set(item.doc_ids) & _documents(row))))
     if results.task.kind == "answer":
         tests.append(("answer in the passages", lambda item, row: in_passages(item.references or (item.target,), row)))

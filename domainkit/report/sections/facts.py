@@ -7,6 +7,7 @@ import json
 from domainkit.evaluation.kinds import kind_of
 from domainkit.report.wording.labels import primary_heading
 from domainkit.results.schema import Hardware, JsonObject, Results
+from domainkit.retrieval import RETRIEVERS
 from domainkit.verdict import numbers
 
 Row = tuple[str, str]
@@ -25,9 +26,16 @@ def task_facts(results: Results) -> list[Row]:
         ("Columns", ", ".join(f"{field} is '{column}'" for field, column in t.columns.items())),
         ("Training rows", numbers.count(t.train_rows)),
         ("Corpus documents", numbers.count(t.corpus_documents)),
+        ("Retriever", ", ".join(own_retrievers(results))),
         ("Fingerprint", t.fingerprint),
     ]
     return [(label, value) for label, value in rows if value]
+
+
+def own_retrievers(results: Results) -> list[str]:
+    """The retrievers of the user's own that variants searched, by name."""
+    names = (str(v.settings.get("retriever", "")) for v in results.variants if v.family != "oracle")
+    return [f"{name}, of your own" for name in dict.fromkeys(names) if name and name not in RETRIEVERS]
 
 
 def training_facts(results: Results) -> list[Row]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Collection
 from typing import cast
 
@@ -17,7 +16,6 @@ from domainkit.own_code import made_by
 from domainkit.retrieval.own.retriever import OwnRetriever
 from domainkit.storage import sha256_json
 
-log = logging.getLogger("domainkit")
 IDENTITY = "identity"
 """The key of a retriever's `metadata` that tells its store from another, where its parts cannot."""
 
@@ -36,15 +34,15 @@ def find_retriever(given: str | BaseRetriever, k: int, gold: Collection[str] = (
     else:
         what = "is no retriever: LangChain's BaseRetriever is what is searched"
         raise ConfigError(what, where=where, next_step="give store.as_retriever(), or a subclass of BaseRetriever")
-    identity = _identity(found)
-    if identity is None:
-        log.warning(
-            "%s: every question is asked again, since its parts cannot be read and an old answer could be of another "
-            "store; as_retriever(metadata={'identity': 'manuals of May'}) says which store it is",
-            where,
-        )
     spec = given if isinstance(given, str) else ""
-    return OwnRetriever(inner=found, name=name, spec=spec, identity=identity, k=k, gold=frozenset(gold))
+    name = spec or _name(found)
+    return OwnRetriever(inner=found, name=name, spec=spec, identity=_identity(found), k=k, gold=frozenset(gold))
+
+
+def _name(retriever: BaseRetriever) -> str:
+    """The class, and that of the store behind it."""
+    store = getattr(retriever, "vectorstore", None)
+    return type(retriever).__name__ + (f" of {type(store).__name__}" if store is not None else "")
 
 
 def _is_retriever(made: object) -> bool:

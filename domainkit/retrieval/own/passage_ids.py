@@ -14,25 +14,17 @@ KEYS = ("id", "doc_id", "source")
 
 
 def id_of(passage: Passage, gold: Collection[str]) -> str:
-    """The passage's own id, else a number behind the document's that its metadata names, else a digest of its content.
+    """The passage's own id or that which its metadata names, and a number behind it; a digest where it has neither.
 
-    An id or metadata that is in `gold`, the ids that the task's questions name, goes before the others. Metadata may
-    name one document in many passages: the number, from the content, tells these apart, as in `chunk`'s ids.
+    One that is in `gold`, the ids that the task's questions name, goes before the others. A store may give many
+    passages the id of their document: the number, from the content, tells these apart, and as in `chunk`'s ids it is no
+    part of the document's id.
     """
-    own = str(passage.id) if passage.id else ""
-    named = [str(value) for key in KEYS if (value := passage.metadata.get(key)) not in (None, "")]
+    named = [passage.id, *(passage.metadata.get(key) for key in KEYS)]
+    names = [str(name) for name in named if name not in (None, "")]
+    forms = [form for name in names for form in (name, document_id(name)) if form in gold]
     content = f"{passage.metadata.get('title') or ''}\n{passage.page_content}"
     digest = hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()
-    if own and {own, document_id(own)} & set(gold):
-        return own
-    for name in named:
-        for form in (name, document_id(name)):
-            if form in gold:
-                return _numbered(form, digest)
-    if own:
-        return own
-    return _numbered(named[0], digest) if named else digest[:16]
-
-
-def _numbered(document: str, digest: str) -> str:
-    return f"{document}#{int(digest[:8], 16)}"
+    if not names:
+        return digest[:16]
+    return f"{(forms or names)[0]}#{int(digest[:5], 16)}"

@@ -37,3 +37,14 @@ class OnlyAsync(BaseRetriever):
 
 def bees() -> BaseRetriever:
     return Listed(found=[Document(id=f"d{i}", page_content=f"bee {i}") for i in range(5)])
+
+
+class Picky(BaseRetriever):
+    """Raises for one question."""
+
+    fails: str = ""
+
+    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+        if query == self.fails:
+            raise TimeoutError("too slow")
+        return [Document(page_content=f"about {query}")]

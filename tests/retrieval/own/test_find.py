@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -46,10 +45,8 @@ def test_a_store_in_memory_is_known_by_its_texts_and_settings() -> None:
     assert known != find_retriever(in_memory("a", "b", k=3), 2).identity
 
 
-def test_one_that_cannot_be_told_is_named_and_a_name_in_its_metadata_tells_it(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "domainkit"):
-        assert find_retriever(Listed(found=threading.Lock()), 2).identity is None
-    assert "retriever Listed: every question is asked again" in caplog.text
+def test_a_name_in_its_metadata_tells_one_that_nothing_else_tells() -> None:
+    assert find_retriever(Listed(found=threading.Lock()), 2).identity is None
     said = [find_retriever(Listed(found=threading.Lock(), metadata={"identity": v}), 2).identity for v in "aab"]
     assert said[0] == said[1] != said[2]
     assert None not in said
