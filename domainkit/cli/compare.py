@@ -77,6 +77,8 @@ def compare(
     race: Annotated[bool | None, typer.Option("--race", help=field_help(CompareConfig, "race"))] = None,
     general: Annotated[Path | None, typer.Option(help=field_help(CompareConfig, "general"))] = None,
     general_text: Annotated[Path | None, typer.Option(help=field_help(CompareConfig, "general_text"))] = None,
+    refresh: Annotated[bool | None, typer.Option("--refresh", help=field_help(CompareConfig, "refresh"))] = None,
+    budget: Annotated[float | None, typer.Option(help=field_help(CompareConfig, "budget"))] = None,
     prices: Annotated[Path | None, typer.Option(help=field_help(CompareConfig, "prices"))] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; an interrupted run continues in it.")] = None,
 ) -> None:

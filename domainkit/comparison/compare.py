@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domainkit.comparison.asking.answer import answer_variants
+from domainkit.comparison.asking.refresh import Refresh
 from domainkit.comparison.asking.timing import time_variants
 from domainkit.comparison.cost_and_forgetting import with_consequences
 from domainkit.comparison.decide import decide_results, score_answers
 from domainkit.comparison.fitting.fine_tuned_encoder import with_tuned_encoder
 from domainkit.comparison.fitting.train_missing import train_missing
 from domainkit.comparison.inputs import check_index, parse_options, read_inputs
-from domainkit.comparison.planning.choice import choose_variants, needs_of
+from domainkit.comparison.planning.choice import choose_variants, needs_of, wanted
 from domainkit.comparison.planning.models import read_models
+from domainkit.comparison.planning.payments import check_budget
 from domainkit.comparison.record import write_record
 from domainkit.corpus.document import Document
 from domainkit.corpus.example import Example
@@ -117,6 +119,7 @@ def compare(
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )
         inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl", on_progress))
+        check_budget(inputs, wanted(variants, named))
         if "corpus" in needs:
             check_index(inputs)
         # 2. train what is missing
@@ -126,9 +129,11 @@ def compare(
         # 3. choose variants
         plan = replace(choose_variants(inputs, variants), on_progress=on_progress)
         # 4. answer
-        answers = answer_variants(plan, out / "rows.jsonl", on_progress)
+        refresh = Refresh(out, wanted=config.refresh)
+        answers = answer_variants(plan, out / "rows.jsonl", on_progress, refresh.since)
         # 5. time
-        times = time_variants(plan, answers.task, out / "latency.jsonl", on_progress)
+        times = time_variants(plan, answers.task, out / "latency.jsonl", on_progress, answers.spending, refresh.since)
+        refresh.finish(answers.rows[v.name] for v in plan.variants if plan.asks_elsewhere(v))
         # 6. score
         scored = score_answers(plan, answers, times)
         # 7. decide

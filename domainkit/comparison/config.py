@@ -65,6 +65,14 @@ class CompareConfig(BaseModel):
     """Most new tokens per answer; left out, 1.5 times the longest training target."""
     batch_size: int = Field(64, ge=1)
     """Questions answered together."""
+    concurrency: int = Field(8, ge=1)
+    """Questions that are under way at once to a model outside this process. Its own rate limiter and retries hold,
+    too."""
+    refresh: bool = False
+    """Ask models outside this process again, although their answers are on disk: a hosted model can change."""
+    budget: float | None = Field(None, gt=0)
+    """Most money that this run may pay for tokens, in the currency of `prices`. It stops before the question that would
+    pass it, and keeps what was answered."""
     latency_items: int = Field(5, ge=0)
     """Questions that are asked again, one at a time, to time a single answer."""
     purpose: Literal["test", "dev"] = "test"

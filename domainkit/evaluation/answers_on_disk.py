@@ -65,7 +65,7 @@ class Row(_Stored):
     """Memory of the process when the answer's batch was done."""
     error: str | None = None
     asked: str = ""
-    """When, in UTC: 2026-03-01T09:30:00Z. "" in older files."""
+    """When, in UTC: 2026-03-01T09:30:00.000Z. "" in older files."""
     model_version: str = ""
     """What the provider says answered, where it says it: a hosted model may change behind its name."""
 
@@ -133,6 +133,12 @@ class RowStore:
         """Rows under `key`, errors too."""
         return dict(self._rows.get(key, {}))
 
+    def forget(self, key: str, before: str) -> None:
+        """Ask the questions again that were answered under `key` before that time. The file keeps the old rows: they
+        count again where no newer ones are written."""
+        kept = {place: row for place, row in self._rows.get(key, {}).items() if row.asked >= before}
+        self._rows[key] = kept
+
     def append(self, rows: Iterable[Row]) -> None:
         """Write rows through to the disk."""
         rows = list(rows)
@@ -141,7 +147,9 @@ class RowStore:
 
     def _add(self, rows: Iterable[Row]) -> None:
         for row in rows:
-            self._rows.setdefault(row.key, {})[row.place] = row
+            found = self._rows.setdefault(row.key, {})
+            if row.error is None or row.place not in found or found[row.place].error is not None:
+                found[row.place] = row  # a failed attempt takes no answer away
 
     @property
     def old_rows(self) -> int:

@@ -197,6 +197,8 @@ class AnswerRow(Record):
     """Ids of the passages in the prompt."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    """The part of `prompt_tokens` that the provider had in its cache; not written where it reports none."""
     seconds: float | None = None
     error: str | None = None
     """Set when the variant raised."""
@@ -208,6 +210,8 @@ class AnswerRow(Record):
         fields: JsonObject = write(self)
         if not self.parts:
             fields.pop("parts", None)
+        if self.cached_tokens is None:
+            fields.pop("cached_tokens", None)
         return fields
 
 

@@ -36,13 +36,14 @@ from domainkit.results.schema import (
 from domainkit.statistics.intervals import GRADED, Array, estimate_corpus, graded_interval, spread
 from domainkit.verdict.break_even import LEVEL, break_even, main_rival, shown_worse
 from domainkit.verdict.evidence import TRAINED
-from domainkit.verdict.prices import PriceTable, VariantPrices, read_prices
+from domainkit.verdict.payment import MILLION, Payment, payment_of
+from domainkit.verdict.prices import PriceTable, read_prices
 
 log = logging.getLogger("domainkit")
 LEARNT = (*TRAINED, "encoder")
 """Families with a training that is paid for."""
 HOUR = 3600.0
-MILLION = 1e6
+NO_PRICE_OF_JUDGE = "the price of its tokens is not known, and it is not paid by machine time here"
 NO_SECONDS = "no compute time was measured"
 NO_TOKENS = "no tokens were counted"
 NO_RIVAL = "no other variant has a known cost per question"
@@ -53,11 +54,12 @@ PerQuestion = Sequence[float | None]
 
 @dataclass(frozen=True, slots=True)
 class _Priced:
-    """A comparison at the prices of a table; `costs` and `scores` by variant."""
+    """A comparison at the prices of a table; `payments`, `costs` and `scores` by variant."""
 
     results: Results
     table: PriceTable
     prices: Prices
+    payments: Mapping[str, Payment]
     costs: Mapping[str, PerQuestion]
     scores: Mapping[str, PerQuestion]
     clusters: Sequence[Hashable] | None
@@ -65,15 +67,17 @@ class _Priced:
 
 def cost_of(results: Results, table: PriceTable) -> Cost:
     """The cost of every variant of a finished comparison, and the break-even against its rivals."""
-    for name in table.variants.keys() - {v.name for v in results.variants} - {j.model for j in results.judges}:
-        log.warning("%s: prices of '%s' are not used: no variant of this comparison has that name", table.source, name)
+    _name_unused(results, table)
     prices = table.for_machines(results.machine, _training_machine(results.training, results))
     primary = results.task.primary_metric
+    hosted = {m.name for m in results.models if not m.local}
+    payments = {v.name: payment_of(table, v.name, v.runs_on, hosted=v.runs_on in hosted) for v in results.variants}
     priced = _Priced(
         results=results,
         table=table,
         prices=prices,
-        costs={v.name: _per_question(results, v.name, _own_prices(table, v.name), prices) for v in results.variants},
+        payments=payments,
+        costs={v.name: _per_question(results, v.name, payments[v.name], prices) for v in results.variants},
         scores={v.name: [score_of(item, v.name, primary) for item in results.items] for v in results.variants},
         clusters=clusters_of(results.items),
     )
@@ -110,14 +114,10 @@ def judge_cost(judge: JudgeFacts, table: PriceTable, prices: Prices) -> JudgeCos
     known. The defaults are of no model in particular, so they are not its price."""
     if judge.local:
         return JudgeCost(metric=judge.metric, money=seconds_cost(judge.seconds, prices.machine_hour))
-    own = _own_prices(table, judge.model)
-    known = [n for n in ("input", "output") if f"tokens.{n}" not in table.defaults or getattr(own, n) is not None]
-    if len(known) < 2:
-        entry = f'[variants."{judge.model}"] with input and output, per million tokens'
-        return JudgeCost(metric=judge.metric, reason=f"the price of its tokens is not known: --prices takes {entry}")
-    input_price = prices.input_per_million if own.input is None else own.input
-    output_price = prices.output_per_million if own.output is None else own.output
-    money = tokens_cost(judge.prompt_tokens, judge.completion_tokens, input_price, output_price)
+    payment = payment_of(table, judge.model, judge.model, hosted=True)
+    if not payment.is_known:
+        return JudgeCost(metric=judge.metric, reason=payment.reason or NO_PRICE_OF_JUDGE)
+    money = payment.of(judge.prompt_tokens, judge.completion_tokens)
     return JudgeCost(metric=judge.metric, money=money, reason="" if money is not None else "it reports no tokens")
 
 
@@ -169,36 +169,41 @@ def cost_per_score(costs: PerQuestion, scores: PerQuestion, clusters: Sequence[H
     return Estimate(value=value, low=low, high=e.high * value, n=len(pairs), method=e.method)
 
 
-def _own_prices(table: PriceTable, name: str) -> VariantPrices:
-    return table.variants.get(name, VariantPrices(input=None, output=None))
+def _name_unused(results: Results, table: PriceTable) -> None:
+    """Prices of what is not there would look as if they had been counted."""
+    judges = {j.model for j in results.judges}
+    known = {
+        "variant": (table.variants, {v.name for v in results.variants} | judges),
+        "model": (table.models, {v.runs_on for v in results.variants} | judges),
+    }
+    for noun, (prices, names) in known.items():
+        for name in prices.keys() - names:
+            what = "%s: prices of '%s' are not used: no %s of this comparison has that name"
+            log.warning(what, table.source, name, noun)
 
 
-def _per_question(results: Results, name: str, variant_prices: VariantPrices, prices: Prices) -> list[float | None]:
+def _per_question(results: Results, name: str, payment: Payment, prices: Prices) -> list[float | None]:
     """What each question cost with the variant, as it is paid."""
-    return [_answer_cost(i.answers[name], variant_prices, prices) if name in i.answers else None for i in results.items]
+    return [_answer_cost(i.answers[name], payment, prices) if name in i.answers else None for i in results.items]
 
 
-def _answer_cost(row: AnswerRow, variant_prices: VariantPrices, prices: Prices) -> float | None:
-    if variant_prices.paid_by == "tokens":
-        return _by_tokens(row, variant_prices, prices)
-    return seconds_cost(row.seconds, prices.machine_hour)
+def _answer_cost(row: AnswerRow, payment: Payment, prices: Prices) -> float | None:
+    return _by_tokens(row, payment) if payment.paid_by == "tokens" else seconds_cost(row.seconds, prices.machine_hour)
 
 
-def _by_tokens(row: AnswerRow, variant_prices: VariantPrices, prices: Prices) -> float | None:
-    input_price = prices.input_per_million if variant_prices.input is None else variant_prices.input
-    output_price = prices.output_per_million if variant_prices.output is None else variant_prices.output
-    return tokens_cost(row.prompt_tokens, row.completion_tokens, input_price, output_price)
+def _by_tokens(row: AnswerRow, payment: Payment) -> float | None:
+    return payment.of(row.prompt_tokens, row.completion_tokens, row.cached_tokens)
 
 
 def _variant_cost(priced: _Priced, v: VariantResult) -> VariantCost:
-    costs, variant_prices = priced.costs[v.name], _own_prices(priced.table, v.name)
+    costs, payment = priced.costs[v.name], priced.payments[v.name]
     answers = [(i, row) for i, item in enumerate(priced.results.items) if (row := item.answers.get(v.name)) is not None]
-    rented = [c for _, row in answers if (c := _by_tokens(row, variant_prices, priced.prices)) is not None]
-    missing = NO_TOKENS if variant_prices.paid_by == "tokens" else NO_SECONDS
+    rented = [c for _, row in answers if (c := _by_tokens(row, payment)) is not None]
+    missing = payment.reason or (NO_TOKENS if payment.paid_by == "tokens" else NO_SECONDS)
     training, reason = _training(priced.results, v, priced.table)
     return VariantCost(
         name=v.name,
-        paid_by=variant_prices.paid_by,
+        paid_by=payment.paid_by,
         per_thousand=mean_cost([costs[i] for i, _ in answers], scale=1000, missing=missing),
         per_correct=cost_per_score(costs, priced.scores[v.name], priced.clusters),
         tokens_per_thousand=1000 * sum(rented) / len(rented) if rented else None,

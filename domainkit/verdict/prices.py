@@ -37,11 +37,12 @@ class LabelPrices(_Table):
     example: float = Field(ge=0)
 
 
-class VariantPrices(_Table):
-    """How one variant is paid; token prices of its own, where it has them."""
+class OwnPrices(_Table):
+    """How one variant or one model is paid, and the prices of its tokens, where the table says so."""
 
-    paid_by: PaidBy = "machine time"
+    paid_by: PaidBy | None = None
     input: float | None = Field(None, ge=0)
+    cached_input: float | None = Field(None, ge=0)
     output: float | None = Field(None, ge=0)
 
 
@@ -52,7 +53,9 @@ class PriceTable(_Table):
     machine: MachinePrices
     tokens: TokenPrices
     labels: LabelPrices
-    variants: dict[str, VariantPrices] = {}
+    variants: dict[str, OwnPrices] = {}
+    models: dict[str, OwnPrices] = {}
+    """By the names that the comparison gives its models."""
     defaults: tuple[str, ...] = ()
     """Names of the prices that the user's file does not have."""
     source: str = DEFAULTS

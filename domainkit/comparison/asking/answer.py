@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
 from pathlib import Path
 
-from domainkit.adapters.folder import Adapter
-from domainkit.comparison.asking.call_runnable import answer_all
+from domainkit.comparison.asking.asker import Asker
+from domainkit.comparison.asking.spending import Spending
+from domainkit.comparison.asking.versions import tell_of_versions
 from domainkit.comparison.fitting.replicas import seed_of
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import Rows, score_variant
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore, asked_each
 from domainkit.evaluation.task import Sample, Task, clusters_of
-from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import Race
 from domainkit.statistics.racing import RaceState, run_race
 
@@ -35,74 +34,63 @@ class Answers:
     """Of "tuned" with each adapter that was trained on fewer rows."""
     replicas: Mapping[str, tuple[Rows, ...]] = field(default_factory=dict)
     """By variant, with each adapter of another seed."""
+    spending: Spending | None = None
+    """Of this run, up to here."""
 
     def complete(self, name: str) -> bool:
         """Whether the variant answered every question. One that dropped out of a race did not."""
         return None not in self.rows.get(name, (None,))
 
 
-def answer_variants(plan: ComparisonPlan, file: Path, on_progress: Progress | None) -> Answers:
-    """Every variant's answers, kept row by row in `file`: what is there already is not asked again."""
+def answer_variants(plan: ComparisonPlan, file: Path, on_progress: Progress | None, since: str = "") -> Answers:
+    """Every variant's answers, kept row by row in `file`: what is there already is not asked again, unless a hosted
+    model gave it before `since`.
+
+    Raises BudgetError where the budget does not pay for all of them; what was answered is kept.
+    """
     with RowStore(file) as store:
         if old := store.old_rows:
             log.warning(
                 "%s: %d answers of an earlier version do not say which question they answer: asked again", file, old
             )
-        answers = (_race if plan.inputs.config.race else _ask_all)(plan, store, on_progress)
-        return Answers(
-            answers.task,
-            answers.rows,
-            answers.race,
-            _with_smaller_adapters(plan, answers, store, on_progress),
-            _with_replicas(plan, answers, store, on_progress),
-        )
+        if since and not any(plan.asks_elsewhere(v) for v in plan.variants):
+            log.warning("refresh is not used: no variant asks a model outside this process")
+        asker = Asker(plan, store, on_progress, since)
+        answers = (_race if plan.inputs.config.race else _ask_all)(asker)
+        smaller, replicas = _with_smaller_adapters(asker, answers), _with_replicas(asker, answers)
+        asker.spending.check()
+        tell_of_versions(plan.variants, answers.rows)
+        return Answers(answers.task, answers.rows, answers.race, smaller, replicas, asker.spending)
 
 
-def _ask_all(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -> Answers:
-    task = plan.inputs.task
-    rows = {v.name: ask(plan, v, v.name, task.samples, store, on_progress) for v in plan.variants}
-    return Answers(task, rows, None)
+def _ask_all(asker: Asker) -> Answers:
+    task = asker.plan.inputs.task
+    return Answers(task, {v.name: asker.ask(v, v.name, task.samples) for v in asker.plan.variants}, None)
 
 
-def ask(
-    plan: ComparisonPlan,
-    variant: Variant,
-    name: str,
-    samples: Sequence[Sample],
-    store: RowStore,
-    on_progress: Progress | None,
-    adapter: Adapter | None = None,
-) -> Rows:
-    """The variant's answers, with `adapter` in place of its own. Rows and progress call it `name`."""
-    make = partial(plan.runnable, variant, adapter)
-    size = plan.inputs.config.batch_size
-    key = plan.key(variant, adapter)
-    asked = asked_each(samples, gold=variant.oracle)
-    return answer_all(name, key, make, samples, store, batch_size=size, asked=asked, on_progress=on_progress)
-
-
-def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -> Answers:
+def _race(asker: Asker) -> Answers:
     """Block by block, until every difference is clear or no question is left."""
+    plan = asker.plan
     task, config, metrics = plan.inputs.task, plan.inputs.config, plan.inputs.metrics.primary_only
-    keys = {v.name: plan.key(v) for v in plan.variants}
-    make = {v.name: cache(partial(plan.runnable, v)) for v in plan.variants}
+    variants = {v.name: v for v in plan.variants}
     oracles = [v.name for v in plan.variants if v.family == "oracle"]
-    asked = {v.name: asked_each(task.samples, gold=v.oracle) for v in plan.variants}
-    n_answered = dict.fromkeys(keys, 0)
+    digests = {v.name: asked_each(task.samples, gold=v.oracle) for v in plan.variants}
+    n_answered = dict.fromkeys(variants, 0)
 
     def ask_block(name: str, samples: Sequence[Sample]) -> list[Row]:
-        size = config.batch_size
-        rows = answer_all(name, keys[name], make[name], samples, store, batch_size=size, asked=asked[name])
+        found = asker.ask(variants[name], name, samples, digests=digests[name], quiet=True)
+        asker.spending.check()  # a race compares all variants on the same questions: it cannot go on without one
+        rows = [row for row in found if row is not None]
         n_answered[name] += len(rows)
-        if on_progress:
-            on_progress(name, n_answered[name], len(task.samples))
+        if asker.on_progress:
+            asker.on_progress(name, n_answered[name], len(task.samples))
         return rows
 
     def score(samples: Sequence[Sample], rows: Sequence[Row]) -> list[float | None]:
         # Errors alone are no reason to drop a variant: they say nothing of how it answers.
         return score_variant(metrics, samples, rows)[metrics.primary]
 
-    state = RaceState(list(keys), plan.baseline, oracles)
+    state = RaceState(list(variants), plan.baseline, oracles)
     order, rows, race = run_race(
         state, task.samples, ask_block, score, seed=config.seed, clusters=clusters_of(task.samples)
     )
@@ -110,29 +98,23 @@ def _race(plan: ComparisonPlan, store: RowStore, on_progress: Progress | None) -
     return Answers(raced, dict(rows), race)
 
 
-def _with_smaller_adapters(
-    plan: ComparisonPlan, answers: Answers, store: RowStore, on_progress: Progress | None
-) -> tuple[Rows, ...]:
-    tuned = next((v for v in plan.variants if v.name == "tuned"), None)
+def _with_smaller_adapters(asker: Asker, answers: Answers) -> tuple[Rows, ...]:
+    tuned = next((v for v in asker.plan.variants if v.name == "tuned"), None)
     if tuned is None or not answers.complete("tuned"):
         return ()
     return tuple(
-        ask(plan, tuned, f"tuned on {a.card.examples}", answers.task.samples, store, on_progress, a)
-        for a in plan.smaller
+        asker.ask(tuned, f"tuned on {a.card.examples}", answers.task.samples, a)
+        for a in asker.plan.smaller
         if a.card is not None
     )
 
 
-def _with_replicas(
-    plan: ComparisonPlan, answers: Answers, store: RowStore, on_progress: Progress | None
-) -> dict[str, tuple[Rows, ...]]:
+def _with_replicas(asker: Asker, answers: Answers) -> dict[str, tuple[Rows, ...]]:
     """Of each variant that answers with the adapter, unless a race stopped asking it."""
+    plan = asker.plan
     variants = [v for v in plan.variants if v.tuned and not v.context and answers.complete(v.name)]
     return {
-        v.name: tuple(
-            ask(plan, v, f"{v.name}, seed {seed_of(a)}", answers.task.samples, store, on_progress, a)
-            for a in plan.replicas
-        )
+        v.name: tuple(asker.ask(v, f"{v.name}, seed {seed_of(a)}", answers.task.samples, a) for a in plan.replicas)
         for v in variants
         if plan.replicas
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore, asked_each
@@ -18,6 +19,21 @@ LONGEST_VERSION = 200
 """Letters of a model's version: it is text of a server."""
 
 
+Keep = Callable[[Mapping[str, Row]], None]
+"""Takes rows by their questions' digests, as soon as there are any."""
+
+
+class EndedError(Exception):
+    """The variant cannot be asked any more; the text says why."""
+
+
+class Asks(Protocol):
+    """Asks a Runnable the questions that are there by their digests, and keeps each row. May leave some out where a
+    budget ends; raises EndedError where no more can be asked."""
+
+    def __call__(self, runnable: Answerer, todo: Mapping[str, Sample], keep: Keep) -> None: ...
+
+
 def answer_all(
     name: str,
     key: str,
@@ -28,27 +44,39 @@ def answer_all(
     batch_size: int,
     asked: Mapping[str, str] | None = None,
     on_progress: Progress | None = None,
-) -> list[Row]:
-    """Every sample's row under `key`, in order; only those not finished before are asked, in batches of `batch_size`.
+    by: Asks | None = None,
+) -> list[Row | None]:
+    """Every sample's row under `key`, in order; only those not finished before are asked, in batches of `batch_size`,
+    or as `by` asks them. None for a question that it left out.
 
     `make` makes what is asked. It is called when there is something to ask: a finished variant loads no model. `asked`
-    are the digests of what it is asked, by id, where `samples` are a part of a task.
+    are the digests of what it is asked, by id, where `samples` are a part of a task. Where the variant ends before its
+    last question, every row says why: the answers that are there would be scored as if the others were wrong.
     """
     asked = asked or asked_each(samples)
     questions = [asked[s.id] for s in samples]
-    done = store.finished(key)
-    todo = {q: s for q, s in zip(questions, samples, strict=True) if q not in done}
+    answered = set(store.finished(key)).intersection(questions)
+    todo = {q: s for q, s in zip(questions, samples, strict=True) if q not in answered}
     report = on_progress or (lambda *_: None)
-    report(name, sum(q in done for q in questions), len(samples))
-    if todo:
-        runnable = make()
-        for block in _blocks(list(todo), batch_size):
-            rows = _answer_block(name, key, runnable, [todo[q] for q in block])
-            store.append(row.model_copy(update={"question": q}) for q, row in zip(block, rows, strict=True))
-            answered = store.all_of(key)
-            report(name, sum(q in answered for q in questions), len(samples))
+    report(name, len(answered), len(samples))
+
+    def keep(rows: Mapping[str, Row]) -> None:
+        store.append(row.model_copy(update={"question": q}) for q, row in rows.items())
+        answered.update(rows)
+        report(name, len(answered), len(samples))
+
+    try:
+        if todo and by is not None:
+            by(make(), todo, keep)
+        elif todo:
+            _in_batches(name, key, make(), todo, batch_size, keep)
+    except EndedError as e:
+        return [Row(key=key, variant=name, id=s.id, question=asked[s.id], error=str(e)) for s in samples]
     found = store.all_of(key)
-    return [found[q].model_copy(update={"id": s.id}) for q, s in zip(questions, samples, strict=True)]
+    return [
+        found[q].model_copy(update={"id": s.id}) if q in answered else None
+        for q, s in zip(questions, samples, strict=True)
+    ]
 
 
 def question_of(sample: Sample) -> str | JsonObject:
@@ -64,9 +92,14 @@ def question_of(sample: Sample) -> str | JsonObject:
     return {"question": sample.input, **more} if more else sample.input
 
 
-def _blocks(items: list[str], size: int) -> Iterator[list[str]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _in_batches(
+    name: str, key: str, runnable: Answerer, todo: Mapping[str, Sample], batch_size: int, keep: Keep
+) -> None:
+    questions = list(todo)
+    for start in range(0, len(questions), batch_size):
+        block = questions[start : start + batch_size]
+        rows = _answer_block(name, key, runnable, [todo[q] for q in block])
+        keep(dict(zip(block, rows, strict=True)))
 
 
 def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sample]) -> list[Row]:
@@ -81,7 +114,7 @@ def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sampl
     except Exception as e:  # a Runnable may fail as a whole: that is a result of the comparison, not its end
         outputs = [e] * len(block)
     share, memory = (time.perf_counter() - start) / len(block), memory_in_use()
-    rows = [_row(name, key, s, output, share) for s, output in zip(block, outputs, strict=True)]
+    rows = [row_of(name, key, s, output, share) for s, output in zip(block, outputs, strict=True)]
     return [row.model_copy(update={"memory_bytes": memory, "asked": now()}) for row in rows]
 
 
@@ -92,7 +125,7 @@ def _answer_alone(runnable: Answerer, question: str | JsonObject) -> object:
         return e
 
 
-def _row(name: str, key: str, sample: Sample, output: object, share: float) -> Row:
+def row_of(name: str, key: str, sample: Sample, output: object, share: float) -> Row:
     if isinstance(output, FOREIGN_ERRORS):
         error = f"{type(output).__name__}: {output}"
         return Row(key=key, variant=name, id=sample.id, seconds=share, error=error)
@@ -154,7 +187,7 @@ def _version_of(meta: Mapping[str, object]) -> str:
 
 def now() -> str:
     """The time of an answer, as rows have it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _answer_of(output: JsonObject) -> object:

@@ -34,7 +34,7 @@ MISSING: dict[Need, str] = {
 
 def needs_of(variants: Sequence[str | Variant] | None, models: Mapping[str, object] | None = None) -> set[Need]:
     """Everything that some variant needs. Raises ConfigError for an unknown one."""
-    return {need for variant in _named(variants, models or {}) for need in variant.needs}
+    return {need for variant in wanted(variants, models or {}) for need in variant.needs}
 
 
 def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) -> ComparisonPlan:
@@ -43,7 +43,7 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
     Raises ConfigError for a named variant that is unknown, is named twice or cannot run; AdapterError for an
     adapter that is damaged, of another base, or not a replica.
     """
-    named = _with_trivial(_named(variants, inputs.models))
+    named = _with_trivial(wanted(variants, inputs.models))
     names = [v.name for v in named]
     if len(set(names)) < len(names):
         raise ConfigError(f"a variant is named twice: {', '.join(names)}", next_step="name each variant once")
@@ -124,7 +124,9 @@ def _available(inputs: Inputs) -> dict[Need, bool]:
     }
 
 
-def _named(variants: Sequence[str | Variant] | None, models: Mapping[str, object]) -> list[Variant]:
+def wanted(variants: Sequence[str | Variant] | None, models: Mapping[str, object]) -> list[Variant]:
+    """The variants that the list means, else the ladder: those that cannot run, too. Raises ConfigError for an unknown
+    one."""
     if variants is None:
         return over_models([v for v in ladder().values() if v.default], models)
     if isinstance(variants, str) or not isinstance(variants, Sequence) or not variants:

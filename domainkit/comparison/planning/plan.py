@@ -20,6 +20,7 @@ from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.variant import Answerer, Variant
 from domainkit.llm.chat_model import DomainLLM
 from domainkit.llm.held_answers import held_by, hold
+from domainkit.llm.named_model import runs_here
 from domainkit.messages import JsonObject, written
 from domainkit.results.models import Held
 from domainkit.retrieval import GoldRetriever, build_retriever, nearest_examples
@@ -209,11 +210,24 @@ class ComparisonPlan:
         """What holds the named model's answers, or the base's, to the task's form."""
         if kind_of(self.inputs.task.kind).constraint(self.inputs.task) == {}:
             return ""
-        return held_by(self.base_llm if name is None else self._named(name), self.constraint)
+        llm = self.base_llm if name is None else self._named(name)
+        return held_by(llm, self._constraint_on(llm))
+
+    def _constraint_on(self, llm: BaseChatModel) -> JsonObject:
+        """The constraint in the form that this model takes: a provider takes no regular expression."""
+        task = self.inputs.task
+        of_provider = kind_of(task.kind).provider_constraint
+        if of_provider is None or isinstance(llm, DomainLLM) or not self.constraint:
+            return self.constraint
+        return of_provider(task)
 
     def _bound(self, llm: BaseChatModel) -> Any:
         """The model itself where nothing holds it: agents bind tools to a chat model, not to a binding."""
-        return hold(llm, self.constraint)
+        return hold(llm, self._constraint_on(llm))
+
+    def asks_elsewhere(self, variant: Variant) -> bool:
+        """Whether its model runs outside this process."""
+        return variant.uses_llm and not runs_here(self.model_of(variant))
 
     @cached_property
     def nearest(self) -> NearestExamples:

@@ -80,7 +80,7 @@ def test_its_money_is_counted_where_the_price_is_known(run: Path, tmp_path: Path
     assert results.cost is not None
     assert [c.money for c in results.cost.judges] == [None, None]
     assert "write" not in results.cost.judges[0].reason
-    assert '[variants."RunnableLambda"]' in results.cost.judges[0].reason
+    assert "[models.RunnableLambda]" in results.cost.judges[0].reason
     prices = tmp_path / "prices.toml"
     prices.write_text('[variants."RunnableLambda"]\ninput = 2.0\noutput = 10.0\n')
     priced: Any = reprice(results, prices)
