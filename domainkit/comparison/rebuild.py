@@ -76,8 +76,8 @@ def rebuild(
         config=config,
         task=task,
         metrics=MetricSet("", {}, {}),
-        examples=_read(record.examples, folder, Example) if reads_examples(variant) else (),
-        documents=_read(record.passages, folder, Document) if reads_passages(variant, own=own) else (),
+        examples=read_rows(record.examples, folder, Example) if reads_examples(variant) else (),
+        documents=read_rows(record.passages, folder, Document) if reads_passages(variant, own=own) else (),
         dev=(),
         prices=read_prices(None),
         general=None,
@@ -199,7 +199,8 @@ def _found(stored: StoredFolder, folder: Path) -> Path:
     return place
 
 
-def _read(stored: StoredRows | None, folder: Path, kind: type[Row]) -> tuple[Row, ...]:
+def read_rows(stored: StoredRows | None, folder: Path, kind: type[Row]) -> tuple[Row, ...]:
+    """The rows of a file beside the record in `folder`. Raises DataError where it is not what the comparison wrote."""
     assert stored is not None, "a record with such a variant has its rows"
     file = folder / stored.file
     try:
@@ -213,4 +214,4 @@ def _read(stored: StoredRows | None, folder: Path, kind: type[Row]) -> tuple[Row
         raise DataError([Problem(str(file), None, f"cannot be read: {reason}", next_step)]) from e
 
 
-__all__ = ["AGAIN", "check_base", "check_embeddings", "rebuild", "variant_of"]
+__all__ = ["AGAIN", "check_base", "check_embeddings", "read_rows", "rebuild", "variant_of"]

@@ -1,0 +1,1 @@
+"""What distilling brings, beside the same budget of plain training."""
