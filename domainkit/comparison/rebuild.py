@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.fitting.simple_models import Chosen
 from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS
+from domainkit.comparison.planning.models_again import check_model, model_again
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.record import needs_embeddings, reads_examples, reads_passages, searches
 from domainkit.corpus.document import Document
@@ -30,6 +31,7 @@ from domainkit.storage import sha256_file
 from domainkit.verdict.prices import read_prices
 
 if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.retrievers import BaseRetriever
 
 log = logging.getLogger("domainkit")
@@ -45,17 +47,19 @@ def rebuild(
     base: str | None = None,
     gold: Sequence[Sample] = (),
     retriever: BaseRetriever | None = None,
+    models: Mapping[str, str | Path | BaseChatModel] | None = None,
 ) -> ComparisonPlan:
     """A plan with `variant` alone; its `runnable(variant)` answers as the measured one did.
 
     `folder` holds the record. `base` says where the base lies on this machine, if it has moved. `gold` are the
     comparison's questions with their documents: of an oracle, or to name the passages of the user's own `retriever`,
-    which is given where a program gave it to the comparison. Raises AdapterError, BaseModelError, ConfigError,
+    which is given where a program gave it to the comparison. `models` gives the model that answers where it is not
+    found by the record's words: an object, or a base that has moved. Raises AdapterError, BaseModelError, ConfigError,
     DataError or MachineError for a part that is missing or is not the one that was measured.
     """
-    config, own = _config(record, base), record.retriever is not None
+    config, own = _config(record, variant, base), record.retriever is not None
     found = own_retriever(record, variant, gold, retriever)
-    if variant.uses_llm:
+    if variant.uses_base:
         assert record.base is not None, "a record with such a variant has a base"
         check_base(record.base, base)
     if needs_embeddings(variant, record.settings, record.classical):
@@ -83,8 +87,9 @@ def rebuild(
         general=None,
         encoder=_found(record.encoder, folder) if variant.classical == "encoder" and record.encoder else None,
         retriever=found,
+        models=model_again(record, variant, models or {}),
     )
-    return ComparisonPlan(
+    plan = ComparisonPlan(
         inputs,
         (variant,),
         {},
@@ -95,6 +100,9 @@ def rebuild(
         chosen_shots=record.chosen_shots,
         chosen=Chosen(record.classical, record.trivial),
     )
+    if variant.model is not None:
+        check_model(record.models[variant.model], variant.model, plan)
+    return plan
 
 
 def variant_of(record: VariantsRecord, name: str) -> Variant:
@@ -102,8 +110,8 @@ def variant_of(record: VariantsRecord, name: str) -> Variant:
     return Variant.model_validate(record.variants[name].flags)
 
 
-def _config(record: VariantsRecord, base: str | None) -> CompareConfig:
-    settings = {**record.settings, "max_tokens": record.max_tokens}
+def _config(record: VariantsRecord, variant: Variant, base: str | None) -> CompareConfig:
+    settings = {**record.settings, "max_tokens": record.limit_of(variant.model) if variant.uses_llm else None}
     if record.base is not None:
         settings |= {
             "base": base or record.base.name,

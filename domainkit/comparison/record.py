@@ -23,6 +23,7 @@ from domainkit.models.tokenizer import TEMPLATE_FILES
 from domainkit.results.variants import (
     RECORD,
     MeasuredBase,
+    MeasuredModel,
     MeasuredRetriever,
     MeasuredVariant,
     StoredFolder,
@@ -102,9 +103,11 @@ def _language_model(plan: ComparisonPlan, variants: Iterable[Variant], out: Path
     asked = [v for v in variants if v.uses_llm]
     if not asked:
         return {}
+    on_base = any(v.uses_base for v in asked)
     fields: JsonObject = {
-        "max_tokens": plan.max_tokens,
-        "base": _base(plan) if any(v.uses_base for v in asked) else None,
+        "max_tokens": plan.max_tokens if on_base else None,
+        "base": _base(plan) if on_base else None,
+        "models": {name: _model(plan, name) for name in dict.fromkeys(v.model for v in asked if v.model)},
         "prompts": {name: plan.parts.prompt(name) for name in (plan.inputs.task.kind, "context")},
     }
     if any(v.agent for v in asked):
@@ -125,6 +128,20 @@ def _base(plan: ComparisonPlan) -> MeasuredBase:
     facts = {field: identity[field] for field in ("revision", "quantization")}
     device = pick_device(identity["device"]).type
     return MeasuredBase(name=name, fingerprint=source.fingerprint, device=device, **facts)
+
+
+def _model(plan: ComparisonPlan, name: str) -> MeasuredModel:
+    given = plan.inputs.models[name]
+    spec = given.spec
+    if spec is not None and Path(spec).exists():
+        spec = str(Path(spec).resolve())
+    return MeasuredModel(
+        spec=spec,
+        name=given.model.name,
+        identity=plan.digest_of_model(name),
+        weights=given.model.is_local,
+        max_tokens=plan.max_tokens_of(name),
+    )
 
 
 def _stored_adapter(adapter: Adapter, out: Path) -> StoredFolder:

@@ -58,6 +58,21 @@ class MeasuredRetriever(Record):
     """Digest of its code and settings; None where these could not be read."""
 
 
+class MeasuredModel(Record):
+    """A chat model beside the base. Its key, as all keys of providers, is nowhere in the file."""
+
+    spec: str | None
+    """What `--model NAME=SPEC` said, with the whole path of a file or folder; None where a program gave the object."""
+    name: str
+    """For people: the provider and the model."""
+    identity: str
+    """Digest of what its answers depend on, as far as that can be read."""
+    weights: bool
+    """Whether `identity` is of weights that were read, so that another one is another model."""
+    max_tokens: int | None = None
+    """None where its provider's own limit stood."""
+
+
 class MeasuredVariant(Record):
     """One variant of the comparison."""
 
@@ -89,6 +104,8 @@ class VariantsRecord(Record):
     max_tokens: int | None = None
     base: MeasuredBase | None = None
     """None where no language model took part; so are the next fields where no variant needs them."""
+    models: dict[str, MeasuredModel] = Field(default_factory=dict)
+    """The models beside the base, by the name that variants give them."""
     adapter: StoredFolder | None = None
     context_adapter: StoredFolder | None = None
     encoder: StoredFolder | None = None
@@ -110,6 +127,10 @@ class VariantsRecord(Record):
     """The answer that the trivial variant gives; None where it copies the input, or is not there."""
     variants: dict[str, MeasuredVariant]
     versions: dict[str, str]
+
+    def limit_of(self, model: str | None) -> int | None:
+        """Most new tokens of an answer of the model; None is the base."""
+        return self.max_tokens if model is None else self.models[model].max_tokens
 
 
 def content_keys(run: Path) -> dict[str, str]:

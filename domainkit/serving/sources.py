@@ -104,7 +104,7 @@ def _common_base(sources: Sources, winners: Sequence[WinnerModel]) -> BaseSettin
 def _measured_base(winner: WinnerModel, base: str | None) -> BaseSettings | None:
     """The base of a winner, as `load_winner` loads it; None where no language model answers."""
     measured = winner.variant.record.base
-    if measured is None or not winner.variant.variant.uses_llm:
+    if measured is None or not winner.variant.variant.uses_base:
         return None
     quantization = cast(Quantization, measured.quantization)  # as compare has loaded it
     return BaseSettings(base or measured.name, None if base else measured.revision, quantization)

@@ -71,7 +71,7 @@ class WinnerModel:
         return WinnerCall(self.variant, {**question, "tools": body.tools} if body.tools else question)
 
     def _check_fields(self, body: ChatBody) -> None:
-        limits = (None, self.variant.record.max_tokens)
+        limits = (None, self.variant.record.limit_of(self.variant.variant.model))
         calls = self.variant.record.kind == "calls"
         for name in sorted(body.model_fields_set - HONOURED):
             value = getattr(body, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,47 +17,64 @@ from domainkit.registry import suggestion
 from domainkit.results.schema import Results
 from domainkit.results.variants import VariantsRecord
 from domainkit.verdict.sentences import CANNOT_TELL
-from domainkit.winner.loaded_variant import LoadedVariant
+from domainkit.winner.loaded_variant import LoadedVariant, Outside
 from domainkit.winner.source import Source, open_source
 
 if TYPE_CHECKING:
+    from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.retrievers import BaseRetriever
 
 log = logging.getLogger("domainkit")
+NOTHING = Outside()
+Models = Mapping[str, "str | Path | BaseChatModel"] | None
 
 
 def load_winner(
-    source: Path | str, *, base: Path | str | None = None, retriever: BaseRetriever | None = None
+    source: Path | str,
+    *,
+    base: Path | str | None = None,
+    retriever: BaseRetriever | None = None,
+    models: Models = None,
 ) -> LoadedVariant:
     """The variant that the comparison in the run folder `source` recommends, or that of a pack, as a LangChain
     Runnable.
 
     A question (a text, {"question": …, "system": …}, or messages) gives the AIMessage that the measured chain gave:
     same base, adapter, decoding, prompt, examples, index and passages. `base` names the place of the base where it has
-    moved; another base is refused. `retriever` is the one of your own that a program gave to the comparison; one that
-    was named, module:function, is made again.
+    moved; another base is refused. `retriever` is the one of your own that a program gave to the comparison, and
+    `models` the chat models beside the base ({"gpt": llm}); what was named in words is made again, and a provider's
+    model needs its package and its key here.
 
     Raises ConfigError where nothing is recommended, or what is recommended is a Runnable of the user's own, and the
     errors of `load_variant`.
     """
     opened = open_source(source)
-    return _load(opened, source, winner_of(opened), base, retriever)
+    return _load(opened, source, winner_of(opened), _outside(base, retriever, models))
 
 
 def load_variant(
-    source: Path | str, name: str, *, base: Path | str | None = None, retriever: BaseRetriever | None = None
+    source: Path | str,
+    name: str,
+    *,
+    base: Path | str | None = None,
+    retriever: BaseRetriever | None = None,
+    models: Models = None,
 ) -> LoadedVariant:
     """The variant `name` of the comparison in the run folder `source`; the rest as `load_winner`.
 
     Raises ConfigError for a folder that is no run and for an unknown variant; AdapterError, BaseModelError, DataError
     or MachineError where a part is missing, or is not the one that was measured.
     """
-    return _load(open_source(source), source, name, base, retriever)
+    return _load(open_source(source), source, name, _outside(base, retriever, models))
 
 
-def load_again(source: str, name: str, base: str | None, retriever: BaseRetriever | None = None) -> LoadedVariant:
+def load_again(source: str, name: str, outside: Outside) -> LoadedVariant:
     """What a pickled variant does where it is unpickled."""
-    return load_variant(source, name, base=base, retriever=retriever)
+    return _load(open_source(source), source, name, outside)
+
+
+def _outside(base: Path | str | None, retriever: BaseRetriever | None, models: Models) -> Outside:
+    return Outside(str(base) if base is not None else None, retriever, dict(models or {}))
 
 
 def winner_of(source: Source) -> str:
@@ -81,9 +98,7 @@ def winner_of(source: Source) -> str:
     )
 
 
-def measured_plan(
-    opened: Source, name: str, base: str | None = None, retriever: BaseRetriever | None = None
-) -> ComparisonPlan:
+def measured_plan(opened: Source, name: str, outside: Outside = NOTHING) -> ComparisonPlan:
     """The plan that builds the variant `name`, its only one, as it was measured."""
     record, where = opened.record, str(opened.folder)
     measured = record.variants.get(name) if isinstance(name, str) else None
@@ -96,10 +111,10 @@ def measured_plan(
     variant = variant_of(record, name)
     names_gold = variant.oracle or (record.retriever is not None and searches(variant))
     gold = _gold(opened.results()) if names_gold else ()
-    plan = rebuild(record, opened.folder, variant, base=base, gold=gold, retriever=retriever)
+    plan = rebuild(record, opened.folder, variant, gold=gold, **vars(outside))
     plan.prepare()
     _name_other_versions(record, where)
-    if variant.uses_llm:
+    if variant.uses_base:
         _name_other_device(record, where)
     return plan
 
@@ -123,14 +138,17 @@ def _name_other_device(record: VariantsRecord, where: str) -> None:
         )
 
 
-def _load(
-    opened: Source, source: Path | str, name: str, base: Path | str | None, retriever: BaseRetriever | None
-) -> LoadedVariant:
-    place = str(base) if base is not None else None
-    plan = measured_plan(opened, name, place, retriever)
+def _load(opened: Source, source: Path | str, name: str, outside: Outside) -> LoadedVariant:
+    plan = measured_plan(opened, name, outside)
     variant, samples = plan.variants[0], plan.inputs.task.samples
+    if (
+        opened.manifest is not None
+        and variant.model is not None
+        and not plan.inputs.models[variant.model].model.is_local
+    ):
+        log.warning("%s: questions go to %s", source, plan.inputs.models[variant.model].model.name)
     known = frozenset(s.query for s in samples if s.doc_ids) if variant.oracle else None
-    reload = (str(Path(source).expanduser().absolute()), name, place, retriever)
+    reload = (str(Path(source).expanduser().absolute()), name, outside)
     return LoadedVariant(variant, opened.record, plan.runnable(variant), reload, known)
 
 

