@@ -49,8 +49,24 @@ def free_bytes(device: torch.device) -> int:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that KV caches may take. On a CPU other programs share the memory, so more of it is left free."""
+    """Bytes that may be taken. On a CPU other programs share the memory, so more of it is left free."""
     return int(free_bytes(device) * (0.8 if device.type == "cuda" else 0.5))
+
+
+CACHES_PER_WEIGHTS = 2
+"""On a CPU, caches beyond twice the weights bring little: so many rows at once are bound by arithmetic. With SmolLM2-135M
+and 64 prompts of 600 tokens each, the peak falls from 2.5 to 1.8 GB, and the time grows by a tenth."""
+LEAST_CACHES = 2**30
+"""Bytes that caches may always take, where they are free."""
+
+
+def cache_memory(model: PreTrainedModel) -> int:
+    """Bytes that KV caches and prefixes may take beside this model."""
+    free = free_memory(model.device)
+    if model.device.type == "cuda":
+        return free
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    return min(free, max(LEAST_CACHES, CACHES_PER_WEIGHTS * weights))
 
 
 def state_bytes(model: PreTrainedModel) -> int:

@@ -162,6 +162,12 @@ def _sampled_sha256(path: str, size: int, modified: int) -> str:
     return digest.hexdigest()
 
 
+def weights_bytes(source: BaseSource) -> int:
+    """Size of the base's files of weights."""
+    files = _weight_files(source.path) if source.path.is_dir() else [source.path]
+    return sum(file.stat().st_size for file in files)
+
+
 def count_parameters(folder: Path) -> int:
     """Number of weights in the folder's safetensors, from their headers; of packed ones, counted unpacked."""
     total = 0

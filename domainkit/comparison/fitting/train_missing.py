@@ -14,7 +14,7 @@ from domainkit.models.source import resolve_base
 from domainkit.retrieval import build_retriever, training_passages
 from domainkit.storage import sha256_json
 from domainkit.training.config import TrainConfig
-from domainkit.training.train import train
+from domainkit.training.own_process import train_apart
 
 
 def train_missing(inputs: Inputs, needs: Collection[str], config: TrainConfig | None, folder: Path) -> Inputs:
@@ -95,5 +95,5 @@ def _trained(examples: Sequence[Example], config: TrainConfig, folder: Path, nam
         facts["tools"] = [e.tools for e in examples]
     key = sha256_json(facts)
     out = folder / f"{name}-{key[:12]}"
-    train(examples, config, out, resume=True)
+    train_apart(examples, config, out)
     return out

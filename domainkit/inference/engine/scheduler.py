@@ -32,7 +32,14 @@ from domainkit.inference.engine.sequences.sequence import Sequence, timeout_erro
 from domainkit.inference.engine.trial import AdapterTrial, trial_rows
 from domainkit.models.language_model import rope_boundary
 from domainkit.models.load import LoadedBase
-from domainkit.models.memory import OUT_OF_MEMORY, free_memory, out_of_memory, return_freed_memory, state_bytes
+from domainkit.models.memory import (
+    OUT_OF_MEMORY,
+    cache_memory,
+    free_memory,
+    out_of_memory,
+    return_freed_memory,
+    state_bytes,
+)
 
 log = logging.getLogger("domainkit")
 
@@ -57,7 +64,7 @@ class Scheduler:
         if acceleration.small_batch_linear:
             use_small_batch_linear(base.model)
         self._boundary = rope_boundary(base.model.config)
-        self._memory = free_memory(base.model.device)
+        self._memory = cache_memory(base.model)
         self._bytes_per_token = state_bytes(base.model)
         special = set(base.tokenizer.all_special_ids)
         probe = [i for i in range(len(base.tokenizer)) if i not in special][:8]
@@ -70,7 +77,7 @@ class Scheduler:
             base.model,
             fingerprint,
             base.source.name,
-            max_bytes=self._memory // 2,
+            max_bytes=free_memory(base.model.device) // 2,
             takes_virtual_tokens=self.runner.takes_virtual_tokens,
             acceleration=acceleration,
         )

@@ -1,0 +1,205 @@
+"""Training in a process of its own: its memory and its threads are gone when it ends.
+
+What torch frees stays with the process that used it, in pieces: a comparison that trains first would answer with the
+memory of both. The job goes to the child through its standard input, and what it reports comes back the same way.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+from domainkit.adapters.folder import CARD
+from domainkit.corpus.example import Example
+from domainkit.errors import DomainkitError, MachineError
+from domainkit.models.source import resolve_base, weights_bytes
+from domainkit.training.config import TrainConfig
+from domainkit.training.optimization.progress import Progress, show_progress
+
+log = logging.getLogger("domainkit")
+SMALL = 32 * 2**20
+"""Bytes of a base's files below which the start of a process takes longer than it is worth."""
+OUT_OF_MEMORY = -9
+"""The system kills the process that takes its last memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    examples: tuple[Example, ...]
+    config: TrainConfig
+    out: Path
+    log_level: int
+
+
+def train_apart(examples: Sequence[Example], config: TrainConfig, out: Path) -> None:
+    """`train(examples, config, out, resume=True)` in another process; here, where that would bring nothing.
+
+    Signals, progress, logs and errors are those of `train`. Raises MachineError where the process ends without a word.
+    """
+    if _is_here_better(config, out):
+        from domainkit.training.train import train
+
+        train(examples, config, out, resume=True)
+        return
+    job = _Job(tuple(examples), config, out.absolute(), log.getEffectiveLevel())
+    with show_progress() as show, _child() as child, _signals_go_to(child):
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(pickle.dumps(job))
+        child.stdin.flush()  # it stays open: its end tells the child that this process is gone
+        _follow(child, child.stdout, show)
+
+
+def _is_here_better(config: TrainConfig, out: Path) -> bool:
+    if sys.platform == "win32" or not sys.executable:  # no signals to a child there
+        return True
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # a launcher has started one process for each part already
+        return True
+    return (out / CARD).is_file() or weights_bytes(resolve_base(config.base, config.revision)) < SMALL
+
+
+# ---- this process ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _child() -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "domainkit.training.own_process"]
+    paths = os.pathsep.join(str(Path(p).absolute()) if p else str(Path.cwd()) for p in sys.path)
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths},
+        start_new_session=True,  # a terminal's Ctrl-C reaches it once, from here
+    )
+    try:
+        yield child
+    finally:
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+        child.wait()
+
+
+@contextmanager
+def _signals_go_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """The child finishes its step and saves it, as a training here would."""
+    if threading.current_thread() is not threading.main_thread():  # Python lets only that one set handlers
+        yield
+        return
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _follow(child: subprocess.Popen[bytes], reports: BinaryIO, show: Callable[[Progress], None]) -> None:
+    """Pass on what the child reports, until it is done."""
+    while True:
+        try:
+            report = pickle.load(reports)  # of our own child
+        except (EOFError, pickle.UnpicklingError):
+            raise _ended(child.wait()) from None
+        match report:
+            case Progress():
+                show(report)
+            case logging.LogRecord():
+                logging.getLogger(report.name).handle(report)
+            case BaseException():
+                raise report
+            case _:
+                return
+
+
+def _ended(code: int) -> MachineError:
+    reason = "the system may have ended it for want of memory" if code == OUT_OF_MEMORY else "its error stands above"
+    step = (
+        "lower fit.max_tokens_per_pass, or set fit.gradient_checkpointing=true; the same command goes on from the last "
+        "checkpoint"
+    )
+    what = f"the process that trains ended with the code {code}: {reason}"
+    return MachineError(what, where="training", next_step=step)
+
+
+# ---- the child -------------------------------------------------------------------------------------------------------
+
+
+class _Sent(logging.Handler):
+    """Log records go to the parent, whose handlers show them."""
+
+    def __init__(self, send: Callable[[object], None]) -> None:
+        super().__init__()
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.msg, record.args, record.exc_info = record.getMessage(), (), None  # what pickles
+        self._send(record)
+
+
+def _run(jobs: BinaryIO, reports: BinaryIO) -> None:
+    job: _Job = pickle.load(jobs)
+
+    def send(report: object) -> None:
+        reports.write(pickle.dumps(report))
+        reports.flush()
+
+    threading.Thread(target=_stop_with_parent, args=(jobs,), daemon=True).start()
+    log.addHandler(_Sent(send))
+    log.setLevel(job.log_level)
+    log.propagate = False
+    try:
+        from domainkit.training.train import train
+
+        train(job.examples, job.config, job.out, resume=True, on_progress=send)
+    except (DomainkitError, KeyboardInterrupt) as e:
+        send(e)
+    except Exception as e:  # a fault: where it happened is of use, and does not pickle
+        traceback.print_exc()
+        send(_picklable(e))
+    else:
+        send(None)
+
+
+def _stop_with_parent(jobs: BinaryIO) -> None:
+    """Save and stop when the parent is gone: nobody waits for the result."""
+    jobs.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _picklable(error: Exception) -> Exception:
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def main() -> None:
+    reports = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no report
+    _run(sys.stdin.buffer, reports)
+
+
+if __name__ == "__main__":
+    # Under its own name, so that both processes mean the same classes.
+    from domainkit.training import own_process
+
+    own_process.main()

@@ -1,0 +1,84 @@
+"""A training in a process of its own: the same adapter, and its progress, logs, errors and signals arrive here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from domainkit.corpus.example import Example
+from domainkit.errors import DataError, MachineError, Problem
+from domainkit.training import own_process
+from domainkit.training.config import TrainConfig
+from domainkit.training.optimization.progress import Progress
+from domainkit.training.own_process import train_apart
+from domainkit.training.train import train
+from tests.training.small_runs import ROWS
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="a child gets no signals on Windows")
+
+
+@pytest.fixture(autouse=True)
+def no_base_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_process, "SMALL", 0)
+
+
+def config(base: str, **options: object) -> TrainConfig:
+    return TrainConfig.model_validate({"base": base, "epochs": 4, "batch_size": 4, "learning_rate": 0.01, **options})
+
+
+def test_the_adapter_is_the_same_and_what_it_says_arrives(
+    tiny_base: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = config(tiny_base, learning_rate=5.0)
+    train(ROWS, settings, tmp_path / "here")
+    with caplog.at_level(logging.INFO, "domainkit"):
+        train_apart(ROWS, settings, tmp_path / "apart")
+    weights = "adapter_model.safetensors"
+    assert (tmp_path / "apart" / weights).read_bytes() == (tmp_path / "here" / weights).read_bytes()
+    assert "learning_rate=5 is far from what is known to work" in caplog.text
+    assert capsys.readouterr().err.count("step 8/8") == 2
+
+
+def test_an_error_arrives_as_it_was_raised() -> None:
+    problem = Problem("rows.jsonl", 3, "has no answer", "give one")
+    with pytest.raises(DataError, match=r"rows\.jsonl:3: has no answer") as caught:
+        own_process._follow(cast(Any, None), BytesIO(pickle.dumps(DataError([problem]))), lambda _: None)
+    assert caught.value.problems == (problem,)
+
+
+def test_ctrl_c_is_passed_on_and_a_checkpoint_is_saved(
+    tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_at_once(progress: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    real = own_process._follow
+    monkeypatch.setattr(own_process, "_follow", lambda child, reports, show: real(child, reports, stop_at_once))
+    with pytest.raises(KeyboardInterrupt, match=r"step \d+ is saved"):
+        train_apart(ROWS, config(tiny_base, epochs=500), tmp_path / "out")
+    assert list((tmp_path / "out.partial").glob("checkpoint-*"))
+
+
+def test_a_process_that_is_killed_is_named(tmp_path: Path) -> None:
+    error = own_process._ended(-9)
+    assert isinstance(error, MachineError)
+    assert str(error) == (
+        "training: the process that trains ended with the code -9: the system may have ended it for want of memory\n"
+        "  next: lower fit.max_tokens_per_pass, or set fit.gradient_checkpointing=true; the same command goes on from "
+        "the last checkpoint"
+    )
+
+
+def test_a_small_base_is_trained_here(tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_process, "SMALL", 32 * 2**20)
+    monkeypatch.setattr(own_process.subprocess, "Popen", None)
+    rows = [Example.model_validate(r.model_dump()) for r in ROWS]
+    train_apart(rows, config(tiny_base), tmp_path / "out")
+    assert (tmp_path / "out" / "card.json").is_file()
