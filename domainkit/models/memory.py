@@ -54,8 +54,8 @@ def free_memory(device: torch.device) -> int:
 
 
 CACHES_PER_WEIGHTS = 2
-"""On a CPU, caches beyond twice the weights bring little: so many rows at once are bound by arithmetic. With SmolLM2-135M
-and 64 prompts of 600 tokens each, the peak falls from 2.5 to 1.8 GB, and the time grows by a tenth."""
+"""On a CPU, caches beyond twice the weights bring little: so many rows at once are bound by arithmetic. With
+SmolLM2-135M and 64 prompts of 600 tokens each, the peak falls from 2.5 to 1.8 GB, and the time grows by a tenth."""
 LEAST_CACHES = 2**30
 """Bytes that caches may always take, where they are free."""
 

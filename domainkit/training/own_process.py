@@ -6,9 +6,9 @@ memory of both. The job goes to the child through its standard input, and what i
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -16,14 +16,18 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
+from pydantic import BaseModel
+
+from domainkit import errors
 from domainkit.adapters.folder import CARD
 from domainkit.corpus.example import Example
-from domainkit.errors import DomainkitError, MachineError
+from domainkit.errors import DataError, DomainkitError, MachineError, Problem
+from domainkit.messages import JsonObject
 from domainkit.models.source import resolve_base, weights_bytes
 from domainkit.training.config import TrainConfig
 from domainkit.training.optimization.progress import Progress, show_progress
@@ -35,8 +39,9 @@ OUT_OF_MEMORY = -9
 """The system kills the process that takes its last memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(BaseModel):
+    """One line to the child."""
+
     examples: tuple[Example, ...]
     config: TrainConfig
     out: Path
@@ -53,11 +58,11 @@ def train_apart(examples: Sequence[Example], config: TrainConfig, out: Path) -> 
 
         train(examples, config, out, resume=True)
         return
-    job = _Job(tuple(examples), config, out.absolute(), log.getEffectiveLevel())
+    job = _Job(examples=tuple(examples), config=config, out=out.absolute(), log_level=log.getEffectiveLevel())
     with show_progress() as show, _child() as child, _signals_go_to(child):
         assert child.stdin is not None
         assert child.stdout is not None
-        child.stdin.write(pickle.dumps(job))
+        child.stdin.write(job.model_dump_json().encode() + b"\n")
         child.stdin.flush()  # it stays open: its end tells the child that this process is gone
         _follow(child, child.stdout, show)
 
@@ -112,21 +117,33 @@ def _signals_go_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _follow(child: subprocess.Popen[bytes], reports: BinaryIO, show: Callable[[Progress], None]) -> None:
-    """Pass on what the child reports, until it is done."""
-    while True:
-        try:
-            report = pickle.load(reports)  # of our own child
-        except (EOFError, pickle.UnpicklingError):
-            raise _ended(child.wait()) from None
-        match report:
-            case Progress():
-                show(report)
-            case logging.LogRecord():
-                logging.getLogger(report.name).handle(report)
-            case BaseException():
-                raise report
+    """Pass on what the child reports, a JSON object a line, until it is done."""
+    for line in reports:
+        report = json.loads(line)
+        match report.pop("is"):
+            case "progress":
+                show(Progress(**report))
+            case "log":
+                record = logging.LogRecord(report["name"], report["level"], "", 0, report["text"], (), None)
+                logging.getLogger(record.name).handle(record)
+            case "error":
+                raise _error(report)
             case _:
                 return
+    raise _ended(child.wait())
+
+
+def _error(report: JsonObject) -> BaseException:
+    """The error as the child's `train` raised it."""
+    name, what = report["type"], report["what"]
+    if name == "KeyboardInterrupt":
+        return KeyboardInterrupt(what)
+    if name == "DataError":
+        return DataError([Problem(**problem) for problem in report["problems"]])
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, DomainkitError):
+        return kind(what, where=report["where"], next_step=report["next_step"])
+    return RuntimeError(f"{name}: {what}")
 
 
 def _ended(code: int) -> MachineError:
@@ -145,20 +162,19 @@ def _ended(code: int) -> MachineError:
 class _Sent(logging.Handler):
     """Log records go to the parent, whose handlers show them."""
 
-    def __init__(self, send: Callable[[object], None]) -> None:
+    def __init__(self, send: Callable[..., None]) -> None:
         super().__init__()
         self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        record.msg, record.args, record.exc_info = record.getMessage(), (), None  # what pickles
-        self._send(record)
+        self._send("log", name=record.name, level=record.levelno, text=record.getMessage())
 
 
 def _run(jobs: BinaryIO, reports: BinaryIO) -> None:
-    job: _Job = pickle.load(jobs)
+    job = _Job.model_validate_json(jobs.readline())
 
-    def send(report: object) -> None:
-        reports.write(pickle.dumps(report))
+    def send(kind: str, **facts: object) -> None:
+        reports.write(json.dumps({"is": kind, **facts}).encode() + b"\n")
         reports.flush()
 
     threading.Thread(target=_stop_with_parent, args=(jobs,), daemon=True).start()
@@ -168,28 +184,29 @@ def _run(jobs: BinaryIO, reports: BinaryIO) -> None:
     try:
         from domainkit.training.train import train
 
-        train(job.examples, job.config, job.out, resume=True, on_progress=send)
+        train(job.examples, job.config, job.out, resume=True, on_progress=lambda p: send("progress", **asdict(p)))
     except (DomainkitError, KeyboardInterrupt) as e:
-        send(e)
-    except Exception as e:  # a fault: where it happened is of use, and does not pickle
+        send("error", **_facts(e))
+    except Exception as e:  # a fault: where it happened is of use
         traceback.print_exc()
-        send(_picklable(e))
+        send("error", **_facts(e))
     else:
-        send(None)
+        send("done")
+
+
+def _facts(error: BaseException) -> JsonObject:
+    facts: JsonObject = {"type": type(error).__name__, "what": str(error)}
+    if isinstance(error, DomainkitError):
+        facts |= {"what": error.what, "where": error.where, "next_step": error.next_step}
+    if isinstance(error, DataError):
+        facts["problems"] = [asdict(problem) for problem in error.problems]
+    return facts
 
 
 def _stop_with_parent(jobs: BinaryIO) -> None:
     """Save and stop when the parent is gone: nobody waits for the result."""
     jobs.read()
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _picklable(error: Exception) -> Exception:
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
 
 
 def main() -> None:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from domainkit.adapters.methods import attach, parse_method
+from domainkit.models import memory
 from domainkit.models.load import load_base
-from domainkit.models.memory import activation_bytes, free_bytes, free_memory, out_of_memory, state_bytes
+from domainkit.models.memory import activation_bytes, cache_memory, free_bytes, free_memory, out_of_memory, state_bytes
 
 
 @torch.inference_mode()
@@ -20,6 +21,17 @@ def test_state_bytes_are_those_of_a_real_cache(tiny_base: str) -> None:
 def test_a_part_of_the_free_memory_is_for_caches() -> None:
     cpu = torch.device("cpu")
     assert 0 < free_memory(cpu) < free_bytes(cpu)
+
+
+def test_caches_are_bounded_by_the_weights(tiny_base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_base(tiny_base, quantization="none", purpose="infer").model
+    weights = sum(p.nbytes for p in model.parameters())
+    monkeypatch.setattr(memory, "free_memory", lambda device: 2**40)
+    assert cache_memory(model) == memory.LEAST_CACHES
+    monkeypatch.setattr(memory, "LEAST_CACHES", 0)
+    assert cache_memory(model) == 2 * weights
+    monkeypatch.setattr(memory, "free_memory", lambda device: 1000)
+    assert cache_memory(model) == 1000
 
 
 @pytest.mark.parametrize(

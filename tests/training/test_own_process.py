@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-import pickle
+import re
 import signal
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from domainkit.corpus.example import Example
-from domainkit.errors import DataError, MachineError, Problem
+from domainkit.errors import DataError, MachineError, Problem, TrainingError
 from domainkit.training import own_process
 from domainkit.training.config import TrainConfig
 from domainkit.training.optimization.progress import Progress
@@ -46,11 +47,19 @@ def test_the_adapter_is_the_same_and_what_it_says_arrives(
     assert capsys.readouterr().err.count("step 8/8") == 2
 
 
-def test_an_error_arrives_as_it_was_raised() -> None:
-    problem = Problem("rows.jsonl", 3, "has no answer", "give one")
-    with pytest.raises(DataError, match=r"rows\.jsonl:3: has no answer") as caught:
-        own_process._follow(cast(Any, None), BytesIO(pickle.dumps(DataError([problem]))), lambda _: None)
-    assert caught.value.problems == (problem,)
+@pytest.mark.parametrize(
+    "error",
+    [
+        DataError([Problem("rows.jsonl", 3, "has no answer", "give one")]),
+        TrainingError("the loss is not a number", where="step 3", next_step="lower the learning rate"),
+        KeyboardInterrupt("stopped after step 3 of 9"),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_an_error_arrives_as_it_was_raised(error: BaseException) -> None:
+    line = json.dumps({"is": "error", **own_process._facts(error)}).encode() + b"\n"
+    with pytest.raises(type(error), match=re.escape(str(error))):
+        own_process._follow(cast(Any, None), BytesIO(line), lambda _: None)
 
 
 def test_ctrl_c_is_passed_on_and_a_checkpoint_is_saved(
