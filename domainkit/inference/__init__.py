@@ -8,6 +8,7 @@ BACKENDS = Table(
         "echo": "domainkit.inference.echo:EchoBackend",
         "local": "domainkit.inference.local:local_backend",
         "server": "domainkit.inference.server.backend:ServerBackend",
+        "vllm": "domainkit.inference.vllm_backend.backend:VLLMBackend",
     },
     group="domainkit.backends",
 )

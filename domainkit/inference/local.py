@@ -282,7 +282,7 @@ class LocalBackend:
         self, request: Request, stream: ResultStream[Completion], given: Sequence[int] | None = None
     ) -> EngineSequence:
         engine = self.engine()
-        _check_numbers(request)
+        check_numbers(request)
         if request.adapter is not None:
             read_adapter(request.adapter)  # raise its errors in the caller's thread
         prompt = self.prompt_ids(request) if given is None else self.checked_ids(given)
@@ -371,7 +371,8 @@ def _tell_no_reasoning(base: str) -> None:
     )
 
 
-def _check_numbers(request: Request) -> None:
+def check_numbers(request: Request) -> None:
+    """Raises RequestError for a number outside its range."""
     rules = {
         "max_tokens": (request.max_tokens >= 1, "at least 1"),
         "temperature": (request.temperature >= 0, "0 or more"),

@@ -85,7 +85,11 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
                 base or DEFAULT_BASE, revision=revision, quantization=quantization, **revealed(self.backend_options)
             )
         key = self.api_key.get_secret_value() if self.api_key else None
-        return _other_backend(self.backend, self.base, key, json.dumps(revealed(self.backend_options), sort_keys=True))
+        options = revealed(self.backend_options)
+        if self.backend == "vllm":  # it loads the base itself, as the local backend does
+            fields = {"revision": self.revision, "quantization": self.quantization}
+            options = {**{k: v for k, v in fields.items() if k in self.model_fields_set and v}, **options}
+        return _other_backend(self.backend, self.base, key, json.dumps(options, sort_keys=True))
 
     def _generate(
         self,

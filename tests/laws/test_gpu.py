@@ -95,3 +95,22 @@ def allocated() -> int:
     gc.collect()
     torch.cuda.empty_cache()
     return torch.cuda.memory_allocated()
+
+
+def test_vllm_gives_the_local_engines_probabilities(trained: dict[str, Any], tiny_base: str) -> None:
+    """Of the base and of an adapter; greedy texts are no law between two engines."""
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    from domainkit.inference.vllm_backend.backend import VLLMBackend
+
+    if trained["quantization"] != "none":
+        pytest.skip("one precision is enough here")
+    here = LocalBackend(tiny_base, None, "none", "cuda")
+    there = VLLMBackend(tiny_base, dtype="float32", engine={"gpu_memory_utilization": 0.3})
+    messages = (Message(role="user", content=QUESTIONS[0]),)
+    for adapter in (None, str(trained["folder"])):
+        ours = here.score(messages, WORDS, adapter=adapter)
+        assert there.score(messages, WORDS, adapter=adapter) == pytest.approx(ours, abs=0.05)
+    [held] = there.complete([Request(messages, choices=WORDS, adapter=str(trained["folder"]))])
+    assert held.text == QUESTIONS[0].split()[0]
+    there.close()
+    here.close()

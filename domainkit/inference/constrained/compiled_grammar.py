@@ -56,7 +56,7 @@ def compile_grammar(spelling: Spelling, grammar: str, request: Request) -> Compi
     if isinstance(compiled, CompiledGrammar):
         return compiled
     if request.regex is None and not request.strict:
-        second = _try_grammar(spelling, request_grammar(_relaxed_request(request)))
+        second = _try_grammar(spelling, request_grammar(relaxed_request(request)))
         if isinstance(second, CompiledGrammar):
             _tell_relaxed(request, [compiled, *second.matcher.get_grammar_warnings()])
             return replace(second, relaxed=True)
@@ -73,7 +73,7 @@ def _try_grammar(spelling: Spelling, grammar: str) -> CompiledGrammar | str:
     return "nothing matches it" if matcher.is_error() else CompiledGrammar(matcher, mask)
 
 
-def _relaxed_request(request: Request) -> Request:
+def relaxed_request(request: Request) -> Request:
     tools = tuple(
         {"type": "function", "function": {**function_of(t), "parameters": relaxed(arguments_schema(t))}}
         for t in request.tools

@@ -29,6 +29,11 @@ def schema_grammar(schema: JsonObject) -> str:
     return f"start: {_json_rule(schema)}\n"
 
 
+def choice_grammar(choices: Sequence[str]) -> str:
+    """Exactly one of the texts."""
+    return f"start: {' | '.join(map(_quoted, choices))}\n"
+
+
 def call_grammar(tools: Sequence[JsonObject]) -> str:
     """Exactly one call, of one of `tools`, and nothing else."""
     return f"start: {_quoted(CALL_OPEN)} call\n{_call_rules(tools)}"

@@ -1,0 +1,1 @@
+"""vLLM's engine in this process: for a GPU, without a server."""
