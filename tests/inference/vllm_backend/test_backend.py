@@ -171,7 +171,7 @@ def test_what_cannot_start_says_why(engine: type[AsyncLLM], tiny_base: str, monk
     with pytest.raises(MachineError, match="vLLM cannot start: ValueError: no such dtype\n"):
         VLLMBackend(tiny_base, dtype="float8").complete([ask("x"), ask("y")])
     with pytest.raises(ConfigError, match="quantization='int8': vLLM loads weights as they are"):
-        VLLMBackend(tiny_base, **{"quantization": "int8"})
+        BACKENDS.load("vllm")(tiny_base, quantization="int8")
     errors: list[DomainkitError] = []
     monkeypatch.setitem(__import__("sys").modules, "vllm", None)
     for call in (lambda b: b.complete([ask("x")]), lambda b: list(b.stream(ask("x")))):
