@@ -175,7 +175,7 @@ def _rows(opened: Source, questions: Sequence[Example] | RowsGiven | None) -> tu
         raise ConfigError(
             "the run kept no training rows: none of its variants reads them while it answers",
             where=where,
-            next_step="name the questions with --questions",
+            next_step="give the questions (--inputs)",
         )
     else:
         stored = read_rows(record.examples, opened.folder, Example)

@@ -22,6 +22,7 @@ from domainkit.corpus.read_files import examples_of
 from domainkit.corpus.rows.columns import described
 from domainkit.corpus.rows.open_rows import RowsGiven
 from domainkit.errors import ConfigError, DataError
+from domainkit.messages import JsonObject
 from domainkit.models.language_model import rope_boundary
 from domainkit.models.load import LoadedBase, load_base, pick_device
 from domainkit.models.precision import precision
@@ -43,7 +44,7 @@ from domainkit.training.examples_to_ids import (
     with_thinking,
 )
 from domainkit.training.loop import Loop
-from domainkit.training.objectives.context_distillation import ContextTeacher, teacher_states
+from domainkit.training.objectives.context_distillation import ContextTeacher, TeacherStates, teacher_states
 from domainkit.training.optimization.checkpoints import (
     RunIdentity,
     check_resolved,
@@ -170,7 +171,7 @@ def train(
             examples=len(examples),
             documents=len(documents or ()),
             data_fingerprint=identity.data,
-            teacher={**teacher.facts, "identity": identity.teacher} if teacher else None,
+            teacher=_teachers_facts(teacher, taught),
             notes=[
                 *(*resolved.notes, *unused, *([note] if note else [])),
                 *(*_notes(why_padded, sharded), *([described(columns)] if columns else [])),
@@ -183,6 +184,12 @@ def train(
         if loaded is not None:
             release(model)
         return Adapter.load(out)
+
+
+def _teachers_facts(teacher: ContextTeacher | None, taught: TeacherStates | None) -> JsonObject | None:
+    if teacher is None or taught is None:
+        return None
+    return {**teacher.facts, "prompt_tokens": dict(taught.prompt_tokens), "identity": teacher.identity}
 
 
 def _notes(why_padded: str | None, sharded: bool) -> list[str]:

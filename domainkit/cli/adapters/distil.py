@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from domainkit.cli.adapters.distil_context import FROM_HELP, bake
 from domainkit.cli.options import MAP_HELP, ROWS_HELP, describe_fields, field_help
 from domainkit.cli.settings import as_path, read_settings, require, take_own_options
 from domainkit.corpus.rows.columns import parse_columns
@@ -22,6 +23,7 @@ def distil(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN.toml] [KEY=VALUE]...", help=_EPILOG, show_default=False)
     ] = None,
+    from_run: Annotated[str | None, typer.Option("--from", help=FROM_HELP)] = None,
     inputs: Annotated[
         Path | None,
         typer.Option(
@@ -56,8 +58,12 @@ def distil(
 ) -> None:
     """A teacher answers questions; the answers that are accepted become training rows that name it."""
     # The signature above is the only list of this command's options: `context.params` has their values by name.
-    flags = {"map" if n == "columns" else n: v for n, v in context.params.items() if n != "settings"}
+    names = {"columns": "map", "from_run": "from"}
+    flags = {names.get(n, n): v for n, v in context.params.items() if n != "settings"}
     values = read_settings(settings or [], {k: str(v) if isinstance(v, Path) else v for k, v in flags.items()})
+    if "from" in values:
+        bake(values, tuple(flags))
+        return
     options = take_own_options(values, set(flags) - set(DistilConfig.model_fields), DistilConfig.model_fields)
     _answers(options, values)
 

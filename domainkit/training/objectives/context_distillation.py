@@ -75,6 +75,8 @@ class TeacherStates:
     trial: tuple[TokenizedExample, torch.Tensor]
     """A row, and the teacher's logits (n, vocabulary) of it as the teacher itself computed them."""
     gold: float
+    prompt_tokens: Mapping[str, float]
+    """Mean tokens of the prompts of the teacher and of the student."""
 
     def loss(self, model: AdaptedModel, one: MicroBatch, group: Sequence[TokenizedExample]) -> torch.Tensor:
         """Sum over the pass's supervised tokens, in nats: (1 - gold) · KL(teacher ‖ student) + gold · cross-entropy.
@@ -166,7 +168,8 @@ def teacher_states(
         model.train(was_training)
         if teacher.adapter is not None:
             release(model)
-    return TeacherStates(found, (rows[places[0]], trial), teacher.gold)
+    lengths = {who: sum(r.start for r in some) / len(rows) for who, some in (("teacher", prompted), ("student", rows))}
+    return TeacherStates(found, (rows[places[0]], trial), teacher.gold, lengths)
 
 
 def _check_answers(rows: Sequence[TokenizedExample], prompted: Sequence[TokenizedExample]) -> None:

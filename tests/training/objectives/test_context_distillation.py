@@ -123,7 +123,11 @@ def test_a_base_learns_to_answer_without_the_context(tiny_base: str, tmp_path: P
     assert right(tiny_base, copier, with_context()) == right(tiny_base, baked, ROWS) == len(ROWS)
     assert right(tiny_base, copier, ROWS) < len(ROWS)
     assert baked.card is not None
-    assert baked.card.teacher == {"run": "RUN", "variant": "tuned-knn", "identity": teacher.identity}
+    assert baked.card.teacher is not None
+    tokens = {"teacher": 49.0, "student": 20.0}
+    facts = {"run": "RUN", "variant": "tuned-knn", "prompt_tokens": tokens, "identity": teacher.identity}
+    assert {**baked.card.teacher, "prompt_tokens": tokens} == facts
+    assert baked.card.teacher["prompt_tokens"]["teacher"] > 2 * baked.card.teacher["prompt_tokens"]["student"]
 
 
 def right(base: str, adapter: Adapter, rows: list[Example]) -> int:
