@@ -50,6 +50,7 @@ LAYERS = {
     "domainkit.evaluation.kinds": 1,
     "domainkit.evaluation.kinds.": 2,
     "domainkit.evaluation.read_task": 2,
+    "domainkit.evaluation.read_questions": 2,
     "domainkit.results": 1,
     "domainkit.statistics": 2,
     "domainkit.similarity": 2,

@@ -52,6 +52,8 @@ class Card(BaseModel):
     """The prompt of a row without a system turn, as the model read it; {question} stands for the user's words."""
     examples: int
     documents: int = 0
+    teachers: dict[str, int] = {}
+    """Of the examples, those whose answers a model gave, by its name."""
     data_fingerprint: str
     """Hex SHA-256 of the examples and documents in order."""
     tokens: int

@@ -53,6 +53,7 @@ def receipt_of(adapter: Adapter | None) -> TrainingReceipt | None:
         seconds=card.seconds,
         trainable_parameters=card.trainable_parameters,
         final_loss=card.final_loss,
+        teachers=card.teachers,
         adapter_bytes=sum(f.stat().st_size for f in adapter.folder.iterdir() if f.suffix == ".safetensors"),
         hardware=Hardware.model_validate(card.hardware) if card.hardware else None,
     )

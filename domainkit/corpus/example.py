@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from pydantic import Field
+
 from domainkit.corpus.location import Located
 from domainkit.messages import JsonObject, Message, said_before
 
@@ -24,6 +26,9 @@ class Example(Located):
     """The task it belongs to, for methods that distinguish tasks."""
     tools: tuple[JsonObject, ...] = ()
     """The tools the assistant may call: JSON-schema function descriptions in OpenAI's form."""
+    teacher: str = Field(default="", exclude=True)
+    """The model that gave the answer; "" where a person did, or nobody says. Not dumped: it is no part of the
+    content."""
 
     @property
     def prompt(self) -> tuple[Message, ...]:

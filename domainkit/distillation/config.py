@@ -22,7 +22,7 @@ class DistilConfig(AskingConfig):
     """Solved examples of --like in a prompt."""
     samples: int = Field(default=1, ge=1, le=64)
     """Answers asked for to each question. With two or more, an answer is kept where enough of them agree."""
-    agreement: float = Field(default=0.7, gt=0, le=1)
+    agreement: float = Field(default=0.6, gt=0, le=1)
     """Least share of the samples that agree: with the same label, or by the mean score of the task's metric between
     them."""
     temperature: float | None = Field(default=None, ge=0)

@@ -56,7 +56,7 @@ def read_task(
     refuse_documents(path)
     refuse_documents(train)
     draft = _draft(path, train, kind, labels, columns, read_tools(tools))
-    draft = replace(draft, schema=_schema(schema, kind))
+    draft = replace(draft, schema=read_schema(schema, kind))
     decided, why = (kind_of(kind), "as asked for") if kind else recognise(draft)
     if decided.name != "text" and draft.samples and not any(s.references for s in draft.samples):
         what = f"no row has a target, and a task of the kind {decided.name} is scored by them"
@@ -101,7 +101,7 @@ def _draft(
     return Draft(where, file, tuple(rows), tuple(samples), tuple(train_rows), names, origin)
 
 
-def _schema(given: JsonObject | str | Path | None, kind: Kind | None) -> JsonObject | None:
+def read_schema(given: JsonObject | str | Path | None, kind: Kind | None) -> JsonObject | None:
     """Raises ConfigError and DataError."""
     if given is None:
         return None
@@ -184,9 +184,9 @@ def _read_rows(
             continue
         example = item.example
         try:
-            example = _with_first_reference(example, item.row)
+            example = with_first_reference(example, item.row)
             examples.append(example)
-            sample = _sample(example, item.row, default_id=f"{stem}-{item.number}")
+            sample = sample_of(example, item.row, default_id=f"{stem}-{item.number}")
         except RowError as e:
             problems.append(example.problem(e.what, e.next_step))
             continue
@@ -200,7 +200,7 @@ def _read_rows(
     return examples, samples
 
 
-def _with_first_reference(example: Example, row: JsonObject) -> Example:
+def with_first_reference(example: Example, row: JsonObject) -> Example:
     """A row that has references and no target: the first of them is its target. Raises RowError."""
     references = _references(row.get("references"))
     if example.target != NO_ANSWER or not references:
@@ -233,7 +233,7 @@ _READ_FIELDS = {
 }
 
 
-def _sample(example: Example, row: JsonObject, default_id: str) -> Sample:
+def sample_of(example: Example, row: JsonObject, default_id: str) -> Sample:
     """Raises RowError."""
     system = next((turn.content for turn in example.prompt if turn.role == "system"), None)
     *earlier, last = [turn for turn in example.prompt if turn.role != "system"]

@@ -9,6 +9,7 @@ small entries and resolves signs first; `dare_*` (arXiv 2311.03099) drops entrie
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,6 +229,7 @@ def _card(
         prompt_format=parents[0].prompt_format if parents else "",
         examples=sum(c.examples for c in parents),
         documents=sum(c.documents for c in parents),
+        teachers=dict(sum((Counter(c.teachers) for c in parents), Counter())),
         data_fingerprint=sha256_lines(c.data_fingerprint for c in parents),
         tokens=sum(c.tokens for c in parents),
         supervised_tokens=sum(c.supervised_tokens for c in parents),

@@ -110,6 +110,8 @@ class TrainingReceipt(Record):
     adapter_bytes: int
     final_loss: float | None = None
     hardware: Hardware | None = None
+    teachers: dict[str, int] = {}
+    """Of the examples, those whose answers a model gave, by its name."""
 
     @field_validator("hardware", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,6 +171,7 @@ def train(
             learning_rate_source=resolved.rate_source,
             examples=len(examples),
             documents=len(documents or ()),
+            teachers=dict(Counter(e.teacher for e in examples if e.teacher)),
             data_fingerprint=identity.data,
             teacher=_teachers_facts(teacher, taught),
             notes=[

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast, get_args
 
 from domainkit.corpus.example import Example
+from domainkit.corpus.rows.distilled import teacher_of
 from domainkit.corpus.rows.jsonl import RowError, json_type, parse_id, parse_text_list
 from domainkit.errors import DataError
 from domainkit.messages import JsonObject, Message, Role, ToolCall
@@ -97,6 +98,7 @@ def _finished(row: JsonObject, turns: list[Message], place: Place) -> Example:
         id=parse_id(row.get("id")),
         doc_ids=parse_text_list(row.get("doc_ids"), "doc_ids"),
         task=None if row.get("task") is None else _text(row["task"], "task"),
+        teacher=teacher_of(row),
     )
 
 

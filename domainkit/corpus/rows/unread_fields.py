@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator
 
+from domainkit.corpus.rows.distilled import FIELD, teacher_of
 from domainkit.corpus.rows.solved import PLAIN_ROLES, Solved
 from domainkit.corpus.rows.source import RowSource
 from domainkit.corpus.rows.synthetic import fields_of_mark
@@ -99,6 +100,8 @@ def _rows(count: int) -> str:
 
 def _unread(row: JsonObject, layout: Collection[str]) -> Iterator[str]:
     known = READ_IN_ALL_ROWS | READ_IN_TEST_ROWS | fields_of_mark(row) | {FROM_REVIEW}
+    if teacher_of(row):
+        known |= {FIELD}
     for name, value in row.items():
         if name not in layout and name not in known and not _is_empty(value):
             yield name

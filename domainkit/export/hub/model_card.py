@@ -51,12 +51,17 @@ def _origin(card: Card | None, hub_base: str | None) -> list[str]:
         ("Its weights in training", "not quantised" if card.quantization == "none" else escape(card.quantization)),
         ("Method", escape(card.method)),
         ("Trained on", f"{card.examples:,} examples, {card.documents:,} documents, {card.tokens:,} tokens"),
+        *([("Answers of a model", _teachers(card.teachers))] if card.teachers else []),
         ("Final loss", "not known" if card.final_loss is None else f"{card.final_loss:.3f} nats a token"),
         ("Weights", f"{card.trainable_parameters:,}; SHA-256 {card.weights_sha256[:16]}"),
         ("Made with", f"domainkit {escape(card.domainkit)}, {escape(card.created[:10])}"),
     ]
     prompt = f"Prompt of a question without a system turn:\n\n```text\n{_fenced(card.prompt_format)}\n```"
     return [table(("What", "Value"), rows, right_from=9), *([prompt] if card.prompt_format else [])]
+
+
+def _teachers(teachers: dict[str, int]) -> str:
+    return "; ".join(f"{count:,} examples have the answers of {escape(name)}" for name, count in teachers.items())
 
 
 def _fenced(text: str) -> str:

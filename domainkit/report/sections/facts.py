@@ -46,6 +46,7 @@ def training_facts(results: Results) -> list[Row]:
     rows = [
         ("Method", t.method),
         ("Training examples", numbers.count(t.examples)),
+        ("Answered by a model", "; ".join(f"{numbers.count(n)} by {name}" for name, n in t.teachers.items())),
         ("Tokens seen", numbers.count(t.tokens)),
         ("Time", numbers.seconds(t.seconds)),
         ("Trained parameters", numbers.count(t.trainable_parameters)),

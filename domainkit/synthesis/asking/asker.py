@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from domainkit.errors import DomainkitError
@@ -42,6 +43,10 @@ class Limiter(Protocol):
 class Reply:
     text: str
     cut_off: bool
+    version: str = field(default="", compare=False)
+    """Of the model, where the provider reports it."""
+    at: str = field(default="", compare=False)
+    """When it came: UTC, ISO 8601, to the second."""
 
 
 @dataclass
@@ -127,14 +132,12 @@ class Asker:
 
     def _call(self, request: Request) -> Row:
         """In a thread: one reply, tried again where that helps, and written to disk."""
-        options = self._options(request)
         for attempt in range(ATTEMPTS):
             if self.limiter is not None:
                 self.limiter.acquire(blocking=True)
             start = time.perf_counter()
             try:
-                message = self.model.llm.invoke(list(request.messages), **options)
-                row = self._row(request, message, time.perf_counter() - start)
+                row = self._row(request, self._reply_of(request), time.perf_counter() - start)
             except Exception as e:
                 last = attempt == ATTEMPTS - 1 or isinstance(e, DomainkitError) or meaning_of(e) != "again"
                 if last or self._stop.wait(wait_before(e, attempt, FIRST_WAIT)):
@@ -144,6 +147,10 @@ class Asker:
                 self.store.append([row])
             return row
         raise AssertionError("unreachable")  # the last attempt returns or raises
+
+    # Any: whatever the model returns.
+    def _reply_of(self, request: Request) -> Any:
+        return self.model.llm.invoke(list(request.messages), **self._options(request))
 
     def _options(self, request: Request) -> JsonObject:
         """Settings that domainkit's own models take; other models keep theirs."""
@@ -161,19 +168,24 @@ class Asker:
     def _row(self, request: Request, message: Any, seconds: float) -> Row:
         usage = getattr(message, "usage_metadata", None) or {}
         meta = getattr(message, "response_metadata", None) or {}
-        text = getattr(message, "text", message)
-        text = str(text() if callable(text) and not isinstance(text, str) else text)
+        text = self._text(request, message)
+        at = datetime.now(UTC).isoformat(timespec="seconds")
         cut_off = any(str(meta.get(name) or "").lower() in _CUT_OFF for name in _REASONS)
+        reply = Reply(text, cut_off, version_of(meta), at)
         return Row(
             key=self.model.key,
             variant=self.role,
             id=request.digest,
             question=request.digest,
-            text=json.dumps({"text": text, "cut_off": cut_off}, ensure_ascii=False),
+            text=json.dumps(asdict(reply), ensure_ascii=False),
             prompt_tokens=usage.get("input_tokens"),
             completion_tokens=usage.get("output_tokens"),
             seconds=seconds,
         )
+
+    def _text(self, request: Request, message: Any) -> str:
+        text = getattr(message, "text", message)
+        return str(text() if callable(text) and not isinstance(text, str) else text)
 
     def _charge(self, request: Request, row: Row) -> None:
         """Once a request, whether it was answered now or in an earlier run."""
@@ -189,3 +201,9 @@ class Asker:
 
     def _reply(self, row: Row | None) -> Reply | None:
         return Reply(**json.loads(row.text)) if row is not None else None
+
+
+def version_of(meta: JsonObject) -> str:
+    """The model's version as the provider reports it beside a reply: its name, and the fingerprint of its system."""
+    name = next((str(meta[key]) for key in ("model_name", "model") if meta.get(key)), "")
+    return " ".join(filter(None, (name, str(meta.get("system_fingerprint") or ""))))

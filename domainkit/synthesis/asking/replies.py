@@ -22,8 +22,8 @@ NOT_JSON, CUT_OFF, MISSING, WRONG_TYPE, EMPTY, CONTROL, LOOP, NOTHING = (
     "no rows",
 )
 _DECODER = json.JSONDecoder()
-_THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-_BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
+THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+BROKEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffd]")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Malformed:
 
 def read_reply(text: str, *, cut_off: bool) -> list[Written | Malformed]:
     """The rows of a reply in their order; whole rows before a cut count. `cut_off`: the model says it had no room."""
-    text = _THINKING.sub("", text).strip()
+    text = THINKING.sub("", text).strip()
     if not text:
         return [Malformed(CUT_OFF if cut_off else NOTHING, "")]
     found, whole = _rows(text)
@@ -96,14 +96,14 @@ def _read(row: object) -> Written | Malformed:
     quote, question, answer = (str(text).strip() for text in texts)
     if not (quote and question and answer):
         return Malformed(EMPTY, shown)
-    if any(map(_BROKEN.search, (quote, question, answer))):
+    if any(map(BROKEN.search, (quote, question, answer))):
         return Malformed(CONTROL, shown)
-    if _repeats(question) or _repeats(answer):
+    if repeats(question) or repeats(answer):
         return Malformed(LOOP, shown)
     return Written(quote, " ".join(question.split()), " ".join(answer.split()))
 
 
-def _repeats(text: str) -> bool:
+def repeats(text: str) -> bool:
     """Whether four words in a row stand there three times: a model that does not come to an end."""
     words = text.lower().split()
     runs = Counter(tuple(words[i : i + 4]) for i in range(len(words) - 3))
