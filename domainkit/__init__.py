@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domainkit.corpus.example import Example, Turn
     from domainkit.corpus.preferences import read_marked, read_pairs
     from domainkit.corpus.read_files import read_documents, read_examples
+    from domainkit.distillation.distil import distil
     from domainkit.errors import DomainkitError
     from domainkit.evaluation.metrics.judge import judge
     from domainkit.evaluation.metrics.judge_pairs import judge_pairs
@@ -57,6 +58,7 @@ _PUBLIC = {
     "build_retriever": "domainkit.retrieval",
     "check": "domainkit.corpus.check",
     "compare": "domainkit.comparison.compare",
+    "distil": "domainkit.distillation.distil",
     "examine": "domainkit.clinic.examine",
     "fix": "domainkit.clinic.fix",
     "judge": "domainkit.evaluation.metrics.judge",
@@ -97,6 +99,7 @@ __all__ = [
     "build_retriever",
     "check",
     "compare",
+    "distil",
     "examine",
     "fix",
     "judge",

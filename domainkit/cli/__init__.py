@@ -26,6 +26,7 @@ COMMANDS = Table(
         "split": "domainkit.cli.data.split:split",
         "make": "domainkit.cli.data.make:make",
         "train": "domainkit.cli.adapters.train:train",
+        "distil": "domainkit.cli.adapters.distil:distil",
         "prefer": "domainkit.cli.adapters.prefer:prefer",
         "ask": "domainkit.cli.ask:ask",
         "serve": "domainkit.cli.serve:serve",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
@@ -16,16 +16,14 @@ from domainkit.distillation.learnt_task import LearntTask
 from domainkit.errors import ConfigError
 from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.variant import Answerer, Variant
+from domainkit.llm.held_answers import held_by, hold
 from domainkit.llm.named_model import NamedModel, find_model
 from domainkit.messages import written
-from domainkit.results.schema import RESULTS
 from domainkit.retrieval import nearest_examples
 from domainkit.storage import sha256_json
 from domainkit.winner.load import load_variant, load_winner
 from domainkit.winner.loaded_variant import LoadedVariant
-
-if TYPE_CHECKING:
-    from domainkit.llm.chat_model import DomainLLM
+from domainkit.winner.source import RESULTS
 
 TeacherGiven = str | Path | Answerer
 SAMPLED = 0.7
@@ -52,6 +50,8 @@ class Teacher:
     """By which a command names it; "" for an object of a program."""
     can_be_compared: bool = False
     """Whether `compare --model` takes the spec."""
+    held: str = "parsed"
+    """What holds its answers to the form: structured output, a grammar, or nothing: each is read strictly."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def open_teacher(given: TeacherGiven) -> GivenTeacher:
         model = find_model(spec, "teacher")
         return GivenTeacher(spec, model=model) if _is_chat_model(model.llm) else GivenTeacher(spec, runnable=model.llm)
     if _is_chat_model(given):
-        return GivenTeacher("", model=find_model(given, "teacher"))
+        return GivenTeacher("", model=find_model(cast("BaseChatModel", given), "teacher"))
     if not isinstance(given, Answerer):
         what = f"{given!r} is neither a chat model nor a Runnable"
         raise ConfigError(what, where="teacher", next_step="give a LangChain chat model, its name, or a run's variant")
@@ -104,7 +104,7 @@ def make_teacher(given: GivenTeacher, learnt: LearntTask, config: DistilConfig) 
     if given.loaded is not None:
         return _of_a_run(given.spec, given.loaded, learnt, config, room)
     assert given.runnable is not None
-    named = find_model(given.runnable, "teacher")  # type: ignore[arg-type]  # its name and settings alone are read
+    named = find_model(cast("BaseChatModel", given.runnable), "teacher")  # its name and settings alone are read
     model = replace(named, name=given.spec or named.name, key=sha256_json([named.key, "runnable"]))
     return Teacher(model, lambda number: model.llm, "a Runnable of your own", False, room, given.spec)
 
@@ -152,8 +152,12 @@ class _Sampled:
 def _asked_by_prompt(given: GivenTeacher, model: NamedModel, learnt: LearntTask, config: DistilConfig) -> Teacher:
     variant = _variant(model, learnt, config)
     room = config.max_tokens or _room(model, learnt)
-    held = kind_of(learnt.task.kind).constraint(learnt.task)
-    own = {"max_tokens": room} if model.is_own and "max_tokens" not in model.llm.model_fields_set else {}
+    about = kind_of(learnt.task.kind)
+    constraint = about.constraint if model.is_own else about.provider_constraint or about.constraint
+    held = constraint(learnt.task)
+    own: dict[str, int | float] = (
+        {"max_tokens": room} if model.is_own and "max_tokens" not in model.llm.model_fields_set else {}
+    )
     temperature = _temperature(model, config)
     if temperature is not None:
         own["temperature"] = temperature
@@ -164,7 +168,7 @@ def _asked_by_prompt(given: GivenTeacher, model: NamedModel, learnt: LearntTask,
     def chain(number: int) -> Answerer:
         seeded = {**own, "seed": config.seed + number} if model.is_own else own
         llm = model.llm.model_copy(update=seeded) if seeded else model.llm
-        return _chain(_held(llm, held), variant, learnt, config)
+        return _chain(hold(llm, held), variant, learnt, config)
 
     facts = [
         variant.name,
@@ -175,10 +179,12 @@ def _asked_by_prompt(given: GivenTeacher, model: NamedModel, learnt: LearntTask,
         [e.training_content for e in learnt.examples] if variant.shots != "none" else [],
         [config.shots, config.seed] if variant.shots != "none" else config.seed if own.get("temperature") else 0,
         own,
+        held,
     ]
     how = "the bare question" if variant.tuned else variant.name
     asked = replace(model, key=sha256_json([model.key, facts]))
-    return Teacher(asked, chain, how, model.is_local, room, given.spec, can_be_compared=bool(given.spec))
+    by = held_by(model.llm, held)
+    return Teacher(asked, chain, how, model.is_local, room, given.spec, bool(given.spec), by)
 
 
 def _variant(model: NamedModel, learnt: LearntTask, config: DistilConfig) -> Variant:
@@ -238,12 +244,6 @@ def _nearest_last(learnt: LearntTask, shots: int) -> Callable[[list[str]], list[
     """The nearest example stands last, as in a comparison."""
     nearest = nearest_examples(learnt.examples, k=shots)
     return lambda questions: [found[::-1] for found in nearest.nearest_many(questions)]
-
-
-def _held(llm: DomainLLM | BaseChatModel, held: dict[str, Any]) -> Any:
-    """The model with its answers held to the form, where it can be held; else each answer is read strictly."""
-    is_own = getattr(llm, "_llm_type", "") == "domainkit"
-    return llm.bind(**held) if held and is_own else llm
 
 
 def _is_chat_model(llm: object) -> bool:

@@ -17,6 +17,7 @@ from domainkit.evaluation.answers_on_disk import RowStore
 from domainkit.llm.named_model import NamedModel, find_model
 from domainkit.storage import JsonObject, locked_folder
 from domainkit.synthesis.asking.asker import Asker, Reply
+from domainkit.synthesis.asking.paid import limiter_of, prices_of, refuse_unpaid
 from domainkit.synthesis.asking.replies import Malformed, Written, read_reply
 from domainkit.synthesis.asking.requests import SHORT_TOKENS, writing
 from domainkit.synthesis.budget import Budget, Cost, price_of
@@ -28,7 +29,7 @@ from domainkit.synthesis.files import REPLIES, claim_folder, write_files
 from domainkit.synthesis.filters import FILTERS, FORM, Context
 from domainkit.synthesis.plan import Plan, SectionState
 from domainkit.synthesis.result import MadeRows, ModelUse
-from domainkit.verdict.prices import PriceTable, read_prices
+from domainkit.verdict.prices import PriceTable
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel
@@ -84,13 +85,13 @@ def make(
     out/replies.jsonl: an interrupted run continues there, to the same rows. Raises DomainkitError.
     """
     config = _config(options)
-    prices = _prices(config)
+    prices = prices_of(config)
     documents = list(read_documents(corpus)) if isinstance(corpus, str | Path) else list(corpus)
     plan = Plan(documents, config)
     asked = [e.question for e in read_examples(against)] if against is not None else []
     given = {"writer": writer, "judge": judge, "base": base}
     models = {role: find_model(model, role) for role, model in given.items() if model is not None}
-    _refuse_unpaid(config, models)
+    refuse_unpaid(config, [model.is_local for model in models.values()])
     out = Path(out)
     with locked_folder(out):
         claim_folder(out)
@@ -110,35 +111,12 @@ def _config(options: JsonObject) -> MakeConfig:
         raise ConfigError(clauses, next_step="domainkit make --help lists every option") from e
 
 
-def _prices(config: MakeConfig) -> PriceTable:
-    if config.budget_money is not None and config.prices is None:
-        raise ConfigError(
-            "a budget in money needs your prices: those of domainkit are round figures, not your provider's",
-            where="budget_money",
-            next_step="write [tokens] input and output per million into a TOML file, and give it as --prices",
-        )
-    return read_prices(config.prices)
-
-
-def _refuse_unpaid(config: MakeConfig, models: dict[str, NamedModel]) -> None:
-    if config.budget_money is not None and all(model.is_local for model in models.values()):
-        raise ConfigError(
-            "every model runs on this machine, where nobody is paid for tokens",
-            where="budget_money",
-            next_step="give --budget-calls or --budget-tokens",
-        )
-
-
 def _start(
     plan: Plan, models: dict[str, NamedModel], store: RowStore, prices: PriceTable, against: Sequence[str]
 ) -> _Run:
     config = plan.config
     budget = Budget(config.budget_calls, config.budget_tokens, config.budget_money, prices.currency)
-    limiter = None
-    if config.requests_per_minute:
-        from langchain_core.rate_limiters import InMemoryRateLimiter
-
-        limiter = InMemoryRateLimiter(requests_per_second=config.requests_per_minute / 60, check_every_n_seconds=0.02)
+    limiter = limiter_of(config)
     askers = {
         role: Asker(
             role,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -73,7 +73,7 @@ def _answers(options: JsonObject, values: JsonObject) -> None:
     require(options, "teacher", "inputs", "out")
     columns = parse_columns(options.pop("map", None))
     texts = {name: options.pop(name) for name in ("teacher", "judge", "rubric") if name in options}
-    paths = {name: as_path(name, value) for name, value in options.items()}
+    paths: dict[str, Any] = {name: as_path(name, value) for name, value in options.items()}
 
     from domainkit.cli.progress import comparing
     from domainkit.distillation.distil import distil as run

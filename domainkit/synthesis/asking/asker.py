@@ -76,6 +76,11 @@ class Asker:
         self._stop = threading.Event()
         self._failed_in_a_row = 0
 
+    @property
+    def used(self) -> list[Reply]:
+        """The replies to everything that this run has asked, those on disk too."""
+        return [reply for digest in self._seen if (reply := self._reply(self._kept.get(digest))) is not None]
+
     def ask(self, requests: Sequence[Request]) -> list[Reply | None]:
         """Each request's reply, in order; None where the budget ended before it, or the provider failed for it alone.
 

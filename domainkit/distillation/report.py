@@ -1,0 +1,94 @@
+"""What the terminal says of a finished run: plain lines, and the next commands."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from domainkit.distillation.acceptance import NO_REPLY
+from domainkit.distillation.result import Distilled, Use
+from domainkit.report.wording.text import shorten
+from domainkit.synthesis.report.sentences import counted
+
+_SHOWN = 110
+"""Characters of an example."""
+
+
+def report_lines(distilled: Distilled) -> Iterator[str]:
+    """Lines for a terminal; text of models is in them as it is: whoever prints them makes it safe."""
+    accepted, asked = len(distilled.accepted), len(distilled.outcomes)
+    rows = counted(accepted, "row")
+    yield f"{rows} of {counted(asked, 'question')}, answered by {distilled.teacher.model.name} ({_how(distilled)})."
+    yield from _quality(distilled)
+    if counts := distilled.refused():
+        yield ""
+        yield "Refused, with an example:"
+    for reason, count in counts.most_common():
+        first = next(o for o in distilled.outcomes if o.refused == reason)
+        yield f"{count:>6}  {reason}"
+        yield f"        {shorten(f'{first.sample.input} → {first.detail or first.answer}', _SHOWN)}"
+    yield ""
+    for use in distilled.uses:
+        yield _cost(distilled, use)
+    yield from _cautions(distilled)
+    yield ""
+    yield f"Rows: {distilled.file if accepted else 'none'}. Record: {distilled.out / 'distil.json'}"
+    yield from (f"Next: {command}" for command in next_commands(distilled))
+
+
+def _how(distilled: Distilled) -> str:
+    samples = distilled.config.samples
+    return distilled.teacher.how + (f", {samples} samples a question" if samples > 1 else "")
+
+
+def _quality(distilled: Distilled) -> Iterator[str]:
+    found = distilled.quality
+    if found.value is None or found.low is None or found.high is None:
+        yield "How good the teacher is was not measured: no row has a target. Some labelled rows among them tell."
+        return
+    percent = [round(100 * value) for value in (found.value, found.low, found.high)]
+    verb = "is right on" if distilled.task.kind == "label" else f"has a {distilled.metric} of"
+    rows = counted(found.n, "labelled row")
+    yield f"The teacher {verb} {percent[0]} % of {rows} ({percent[1]} to {percent[2]})."
+
+
+def _cost(distilled: Distilled, use: Use) -> str:
+    tokens = f"{use.cost.input_tokens:,} tokens read and {use.cost.output_tokens:,} written"
+    prices = " at domainkit's own round prices (prices=FILE has yours)" if distilled.default_prices else ""
+    money = "on this machine" if use.is_local else f"{use.cost.money:.4f} {distilled.currency}{prices}"
+    kept = f"; {counted(use.from_disk, 'reply', 'replies')} were on disk from an earlier run" if use.from_disk else ""
+    return f"The {use.role}: {counted(use.cost.calls, 'call')}, {tokens}, {money}{kept}."
+
+
+def _cautions(distilled: Distilled) -> Iterator[str]:
+    if distilled.ended_by:
+        yield f"The budget of {distilled.ended_by} ended the run: the same command with a larger one continues."
+    for use in distilled.uses:
+        if use.failures:
+            said = shorten(use.failures[0], _SHOWN)
+            requests = counted(len(use.failures), "request")
+            yield f"{requests} to the {use.role} got no reply ({said}): the same command asks again."
+        if use.estimated:
+            replies = counted(use.estimated, "reply", "replies")
+            yield f"The {use.role} reported no tokens for {replies}: theirs are estimated from the text."
+    if distilled.refused()[NO_REPLY] and not any(use.failures for use in distilled.uses):
+        yield "Some questions were not answered as often as wanted: the same command asks for the rest."
+    for kind, count in distilled.personal_data.items():
+        yield f"{counted(count, 'row')} may hold personal data ({kind}): domainkit check --deep shows where."
+    if not distilled.test:
+        yield "No --test was given: a row may be a copy of a test question. domainkit compare reports such rows."
+    if not distilled.teacher.is_local:
+        yield "Look whether the terms of the teacher's provider let you train on its answers."
+
+
+def next_commands(distilled: Distilled) -> list[str]:
+    """Train on the rows, and compare with the teacher as a variant; or what to change where there is no row."""
+    if not distilled.accepted:
+        return ["look at refused.jsonl: loosen agreement=, score= or grade=, or name a stronger --teacher"]
+    adapter = distilled.out / "adapter"
+    train = ["domainkit", "train", "--data", str(distilled.file), "--out", str(adapter)]
+    compare = ["domainkit", "compare", "--task", distilled.test or "TEST.jsonl", "--train", str(distilled.file)]
+    if distilled.teacher.can_be_compared:
+        compare += ["--model", f"teacher={distilled.teacher.spec}"]
+    compare += ["--adapter", str(adapter), "--out", str(distilled.out / "comparison")]
+    return [shlex.join(train), shlex.join(compare)]
