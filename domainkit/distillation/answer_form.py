@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -61,23 +60,22 @@ def read_answer(task: Task, sample: Sample, text: str, *, cut_off: bool = False)
 
 
 def _label(task: Task, sample: Sample, text: str) -> tuple[str, str]:
-    known = _listed(task)
-    label = known.get(text) or known.get(fold(text))
+    label = _listed(task, text)
     return ("", "it is none of the labels") if label is None else (label, "")
 
 
-def _listed(task: Task) -> Mapping[str, str]:
-    """The labels by their folded text; two that fold alike are read as they are written only."""
-    counts = Counter(fold(label) for label in task.labels)
-    exact = {label: label for label in task.labels}
-    return exact | {fold(label): label for label in task.labels if counts[fold(label)] == 1}
+def _listed(task: Task, text: str) -> str | None:
+    """The label that the text is, in any case; of labels that differ in nothing else, as it is written only."""
+    if text in task.labels:
+        return text
+    alike = [label for label in task.labels if fold(label) == fold(text)]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _labels(task: Task, sample: Sample, text: str) -> tuple[str, str]:
     listed = parse_list(text)
     parts = [part.strip() for part in _SEPARATORS.split(text)] if listed is None else [str(part) for part in listed]
-    known = _listed(task)
-    named = [known.get(part) or known.get(fold(part)) for part in parts if part]
+    named = [_listed(task, part) for part in parts if part]
     found = [label for label in named if label is not None]
     if len(found) < len(named):
         return "", "a part of it is none of the labels"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from domainkit.comparison.call_runnable import question_of, read_output
+from domainkit.comparison.asking.call_runnable import question_of, read_output
 from domainkit.distillation.acceptance import GRADED_LOW, NOT_GRADED, Outcome
 from domainkit.distillation.config import DistilConfig
 from domainkit.distillation.teacher import Teacher

@@ -152,13 +152,13 @@ def _ask(
 
 
 def _use(asker: Asker) -> Use:
-    dates = sorted(reply.at for reply in asker.used if reply.at)
+    dates = sorted(row.asked for row in asker.used if row.asked)
     return Use(
         role=asker.role,
         name=asker.model.name,
         cost=asker.budget.spent.get(asker.role, Cost()),
         is_local=asker.price == TokenPrice(),
-        versions=tuple(sorted({reply.version for reply in asker.used if reply.version})),
+        versions=tuple(sorted({row.model_version for row in asker.used if row.model_version})),
         asked_from=dates[0] if dates else "",
         asked_to=dates[-1] if dates else "",
         estimated=asker.estimated,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -28,6 +28,8 @@ GIVE_UP = 3
 """Requests in a row that may fail before the run stops: nothing but failures would follow."""
 _SERVER_ROOM = 4
 """Times the expected length that a server may write."""
+_LONGEST_VERSION = 200
+"""Characters that are kept of what a provider calls its model."""
 _CUT_OFF = frozenset(("length", "max_tokens", "max_output_tokens", "model_length"))
 _REASONS = ("finish_reason", "stop_reason", "done_reason")
 """What providers call the reason why a reply ended."""
@@ -43,10 +45,6 @@ class Limiter(Protocol):
 class Reply:
     text: str
     cut_off: bool
-    version: str = field(default="", compare=False)
-    """Of the model, where the provider reports it."""
-    at: str = field(default="", compare=False)
-    """When it came: UTC, ISO 8601, to the second."""
 
 
 @dataclass
@@ -77,9 +75,9 @@ class Asker:
         self._failed_in_a_row = 0
 
     @property
-    def used(self) -> list[Reply]:
+    def used(self) -> list[Row]:
         """The replies to everything that this run has asked, those on disk too."""
-        return [reply for digest in self._seen if (reply := self._reply(self._kept.get(digest))) is not None]
+        return [self._kept[digest] for digest in self._seen]
 
     def ask(self, requests: Sequence[Request]) -> list[Reply | None]:
         """Each request's reply, in order; None where the budget ended before it, or the provider failed for it alone.
@@ -174,18 +172,18 @@ class Asker:
         usage = getattr(message, "usage_metadata", None) or {}
         meta = getattr(message, "response_metadata", None) or {}
         text = self._text(request, message)
-        at = datetime.now(UTC).isoformat(timespec="seconds")
         cut_off = any(str(meta.get(name) or "").lower() in _CUT_OFF for name in _REASONS)
-        reply = Reply(text, cut_off, version_of(meta), at)
         return Row(
             key=self.model.key,
             variant=self.role,
             id=request.digest,
             question=request.digest,
-            text=json.dumps(asdict(reply), ensure_ascii=False),
+            text=json.dumps({"text": text, "cut_off": cut_off}, ensure_ascii=False),
             prompt_tokens=usage.get("input_tokens"),
             completion_tokens=usage.get("output_tokens"),
             seconds=seconds,
+            model_version=version_of(meta),
+            asked=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
 
     def _text(self, request: Request, message: Any) -> str:
@@ -211,4 +209,4 @@ class Asker:
 def version_of(meta: JsonObject) -> str:
     """The model's version as the provider reports it beside a reply: its name, and the fingerprint of its system."""
     name = next((str(meta[key]) for key in ("model_name", "model") if meta.get(key)), "")
-    return " ".join(filter(None, (name, str(meta.get("system_fingerprint") or ""))))
+    return " ".join(filter(None, (name, str(meta.get("system_fingerprint") or ""))))[:_LONGEST_VERSION]

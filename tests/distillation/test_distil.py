@@ -1,0 +1,171 @@
+"""A teacher behind HTTP answers; what is accepted becomes rows; a killed run asks nothing twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import domainkit
+from domainkit import Example, Turn, read_examples
+from domainkit.distillation.acceptance import GRADED_LOW, WRONG
+from domainkit.distillation.answer_form import NOT_A_FORM
+from domainkit.distillation.questions import REPEATED, SOLVED, TESTED
+from domainkit.errors import ConfigError, DataError
+from tests.hosted_server import Hosted, hosted, question
+from tests.synthesis.scripted import Scripted
+
+LIKE = [
+    {"input": f"{word} number {number}", "target": label}
+    for number in ("one", "two", "three", "four")
+    for word, label in (("parcel", "shipping"), ("invoice", "billing"))
+]
+QUESTIONS = ["where is my parcel today", "the invoice has two dates", "a parcel came broken", "do you sell tea"]
+
+
+def routed(body: dict[str, Any]) -> str:
+    text = question(body)
+    label = "shipping" if "parcel" in text else "billing" if "invoice" in text else "no idea"
+    # Where the provider is held to a schema, it writes an object of it.
+    return json.dumps({"answer": label}) if body.get("response_format") or body.get("tools") else label
+
+
+@pytest.fixture
+def provider() -> Iterator[Hosted]:
+    with hosted(routed) as one:
+        yield one
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def test_accepted_answers_are_rows_that_name_the_teacher_and_refused_ones_say_why(
+    provider: Hosted, tmp_path: Path
+) -> None:
+    done = domainkit.distil(QUESTIONS, provider.model(), out=tmp_path, like=LIKE, samples=2)
+    written = rows(tmp_path / "train.jsonl")
+    assert [row["target"] for row in written] == ["shipping", "billing", "shipping"]
+    assert written[0]["distilled"] == {"teacher": "openai:scripted", "agreement": 1.0}
+    [refused] = rows(tmp_path / "refused.jsonl")
+    assert (refused["input"], refused["refused"]) == (QUESTIONS[3], NOT_A_FORM)
+    facts = json.loads((tmp_path / "distil.json").read_text("utf-8"))
+    assert (facts["accepted"], facts["refused"]) == (3, {NOT_A_FORM: 1})
+    assert facts["teacher"]["held_by"] == "structured output"
+    assert facts["models"]["teacher"]["calls"] == len(provider.bodies) == 2 * len(QUESTIONS)
+    assert facts["models"]["teacher"]["versions"] == ["scripted-2026-01-01"]
+    assert facts["models"]["teacher"]["asked_from"] <= facts["models"]["teacher"]["asked_to"]
+    assert done.uses[0].cost.money > 0
+
+
+def test_rows_are_read_by_train_without_a_warning_and_keep_their_teacher(
+    provider: Hosted, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    domainkit.distil(QUESTIONS, provider.model(), out=tmp_path, like=LIKE)
+    first = read_examples(tmp_path / "train.jsonl")[0]
+    assert (first.question, first.teacher) == (QUESTIONS[0], "openai:scripted")
+    assert "not read" not in caplog.text
+
+
+def test_a_killed_run_continues_and_nothing_is_asked_twice(tmp_path: Path) -> None:
+    killed = Scripted(lambda text: "shipping", name="model", interrupt_after=3)
+    with pytest.raises(KeyboardInterrupt):
+        domainkit.distil(QUESTIONS, killed, out=tmp_path, like=LIKE, max_concurrency=1)
+    teacher = Scripted(lambda text: "shipping", name="model")
+    done = domainkit.distil(QUESTIONS, teacher, out=tmp_path, like=LIKE, max_concurrency=1)
+    assert (len(teacher.calls), done.uses[0].from_disk, len(done.rows)) == (1, 3, 4)
+    domainkit.distil(QUESTIONS, teacher, out=tmp_path, like=LIKE)
+    assert len(teacher.calls) == 1
+
+
+def test_known_targets_measure_the_teacher_and_its_wrong_answers_are_no_rows(tmp_path: Path) -> None:
+    known = [{"input": f"parcel case {n}", "target": "shipping" if n < 6 else "billing"} for n in range(8)]
+    inputs = [*known, *({"input": text} for text in QUESTIONS[:2])]
+    teacher = Scripted(lambda text: ("invoice" in text and "billing") or "shipping")
+    done = domainkit.distil(inputs, teacher, out=tmp_path, like=LIKE)
+    assert (done.quality.value, done.quality.n) == (0.75, 8)
+    assert done.refused() == {WRONG: 2}
+    assert len(done.rows) == 8
+
+
+def test_copies_of_test_questions_solved_and_repeated_ones_are_not_asked(tmp_path: Path) -> None:
+    teacher = Scripted(lambda text: "shipping")
+    inputs = ["Where is my parcel, today?", "invoice number two", "a parcel came broken", "a parcel came broken"]
+    done = domainkit.distil(inputs, teacher, out=tmp_path, like=LIKE, test=[{"input": QUESTIONS[0]}])
+    assert [o.refused for o in done.outcomes] == [TESTED, SOLVED, "", REPEATED]
+    assert len(teacher.calls) == 1
+
+
+def test_a_judge_refuses_what_it_grades_low(tmp_path: Path) -> None:
+    teacher = Scripted(lambda text: f"We reply about {text}.")
+    judge = Scripted(lambda text: "3" if "tea" in text else "9/10", name="judge")
+    done = domainkit.distil(QUESTIONS, teacher, out=tmp_path, kind="text", judge=judge, rubric="It is polite.")
+    assert [o.refused for o in done.outcomes] == ["", "", "", GRADED_LOW]
+    assert done.rows[0]["distilled"]["grade"] == 0.9
+    assert {use.role for use in done.uses} == {"teacher", "judge"}
+
+
+def test_a_budget_ends_the_run_and_a_larger_one_continues(tmp_path: Path) -> None:
+    teacher = Scripted(lambda text: "shipping", name="model")
+    done = domainkit.distil(QUESTIONS, teacher, out=tmp_path, like=LIKE, budget_calls=3)
+    assert (len(teacher.calls), done.ended_by, len(done.rows)) == (3, "3 calls", 3)
+    domainkit.distil(QUESTIONS, teacher, out=tmp_path, like=LIKE, budget_calls=9)
+    assert len(teacher.calls) == 4
+
+
+def test_a_runnable_of_the_users_own_teaches_tool_calls(tmp_path: Path) -> None:
+    from langchain_core.runnables import RunnableLambda
+
+    tool = {"type": "function", "function": {"name": "price_of", "parameters": {"type": "object", "properties": {}}}}
+    teacher = RunnableLambda(lambda asked: '[{"name": "price_of", "arguments": {}}]')
+    done = domainkit.distil(["what is tea"], teacher, out=tmp_path, kind="calls", tools=[tool])
+    [example] = read_examples(done.file)
+    assert example.tools
+    assert done.rows[0]["target"] == '[{"name": "price_of", "arguments": {}}]'
+
+
+def test_a_system_turn_and_earlier_turns_stay_in_the_row(tmp_path: Path) -> None:
+    messages = [("system", "Be short."), ("user", "a parcel"), ("assistant", "yes?"), ("user", "when will it come")]
+    inputs = [{"messages": [{"role": role, "content": text} for role, text in messages]}]
+    domainkit.distil(inputs, Scripted(lambda text: "soon"), out=tmp_path, kind="answer")
+    [example] = read_examples(tmp_path / "train.jsonl")
+    assert example.turns == Example(turns=tuple(Turn(*m) for m in [*messages, ("assistant", "soon")])).turns
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "nothing says what kind of task the questions are"),
+        ({"kind": "label"}, "nothing names the labels"),
+        ({"kind": "fields"}, "nothing names the fields"),
+        ({"kind": "answer", "labels": ["a"]}, "labels are given, and the task is of the kind 'answer'"),
+        ({"like": LIKE, "judge": Scripted(lambda text: "1")}, "--judge is given without --rubric"),
+        ({"like": LIKE, "variant": "few-shot", "kind": "label", "samples": 0}, "samples"),
+        ({"kind": "answer", "variant": "few-shot"}, "few-shot shows solved examples, and none are given"),
+        ({"kind": "answer", "temperature": 0.5}, "has no temperature that can be set"),
+        ({"like": LIKE, "budget_money": 1}, "a budget in money needs your prices"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_asked(
+    options: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    teacher = Scripted(lambda text: "x")
+    with pytest.raises(ConfigError, match=said):
+        domainkit.distil(QUESTIONS, teacher, out=tmp_path / "out", **options)
+    assert not teacher.calls
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_known_target_that_is_no_label_is_named_with_its_row(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="row 1: the target 'tea' is not among"):
+        domainkit.distil([{"input": "x", "target": "tea"}], Scripted(str), out=tmp_path, like=LIKE)
+
+
+def test_a_file_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text("mine", "utf-8")
+    with pytest.raises(ConfigError, match="is there already, and distil did not write it"):
+        domainkit.distil(QUESTIONS, Scripted(lambda text: "x"), out=tmp_path, like=LIKE)
+    assert (tmp_path / "train.jsonl").read_text("utf-8") == "mine"
