@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from domainkit.evaluation.read_task import read_task
     from domainkit.evaluation.task import Sample, Task
     from domainkit.evaluation.variant import Variant
+    from domainkit.leaving.leave import leave
     from domainkit.llm.chat_model import DomainLLM
     from domainkit.monitoring.feedback import record_feedback
     from domainkit.monitoring.watch import watch
@@ -63,6 +64,7 @@ _PUBLIC = {
     "fix": "domainkit.clinic.fix",
     "judge": "domainkit.evaluation.metrics.judge",
     "judge_pairs": "domainkit.evaluation.metrics.judge_pairs",
+    "leave": "domainkit.leaving.leave",
     "load_variant": "domainkit.winner.load",
     "load_winner": "domainkit.winner.load",
     "make": "domainkit.synthesis.make",
@@ -104,6 +106,7 @@ __all__ = [
     "fix",
     "judge",
     "judge_pairs",
+    "leave",
     "load_variant",
     "load_winner",
     "make",

@@ -31,6 +31,7 @@ COMMANDS = Table(
         "ask": "domainkit.cli.ask:ask",
         "serve": "domainkit.cli.serve:serve",
         "compare": "domainkit.cli.compare:compare",
+        "leave": "domainkit.cli.leave:leave",
         "pack": "domainkit.cli.pack:pack",
         "merge": "domainkit.cli.adapters.merge:merge",
         "report": "domainkit.cli.report:report",

@@ -76,6 +76,10 @@ def one(run: Path, csv: Path | None, prices: Path | None) -> None:
     page, text = write_report(run)
     print_table(results, Console())
     typer.echo(f"\nWrote {page} and {text}" + (f", {csv}" if csv else ""))
+    if not isinstance(results, Portfolio) and results.leaving is not None:
+        from domainkit.leaving.write import write_certificate
+
+        typer.echo("Wrote {} and {}".format(*write_certificate(run)))
     if not isinstance(results, Portfolio):
         print_use(results, page.parent)
 

@@ -42,6 +42,7 @@ from domainkit.results.cost_and_forgetting import (
     VariantCost,
 )
 from domainkit.results.judging import JudgedPairs, JudgeFacts
+from domainkit.results.leaving import LeavingFacts
 from domainkit.results.models import ModelFacts
 from domainkit.results.people import (
     ByPeople,
@@ -209,6 +210,8 @@ class Results(Record):
     """The models, the base first, where variants ran on several; else it is not written."""
     people: ByPeople | None = None
     """Set where people reviewed answers of this run; else it is not written."""
+    leaving: LeavingFacts | None = None
+    """Set by `leave`: the model that is to be left, and what may take its place; else it is not written."""
     model: JsonObject = Field(default_factory=dict)
     """Identity of base and adapter: name, revision, quantisation, hashes."""
     environment: JsonObject = Field(default_factory=dict)
@@ -219,7 +222,7 @@ class Results(Record):
     @model_serializer(mode="wrap")
     def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
         fields: JsonObject = write(self)
-        for name in ("judges", "judged_pairs", "models", "people"):
+        for name in ("judges", "judged_pairs", "models", "people", "leaving"):
             if not getattr(self, name):
                 fields.pop(name, None)
         return fields
@@ -321,6 +324,7 @@ __all__ = [
     "LeakPair",
     "LeakSet",
     "LearningCurve",
+    "LeavingFacts",
     "LostQuestion",
     "ModelFacts",
     "Passage",

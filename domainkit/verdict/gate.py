@@ -123,12 +123,12 @@ def decide_gate(
     )
 
 
-def decide_pair(pair: Paired, margin: float) -> tuple[Outcome, Difference | None, float | None]:
-    """(outcome, difference, its one-sided lower bound at 95 %) of paired scores candidate − reference."""
+def decide_pair(pair: Paired, margin: float, alpha: float = ALPHA) -> tuple[Outcome, Difference | None, float | None]:
+    """(outcome, difference, its one-sided lower bound at 1 - alpha) of paired scores candidate − reference."""
     if not pair.n:
         return "cannot tell", None, None
-    difference = judge(pair, pair.p, 1, 1, margin, ALPHA)
-    bound = paired_interval(pair, 1 - 2 * ALPHA)[0]
+    difference = judge(pair, pair.p, 1, 1, margin, alpha)
+    bound = paired_interval(pair, 1 - 2 * alpha)[0]
     if bound > -margin:
         return "passed", difference, bound
     return ("worse" if difference.state == "WORSE" else "cannot tell"), difference, bound

@@ -95,9 +95,9 @@ def question_of(sample: Sample) -> str | JsonObject:
 def _in_batches(
     name: str, key: str, runnable: Answerer, todo: Mapping[str, Sample], batch_size: int, keep: Keep
 ) -> None:
-    questions = list(todo)
-    for start in range(0, len(questions), batch_size):
-        block = questions[start : start + batch_size]
+    questions, size = list(todo), min(batch_size, getattr(runnable, "at_once", batch_size))
+    for start in range(0, len(questions), size):
+        block = questions[start : start + size]
         rows = _answer_block(name, key, runnable, [todo[q] for q in block])
         keep(dict(zip(block, rows, strict=True)))
 
