@@ -146,5 +146,7 @@ def tell(decision: LeaveDecision, folder: Path) -> None:
         "and run the same command again",
         "CANNOT TELL YET": "next: add test questions and run the same command again: only the new ones are asked",
     }
+    if decision.failed:
+        steps["CANNOT TELL YET"] = "next: run the same command again: only the questions that failed are asked"
     typer.echo(f"\nOpen {visible(folder / 'certificate.html')} in a browser: one page to print.")
     typer.echo(visible(steps[decision.outcome]))

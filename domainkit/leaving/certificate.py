@@ -247,8 +247,8 @@ def _cautions(d: LeaveDecision) -> tuple[str, ...]:
     found = []
     if d.failed:
         found.append(
-            f"The model in use answered {len(r.items) - d.failed:,} of {len(r.items):,} questions. The others take no "
-            "part, so the test is about those it answered."
+            f"The model in use answered {len(r.items) - d.failed:,} of {len(r.items):,} questions; the first other one "
+            f"failed with: {shorten(_first_error(d), 140)}. Such questions take no part."
         )
     if d.leaked:
         found.append(f"{d.leaked:,} questions take no part: they also stand in the training rows.")
@@ -267,6 +267,11 @@ def _cautions(d: LeaveDecision) -> tuple[str, ...]:
         found.append(f"Leaks were not looked for at every level ({listed(dict.fromkeys(unchecked))} is missing).")
     more = len(found) - MOST_CAUTIONS
     return tuple(found[:MOST_CAUTIONS]) + ((f"{more} more: see report.html.",) if more > 0 else ())
+
+
+def _first_error(d: LeaveDecision) -> str:
+    answers = (item.answers.get(d.facts.incumbent) for item in d.results.items)
+    return next((a.error for a in answers if a is not None and a.error), "no answer")
 
 
 def _of_a_variant(r: Results, name: str, who: str) -> list[str]:

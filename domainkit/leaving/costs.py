@@ -40,6 +40,8 @@ def break_even_sentence(d: LeaveDecision) -> tuple[str, ...]:
         return ("Cost was not counted.",)
     defaults = d.results.cost.prices.defaults
     prices = (f"Prices from {d.results.cost.prices.source}; defaults of domainkit: {', '.join(defaults)}.",)
+    if theirs is None and not d.used:
+        return ("Break-even: not known, because the model in use gave no answer.",)
     if theirs is None:
         again = f"domainkit report FOLDER --prices FILE takes {PRICE_ENTRY}"
         return (

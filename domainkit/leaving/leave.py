@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from domainkit.comparison.compare import compare
+from domainkit.comparison.inputs import parse_options
 from domainkit.corpus.read_files import examples_of
 from domainkit.corpus.rows.columns import columns_for
 from domainkit.corpus.rows.open_rows import RowsGiven
@@ -18,7 +19,7 @@ from domainkit.evaluation.read_task import read_task
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
 from domainkit.leaving.decision import LeaveDecision, decide_leaving
-from domainkit.leaving.incumbent import NAME, incumbent_variant
+from domainkit.leaving.incumbent import NAME, incumbent_variant, seen_of
 from domainkit.leaving.write import write_certificate
 from domainkit.registry import suggestion
 from domainkit.results.leaving import AskedAs, LeavingFacts
@@ -68,11 +69,13 @@ def leave(
     Raises DataError, ConfigError, AdapterError or MachineError before the first question.
     """
     _check(candidates, options, adapter, fit, curve)
+    parse_options(options)
     if asked_as not in (None, *get_args(AskedAs)):
         raise ConfigError(f"'{asked_as}' is no way to ask", where="asked_as", next_step="say rows or instruction")
     questions = _task(task, options.get("kind"), train=train, columns=columns, tools=tools, schema=schema)
     config = fit or TrainConfig(**{k: options[k] for k in ("base", "revision", "quantization") if options.get(k)})
-    variant, model, form = incumbent_variant(incumbent, questions, asked_as)
+    held = options.get("decoding") != "free"
+    variant, model, form = incumbent_variant(incumbent, questions, asked_as, held=held)
     parts = _parts(train, questions, config, Path(out), columns, tools) if curve else ()
     variants: list[str | Variant] = list(LADDER)
     results = compare(
@@ -90,7 +93,12 @@ def leave(
         **{k: v for k, v in options.items() if k != "kind"},
     )
     facts = LeavingFacts(
-        incumbent=NAME, model=model.model.name, asked_as=form, candidates=tuple(candidates), local=model.model.is_local
+        incumbent=NAME,
+        model=model.name,
+        asked_as=form,
+        candidates=tuple(candidates),
+        local=model.is_local,
+        **seen_of(Path(out), NAME),
     )
     results = results.model_copy(update={"leaving": facts})
     results.save(Path(out) / "results.json")

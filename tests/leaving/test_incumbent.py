@@ -1,0 +1,82 @@
+"""How the incumbent is asked, and when it is asked no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domainkit import Sample, Task
+from domainkit.errors import ConfigError, MachineError
+from domainkit.leaving.incumbent import Incumbent, asked_as, incumbent_variant
+from domainkit.llm.named_model import NamedModel
+from tests.leaving.scripted import Scripted
+
+SAMPLES = tuple(Sample(id=str(i), input=f"question {i} red", target="red", references=("red",)) for i in range(3))
+TASK = Task(name="t", kind="label", labels=("blue", "red"), samples=SAMPLES, fingerprint="")
+WITH_SYSTEM = TASK.model_copy(update={"samples": tuple(s.model_copy(update={"system": "Sort."}) for s in SAMPLES)})
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "form"),
+    [
+        ("openai:gpt-5-mini", TASK, "instruction"),
+        ("openai:gpt-5-mini", WITH_SYSTEM, "rows"),
+        ("openai:ft:gpt-4o-mini:desk::abc", TASK, "rows"),
+        ("server:http://127.0.0.1:1#ft:desk", TASK, "rows"),
+        ("openai:draft:x", TASK, "instruction"),
+    ],
+)
+def test_a_fine_tuned_model_is_asked_as_it_was_trained(name: str, task: Task, form: str) -> None:
+    assert asked_as(NamedModel(name, Scripted(), "k"), task) == form
+
+
+def test_an_adapter_was_trained_on_rows(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    assert asked_as(NamedModel(str(tmp_path), Scripted(), "k"), TASK) == "rows"
+
+
+def asked(task: Task, form: str | None, question: object) -> list[tuple[str, str]]:
+    variant, _, _ = incumbent_variant(Scripted(), task, form)  # type: ignore[arg-type]
+    assert isinstance(variant.runnable, Incumbent)
+    return [(m.type, m.text) for m in variant.runnable.messages(question)]  # type: ignore[arg-type]
+
+
+def test_rows_are_asked_as_they_are() -> None:
+    row = {"question": "red", "system": "Sort.", "history": [{"role": "user", "content": "hi"}]}
+    assert asked(TASK, "rows", row) == [("system", "Sort."), ("human", "hi"), ("human", "red")]
+    assert asked(TASK, "rows", "red") == [("human", "red")]
+
+
+def test_an_instruction_names_the_labels_and_keeps_the_rows_system_turn() -> None:
+    (kind, said), human = asked(TASK, None, {"question": "red", "system": "Sort."})
+    assert (kind, human) == ("system", ("human", "red"))
+    assert said.startswith("Sort.")
+    assert "blue\nred" in said
+
+
+def test_another_way_to_ask_has_other_answers_on_disk() -> None:
+    forms = [incumbent_variant(Scripted(), TASK, form)[0].identity for form in ("rows", "instruction", None)]  # type: ignore[arg-type]
+    assert forms[0] != forms[1] == forms[2]
+
+
+def test_a_closed_model_is_asked_no_more() -> None:
+    llm = Scripted(lives=2)
+    incumbent = incumbent_variant(llm, TASK, "rows")[0].runnable
+    assert incumbent is not None
+    first = incumbent.batch(["a red", "b red", "c red"], return_exceptions=True)
+    assert [getattr(a, "text", type(a).__name__) for a in first] == ["red", "red", "NotFoundError"]
+    [second] = incumbent.batch(["d red"], return_exceptions=True)
+    assert isinstance(second, MachineError)
+    assert str(second) == (
+        "Scripted: not asked any more, after NotFoundError: the model has been closed\n"
+        "  next: run the same command again"
+    )
+    with pytest.raises(MachineError):
+        incumbent.invoke("e red")
+    assert llm.asked == ["a red", "b red"]
+
+
+def test_what_is_no_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match="neither a chat model nor the name of one"):
+        incumbent_variant(7, TASK)  # type: ignore[arg-type]
