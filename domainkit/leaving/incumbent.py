@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from domainkit.comparison.ladder import CHAINS, find_variant
-from domainkit.errors import MachineError
 from domainkit.evaluation.answers_on_disk import RowStore
 from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
 from domainkit.llm.held_answers import hold
 from domainkit.llm.named_model import NamedModel, find_model
-from domainkit.llm.provider_errors import described, meaning_of
 from domainkit.messages import JsonObject
 from domainkit.results.leaving import AskedAs
 from domainkit.results.variants import RECORD, VariantsRecord
@@ -28,8 +25,6 @@ from domainkit.storage import sha256_json
 
 NAME = "incumbent"
 """Of its variant."""
-AT_ONCE = 8
-"""Questions on their way at a time. A kill loses at most these."""
 MOST_VERSIONS = 4
 """Named; a provider that says another one each time says nothing."""
 _FINE_TUNED = re.compile(r"(^|[:/#])ft:")
@@ -38,20 +33,21 @@ Question = str | JsonObject
 
 
 class Incumbent(Runnable[Question, AIMessage]):
-    """Asks the model each question. Once it has refused for good (no such model, no such key), or a whole batch has
-    failed, it is asked no more: it would refuse every other question, too."""
+    """Asks the model each question."""
+
+    counts_when_ended = True
+    """What it answered before its vendor closed it is still evidence: `decide_leaving` leaves the other questions
+    out."""
 
     # Any: a chain of `chains.answer`, which domainkit knows by name only.
-    def __init__(self, model: NamedModel, chain: Any, at_once: int = AT_ONCE) -> None:
-        self.model, self.at_once = model, at_once
-        self._chain = chain
-        self._ended: Exception | None = None
+    def __init__(self, model: NamedModel, chain: Any) -> None:
+        self.is_elsewhere = not model.is_local
+        """Whether it is asked question by question, each tried again where that helps."""
+        self.chain = chain
 
-    # Any: the signature of LangChain's Runnable.
+    # Any: the signatures of LangChain's Runnable.
     def invoke(self, input: Question, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
-        [answer] = self.batch([input], config)
-        if isinstance(answer, Exception):
-            raise answer
+        answer: AIMessage = self.chain.invoke(input, config)
         return answer
 
     def batch(
@@ -62,39 +58,8 @@ class Incumbent(Runnable[Question, AIMessage]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[Any]:
-        if self._ended is not None:
-            return [self._ended] * len(inputs)
-        answers = self._ask(inputs)
-        failed = [a for a in answers if isinstance(a, Exception)]
-        final = next((e for e in failed if meaning_of(e) == "stop"), None)
-        if final is not None or len(failed) == len(inputs) >= self.at_once:
-            why = f"not asked any more, after {described(final or failed[-1])}"
-            self._ended = MachineError(why, where=self.model.name, next_step="run the same command again")
+        answers: list[Any] = self.chain.batch(inputs, config, return_exceptions=return_exceptions)
         return answers
-
-    def _ask(self, questions: Sequence[Question]) -> list[Any]:
-        """Questions with the same tools in one batch; an error in place of an answer that failed."""
-        answers: list[Any] = [None] * len(questions)
-        groups: dict[str, list[int]] = {}
-        for i, question in enumerate(questions):
-            groups.setdefault(sha256_json(_tools(question)), []).append(i)
-        for rows in groups.values():
-            tools = _tools(questions[rows[0]])
-            llm = self.model.llm.bind_tools(tools) if tools else self._chain.llm
-            messages: list[Any] = [self.messages(questions[i]) for i in rows]
-            found = llm.batch(messages, {"max_concurrency": self.at_once}, return_exceptions=True)
-            for i, answer in zip(rows, found, strict=True):
-                answers[i] = answer
-        return answers
-
-    def messages(self, question: Question) -> list[BaseMessage]:
-        """The exact messages that the model gets."""
-        found: list[BaseMessage] = self._chain.messages(question)
-        return found
-
-
-def _tools(question: Question) -> list[JsonObject]:
-    return [] if isinstance(question, str) else list(question.get("tools") or [])
 
 
 def asked_as(model: NamedModel, task: Task) -> AskedAs:
@@ -159,4 +124,4 @@ def seen_of(run: Path, name: str) -> JsonObject:
     }
 
 
-__all__ = ["AT_ONCE", "NAME", "Incumbent", "asked_as", "incumbent_variant", "seen_of"]
+__all__ = ["NAME", "Incumbent", "asked_as", "incumbent_variant", "seen_of"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domainkit import Sample, Task
-from domainkit.errors import ConfigError, MachineError
+from domainkit.errors import ConfigError
 from domainkit.leaving.incumbent import Incumbent, asked_as, incumbent_variant
 from domainkit.llm.named_model import NamedModel
 from tests.leaving.scripted import Scripted
@@ -39,7 +39,7 @@ def test_an_adapter_was_trained_on_rows(tmp_path: Path) -> None:
 def asked(task: Task, form: str | None, question: object) -> list[tuple[str, str]]:
     variant, _, _ = incumbent_variant(Scripted(), task, form)  # type: ignore[arg-type]
     assert isinstance(variant.runnable, Incumbent)
-    return [(m.type, m.text) for m in variant.runnable.messages(question)]  # type: ignore[arg-type]
+    return [(m.type, m.text) for m in variant.runnable.chain.messages(question)]  # type: ignore[arg-type]
 
 
 def test_rows_are_asked_as_they_are() -> None:
@@ -60,21 +60,11 @@ def test_another_way_to_ask_has_other_answers_on_disk() -> None:
     assert forms[0] != forms[1] == forms[2]
 
 
-def test_a_closed_model_is_asked_no_more() -> None:
-    llm = Scripted(lives=2)
-    incumbent = incumbent_variant(llm, TASK, "rows")[0].runnable
-    assert incumbent is not None
-    first = incumbent.batch(["a red", "b red", "c red"], return_exceptions=True)
-    assert [getattr(a, "text", type(a).__name__) for a in first] == ["red", "red", "NotFoundError"]
-    [second] = incumbent.batch(["d red"], return_exceptions=True)
-    assert isinstance(second, MachineError)
-    assert str(second) == (
-        "Scripted: not asked any more, after NotFoundError: the model has been closed\n"
-        "  next: run the same command again"
-    )
-    with pytest.raises(MachineError):
-        incumbent.invoke("e red")
-    assert llm.asked == ["a red", "b red"]
+def test_questions_of_a_batch_are_answered_in_order() -> None:
+    runnable = incumbent_variant(Scripted(), TASK, "rows")[0].runnable
+    assert isinstance(runnable, Incumbent)
+    assert [a.text for a in runnable.batch(["a red", {"question": "a blue"}])] == ["red", "blue"]
+    assert runnable.is_elsewhere
 
 
 def test_what_is_no_model_is_refused() -> None:

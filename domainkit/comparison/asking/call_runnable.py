@@ -51,7 +51,8 @@ def answer_all(
 
     `make` makes what is asked. It is called when there is something to ask: a finished variant loads no model. `asked`
     are the digests of what it is asked, by id, where `samples` are a part of a task. Where the variant ends before its
-    last question, every row says why: the answers that are there would be scored as if the others were wrong.
+    last question, every row says why: the answers that are there would be scored as if the others were wrong. A
+    Runnable with the attribute `counts_when_ended` keeps those.
     """
     asked = asked or asked_each(samples)
     questions = [asked[s.id] for s in samples]
@@ -71,7 +72,9 @@ def answer_all(
         elif todo:
             _in_batches(name, key, make(), todo, batch_size, keep)
     except EndedError as e:
-        return [Row(key=key, variant=name, id=s.id, question=asked[s.id], error=str(e)) for s in samples]
+        kept = store.finished(key) if getattr(make(), "counts_when_ended", False) else {}
+        ended = [Row(key=key, variant=name, id=s.id, question=asked[s.id], error=str(e)) for s in samples]
+        return [kept.get(row.question, row).model_copy(update={"id": row.id}) for row in ended]
     found = store.all_of(key)
     return [
         found[q].model_copy(update={"id": s.id}) if q in answered else None
@@ -95,9 +98,9 @@ def question_of(sample: Sample) -> str | JsonObject:
 def _in_batches(
     name: str, key: str, runnable: Answerer, todo: Mapping[str, Sample], batch_size: int, keep: Keep
 ) -> None:
-    questions, size = list(todo), min(batch_size, getattr(runnable, "at_once", batch_size))
-    for start in range(0, len(questions), size):
-        block = questions[start : start + size]
+    questions = list(todo)
+    for start in range(0, len(questions), batch_size):
+        block = questions[start : start + batch_size]
         rows = _answer_block(name, key, runnable, [todo[q] for q in block])
         keep(dict(zip(block, rows, strict=True)))
 

@@ -235,6 +235,8 @@ class ComparisonPlan:
 
     def asks_elsewhere(self, variant: Variant) -> bool:
         """Whether its model runs outside this process."""
+        if variant.runnable is not None:
+            return bool(getattr(variant.runnable, "is_elsewhere", False))
         return variant.uses_llm and not runs_here(self.model_of(variant))
 
     @cached_property
