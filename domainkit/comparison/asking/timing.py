@@ -56,7 +56,8 @@ def time_variants(
                 unpaid.add(variant.name)
                 continue
             row = Row(key=key, variant=variant.name, id=i, question=sha256_json(question), asked=now())
-            row = row.model_copy(update=_timed(runnables[variant.name], question))
+            # Checked again: an error's text may hold half a surrogate pair.
+            row = Row.model_validate({**row.model_dump(), **_timed(runnables[variant.name], question)})
             store.append([row])
             if spending and row.error is None:
                 spending.charge(key, row)
