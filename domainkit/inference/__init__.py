@@ -7,6 +7,8 @@ BACKENDS = Table(
     {
         "echo": "domainkit.inference.echo:EchoBackend",
         "local": "domainkit.inference.local:local_backend",
+        "prompt lengths": "domainkit.inference.server.prompt_lengths:PromptLengths",
+        "served": "domainkit.inference.server.served_base:ServedBase",
         "server": "domainkit.inference.server.backend:ServerBackend",
         "vllm": "domainkit.inference.vllm_backend.backend:VLLMBackend",
     },

@@ -78,6 +78,8 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
         return "domainkit"
 
     def _backend(self) -> Backend:
+        if self.server is not None:
+            return self._served()
         if self.backend == "local":
             base, revision, quantization = base_settings(self)
             local_backend = BACKENDS.load("local")
@@ -90,6 +92,13 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
             fields = {"revision": self.revision, "quantization": self.quantization}
             options = {**{k: v for k, v in fields.items() if k in self.model_fields_set and v}, **options}
         return _other_backend(self.backend, self.base, key, json.dumps(options, sort_keys=True))
+
+    def _served(self) -> Backend:
+        base, revision, _ = base_settings(self)
+        key = self.api_key.get_secret_value() if self.api_key else None
+        options = {**revealed(self.backend_options), "url": self.server, "revision": revision}
+        name = "served" if self.backend == "local" else self.backend
+        return _other_backend(name, base or DEFAULT_BASE, key, json.dumps(options, sort_keys=True))
 
     def _generate(
         self,
@@ -252,6 +261,15 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
         """What the answers of this model, or of its base with another adapter, depend on. Loads no weights."""
         folder = adapter or self.adapter
         return self._backend().identity(find_adapter(self, folder) if folder else None)
+
+    def meet_server(self, adapter: str | None = None) -> JsonObject:
+        """What the handshake with `server` finds for the base, or an adapter's folder, which the server then has.
+
+        Raises AdapterError or BaseModelError where the server reads other prompts than the base here.
+        """
+        backend = self._backend()
+        assert isinstance(backend, BACKENDS.load("served")), "only a model with server= has one"
+        return backend.meet(adapter).facts
 
     @property
     def _identifying_params(self) -> JsonObject:

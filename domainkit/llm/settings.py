@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, m
 
 from domainkit.adapters.folder import PEFT_CONFIG, read_json_object, split_task
 from domainkit.errors import AdapterError, ConfigError
+from domainkit.inference.server_url import ServerURL
 from domainkit.messages import JsonObject
 from domainkit.models import Quantization
 from domainkit.registry import suggestion
@@ -46,6 +47,9 @@ class Settings(BaseModel):
     """What computes the answers: a name in domainkit.inference.BACKENDS."""
     backend_options: JsonObject = Field(default_factory=dict)
     """Options of that backend, e.g. a server's url."""
+    server: ServerURL | None = None
+    """Address of an OpenAI-compatible server that answers for the base and its adapters, which lie here too: it is
+    checked to read what they read here, and has adapters loaded."""
     template_options: JsonObject = Field(default_factory=dict)
     """Options of the base's chat template, e.g. enable_thinking; left out, what the adapter was trained with. A base
     thinks only with enable_thinking=True or a reasoning_effort; an answer held to a form then comes after."""
@@ -93,6 +97,13 @@ class Settings(BaseModel):
         state = super().__getstate__()
         own = {**state["__dict__"], "api_key": None, "backend_options": _without_secrets(self.backend_options)}
         return {**state, "__dict__": own}
+
+    @model_validator(mode="after")
+    def _check_server(self) -> Self:
+        if self.server is not None and self.backend not in ("local", "prompt lengths"):
+            what = f"server= answers for a base that lies here, and backend={self.backend!r} is another engine"
+            raise ConfigError(what, where="server", next_step="leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _check_adapter(self) -> Self:

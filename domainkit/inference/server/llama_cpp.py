@@ -98,8 +98,12 @@ class LlamaCpp:
 
     def count_tokens(self, messages: Sequence[JsonObject]) -> int:
         """Prompt length in tokens, template included."""
-        prompt = self._prompt(messages, {})
-        return len(self._ids({"content": prompt, "add_special": True, "parse_special": True}))
+        return len(self.prompt_ids(messages, {}))
+
+    def prompt_ids(self, messages: Sequence[JsonObject], options: JsonObject) -> list[int]:
+        """The ids of a conversation, as its chat endpoint reads it."""
+        prompt = self._prompt(messages, options)
+        return self._ids({"content": prompt, "add_special": True, "parse_special": True})
 
     def token_ids(self, text: str) -> list[int]:
         """Ids of plain text."""
