@@ -57,6 +57,7 @@ def compare(
     ] = None,
     base: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "base"))] = None,
     model: Annotated[list[str] | None, typer.Option(metavar="NAME=SPEC", help=MODEL_HELP)] = None,
+    server: Annotated[str | None, typer.Option(help=field_help(CompareConfig, "server"))] = None,
     dev: Annotated[
         Path | None,
         typer.Option(help="Questions that settings were chosen on; test questions among them are reported."),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from domainkit.comparison.asking.answer import answer_variants
 from domainkit.comparison.asking.refresh import Refresh
+from domainkit.comparison.asking.served import meet_server
 from domainkit.comparison.asking.timing import time_variants
 from domainkit.comparison.cost_and_forgetting import with_consequences
 from domainkit.comparison.decide import decide_results, score_answers
@@ -128,6 +129,7 @@ def compare(
         inputs = with_tuned_encoder(inputs, out / "encoders", on_progress, wanted=wants_encoder)
         # 3. choose variants
         plan = replace(choose_variants(inputs, variants), on_progress=on_progress)
+        plan = meet_server(plan)
         # 4. answer
         refresh = Refresh(out, wanted=config.refresh)
         answers = answer_variants(plan, out / "rows.jsonl", on_progress, refresh.since)

@@ -12,6 +12,7 @@ from domainkit.corpus.chunk import CHUNK_WORDS
 from domainkit.corpus.readers import formats
 from domainkit.evaluation.metrics import BatchMetric
 from domainkit.evaluation.task import Kind
+from domainkit.inference.server_url import ServerURL
 from domainkit.models import Quantization
 from domainkit.own_code import is_factory
 from domainkit.registry import suggestion
@@ -30,6 +31,10 @@ class CompareConfig(BaseModel):
     """Revision of a hub id (branch, tag or commit)."""
     quantization: Quantization | None = None
     """Frozen weights: nf4, int8, none or auto; left out, as the adapter was trained, else auto."""
+    server: ServerURL | None = None
+    """Address of an OpenAI-compatible server that answers for the base (vLLM, SGLang, llama-server, domainkit serve);
+    training, tokenizer and template stay those of the base here, and the server is checked against them. It has
+    adapters loaded."""
     kind: Kind | None = None
     """Task kind: label, answer, labels (several), fields (a JSON object), text or calls; left out, it is read from the
     data, saying why."""

@@ -269,4 +269,4 @@ def model_identity(plan: ComparisonPlan) -> JsonObject:
     variants = [v for v in plan.variants if v.uses_base]
     if not variants:
         return {}
-    return next((plan.llm_of(v) for v in variants if v.tuned), plan.base_llm).identity()
+    return next((plan.llm_of(v) for v in variants if v.tuned), plan.base_llm).identity() | plan.served

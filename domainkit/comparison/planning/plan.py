@@ -70,6 +70,10 @@ class ComparisonPlan:
     """The models without a language model that an earlier comparison chose."""
     named: dict[str, BaseChatModel] = field(default_factory=dict)
     """The named models with the comparison's settings, as far as they were needed."""
+    measuring: bool = False
+    """Whether its own models answer nothing, and measure their prompts."""
+    served: JsonObject = field(default_factory=dict)
+    """What the handshake with the server found, for the results."""
     run: str = field(default_factory=lambda: uuid4().hex)
     """Of this plan alone: answers under it are never used again."""
 
@@ -146,6 +150,8 @@ class ComparisonPlan:
             base=config.base or (card.base if card else None),
             revision=config.revision,
             quantization=config.quantization or trained,
+            server=config.server,
+            backend="prompt lengths" if self.measuring else "local",
             temperature=0.0,
             max_tokens=self.max_tokens,
             seed=config.seed,

@@ -84,6 +84,8 @@ class ServedBase(ServerBackend):
         }
         told = super().identity(adapter)
         server = {name: value for name, value in told.items() if name not in ("backend", "adapter", "base")}
+        if "weights_sha256" in server:  # the same weights at another address give the same answers
+            del server["url"]
         return facts | {"server": {**server, "base": told["base"]}}
 
     def count_tokens(self, messages: Sequence[Message], *, adapter: str | None = None) -> int:
