@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import TypeGuard
 
 from domainkit.comparison.asking.call_runnable import question_of
 from domainkit.comparison.planning.plan import ComparisonPlan
-from domainkit.errors import ConfigError, PromptTooLongError
+from domainkit.errors import ConfigError, PromptTooLongError, RequestError
 from domainkit.evaluation.variant import Variant
 from domainkit.messages import JsonObject
 
@@ -24,7 +25,7 @@ def meet_server(plan: ComparisonPlan) -> ComparisonPlan:
     answers, the plan itself.
 
     Raises AdapterError or BaseModelError where the server reads other prompts than the base here, PromptTooLongError
-    where it would not read those of a variant, and the errors of loading adapters.
+    or RequestError where it could not answer those of a variant, and the errors of loading adapters.
     """
     asked = [v for v in plan.variants if v.uses_base]
     if plan.inputs.config.server is None:
@@ -59,7 +60,13 @@ def _check_lengths(plan: ComparisonPlan, variants: list[Variant]) -> None:
     for variant in variants:
         if variant.agent:  # its prompts grow with what it finds
             continue
-        for answer in measured.runnable(variant).batch(questions, return_exceptions=True):
-            if isinstance(answer, PromptTooLongError):
-                what = f"variant '{variant.name}': {answer.what}"
-                raise PromptTooLongError(what, where=answer.where, next_step=answer.next_step)
+        errors = [a for a in measured.runnable(variant).batch(questions, return_exceptions=True) if _is_error(a)]
+        too_long = [e for e in errors if isinstance(e, PromptTooLongError)]
+        for error in too_long or (errors if len(errors) == len(questions) else ()):
+            raise type(error)(
+                f"variant '{variant.name}' cannot be asked: {error.what}", where=error.where, next_step=error.next_step
+            )
+
+
+def _is_error(answer: object) -> TypeGuard[RequestError]:
+    return isinstance(answer, RequestError)

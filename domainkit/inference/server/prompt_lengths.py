@@ -1,4 +1,4 @@
-"""A backend that answers nothing: it says how long each prompt would be, and whether a server would read it."""
+"""A backend that answers nothing: it says how long each prompt would be, and whether a server could answer it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class PromptLengths(ServedBase):
         found: list[Completion | DomainkitError] = []
         for request in requests:
             try:
-                found.append(Completion("", "stop", self.prompt_tokens(request), 0))
+                length = self.prompt_tokens(request)
+                self._body(request)  # raises for what the server cannot do
+                found.append(Completion("", "stop", length, 0))
             except DomainkitError as e:
                 if not return_errors:
                     raise

@@ -94,7 +94,7 @@ def test_nothing_is_asked_of_a_server_that_reads_otherwise(tiny_base: str, tmp_p
             run(server, tiny_base, tmp_path)
         assert not server.bodies(CHAT)
     with scripted({**vllm(tiny_base), "/v1/models": models("the-base", max_model_len=300)}) as server:
-        with pytest.raises(PromptTooLongError, match=r"variant 'few-shot': the prompt has \d+ tokens"):
+        with pytest.raises(PromptTooLongError, match=r"variant 'few-shot' cannot be asked: the prompt has \d+ tokens"):
             run(server, tiny_base, tmp_path)
         assert not server.bodies(CHAT)
 
