@@ -59,7 +59,7 @@ def jobs(data: Path | None, work: Path) -> dict[str, Job]:
     if data is not None and (data / "e2e" / "test.jsonl").exists():
         rows = work / "rows"
         write_rows(data / "e2e", rows)
-        settings = ("fit.epochs=0.4", "fit.batch_size=16", SHORT_PASSES, "shots=4")
+        settings = ("fit.epochs=1", "fit.batch_size=16", SHORT_PASSES, "shots=4")
         variants = "trivial,classical,few-shot,knn-few-shot,tuned"
         found["fields"] = Job("e2e turned round", rows / "train.jsonl", rows / "test.jsonl", variants, settings)
     else:

@@ -1,4 +1,4 @@
-"""The ladder over every kind of task as one table, for docs/tasks.md."""
+"""The ladder over every kind of task as one table, for the README."""
 
 from __future__ import annotations
 
