@@ -90,7 +90,7 @@ def _costs(results: Results, console: Console) -> Table:
     """Each variant's cost, narrow enough for 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, expand=False)
     assert results.cost is not None
-    table.add_column("Cost", overflow="fold", min_width=12)
+    table.add_column("Cost", overflow="fold", min_width=16)
     table.add_column(
         plain_text(f"1,000 questions, {results.cost.prices.currency}", console), justify="right", max_width=18
     )
@@ -106,7 +106,9 @@ def _costs(results: Results, console: Console) -> Table:
 
 def _row(results: Results, v: VariantResult, console: Console) -> list[Text]:
     score, recommended = labels.primary(results, v), v.name == results.verdict.choice
-    name = [(v.name, "bold" if recommended else ""), ("recommended" if recommended else "", "cyan")]
+    # A name that breaks at its model stays readable in a narrow column.
+    parts = [v.name.removesuffix(f"@{v.runs_on}"), f"@{v.runs_on}"] if v.name.endswith(f"@{v.runs_on}") else [v.name]
+    name = [*((part, "bold" if recommended else "") for part in parts), ("recommended" if recommended else "", "cyan")]
     value = [
         (numbers.percent(score.value), "bold"),
         (numbers.interval(score) if score.value is not None else "no score", "dim"),

@@ -59,7 +59,7 @@ def unreadable_text(m: ModelFacts) -> str:
 def model_sentences(results: Results) -> list[str]:
     """A line for each model, for a terminal."""
     return [
-        f"model {name}: {what}, runs {runs}, version {version}, asked {asked}, answers held by {held}, unreadable "
-        f"{unreadable} %"
+        f"model {name}: {what}, {runs}; version {version}; asked {asked}; answers held by {held}; unreadable, %: "
+        f"{unreadable}"
         for name, what, runs, version, asked, held, unreadable in model_rows(results)
     ]
