@@ -19,6 +19,7 @@ def report_lines(distilled: Distilled) -> Iterator[str]:
     accepted, asked = len(distilled.accepted), len(distilled.outcomes)
     rows = counted(accepted, "row")
     yield f"{rows} of {counted(asked, 'question')}, answered by {distilled.teacher.model.name} ({_how(distilled)})."
+    yield f"Kind of task: {distilled.task.kind} ({distilled.task.why_kind}). --kind names another."
     yield from _quality(distilled)
     if counts := distilled.refused():
         yield ""
@@ -47,9 +48,11 @@ def _quality(distilled: Distilled) -> Iterator[str]:
         yield "How good the teacher is was not measured: no row has a target. Some labelled rows among them tell."
         return
     percent = [round(100 * value) for value in (found.value, found.low, found.high)]
-    verb = "is right on" if distilled.task.kind == "label" else f"has a {distilled.metric} of"
-    rows = counted(found.n, "labelled row")
-    yield f"The teacher {verb} {percent[0]} % of {rows} ({percent[1]} to {percent[2]})."
+    rows, between = counted(found.n, "labelled row"), f"({percent[1]} to {percent[2]})"
+    if distilled.task.kind == "label":
+        yield f"The teacher is right on {percent[0]} % of {rows} {between}."
+    else:
+        yield f"The teacher's score on {rows}: {percent[0]} % {between}, {distilled.metric}."
 
 
 def _cost(distilled: Distilled, use: Use) -> str:

@@ -17,6 +17,7 @@ def test_the_teachers_quality_stands_with_its_interval(tmp_path: Path) -> None:
     done = domainkit.distil(known, Scripted(lambda text: "a"), out=tmp_path, kind="label", labels=["a", "b"])
     lines = list(report_lines(done))
     assert "The teacher is right on 75 % of 12 labelled rows (47 to 91)." in lines
+    assert "Kind of task: label (as asked for). --kind names another." in lines
     assert any(line.startswith("The teacher: 12 calls, 1,200 tokens read and 600 written,") for line in lines)
     assert "Look whether the terms of the teacher's provider let you train on its answers." in lines
     assert f"Next: domainkit train --data {tmp_path / 'train.jsonl'} --out {tmp_path / 'adapter'}" in lines
