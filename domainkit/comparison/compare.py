@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from domainkit.comparison.asking.answer import answer_variants
 from domainkit.comparison.asking.refresh import Refresh
-from domainkit.comparison.asking.served import meet_server
+from domainkit.comparison.asking.served import meet_before_training, meet_server
 from domainkit.comparison.asking.timing import time_variants
 from domainkit.comparison.cost_and_forgetting import with_consequences
 from domainkit.comparison.decide import decide_results, score_answers
@@ -123,6 +123,7 @@ def compare(
         check_budget(inputs, wanted(variants, named))
         if "corpus" in needs:
             check_index(inputs)
+        meet_before_training(config, fit)
         # 2. train what is missing
         inputs = train_missing(inputs, needs, fit, out / "adapters")
         wants_encoder = "encoder" in needs and (fit is not None or variants is not None)

@@ -8,16 +8,25 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from domainkit.comparison.asking.call_runnable import question_of
+from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.errors import ConfigError, PromptTooLongError, RequestError
 from domainkit.evaluation.variant import Variant
+from domainkit.llm.chat_model import DomainLLM
 from domainkit.messages import JsonObject
+from domainkit.training.config import TrainConfig
 
 log = logging.getLogger("domainkit")
 LONGEST = 8
 """Questions whose prompts are measured, the longest ones, for each variant."""
 WHOSE_ANSWERS = "the server's; trained here, with the tokenizer and template of the base here"
 WHOSE_SECONDS = "the server's, on a machine that this file does not describe"
+
+
+def meet_before_training(config: CompareConfig, fit: TrainConfig | None) -> None:
+    """Raises where the server reads other prompts than the base that is to be trained: training takes long."""
+    if config.server is not None and fit is not None:
+        DomainLLM(base=fit.base, revision=fit.revision, server=config.server).meet_server()
 
 
 def meet_server(plan: ComparisonPlan) -> ComparisonPlan:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domainkit import compare
+from domainkit import TrainConfig, compare
 from domainkit.errors import BaseModelError, ConfigError, MachineError, PromptTooLongError
 from domainkit.evaluation.answers_on_disk import Row
 from domainkit.results.schema import Results
@@ -92,6 +92,9 @@ def test_nothing_is_asked_of_a_server_that_reads_otherwise(tiny_base: str, tmp_p
     with scripted(vllm(tiny_base, shift=1)) as server:
         with pytest.raises(BaseModelError, match="reads another prompt than the base here"):
             run(server, tiny_base, tmp_path)
+        with pytest.raises(BaseModelError, match="reads another prompt than the base here"):
+            run(server, tiny_base, tmp_path / "fit", variants=["tuned"], fit=TrainConfig(base=tiny_base))
+        assert not (tmp_path / "fit" / "adapters").exists(), "nothing was trained either"
         assert not server.bodies(CHAT)
     with scripted({**vllm(tiny_base), "/v1/models": models("the-base", max_model_len=300)}) as server:
         with pytest.raises(PromptTooLongError, match=r"variant 'few-shot' cannot be asked: the prompt has \d+ tokens"):
