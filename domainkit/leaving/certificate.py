@@ -118,11 +118,10 @@ def headline(d: LeaveDecision) -> str:
             f"the difference is above {worst} points."
         )
     if d.outcome == "NOT YET":
-        each = "Every candidate is worse" if len(d.tests) > 1 else f"{who} is worse"
-        return (
-            f"{each} than {model}; {who} by {numbers.percent(abs(d.test.difference.value))} points, and the loss may "
-            f"be {margin} or more."
-        )
+        loss = f"{numbers.percent(abs(d.test.difference.value))} points, and the loss may be {margin} or more."
+        if len(d.tests) > 1:
+            return f"Every candidate is worse than {model}, {who} by {loss}"
+        return f"{who} is worse than {model} by {loss}"
     if d.leaks_unlisted:
         return "More test questions also stand in the training rows than the results name: no proof rests on them."
     return (
@@ -248,7 +247,7 @@ def _cautions(d: LeaveDecision) -> tuple[str, ...]:
     if d.failed:
         found.append(
             f"The model in use answered {len(r.items) - d.failed:,} of {len(r.items):,} questions; the first other one "
-            f"failed with: {shorten(_first_error(d), 140)}. Such questions take no part."
+            f"failed with: {shorten(_first_error(d), 140).rstrip('.')}. Such questions take no part."
         )
     if d.leaked:
         found.append(f"{d.leaked:,} questions take no part: they also stand in the training rows.")

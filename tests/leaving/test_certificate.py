@@ -19,7 +19,7 @@ def test_the_headline_states_margin_confidence_and_bound() -> None:
         "difference is above −0."
     )
     assert headline_of(left({"incumbent": ONES, "tuned": HALF})) == (
-        "tuned is worse than openai:ft:gpt-4o-mini:desk; tuned by 25.0 points, and the loss may be 2 points or more."
+        "tuned is worse than openai:ft:gpt-4o-mini:desk by 25.0 points, and the loss may be 2 points or more."
     )
     assert " may be as good as openai:ft:gpt-4o-mini:desk, or worse by 2 points or more: with 95 % confidence" in (
         headline_of(left({"incumbent": ONES[:40], "tuned": ONES[:40]}))
