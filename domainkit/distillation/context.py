@@ -14,10 +14,11 @@ from domainkit.comparison.ladder import CHAINS
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.rebuild import read_rows
 from domainkit.corpus.example import Example
-from domainkit.corpus.read_files import examples_of
+from domainkit.corpus.rows.columns import Columns
 from domainkit.corpus.rows.open_rows import RowsGiven
 from domainkit.errors import ConfigError
 from domainkit.evaluation.answers_on_disk import RowStore
+from domainkit.evaluation.read_questions import NO_ANSWER, read_questions
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Variant
 from domainkit.llm.messages import to_backend
@@ -30,6 +31,7 @@ from domainkit.training.optimization.progress import Progress
 from domainkit.training.train import train
 from domainkit.verdict.leakage import find_leaks
 from domainkit.winner.load import measured_plan
+from domainkit.winner.loaded_variant import Outside
 from domainkit.winner.source import Source, open_source
 
 log = logging.getLogger("domainkit")
@@ -121,7 +123,7 @@ def _teaching_plan(opened: Source, name: str, base: str | None) -> ComparisonPla
         able = [n for n in others if not why_not_taught(Variant.model_validate(opened.record.variants[n].flags))]
         next_step = f"take one of: {', '.join(able)}" if able else "compare a variant with a context first"
         raise ConfigError(f"'{name}' {why}", where=where, next_step=next_step)
-    return measured_plan(opened, name, base)
+    return measured_plan(opened, name, Outside(base=base))
 
 
 def why_not_taught(variant: Variant) -> str | None:
@@ -170,7 +172,7 @@ def _rows(opened: Source, questions: Sequence[Example] | RowsGiven | None) -> tu
     """(the student's rows, how many copies of test questions were left out)."""
     where, record = str(opened.folder), opened.record
     if questions is not None:
-        examples = examples_of(questions)
+        examples = questions_of(questions)
     elif record.examples is None or record.chosen_shots:
         raise ConfigError(
             "the run kept no training rows: none of its variants reads them while it answers",
@@ -202,6 +204,13 @@ def _rows(opened: Source, questions: Sequence[Example] | RowsGiven | None) -> tu
     if not kept:
         raise ConfigError("no row is left to learn from", where=where, next_step="give other questions")
     return kept, len(examples) - len(kept)
+
+
+def questions_of(given: Sequence[Example] | RowsGiven, columns: Columns | None = None) -> list[Example]:
+    """Examples as they are; anything else is read as questions, which may leave their answers out."""
+    if isinstance(given, Sequence) and given and all(isinstance(one, Example) for one in given):
+        return list(given)
+    return [row.example for row in read_questions(given, columns)]
 
 
 def _answered(rows: Sequence[Example], plan: ComparisonPlan, opened: Source, answers: Answers) -> list[Example]:
@@ -237,7 +246,7 @@ def _told(name: str, done: int, total: int) -> None:
 
 
 def has_answer(example: Example) -> bool:
-    return bool(example.target.strip("\ue000 \n"))
+    return bool(example.target.replace(NO_ANSWER, "").strip())
 
 
 def _sample(example: Example, name: str) -> Sample:

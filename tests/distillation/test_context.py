@@ -105,6 +105,9 @@ def test_questions_without_an_answer_get_the_teachers(run: Path, tmp_path: Path)
     rows = [row("which shade is the lamp?"), row("which colour has the amber bead?", "gold")]
     baked = distil_context(run, "rag", tmp_path / "a", {"epochs": 1}, questions=rows, on_progress=quiet)
     assert (baked.questions, baked.asked) == (2, 1)
+    file = tmp_path / "questions.txt"
+    file.write_text("which shade is the lamp?\nwhat hue is the door?\n", encoding="utf-8")
+    assert distil_context(run, "rag", tmp_path / "c", {"epochs": 1}, questions=file, on_progress=quiet).asked == 2
     every = distil_context(
         run, "rag", tmp_path / "b", {"epochs": 1}, questions=rows, answers="teacher", on_progress=quiet
     )

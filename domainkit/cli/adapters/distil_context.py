@@ -43,13 +43,12 @@ def bake(values: JsonObject, options: tuple[str, ...]) -> None:
     if not isinstance(more.get("gold", 0.0), int | float):
         raise ConfigError(f"{more['gold']!r} is not a number", where="gold", next_step="give a number from 0 to 1")
 
-    from domainkit.corpus.read_files import read_examples
-    from domainkit.distillation.context import distil_context
+    from domainkit.distillation.context import distil_context, questions_of
 
     columns = parse_columns(given.get("map"))
     if columns and "inputs" not in given:
         raise ConfigError("--map says how --inputs is read, and there is none", next_step="leave it out")
-    questions = read_examples(as_path("inputs", given["inputs"]), columns) if "inputs" in given else None
+    questions = questions_of(as_path("inputs", given["inputs"]), columns) if "inputs" in given else None
     baked = distil_context(run, variant, as_path("out", given["out"]), values, questions=questions, **more)
     for line in report_lines(baked, run):
         typer.echo(visible(line))
