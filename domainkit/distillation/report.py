@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from domainkit.distillation.acceptance import NO_REPLY
+from domainkit.distillation.asking import JUDGE
 from domainkit.distillation.result import Distilled, Use
 from domainkit.report.wording.text import shorten
 from domainkit.synthesis.report.sentences import counted
@@ -78,6 +79,9 @@ def _cautions(distilled: Distilled) -> Iterator[str]:
         yield "Some questions were not answered as often as wanted: the same command asks for the rest."
     for kind, count in distilled.personal_data.items():
         yield f"{counted(count, 'row')} may hold personal data ({kind}): domainkit check --deep shows where."
+    judged = any(use.role == JUDGE for use in distilled.uses)
+    if distilled.config.samples == 1 and not judged and any(not o.is_known for o in distilled.accepted):
+        yield "Nothing but their form was checked where a row has no target: samples=3 or --judge checks more."
     if not distilled.test:
         yield "No --test was given: a row may be a copy of a test question. domainkit compare reports such rows."
     if not distilled.teacher.is_local:
@@ -91,6 +95,7 @@ def next_commands(distilled: Distilled) -> list[str]:
     adapter = distilled.out / "adapter"
     train = ["domainkit", "train", "--data", str(distilled.file), "--out", str(adapter)]
     compare = ["domainkit", "compare", "--task", distilled.test or "TEST.jsonl", "--train", str(distilled.file)]
+    compare += ["--kind", distilled.config.kind] if distilled.config.kind else []
     if distilled.teacher.can_be_compared:
         compare += ["--model", f"teacher={distilled.teacher.spec}"]
     compare += ["--adapter", str(adapter), "--out", str(distilled.out / "comparison")]
