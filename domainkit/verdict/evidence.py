@@ -137,10 +137,10 @@ def evidence_of(scored: ScoredVariants) -> Evidence | None:
     """
     variants, scores = scored.variants, scored.scores
     means = {v.name: mean for v in variants if (mean := _mean(scores.get(v.name, ()))) is not None}
-    # Of equal means max() takes the first, so the simplest counts as best.
+    # Of equal means max() takes the first, so the simplest counts as best; of one kind that on the base alone.
     simple_first = sorted(
         (v for v in variants if v.name in means and v.family != "oracle"),
-        key=lambda v: SIMPLE_TO_COMBINED.index(v.family),
+        key=lambda v: (SIMPLE_TO_COMBINED.index(v.family), v.runs_on != ""),
     )
     if not simple_first:
         return None

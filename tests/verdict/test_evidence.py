@@ -114,6 +114,7 @@ def test_which_model_to_use_is_open_until_it_is_shown() -> None:
     assert e.answer == "cannot tell yet"
     assert on_models({"few-shot": 20, "few-shot@gpt": 82}).answer == "prompt with gpt"
     assert on_models({"few-shot": 82, "few-shot@gpt": 20}).answer == "prompt"
+    assert on_models({"few-shot@gpt": 80, "few-shot": 80}).choice == "few-shot"
 
 
 def test_an_addition_is_seen_on_one_model_and_models_are_compared_by_name() -> None:
