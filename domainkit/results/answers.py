@@ -113,6 +113,13 @@ class TrainingReceipt(Record):
     teachers: dict[str, int] = {}
     """Of the examples, those whose answers a model gave, by its name."""
 
+    @model_serializer(mode="wrap")
+    def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
+        fields: JsonObject = write(self)
+        if not self.teachers:
+            fields.pop("teachers", None)
+        return fields
+
     @field_validator("hardware", mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
