@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from pydantic import BaseModel
 
@@ -116,7 +116,7 @@ def _signals_go_to(child: subprocess.Popen[bytes]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _follow(child: subprocess.Popen[bytes], reports: BinaryIO, show: Callable[[Progress], None]) -> None:
+def _follow(child: subprocess.Popen[bytes], reports: IO[bytes], show: Callable[[Progress], None]) -> None:
     """Pass on what the child reports, a JSON object a line, until it is done."""
     for line in reports:
         report = json.loads(line)
