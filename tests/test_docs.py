@@ -148,3 +148,15 @@ def test_the_review_page_states_a_result(
     [block] = re.findall(r"```python\n(.*?)```", DOCS["review-desk.md"], re.DOTALL)
     exec(block, {})
     assert capsys.readouterr().out.startswith("People confirm it: tuned is better than few-shot, +100.0 points (")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("page", ["models.md", "distilling.md"])
+def test_the_blocks_on_several_models_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the one that needs a GPU."""
+    blocks = [b for b in re.findall(r"```python\n(.*?)```", DOCS[page], re.DOTALL) if 'backend="vllm"' not in b]
+    assert blocks
+    for i, block in enumerate(blocks):
+        (tmp_path / str(i)).mkdir()
+        monkeypatch.chdir(tmp_path / str(i))
+        exec(block, {})
