@@ -229,14 +229,15 @@ def _answered(rows: Sequence[Example], plan: ComparisonPlan, opened: Source, ans
     chain = _chain(plan)
     with RowStore(store_file) as store:
         found = answer_all(name, key, lambda: chain, samples, store, batch_size=32, on_progress=_told)
-    lost = [row for row in found if row.error]
-    if lost:
+    given = [row for row in found if row is not None and not row.error]
+    if len(given) < len(found):
+        why = next((row.error for row in found if row is not None and row.error), "it was not asked")
         raise ConfigError(
-            f"{len(lost)} of {len(found)} questions got no answer: {lost[0].error}",
+            f"{len(found) - len(given)} of {len(found)} questions got no answer: {why}",
             where=f"variant {name}",
             next_step="run the same command again: the answers that are there are kept",
         )
-    texts = dict(zip(asked, (row.text for row in found), strict=True))
+    texts = dict(zip(asked, (row.text for row in given), strict=True))
     # Even where the text is the same, the row is another: it is counted as the teacher's.
     return [e.with_target(texts[i]).model_copy() if i in texts else e for i, e in enumerate(rows)]
 

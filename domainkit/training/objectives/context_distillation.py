@@ -6,11 +6,11 @@ Minimised is KL(teacher ‖ student) of the answer's tokens over the whole vocab
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -267,9 +267,9 @@ def logits_of(model: AdaptedModel, states: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def _head_hook(model: torch.nn.Module, hook: object) -> Iterator[None]:
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    handle = base.get_output_embeddings().register_forward_pre_hook(hook)
+def _head_hook(model: torch.nn.Module, hook: Callable[..., object]) -> Iterator[None]:
+    of_base: Any = getattr(model, "get_base_model", lambda: model)  # an adapted model has it, a base does not
+    handle = of_base().get_output_embeddings().register_forward_pre_hook(hook)
     try:
         yield
     finally:
