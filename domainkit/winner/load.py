@@ -113,6 +113,8 @@ def measured_plan(opened: Source, name: str, outside: Outside = NOTHING) -> Comp
     gold = _gold(opened.results()) if names_gold else ()
     plan = rebuild(record, opened.folder, variant, gold=gold, **vars(outside))
     plan.prepare()
+    if outside.base is not None and not variant.uses_base:
+        log.warning("base is not used: %s does not answer with the comparison's base", name)
     _name_other_versions(record, where)
     if variant.uses_base:
         _name_other_device(record, where)

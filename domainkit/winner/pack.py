@@ -122,7 +122,8 @@ def _refuse_own_retriever(opened: Source, name: str) -> None:
         return
     what = f"'{name}' searches a retriever of your own ({own.name}): neither its store nor its code goes into a pack"
     again = "" if own.spec else ", retriever=…"
-    step = f'keep the run folder and load_winner("{where}"{again}) beside the store, or compare with --corpus instead'
+    load = f'load_variant("{where}", "{name}"{again})'
+    step = f"keep the run folder and {load} beside the store, or compare with --corpus instead"
     raise ConfigError(what, where=where, next_step=step)
 
 

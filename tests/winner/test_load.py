@@ -107,5 +107,6 @@ def test_another_device_and_other_versions_are_said(copied: Path, caplog: pytest
     assert "was measured on cuda, and answers on cpu here: rounding differs, so texts may" in caplog.text
     assert "was measured with torch 1.0, here" in caplog.text
     caplog.clear()
-    load_variant(copied, "classical")
+    load_variant(copied, "classical", base="builtin:other")
+    assert "base is not used: classical does not answer with the comparison's base" in caplog.text
     assert "cuda" not in caplog.text
