@@ -102,8 +102,11 @@ def _integration(name: str, role: str) -> BaseChatModel:
     except DomainkitError:
         raise
     except Exception as e:  # each provider has errors of its own, a missing key above all
-        if str(e).startswith(_NO_PROVIDER) and is_factory(name) and has_own_module(name):
-            return _made(name, role)
+        if str(e).startswith(_NO_PROVIDER):
+            if is_factory(name) and has_own_module(name):
+                return _made(name, role)
+            what = f"'{name.partition(':')[0]}' is no provider that LangChain knows, and no module that is found here"
+            raise ConfigError(what, where=f"{role} {name}", next_step=f"a model is {NAMES}") from e
         next_step = f"set what the provider needs, such as its API key; a model is {NAMES}"
         raise ConfigError(f"cannot be set up: {first_line(e)}", where=f"{role} {name}", next_step=next_step) from e
     return llm

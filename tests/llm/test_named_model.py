@@ -25,7 +25,11 @@ def test_a_missing_integration_is_named_with_its_pip_install() -> None:
 @pytest.mark.parametrize(
     ("name", "error", "text"),
     [
-        ("nobody:model", ConfigError, "writer nobody:model: cannot be set up"),
+        (
+            "nobody:model",
+            ConfigError,
+            "writer nobody:model: 'nobody' is no provider that LangChain knows, and no module",
+        ),
         ("server:localhost:8000", ConfigError, "'localhost:8000' is not a URL"),
         ("no/such/folder", BaseModelError, "no such file or folder"),
         ("./missing.gguf", BaseModelError, "no such file or folder"),
