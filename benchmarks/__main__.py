@@ -10,6 +10,7 @@ ALONE = (
     "standard_suite",
     "chain_throughput",
     "chain_memory",
+    "peak_memory",
     "small_batch_linear",
     "accelerations",
     "architectures",
@@ -29,6 +30,8 @@ ON_DATA = (
     "decision.banking77",
     "decision.medquad",
     "decision.every_kind",
+    "distillation.banking77",
+    "distillation.medquad_edits",
     "methods",
     "clinic",
 )

@@ -1,6 +1,6 @@
 """Peak memory of the commands that a newcomer types: train, compare --fit and ask, as a machine's owner sees them.
 
-python -m benchmarks.peak_memory [--rows 96] [--work runs/bench/memory]
+python -m benchmarks.peak_memory [--rows 96]
 
 Memory is the proportional share (PSS) of the command and all its children, read every tenth of a second: what their
 processes share is counted once. Stages are told apart by the files that the command has written by then.
@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 
@@ -60,9 +61,7 @@ def compare_stage(run: Path) -> Callable[[], str]:
     """What `compare --fit` is doing, by what it has written."""
 
     def stage() -> str:
-        if not any((run / "adapters").glob("*/card.json")):
-            return "train"
-        return "report" if (run / "latency.jsonl").exists() else "answer"
+        return "answer" if any((run / "adapters").glob("*/card.json")) else "train"
 
     return stage
 
@@ -101,11 +100,9 @@ def measure(rows: int, work: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=96)
-    parser.add_argument("--work", type=Path, default=Path("runs/bench/memory"))
     args = parser.parse_args()
-    if args.work.exists() and any(args.work.iterdir()):
-        parser.error(f"{args.work} is not empty: peaks are those of a whole run")
-    measure(args.rows, args.work)
+    with TemporaryDirectory() as work:  # peaks are those of a whole run
+        measure(args.rows, Path(work))
 
 
 if __name__ == "__main__":

@@ -174,6 +174,16 @@ def standard_suite(facts: dict[str, Any]) -> str:
     return table(["langchain-tests, nothing overridden", "unit", "integration"], rows)
 
 
+def peak_memory(facts: dict[str, Any]) -> str:
+    """Peaks of whole commands in MiB, and of the stages of a comparison."""
+    rows = []
+    for command in facts["commands"]:
+        mib = {k: v for k, v in command["mib"].items() if k not in ("peak", "seconds")}
+        stages = ", ".join(f"{name} {value:,.0f}" for name, value in mib.items()) if len(mib) > 1 else "—"
+        rows.append([f"`domainkit {command['name']}`", f"{command['mib']['peak']:,.0f}", stages])
+    return table(["command", "peak, MiB", "by stage"], rows)
+
+
 def chain_memory(facts: dict[str, Any]) -> str:
     """Peaks in MiB, and bytes of memory for each byte of the adapters' files, by rank."""
     head = [
@@ -339,6 +349,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "banking77": banking77,
     "batch_invariance": batch_invariance,
     "chain_memory": chain_memory,
+    "peak_memory": peak_memory,
     "chain_throughput": chain_throughput,
     "clinic": clinic,
     "every_kind": every_kind,
