@@ -252,7 +252,7 @@ def _cautions(d: LeaveDecision) -> tuple[str, ...]:
     if d.leaked:
         found.append(f"{d.leaked:,} questions take no part: they also stand in the training rows.")
     if n and n < FEW:
-        found.append(f"{n:,} questions are few: only a large difference can be told.")
+        found.append(f"{n:,} questions are few: only a large difference can be shown.")
     for name, who in ((d.facts.incumbent, "The model in use"), (d.test.name, d.test.name)):
         found += _of_a_variant(r, name, who)
     if r.test_use is not None:

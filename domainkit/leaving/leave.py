@@ -71,7 +71,7 @@ def leave(
     _check(candidates, options, adapter, fit, curve)
     parse_options(options)
     if asked_as not in (None, *get_args(AskedAs)):
-        raise ConfigError(f"'{asked_as}' is no way to ask", where="asked_as", next_step="say rows or instruction")
+        raise ConfigError(f"'{asked_as}' is not a way to ask", where="asked_as", next_step="say rows or instruction")
     questions = _task(task, options.get("kind"), train=train, columns=columns, tools=tools, schema=schema)
     config = fit or TrainConfig(**{k: options[k] for k in ("base", "revision", "quantization") if options.get(k)})
     held = options.get("decoding") != "free"
@@ -119,7 +119,7 @@ def _check(
         raise ConfigError(what, where=own, next_step="leave it out")
     if isinstance(candidates, str) or not candidates or len(set(candidates)) < len(candidates):
         next_step = "name one or more variants, each once"
-        raise ConfigError(f"{candidates!r} are no candidates", where="candidates", next_step=next_step)
+        raise ConfigError(f"{candidates!r} are not candidates", where="candidates", next_step=next_step)
     for name in candidates:
         if name not in LADDER:
             raise ConfigError(

@@ -105,7 +105,9 @@ def _integration(name: str, role: str) -> BaseChatModel:
         if str(e).startswith(_NO_PROVIDER):
             if is_factory(name) and has_own_module(name):
                 return _made(name, role)
-            what = f"'{name.partition(':')[0]}' is no provider that LangChain knows, and no module that is found here"
+            what = (
+                f"'{name.partition(':')[0]}' is neither a provider that LangChain knows nor a module that is found here"
+            )
             raise ConfigError(what, where=f"{role} {name}", next_step=f"a model is {NAMES}") from e
         next_step = f"set what the provider needs, such as its API key; a model is {NAMES}"
         raise ConfigError(f"cannot be set up: {first_line(e)}", where=f"{role} {name}", next_step=next_step) from e

@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -62,8 +62,11 @@ def train_apart(examples: Sequence[Example], config: TrainConfig, out: Path) -> 
     with show_progress() as show, _child() as child, _signals_go_to(child):
         assert child.stdin is not None
         assert child.stdout is not None
-        child.stdin.write(job.model_dump_json().encode() + b"\n")
-        child.stdin.flush()  # it stays open: its end tells the child that this process is gone
+        try:
+            child.stdin.write(job.model_dump_json().encode() + b"\n")
+            child.stdin.flush()  # it stays open: its end tells the child that this process is gone
+        except BrokenPipeError:
+            raise _ended(child.wait()) from None
         _follow(child, child.stdout, show)
 
 
@@ -80,7 +83,8 @@ def _is_here_better(config: TrainConfig, out: Path) -> bool:
 
 @contextmanager
 def _child() -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "domainkit.training.own_process"]
+    # -P: a file json.py in the folder where the user stands is not the module of that name.
+    command = [sys.executable, "-P", "-m", "domainkit.training.own_process"]
     paths = os.pathsep.join(str(Path(p).absolute()) if p else str(Path.cwd()) for p in sys.path)
     child = subprocess.Popen(
         command,
@@ -94,7 +98,8 @@ def _child() -> Iterator[subprocess.Popen[bytes]]:
     finally:
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):  # of a child that has ended
+                    pipe.close()
         child.wait()
 
 

@@ -177,8 +177,8 @@ def test_questions_in_the_store_are_found(tmp_path: Path, tiny_base: str) -> Non
         ("retriever_shop:nothing", "has no attribute 'nothing'"),
         ("no_such_shop:store", "No module named 'no_such_shop'"),
         ("fusd", "did you mean 'fused'?"),
-        (7, "retriever int: is no retriever"),
-        (Listed, "is no retriever"),
+        (7, "retriever int: is not a retriever"),
+        (Listed, "is not a retriever"),
     ],
 )
 def test_what_cannot_retrieve_is_refused_before_anything_is_asked(

@@ -74,12 +74,12 @@ def test_a_model_that_ends_is_asked_again_for_the_rest_alone(
     [
         ({"race": True}, "race: a certificate needs every question, and the incumbent is its baseline"),
         ({"baseline": "tuned"}, "baseline: a certificate needs every question"),
-        ({"candidates": "tuned"}, "candidates: 'tuned' are no candidates"),
-        ({"candidates": ["tuned", "tuned"]}, "are no candidates\n  next: name one or more variants, each once"),
+        ({"candidates": "tuned"}, "candidates: 'tuned' are not candidates"),
+        ({"candidates": ["tuned", "tuned"]}, "are not candidates\n  next: name one or more variants, each once"),
         ({"candidates": ["tunde"]}, "candidates: 'tunde' is not among the variants\n  next: did you mean 'tuned'"),
         ({"adapter": "x", "curve": True}, "so nothing is trained, and curve would not be used"),
         ({"adapter": "x", "fit": TrainConfig()}, "so nothing is trained, and fit would not be used"),
-        ({"asked_as": "politely"}, "asked_as: 'politely' is no way to ask\n  next: say rows or instruction"),
+        ({"asked_as": "politely"}, "asked_as: 'politely' is not a way to ask\n  next: say rows or instruction"),
     ],
 )
 def test_what_does_not_go_together(options: dict[str, Any], said: str, files: dict[str, Any], tmp_path: Path) -> None:

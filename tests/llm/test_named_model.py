@@ -28,7 +28,7 @@ def test_a_missing_integration_is_named_with_its_pip_install() -> None:
         (
             "nobody:model",
             ConfigError,
-            "writer nobody:model: 'nobody' is no provider that LangChain knows, and no module",
+            "writer nobody:model: 'nobody' is neither a provider that LangChain knows nor a module",
         ),
         ("server:localhost:8000", ConfigError, "'localhost:8000' is not a URL"),
         ("no/such/folder", BaseModelError, "no such file or folder"),

@@ -35,10 +35,16 @@ def config(base: str, **options: object) -> TrainConfig:
 
 
 def test_the_adapter_is_the_same_and_what_it_says_arrives(
-    tiny_base: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    tiny_base: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     settings = config(tiny_base, learning_rate=5.0)
     train(ROWS, settings, tmp_path / "here")
+    (tmp_path / "json.py").write_text("raise SystemExit('a file of the user took the place of a module')")
+    monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.INFO, "domainkit"):
         train_apart(ROWS, settings, tmp_path / "apart")
     weights = "adapter_model.safetensors"

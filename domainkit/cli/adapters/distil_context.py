@@ -95,12 +95,12 @@ def report_lines(baked: Baked, run: Path) -> list[str]:
 
 def fixed_facts(variant: Variant) -> list[str]:
     """What a later change of the variant's context does not reach."""
-    facts = ["a new or mended training row reaches it by distilling again"]
+    facts = ["a new or corrected training row reaches it by distilling again"]
     if variant.retrieve:
         facts = [
             "a document that is edited, added or removed changes none of its answers",
             f"for facts that change, keep {variant.name}: it reads the documents as they are",
         ]
     if variant.shots != "none":
-        facts.append("a solved example that is added, mended or removed changes none of its answers")
+        facts.append("a solved example that is added, corrected or removed changes none of its answers")
     return facts

@@ -146,7 +146,7 @@ class ServerBackend:
         name holds its weights' hash."""
         facts: JsonObject = {"backend": "server", "url": self._root, "engine": self.flavour().title}
         facts |= {"base": self._model(None), "adapter": self._name(adapter)}
-        return facts | self.told(adapter)
+        return facts | self.own_facts(adapter)
 
     def flavour(self, timeout: float | None = None) -> Flavour:
         """Which server this is. It is asked once."""
@@ -154,7 +154,7 @@ class ServerBackend:
             self._flavour = find_flavour(self._transport, timeout)
         return self._flavour
 
-    def told(self, adapter: str | None = None) -> JsonObject:
+    def own_facts(self, adapter: str | None = None) -> JsonObject:
         """What the server tells of the weights that answer, read anew."""
         if llama_cpp := self._llama_cpp():
             return llama_cpp.facts()

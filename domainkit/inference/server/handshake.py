@@ -71,7 +71,7 @@ def shake_hands(server: ServedBase, adapter: str | None) -> Handshake:
     else:
         name = None if adapter is None else server._model(adapter)
         context = _context(server)
-    told = server.told(adapter)
+    told = server.own_facts(adapter)
     _name_other_weights(card, told, adapter)
     prompts = _compare_prompts(server, adapter, card)
     title = str(told.get("engine") or server.flavour().title)
@@ -79,7 +79,7 @@ def shake_hands(server: ServedBase, adapter: str | None) -> Handshake:
 
 
 def _context(server: ServedBase) -> int | None:
-    told = server.told()
+    told = server.own_facts()
     found = told.get("max_model_len", told.get("context_length"))
     return found if isinstance(found, int) and found > 0 else None
 

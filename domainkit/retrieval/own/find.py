@@ -32,7 +32,7 @@ def find_retriever(given: str | BaseRetriever, k: int, gold: Collection[str] = (
     elif _is_retriever(given):
         found = given
     else:
-        what = "is no retriever: LangChain's BaseRetriever is what is searched"
+        what = "is not a retriever: LangChain's BaseRetriever is what is searched"
         raise ConfigError(what, where=where, next_step="give store.as_retriever(), or a subclass of BaseRetriever")
     spec = given if isinstance(given, str) else ""
     name = spec or _name(found)

@@ -74,4 +74,4 @@ def test_run_and_variant_are_told_apart() -> None:
 
 def test_what_is_fixed_follows_from_the_context() -> None:
     knn = fixed_facts(Variant(name="tuned-knn", description="x", tuned=True, shots="nearest"))
-    assert "solved example that is added, mended or removed" in knn[-1]
+    assert "solved example that is added, corrected or removed" in knn[-1]

@@ -60,7 +60,7 @@ def test_both_judges_have_the_model_and_the_rubric(here: Path) -> None:
         ("my_graders:broken", "x", r"(?s)judge my_graders:broken: cannot be made: KeyError: 'no key'.*python -c"),
         ("my_graders:MODEL", "x", "has no attribute 'MODEL'"),
         ("my_graders.part:grader", "x", "cannot be made: ModuleNotFoundError"),
-        ("nobody:model", "x", "judge nobody:model: 'nobody' is no provider that LangChain knows"),
+        ("nobody:model", "x", "judge nobody:model: 'nobody' is neither a provider that LangChain knows"),
         ("my_graders:grader", "rubric.txt", "--rubric rubric.txt: no such file"),
         ("my_graders:grader", "empty.txt", "--rubric empty.txt: is empty"),
     ],
