@@ -72,10 +72,11 @@ def main() -> None:
     except DomainkitError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
-    print(f"ready: {server.listening_address}/v1", flush=True)
     over = threading.Event()
+    # Before the line below: whoever waits for it may ask for the end at once.
     for kind in (signal.SIGINT, signal.SIGTERM):
         signal.signal(kind, lambda *_: over.set())
+    print(f"ready: {server.listening_address}/v1", flush=True)
     over.wait()
 
 

@@ -98,7 +98,7 @@ def test_a_given_retriever_must_be_given_again(
     assert "the retriever Listed is not known to be as it was measured" in caplog.text
     with pytest.raises(ConfigError, match="'trivial' was not measured with a retriever"):
         load_variant(tmp_path / "run", "trivial", retriever=made("7"))
-    with pytest.raises(ConfigError, match=r"load_winner\(.*, retriever=…\) beside the store"):
+    with pytest.raises(ConfigError, match=r"load_variant\(.*, \"rag\", retriever=…\) beside the store"):
         pack(tmp_path / "run", tmp_path / "pack", variant="rag")
     chosen = results.model_copy(update={"verdict": results.verdict.model_copy(update={"choice": "rag"})})
     use = use_of(chosen, "RUN")
