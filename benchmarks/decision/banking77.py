@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.runs import domainkit, plain, save, timed, variants_of, verdict_of
 
 SETTINGS = ("epochs=3", "batch_size=8", "learning_rate=1e-3")
-VARIANTS = "classical,zero-shot,few-shot,knn-few-shot,tuned,tuned-knn"
+VARIANTS = "classical,tuned-encoder,zero-shot,few-shot,knn-few-shot,tuned,tuned-knn"
 CANDIDATES = (("epochs=3", "batch_size=8", "learning_rate=5e-4"), ("epochs=3", "batch_size=8", "learning_rate=1e-3"))
 
 
