@@ -8,14 +8,15 @@ export TOKENIZERS_PARALLELISM := false
 # Images of containers often forbid bytecode; without it every process compiles torch and the rest anew, 16 s each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo demo-full test lint bench clean
+.PHONY: help demo demo-full test lint docs bench clean
 help:
 	@echo "make demo       train an adapter on the sample domain, compare the variants, ask the winner; five minutes"
 	@echo "make demo-full  both tasks of the domain, all rows; a quarter of an hour"
 	@echo "make test       all tests"
 	@echo "make lint       ruff and mypy"
+	@echo "make docs       the documentation site, in site/; it reads offline"
 	@echo "make bench      the benchmarks; BENCH_DATA=folder for those on real domain data"
-	@echo "make clean      remove the environment and runs/"
+	@echo "make clean      remove the environment, runs/ and site/"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -35,6 +36,11 @@ $(VENV)/.test: $(VENV)/.runtime requirements-test.txt
 	$(PIP) install --quiet --no-compile -r requirements-test.txt
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.runtime requirements-docs.txt
+	@echo "Installing the documentation tools into $(VENV)"
+	$(PIP) install --quiet --no-compile -r requirements-docs.txt
+	@touch $@
+
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py
 
@@ -51,9 +57,14 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Strict: a link or an anchor that leads nowhere, or a page that the navigation lacks, is an error.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	@echo "Open site/index.html"
+
 bench: $(VENV)/.test
 	$(PIP) install --quiet --no-deps -r requirements-bench.txt
 	$(BIN)/python -m benchmarks $(if $(BENCH_DATA),--data $(BENCH_DATA))
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site

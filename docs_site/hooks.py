@@ -1,0 +1,75 @@
+"""Events of MkDocs: pages that are made while the site is built, and links of pages that lie outside docs/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mkdocs.structure.files import File
+
+from docs_site import links
+from docs_site.commands import command_pages
+from docs_site.python_api import api_pages
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parents[1]
+GROUPS = {"reference/commands/": command_pages, "reference/python/": api_pages}
+"""Entries of the navigation that stand for all pages of a group; the first page is the group's own."""
+PARTS = Path(__file__).parent / "parts"
+"""Style and script, put on the site as they are."""
+
+_made: dict[str, str] = {}
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Make the reference pages, and put them into the navigation."""
+    _made.clear()
+    config.mdx_configs["toc"]["slugify"] = links.slug
+    pages = {group: make() for group, make in GROUPS.items()}
+    for group in pages.values():
+        _made.update(group)
+    for source, place in links.PAGES.items():
+        _made[place] = (ROOT / source).read_text(encoding="utf-8")
+    config.nav = _with_groups(config.nav, {name: list(group) for name, group in pages.items()})
+    return config
+
+
+def _with_groups(nav: object, groups: dict[str, list[str]]) -> object:
+    if isinstance(nav, list):
+        return [_with_groups(entry, groups) for entry in nav]
+    if isinstance(nav, dict):
+        return {title: _with_groups(entry, groups) for title, entry in nav.items()}
+    return groups.get(nav, nav) if isinstance(nav, str) else nav
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages made here, and the files outside docs/ that pages link to."""
+    for place, text in _made.items():
+        files.append(File.generated(config, place, content=text))
+    for part in PARTS.iterdir():
+        files.append(File.generated(config, f"assets/{part.name}", abs_src_path=str(part)))
+    for path in sorted(_linked_files(files)):
+        files.append(File.generated(config, links.FILES + path, abs_src_path=str(ROOT / path)))
+    return files
+
+
+def _linked_files(files: Files) -> set[str]:
+    targets = {
+        links.resolve(links.source_of(page.src_uri), target)[0]
+        for page in files.documentation_pages()
+        for _, _, target in links.relative_links(page.content_string)
+    }
+    return {path for path in targets if links.place_on_site(path).startswith(links.FILES) and (ROOT / path).is_file()}
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Turn links between files of the repository into links between pages of the site."""
+    if page.file.src_uri == "index.md":
+        page.meta["hide"] = ["navigation"]  # it stands alone in its part
+    if page.file.src_uri.startswith(tuple(GROUPS)):
+        return markdown
+    return links.for_site(markdown, page.file.src_uri, lambda path: (ROOT / path).is_file())
