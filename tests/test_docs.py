@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = {page.name: page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))}
 BLOCKS = re.findall(r"```python\n(.*?)```", README + DOCS["chat-model.md"], re.DOTALL)
-_SHELL = re.findall(r"```(?:sh|console)\n(.*?)```", README + "".join(DOCS.values()), re.DOTALL)
+_GUIDES = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs" / "guides").glob("*.md"))]
+_SHELL = re.findall(r"```(?:sh|bash|console)\n(.*?)```", "\n".join([README, *DOCS.values(), *_GUIDES]), re.DOTALL)
 COMMANDS = sorted(set(re.findall(r"^\$? ?(domainkit [^\n#]*)", "\n".join(_SHELL), re.M)))
 
 

@@ -74,7 +74,11 @@ def test_compare_report_and_ask(work: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_check_passes_good_data_and_names_bad_lines(work: dict[str, Path], tmp_path: Path) -> None:
-    assert domainkit("check", work["train"]).returncode == 0
+    rows_alone = domainkit("check", work["train"])
+    assert rows_alone.returncode == 0
+    assert f"Next: domainkit split {work['train']} --out rows\n" in rows_alone.stdout
+    both = domainkit("check", work["train"], "--task", work["test"])
+    assert f"Next: domainkit compare --train {work['train']} --task {work['test']} --out" in both.stdout
     leaked = domainkit("check", work["train"], "--task", work["train"])
     assert leaked.returncode == 2
     bad = tmp_path / "bad.jsonl"

@@ -71,7 +71,7 @@ def check(
     if not errors:
         typer.echo(str(found.summary))
     typer.echo(f"{errors} errors, {len(found.problems) - errors} warnings")
-    typer.echo(next_command(data, columns, found, errors))
+    typer.echo(next_command(data, task, columns, found, errors))
     sys.exit(2 if errors else 0)
 
 
@@ -102,16 +102,19 @@ def shown(example: Example, number: int, of: int) -> str:
     return visible("\n".join(lines))
 
 
-def next_command(data: Path, columns: str | None, found: Inspection, errors: int) -> str:
-    """The command that follows."""
+def next_command(data: Path, task: Path | None, columns: str | None, found: Inspection, errors: int) -> str:
+    """The command that follows: rows without a test file are divided first."""
     mapped = f" --map {quote(columns)}" if columns else ""
     file = quote(str(data))
     if errors:
         return f"Next: correct the errors, then domainkit check {file}{mapped}"
     kind = found.summary.kind
+    test = quote(str(task)) if task else "TEST.jsonl"
     if kind == "documents":
-        return f"Next: domainkit compare --corpus {file} --task TEST.jsonl --out runs/first"
+        return f"Next: domainkit compare --corpus {file} --task {test} --out runs/first"
     if kind != "examples":
         objective = "dpo" if kind == "pairs" else "kto"
         return f"Next: domainkit prefer --data {file}{mapped} --objective {objective} --out adapter"
-    return f"Next: domainkit compare --train {file}{mapped} --task TEST.jsonl --out runs/first"
+    if task is None:
+        return f"Next: domainkit split {file}{mapped} --out rows"
+    return f"Next: domainkit compare --train {file}{mapped} --task {test} --out runs/first"

@@ -1,0 +1,105 @@
+"""Each guide is a road: its shell lines and Python blocks run in order, on few rows and a tiny base.
+
+A fence below a comment `<!-- not run: REASON -->` is left out; its options are checked all the same (tests/test_docs.py).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import domainkit
+
+ROOT = Path(__file__).resolve().parents[1]
+GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
+FENCE = re.compile(r"^(?:<!-- (not run: .+) -->\n)?```(\w+)\n(.*?)^```$", re.M | re.DOTALL)
+LOADED = {"quick-start.md": "tuned-context"}
+"""The variant in place of the winner: so few questions show none."""
+EXIT_CODES = {"domainkit check examples/office/questions.csv": 2}
+"""Of lines that end in an error, which the page explains."""
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The examples with a few rows each, and the beginnings of a few documents: a tiny base reads letter by letter."""
+    folder = tmp_path_factory.mktemp("guides") / "examples"
+    for file in (ROOT / "examples" / "tallowmere").glob("*.json*"):
+        rows = 12 if "train" in file.name else 2
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        write(folder / "tallowmere" / file.name, "".join(lines[:rows] if file.suffix == ".jsonl" else lines))
+    for article in sorted((ROOT / "examples" / "tallowmere" / "articles").iterdir())[:6]:
+        write(folder / "tallowmere" / "articles" / article.name, article.read_text(encoding="utf-8")[:200])
+    table = (ROOT / "examples" / "office" / "questions.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    write(folder / "office" / "questions.csv", "".join([*table[:20], table[89]]))
+    (folder / "office" / "handbook").mkdir()
+    for name in ("billing.pdf", "stings.docx"):
+        shutil.copy(ROOT / "examples" / "office" / "handbook" / name, folder / "office" / "handbook")
+    return folder
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.real
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda page: page.stem)
+def test_a_guide_runs_from_beginning_to_end(
+    guide: Path, examples: Path, tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(examples)
+    fences = FENCE.findall(guide.read_text(encoding="utf-8"))
+    names: dict[str, object] = {"__name__": "guide"}
+    ran = 0
+    for left_out, language, text in fences:
+        if left_out:
+            continue
+        if language == "sh":
+            for line in (line for line in text.splitlines() if line.startswith("domainkit ")):
+                done = domainkit(*small(line, tiny_base))
+                assert done.returncode == EXIT_CODES.get(line, 0), f"{line}\n{done.stdout}{done.stderr}"
+                ran += 1
+        elif language == "python":
+            exec(compile(small_block(text, guide.name, tiny_base), guide.name, "exec"), names)
+            ran += 1
+        elif language in ("toml", "json") and (found := re.match(r"# (\S+)\n", text)):
+            write(tmp_path / found[1], text)
+    assert ran
+
+
+def small(line: str, base: str) -> list[str]:
+    """The command's words, for a tiny base, answers of four tokens, and no winner."""
+    words = [base if word == "builtin:smollm2-135m" else word for word in shlex.split(line, comments=True)[1:]]
+    command = words[0]
+    if command in ("compare", "train") and not {"--base", "--adapter"} & set(words):
+        words += ["--base", base]
+    if command == "compare":
+        words += ["latency_items=0", "max_tokens=4"]
+    if command == "ask" and "--run" not in words:
+        words += ["--max-tokens", "4"]
+    return words
+
+
+def small_block(text: str, page: str, base: str) -> str:
+    text = text.replace('"builtin:smollm2-135m"', repr(base))
+    if page in LOADED:
+        text = text.replace("load_winner(", f'load_variant(name="{LOADED[page]}", source=')
+        text = text.replace("load_winner", "load_variant")
+    return text
+
+
+def test_files_that_a_guide_names_are_there() -> None:
+    named = {
+        (page.name, name)
+        for page in GUIDES
+        for name in re.findall(r"\bexamples/[\w./-]*[\w/]", page.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert not [found for found in named if not (ROOT / found[1]).exists()]
