@@ -16,8 +16,8 @@ HEAD = ("Ticket", "Customer asked", "We answered")
 FILES = {
     "plans.docx": ("plan-*", "changing-plan", "pausing-a-plan", "cancelling", "passing-a-hive-on", "refer-a-friend"),
     "billing.pdf": ("paying-your-bill", "late-payment", "hive-deposit", "gift-vouchers", "complaints", "repairs"),
-    "visits.docx": ("garden-check", "installation-day", "keeper-visits", "rescheduling-a-visit", "is-it-really-a-keeper"),
-    "bees.pdf": ("bee-*", "new-queens", "swarm-line", "bait-boxes", "hornet-watch", "spray-alerts", "w*-feed", "water-*"),
+    "visits.docx": ("garden-check", "installation-day", "keeper-visits", "rescheduling-a-visit", "is-it-*"),
+    "bees.pdf": ("bee-*", "new-queens", "swarm-*", "bait-*", "hornet-*", "spray-*", "winter-feed", "water-*"),
     "honey.docx": ("harvest-day", "honey-*", "jar-labels", "extra-jars", "broken-jars", "pick-up-*", "wax-*"),
     "hivelight.pdf": ("*hivelight*", "weighing-plate", "*comb", "comb-*", "downloading-records"),
     "stings.docx": ("*sting*", "suits-and-veils", "children-and-pets"),
