@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from domainkit.leaving.decision import LeaveDecision
     from domainkit.messages import JsonObject
 
-PATHS = ("task", "train", "tools", "schema", "adapter")
+PATHS = ("task", "train", "tools", "schema", "adapter", "teach")
 SETTINGS_HELP = (
-    "A run file, and settings that override it: those of domainkit compare, and fit.epochs=2 for the training."
+    "A run file, and settings that override it: those of domainkit compare, fit.epochs=2 for the training, "
+    "and teaching.samples=3 for what the model in use teaches: those of domainkit distil."
 )
 
 
@@ -59,6 +60,13 @@ def leave(
     curve: Annotated[
         bool, typer.Option("--curve", help="Train on parts of the rows, too: how many rows would close a gap.")
     ] = False,
+    teach: Annotated[
+        Path | None,
+        typer.Option(
+            help="Questions without answers, as for distil: the model in use answers them, and what is accepted joins "
+            "--train (teaching.samples=3, teaching.budget_money=2). Its provider's terms must allow that."
+        ),
+    ] = None,
     columns: Annotated[str | None, typer.Option("--map", help=MAP_HELP)] = None,
     tools: Annotated[Path | None, typer.Option(help="JSON list of tools for rows that bring none.")] = None,
     schema: Annotated[Path | None, typer.Option(help="JSON Schema of the objects that are answers.")] = None,
@@ -68,16 +76,19 @@ def leave(
     prices: Annotated[
         Path | None, typer.Option(help="Price table (TOML); [variants.incumbent] is that of the model in use.")
     ] = None,
+    budget: Annotated[float | None, typer.Option(help=field_help(CompareConfig, "budget"))] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; an interrupted run continues in it.")] = None,
 ) -> None:
     """May a model in use be left for an adapter of your own? Trains one, compares both on the same questions, and
-    writes a one-page certificate. Exit code 0: it may. 1: not yet, the adapter is worse. 3: cannot tell yet."""
+    writes a one-page certificate. Exit code 0: it may. 1: not yet, the adapter is worse. 3: cannot tell yet, or not
+    decided, since the budget ended."""
     # The signature above is the only list of this command's options: `context.params` has their values by name.
     given = {"map" if n == "columns" else n: v for n, v in context.params.items() if n not in ("settings", "curve")}
     flags = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
     if margin is not None:
         flags["margin"] = margin / 100
     values = read_settings(settings or [], flags)
+    teaching = _teaching(values)
     fit = _fit(values, bool(values.get("adapter")))
     own = take_own_options(values, set(flags) - set(CompareConfig.model_fields), CompareConfig.model_fields)
     require(own, "incumbent", "train", "task", "out")
@@ -97,6 +108,7 @@ def leave(
             candidates=names or CANDIDATES,
             curve=curve,
             fit=fit,
+            teaching=teaching,
             columns=mapped,
             on_progress=on_progress,
             **paths,
@@ -119,12 +131,23 @@ def _fit(values: JsonObject, has_adapter: bool) -> Any:
     return None
 
 
+def _teaching(values: JsonObject) -> JsonObject:
+    """The run file's [teaching] table and `teaching.key=value` settings, removed from `values`."""
+    table = values.pop("teaching", {})
+    if not isinstance(table, dict):
+        next_step = "write teaching.samples=3, or a table [teaching]"
+        raise ConfigError(f"{table!r} is not a table", where="teaching", next_step=next_step)
+    dotted = {k: values.pop(k) for k in list(values) if k.startswith("teaching.")}
+    return {**table, **{k.removeprefix("teaching."): v for k, v in dotted.items()}}
+
+
 def tell(decision: LeaveDecision, folder: Path) -> None:
     """Print the table, the decision, and the next command."""
     from rich.console import Console
 
     from domainkit.leaving.certificate import also_sentence, headline
     from domainkit.leaving.costs import break_even_sentence
+    from domainkit.leaving.facts import about_teaching, taught_words
     from domainkit.leaving.lacking import lacking_sentences
     from domainkit.report.terminal import plain_text, print_table
     from domainkit.visible import visible
@@ -132,12 +155,16 @@ def tell(decision: LeaveDecision, folder: Path) -> None:
     console = Console()
     print_table(decision.results, console)
     styles = {"MAY LEAVE": "bold green", "NOT YET": "bold red", "CANNOT TELL YET": "bold yellow"}
+    styles["NOT DECIDED"] = "bold yellow"
     console.print()
     console.print(plain_text(decision.outcome, console, styles[decision.outcome]))
     console.print(plain_text(headline(decision), console))
     more = break_even_sentence(decision)
     if decision.outcome != "MAY LEAVE":
         more = (*lacking_sentences(decision), *more)
+    if taught := taught_words(decision):
+        console.print(plain_text(f"Taught: {taught}.", console))
+        more = (*more, *about_teaching(decision))
     for line in (*more, *filter(None, [also_sentence(decision)])):
         console.print(plain_text(f"- {line}", console, "dim"))
     steps = {
@@ -145,6 +172,7 @@ def tell(decision: LeaveDecision, folder: Path) -> None:
         "NOT YET": f"next: look at the questions it lost in {folder / 'report.html'}, add rows like them to --train, "
         "and run the same command again",
         "CANNOT TELL YET": "next: add test questions and run the same command again: only the new ones are asked",
+        "NOT DECIDED": "next: run the same command again with a larger --budget: it asks only what is missing",
     }
     if decision.failed:
         steps["CANNOT TELL YET"] = "next: run the same command again: only the questions that failed are asked"

@@ -14,6 +14,7 @@ from domainkit.comparison.fitting.replicas import seed_of
 from domainkit.comparison.judging.record import judge_facts, judged_pairs
 from domainkit.comparison.learning_curves import draw_curves
 from domainkit.comparison.model_facts import model_facts
+from domainkit.comparison.planning.payments import paid_as
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import (
     Scores,
@@ -246,7 +247,7 @@ def settings_of(plan: ComparisonPlan, variant: Variant) -> JsonObject:
     if variant.classical != "none":
         return plan.simple.settings(variant)
     if not variant.uses_llm:
-        return {}
+        return {"paid_as": name} if (name := paid_as(variant)) else {}
     limit = plan.max_tokens if variant.model is None else plan.max_tokens_of(variant.model)
     settings: JsonObject = {"max_tokens": limit} if limit else {}
     if variant.model is not None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from domainkit.clinic.personal_data.find import find_personal_data
 from domainkit.comparison.judging.model import read_rubric
+from domainkit.corpus.example import Example
 from domainkit.corpus.rows.columns import Columns
 from domainkit.corpus.rows.open_rows import RowsGiven, name_of
 from domainkit.corpus.rows.tools import ToolsGiven, read_tools
@@ -22,7 +23,7 @@ from domainkit.distillation.files import ANSWERS, owned, write_files
 from domainkit.distillation.learnt_task import Labels, LearntTask, Schema, in_task_form, learnt_task
 from domainkit.distillation.questions import left_out
 from domainkit.distillation.result import Distilled, Use
-from domainkit.distillation.teacher import TeacherGiven, make_teacher, open_teacher
+from domainkit.distillation.teacher import Teacher, TeacherGiven, make_teacher, open_teacher
 from domainkit.errors import ConfigError, validation_error_text
 from domainkit.evaluation.answers_on_disk import RowStore
 from domainkit.evaluation.read_questions import read_questions
@@ -69,7 +70,7 @@ def distil(
     not asked. `options` are the fields of `DistilConfig`. Every answer is kept in out/answers.jsonl: an interrupted run
     continues there, and asks nothing twice. Raises DomainkitError.
     """
-    config = _config(options)
+    config = parse_config(options)
     prices = prices_of(config)
     opened = open_teacher(teacher)
     offered = read_tools(tools)
@@ -78,11 +79,41 @@ def distil(
     rows = read_questions(inputs, columns, offered)
     tested = read_questions(test, columns, offered) if test is not None else []
     samples = in_task_form(rows, learnt, name_of(inputs))
-    made = make_teacher(opened, learnt, config)
-    judging = _judge(judge, rubric)
+    copies = tuple(row.example for row in tested)
+    return answer_and_write(
+        samples,
+        make_teacher(opened, learnt, config),
+        learnt,
+        config,
+        Path(out),
+        prices=prices,
+        judging=_judge(judge, rubric),
+        tested=copies,
+        test=name_of(test) if test is not None else "",
+        on_progress=on_progress,
+    )
+
+
+def answer_and_write(
+    samples: Sequence[Sample],
+    made: Teacher,
+    learnt: LearntTask,
+    config: DistilConfig,
+    out: Path,
+    *,
+    prices: PriceTable,
+    judging: tuple[NamedModel, str] | None = None,
+    tested: Sequence[Example] = (),
+    test: str = "",
+    on_progress: Progress | None = None,
+) -> Distilled:
+    """Ask the teacher the questions `samples`, and write the run's files to `out`.
+
+    `judging` is the judge and its rubric, `tested` the questions near whose copies none is asked, and `test` their
+    file. Raises DomainkitError.
+    """
     refuse_unpaid(config, [made.is_local, *([judging[0].is_local] if judging else [])])
     skipped = left_out(samples, learnt.examples, tested)
-    out = Path(out)
     with locked_folder(out):
         owned(out).claim()
         with RowStore(out / ANSWERS) as store:
@@ -102,14 +133,15 @@ def distil(
             ended_by=askers.budget.ended_by,
             currency=prices.currency,
             default_prices=_are_default(prices),
-            test=name_of(test) if test is not None else "",
+            test=test,
             personal_data=_personal_data(done.values()),
         )
         write_files(distilled)
     return distilled
 
 
-def _config(options: JsonObject) -> DistilConfig:
+def parse_config(options: JsonObject) -> DistilConfig:
+    """DistilConfig from plain values; every wrong option in one ConfigError."""
     try:
         return DistilConfig(**options)
     except ValidationError as e:

@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from domainkit.corpus.example import Example
 from domainkit.distillation.acceptance import Outcome
 from domainkit.evaluation.answers_on_disk import asked
-from domainkit.evaluation.read_questions import AskedRow
 from domainkit.evaluation.task import Sample
 from domainkit.text.words import fold
 from domainkit.verdict.leakage import find_leaks
 
-TESTED, SOLVED, REPEATED = "near copy of a test question", "solved in --like", "stands there twice"
+TESTED, SOLVED, REPEATED = "near copy of a test question", "solved already", "stands there twice"
 
 
-def left_out(samples: Sequence[Sample], solved: Sequence[Example], test: Sequence[AskedRow]) -> dict[str, Outcome]:
+def left_out(samples: Sequence[Sample], solved: Sequence[Example], test: Sequence[Example]) -> dict[str, Outcome]:
     """By the id of the question, why it is not asked.
 
     A question that is solved in the prompt would show what was copied, not what the teacher knows.
@@ -35,9 +34,9 @@ def left_out(samples: Sequence[Sample], solved: Sequence[Example], test: Sequenc
     return found
 
 
-def _copies(samples: Sequence[Sample], test: Sequence[AskedRow]) -> Iterator[Outcome]:
+def _copies(samples: Sequence[Sample], test: Sequence[Example]) -> Iterator[Outcome]:
     """Learnt, a copy of a test question would make the test one of memory."""
-    leaks, _ = find_leaks([row.example for row in test], samples, pairs=None) if test else ((), ())
+    leaks, _ = find_leaks(test, samples, pairs=None) if test else ((), ())
     by_id = {sample.id: sample for sample in samples}
     for leak in leaks:
         if leak.counted:

@@ -62,6 +62,8 @@ class GivenTeacher:
     loaded: LoadedVariant | None = None
     model: NamedModel | None = None
     runnable: Answerer | None = None
+    held: bool = True
+    """Whether a chat model's answers are held to the form of the task."""
 
 
 def open_teacher(given: TeacherGiven) -> GivenTeacher:
@@ -154,7 +156,7 @@ def _asked_by_prompt(given: GivenTeacher, model: NamedModel, learnt: LearntTask,
     room = config.max_tokens or _room(model, learnt)
     about = kind_of(learnt.task.kind)
     constraint = about.constraint if model.is_own else about.provider_constraint or about.constraint
-    held = constraint(learnt.task)
+    held = constraint(learnt.task) if given.held else {}
     own: dict[str, int | float] = (
         {"max_tokens": room} if model.is_own and "max_tokens" not in model.llm.model_fields_set else {}
     )

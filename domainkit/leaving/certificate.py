@@ -6,9 +6,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from domainkit.comparison.asking.spending import UNPAID
 from domainkit.evaluation.task import clusters_of
 from domainkit.leaving.costs import break_even_sentence, price_text
 from domainkit.leaving.decision import LeaveDecision, decide_leaving, scores_of, tests_of
+from domainkit.leaving.facts import about_teaching, facts_of
 from domainkit.leaving.lacking import lacking_sentences
 from domainkit.report.wording.labels import primary_heading
 from domainkit.report.wording.text import one_line, shorten
@@ -22,12 +24,13 @@ from domainkit.verdict.cautions import (
     about_judges,
     about_synthetic_questions,
 )
-from domainkit.verdict.sentences import listed, metric_words, percent
+from domainkit.verdict.sentences import listed, percent
 
-ANSWERS = {"MAY LEAVE": "May leave", "NOT YET": "Not yet", "CANNOT TELL YET": "Cannot tell yet"}
-HOW_ASKED = {
-    "rows": "the messages of the rows as they are",
-    "instruction": "an instruction of domainkit, then the question",
+ANSWERS = {
+    "MAY LEAVE": "May leave",
+    "NOT YET": "Not yet",
+    "CANNOT TELL YET": "Cannot tell yet",
+    "NOT DECIDED": "Not decided",
 }
 FEW = 200
 """With fewer questions than this a certificate says so."""
@@ -97,7 +100,7 @@ def certificate_of(results: Results, folder: str, sha256: str = "") -> Certifica
         lacking=lacking_sentences(decision) if decision.outcome != "MAY LEAVE" else (),
         tried=_tried(decision),
         also=also_sentence(decision),
-        facts=_facts(decision),
+        facts=facts_of(decision),
         cautions=_cautions(decision),
         verify=_verify(folder, sha256),
         metric=primary_heading(results),
@@ -109,6 +112,8 @@ def headline(d: LeaveDecision) -> str:
     """The decision in one sentence, with the figures that carry it."""
     model, margin = shorten(d.facts.model, NAME), f"{100 * d.margin:g} points"
     who, sure = d.test.name, f"{100 * d.stated_level:g} % confidence"
+    if d.unpaid:
+        return f"Not decided: the budget ended before {model} had answered all {len(d.results.items):,} questions."
     if d.test.difference is None or d.test.low is None:
         return f"No question has a score of both {who} and {model}: {_why_no_score(d)}."
     worst = numbers.points(d.test.low)
@@ -198,7 +203,7 @@ def also_sentence(d: LeaveDecision) -> str:
     proof."""
     names = [v.name for v in d.results.variants if v.name not in (d.facts.incumbent, *d.facts.candidates)]
     passing = [t.name for t in tests_of(d.results, d.used, names, d.facts, d.margin) if t.outcome == "MAY LEAVE"]
-    if not passing:
+    if not passing or d.unpaid:
         return ""
     are = "is" if len(passing) == 1 else "are"
     return (
@@ -207,44 +212,10 @@ def also_sentence(d: LeaveDecision) -> str:
     )
 
 
-def _facts(d: LeaveDecision) -> tuple[tuple[str, str], ...]:
-    r, model = d.results, d.results.model
-    when = (
-        d.facts.asked_from if d.facts.asked_from == d.facts.asked_to else f"{d.facts.asked_from} to {d.facts.asked_to}"
-    )
-    candidates = f"{listed(d.facts.candidates)}, declared before the first question"
-    learnt = f"{r.training.examples:,} rows by {r.training.method}" if r.training else "not recorded"
-    rows = [
-        ("In use", d.facts.model),
-        ("Its version", ", ".join(d.facts.versions) or "the provider reported none"),
-        ("Asked", f"{when or 'the date is not recorded'}; {HOW_ASKED[d.facts.asked_as]}"),
-        ("Candidates", candidates),
-        ("Base", f"{model.get('base', 'none')}, fingerprint {_digest(model.get('base_fingerprint'))}"),
-        ("Adapter", f"SHA-256 {_digest(model.get('adapter_sha256'))}; trained on {learnt}"),
-        ("Test", f"{r.task.name}: {len(r.items):,} questions, fingerprint {_digest(r.task.fingerprint)}"),
-        (
-            "Test of",
-            f"paired difference of {metric_words(r.task.primary_metric)}, one-sided non-inferiority; {_method(d)}",
-        ),
-        ("Made", r.created.replace("T", " ").replace("+00:00", " UTC")),
-    ]
-    return tuple((label, shorten(value, 190)) for label, value in rows if value)
-
-
-def _method(d: LeaveDecision) -> str:
-    method = d.test.difference.method.partition(";")[2].strip().partition(" at ")[0] if d.test.difference else "none"
-    shared = f"; {len(d.tests)} candidates share 5 %" if len(d.tests) > 1 else ""
-    return f"{method} at {100 * d.level:g} %{shared}"
-
-
-def _digest(value: object) -> str:
-    return str(value)[:16] if value else "not recorded"
-
-
 def _cautions(d: LeaveDecision) -> tuple[str, ...]:
     r, n = d.results, len(d.used)
     found = []
-    if d.failed:
+    if d.failed > d.unpaid:
         found.append(
             f"The model in use answered {len(r.items) - d.failed:,} of {len(r.items):,} questions; the first other one "
             f"failed with: {shorten(_first_error(d), 140).rstrip('.')}. Such questions take no part."
@@ -258,6 +229,7 @@ def _cautions(d: LeaveDecision) -> tuple[str, ...]:
     if r.test_use is not None:
         found += about_earlier_use(r.test_use, d.test.score.value, n)
     found += about_synthetic_questions(r.task)
+    found += about_teaching(d)
     found += about_judges(r.task, r.judges)
     if not d.facts.local and not d.facts.versions:
         found.append("The provider may have changed the model behind its name: no version was reported.")
@@ -270,7 +242,8 @@ def _cautions(d: LeaveDecision) -> tuple[str, ...]:
 
 def _first_error(d: LeaveDecision) -> str:
     answers = (item.answers.get(d.facts.incumbent) for item in d.results.items)
-    return next((a.error for a in answers if a is not None and a.error), "no answer")
+    errors = (a.error for a in answers if a is not None and a.error)
+    return next((error for error in errors if not error.startswith(UNPAID)), "no answer")
 
 
 def _of_a_variant(r: Results, name: str, who: str) -> list[str]:

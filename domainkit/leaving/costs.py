@@ -8,9 +8,10 @@ from domainkit.report.sections.cost_section import spread_text
 from domainkit.results.schema import BreakEven, VariantCost
 from domainkit.verdict.break_even import break_even
 from domainkit.verdict.numbers import money, volume
+from domainkit.verdict.payment import toml_key
 
 NOT_PRICED = "its price is not known"
-PRICE_ENTRY = '[variants.incumbent] with paid_by = "tokens", input and output, per million tokens'
+PRICE_ENTRY = '[variants.incumbent], or [models.{}], with paid_by = "tokens", input and output, per million tokens'
 
 
 def cost_of(d: LeaveDecision, name: str) -> VariantCost | None:
@@ -43,7 +44,7 @@ def break_even_sentence(d: LeaveDecision) -> tuple[str, ...]:
     if theirs is None and not d.used:
         return ("Break-even: not known, because the model in use gave no answer.",)
     if theirs is None:
-        again = f"domainkit report FOLDER --prices FILE takes {PRICE_ENTRY}"
+        again = f"domainkit report FOLDER --prices FILE takes {PRICE_ENTRY.format(toml_key(d.facts.model))}"
         return (
             f"Break-even: not known, because the price of the model in use is not. {again}.",
             *prices * bool(defaults),
@@ -56,12 +57,28 @@ def break_even_sentence(d: LeaveDecision) -> tuple[str, ...]:
 def _sentence(d: LeaveDecision, ours: VariantCost, theirs: VariantCost) -> str:
     """With its interval where the comparison counted this very pair; else from the two means."""
     assert d.results.cost is not None, "both have a cost"
+    taught = d.facts.taught.money if d.facts.taught else None
+    if taught and ours.training is not None:  # the comparison knows of no teacher
+        ours = ours.model_copy(update={"training": ours.training + taught})
+        return _without_interval(break_even(ours, theirs, [_saved(ours, theirs)]))
     pair = (ours.name, theirs.name)
     known = next((b for b in d.results.cost.break_even if (b.variant, b.rival) == pair), None)
     if known is not None:
         return known_sentence(known)
-    saved = ((theirs.per_thousand.value or 0.0) - (ours.per_thousand.value or 0.0)) / 1000
-    return _without_interval(break_even(ours, theirs, [saved]))
+    return _without_interval(break_even(ours, theirs, [_saved(ours, theirs)]))
+
+
+def _saved(ours: VariantCost, theirs: VariantCost) -> float:
+    """By each question, in the mean."""
+    return ((theirs.per_thousand.value or 0.0) - (ours.per_thousand.value or 0.0)) / 1000
+
+
+def teaching_money(d: LeaveDecision) -> str | None:
+    """What the teaching cost; None where it is not known, or nothing was taught."""
+    cost, taught = d.results.cost, d.facts.taught
+    if taught is None or taught.money is None or cost is None:
+        return None
+    return f"{money(taught.money)} {cost.prices.currency}"
 
 
 def _without_interval(b: BreakEven) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from domainkit.comparison.asking.spending import UNPAID
 from domainkit.errors import ConfigError
 from domainkit.evaluation.task import clusters_of
 from domainkit.results.leaving import LeavingFacts
@@ -23,8 +24,8 @@ from domainkit.statistics.paired import Paired, compare_paired, paired_interval
 from domainkit.verdict import gate
 from domainkit.verdict.forgetting import needed_to_pass
 
-Outcome = Literal["MAY LEAVE", "NOT YET", "CANNOT TELL YET"]
-EXIT_CODES: dict[Outcome, int] = {"MAY LEAVE": 0, "NOT YET": 1, "CANNOT TELL YET": 3}
+Outcome = Literal["MAY LEAVE", "NOT YET", "CANNOT TELL YET", "NOT DECIDED"]
+EXIT_CODES: dict[Outcome, int] = {"MAY LEAVE": 0, "NOT YET": 1, "CANNOT TELL YET": 3, "NOT DECIDED": 3}
 _OUTCOMES: dict[gate.Outcome, Outcome] = {
     "passed": "MAY LEAVE",
     "worse": "NOT YET",
@@ -65,6 +66,8 @@ class LeaveDecision:
     """The questions of the test."""
     failed: int
     """Questions that the incumbent failed on."""
+    unpaid: int
+    """Those of them that it was not asked, since the budget had ended."""
     leaked: int
     """Further questions left out, since they also stand in the training rows."""
     leaks_unlisted: int
@@ -78,14 +81,17 @@ class LeaveDecision:
 
     @property
     def outcome(self) -> Outcome:
-        """MAY LEAVE for one that passes; NOT YET where every candidate is worse."""
+        """MAY LEAVE for one that passes; NOT YET where every candidate is worse; NOT DECIDED where the budget ended in
+        the middle: the questions that were asked are the first ones of the file, and no sample of it."""
+        if self.unpaid:
+            return "NOT DECIDED"
         if self.test.outcome == "MAY LEAVE":
             return "CANNOT TELL YET" if self.leaks_unlisted else "MAY LEAVE"
         return "NOT YET" if all(t.outcome == "NOT YET" for t in self.tests) else "CANNOT TELL YET"
 
     @property
     def exit_code(self) -> int:
-        """0 may leave, 1 not yet, 3 cannot tell yet."""
+        """0 may leave, 1 not yet, 3 cannot tell yet, or not decided."""
         return EXIT_CODES[self.outcome]
 
     @property
@@ -121,6 +127,7 @@ def decide_leaving(results: Results) -> LeaveDecision:
         incumbent_score=_estimate(theirs, clusters_of(used), f"no question has a {metric} of it"),
         used=tuple(used),
         failed=len(results.items) - len(answered),
+        unpaid=sum(_is_unpaid(item, facts.incumbent) for item in results.items),
         leaked=len(answered) - len(used),
         leaks_unlisted=unlisted,
     )
@@ -171,6 +178,11 @@ def scores_of(results: Results, items: Sequence[Item], name: str) -> list[float 
 def _is_answered(item: Item, name: str) -> bool:
     answer = item.answers.get(name)
     return answer is not None and answer.error is None
+
+
+def _is_unpaid(item: Item, name: str) -> bool:
+    answer = item.answers.get(name)
+    return answer is not None and (answer.error or "").startswith(UNPAID)
 
 
 def _leaked(results: Results) -> tuple[set[str], int]:

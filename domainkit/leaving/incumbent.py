@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,22 @@ _FINE_TUNED = re.compile(r"(^|[:/#])ft:")
 Question = str | JsonObject
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The incumbent, and how it is asked."""
+
+    variant: Variant
+    model: NamedModel
+    form: AskedAs
+    held: bool
+    """Whether an answer behind the instruction is held to the form of the task."""
+
+    @property
+    def is_chat_model(self) -> bool:
+        """Whether settings can be given to it; a Runnable is asked as it is."""
+        return isinstance(self.model.llm, BaseChatModel)
+
+
 class Incumbent(Runnable[Question, AIMessage]):
     """Asks the model each question."""
 
@@ -43,6 +59,8 @@ class Incumbent(Runnable[Question, AIMessage]):
     def __init__(self, model: NamedModel, chain: Any) -> None:
         self.is_elsewhere = not model.is_local
         """Whether it is asked question by question, each tried again where that helps."""
+        self.paid_as = model.name if self.is_elsewhere else ""
+        """The model whose tokens are paid for."""
         self.chain = chain
 
     # Any: the signatures of LangChain's Runnable.
@@ -72,7 +90,7 @@ def asked_as(model: NamedModel, task: Task) -> AskedAs:
 
 def incumbent_variant(
     given: str | BaseChatModel, task: Task, asked: AskedAs | None = None, *, held: bool = True
-) -> tuple[Variant, NamedModel, AskedAs]:
+) -> Asked:
     """The variant that asks the model `given`, the model, and how it asks. Behind an instruction its answers are `held`
     to their form as a named model's are; a fine-tuned model has learnt its form.
 
@@ -91,7 +109,7 @@ def incumbent_variant(
         runnable=Incumbent(model, chain),
         identity=sha256_json([model.key, form, chain.instruction, constraint]),
     )
-    return variant, model, form
+    return Asked(variant, model, form, held)
 
 
 # Any: a chat model of any class, and a chain of `chains.answer`.
@@ -124,4 +142,4 @@ def seen_of(run: Path, name: str) -> JsonObject:
     }
 
 
-__all__ = ["NAME", "Incumbent", "asked_as", "incumbent_variant", "seen_of"]
+__all__ = ["NAME", "Asked", "Incumbent", "asked_as", "incumbent_variant", "seen_of"]

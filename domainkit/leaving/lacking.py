@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domainkit.leaving.costs import cost_of
 from domainkit.leaving.decision import LeaveDecision
 from domainkit.results.schema import LearningCurve
 from domainkit.verdict import numbers
@@ -11,8 +12,24 @@ MEASURE_ROWS = "domainkit leave … --curve trains on parts of the rows and meas
 
 
 def lacking_sentences(d: LeaveDecision) -> tuple[str, ...]:
-    """Questions where they are too few to tell, then rows; a figure nobody measured is named as such."""
+    """What the budget did not pay for; questions where they are too few to tell, then rows. A figure nobody measured is
+    named as such."""
+    if d.unpaid:
+        return (_answers(d),)
     return (*_questions(d), *_rows(d))
+
+
+def _answers(d: LeaveDecision) -> str:
+    """What is left to ask, and what that costs."""
+    cost = cost_of(d, d.facts.incumbent)
+    each = cost.per_thousand.value / 1000 if cost is not None and cost.per_thousand.value is not None else None
+    price = (
+        f": about {numbers.money(each * d.unpaid)} {d.results.cost.prices.currency}" if each and d.results.cost else ""
+    )
+    return (
+        f"Answers: the budget paid for {len(d.results.items) - d.unpaid:,} of {len(d.results.items):,} questions of "
+        f"the model in use. {d.unpaid:,} are left{price}. The same command with a larger --budget asks these alone."
+    )
 
 
 def _questions(d: LeaveDecision) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from domainkit.comparison.compare import compare
-from domainkit.comparison.inputs import parse_options
+from domainkit.comparison.inputs import parse_options, read_inputs
+from domainkit.comparison.planning.payments import check_budget
 from domainkit.corpus.read_files import examples_of
 from domainkit.corpus.rows.columns import columns_for
 from domainkit.corpus.rows.open_rows import RowsGiven
@@ -20,7 +21,10 @@ from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
 from domainkit.leaving.decision import LeaveDecision, decide_leaving
 from domainkit.leaving.incumbent import NAME, incumbent_variant, seen_of
+from domainkit.leaving.teaching import Teaching
+from domainkit.leaving.teaching import teach as teach_rows
 from domainkit.leaving.write import write_certificate
+from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
 from domainkit.results.leaving import AskedAs, LeavingFacts
 from domainkit.training.config import TrainConfig
@@ -46,6 +50,8 @@ def leave(
     candidates: Sequence[str] = CANDIDATES,
     asked_as: AskedAs | None = None,
     curve: bool = False,
+    teach: RowsGiven | Sequence[str] | None = None,
+    teaching: Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
     tools: ToolsGiven | None = None,
     schema: Mapping[str, Any] | Path | str | None = None,
@@ -63,24 +69,37 @@ def leave(
     the rows have system turns, else domainkit's instruction before the question ("instruction").
     `candidates` are the variants that may take its place, the preferred one first; several share the 5 % of error.
     `curve`: train on an eighth, a quarter and half of the rows too, to say how many rows would close a gap.
+    `teach` are questions that nobody has labelled, as `distil` reads them: the incumbent answers them, and what is
+    accepted joins the training rows. `teaching` are options of `distil` for it ({"samples": 3, "budget_money": 2}).
     `train`, `task`, `columns`, `tools` and `schema` are those of `compare`, and `options` are the fields of
     CompareConfig without baseline, race and purpose.
 
     Raises DataError, ConfigError, AdapterError or MachineError before the first question.
     """
-    _check(candidates, options, adapter, fit, curve)
+    _check(candidates, options)
+    _check_training(adapter, teaching, fit=fit is not None, curve=curve, teach=teach is not None)
     parse_options(options)
     if asked_as not in (None, *get_args(AskedAs)):
         raise ConfigError(f"'{asked_as}' is not a way to ask", where="asked_as", next_step="say rows or instruction")
     questions = _task(task, options.get("kind"), train=train, columns=columns, tools=tools, schema=schema)
     config = fit or TrainConfig(**{k: options[k] for k in ("base", "revision", "quantization") if options.get(k)})
     held = options.get("decoding") != "free"
-    variant, model, form = incumbent_variant(incumbent, questions, asked_as, held=held)
+    found = incumbent_variant(incumbent, questions, asked_as, held=held)
+    own = {k: v for k, v in options.items() if k != "kind"} | {"baseline": NAME}
+    taught = None
+    if teach is not None:
+        resolve_base(config.base, config.revision)  # raises now: nothing is paid for a base that is not there
+        inputs = read_inputs(questions, parse_options(own), train=train, columns=columns, tools=tools, will_train=True)
+        check_budget(inputs, [found.variant])
+        rows, taught = teach_rows(
+            Teaching(teach, teaching or {}, columns, tools), found, inputs, Path(out), on_progress
+        )
+        train = [*examples_of(train, columns_for(train, columns), tools=read_tools(tools)), *rows]
     parts = _parts(train, questions, config, Path(out), columns, tools) if curve else ()
     variants: list[str | Variant] = list(LADDER)
     results = compare(
         questions,
-        [variant, *variants],  # first: it is the one that may end
+        [found.variant, *variants],  # first: it is the one that may end
         out,
         train=train,
         adapter=adapter,
@@ -89,15 +108,15 @@ def leave(
         columns=columns,
         tools=tools,
         on_progress=on_progress,
-        baseline=NAME,
-        **{k: v for k, v in options.items() if k != "kind"},
+        **own,
     )
     facts = LeavingFacts(
         incumbent=NAME,
-        model=model.name,
-        asked_as=form,
+        model=found.model.name,
+        asked_as=found.form,
         candidates=tuple(candidates),
-        local=model.is_local,
+        local=found.model.is_local,
+        taught=taught,
         **seen_of(Path(out), NAME),
     )
     results = results.model_copy(update={"leaving": facts})
@@ -106,13 +125,7 @@ def leave(
     return decide_leaving(results)
 
 
-def _check(
-    candidates: Sequence[str],
-    options: Mapping[str, object],
-    adapter: Path | str | None,
-    fit: TrainConfig | None,
-    curve: bool,
-) -> None:
+def _check(candidates: Sequence[str], options: Mapping[str, object]) -> None:
     own = next((name for name in OWN if options.get(name)), None)
     if own:
         what = "a certificate needs every question, and the incumbent is its baseline"
@@ -125,9 +138,17 @@ def _check(
             raise ConfigError(
                 f"'{name}' is not among the variants", where="candidates", next_step=suggestion(name, LADDER)
             )
-    if adapter is not None and (fit is not None or curve):
-        what = f"an adapter is given, so nothing is trained, and {'curve' if curve else 'fit'} would not be used"
+
+
+def _check_training(adapter: Path | str | None, teaching: Mapping[str, Any] | None, **of_training: bool) -> None:
+    """`of_training`: what only training would use, and whether it is given."""
+    unused = next((name for name, is_given in reversed(of_training.items()) if is_given), None)
+    if adapter is not None and unused:
+        what = f"an adapter is given, so nothing is trained, and {unused} would not be used"
         raise ConfigError(what, where="adapter", next_step="leave one of them out")
+    if teaching and not of_training["teach"]:
+        what = f"{', '.join(teaching)} is set, and nothing is to be taught"
+        raise ConfigError(what, where="teaching", next_step="give questions without answers: --teach questions.txt")
 
 
 def _task(task: Task | RowsGiven, kind: Any, **given: Any) -> Task:
@@ -145,7 +166,7 @@ def _parts(
     tools: ToolsGiven | None,
 ) -> list[Path]:
     """Adapters trained on nested parts of the rows."""
-    from domainkit.comparison.fitting.learning_curves import fit_nested
+    from domainkit.comparison.learning_curves import fit_nested
 
     rows = examples_of(train, columns_for(train, columns), tools=read_tools(tools))
     learnt = [kind_of(task.kind).learnt(row, task) for row in rows]

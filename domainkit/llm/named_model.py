@@ -52,8 +52,8 @@ class NamedModel:
 def find_model(model: str | Path | BaseChatModel, role: str) -> NamedModel:
     """The chat model that `model` names (`NAMES`), or `model` itself. No weights are loaded yet.
 
-    Raises ConfigError for a name that means nothing, and MachineError for an integration that is not installed, with
-    the command that installs it.
+    Raises ConfigError for a name that means nothing, or that a server which answers does not list, and MachineError for
+    an integration that is not installed, with the command that installs it.
     """
     if isinstance(model, str | Path):
         name = str(model)
@@ -75,6 +75,10 @@ def _named(name: str, role: str) -> BaseChatModel:
         url, _, base = name.removeprefix(SERVER).partition("#")
         if not re.match(r"https?://", url):
             raise ConfigError(f"'{url}' is not a URL", where=role, next_step="write server:http://host:8000")
+        if base:
+            from domainkit.inference.server.listed import check_listed
+
+            check_listed(url, base, role)
         return DomainLLM(backend="server", base=base or None, backend_options={"url": url})
     if (Path(name) / "adapter_config.json").is_file():
         return DomainLLM(adapter=name)

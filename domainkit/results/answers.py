@@ -142,7 +142,7 @@ class VariantResult(Record):
     """What a reader needs to rebuild it: max_tokens, decoding; shots and how they are `chosen`; passages,
     passage_words, retriever; `trained_on` "passages"; `runs_on`, the name of a model beside the base. A setting that
     does not apply is absent; a classical variant has its `model` and the scores of its cross_validation, a trivial one
-    what it `answers`, a custom one nothing."""
+    what it `answers`, a custom one the hosted model that it is `paid_as`, or nothing."""
     metrics: dict[str, Estimate]
     """By metric name."""
     groups: dict[str, Estimate] = {}
@@ -176,6 +176,11 @@ class VariantResult(Record):
     def runs_on(self) -> str:
         """The name of the model that answers, where it is not the comparison's base; else ""."""
         return str(self.settings.get("runs_on") or "")
+
+    @property
+    def paid_as(self) -> str:
+        """The hosted model whose tokens a Runnable of the user's own pays for; else ""."""
+        return str(self.settings.get("paid_as") or "")
 
     @property
     def hit_rates(self) -> dict[int, float]:

@@ -4,10 +4,35 @@ from __future__ import annotations
 
 from typing import Literal
 
-from domainkit.results.answers import Record
+from pydantic import Field
+
+from domainkit.results.answers import Estimate, Record
 
 AskedAs = Literal["rows", "instruction"]
 """rows: the messages of the rows as they are. instruction: behind domainkit's own instruction."""
+
+
+class TaughtFacts(Record):
+    """Questions that the incumbent answered, and what became of them."""
+
+    questions: int
+    rows: int
+    """Accepted: they joined the training rows."""
+    refused: dict[str, int] = Field(default_factory=dict)
+    """The others, by reason."""
+    samples: int = 1
+    """Answers to each question, of which enough had to agree."""
+    calls: int = 0
+    money: float | None = None
+    """What they cost, in the currency of the price table; None where it is not known or nobody is paid."""
+    paid: bool = True
+    """Whether its provider is paid for tokens."""
+    ended_by: str = ""
+    """The budget's limit, where that ended it."""
+    score: Estimate | None = None
+    """Of the incumbent, on the rows among the questions that had a target."""
+    failures: int = 0
+    """Requests that got no reply."""
 
 
 class LeavingFacts(Record):
@@ -27,3 +52,5 @@ class LeavingFacts(Record):
     asked_from: str = ""
     """ISO date of its first answer; "" where none is recorded."""
     asked_to: str = ""
+    taught: TaughtFacts | None = None
+    """What it taught the candidate before it is left."""

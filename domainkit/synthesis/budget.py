@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from domainkit.verdict.payment import payment_of
 from domainkit.verdict.prices import PriceTable
 
 
@@ -47,14 +48,12 @@ class TokenPrice:
 
 
 def price_of(name: str, prices: PriceTable, *, is_local: bool) -> TokenPrice:
-    """A model's own price of the table, else that of all models; nothing for a model of this machine."""
+    """A model's own price, from [variants."NAME"] or [models."NAME"] of the table, else that of all models; nothing for
+    a model of this machine."""
     if is_local:
         return TokenPrice()
-    own = prices.variants.get(name)
-    default = prices.tokens
-    read = own.input if own and own.input is not None else default.input
-    written = own.output if own and own.output is not None else default.output
-    return TokenPrice(read, written)
+    paid = payment_of(prices, name, name)
+    return TokenPrice(paid.input or 0.0, paid.output or 0.0)
 
 
 @dataclass

@@ -71,7 +71,10 @@ def cost_of(results: Results, table: PriceTable) -> Cost:
     prices = table.for_machines(results.machine, _training_machine(results.training, results))
     primary = results.task.primary_metric
     hosted = {m.name for m in results.models if not m.local}
-    payments = {v.name: payment_of(table, v.name, v.runs_on, hosted=v.runs_on in hosted) for v in results.variants}
+    payments = {
+        v.name: payment_of(table, v.name, v.runs_on or v.paid_as, hosted=v.runs_on in hosted or bool(v.paid_as))
+        for v in results.variants
+    }
     priced = _Priced(
         results=results,
         table=table,
@@ -174,7 +177,7 @@ def _name_unused(results: Results, table: PriceTable) -> None:
     judges = {j.model for j in results.judges}
     known = {
         "variant": (table.variants, {v.name for v in results.variants} | judges),
-        "model": (table.models, {v.runs_on for v in results.variants} | judges),
+        "model": (table.models, {v.runs_on or v.paid_as for v in results.variants} | judges),
     }
     for noun, (prices, names) in known.items():
         for name in prices.keys() - names:
@@ -234,11 +237,16 @@ def _receipt(results: Results, v: VariantResult) -> TrainingReceipt | None:
 
 
 def labelled(results: Results, v: VariantResult) -> int:
-    """Labelled examples the variant needs: all that it learns from or chooses from, or the few it shows."""
-    shots = {"nearest": results.task.train_rows, "fixed": v.shots}.get(v.chosen_shots, 0)
+    """Labelled examples the variant needs: all that it learns from or chooses from, or the few it shows. Those that a
+    teacher answered took no labelling."""
+    taught = sum(results.training.teachers.values()) if results.training is not None else 0
+    rows = max(0, results.task.train_rows - taught)
+    shots = {"nearest": rows, "fixed": v.shots}.get(v.chosen_shots, 0)
     receipt = _receipt(results, v)
-    learnt = receipt.examples if v.family in LEARNT and receipt is not None else 0
-    return max(shots, learnt, results.task.train_rows if v.family == "classical" else 0)
+    learnt = 0
+    if v.family in LEARNT and receipt is not None:
+        learnt = receipt.examples - sum(receipt.teachers.values())
+    return max(shots, learnt, rows if v.family == "classical" else 0)
 
 
 def _break_evens(priced: _Priced, variants: Mapping[str, VariantCost]) -> tuple[tuple[BreakEven, ...], str]:

@@ -42,7 +42,7 @@ def test_a_hosted_model_is_not_paid_in_time_of_this_machine() -> None:
     assert price_text(decision(*costs), "incumbent") == "not known"
     assert break_even_sentence(decision(*costs))[0].startswith(
         "Break-even: not known, because the price of the model in use is not. domainkit report FOLDER --prices FILE "
-        'takes [variants.incumbent] with paid_by = "tokens"'
+        'takes [variants.incumbent], or [models."openai:ft:gpt-4o-mini:desk"], with paid_by = "tokens"'
     )
     assert price_text(decision(*costs, local=True), "incumbent") == "1.00 (1.00 to 1.00)"
 

@@ -37,7 +37,7 @@ def test_an_adapter_was_trained_on_rows(tmp_path: Path) -> None:
 
 
 def asked(task: Task, form: str | None, question: object) -> list[tuple[str, str]]:
-    variant, _, _ = incumbent_variant(Scripted(), task, form)  # type: ignore[arg-type]
+    variant = incumbent_variant(Scripted(), task, form).variant  # type: ignore[arg-type]
     assert isinstance(variant.runnable, Incumbent)
     return [(m.type, m.text) for m in variant.runnable.chain.messages(question)]  # type: ignore[arg-type]
 
@@ -56,12 +56,12 @@ def test_an_instruction_names_the_labels_and_keeps_the_rows_system_turn() -> Non
 
 
 def test_another_way_to_ask_has_other_answers_on_disk() -> None:
-    forms = [incumbent_variant(Scripted(), TASK, form)[0].identity for form in ("rows", "instruction", None)]  # type: ignore[arg-type]
+    forms = [incumbent_variant(Scripted(), TASK, form).variant.identity for form in ("rows", "instruction", None)]  # type: ignore[arg-type]
     assert forms[0] != forms[1] == forms[2]
 
 
 def test_questions_of_a_batch_are_answered_in_order() -> None:
-    runnable = incumbent_variant(Scripted(), TASK, "rows")[0].runnable
+    runnable = incumbent_variant(Scripted(), TASK, "rows").variant.runnable
     assert isinstance(runnable, Incumbent)
     assert [a.text for a in runnable.batch(["a red", {"question": "a blue"}])] == ["red", "blue"]
     assert runnable.is_elsewhere

@@ -14,7 +14,7 @@ from domainkit.comparison.asking.spending import Spending
 from domainkit.comparison.planning.payments import payments_of
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.comparison.score import Rows
-from domainkit.evaluation.answers_on_disk import Progress, RowStore, asked_each
+from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore, asked_each
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Answerer, Variant
 
@@ -68,9 +68,19 @@ class Asker:
             on_progress=None if quiet else self.on_progress,
             by=self._one_by_one(variant, name, key),
         )
+        if None in rows and getattr(variant.runnable, "counts_when_ended", False):
+            return self._with_errors(rows, name, key, samples)
         if None in rows:
             self.spending.left[key] = (name, sum(row is not None for row in rows), len(rows))
         return rows
+
+    def _with_errors(self, rows: Rows, name: str, key: str, samples: Sequence[Sample]) -> Rows:
+        """An error for each question that the budget did not pay for; none is kept on disk: the next run asks it."""
+        why = self.spending.why_unpaid
+        return [
+            row or Row(key=key, variant=name, id=sample.id, error=why)
+            for row, sample in zip(rows, samples, strict=True)
+        ]
 
     def key(self, variant: Variant, adapter: Adapter | None = None) -> str:
         """As the plan makes it, once: it reads the whole corpus."""

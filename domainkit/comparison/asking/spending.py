@@ -11,6 +11,8 @@ from domainkit.evaluation.answers_on_disk import Row
 from domainkit.verdict.payment import Payment
 
 NO_TOKENS = "it reports no tokens, so the budget cannot be kept: leave the budget out, or this variant"
+UNPAID = "BudgetError: the budget"
+"""How the error of a question begins that the budget did not pay for."""
 _ROUNDING = 1e-9
 
 
@@ -66,6 +68,11 @@ class Spending:
         """What an answer under the key has cost so far."""
         count, total = self._sums.get(key, (0, 0.0))
         return total / count if count else None
+
+    @property
+    def why_unpaid(self) -> str:
+        """The error of a question that was not asked."""
+        return f"{UNPAID} of {self.budget:g} {self.currency} ended before this question"
 
     def check(self) -> None:
         """Raises BudgetError with the variants that have questions left, and what would pay for them."""

@@ -18,9 +18,15 @@ def payments_of(inputs: Inputs, variants: Sequence[Variant]) -> list[tuple[Varia
     found = []
     for variant in variants:
         model = inputs.models.get(variant.model or "")
-        hosted = model is not None and not model.model.is_local
-        found.append((variant, payment_of(inputs.prices, variant.name, variant.model or "", hosted=hosted)))
+        name = variant.model or paid_as(variant)
+        hosted = not model.model.is_local if model is not None else bool(paid_as(variant))
+        found.append((variant, payment_of(inputs.prices, variant.name, name, hosted=hosted)))
     return [(v, payment) for v, payment in found if payment.paid_by == "tokens"]
+
+
+def paid_as(variant: Variant) -> str:
+    """The hosted model whose tokens a Runnable of the user's own pays for, where it has the attribute of that name."""
+    return str(getattr(variant.runnable, "paid_as", "") or "")
 
 
 def check_budget(inputs: Inputs, variants: Sequence[Variant]) -> None:

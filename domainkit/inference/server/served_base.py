@@ -18,6 +18,7 @@ from domainkit.inference.constrained.read_answer import words_only
 from domainkit.inference.local import local_backend
 from domainkit.inference.server.backend import ServerBackend
 from domainkit.inference.server.handshake import Handshake, shake_hands
+from domainkit.inference.server.listed import is_listed, not_listed
 from domainkit.messages import JsonObject, Message
 from domainkit.models import DEFAULT_BASE
 from domainkit.models.templates.traits import THINKING
@@ -56,6 +57,8 @@ class ServedBase(ServerBackend):
         )
         self.here = local_backend(base, revision=revision, quantization="none")
         """The base on this machine; its weights are not loaded."""
+        self._is_found = False
+        """Whether the server's list has the base's name."""
         self._met: dict[str | None, Handshake] = {}
         self._meeting = threading.Lock()
 
@@ -127,9 +130,17 @@ class ServedBase(ServerBackend):
         return replace(request, template_options=template.traits.render_options(options))
 
     def _model(self, adapter: str | None) -> str:
-        if self._base is None:
-            self._base = self._find_base()
+        if not self._is_found:
+            self._base = self._find_base() if self._base is None else self._listed_base(self._base)
+            self._is_found = True
         return super()._model(adapter)
+
+    def _listed_base(self, name: str) -> str:
+        """`name`. Raises ConfigError where the server's list does not have it."""
+        names = [] if self._llama_cpp() else self._listed()  # llama-server has one base, and answers to any name
+        if names and not is_listed(name, names):
+            raise not_listed(name, names, self._root, f"{self._root}#NAME")
+        return name
 
     def _find_base(self) -> str:
         """The server's name for the base: the same, the one whose root it is, else its only one."""

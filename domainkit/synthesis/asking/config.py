@@ -19,7 +19,7 @@ class AskingConfig(BaseModel):
     budget_money: float | None = Field(default=None, gt=0)
     """Most money for tokens, at the prices of --prices and in its currency."""
     prices: str | None = None
-    """TOML file of prices per million tokens; [variants."MODEL"] has those of one model."""
+    """TOML file of prices per million tokens; [models."MODEL"] has those of one model."""
     max_concurrency: int = Field(default=8, ge=1, le=256)
     """Calls under way at once."""
     requests_per_minute: float | None = Field(default=None, gt=0)

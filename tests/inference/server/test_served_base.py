@@ -153,6 +153,8 @@ def test_the_base_is_found_among_a_server_s_models(tiny_base: str) -> None:
         ServedBase(tiny_base, url=server.url).complete([Request(ASK)])
         ServedBase(tiny_base, url=f"{server.url}#a").complete([Request(ASK)])
         assert [b["model"] for b in server.bodies(CHAT)] == ["b", "a"]
+        with pytest.raises(ConfigError, match=r"the server has no model 'd'; it has a, b, c(.|\n)*#NAME with one of"):
+            ServedBase(tiny_base, url=f"{server.url}#d").complete([Request(ASK)])
         two["data"][1]["root"] = "/b"
         with pytest.raises(ConfigError, match=r"has several models, and none is named(.|\n)*#NAME"):
             ServedBase(tiny_base, url=server.url).complete([Request(ASK)])
