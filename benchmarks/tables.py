@@ -13,12 +13,14 @@ from typing import Any
 
 from benchmarks.data_tables import clinic, documents, indexing, make_rows, reading
 from benchmarks.decision.tables import every_kind
+from benchmarks.distillation.tables import distil_banking77
 from benchmarks.handover_tables import replay, serve_soak, served_suite, single_stream
 from benchmarks.markdown import number, percent, table
 
 RESULTS = Path(__file__).parent / "results"
 PAGES = tuple(
-    Path(__file__).parents[1] / name for name in ("README.md", "docs/benchmarks.md", "docs/methods.md", "docs/data.md")
+    Path(__file__).parents[1] / name
+    for name in ("README.md", "docs/benchmarks.md", "docs/methods.md", "docs/data.md", "docs/distilling.md")
 )
 
 STOLEN = 0.05
@@ -352,6 +354,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "peak_memory": peak_memory,
     "chain_throughput": chain_throughput,
     "clinic": clinic,
+    "distil_banking77": distil_banking77,
     "every_kind": every_kind,
     "make_rows": make_rows,
     "documents": documents,

@@ -176,6 +176,8 @@ class Bench:
                     "accuracy": mean(column),
                     "to_teacher": _difference(column, scores[TEACHER]),
                     "to_plain": _difference(column, arms[PLAIN]),
+                    "like_teacher": _mean_share(results, arm, self.seeds, wrong=False),
+                    "like_teacher_where_it_is_wrong": _mean_share(results, arm, self.seeds, wrong=True),
                     "training": [_facts(self.adapter(arm, s)) for s in self.seeds],
                 }
                 for arm, column in arms.items()
@@ -197,6 +199,13 @@ def _difference(a: Sequence[float], b: Sequence[float]) -> dict[str, float | str
     pair = compare_paired(a, b)
     low, high, method = paired_interval(pair, 0.95)
     return {"value": float(pair.differences.mean()), "low": low, "high": high, "p": pair.p, "method": method}
+
+
+def _mean_share(results: Results, arm: str, seeds: Sequence[int], *, wrong: bool) -> float:
+    """The share of questions on which the arm gives the teacher's answer, over the mean of the seeds; of all of them,
+    or of those that the teacher gets wrong."""
+    items = [i for i in results.items if not wrong or i.answers[TEACHER].text != i.target]
+    return mean(i.answers[f"{arm} {s}"].text == i.answers[TEACHER].text for i in items for s in seeds)
 
 
 def _shown(found: dict[str, Any]) -> str:

@@ -1,0 +1,70 @@
+"""The arms of the distillation benchmark as a table, for docs/distilling.md."""
+
+from __future__ import annotations
+
+from statistics import mean
+from typing import Any
+
+from benchmarks.markdown import number, table
+
+SHOWN = {
+    "plain": "plain training on the rows",
+    "baked": "baked, the same rows",
+    "baked, unlabelled too": "baked, unlabelled too",
+}
+
+
+def distil_banking77(facts: dict[str, Any]) -> str:
+    """The teacher, then each arm: the mean of its seeds, paired differences, and what a question takes."""
+    variants = {v["name"]: v for v in facts["variants"]}
+    teacher = next(v for name, v in variants.items() if name not in {f"{a} {s}" for a in SHOWN for s in range(99)})
+    rows = [
+        [
+            f"{teacher['name']} (teacher)",
+            _percent(teacher["metrics"]["label_accuracy"]["value"]),
+            *["—"] * 4,
+            *_takes([teacher]),
+        ]
+    ]
+    for arm, title in SHOWN.items():
+        found = facts["arms"][arm]
+        runs = [variants[f"{arm} {seed}"] for seed in range(facts["seeds"])]
+        by_seed = ", ".join(f"{100 * v['metrics']['label_accuracy']['value']:.1f}" for v in runs)
+        rows.append(
+            [
+                title,
+                f"{_percent(found['accuracy'])} ({by_seed})",
+                _difference(found["to_teacher"]),
+                _difference(found["to_plain"]) if arm != "plain" else "—",
+                _percent(found["like_teacher"]),
+                _percent(found["like_teacher_where_it_is_wrong"]),
+                *_takes(runs),
+            ]
+        )
+    head = [
+        f"{facts['labels']} labels, {facts['rows']} rows, {facts['questions']} questions",
+        "accuracy (each seed)",
+        "to the teacher",
+        "to plain training",
+        "answers like the teacher",
+        "where it is wrong",
+        "tokens in",
+        "s, one at a time",
+    ]
+    return table(head, rows)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _difference(found: dict[str, float]) -> str:
+    return f"{100 * found['value']:+.1f} ({100 * found['low']:+.1f} to {100 * found['high']:+.1f})"
+
+
+def _takes(runs: list[dict[str, Any]]) -> list[str]:
+    """Tokens of a prompt, and median seconds of a question asked alone."""
+    return [
+        number(mean(v["usage"]["prompt_tokens"] for v in runs)),
+        number(mean(v["latency"]["median"] for v in runs), 2),
+    ]
