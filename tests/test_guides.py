@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from domainkit.training.sweep_grid import cells, parse_grid
 from tests.cli.command import domainkit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,6 +95,13 @@ def small_block(text: str, page: str, base: str) -> str:
         text = text.replace("load_winner(", f'load_variant(name="{LOADED[page]}", source=')
         text = text.replace("load_winner", "load_variant")
     return text
+
+
+def test_the_grids_of_the_guides_can_be_trained() -> None:
+    grids = [text for page in GUIDES for _, _, text in FENCE.findall(page.read_text("utf-8")) if "[[grid]]" in text]
+    assert grids
+    for grid in grids:
+        assert len(cells(parse_grid(tomllib.loads(grid)), {})) > 1
 
 
 def test_files_that_a_guide_names_are_there() -> None:
