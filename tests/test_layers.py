@@ -76,6 +76,7 @@ LAYERS = {
     "domainkit.monitoring": 6,
     "domainkit.review": 6,
     "domainkit.leaving": 6,
+    "domainkit.project": 6,
     "domainkit.serving": 6,
     "domainkit.cli": 6,
     "domainkit.__main__": 6,

@@ -40,6 +40,8 @@ COMMANDS = Table(
         "watch": "domainkit.cli.watch:watch",
         "methods": "domainkit.cli.adapters.methods:methods",
         "doctor": "domainkit.cli.doctor:doctor",
+        "init": "domainkit.cli.project.init:init",
+        "run": "domainkit.cli.project.run:run",
         "export": "domainkit.cli.adapters.export:export",
     },
 )

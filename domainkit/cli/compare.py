@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +19,7 @@ from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from domainkit.messages import JsonObject
+    from domainkit.results.schema import Results
     from domainkit.training.config import TrainConfig
 
 
@@ -89,44 +92,63 @@ def compare(
         "map" if n == "columns" else n: v for n, v in context.params.items() if n not in ("settings", "fit", "model")
     }
     values = read_settings(settings or [], {k: str(v) if isinstance(v, Path) else v for k, v in flags.items()})
-    training, models = fit_config(values, fit), take_models(values, model or ())
-    command_options = take_own_options(values, set(flags) - set(CompareConfig.model_fields), CompareConfig.model_fields)
-    require(command_options, "task", "out")
-    mapped = parse_columns(command_options.pop("map", None))
-
-    from rich.console import Console
+    arguments = compare_arguments(values, fit=fit, models=model or ())
+    require(arguments, "task", "out")
 
     from domainkit.cli.progress import comparing
-    from domainkit.cli.report import print_use
     from domainkit.comparison.compare import compare as run
+
+    with comparing() as on_progress:
+        results = run(**arguments, on_progress=on_progress)
+    if code := print_results(results, arguments["out"]):
+        raise typer.Exit(code)
+
+
+def own_options() -> set[str]:
+    """The options of the command that are not fields of CompareConfig."""
+    names = set(signature(compare).parameters) - {"context", "settings", "fit", "model", "columns"}
+    return {*names, "map"} - set(CompareConfig.model_fields)
+
+
+def compare_arguments(values: JsonObject, *, fit: bool, models: Sequence[str] = ()) -> JsonObject:
+    """The arguments of `compare()` that a run file's values and the options mean; paths as they are written.
+
+    Raises ConfigError for an unknown option, and a value of another type.
+    """
+    values = dict(values)
+    training, named = fit_config(values, fit), take_models(values, models)
+    own = take_own_options(values, own_options(), CompareConfig.model_fields)
+    mapped = parse_columns(own.pop("map", None))
+    lists = {name: split_names(name, own.pop(name, None)) for name in ("curve", "replicas", "variants")}
+    return {
+        **{name: as_path(name, value) for name, value in own.items()},
+        "variants": lists["variants"],
+        "curve": lists["curve"] or (),
+        "replicas": lists["replicas"] or (),
+        "fit": training,
+        "columns": mapped,
+        "models": named,
+        **values,
+    }
+
+
+def print_results(results: Results, folder: Path) -> int:
+    """The table, the report's path, and the lines that use the recommended variant. Returns the exit code: 1 where
+    there is none, or a variant could not be scored."""
+    from rich.console import Console
+
+    from domainkit.cli.report import print_use
     from domainkit.report.terminal import print_table
 
-    lists = {name: split_names(name, command_options.pop(name, None)) for name in ("curve", "replicas", "variants")}
-    paths: dict[str, Any] = {name: as_path(name, value) for name, value in command_options.items()}
-    run_folder = paths.pop("out")
-    with comparing() as on_progress:
-        results = run(
-            **paths,
-            out=run_folder,
-            variants=lists["variants"],
-            curve=lists["curve"] or (),
-            replicas=lists["replicas"] or (),
-            fit=training,
-            columns=mapped,
-            models=models,
-            on_progress=on_progress,
-            **values,
-        )
     print_table(results, Console())
     if failed := results.failed:
         what = f"no score for {', '.join(failed)}: the report says why"
         typer.echo(
             f"\nerror: {what}\n  next: correct this and run the same command again: only these are asked", err=True
         )
-    typer.echo(f"\nOpen {run_folder / 'report.html'} in a browser. Figures: {run_folder / 'results.json'}")
-    print_use(results, run_folder)
-    if failed or not results.verdict.choice:
-        raise typer.Exit(1)
+    typer.echo(f"\nOpen {folder / 'report.html'} in a browser. Figures: {folder / 'results.json'}")
+    print_use(results, folder)
+    return 1 if failed or not results.verdict.choice else 0
 
 
 def fit_config(values: JsonObject, fit: bool) -> TrainConfig | None:

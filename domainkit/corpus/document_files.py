@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +33,11 @@ def scan_documents(path: Path) -> tuple[list[Document], list[Problem]]:
     return _without_repeated_ids(documents, problems)
 
 
-def list_files(path: Path) -> tuple[list[tuple[Path, str]] | None, list[Problem]]:
+def list_files(path: Path, only: Sequence[str] | None = None) -> tuple[list[tuple[Path, str]] | None, list[Problem]]:
     """(file, name of its document) for each file under `path` that can be read, and the problems of others; None where
-    `path` cannot be read at all."""
+    `path` cannot be read at all. `only` names files, folders and patterns in the folder `path`: no others are read."""
+    if only is not None:
+        return _list_named(path, only)
     if not os.path.exists(path):  # Path.exists raises for a name that is too long
         return None, [missing_path(path)]
     if path.is_dir():
@@ -44,6 +47,33 @@ def list_files(path: Path) -> tuple[list[tuple[Path, str]] | None, list[Problem]
         return list(zip([path], _names([path], path.parent), strict=True)), []
     what = f"the format '{path.suffix}' is not read" if path.suffix else "has no suffix that names its format"
     return None, [Problem(str(path), None, what, f"convert it to one of: {formats()}")]
+
+
+def _list_named(folder: Path, only: Sequence[str]) -> tuple[list[tuple[Path, str]] | None, list[Problem]]:
+    files: dict[Path, None] = {}
+    problems: list[Problem] = []
+    for name in only:
+        if not Path(os.path.normpath(folder / name)).is_relative_to(os.path.normpath(folder)):
+            what = f"is not in the folder {folder}"
+            return None, [Problem(name, None, what, "copy it into the folder, or name it alone")]
+        given = [folder / name] if os.path.lexists(folder / name) else _matching(folder, name)
+        if not given:
+            return None, [missing_path(folder / name)]
+        for path in given:
+            found, more = list_files(path)
+            if found is None:
+                return None, more
+            problems += more
+            files |= dict.fromkeys(file for file, _ in found)
+    return list(zip(files, _names(list(files), folder), strict=True)), problems
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """The files that a pattern such as *.pdf means, but hidden ones."""
+    try:
+        return sorted(p for p in folder.glob(pattern) if not p.name.startswith("."))
+    except (ValueError, NotImplementedError):  # an empty pattern, or one from the root
+        return []
 
 
 def read_file(file: Path, name: str, sandbox: SandboxedReader) -> tuple[list[Document], list[Problem]]:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -86,16 +86,22 @@ def kind_of(what: str) -> str:
 
 
 def ingest(
-    source: str | Path, out: str | Path, *, workers: int | None = None, on_progress: OnProgress | None = None
+    source: str | Path,
+    out: str | Path,
+    *,
+    only: Sequence[str] | None = None,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
 ) -> IngestSummary:
     """Read the documents of a file or folder in `workers` processes, and write them to the JSON Lines file `out`.
 
     `read_documents(out)` gives the same documents: id, title, text, marks and meta. A file whose content is as it was
     in the last run is not read again; of a deleted file the documents go. `out` is replaced at the end, at once.
+    `only` names files, folders and patterns (*.pdf) in the folder `source`: no others are read.
     Raises DataError where there is nothing to read; files that cannot be read are problems of the summary.
     """
     source, out = Path(source), Path(out)
-    files, problems = list_files(source)
+    files, problems = list_files(source, only)
     if files is None:
         raise DataError(problems)
     check_writable(out)

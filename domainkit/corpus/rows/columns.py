@@ -81,7 +81,8 @@ def likely_columns(columns: Sequence[str], rows: Sequence[JsonObject]) -> dict[s
     texts = {c: [str(row[c]).strip() for row in rows if str(row.get(c) or "").strip()] for c in columns}
     worded = [c for c in columns if 2 * sum(map(_has_words, texts[c])) > len(texts[c])]
     longest = sorted(worded, key=lambda c: -fmean(map(len, texts[c])))
-    labels = [c for c in worded if 1 < len(set(texts[c])) <= len(texts[c]) / 2]
+    named = [c for c in columns if 2 * sum(map(_is_name, texts[c])) > len(texts[c])]
+    labels = [c for c in named if 1 < len(set(texts[c])) <= len(texts[c]) / 2]
     free = [c for c in longest if c not in labels]
     if free and labels:
         chosen = [free[0], max(labels, key=lambda c: len(set(texts[c])))]
@@ -95,6 +96,11 @@ def likely_columns(columns: Sequence[str], rows: Sequence[JsonObject]) -> dict[s
 def _has_words(text: str) -> bool:
     """Whether a cell may hold a question or an answer: not a number, a date, an id or an address."""
     return re.fullmatch(r"\S*[\d@/:_]\S*", text) is None and any(map(str.isalpha, text)) and not _STAMP.match(text)
+
+
+def _is_name(text: str) -> bool:
+    """Whether a cell that other rows repeat may be a label: card_arrival is no words, but a name."""
+    return _has_words(text.replace("_", " "))
 
 
 def columns_for(given: object, columns: Columns | None) -> Columns | None:

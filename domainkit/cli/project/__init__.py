@@ -1,0 +1,1 @@
+"""Commands about a domain in a folder: one file each."""
