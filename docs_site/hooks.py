@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,4 +73,11 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         page.meta["hide"] = ["navigation"]  # it stands alone in its part
     if page.file.src_uri.startswith(tuple(GROUPS)):
         return markdown
-    return links.for_site(markdown, page.file.src_uri, lambda path: (ROOT / path).is_file())
+    return links.for_site(_bars_in_cells(markdown), page.file.src_uri, lambda path: (ROOT / path).is_file())
+
+
+def _bars_in_cells(markdown: str) -> str:
+    """GitHub wants a bar in the code of a cell escaped; Python-Markdown would show the escape."""
+    return re.sub(
+        r"^\|.*", lambda row: re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), row[0]), markdown, flags=re.M
+    )
