@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
 
+    from docs_site.links import Nav
+
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {"reference/commands/": command_pages, "reference/python/": api_pages}
 """Entries of the navigation that stand for all pages of a group; the first page is the group's own."""
@@ -35,16 +37,25 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         _made.update(group)
     for source, place in links.PAGES.items():
         _made[place] = (ROOT / source).read_text(encoding="utf-8")
-    config.nav = _with_groups(config.nav, {name: list(group) for name, group in pages.items()})
+    groups = {name: list(group) for name, group in pages.items()}
+    named = links.pages_in(config.nav)
+    guides = sorted(f"{links.GUIDES}{page.name}" for page in Path(config.docs_dir, links.GUIDES).glob("*.md"))
+    groups[links.GUIDES] = [page for page in guides if page not in named]
+    config.nav = _with_groups(config.nav, groups)
     return config
 
 
-def _with_groups(nav: object, groups: dict[str, list[str]]) -> object:
-    if isinstance(nav, list):
-        return [_with_groups(entry, groups) for entry in nav]
+def _with_groups(nav: Nav, groups: dict[str, list[str]]) -> Nav:
+    """The navigation with its folders replaced by their pages."""
+    if isinstance(nav, str):
+        return groups.get(nav, nav)
     if isinstance(nav, dict):
         return {title: _with_groups(entry, groups) for title, entry in nav.items()}
-    return groups.get(nav, nav) if isinstance(nav, str) else nav
+    entries: list[Nav] = []
+    for entry in nav:
+        pages = _with_groups(entry, groups)
+        entries += pages if entry == links.GUIDES and isinstance(pages, list) else [pages]
+    return entries
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -69,8 +80,6 @@ def _linked_files(files: Files) -> set[str]:
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Turn links between files of the repository into links between pages of the site."""
-    if page.file.src_uri == "index.md":
-        page.meta["hide"] = ["navigation"]  # it stands alone in its part
     if page.file.src_uri.startswith(tuple(GROUPS)):
         return markdown
     return links.for_site(_bars_in_cells(markdown), page.file.src_uri, lambda path: (ROOT / path).is_file())
