@@ -19,7 +19,7 @@ from tests.cli.command import domainkit
 ROOT = Path(__file__).resolve().parents[1]
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 FENCE = re.compile(r"^(?:<!-- (not run: .+) -->\n)?```(\w+)\n(.*?)^```$", re.M | re.DOTALL)
-LOADED = {"quick-start.md": "tuned-context"}
+LOADED = {"quick-start.md": "tuned-context", "hand-over.md": "classical"}
 """The variant in place of the winner: so few questions show none."""
 EXIT_CODES = {"domainkit check examples/office/questions.csv": 2}
 """Of lines that end in an error, which the page explains."""
@@ -30,7 +30,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The examples with a few rows each, and the beginnings of a few documents: a tiny base reads letter by letter."""
     folder = tmp_path_factory.mktemp("guides") / "examples"
     for file in (ROOT / "examples" / "tallowmere").glob("*.json*"):
-        rows = 8 if "train" in file.name else 2
+        rows = 20 if file.stem == "routing_test" else 8 if "train" in file.name else 2  # a watch needs 20 answers
         lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
         write(folder / "tallowmere" / file.name, "".join(lines[:rows] if file.suffix == ".jsonl" else lines))
     for article in sorted((ROOT / "examples" / "tallowmere" / "articles").iterdir())[:6]:
@@ -64,7 +64,7 @@ def test_a_guide_runs_from_beginning_to_end(
             continue
         if language == "sh":
             for line in (line for line in text.splitlines() if line.startswith("domainkit ")):
-                done = domainkit(*small(line, tiny_base))
+                done = domainkit(*small(line, guide.name, tiny_base))
                 assert done.returncode == EXIT_CODES.get(line, 0), f"{line}\n{done.stdout}{done.stderr}"
                 ran += 1
         elif language == "python":
@@ -75,7 +75,7 @@ def test_a_guide_runs_from_beginning_to_end(
     assert ran
 
 
-def small(line: str, base: str) -> list[str]:
+def small(line: str, page: str, base: str) -> list[str]:
     """The command's words, for a tiny base that reads letter by letter: short passages, answers of four tokens."""
     line = re.sub(r"passage_words=\d+", "passage_words=16", line)
     words = [base if word == "builtin:smollm2-135m" else word for word in shlex.split(line, comments=True)[1:]]
@@ -86,6 +86,8 @@ def small(line: str, base: str) -> list[str]:
         words += ["latency_items=0", "max_tokens=4", *([] if "retriever=" in line else ["retriever=lexical"])]
     if command == "ask" and "--run" not in words:
         words += ["--max-tokens", "4"]
+    elif command in ("ask", "pack", "gate") and page in LOADED:
+        words += ["--variant", LOADED[page]]
     return words
 
 
@@ -94,6 +96,7 @@ def small_block(text: str, page: str, base: str) -> str:
     if page in LOADED:
         text = text.replace("load_winner(", f'load_variant(name="{LOADED[page]}", source=')
         text = text.replace("load_winner", "load_variant")
+        text = re.sub(r"(watch\(.*?)\)", rf'\1, variant="{LOADED[page]}")', text)
     return text
 
 
