@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkdocs.structure.files import File
+from mkdocs.structure.files import File, InclusionLevel
 
 from docs_site import links
 from docs_site.commands import command_pages
 from docs_site.python_api import api_pages
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
@@ -64,18 +66,26 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, place, content=text))
     for part in PARTS.iterdir():
         files.append(File.generated(config, f"assets/{part.name}", abs_src_path=str(part)))
-    for path in sorted(_linked_files(files)):
-        files.append(File.generated(config, links.FILES + path, abs_src_path=str(ROOT / path)))
+    _add_linked(files, files.documentation_pages(), config)
     return files
 
 
-def _linked_files(files: Files) -> set[str]:
+def _add_linked(files: Files, pages: Iterable[File], config: MkDocsConfig) -> None:
+    """Add the files outside docs/ that `pages` link to, and what those link to."""
     targets = {
         links.resolve(links.source_of(page.src_uri), target)[0]
-        for page in files.documentation_pages()
+        for page in pages
         for _, _, target in links.relative_links(page.content_string)
     }
-    return {path for path in targets if links.place_on_site(path).startswith(links.FILES) and (ROOT / path).is_file()}
+    new = [
+        path for path in sorted(targets) if (ROOT / path).is_file() and links.place_on_site(path) not in files.src_uris
+    ]
+    for path in new:
+        file = File.generated(config, links.place_on_site(path), abs_src_path=str(ROOT / path))
+        file.inclusion = InclusionLevel.NOT_IN_NAV
+        files.append(file)
+        if file.is_documentation_page():
+            _add_linked(files, [file], config)
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:

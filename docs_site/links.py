@@ -78,6 +78,8 @@ def place_on_site(path: str) -> str:
 
 def source_of(page: str) -> str:
     """The file of the repository that is the site's page `page`."""
+    if page.startswith(FILES):
+        return page.removeprefix(FILES)
     return next((source for source, place in PAGES.items() if place == page), f"docs/{page}")
 
 

@@ -71,6 +71,7 @@ def test_a_repeated_heading_is_numbered() -> None:
         ("data.md", "../README.md", "index.md"),
         ("guides/start.md", "../data.md", "../data.md"),
         ("guides/start.md", "../../examples/a.ipynb", "../files/examples/a.ipynb"),
+        ("files/examples/about.md", "../README.md#x", "../../index.md#x"),
         ("data.md", "#rows", "#rows"),
         ("data.md", "gone.md", "gone.md"),
     ],
