@@ -1,6 +1,6 @@
-"""The measured tables of README.md and docs/, made from benchmarks/results/*.json.
+"""The measured tables and the picture of README.md and docs/, made from benchmarks/results/*.json.
 
-python -m benchmarks.tables     writes them between their marks
+python -m benchmarks.tables     writes the tables between their marks, and the picture to docs/assets/
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import pictures
 from benchmarks.data_tables import clinic, documents, indexing, make_rows, reading
 from benchmarks.decision.tables import every_kind
 from benchmarks.distillation.tables import distil_banking77
@@ -20,7 +21,14 @@ from benchmarks.markdown import number, percent, table
 RESULTS = Path(__file__).parent / "results"
 PAGES = tuple(
     Path(__file__).parents[1] / name
-    for name in ("README.md", "docs/benchmarks.md", "docs/methods.md", "docs/data.md", "docs/distilling.md")
+    for name in (
+        "README.md",
+        "docs/benchmarks.md",
+        "docs/methods.md",
+        "docs/data.md",
+        "docs/distilling.md",
+        "docs/tasks.md",
+    )
 )
 
 STOLEN = 0.05
@@ -388,3 +396,4 @@ def _read(name: str) -> dict[str, Any]:
 if __name__ == "__main__":
     for page in PAGES:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+    pictures.medquad_ghr().save(pictures.FILE)

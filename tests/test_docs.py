@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.pictures import FILE, medquad_ghr
 from benchmarks.tables import PAGES, filled
 from tests.cli.command import domainkit
 
@@ -26,6 +27,11 @@ def test_tables_are_made_from_the_results(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert "<!-- table:" in text
     assert filled(text) == text, "run: python -m benchmarks.tables"
+
+
+def test_the_picture_is_drawn_from_the_results() -> None:
+    assert f"]({FILE.relative_to(ROOT).as_posix()})" in README
+    assert FILE.read_text(encoding="utf-8") == medquad_ghr().svg + "\n", "run: python -m benchmarks.tables"
 
 
 def test_the_tree_is_the_tree() -> None:
