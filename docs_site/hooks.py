@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from mkdocs.structure.files import File, InclusionLevel
 
 from docs_site import links
 from docs_site.commands import command_pages
+from docs_site.navigation import GUIDES, pages_in, with_groups
 from docs_site.python_api import api_pages
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
-
-    from docs_site.links import Nav
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {"reference/commands/": command_pages, "reference/python/": api_pages}
@@ -40,24 +38,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     for source, place in links.PAGES.items():
         _made[place] = (ROOT / source).read_text(encoding="utf-8")
     groups = {name: list(group) for name, group in pages.items()}
-    named = links.pages_in(config.nav)
-    guides = sorted(f"{links.GUIDES}{page.name}" for page in Path(config.docs_dir, links.GUIDES).glob("*.md"))
-    groups[links.GUIDES] = [page for page in guides if page not in named]
-    config.nav = _with_groups(config.nav, groups)
+    named = pages_in(config.nav)
+    guides = sorted(f"{GUIDES}{page.name}" for page in Path(config.docs_dir, GUIDES).glob("*.md"))
+    groups[GUIDES] = [page for page in guides if page not in named]
+    config.nav = with_groups(config.nav, groups)
     return config
-
-
-def _with_groups(nav: Nav, groups: dict[str, list[str]]) -> Nav:
-    """The navigation with its folders replaced by their pages."""
-    if isinstance(nav, str):
-        return groups.get(nav, nav)
-    if isinstance(nav, dict):
-        return {title: _with_groups(entry, groups) for title, entry in nav.items()}
-    entries: list[Nav] = []
-    for entry in nav:
-        pages = _with_groups(entry, groups)
-        entries += pages if entry == links.GUIDES and isinstance(pages, list) else [pages]
-    return entries
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -92,11 +77,4 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     """Turn links between files of the repository into links between pages of the site."""
     if page.file.src_uri.startswith(tuple(GROUPS)):
         return markdown
-    return links.for_site(_bars_in_cells(markdown), page.file.src_uri, lambda path: (ROOT / path).is_file())
-
-
-def _bars_in_cells(markdown: str) -> str:
-    """GitHub wants a bar in the code of a cell escaped; Python-Markdown would show the escape."""
-    return re.sub(
-        r"^\|.*", lambda row: re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), row[0]), markdown, flags=re.M
-    )
+    return links.for_site(links.bars_in_cells(markdown), page.file.src_uri, lambda path: (ROOT / path).is_file())

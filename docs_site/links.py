@@ -9,13 +9,8 @@ from collections.abc import Callable, Iterator
 
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 """Files outside docs/ that are pages of the site, and where they stand there."""
-GUIDES = "guides/"
-"""Folder of docs/ whose pages come into the navigation by themselves; those that it names come first."""
 FILES = "files/"
 """Folder of the site for other linked files of the repository."""
-
-Nav = str | list["Nav"] | dict[str, "Nav"]
-"""`nav` of mkdocs.yml: a page or a folder, a list of entries, or titles and what stands under them."""
 
 _CODE = re.compile(
     r"^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?^(?P=fence)`*~*[ ]*$|(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)", re.M | re.S
@@ -24,13 +19,6 @@ _LINK = re.compile(r"""\]\(\s*<?(?P<link>[^)\s>]+)|\b(?:href|src|srcset)=["'](?P
 _HEADING = re.compile(r"^#{1,6} +(?P<text>.+?) *#*$", re.M)
 _ANCHOR = re.compile(r"""<a\s+(?:name|id)=["'](?P<name>[^"']+)""")
 _OTHER_HOST = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.I)
-
-
-def pages_in(nav: Nav) -> list[str]:
-    """All pages and folders of a navigation."""
-    if isinstance(nav, str):
-        return [nav]
-    return [page for entry in (nav.values() if isinstance(nav, dict) else nav) for page in pages_in(entry)]
 
 
 def slug(heading: str, separator: str = "-") -> str:
@@ -94,3 +82,10 @@ def for_site(markdown: str, page: str, exists: Callable[[str], bool]) -> str:
             pieces += [markdown[done:start], moved + (f"#{anchor}" if anchor else "")]
             done = end
     return "".join([*pieces, markdown[done:]])
+
+
+def bars_in_cells(markdown: str) -> str:
+    """GitHub wants a bar in the code of a cell escaped; Python-Markdown would show the escape."""
+    return re.sub(
+        r"^\|.*", lambda row: re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), row[0]), markdown, flags=re.M
+    )

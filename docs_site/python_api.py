@@ -15,6 +15,8 @@ class Topic(NamedTuple):
     about: str
     names: tuple[str, ...]
     """Names of `domainkit`, or full paths of what has no public name and is read or set through one."""
+    options: tuple[str, ...] = ()
+    """Further options of mkdocstrings."""
 
 
 TOPICS = {
@@ -111,6 +113,7 @@ TOPICS = {
                 )
             ),
         ),
+        options=("inherited_members: false", "show_bases: true", "show_attribute_values: false"),
     ),
 }
 
@@ -135,7 +138,8 @@ def _overview() -> Iterator[str]:
 def _page(topic: Topic) -> Iterator[str]:
     yield from (f"# {topic.title}", "", topic.about, "")
     for name in topic.names:
-        yield from (f"::: {_path(name)}", "    options:", f"      heading: {_short(name)}", "")
+        options = (f"heading: {_short(name)}", *topic.options)
+        yield from (f"::: {_path(name)}", "    options:", *(f"      {option}" for option in options), "")
 
 
 def _path(name: str) -> str:
