@@ -7,6 +7,7 @@ only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -130,8 +131,10 @@ def read_template(name: str) -> str:
     return files("domainkit.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
+@cache
 def page_environment() -> Environment:
-    """Jinja2 with autoescape and the filters that the templates use."""
+    """Jinja2 with autoescape and the filters that the templates use. One for the process: compiling a page's templates
+    takes most of a report's time."""
     environment = Environment(
         loader=FunctionLoader(read_template),
         autoescape=True,
