@@ -53,11 +53,25 @@ def train_apart(examples: Sequence[Example], config: TrainConfig, out: Path) -> 
 
     Signals, progress, logs and errors are those of `train`. Raises MachineError where the process ends without a word.
     """
-    if _is_here_better(config, out):
+    with _resumed_anyway():
+        if not _is_here_better(config, out):
+            _train_in_child(examples, config, out)
+            return
         from domainkit.training.train import train
 
         train(examples, config, out, resume=True)
-        return
+
+
+@contextmanager
+def _resumed_anyway() -> Iterator[None]:
+    """Whoever trains here has no option --resume: the same command goes on by itself."""
+    try:
+        yield
+    except KeyboardInterrupt as e:
+        raise KeyboardInterrupt(str(e).removesuffix(" and --resume")) from None
+
+
+def _train_in_child(examples: Sequence[Example], config: TrainConfig, out: Path) -> None:
     job = _Job(examples=tuple(examples), config=config, out=out.absolute(), log_level=log.getEffectiveLevel())
     with show_progress() as show, _child() as child, _signals_go_to(child):
         assert child.stdin is not None

@@ -77,7 +77,7 @@ def test_ctrl_c_is_passed_on_and_a_checkpoint_is_saved(
 
     real = own_process._follow
     monkeypatch.setattr(own_process, "_follow", lambda child, reports, show: real(child, reports, stop_at_once))
-    with pytest.raises(KeyboardInterrupt, match=r"step \d+ is saved"):
+    with pytest.raises(KeyboardInterrupt, match=r"step \d+ is saved\. Continue with the same command$"):
         train_apart(ROWS, config(tiny_base, epochs=500), tmp_path / "out")
     assert list((tmp_path / "out.partial").glob("checkpoint-*"))
 
