@@ -243,7 +243,7 @@ def _of_size(task: FolderTask, ask: Ask, *, has_corpus: bool) -> list[Setting]:
 def _sizes(task: FolderTask) -> tuple[int, int]:
     """About how many rows there are to train on and to ask."""
     if task.whole is not None:
-        return round(0.7 * task.whole.rows), round(0.2 * task.whole.rows)
+        return round(0.8 * task.whole.rows), round(0.2 * task.whole.rows)
     asked = task.test or task.dev
     return (task.train.rows if task.train else 0), (asked.rows if asked else 0)
 
@@ -252,11 +252,11 @@ def _of_training(task: FolderTask) -> list[Setting]:
     settings = []
     if task.whole is not None:
         shares = "Shares of the rows. Near-duplicates stay on one side, so that the test measures skill, not memory."
-        dev = "For choosing settings, if you choose any: never asked here. 0 makes none."
+        dev = "Rows to choose settings on, which a comparison neither learns nor asks: with 0 they are trained on."
         by = "document, group, time, label or random; left out, what the rows show, which is said."
         settings += [
             Setting("test", 0.2, (shares,), "split"),
-            Setting("dev", 0.1, (dev,), "split"),
+            Setting("dev", 0.0, (dev,), "split"),
             Setting("by", None, (by,), "split", '"time"'),
         ]
     if _trains(task):

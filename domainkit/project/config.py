@@ -23,8 +23,8 @@ class SplitConfig(BaseModel):
     """The field of the group or time."""
     test: float = Field(0.2, gt=0, lt=1)
     """Share of the rows for test."""
-    dev: float = Field(0.1, ge=0, lt=1)
-    """Share of the rows for dev."""
+    dev: float = Field(0.0, ge=0, lt=1)
+    """Share of the rows for dev: a comparison neither learns nor asks them."""
     seed: int = 0
     """Another seed chooses other rows."""
 

@@ -18,7 +18,7 @@ SHOWN = 20
 """Files that are not used, as run.toml names them."""
 TABLES = {
     "split": "How rows are divided into train, dev and test.",
-    "sample": "How many rows of each part are used at most, drawn by the seed.",
+    "sample": "How many rows of each part are used at most. Which ones, a hash of each row says.",
     "fit": "How adapters are trained: the settings of domainkit train. Without this table nothing is trained.",
     "models": "Chat models beside the base, asked the same questions: hosted ones, or servers of your own.",
 }

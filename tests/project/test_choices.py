@@ -45,7 +45,7 @@ def test_one_file_is_divided_and_trained_on(tmp_path: Path) -> None:
     made = settings(tmp_path, answers)
     assert answers.asked == ["kind", "base"]
     assert (made["rows"], made["kind"], made["base"]) == ("faq.csv", "label", "builtin:smollm2-135m")
-    assert (made["split"], made["fit"]["epochs"]) == ({"test": 0.2, "dev": 0.1}, 3)
+    assert (made["split"], made["fit"]["epochs"]) == ({"test": 0.2, "dev": 0.0}, 3)
     assert not {"corpus", "sample", "train", "task"} & made.keys()
 
 

@@ -27,7 +27,7 @@ def test_the_same_rows_are_divided_once(tmp_path: Path) -> None:
     file(tmp_path, "labels.json", '["late", "lost"]')
     first, again = rows_of(of), rows_of(of)
     assert (first.is_new, again.is_new, again.folder) == (True, False, first.folder)
-    assert sum(len(lines(part)) for part in (first.train, first.dev, first.task)) == 60
+    assert sum(len(lines(part)) for part in (first.train, first.task)) == 60
     assert (Path(first.task).parent / "labels.json").is_file()
     file(tmp_path, "faq.csv", many(61))
     assert rows_of(of).folder != first.folder

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
-import pytest
-
-from domainkit.storage import locked_folder
+from domainkit.storage.locks import hold_folder
 from tests.cli.command import domainkit
 from tests.project.test_look import ROWS, file
 
@@ -37,7 +36,7 @@ def test_a_run_goes_on_and_names_what_has_changed(tiny_base: str, tmp_path: Path
         "split      by label",
     ):
         assert said in first.stdout
-    assert "train 28; dev 4; test 8 rows" in first.stdout
+    assert "train 32; test 8 rows" in first.stdout
     assert f"Open {folder / 'run' / 'report.html'} in a browser" in first.stdout
     for command in ("ask --run", "review", "pack", "run"):
         assert f"domainkit {command} {folder}" in first.stdout
@@ -74,13 +73,10 @@ def test_faulty_rows_stop_it_before_anything_is_written(tmp_path: Path) -> None:
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     file(tmp_path, "faq.csv", ROWS)
     file(tmp_path, "run.toml", 'rows = "faq.csv"\n')
-    with locked_folder(tmp_path / "run"), pytest.MonkeyPatch.context() as patch:
-        from domainkit import storage
-
-        patch.setattr(storage, "_held", type(storage._held)("held", default=frozenset()))
-        done = domainkit("run", tmp_path)
+    held = hold_folder(str(tmp_path / "run"))
+    assert held is not None
+    done = domainkit("run", tmp_path)
+    os.close(held)
     assert done.returncode == 2
-    assert (
-        "run: another run is writing here\n  next: wait for it to end, or choose another 'out' in run.toml"
-        in done.stderr
-    )
+    said = "run: another run is writing here\n  next: wait for it to end, or choose another 'out' in run.toml"
+    assert said in done.stderr
