@@ -101,7 +101,7 @@ def _more_questions(e: Evidence) -> Iterator[Action]:
         return
     yield Action(
         kind="label-test",
-        sentence=f"Label about {rounded(gap.needed - gap.n)} more questions: if the true difference between {e.best} "
+        sentence=f"Label about {rounded(gap.needed - gap.n):,} more questions: if the true difference between {e.best} "
         f"and {e.choice} is as large as here, that is enough to show it in four cases of five.",
         evidence=evidence,
         gain=gap.value,
@@ -219,7 +219,7 @@ def _train_rows(e: Evidence, facts: TaskFacts, curves: Sequence[LearningCurve]) 
         if ahead.value - last.value > e.margin and gain > 0 and ahead.low is not None and ahead.high is not None:
             yield Action(
                 kind="label-train",
-                sentence=f"Label about {rounded(ahead.n - last.n)} more training examples: with {ahead.n:,} the "
+                sentence=f"Label about {rounded(ahead.n - last.n):,} more training examples: with {ahead.n:,} the "
                 f"learning curve forecasts {percent(ahead.value)} ({100 * ahead.low:.1f} to {100 * ahead.high:.1f}) "
                 f"for {curve.variant}.",
                 evidence=tuple(f"{p.n:,} examples: {percent(p.value)}" for p in curve.points),
