@@ -6,9 +6,16 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
+
+from domainkit.errors import DomainkitError
+from domainkit.models import DEFAULT_BASE
+from domainkit.visible import visible
+
+if TYPE_CHECKING:
+    from domainkit.models.memory import Needs
 
 
 class Finding(NamedTuple):
@@ -21,9 +28,13 @@ class Finding(NamedTuple):
     """What to do when it is not ok."""
 
 
-def doctor() -> None:
+def doctor(
+    base: Annotated[
+        str, typer.Option(help="Say what fits here with this base. A hub id is downloaded, as training would do.")
+    ] = DEFAULT_BASE,
+) -> None:
     """Report device, memory, 4-bit weights, the model cache and packages. Exit code 1 if one is missing."""
-    findings = list(examine())
+    findings = list(examine(base))
     width = max(len(f.name) for f in findings)
     for f in findings:
         typer.echo(f"{'ok  ' if f.ok else 'MISS'}  {f.name:<{width}}  {f.fact}")
@@ -34,10 +45,12 @@ def doctor() -> None:
     sys.exit(0 if all(f.ok for f in findings) else 1)
 
 
-def examine() -> Iterator[Finding]:
+def examine(base: str = DEFAULT_BASE) -> Iterator[Finding]:
     """Every finding, in the order they are printed."""
     yield from _packages()
     yield from _device()
+    if importlib.util.find_spec("torch") is not None:
+        yield _fits(base)
     yield _four_bit()
     yield _disk()
     yield _llama_cpp()
@@ -71,9 +84,31 @@ def _device() -> Iterator[Finding]:
     import psutil
 
     memory = psutil.virtual_memory()
-    enough = memory.available > 2 * 2**30
-    fact = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
-    yield Finding(enough, "memory", fact, "close other programs: training the built-in 135M base needs about 2 GiB")
+    yield Finding(True, "memory", f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free")
+
+
+def _fits(base: str) -> Finding:
+    """What this base takes beside what is free, by the rule that training chooses its quantisation by."""
+    from domainkit.models.load import pick_device, plan_memory
+    from domainkit.models.memory import free_bytes
+    from domainkit.training.config import TrainConfig
+
+    try:
+        needs = plan_memory(base, tokens_per_pass=TrainConfig.model_fields["max_tokens_per_pass"].default)
+    except DomainkitError as e:
+        return Finding(False, "what fits", f"{visible(base)}: {e.what}", e.next_step or "name another base")
+    return fits(base, needs, free_bytes(pick_device()))
+
+
+def fits(base: str, needs: Needs, free: int) -> Finding:
+    """The finding for a base that needs so much where `free` bytes are free."""
+    named = {"ask": needs.ask, "train": needs.train, "compare --fit": needs.compare}
+    amounts = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in named.items())
+    too_much = [name for name, size in named.items() if size > free]
+    left = f"; too much here: {', '.join(too_much)}" if too_much else ""
+    fact = f"{visible(base)}, unquantised, takes at most about: {amounts} GiB{left}"
+    step = "train with max_tokens_per_pass=512 or quantization=nf4, close other programs, or take a smaller base"
+    return Finding(not too_much, "what fits", fact, step)
 
 
 def _four_bit() -> Finding:
@@ -98,7 +133,6 @@ def _four_bit() -> Finding:
 
 
 def _disk() -> Finding:
-    from domainkit.errors import DomainkitError
     from domainkit.storage import cache_dir, check_writable
 
     next_step = "free some space, or set DOMAINKIT_CACHE to a folder on another disk"

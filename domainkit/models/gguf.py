@@ -13,6 +13,7 @@ from domainkit.storage import cache_dir, staged_folder
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedConfig
 
 EXACT_BYTES = 2 * 2**30
 """Models up to this size in float32 are unpacked bit for bit; beyond it, disk space counts for more than the last
@@ -42,6 +43,28 @@ def unpack(gguf: Path, fingerprint: str) -> Path:
             with staged_folder(folder) as staged:
                 _write_safetensors(gguf, staged)
     return folder
+
+
+def read_shape(gguf: Path) -> tuple[int, PreTrainedConfig]:
+    """(number of weights, widths and layers) from the file's header. Raises BaseModelError where it lacks them."""
+    from gguf import GGUFReader
+    from transformers import PreTrainedConfig
+
+    try:
+        reader = GGUFReader(gguf)
+        kind = reader.fields["general.architecture"].contents()
+        hidden, inner, layers = (
+            int(reader.fields[f"{kind}.{name}"].contents())
+            for name in ("embedding_length", "feed_forward_length", "block_count")
+        )
+        parameters = sum(int(tensor.n_elements) for tensor in reader.tensors)
+    except Exception as e:  # the reader trusts every number of the file
+        raise BaseModelError(
+            f"cannot be read as GGUF: {first_line(e)}",
+            where=str(gguf),
+            next_step="use the model's safetensors folder, or another GGUF file",
+        ) from e
+    return parameters, PreTrainedConfig(hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers)
 
 
 def _write_safetensors(gguf: Path, folder: Path) -> None:

@@ -14,8 +14,8 @@ import torch
 from domainkit.errors import BaseModelError, ConfigError, MachineError, first_line
 from domainkit.models import Quantization
 from domainkit.models.encoder_decoder import read_architecture
-from domainkit.models.gguf import model_folder
-from domainkit.models.memory import activation_bytes, out_of_memory
+from domainkit.models.gguf import model_folder, read_shape
+from domainkit.models.memory import Needs, activation_bytes, memory_needs, out_of_memory
 from domainkit.models.quantization import (
     Chosen,
     bitsandbytes_config,
@@ -136,6 +136,18 @@ def plan_quantization(
         return choose_saved(quantization, saved).name
     dtype = _compute_dtype(compute_device)
     return choose_quantization(quantization, compute_device, count_parameters(folder), dtype).name
+
+
+def plan_memory(base: str, *, tokens_per_pass: int, device: str = "auto") -> Needs:
+    """What training (passes of so many tokens), comparing and asking take with this base, unquantised; loads no
+    weights. Raises what `load_base` would raise for a base that is not there."""
+    source, on = resolve_base(base), pick_device(device)
+    if source.path.is_file():  # it may not be unpacked yet
+        parameters, config = read_shape(source.path)
+    else:
+        parameters, config = count_parameters(source.path), _config(source.path)
+    weights = parameters * _compute_dtype(on).itemsize
+    return memory_needs(weights, activation_bytes(config, tokens_per_pass), on)
 
 
 def pick_device(device: str = "auto") -> torch.device:

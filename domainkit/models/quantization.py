@@ -13,7 +13,7 @@ from transformers.pytorch_utils import Conv1D
 
 from domainkit.errors import BaseModelError, ConfigError, MachineError
 from domainkit.models import Quantization
-from domainkit.models.memory import free_bytes
+from domainkit.models.memory import free_bytes, training_bytes
 from domainkit.registry import suggestion
 from domainkit.storage import parse_json, read_bytes
 
@@ -74,14 +74,16 @@ def choose_quantization(
     keep_packed: bool = False,
     activations: int = 0,
 ) -> QuantizationChoice:
-    """Resolve "auto" by the memory that is free now; `activations` are the bytes of a training pass beside the weights.
+    """Resolve "auto" by the memory that is free now; `activations` are the bytes that a training pass keeps.
     Raises ConfigError or MachineError for what cannot be."""
     plain, free = parameters * dtype.itemsize, free_bytes(device)
-    tight = activations > 0 and plain + activations > free
+    tight = activations > 0 and training_bytes(plain, activations, device) > free
     # 4 bits do not help where the pass alone is too large.
-    fits = plain * HEADROOM <= free and not (tight and plain * NF4_SHARE + activations <= free)
+    fits = plain * HEADROOM <= free and not (
+        tight and training_bytes(int(plain * NF4_SHARE), activations, device) <= free
+    )
     dtype_name = str(dtype).removeprefix("torch.")
-    beside = f" and {activations / 2**30:.1f} GiB for a training pass" if activations else ""
+    beside = f" and {training_bytes(0, activations, device) / 2**30:.1f} GiB for a training pass" if activations else ""
     sizes = f"{plain / 2**30:.1f} GiB in {dtype_name}{beside}, {free / 2**30:.1f} GiB free"
     notes = []
     name = requested

@@ -17,6 +17,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from domainkit.adapters.micro_batch import Segments
+from domainkit.training.optimization.recomputed import recomputed
 
 SEGMENTED = "domainkit_segmented"
 
@@ -57,9 +58,19 @@ def segmented_attention(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
     shares = query.shape[1] // key.shape[1]
+
+    def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return _attend(query, key, value, segments, shares=shares, dropout_p=dropout, scale=scaling)
+
+    # Each segment has the prefix's keys and values again: they are made anew in the backward pass.
+    return recomputed(attend, query, key, value), None
+
+
+def _attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, segments: Segments, *, shares: int, **options: Any
+) -> torch.Tensor:
     if shares > 1:  # grouped-query attention
         key, value = key.repeat_interleave(shares, dim=1), value.repeat_interleave(shares, dim=1)
-    options: dict[str, Any] = {"dropout_p": dropout, "scale": scaling}
     head = segments.prefix
     shared = [t[:, :, :head] for t in (query, key, value)]
     outputs = []
@@ -76,10 +87,10 @@ def segmented_attention(
         outputs.append(attended.transpose(1, 2).reshape(count * width, *q.shape[1::2]))
     rest = torch.cat(outputs)[segments.order] if outputs else query.new_zeros(0, query.shape[1], query.shape[3])
     if not head:
-        return rest[None], None
+        return rest[None]
     q, k, v = shared
     first = scaled_dot_product_attention(q, k, v, is_causal=True, **options)[0].transpose(0, 1)
-    return torch.cat([first, rest])[None], None
+    return torch.cat([first, rest])[None]
 
 
 AttentionInterface.register(SEGMENTED, segmented_attention)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from domainkit.adapters.adaptation import MethodHooks
 from domainkit.adapters.methods import peft_warnings_muted
 from domainkit.adapters.micro_batch import MicroBatch
 from domainkit.errors import MachineError
+from domainkit.models.memory import return_freed_memory
 from domainkit.models.precision import precision
 from domainkit.training.batches import Batch, Batches, pack, pad
 from domainkit.training.config import TrainConfig
@@ -42,6 +43,7 @@ from domainkit.training.optimization.checkpoints import (
 from domainkit.training.optimization.guards import GradientGuard, check_finite
 from domainkit.training.optimization.optimizers import make_optimizer, rate_factor, set_learning_rate
 from domainkit.training.optimization.progress import Progress
+from domainkit.training.optimization.recomputed import gates_recomputed
 from domainkit.training.optimization.stop_signals import StopRequest, raise_if_stopped, stop_on_signals
 
 if TYPE_CHECKING:
@@ -82,7 +84,10 @@ class Loop:
         Raises TrainingError, MachineError, or KeyboardInterrupt once a checkpoint is saved.
         """
         stop = StopRequest()
-        with stop_on_signals(stop, self.work), _memory_errors(), peft_warnings_muted():
+        # Checkpointed layers are computed again as a whole, and the parts of sharded ones are not here.
+        shorten = not self.config.gradient_checkpointing and not self.sharded
+        less_kept = gates_recomputed(self.model) if shorten else nullcontext()
+        with stop_on_signals(stop, self.work), _memory_errors(), peft_warnings_muted(), less_kept:
             self._prepare()
             return self._steps(stop)
 
@@ -122,6 +127,7 @@ class Loop:
             optimizer.step()
             hooks.after_step(model, step)
             optimizer.zero_grad()
+            return_freed_memory()  # passes differ in size: what one leaves in pieces, the next one does not fit into
             ledger.add(step, total, tokens=batch.tokens, supervised=batch.supervised)
             stop.requested = self._report(clock.progress(step, total, rate), stop)
             if stop.requested or step == steps or step % config.save_every == 0:

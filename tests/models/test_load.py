@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from domainkit.errors import BaseModelError, ConfigError, MachineError
-from domainkit.models.load import load_base, plan_quantization
+from domainkit.models.load import load_base, plan_memory, plan_quantization
+from domainkit.models.memory import PROCESS
 from domainkit.models.source import count_parameters
 from tests.models.conftest import edit
 
@@ -57,3 +58,20 @@ def test_the_planned_quantization_is_the_one_that_is_loaded(tiny_base: str, monk
     for free in (10**12, 1000):
         monkeypatch.setattr("domainkit.models.quantization.free_bytes", lambda device, free=free: free)
         assert plan_quantization(tiny_base) == load_base(tiny_base).quantization == ("none" if free > 1000 else "nf4")
+
+
+def test_memory_is_planned_without_loading_or_unpacking(
+    tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = 4 * count_parameters(Path(tiny_base))
+    small = plan_memory(tiny_base, tokens_per_pass=512, device="cpu")
+    assert small.ask == weights + PROCESS
+    assert plan_memory(tiny_base, tokens_per_pass=2048, device="cpu").train > small.train
+    monkeypatch.setenv("DOMAINKIT_CACHE", str(tmp_path / "cache"))
+    packaged = plan_memory("builtin:smollm2-135m", tokens_per_pass=2048, device="cpu")
+    assert packaged.ask == 4 * 134_515_008 + PROCESS
+    assert not (tmp_path / "cache").exists()
+    damaged = tmp_path / "damaged.gguf"
+    damaged.write_bytes(b"GGUF" + b"\xff" * 64)
+    with pytest.raises(BaseModelError, match="cannot be read as GGUF"):
+        plan_memory(str(damaged), tokens_per_pass=2048)

@@ -8,7 +8,16 @@ import torch
 from domainkit.adapters.methods import attach, parse_method
 from domainkit.models import memory
 from domainkit.models.load import load_base
-from domainkit.models.memory import activation_bytes, cache_memory, free_bytes, free_memory, out_of_memory, state_bytes
+from domainkit.models.memory import (
+    activation_bytes,
+    cache_memory,
+    free_bytes,
+    free_memory,
+    memory_needs,
+    out_of_memory,
+    state_bytes,
+    training_bytes,
+)
 
 
 @torch.inference_mode()
@@ -91,3 +100,17 @@ def test_the_estimate_of_a_training_pass_is_near_what_is_kept(dtype: torch.dtype
     found = sum(t.untyped_storage().nbytes() for at, t in kept.items() if at not in weights)
     assert activation_bytes(config, 64) == pytest.approx(found, rel=0.25)
     assert activation_bytes(config, 64, checkpointing=True) < found / 2
+
+
+def test_on_a_gpu_the_libraries_do_not_lie_in_its_memory() -> None:
+    needs = memory_needs(16 * 2**30, 5 * 2**30, torch.device("cuda"))
+    assert needs == (21 * 2**30, 21 * 2**30, 16 * 2**30)
+
+
+def test_on_a_cpu_training_for_a_comparison_takes_the_waiting_process_too() -> None:
+    cpu, weights, kept = torch.device("cpu"), 2**30, 8 * 2**30
+    needs = memory_needs(weights, kept, cpu)
+    assert needs.ask == weights + memory.PROCESS
+    assert needs.train == training_bytes(weights, kept, cpu) + memory.PROCESS > weights + kept + memory.PROCESS
+    assert needs.compare == needs.train + memory.PARENT
+    assert memory_needs(weights, 0, cpu).compare == 3 * weights + memory.PROCESS + memory.ANSWERING
