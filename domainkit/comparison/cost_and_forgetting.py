@@ -54,6 +54,7 @@ def receipt_of(adapter: Adapter | None) -> TrainingReceipt | None:
         trainable_parameters=card.trainable_parameters,
         final_loss=card.final_loss,
         teachers=card.teachers,
+        epochs=epochs if isinstance(epochs := card.config.get("epochs"), int | float) else None,
         adapter_bytes=sum(f.stat().st_size for f in adapter.folder.iterdir() if f.suffix == ".safetensors"),
         hardware=Hardware.model_validate(card.hardware) if card.hardware else None,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from domainkit.leaving.certificate import Certificate, certificate_of
-from domainkit.report.html import page_environment, read_template
+from domainkit.report.html import page_environment, read_template, style_sheet
 from domainkit.report.wording.markdown_text import bullets, escape, table
 from domainkit.results.schema import Results
 from domainkit.storage import sha256_file, write_text
@@ -33,7 +33,7 @@ def write_certificate(run: Path | str) -> tuple[Path, Path]:
 
 def certificate_page(made: Certificate) -> str:
     """The page as HTML text."""
-    style = read_template("report.css") + read_template("certificate.css")
+    style = style_sheet() + read_template("certificate.css")
     return page_environment().get_template("certificate.html").render(c=made, style=Markup(style))
 
 

@@ -6,6 +6,7 @@ only.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -31,11 +32,14 @@ from domainkit.report.sections import (
     people_section,
     use_section,
 )
+from domainkit.report.sections.first_screen import answers, sheet_rows, sheet_words, what_it_is
+from domainkit.report.sections.grounds import grounds
 from domainkit.report.sections.item_explorer import embed, explorer_data
 from domainkit.report.wording import labels
+from domainkit.report.wording.terms import Terms
 from domainkit.report.wording.text import one_line, shorten
 from domainkit.results.lookups import confidence_level, find_variant, group_names, hit_names, metric_names
-from domainkit.results.schema import Portfolio, Results
+from domainkit.results.schema import JsonObject, Portfolio, Results
 from domainkit.verdict import numbers
 from domainkit.verdict.sentences import CANNOT_TELL, forgetting_sentence
 from domainkit.visible import visible
@@ -63,7 +67,7 @@ def render(results: Results | Portfolio, folder: str | None = None) -> str:
         parts = [_part(environment, results, "", folder)]
         name, title = results.task.name, f"{results.verdict.answer}: {results.task.name}"
         about = f"{numbers.count(results.task.n)} questions, {len(results.variants)} variants"
-        about += f", {results.created.replace('T', ' ').replace('Z', ' UTC')}" if results.created else ""
+        about += f", {when(results)}" if results.created else ""
     return environment.get_template("report.html").render(
         comparisons=parts,
         overview=isinstance(results, Portfolio),
@@ -71,18 +75,17 @@ def render(results: Results | Portfolio, folder: str | None = None) -> str:
         title=title,
         about=about,
         schema=results.schema_version,
-        style=Markup(read_template("report.css")),
+        style=Markup(style_sheet()),
         script=Markup(read_template("report.js")),
     )
 
 
 def _part(environment: Environment, results: Results, prefix: str, folder: str | None = None) -> _Part:
     body = environment.get_template("comparison.html").render(
+        **_first_screen(results),
         p=prefix,
         r=results,
         data=Markup(embed(explorer_data(results))),
-        chosen=find_variant(results, results.verdict.choice),
-        baseline=find_variant(results, results.baseline),
         primary_name=labels.primary_heading(results),
         metrics={name: labels.metric_heading(results, name) for name in metric_names(results)},
         groups=group_names(results),
@@ -126,9 +129,35 @@ def _part(environment: Environment, results: Results, prefix: str, folder: str |
     return _Part(prefix, results, Markup(body))
 
 
+def _first_screen(results: Results) -> JsonObject:
+    """What the template of the first screen reads beside the results."""
+    chosen, verdict = find_variant(results, results.verdict.choice), results.verdict
+    rows, left_out = sheet_rows(results)
+    return {
+        "chosen_is": what_it_is(chosen) if chosen else "",
+        "chosen_interval": numbers.interval(labels.primary(results, chosen)) if chosen else "",
+        "answers_first": answers(results),
+        "grounds": grounds(results),
+        "later_steps": verdict.next_steps[1:] if verdict.action else verdict.next_steps,
+        "sheet_rows": rows,
+        "sheet_left_out": left_out,
+        "sheet_words": sheet_words(results),
+    }
+
+
 def read_template(name: str) -> str:
     """A template, the style sheet or the script."""
     return files("domainkit.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def when(results: Results) -> str:
+    """2026-11-29 04:07 UTC; text of another form as it is."""
+    return re.sub(r"T(\d\d:\d\d):[\d.]+(Z|\+00:00)$", r" \1 UTC", results.created)
+
+
+def style_sheet() -> str:
+    """The rules for the screen, then those for paper."""
+    return read_template("report.css") + read_template("print.css")
 
 
 @cache
@@ -157,6 +186,7 @@ def page_environment() -> Environment:
         state_class=state_class,
     )
     environment.globals.update(
+        terms=Terms(),
         new_notes=labels.Notes,
         is_finite=numbers.is_finite,
         interval=numbers.interval,

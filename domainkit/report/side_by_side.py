@@ -188,7 +188,7 @@ def _facts(r: Results) -> dict[str, str]:
 
 def render_side_by_side(runs: SideBySide, names: tuple[str, str] = ("A", "B")) -> str:
     """The page as HTML text."""
-    from domainkit.report.html import page_environment, read_template
+    from domainkit.report.html import page_environment, style_sheet
 
     changes = runs.changes[:CHANGED_SHOWN]
     return (
@@ -201,7 +201,7 @@ def render_side_by_side(runs: SideBySide, names: tuple[str, str] = ("A", "B")) -
             changed=_tally(runs),
             metric=labels.primary_heading(runs.a),
             currency=runs.b.cost.prices.currency if runs.b.cost else "",
-            style=Markup(read_template("report.css")),
+            style=Markup(style_sheet()),
         )
     )
 

@@ -14,6 +14,8 @@ from rich.text import Text
 
 from domainkit.evaluation.kinds import kind_of
 from domainkit.report.sections import cost_section, models_section, people_section
+from domainkit.report.sections.first_screen import answers, prices_note
+from domainkit.report.sections.grounds import grounds
 from domainkit.report.sections.judging_section import judge_sentences, pair_sentences
 from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line
@@ -45,7 +47,6 @@ def print_table(results: Results | Portfolio, console: Console | None = None) ->
     if results.cost:
         console.print(_costs(results, console))
         notes += [cost_section.break_even_sentence(b) for b in results.cost.break_even[:1]]
-        notes += cost_section.price_sentences(results.cost)[-1:]
     notes += [f"left out: {name}: {reason}" for name, reason in results.left_out.items()]
     notes += models_section.model_sentences(results)
     if results.judges:
@@ -128,22 +129,40 @@ def _difference(d: Difference | None, baseline: bool) -> tuple[list[tuple[str, s
 
 
 def _verdict(results: Results, console: Console) -> Panel:
+    """The answer, then what the first screen of the page says, in its order."""
     v = results.verdict
     parts: list[RenderableType] = [plain_text(v.headline, console, "bold")]
     if by_people := people_section.top_sentence(results):
         parts.append(plain_text(by_people, console, "bold"))
-    if v.tied:
-        parts.append(plain_text(f"Cannot be distinguished from {v.choice}: {', '.join(v.tied)}.", console))
+    parts += [Text(), _answers(results, console)]
     if v.action:
         parts += [Text(), plain_text("Next best action", console, "bold"), plain_text(v.action.sentence, console)]
+    rests_on = [f"{g.subject}{f' ({g.weak})' if g.weak else ''}: {g.fact}" for g in grounds(results)]
     steps = ("After that", v.next_steps[1:]) if v.action else ("Do next", v.next_steps)
-    for heading, lines in (("Why", v.reasons), ("What limits it", v.cautions), steps):
+    for heading, lines in (("What it rests on", rests_on), ("What limits it", v.cautions), ("Why", v.reasons), steps):
         if lines:
             parts += [Text(), plain_text(heading, console, "bold"), _bullets(lines, console)]
     title = plain_text(f"{v.answer}", console, "bold cyan")
     return Panel(
         Group(*parts), title=title, title_align="left", border_style="cyan", padding=(1, 2), width=_width(console)
     )
+
+
+def _answers(results: Results, console: Console) -> Table:
+    """How sure, and at what cost: how good stands in the headline."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for a in answers(results):
+        if a.question == "How good?":
+            continue
+        text = f"{a.short}. {' '.join(a.lines)}"
+        if a.question == "What does it cost?":
+            note = prices_note(results.cost) if results.cost else ""
+            first = a.lines[0] if not a.unit else a.lines[0][:1].lower() + a.lines[0][1:]
+            text = " ".join(filter(None, (a.short, a.unit, first, note)))
+        grid.add_row(plain_text(a.question, console, "bold"), plain_text(text, console))
+    return grid
 
 
 def _bullets(lines: Sequence[str], console: Console) -> Table:

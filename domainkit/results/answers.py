@@ -112,12 +112,16 @@ class TrainingReceipt(Record):
     hardware: Hardware | None = None
     teachers: dict[str, int] = {}
     """Of the examples, those whose answers a model gave, by its name."""
+    epochs: float | None = None
+    """Passes over the examples; None, and not written, where the card does not say."""
 
     @model_serializer(mode="wrap")
     def _drop_absent(self, write: SerializerFunctionWrapHandler) -> JsonObject:
         fields: JsonObject = write(self)
         if not self.teachers:
             fields.pop("teachers", None)
+        if self.epochs is None:
+            fields.pop("epochs", None)
         return fields
 
     @field_validator("hardware", mode="before")

@@ -34,14 +34,18 @@ LOOKS_BETTER = {
 """What looks better on a leaked question than on others, by the set it leaked into."""
 
 
+def smallest_visible(n: int) -> float:
+    """The true difference, as a fraction, that `n` questions show in four cases of five."""
+    # n = (z_.975 + z_.8)² · ψ / δ² for two variants that disagree on a share ψ of the items, here a fifth
+    return min(float((ndtri(0.975) + ndtri(0.8)) * sqrt(0.2 / max(n, 1))), 1.0)
+
+
 def about_the_test(e: Evidence, facts: TaskFacts) -> list[str]:
     sentences = []
     if facts.n < FEW:
-        # n = (z_.975 + z_.8)² · ψ / δ² for two variants that disagree on a share ψ of the items, here a fifth
-        visible = (ndtri(0.975) + ndtri(0.8)) * sqrt(0.2 / max(facts.n, 1))
         sentences.append(
-            f"{facts.n} test questions are few: a true difference of less than about {100 * min(visible, 1):.0f} "
-            "points is likely to be missed."
+            f"{facts.n} test questions are few: a true difference of less than about "
+            f"{100 * smallest_visible(facts.n):.0f} points is likely to be missed."
         )
     close = len(e.tied)
     if close > 1:

@@ -138,7 +138,7 @@ def test_several_comparisons_share_one_page_without_sharing_ids(
 def test_the_verdict_comes_first(label_results: Results, page: Page) -> None:
     heads = re.findall(r"<h2[^>]*>(.*?)</h2>", render(label_results))
     first = ["Prompt, retrieve or fine-tune?", "Variants", "Quality and time", "Groups", "Wins and losses"]
-    assert heads == [*first, "Every answer", "Retrieval", "Leakage", "How it was made"]
+    assert heads == [*first, "Every answer", "Retrieval", "Leakage", "How it was made", "Terms"]
     assert [tag for tag, _ in page.elements].count("h1") == 1
     assert {"main", "header", "nav", "footer"} <= {tag for tag, _ in page.elements}
 

@@ -6,6 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from domainkit.report.wording.text import one_line, shorten
+from domainkit.results.schema import Estimate
+from domainkit.verdict import numbers
+
+EXAMPLES = 3
+"""Of each kind that the Markdown shows: flipped questions, leaks, lost general questions."""
 
 _SPECIAL = re.compile(r"[\\`*_\[\]|~#!$>]|(?<=:)/|(?<=www)\.", re.IGNORECASE)
 _LIST_START = re.compile(r"^([-+=:]|\d+(?=[.)]))")
@@ -28,6 +33,12 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, right_from: in
 
 def bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
+
+
+def estimate_text(estimate: Estimate) -> str:
+    """83.1 (79.1 to 86.5)."""
+    spread = numbers.interval(estimate)
+    return numbers.percent(estimate.value) + (f" ({spread})" if spread else "")
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> str:

@@ -1,0 +1,5 @@
+"""Results as Markdown."""
+
+from domainkit.report.markdown.page import to_markdown
+
+__all__ = ["to_markdown"]
