@@ -23,13 +23,20 @@ def report(
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Also write every question and answer to this CSV file.")] = None,
     prices: Annotated[Path | None, typer.Option(help="Compute the cost again with this price table (TOML).")] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="An earlier run: the report says what changed since. Left out, the one that this run replaced.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="File for --compare; left out, side_by_side.html in B's folder.")
     ] = None,
 ) -> None:
     """Write report.html and report.md from a run's results.json, and print the table."""
     if compare is not None:
-        if run is not None or csv is not None or prices is not None:
+        if run is not None or csv is not None or prices is not None or against is not None:
             raise ConfigError(
                 "--compare needs two runs and no other argument", next_step="domainkit report --compare A B"
             )
@@ -41,10 +48,10 @@ def report(
             "--out can be used only with --compare",
             next_step="the report of one run is written beside its results.json",
         )
-    return one(run, csv, prices)
+    return one(run, csv, prices, against)
 
 
-def one(run: Path, csv: Path | None, prices: Path | None) -> None:
+def one(run: Path, csv: Path | None, prices: Path | None, against: Path | None = None) -> None:
     """The report of one run; new prices go into its results.json, from which the report is made."""
     from rich.console import Console
 
@@ -73,7 +80,7 @@ def one(run: Path, csv: Path | None, prices: Path | None) -> None:
                 "--csv writes the questions of one comparison", next_step="name the folder of one of them"
             )
         write_csv(results, csv)
-    page, text = write_report(run)
+    page, text = write_report(run, against)
     print_table(results, Console())
     typer.echo(f"\nWrote {page} and {text}" + (f", {csv}" if csv else ""))
     if not isinstance(results, Portfolio) and results.leaving is not None:

@@ -32,6 +32,7 @@ from domainkit.evaluation.answers_on_disk import Progress
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
 from domainkit.report import write_report
+from domainkit.report.since_last import keep_previous
 from domainkit.results.schema import Results
 from domainkit.storage import locked_folder
 from domainkit.training.config import TrainConfig
@@ -92,7 +93,9 @@ def compare(
     the fields of CompareConfig; `metrics` may also hold a `judge(llm, rubric)` and a `judge_pairs(llm, rubric)`.
 
     Writes results.json, report.html and report.md to `out`, where rows.jsonl keeps the answers, and variants.json what
-    the variants were built from (`load_winner`). Run it again after an interruption: only what is missing is asked.
+    the variants were built from (`load_winner`). Results of another comparison that stand there are kept as
+    previous_results.json, and the report says what changed. Run it again after an interruption: only what is missing
+    is asked.
 
     Raises DataError, AdapterError or ConfigError before the first question when the inputs do not fit together.
     """
@@ -146,6 +149,7 @@ def compare(
         results = with_people(results, out)
         # 9. write
         write_record(plan, results.created, out)
+        keep_previous(out, results)
         results.save(out / "results.json")
         write_report(out)
         return results

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
@@ -44,6 +45,9 @@ from domainkit.verdict import numbers
 from domainkit.verdict.sentences import CANNOT_TELL, forgetting_sentence
 from domainkit.visible import visible
 
+if TYPE_CHECKING:
+    from domainkit.report.since_last import SinceLast
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -55,20 +59,21 @@ class _Part:
     body: Markup
 
 
-def render(results: Results | Portfolio, folder: str | None = None) -> str:
+def render(results: Results | Portfolio, folder: str | None = None, since: SinceLast | None = None) -> str:
     """The whole page as HTML text: one comparison, or an overview of several and each in full. `folder` is the run
-    folder from which the variants of a comparison can be loaded."""
-    environment = page_environment()
+    folder from which the variants of a comparison can be loaded; `since` an earlier run to set beside it."""
+    environment, terms = page_environment(), Terms()
     if isinstance(results, Portfolio):
-        parts = [_part(environment, r, f"task{k}-") for k, r in enumerate(results.comparisons, 1)]
+        parts = [_part(environment, terms, r, f"task{k}-") for k, r in enumerate(results.comparisons, 1)]
         name = title = results.title
         about = f"{len(parts)} comparisons"
     else:
-        parts = [_part(environment, results, "", folder)]
+        parts = [_part(environment, terms, results, "", folder, since)]
         name, title = results.task.name, f"{results.verdict.answer}: {results.task.name}"
         about = f"{numbers.count(results.task.n)} questions, {len(results.variants)} variants"
         about += f", {when(results)}" if results.created else ""
     return environment.get_template("report.html").render(
+        terms=terms,
         comparisons=parts,
         overview=isinstance(results, Portfolio),
         name=name,
@@ -80,9 +85,18 @@ def render(results: Results | Portfolio, folder: str | None = None) -> str:
     )
 
 
-def _part(environment: Environment, results: Results, prefix: str, folder: str | None = None) -> _Part:
+def _part(
+    environment: Environment,
+    terms: Terms,
+    results: Results,
+    prefix: str,
+    folder: str | None = None,
+    since: SinceLast | None = None,
+) -> _Part:
     body = environment.get_template("comparison.html").render(
         **_first_screen(results),
+        terms=terms,
+        since=since,
         p=prefix,
         r=results,
         data=Markup(embed(explorer_data(results))),
@@ -109,7 +123,7 @@ def _part(environment: Environment, results: Results, prefix: str, folder: str |
         level=confidence_level(results),
         forest=forest(results, prefix),
         views=views(results, prefix),
-        cost=_cost(environment, results, prefix),
+        cost=_cost(environment, terms, results, prefix),
         forgetting=_forgetting(environment, results, prefix),
         people=_people(environment, results, prefix),
         by_people=people_section.top_sentence(results),
@@ -186,7 +200,6 @@ def page_environment() -> Environment:
         state_class=state_class,
     )
     environment.globals.update(
-        terms=Terms(),
         new_notes=labels.Notes,
         is_finite=numbers.is_finite,
         interval=numbers.interval,
@@ -215,12 +228,13 @@ def _best_in_group(results: Results) -> dict[str, float]:
     return best
 
 
-def _cost(environment: Environment, results: Results, prefix: str) -> Markup:
+def _cost(environment: Environment, terms: Terms, results: Results, prefix: str) -> Markup:
     """The section on cost; nothing where none was counted."""
     cost = results.cost
     if cost is None:
         return Markup("")
     body = environment.get_template("cost.html").render(
+        terms=terms,
         p=prefix,
         c=cost,
         choice=results.verdict.choice,

@@ -6,13 +6,30 @@ Always on a white ground, since a notebook or a slide may be dark.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from markupsafe import Markup
 
+from domainkit.errors import ConfigError
+from domainkit.registry import Table
+from domainkit.report.charts import scatter
 from domainkit.report.html import read_template
+from domainkit.results.schema import Results
 from domainkit.storage import write_text
 
+FIGURES: Table[Callable[[Results], Markup]] = Table(
+    "figure",
+    {
+        "forest": "domainkit.report.charts.forest:forest",
+        "quality_and_time": "domainkit.report.picture:quality_and_time",
+        "quality_and_latency": "domainkit.report.picture:quality_and_latency",
+        "quality_and_cost": "domainkit.report.picture:quality_and_cost",
+        "learning_curve": "domainkit.report.charts.curve:curve_chart",
+        "total_cost": "domainkit.report.charts.total_cost:volume_chart",
+    },
+)
+"""The figures that can be taken out of a report one by one."""
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 
 
@@ -20,11 +37,16 @@ class Picture:
     """A chart's drawing for wide screens. A notebook shows it as the last value of a cell."""
 
     def __init__(self, chart: Markup) -> None:
-        """`chart` is what a function of the report draws: `forest(results)`, `curve_chart(results)`,
-        `volume_chart(results)`."""
+        """`chart` is what a function of the report draws, as `forest(results)`; `results.figure(name)` does both."""
         self.svg = _standalone(str(chart))
 
     def save(self, path: str | Path) -> None:
+        """Write the SVG file. Raises ConfigError where there is too little to draw."""
+        if not self.svg:
+            raise ConfigError(
+                f"{path} was not written: there is too little to draw",
+                next_step="print the picture's results: a curve needs parts of the training rows, a cost needs prices",
+            )
         write_text(Path(path), self.svg + "\n")
 
     def _repr_svg_(self) -> str | None:
@@ -33,6 +55,25 @@ class Picture:
     def __repr__(self) -> str:
         title = re.search(r"<title[^>]*>(.*?)</title>", self.svg)
         return f"<picture: {Markup(title[1]).unescape()}>" if title else "<no picture: too little to draw>"
+
+
+def figure(results: Results, name: str) -> Picture:
+    """The figure `name` of FIGURES. Raises ConfigError for another name."""
+    if name not in FIGURES:
+        raise ConfigError(f"there is no figure '{name}'", next_step=f"one of: {', '.join(FIGURES)}")
+    return Picture(FIGURES.load(name)(results))
+
+
+def quality_and_time(results: Results) -> Markup:
+    return scatter.scatter(results, axis=scatter.TIME)
+
+
+def quality_and_latency(results: Results) -> Markup:
+    return scatter.scatter(results, axis=scatter.LATENCY)
+
+
+def quality_and_cost(results: Results) -> Markup:
+    return scatter.scatter(results, axis=scatter.COST)
 
 
 def _standalone(chart: str) -> str:

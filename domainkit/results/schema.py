@@ -41,6 +41,7 @@ from domainkit.results.cost_and_forgetting import (
     Prices,
     VariantCost,
 )
+from domainkit.results.curves import CurvePoint, LearningCurve, Recipe
 from domainkit.results.judging import JudgedPairs, JudgeFacts
 from domainkit.results.leaving import LeavingFacts
 from domainkit.results.models import ModelFacts
@@ -51,6 +52,7 @@ from domainkit.results.people import (
     Preference,
     ReviewersAgree,
 )
+from domainkit.results.shown import VIEWS, Shown
 from domainkit.results.verdict import (
     Action,
     ActionKind,
@@ -67,46 +69,6 @@ from domainkit.storage import write_text
 SCHEMA: Literal["domainkit.results/1"] = "domainkit.results/1"
 PORTFOLIO_SCHEMA: Literal["domainkit.portfolio/1"] = "domainkit.portfolio/1"
 R = TypeVar("R", bound=Record)
-
-
-class CurvePoint(Record):
-    """A score at `n` training examples, measured or forecast, with its interval."""
-
-    n: int
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-class LearningCurve(Record):
-    """How `variant`'s score grows with training examples."""
-
-    variant: str
-    points: tuple[CurvePoint, ...]
-    forecast: tuple[CurvePoint, ...] = ()
-    """Empty: `reason` says why."""
-    level: float = 0.95
-    """Of the forecast's band."""
-    reason: str = ""
-
-
-class Recipe(Record):
-    """A variant with several adapters that differ only in their training seed.
-
-    Items and seeds both count as drawn at random, so these figures are about the training recipe. The variant's figures
-    are about one adapter. 95 % intervals, not adjusted for several variants.
-    """
-
-    variant: str
-    baseline: str
-    seeds: tuple[int, ...]
-    """The comparison's own adapter first."""
-    by_seed: tuple[float, ...]
-    """The score of each."""
-    score: Estimate
-    difference: Estimate | None = None
-    """To `baseline`, paired by item; None where the variant is the baseline."""
-    state: State | None = None
 
 
 class Synthetic(Record):
@@ -178,7 +140,7 @@ class Race(Record):
     """The variants that were dropped, by name."""
 
 
-class Results(Record):
+class Results(Shown, Record):
     """A finished comparison."""
 
     schema_version: Literal["domainkit.results/1"] = SCHEMA
@@ -258,6 +220,9 @@ class Portfolio(Record):
 
     def save(self, path: Path) -> None:
         write_text(path, self.model_dump_json(indent=1) + "\n")
+
+    def _repr_html_(self) -> str:
+        return str(VIEWS.load("portfolio")(self))
 
 
 def load_results(path: Path) -> Results | Portfolio:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from domainkit.results.answers import JsonObject, Record
+from domainkit.results.shown import VIEWS
 
 ActionKind = Literal[
     "mend-errors",
@@ -72,6 +73,9 @@ class Verdict(Record):
         if self.without_leaks is None:
             fields.pop("without_leaks", None)
         return fields
+
+    def _repr_html_(self) -> str:
+        return str(VIEWS.load("verdict")(self))
 
 
 LeakSet = Literal["train", "index", "dev"]

@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from markupsafe import Markup
 
+from domainkit.errors import ConfigError
 from domainkit.report.charts.curve import curve_chart
 from domainkit.report.charts.forest import forest
 from domainkit.report.charts.total_cost import volume_chart
-from domainkit.report.picture import Picture
+from domainkit.report.picture import FIGURES, Picture
 from domainkit.results.schema import Results
 from domainkit.verdict.cost import cost_of
 from domainkit.verdict.prices import read_prices
@@ -48,3 +49,21 @@ def test_the_title_is_what_a_terminal_shows(rich: Results, tmp_path: Path) -> No
 def test_an_empty_chart_is_an_empty_picture() -> None:
     assert Picture(Markup(""))._repr_svg_() is None
     assert "too little" in repr(Picture(Markup("")))
+
+
+def test_an_empty_picture_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="was not written: there is too little to draw"):
+        Picture(Markup("")).save(tmp_path / "none.svg")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_taken_out_by_its_name(rich: Results, name: str) -> None:
+    results = rich.model_copy(update={"cost": cost_of(rich, read_prices(None))})
+    assert results.figure(name).svg.startswith("<svg")
+
+
+def test_an_unknown_figure_is_told_with_all_names(rich: Results) -> None:
+    with pytest.raises(ConfigError, match="there is no figure 'bars'") as told:
+        rich.figure("bars")
+    assert str(told.value).endswith("next: one of: " + ", ".join(FIGURES))
