@@ -19,6 +19,7 @@ LAYERS = {
     "domainkit": 0,
     "domainkit.errors": 0,
     "domainkit.visible": 0,
+    "domainkit.facts_table": 0,
     "domainkit.registry": 0,
     "domainkit.storage": 0,
     "domainkit.machine": 0,

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from domainkit.errors import AdapterError, ConfigError
+from domainkit.facts_table import facts_table
 from domainkit.machine import hardware, versions
 from domainkit.messages import JsonObject
 from domainkit.storage import (
@@ -126,6 +127,25 @@ class Adapter:
                 next_step="copy the folder again or train again; verify=False loads it as it is",
             )
         return cls(folder, card, sha256)
+
+    def _repr_html_(self) -> str:
+        card = self.card
+        if card is None:
+            return facts_table(f"Adapter {self.folder.name}", [("Card", "none: its base, data and method are unknown")])
+        loss = None if card.final_loss is None else f"{card.final_loss:.3f}"
+        facts = [
+            ("Base", f"{card.base}, {card.quantization}"),
+            ("Method", card.method),
+            ("Learnt from", f"{card.examples:,} examples, {card.documents:,} documents"),
+            ("Epochs", card.config.get("epochs")),
+            ("Tokens", f"{card.tokens:,}"),
+            ("Final loss", loss),
+            ("Trained parameters", f"{card.trainable_parameters:,}"),
+            ("Time", f"{card.seconds:,.0f} s"),
+            ("Made", card.created),
+            ("Folder", self.folder),
+        ]
+        return facts_table(f"Adapter {self.folder.name}", facts)
 
     def check_base(self, fingerprint: str, base: str = "this base") -> None:
         """Raises AdapterError when the adapter was trained on another base than the one of `fingerprint`."""

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.corpus.rows.synthetic import MARK
+from domainkit.facts_table import facts_table
 from domainkit.messages import JsonObject, Message, said_before
 
 Kind = Literal["label", "answer", "labels", "fields", "text", "calls"]
@@ -81,6 +82,12 @@ class Task(BaseModel):
     """How the kind was decided."""
     columns: dict[str, str] = {}
     """Our fields to the file's columns, where they were named."""
+
+    def _repr_html_(self) -> str:
+        facts = [("Questions", f"{len(self.samples):,}"), ("Kind", self.kind), ("Why", self.why_kind)]
+        facts += [("Labels", f"{len(self.labels):,}: {', '.join(self.labels)}")] if self.labels else []
+        facts += [(f"Question {s.id}", f"{s.input}  →  {s.target}") for s in self.samples[:3]]
+        return facts_table(f"Task {self.name}", [*facts, ("Source", self.source)])
 
 
 class Question(Protocol):

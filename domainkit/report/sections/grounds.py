@@ -11,8 +11,6 @@ from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line
 from domainkit.results.schema import Results, VariantResult
 from domainkit.verdict import numbers
-from domainkit.verdict.cautions import FEW, smallest_visible
-from domainkit.verdict.evidence import HARDLY, LANGUAGE_MODEL, TRAINED, UNTRAINED
 
 TOO_FEW = "test questions are few"
 """Of the caution that says the same as the ground, which then leaves it out."""
@@ -35,6 +33,8 @@ def grounds(results: Results) -> tuple[Ground, ...]:
 
 
 def _questions(results: Results) -> Ground:
+    from domainkit.verdict.cautions import FEW, smallest_visible  # numpy: not before there are results to show
+
     t = results.task
     made = t.synthetic
     facts = [f"{t.n:,} questions{f', {made.questions:,} of them written by a model' if made else ''}."]
@@ -46,6 +46,8 @@ def _questions(results: Results) -> Ground:
 
 def _base(results: Results) -> Ground:
     """How the base does without training. The nearest solved examples are left out: they often hold the answer."""
+    from domainkit.verdict.evidence import HARDLY, LANGUAGE_MODEL
+
     alone = [v for v in _scored(results, ("prompt",)) if v.chosen_shots != "nearest" and not v.runs_on]
     if not alone:
         took_part = any(v.family in LANGUAGE_MODEL for v in results.variants)
@@ -69,6 +71,8 @@ def base_name(results: Results) -> str:
 
 
 def _training(results: Results) -> Ground:
+    from domainkit.verdict.evidence import TRAINED, UNTRAINED
+
     trained = _scored(results, TRAINED)
     if not trained:
         return Ground("Training", "No adapter was trained, so what fine-tuning would bring is not known.", "not tried")
