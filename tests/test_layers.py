@@ -42,6 +42,7 @@ LAYERS = {
     "domainkit.inference": 0,
     "domainkit.inference.backend": 1,
     "domainkit.inference.server_url": 1,
+    "domainkit.models.thinking": 1,
     "domainkit.inference.": 3,
     "domainkit.evaluation": 1,
     "domainkit.evaluation.metrics": 2,

@@ -21,6 +21,7 @@ from domainkit.comparison.fitting.fine_tuned_encoder import with_tuned_encoder
 from domainkit.comparison.fitting.train_missing import train_missing
 from domainkit.comparison.inputs import check_index, parse_options, read_inputs
 from domainkit.comparison.planning.choice import choose_variants, needs_of, wanted
+from domainkit.comparison.planning.model_settings import check_thinking
 from domainkit.comparison.planning.models import read_models
 from domainkit.comparison.planning.payments import check_budget
 from domainkit.comparison.record import write_record
@@ -133,6 +134,7 @@ def compare(
         inputs = with_tuned_encoder(inputs, out / "encoders", on_progress, wanted=wants_encoder)
         # 3. choose variants
         plan = replace(choose_variants(inputs, variants), on_progress=on_progress)
+        check_thinking(plan)
         plan = meet_server(plan)
         # 4. answer
         refresh = Refresh(out, wanted=config.refresh)

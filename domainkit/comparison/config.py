@@ -14,6 +14,7 @@ from domainkit.evaluation.metrics import BatchMetric
 from domainkit.evaluation.task import Kind
 from domainkit.inference.server_url import ServerURL
 from domainkit.models import Quantization
+from domainkit.models.thinking import ThinkingChoice
 from domainkit.own_code import is_factory
 from domainkit.registry import suggestion
 from domainkit.retrieval import RETRIEVERS
@@ -68,6 +69,9 @@ class CompareConfig(BaseModel):
     schema by grammar; free lets the model write anything, and counts answers that cannot be read."""
     max_tokens: int | None = Field(None, ge=1)
     """Most new tokens per answer; left out, 1.5 times the longest training target."""
+    thinking: ThinkingChoice | None = None
+    """Of models that think: off, on, or a number: the most tokens of reasoning, after which the answer follows. Left
+    out, as the adapter was trained, else off. A model without such a setting is named."""
     batch_size: int = Field(64, ge=1)
     """Questions answered together."""
     concurrency: int = Field(8, ge=1)

@@ -254,6 +254,8 @@ def settings_of(plan: ComparisonPlan, variant: Variant) -> JsonObject:
         settings["runs_on"] = variant.model
     if kind_of(plan.inputs.task.kind).constraint(plan.inputs.task):
         settings["decoding"] = config.decoding
+    if config.thinking is not None and not variant.tuned:
+        settings["thinking"] = config.thinking
     if variant.shots != "none":
         settings |= {"shots": config.shots, "chosen": variant.shots}
     if variant.retrieve:

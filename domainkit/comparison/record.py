@@ -45,6 +45,8 @@ def write_record(plan: ComparisonPlan, created: str, out: Path) -> VariantsRecor
     settings, simple = plan.inputs.config.model_dump(include=set(SETTINGS)), _simple(plan, variants)
     if plan.inputs.config.server is not None:
         settings["server"] = plan.inputs.config.server
+    if plan.inputs.config.thinking is not None:
+        settings["thinking"] = plan.inputs.config.thinking
     by_meaning = any(needs_embeddings(v, settings, str(simple.get("classical", ""))) for v in variants)
     record = VariantsRecord(
         created=created,

@@ -53,6 +53,8 @@ class Request:
     """Whether that check is made; False where the caller makes it."""
     template_options: JsonObject = field(default_factory=dict)
     """Options of the base's chat template: enable_thinking, reasoning_effort, and what else it has."""
+    thinking_budget: int | None = None
+    """Most tokens of reasoning: then it is closed, and the answer follows. None: no limit but `max_tokens`."""
     logprobs: bool = False
     top_logprobs: int = 0
     """With `logprobs`, how many of the most probable tokens are named at each place."""

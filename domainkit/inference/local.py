@@ -41,6 +41,8 @@ log = logging.getLogger("domainkit")
 
 SCORED_AT_ONCE = 256
 """Tokens of a prompt whose logits are held at once."""
+_NO_ROOM = "max_tokens leaves no room for it, or no single token closes it"
+"""Why there is no reasoning, or none that can be closed."""
 
 _backends: dict[tuple[str, str | None, str, str], LocalBackend] = {}
 _lock = threading.Lock()
@@ -296,7 +298,8 @@ class LocalBackend:
         spelling = self.spelling if request.choices else None
         thinking = template.thinking(request.template_options)
         answering = Answering(self.tokenizer, spelling, stops, constraint, engine.context, engine.submit, stream)
-        if not words_only(request):
+        budgeted = thinking != "off" and given is None and request.thinking_budget is not None
+        if not words_only(request) and not budgeted:
             return answering.sequence(request, prompt, thinking)
         if thinking != "off" and given is None:
             first = template.encode_reasoning_prompt(
@@ -304,6 +307,9 @@ class LocalBackend:
             )
             if first is not None and (sequence := answering.after_reasoning(request, first)) is not None:
                 return sequence
+            if not words_only(request):
+                log.warning("%s: thinking=%d is not used: %s", self.base, request.thinking_budget, _NO_ROOM)
+                return answering.sequence(request, prompt, thinking)
             _tell_no_reasoning(self.base)
         sequence = answering.sequence(request, prompt)
         self._check_length(sequence.most_tokens if request.choices else 0, engine)
@@ -364,11 +370,7 @@ class PieceStream(Iterator[Piece]):
 
 @lru_cache(maxsize=16)
 def _tell_no_reasoning(base: str) -> None:
-    log.warning(
-        "%s: an answer that is held to a form begins without reasoning: max_tokens leaves no room for it, "
-        "or no single token closes it",
-        base,
-    )
+    log.warning("%s: an answer that is held to a form begins without reasoning: %s", base, _NO_ROOM)
 
 
 def check_numbers(request: Request) -> None:

@@ -58,8 +58,9 @@ def taught_words(d: LeaveDecision) -> str:
     money = teaching_money(d)
     paid = "on this machine" if not t.paid else "its price is not known" if money is None else money
     agreed = f", {t.samples} answers to each" if t.samples > 1 else ""
+    measured = t.score.value if t.score is not None else None
     right = (
-        f"; right on {percent(t.score.value)} of the {t.score.n:,} with a target" if _is_measured(d) and t.score else ""
+        f"; right on {percent(measured)} of the {t.score.n:,} with a target" if t.score and measured is not None else ""
     )
     return (
         f"{numbers.count(t.rows)} of the training rows have its answers, of {t.questions:,} questions{agreed}{right}; "
@@ -86,11 +87,6 @@ def about_teaching(d: LeaveDecision) -> list[str]:
     if t.paid and t.rows:
         found.append("Look whether the terms of its provider let you train on its answers.")
     return found
-
-
-def _is_measured(d: LeaveDecision) -> bool:
-    score = d.facts.taught.score if d.facts.taught else None
-    return score is not None and score.value is not None
 
 
 __all__ = ["about_teaching", "facts_of", "taught_words"]

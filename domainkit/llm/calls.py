@@ -25,9 +25,11 @@ from domainkit.llm.settings import (
     Timeout,
     TopP,
     adapter_template_options,
+    adapter_thinking_budget,
     find_adapter,
 )
 from domainkit.messages import JsonObject
+from domainkit.models.thinking import ThinkingChoice, refuse_two_switches, thinking_budget, thinking_option
 from domainkit.registry import suggestion
 
 LLMRunnable = Runnable[LanguageModelInput, AIMessage]
@@ -78,6 +80,7 @@ class CallOptions(BaseModel):
     logprobs: bool | None = None
     template_options: JsonObject | None = None
     chat_template_kwargs: JsonObject | None = None  # vLLM's name for them
+    thinking: ThinkingChoice | None = None
     enable_thinking: bool | None = None
     reasoning_effort: NonEmpty | None = None
 
@@ -124,6 +127,7 @@ def make_request(
         strict=strict or any(t["function"].get("strict") for t in tools.tools),
         check_schema=given.check_schema is not False,
         template_options=template_options(settings, given, adapter),
+        thinking_budget=budget_of_call(settings, given, adapter),
         logprobs=bool(given.logprobs),
     )
 
@@ -131,13 +135,25 @@ def make_request(
 def template_options(settings: Settings, options: CallOptions, adapter: str | None) -> JsonObject:
     """The chat template's options: the call's, else the model's, else those that the adapter was trained with."""
     named = {"enable_thinking": options.enable_thinking, "reasoning_effort": options.reasoning_effort}
-    return {
-        **adapter_template_options(adapter),
-        **settings.template_options,
+    of_call = {
         **(options.chat_template_kwargs or {}),
         **(options.template_options or {}),
         **{k: v for k, v in named.items() if v is not None},
     }
+    refuse_two_switches(options.thinking, of_call, "a call of DomainLLM")
+    return {
+        **adapter_template_options(adapter),
+        **settings.template_options,
+        **thinking_option(settings.thinking),
+        **of_call,
+        **thinking_option(options.thinking),
+    }
+
+
+def budget_of_call(settings: Settings, options: CallOptions, adapter: str | None) -> int | None:
+    """Most tokens of reasoning: what the call says, else the model, else the adapter's card."""
+    said = options.thinking if options.thinking is not None else settings.thinking
+    return adapter_thinking_budget(adapter) if said is None else thinking_budget(said)
 
 
 def request_adapter(settings: Settings, options: CallOptions) -> str | None:

@@ -260,7 +260,8 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
     def identity(self, adapter: str | None = None) -> JsonObject:
         """What the answers of this model, or of its base with another adapter, depend on. Loads no weights."""
         folder = adapter or self.adapter
-        return self._backend().identity(find_adapter(self, folder) if folder else None)
+        facts = self._backend().identity(find_adapter(self, folder) if folder else None)
+        return facts if self.thinking is None else {**facts, "thinking": self.thinking}
 
     def meet_server(self, adapter: str | None = None) -> JsonObject:
         """What the handshake with `server` finds for the base, or an adapter's folder, which the server then has.
@@ -287,6 +288,8 @@ class DomainLLM(Settings, Bindable, BaseChatModel):  # type: ignore[misc]  # `bi
         options = {
             name: getattr(request, name) for name in Request.__slots__ if name not in ("messages", "adapter", "timeout")
         }
+        if request.thinking_budget is None:  # older entries of the cache keep their keys
+            del options["thinking_budget"]
         return {"backend": self.backend, "model": model, **options}
 
     def _name_of(self, request: Request) -> str:

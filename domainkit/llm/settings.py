@@ -16,6 +16,7 @@ from domainkit.errors import AdapterError, ConfigError
 from domainkit.inference.server_url import ServerURL
 from domainkit.messages import JsonObject
 from domainkit.models import Quantization
+from domainkit.models.thinking import ThinkingChoice, refuse_two_switches
 from domainkit.registry import suggestion
 
 Folder = Annotated[str, BeforeValidator(lambda v: fspath(v) if isinstance(v, PathLike) else v)]
@@ -53,6 +54,9 @@ class Settings(BaseModel):
     template_options: JsonObject = Field(default_factory=dict)
     """Options of the base's chat template, e.g. enable_thinking; left out, what the adapter was trained with. A base
     thinks only with enable_thinking=True or a reasoning_effort; an answer held to a form then comes after."""
+    thinking: ThinkingChoice | None = None
+    """Of a base that thinks: off, on, or a number: the most tokens of reasoning, after which the answer follows. Left
+    out, as the adapter was trained, else off."""
     temperature: Temperature = 0.0
     """0 is greedy."""
     max_tokens: MaxTokens = 256
@@ -97,6 +101,11 @@ class Settings(BaseModel):
         state = super().__getstate__()
         own = {**state["__dict__"], "api_key": None, "backend_options": _without_secrets(self.backend_options)}
         return {**state, "__dict__": own}
+
+    @model_validator(mode="after")
+    def _check_thinking(self) -> Self:
+        refuse_two_switches(self.thinking, self.template_options, "template_options")
+        return self
 
     @model_validator(mode="after")
     def _check_server(self) -> Self:
@@ -188,6 +197,14 @@ def adapter_template_options(folder: str | None) -> JsonObject:
     return options
 
 
+def adapter_thinking_budget(folder: str | None) -> int | None:
+    """The budget of reasoning that an adapter's card has; None for none."""
+    if folder is None or not (Path(split_task(folder)[0]) / "card.json").is_file():
+        return None
+    budget = _trained_on(folder).get("thinking")
+    return budget if isinstance(budget, int) and not isinstance(budget, bool) and budget > 0 else None
+
+
 def _trained_on(folder: str) -> JsonObject:
     """Base, revision, quantisation and template options that an adapter names."""
     path = Path(split_task(folder)[0])
@@ -215,4 +232,5 @@ def _read_trained_on(file: str, modified: int) -> JsonObject:
         raise AdapterError(what, where=str(path.parent), next_step="copy the folder again, or train again")
     config = values.get("config") if path.name != PEFT_CONFIG else None
     options = config.get("template_options") if isinstance(config, dict) else None
+    found["thinking"] = config.get("thinking") if isinstance(config, dict) else None
     return {**found, "template_options": options if isinstance(options, dict) else {}}

@@ -7,7 +7,7 @@ it.
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar, overload
+from typing import Literal, Self, TypeVar, overload
 
 from pydantic import (
     BaseModel,
@@ -17,15 +17,17 @@ from pydantic import (
     ValidationError,
     field_validator,
     model_serializer,
+    model_validator,
 )
 
 from domainkit.errors import ConfigError, validation_error_text
 from domainkit.messages import JsonObject
 from domainkit.models import DEFAULT_BASE, Quantization
+from domainkit.models.thinking import ThinkingChoice, refuse_two_switches, thinking_option
 
 Optimizer = Literal["adamw", "adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "adafactor", "sgd"]
 LARGEST_EPOCHS = 1_000_000
-OPTIONAL_FIELDS = ("optimizer", "report_to", "template_options", "turns")
+OPTIONAL_FIELDS = ("optimizer", "report_to", "template_options", "thinking", "turns")
 
 
 class AdapterConfig(BaseModel):
@@ -101,11 +103,25 @@ class TrainConfig(AdapterConfig):
     """
     packing: bool = True
     """Several examples in one row, exactly (no example sees another); off, rows are padded."""
+    thinking: ThinkingChoice | None = None
+    """Of a base that thinks: off, on, or a number of tokens; left out, on where an answer has reasoning. A number
+    stands on the adapter's card, and closes its reasoning after so many tokens when it answers.
+    """
     turns: Literal["last", "all"] = "last"
     """Turns of the assistant that are learnt: the last of a row, or all after the first question that no "weight": 0
     excludes. Each is learnt behind the prompt that it would be asked with; where the template writes a turn otherwise
     once others follow (without its reasoning, say), that turn becomes a row of its own.
     """
+
+    @model_validator(mode="after")
+    def _check_thinking(self) -> Self:
+        refuse_two_switches(self.thinking, self.template_options, "thinking")
+        return self
+
+    @property
+    def switched_options(self) -> JsonObject:
+        """The template's options with what `thinking` says."""
+        return {**self.template_options, **thinking_option(self.thinking)}
 
 
 class PreferenceConfig(AdapterConfig):

@@ -233,7 +233,7 @@ class _SharedBase:
         """The rows that a run of this configuration trains on; without one, the examples' last turns."""
         base = self.take()
         turns: Turns = config.turns if config else "last"
-        template = with_thinking(base.chat_template, self._config.template_options, examples, turns)
+        template = with_thinking(base.chat_template, self._config.switched_options, examples, turns)
         length = self._config.max_length or base.context_length
         packs = config is None or parse_method(config.method, config.method_options).packs
         rows = rows_of_examples(examples, template, length, turns, packs, rope_boundary(base.model.config))

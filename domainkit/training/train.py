@@ -299,7 +299,7 @@ def _number_tasks(
 
 
 def _thinking_of(base: LoadedBase, config: TrainConfig, examples: Sequence[Example]) -> ChatTemplate:
-    return with_thinking(base.chat_template, config.template_options, examples, config.turns)
+    return with_thinking(base.chat_template, config.switched_options, examples, config.turns)
 
 
 def _render(

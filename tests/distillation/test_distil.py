@@ -14,7 +14,8 @@ from domainkit import Example, Turn, read_examples
 from domainkit.distillation.acceptance import GRADED_LOW, WRONG
 from domainkit.distillation.answer_form import NOT_A_FORM
 from domainkit.distillation.questions import REPEATED, SOLVED, TESTED
-from domainkit.errors import ConfigError, DataError
+from domainkit.errors import ConfigError, DataError, MachineError
+from domainkit.retrieval import MiniLMEmbeddings
 from tests.hosted_server import Hosted, hosted, question
 from tests.synthesis.scripted import Scripted
 
@@ -169,3 +170,30 @@ def test_a_file_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is there already, and distil did not write it"):
         domainkit.distil(QUESTIONS, Scripted(lambda text: "x"), out=tmp_path, like=LIKE)
     assert (tmp_path / "train.jsonl").read_text("utf-8") == "mine"
+
+
+def test_a_variant_of_a_finished_run_teaches_by_its_name(
+    tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(self: MiniLMEmbeddings) -> str:
+        raise MachineError("not here", next_step="none")
+
+    monkeypatch.setattr(MiniLMEmbeddings, "resolve", missing)  # leakage by meaning is another test's
+    task = [
+        {"id": "1", "input": "parcel number nine", "target": "shipping"},
+        {"id": "2", "input": "b", "target": "billing"},
+    ]
+    run = tmp_path / "run"
+    domainkit.compare(task, ["zero-shot"], run, train=LIKE, kind="label", base=tiny_base, latency_items=0)
+    teacher = f"{run}:zero-shot"
+    made = domainkit.distil(QUESTIONS[:2], teacher, out=tmp_path / "made", samples=2, agreement=0.5)
+    assert made.teacher.how == "the variant zero-shot of its run"
+    assert [row["distilled"]["teacher"] for row in made.rows] == [teacher] * 2
+    assert {row["target"] for row in made.rows} <= {"shipping", "billing"}
+    assert (made.uses[0].is_local, made.uses[0].cost.calls) == (True, 4)
+    again = domainkit.distil(QUESTIONS[:2], teacher, out=tmp_path / "made", samples=2, agreement=0.5)
+    assert again.uses[0].from_disk == 4
+    with pytest.raises(
+        ConfigError, match="the run is about a task of the kind 'label', and the questions are of 'answer'"
+    ):
+        domainkit.distil(QUESTIONS, teacher, out=tmp_path / "other", kind="answer")

@@ -39,6 +39,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def unlabelled() -> list[dict[str, Any]]:
     turns = [[("system", "Name the topic."), ("user", text)] for text in QUESTIONS]
+    turns[2].append(("assistant", "chair"))  # one that somebody has labelled
     return [{"messages": [{"role": r, "content": c} for r, c in row]} for row in turns]
 
 
@@ -62,7 +63,8 @@ def test_what_it_teaches_joins_the_rows_and_a_budget_that_ends_leaves_nothing_de
     assert page.startswith("# Not decided: test")
     assert "the budget ended before Scripted had answered all 12 questions" in page
     assert "the budget paid for 4 of 12 questions of the model in use. 8 are left: about 0.016 EUR." in page
-    assert f"{len(made)} of the training rows have its answers, of 5 questions; {taught} calls, " in page
+    assert f"{len(made)} of the training rows have its answers, of 5 questions; right on 100" in page
+    assert f"of the 1 with a target; {taught} calls, " in page
     assert "Look whether the terms of its provider let you train on its answers" in page
     again = Scripted()
     second = leave(again, **options, teach=rows, teaching={"budget_calls": 9}, budget=1)

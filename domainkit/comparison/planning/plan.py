@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from domainkit.comparison.fitting.simple_models import Chosen, SimpleModels
 from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS
 from domainkit.comparison.planning.keys import content_key
+from domainkit.comparison.planning.model_settings import limited, room_to_think, with_thinking
 from domainkit.corpus.example import Example
 from domainkit.evaluation.answers_on_disk import Progress
 from domainkit.evaluation.kinds import kind_of
@@ -32,15 +32,12 @@ if TYPE_CHECKING:
 
     from domainkit.retrieval import NearestExamples
 
-log = logging.getLogger("domainkit")
 ROOM = 1.5
 """An answer may be half as long again as the longest training target."""
 SERVED_ROOM = 2
 """A server's model counts in tokens of its own, which we may not have: the same text may take twice as many."""
 OWN_SETTINGS = ("temperature", "top_p", "stop", "seed", "template_options")
 """Of a DomainLLM: what changes its answers, beside its weights and its limit."""
-LIMITS = ("max_tokens", "max_output_tokens", "num_predict")
-"""How LangChain's chat models call the most new tokens of an answer."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class ComparisonPlan:
     def llm_of(self, variant: Variant, adapter: Adapter | None = None) -> DomainLLM:
         """The model that answers for the variant, with `adapter` in place of the variant's own."""
         if adapter is not None:
-            return self._llm(adapter.card).model_copy(update={"adapter": str(adapter.folder)})
+            return _as_trained(self._llm(adapter.card), adapter)
         adapter = self.adapter_of(variant)
         return self.llm_with(adapter) if adapter else self.base_llm
 
@@ -102,9 +99,9 @@ class ComparisonPlan:
 
     def identity_of_model(self, name: str) -> list[object]:
         """What the answers of the named model depend on."""
-        llm = self._named(name)
+        llm, thinks = self._named(name), self.inputs.config.thinking
         if not isinstance(llm, DomainLLM):
-            return [self.inputs.models[name].model.key]
+            return [self.inputs.models[name].model.key, *([] if thinks is None else [{"thinking": thinks}])]
         return [llm.identity(), {field: getattr(llm, field) for field in OWN_SETTINGS}]
 
     def digest_of_model(self, name: str) -> str:
@@ -119,23 +116,27 @@ class ComparisonPlan:
             return config.max_tokens
         if "max_tokens" in llm.model_fields_set:
             return llm.max_tokens
-        return self._counted_by(llm) if llm.backend == "local" else SERVED_ROOM * self.max_tokens
+        if llm.backend != "local":
+            return SERVED_ROOM * self.max_tokens
+        return self._counted_by(llm) + room_to_think(config.thinking)
 
     def _named(self, name: str) -> BaseChatModel:
         """The named model with the comparison's settings, where it has none of its own."""
         if name not in self.named:
             llm, limit = self.inputs.models[name].model.llm, self.max_tokens_of(name)
             if isinstance(llm, DomainLLM):
-                ours = {"temperature": 0.0, "seed": self.inputs.config.seed}
+                ours = {"temperature": 0.0, "seed": self.inputs.config.seed, "thinking": self.inputs.config.thinking}
                 kept = {k: v for k, v in ours.items() if k not in llm.model_fields_set}
                 llm = llm.model_copy(update={**kept, "max_tokens": limit})
-            elif limit is not None:
-                llm = _limited(llm, limit, name)
+            else:
+                llm = llm if limit is None else limited(llm, limit, name)
+                thinks = self.inputs.config.thinking
+                llm = llm if thinks is None else with_thinking(llm, thinks, name)
             self.named[name] = llm
         return self.named[name]
 
     def llm_with(self, adapter: Adapter) -> DomainLLM:
-        return self.base_llm.model_copy(update={"adapter": str(adapter.folder)})
+        return _as_trained(self.base_llm, adapter)
 
     @cached_property
     def base_llm(self) -> DomainLLM:
@@ -154,6 +155,7 @@ class ComparisonPlan:
             backend="prompt lengths" if self.measuring else "local",
             temperature=0.0,
             max_tokens=self.max_tokens,
+            thinking=config.thinking,
             seed=config.seed,
         )
 
@@ -163,7 +165,8 @@ class ComparisonPlan:
         config, card = self.inputs.config, self.card
         if config.max_tokens:
             return config.max_tokens
-        return self._counted_by(DomainLLM(base=config.base or (card.base if card else None), revision=config.revision))
+        counter = DomainLLM(base=config.base or (card.base if card else None), revision=config.revision)
+        return self._counted_by(counter) + room_to_think(config.thinking)
 
     def _counted_by(self, counter: DomainLLM) -> int:
         examples = self.inputs.examples
@@ -285,10 +288,6 @@ class ComparisonPlan:
         return content_key(self, variant, adapter)
 
 
-def _limited(llm: BaseChatModel, limit: int, name: str) -> BaseChatModel:
-    """The model with a limit of new tokens, by the name that its class has for it."""
-    known = next((field for field in LIMITS if field in type(llm).model_fields), None)
-    if known is None:
-        log.warning("max_tokens is not used by the model %s: a %s has no such setting", name, type(llm).__name__)
-        return llm
-    return llm.model_copy(update={known: limit})
+def _as_trained(llm: DomainLLM, adapter: Adapter) -> DomainLLM:
+    """The base with the adapter, whose card says whether it thinks."""
+    return llm.model_copy(update={"adapter": str(adapter.folder), "thinking": None})

@@ -6,6 +6,7 @@ so a text that spells a control token is encoded as the server decides. Scoring 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -28,6 +29,8 @@ from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, Tra
 from domainkit.inference.server.wire import ODD_SHAPE, ServerAnswer, messages_body, request_body
 from domainkit.messages import JsonObject, Message, SplitAnswer
 from domainkit.registry import suggestion
+
+log = logging.getLogger("domainkit")
 
 
 class ServerBackend:
@@ -65,6 +68,7 @@ class ServerBackend:
         self._flavour: Flavour | None = None
         """None until the server was asked."""
         self._time = SharedTime()
+        self._told_no_budget = False
         self._names: dict[tuple[str, int], str] = {}
         self._lock = threading.Lock()
 
@@ -217,6 +221,8 @@ class ServerBackend:
         if llama_cpp is None:
             return self._plain_body(request, stream=stream)
         folder = Path(adapter) if adapter is not None and _is_folder(adapter) else None
+        if request.thinking_budget is not None:
+            self._tell_no_budget(request.thinking_budget)
         body = request_body(request, self._model(None), stream=stream)
         return llama_cpp.body(request, body, llama_cpp.fields(self._name(adapter), folder))
 
@@ -227,7 +233,18 @@ class ServerBackend:
         body = request_body(request, model, stream=stream)
         if engine in WITH_NEUTRAL:
             body |= NEUTRAL
+        if request.thinking_budget is not None and engine == "domainkit":
+            body["thinking_budget"] = request.thinking_budget
+        elif request.thinking_budget is not None:
+            self._tell_no_budget(request.thinking_budget)
         return sglang.own_body(body) if engine == "SGLang" else body
+
+    def _tell_no_budget(self, budget: int) -> None:
+        """Once: the server thinks as long as it likes."""
+        if not self._told_no_budget:
+            self._told_no_budget = True
+            why = f"{self.flavour().title} takes no budget of reasoning in a request, so only max_tokens ends it"
+            log.warning("%s: thinking=%d is not used: %s", self._root, budget, why)
 
     def _model(self, adapter: str | None) -> str:
         """The `model=` for a request. An adapter folder that the server does not have yet is loaded."""

@@ -28,24 +28,31 @@ def check_listed(url: str, name: str, role: str) -> None:
     try:
         reply = transport.send("GET", "/v1/models")
         names = [str(line["id"]) for line in reply.get("data") or []]
+        how = f"server:{transport.root}#NAME"
+        refuse_unlisted(transport, name, names, f"{role} server:{transport.root}", how)
+    except ConfigError:
+        raise
     except (DomainkitError, *ODD_SHAPE):
         return
     finally:
         transport.close()
-    if names and not is_listed(name, names):
-        raise not_listed(name, names, f"{role} server:{transport.root}", f"server:{transport.root}#NAME")
 
 
-def is_listed(name: str, names: Collection[str]) -> bool:
-    return name in names or f"{name}{_SAME}" in names
-
-
-def not_listed(name: str, names: Collection[str], where: str, how: str) -> ConfigError:
-    """The error with what is there; `how` is how one of it is named."""
+def refuse_unlisted(transport: Transport, name: str, names: Collection[str], where: str, how: str) -> None:
+    """Raises ConfigError where `name` is none of `names`, which the server lists, and it loads no others on demand;
+    `how` is how one of them is named."""
+    if not names or name in names or f"{name}{_SAME}" in names or _loads_on_demand(transport):
+        return
     shown = ", ".join(each[:LETTERS] for each in list(names)[:SHOWN])
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ConfigError(
-        f"the server has no model '{name[:LETTERS]}'; it has {shown}{more}",
-        where=where,
-        next_step=f"write {how} with one of these",
-    )
+    what = f"the server has no model '{name[:LETTERS]}'; it has {shown}{more}"
+    raise ConfigError(what, where=where, next_step=f"write {how} with one of these")
+
+
+def _loads_on_demand(transport: Transport) -> bool:
+    """`transformers serve` loads whatever is asked for, and lists what lies in the cache of the hub."""
+    try:
+        described = transport.read("GET", "/openapi.json", timeout=PATIENCE)
+        return isinstance(described, dict) and "/load_model" in described.get("paths", {})
+    except (DomainkitError, *ODD_SHAPE):
+        return False

@@ -18,7 +18,7 @@ from domainkit.inference.constrained.read_answer import words_only
 from domainkit.inference.local import local_backend
 from domainkit.inference.server.backend import ServerBackend
 from domainkit.inference.server.handshake import Handshake, shake_hands
-from domainkit.inference.server.listed import is_listed, not_listed
+from domainkit.inference.server.listed import refuse_unlisted
 from domainkit.messages import JsonObject, Message
 from domainkit.models import DEFAULT_BASE
 from domainkit.models.templates.traits import THINKING
@@ -138,8 +138,7 @@ class ServedBase(ServerBackend):
     def _listed_base(self, name: str) -> str:
         """`name`. Raises ConfigError where the server's list does not have it."""
         names = [] if self._llama_cpp() else self._listed()  # llama-server has one base, and answers to any name
-        if names and not is_listed(name, names):
-            raise not_listed(name, names, self._root, f"{self._root}#NAME")
+        refuse_unlisted(self._transport, name, names, self._root, f"{self._root}#NAME")
         return name
 
     def _find_base(self) -> str:

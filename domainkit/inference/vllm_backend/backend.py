@@ -5,6 +5,7 @@ Tested against a stand-in for vLLM only: no machine with a GPU took part. `tests
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import threading
@@ -26,6 +27,8 @@ from domainkit.models import DEFAULT_BASE
 Quantization = Literal["none", "nf4"]
 GUIDANCE = "guidance"
 """vLLM's engine of grammars that reads ours: llguidance."""
+
+log = logging.getLogger("domainkit")
 
 
 class VLLMBackend:
@@ -63,6 +66,7 @@ class VLLMBackend:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._loras: Loras | None = None
+        self._told_no_budget = False
 
     def __repr__(self) -> str:
         return f"VLLMBackend({self.base!r})"
@@ -185,6 +189,9 @@ class VLLMBackend:
             raise RequestError(what, next_step="leave structured_outputs_config out of backend_options['engine']")
         stops = tuple(dict.fromkeys([*self._here.chat_template.stop_token_ids, *template.stop_token_ids]))
         prompt, lora = self._here.prompt_ids(request), self._lora(request.adapter)
+        if request.thinking_budget is not None and not self._told_no_budget:
+            self._told_no_budget = True
+            log.warning("thinking=%d is not used: backend='vllm' has no budget of reasoning", request.thinking_budget)
         thinking = "off" if words_only(request) else template.thinking(request.template_options)
         answer = VLLMAnswer(request, len(prompt), self._here.tokenizer, stops, thinking, relaxed=relaxed)
         return request, prompt, answer, sampling(request, stops, grammar), lora

@@ -13,14 +13,11 @@ from domainkit.errors import BaseModelError, RequestError
 from domainkit.messages import CHANNEL, REASONING_MARKS, JsonObject
 from domainkit.models.templates.limits import check_source, limited
 from domainkit.models.templates.tools import TemplateTurn, default_system, knows_tools
+from domainkit.models.thinking import SWITCHES, THINKING
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-THINKING = "enable_thinking"
-"""The option that lets the model think before it answers. Off, unless it is given or `reasoning_effort` is."""
-SWITCHES = (THINKING, "thinking")
-"""Its names in templates."""
 GIVEN = {
     *("messages", "tools", "documents", "add_generation_prompt", "raise_exception", "strftime_now"),
     *("message", "content", "reasoning_content", "loop"),  # names that templates give themselves, in inner scopes

@@ -102,6 +102,8 @@ class ChatBody(Sampling):
     response_format: JsonObject | None = None
     reasoning_effort: str | None = None
     chat_template_kwargs: JsonObject | None = None
+    thinking_budget: Count | None = None
+    """Most tokens of reasoning: then it is closed, and the answer follows."""
 
 
 class CompletionBody(Sampling):

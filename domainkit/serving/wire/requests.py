@@ -15,7 +15,7 @@ from domainkit.llm.calls import (
     request_tools,
     template_options,
 )
-from domainkit.llm.settings import Settings
+from domainkit.llm.settings import Settings, adapter_thinking_budget
 from domainkit.messages import JsonObject
 from domainkit.serving.wire.bodies import ChatBody, CompletionBody, Sampling
 from domainkit.serving.wire.errors import ApiError, about
@@ -59,6 +59,7 @@ def chat_request(body: ChatBody, adapter: str | None) -> Request:
         parallel_tool_calls=tools.parallel,
         strict=structure.strict or any(t["function"].get("strict") for t in tools.tools),
         template_options=template_options(Settings(), options, adapter),
+        thinking_budget=adapter_thinking_budget(adapter) if body.thinking_budget is None else body.thinking_budget,
         logprobs=_logprobs(body),
         top_logprobs=body.top_logprobs,
     )

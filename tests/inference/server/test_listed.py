@@ -51,6 +51,14 @@ def test_a_listed_name_and_a_server_that_lists_nothing_pass(listed: Any) -> None
     check_listed(server.url, "big", "judge")  # it is gone
 
 
+def test_a_server_that_loads_on_demand_has_more_than_it_lists() -> None:
+    on_demand = {"/v1/models": models("cached"), "/openapi.json": {"paths": {"/load_model": {}}}}
+    with scripted(on_demand) as server:
+        check_listed(server.url, "/a/folder", "judge")
+    with scripted({**on_demand, "/openapi.json": {"paths": ["/load_model"]}}) as server, pytest.raises(ConfigError):
+        check_listed(server.url, "/a/folder", "judge")
+
+
 def test_a_long_list_is_cut() -> None:
     names = [f"model-{i}" for i in range(30)]
     with scripted({"/v1/models": models(*names, "x" * 500)}) as server, pytest.raises(ConfigError) as raised:

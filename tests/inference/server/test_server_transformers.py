@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.import_utils import is_serve_available
 
+from domainkit import compare
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Request
 from domainkit.inference.server.backend import ServerBackend
@@ -83,3 +85,24 @@ def test_what_it_cannot_do_is_said_not_swallowed(backend: ServerBackend) -> None
         backend.complete([Request(ASK, logprobs=True, max_tokens=4)])
     with pytest.raises(RequestError, match="this server does not offer /tokenize"):
         backend.count_tokens(ASK)
+
+
+def test_it_stands_in_a_ladder_as_a_hosted_model(backend: ServerBackend, tiny_base: str, tmp_path: Path) -> None:
+    url = backend._root
+    rows = [{"input": f"box {i}", "target": "ab"[i % 2]} for i in range(4)]
+    made = compare(
+        rows,
+        ["zero-shot@t", "trivial"],
+        tmp_path,
+        train=rows[:2],
+        models={"t": f"server:{url}#{tiny_base}"},
+        kind="label",
+        decoding="free",
+        max_tokens=4,
+        latency_items=0,
+    )
+    [hosted] = [v for v in made.variants if v.name == "zero-shot@t"]
+    assert hosted.failures == 0
+    assert hosted.usage.completion_tokens
+    [facts] = [m for m in made.models if m.name == "t"]
+    assert not facts.local

@@ -98,6 +98,8 @@ class Answering:
         closing = len(prompt.closing) + len(prompt.line_end)
         room = min(request.max_tokens, self.context_length - len(prompt.ids)) - closing
         n_tokens = room - self._least_answer(request, room)
+        if request.thinking_budget is not None:
+            n_tokens = min(n_tokens, request.thinking_budget)
         if n_tokens < 1:
             return None
 
@@ -115,5 +117,7 @@ class Answering:
         """Tokens that are kept for the answer."""
         if self.spelling is not None:
             return max(len(self.spelling.spell(choice)) for choice in request.choices)
-        shortest = self.constraint.closing_suffix(room) if self.constraint and request.regex is None else None
+        if self.constraint is None:
+            return min(COMPLETION_RESERVE, max(1, room // 2))
+        shortest = self.constraint.closing_suffix(room) if request.regex is None else None
         return COMPLETION_RESERVE + len(shortest or ())
