@@ -13,9 +13,7 @@ from domainkit.project.rows import digest_of
 from domainkit.storage import write_text
 
 RECORD = "project.json"
-_ROWS = (
-    "rows are divided and adapters trained anew; of the questions only those are asked that are new, or asked otherwise"
-)
+_ASKED = "of the questions only those are asked that are new, or asked otherwise"
 
 
 class Started(BaseModel):
@@ -55,8 +53,11 @@ def _of_files(before: Started, now: Started) -> Iterator[str]:
     for name, digest in now.files.items():
         was = before.files.get(name)
         if was is not None and was != digest and before.settings.get(name) == now.settings.get(name):
+            trains = any(n == "fit" or n.startswith("fit.") for n in now.settings)
+            anew = "rows are divided" if name == "rows" else "adapters are trained" if trains else "prompts are made"
+            anew += " and adapters trained" if name == "rows" and trains else ""
             what = {"dev": "test questions are looked for in it anew", "task": "only questions that are new are asked"}
-            yield f"{now.settings.get(name, name)} has changed: {what.get(name, _ROWS)}"
+            yield f"{now.settings.get(name, name)} has changed: {what.get(name, f'{anew} anew; {_ASKED}')}"
 
 
 def _of_settings(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[str]:

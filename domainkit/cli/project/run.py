@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domainkit.results.schema import Results
 
 log = logging.getLogger("domainkit")
+NOT_READ = "not read: "
 SHOWN = 5
 """Warnings of a file; domainkit check shows all."""
 
@@ -97,7 +98,9 @@ def _said_once(said: set[str]) -> Iterator[None]:
     """Whoever reads the rows again has the same warnings: they are not shown again."""
 
     def is_new(record: logging.LogRecord) -> bool:
-        return record.getMessage() not in said
+        text = record.getMessage()
+        # Of rows that were divided, other lines and counts say the same.
+        return text not in said and not any(f": {one} (" in text for one in said if one.startswith(NOT_READ))
 
     log.addFilter(is_new)
     try:
@@ -116,7 +119,9 @@ def _show_check(project: Project, found: dict[str, Inspection]) -> set[str]:
         if len(warnings) > SHOWN:
             source = quote(str(project.sources[name]))
             _say("", f"{len(warnings) - SHOWN:,} more warnings: domainkit check {source} shows all")
-    return {str(problem) for file in found.values() for problem in file.problems}
+    problems = [problem for file in found.values() for problem in file.problems]
+    unread = {p.what.partition(" (")[0] for p in problems if p.what.startswith(NOT_READ)}
+    return {*map(str, problems), *unread}
 
 
 def _show_documents(project: Project, documents: IngestSummary) -> None:
