@@ -4,6 +4,7 @@ precision. Where there is no GPU, the laws beside this file test the same code o
 from __future__ import annotations
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from domainkit import DomainLLM, TrainConfig, train
 from domainkit.corpus.example import Example
 from domainkit.export.merge import merge
 from domainkit.inference.backend import Request
+from domainkit.inference.engine.batching import Chunk
+from domainkit.inference.engine.sequences.counter_noise import stream_key
+from domainkit.inference.engine.sequences.next_tokens import Draw, next_tokens
+from domainkit.inference.engine.sequences.sequence import Sequence
 from domainkit.inference.local import LocalBackend
 from domainkit.messages import Message
 
@@ -63,6 +68,67 @@ def test_a_taught_answer_is_the_same_alone_and_in_company(llm: DomainLLM) -> Non
 def test_a_seed_decides_a_sampled_answer(llm: DomainLLM) -> None:
     sampled = llm.bind(temperature=1.0, seed=7)
     assert sampled.invoke("red q1").text == sampled.invoke("red q1").text
+
+
+def test_sampled_rows_draw_alone_as_in_company(llm: DomainLLM) -> None:
+    draws = [llm.bind(temperature=0.5, top_p=p, seed=i) for i, p in enumerate([1.0, 0.9] * 6)]
+    with ThreadPoolExecutor(12) as threads:
+        together = list(threads.map(lambda pair: pair[0].invoke(pair[1]).text, zip(draws, QUESTIONS, strict=True)))
+    assert together == [one.invoke(q).text for one, q in zip(draws, QUESTIONS, strict=True)]
+
+
+def test_next_tokens_are_those_of_the_cpu() -> None:
+    """The noise has the same bits; float32, so that the logits have too."""
+    draws = [
+        Draw(t, p, stream_key(i, 3)) for i in range(8) for t, p in ((0.7, 1.0), (1.0, 0.9), (3.0, 0.5), (0.0, 1.0))
+    ]
+    logits = torch.randn(len(draws), 50_000) * 3
+    for exact in (False, True):
+        here, there = (next_tokens(logits.to(d), draws, exact=exact) for d in ("cpu", "cuda"))
+        assert (here.tokens, here.near_ties) == (there.tokens, there.near_ties)
+
+
+def test_an_adapter_is_served_in_the_bases_type(trained: dict[str, Any], tiny_base: str) -> None:
+    backend = LocalBackend(tiny_base, None, trained["quantization"], "auto")
+    backend.complete([Request((Message(role="user", content="red q1"),), adapter=str(trained["folder"]), max_tokens=4)])
+    model = backend.engine().model
+    found = {p.dtype for name, p in model.named_parameters() if "lora_" in name}
+    backend.close()
+    assert found == {model.dtype}
+
+
+def test_reading_is_over_when_it_is_charged(tiny_base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prompt that is read in parts, whose logits nobody waits for."""
+    backend = LocalBackend(tiny_base, None, "none", "auto")
+    scheduler, charged = backend.engine(), list[bool]()
+    read = scheduler._read_part
+
+    def recorded(sequence: Sequence, chunk: Chunk) -> None:
+        read(sequence, chunk)
+        charged.append(torch.cuda.current_stream().query())
+
+    monkeypatch.setattr(scheduler, "_read_part", recorded)
+    monkeypatch.setattr(scheduler, "prefix_sharing", None)
+    backend.complete([Request((Message(role="user", content="a long question " * 110),), max_tokens=2)])
+    backend.close()
+    assert charged
+    assert all(charged)
+
+
+def test_the_cache_takes_what_its_rows_need(tiny_base: str) -> None:
+    backend = LocalBackend(tiny_base, None, "none", "auto")
+    asked = [Request((Message(role="user", content=f"{i} question " * 9),), max_tokens=8) for i in range(20)]
+    longest = max(a.prompt_tokens for a in backend.complete(asked)) + 8
+    runner: Any = backend.engine().runner
+    cache = runner.cache
+    assert cache.n_slots <= 20
+    assert cache.n_columns <= longest
+    backend.close()
+
+
+def test_rows_of_a_schema_answer_alone_as_in_company(llm: DomainLLM) -> None:
+    colours = llm.bind(regex="(red|blue|green)( [a-z]{3})?")
+    assert [a.text for a in colours.batch(QUESTIONS)] == [colours.invoke(q).text for q in QUESTIONS]
 
 
 def test_an_answer_holds_to_its_schema(llm: DomainLLM) -> None:

@@ -10,7 +10,7 @@ import torch
 from domainkit.adapters.methods.low_rank.lora import BASE_CHANGING_STARTS
 from domainkit.adapters.peft_loading import load_peft_adapter
 from domainkit.errors import AdapterError
-from domainkit.inference.engine.acceleration.mixed_lora import LoraModule, MixedLora
+from domainkit.inference.engine.acceleration.mixed_lora import LoraModule, MixedLora, frozen
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
@@ -31,6 +31,7 @@ class PeftLayers:
         self._model = model
         self._host: PeftModel | None = None  # PEFT's wrapper, through which adapters are added and removed
         self._mixed_lora = MixedLora()
+        self._as_saved: dict[torch.nn.Module, torch.nn.Parameter] = {}  # see `mix`
         self._active: str | None = None  # the adapter that PEFT's layers compute now; None: unknown
         self._disabled = False
 
@@ -64,9 +65,13 @@ class PeftLayers:
         return [self, self._mixed_lora]
 
     def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
-        """Logits of PEFT's own pass, with the adapter that is in use."""
+        """Logits of PEFT's own pass, with the adapter that is in use; the newest one as it was saved."""
         assert self._host is not None
-        return self._host(**inputs, use_cache=False).logits
+        served = _exchange(self._as_saved)
+        try:
+            return self._host(**inputs, use_cache=False).logits
+        finally:
+            _exchange(served)
 
     def cache_frozen_layers(self, method: type[Abilities]) -> None:
         """Compute once what the method's layers would compute in every pass."""
@@ -74,15 +79,37 @@ class PeftLayers:
         method.cache_frozen_layers(self._host)
 
     def mix(self, name: str) -> bool:
-        """Let rows of this plain LoRA adapter share passes with others; False when it has layers that cannot."""
+        """Let rows of this plain LoRA adapter share passes with others; False when it has layers that cannot.
+
+        Over a bfloat16 base it is served in that type. As float32, each layer would convert its input and its output,
+        and multiply at half the rate. Until `forget_saved`, the numbers of the file are kept for comparison.
+        """
         from peft.tuners.lora.layer import LoraLayer
 
         assert self._host is not None
         layers = [m for m in self._host.modules() if isinstance(m, LoraLayer) and _has_adapter(m, name)]
         if not layers or not all(type(layer).__name__ in MIXABLE_LAYERS for layer in layers):
             return False
+        # float16 has not the range of float32.
+        if self._model.dtype == torch.bfloat16:
+            linears = [weights[name] for layer in layers for weights in (layer.lora_A, layer.lora_B)]
+            narrow = {m: frozen(m.weight.to(torch.bfloat16)) for m in linears if m.weight.dtype == torch.float32}
+            self._as_saved = _exchange(narrow)
         self._mixed_lora.add_layers(cast("list[LoraModule]", layers))
         return True
+
+    def serve_as_saved(self) -> bool:
+        """Serve the newest adapter with the numbers of its file; False if it is."""
+        if not self._as_saved:
+            return False
+        _exchange(self._as_saved)
+        self.forget_saved()
+        self._mixed_lora.restack()
+        return True
+
+    def forget_saved(self) -> None:
+        """Free the numbers of the newest adapter's file, where it is served with others."""
+        self._as_saved = {}
 
     def remove(self, name: str) -> None:
         """Remove one of several adapters; `clear` removes the last one."""
@@ -117,6 +144,14 @@ class PeftLayers:
             cast("BaseTuner", self._host.base_model).enable_adapter_layers()
             self._host.set_adapter(name)
             self._active, self._disabled = name, False
+
+
+def _exchange(weights: Mapping[torch.nn.Module, torch.nn.Parameter]) -> dict[torch.nn.Module, torch.nn.Parameter]:
+    """Give the modules these weights. Returns those that they had."""
+    before = {module: cast("torch.nn.Parameter", module.weight) for module in weights}
+    for module, weight in weights.items():
+        module.weight = weight
+    return before
 
 
 def type_of(config: PeftConfig) -> str:

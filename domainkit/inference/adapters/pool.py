@@ -224,12 +224,15 @@ class AdapterPool:
             loaded, stock = self._read_peft_layers(adapter, name, config, mixes=mixes)
         self._loaded[name] = loaded
         self._try(loaded, stock, folder)
+        self._peft.forget_saved()
 
     def _try(self, loaded: LoadedAdapter, stock: StockPass, folder: str) -> None:
         """Raises AdapterError for an adapter that the engine computes otherwise than the stock library."""
         if self.trial is None:
             return
         problem = _problem(self.trial, loaded, stock)
+        if problem and self._peft.serve_as_saved():
+            problem = _problem(self.trial, loaded, stock)
         if problem and loaded.in_peft_layers and loaded.batch_key == MIXED:
             # A layer that gets its rows in a form of its own can still be computed by PEFT, in passes of one adapter.
             loaded = self._loaded[loaded.name] = replace(loaded, batch_key=loaded.name)

@@ -34,7 +34,7 @@ class CompiledGrammar:
     matcher: LLMatcher
     """Copy it to parse an answer."""
     first_mask: np.ndarray
-    """bool [tokenizer's size]: the tokens that an answer may start with."""
+    """The tokens that an answer may start with, as `mask_words`."""
     relaxed: bool = False
 
 
@@ -69,7 +69,7 @@ def _try_grammar(spelling: Spelling, grammar: str) -> CompiledGrammar | str:
     if reason := matcher.get_error():
         return reason
     # Some faults show only when the first mask is computed.
-    mask = mask_bits(matcher, spelling.size)
+    mask = mask_words(matcher, spelling.size)
     return "nothing matches it" if matcher.is_error() else CompiledGrammar(matcher, mask)
 
 
@@ -103,8 +103,18 @@ def _compile_error(spelling: Spelling, request: Request, reason: str) -> Request
     return schema_error(_schemas(request), reason)
 
 
-def mask_bits(matcher: LLMatcher, size: int) -> np.ndarray:
-    """bool [size]: llguidance's bit mask (one bit per token, 32 in a word, lowest first), unpacked."""
-    words = np.zeros((size + 31) // 32, dtype=np.int32)
+def mask_words(matcher: LLMatcher, size: int) -> np.ndarray:
+    """llguidance's mask of the next tokens: one bit per token, uint32 [size / 32, rounded up], lowest bits first."""
+    words = np.zeros((size + 31) // 32, dtype=np.uint32)
     matcher.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
-    return np.unpackbits(words.view(np.uint8), count=size, bitorder="little").view(bool)
+    return words
+
+
+def unpacked(words: np.ndarray, size: int) -> np.ndarray:
+    """bool [..., size] of such words, uint32 [..., words]."""
+    return np.unpackbits(words.view(np.uint8), axis=-1, count=size, bitorder="little").view(bool)
+
+
+def mask_bits(matcher: LLMatcher, size: int) -> np.ndarray:
+    """The same mask, bool [size]."""
+    return unpacked(mask_words(matcher, size), size)

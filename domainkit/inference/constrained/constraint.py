@@ -10,6 +10,7 @@ import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 
+import numpy as np
 import torch
 
 from domainkit.errors import RequestError
@@ -18,7 +19,9 @@ from domainkit.inference.constrained.compiled_grammar import (
     CompiledGrammar,
     compile_grammar,
     mask_bits,
+    mask_words,
     request_grammar,
+    unpacked,
 )
 from domainkit.inference.constrained.forced_completion import closing_suffix
 from domainkit.inference.constrained.token_spelling import Spelling
@@ -42,8 +45,15 @@ class Constraint(ABC):
         """The answer must end here. Only an end token is left, and it need not be generated."""
 
     @abstractmethod
+    def fill(self, words: np.ndarray) -> None:
+        """Set the bits of the allowed next tokens and clear all others; uint32 [width / 32, rounded up], lowest first.
+
+        End tokens are allowed exactly when `complete`. Raises RequestError where no token can follow.
+        """
+
+    @abstractmethod
     def mask(self) -> torch.Tensor:
-        """bool [width]: the allowed next tokens. End tokens are allowed exactly when `complete`."""
+        """The same as bool [width]."""
 
     @abstractmethod
     def advance(self, token: int) -> None:
@@ -120,22 +130,31 @@ class GrammarConstraint(Constraint):
         # llguidance also stops at an error.
         return self._ended or (self._matcher.is_stopped() and not self._matcher.is_error())
 
-    def mask(self) -> torch.Tensor:
-        allowed = torch.zeros(self._width, dtype=torch.bool)
+    def fill(self, words: np.ndarray) -> None:
+        words.fill(0)
         if not self.finished:
             # In free text the parser is back in its first state. Its mask over the whole vocabulary is known.
             in_first_state = self._free_text is not None and self._free_text.plain
-            bits = self._first_mask if in_first_state else mask_bits(self._matcher, self._spelling.size)
-            n = min(self._width, len(bits))
-            allowed[:n] = torch.from_numpy(bits[:n])
+            allowed = self._first_mask if in_first_state else mask_words(self._matcher, self._spelling.size)
+            n = min(len(words), len(allowed))
+            words[:n] = allowed[:n]
+            if beyond := min(self._width, self._spelling.size) % 32:
+                words[n - 1] &= np.uint32((1 << beyond) - 1)
         # The grammars have no end token of their own: whether one may come is decided here.
-        allowed[self._ends] = self.complete
-        if not self.finished and not bool(allowed.any()):
+        complete = self.complete
+        for end in self._ends:
+            bit = np.uint32(1 << end % 32)
+            words[end // 32] = words[end // 32] | bit if complete else words[end // 32] & ~bit
+        if not self.finished and not words.any():
             raise RequestError(
                 f"no token can continue the answer: {self._matcher.get_error() or 'nothing matches from here on'}",
                 next_step="loosen the schema or regular expression at this point",
             )
-        return allowed
+
+    def mask(self) -> torch.Tensor:
+        words = np.zeros(-(-self._width // 32), dtype=np.uint32)
+        self.fill(words)
+        return torch.from_numpy(unpacked(words, self._width))
 
     def advance(self, token: int) -> None:
         if token in self._ends and self.complete:

@@ -74,7 +74,7 @@ class BatchedRunner(SlotAllocator[KVCache]):
         columns = starts[:, None] + torch.arange(longest)  # [rows, longest]
         # Padding is written after the end of its row, where the next pass overwrites it.
         ids = torch.tensor([c.tokens + [0] * (longest - len(c.tokens)) for c in chunks], device=device)
-        self.cache.reserve(len(self._slots), int(starts.max()) + longest)
+        self.reserve(int(starts.max()) + longest)
         self.cache.select([c.slot.index for c in chunks], columns.to(device), width)
         n_shared = torch.tensor([c.slot.n_shared for c in chunks])[:, None]
         # Positions of padding are clamped, for models that look positions up in a table.

@@ -71,8 +71,10 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
 
     # ---- slots ----
 
-    def allocate(self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None) -> CacheSlot:
-        slot = super().allocate(prompt_length, virtual_tokens)
+    def allocate(
+        self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None, most_tokens: int = 0
+    ) -> CacheSlot:
+        slot = super().allocate(prompt_length, virtual_tokens, most_tokens)
         slot.n_encoded = prompt_length - 1  # the prompt's last token is the decoder's opening token
         return slot
 
@@ -150,9 +152,10 @@ class EncoderDecoderRunner(SlotAllocator[AnswerCache]):
         device, rows, n = self.model.device, [slot.index for slot in slots], len(slots)
         widths = torch.tensor([self._prompt_width(slot) for slot in slots])
         width = int(widths.max())
-        self.prompt_cache.reserve(len(self._slots), width)
+        # A prompt is encoded whole, so its row never grows.
+        self.prompt_cache.reserve(len(self._slots), width, lambda: max(map(self._prompt_width, self._slots)))
         self.prompt_cache.select(rows, torch.arange(width, device=device).expand(n, width), width)
-        self.cache.reserve(len(self._slots), start + size)
+        self.reserve(start + size)
         self.cache.select(rows, torch.arange(start, start + size, device=device).expand(n, size), start + size)
         self.cache.start = start
         return (torch.arange(width) < widths[:, None]).long().to(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from domainkit.inference.engine.batching import Chunk
 
 GROWTH = 128
-"""Fewest columns that are added when sequences become longer than the cache."""
+"""Fewest columns that are added in advance when sequences become longer than the cache."""
 
 
 @dataclass(eq=False, slots=True)
@@ -31,6 +32,8 @@ class CacheSlot:
     """Row of the cache; -1 after the slot is freed."""
     tokens: list[int] = field(default_factory=list)
     """The tokens whose keys and values are stored, without virtual tokens."""
+    most_tokens: int = 0
+    """Most tokens that it may come to hold; 0: not known."""
     n_virtual: int = 0
     """Virtual tokens of the adapter, stored before the tokens."""
     n_encoded: int = 0
@@ -53,6 +56,11 @@ class CacheSlot:
         """Columns of the slot's own row that the first `n_tokens` tokens fill. An encoder's tokens fill none."""
         return self.n_virtual + max(0, n_tokens - self.n_encoded) - self.n_shared
 
+    @property
+    def most_columns(self) -> int | None:
+        """Most columns of the slot's own row that it may come to fill; None: not known."""
+        return self.columns(max(self.most_tokens, self.length)) if self.most_tokens else None
+
 
 class KVCache(Cache):
     """Keys and values of all slots, [slots, heads, columns, width] per layer, allocated in steps and written in place.
@@ -67,6 +75,8 @@ class KVCache(Cache):
         self.values: list[torch.Tensor] = []
         self.n_slots = 0
         self.n_columns = 0
+        self.max_bytes: int | None = None
+        """What the cache may take beyond what its sequences need now; None: no limit."""
         self._idle = False
         self._write_rows: torch.Tensor = torch.empty(0)  # long [rows, 1]
         self._write_columns: torch.Tensor = torch.empty(0)  # long [rows, chunk]
@@ -74,22 +84,39 @@ class KVCache(Cache):
         self._read_rows: slice | torch.Tensor = slice(0, 0)
         self._width = 0
 
-    def reserve(self, n_slots: int, n_columns: int) -> None:
-        """Make room for this many slots and columns. What is stored stays, unless no slot is in use."""
+    def reserve(self, n_slots: int, n_columns: int, most_columns: Callable[[], int | None] = lambda: None) -> None:
+        """Make room for this many slots and columns. The slots before `n_slots` keep what is stored in them.
+
+        `most_columns` says how many columns these slots may come to need: no more are added in advance.
+        """
         idle, self._idle = self._idle, False
         if n_slots <= self.n_slots and n_columns <= self.n_columns:
             return
-        if idle:  # growing would multiply the old number of slots by the new length, and no sequence needs both
+        if idle:  # growing would copy what nobody needs
             self.clear()
-        # Doubling keeps the number of copies logarithmic while sequences join one by one.
-        n_slots = self.n_slots if n_slots <= self.n_slots else max(n_slots, 2 * self.n_slots)
+        most = most_columns()
         if n_columns > self.n_columns:
-            n_columns += max(GROWTH, n_columns // 4)
-        n_columns = max(n_columns, self.n_columns)
-        for tensors in (self.keys, self.values):
+            more = max(GROWTH, n_columns // 4)
+            n_columns += more if most is None else min(more, max(0, most - n_columns))
+        else:
+            n_columns = self.n_columns if most is None else min(self.n_columns, max(n_columns, most))
+        self._resize(self._with_spare(n_slots, n_columns), n_columns)
+
+    def _with_spare(self, n_slots: int, n_columns: int) -> int:
+        """So many slots that sequences that join one by one do not have the cache copied for each."""
+        if not self.n_slots or n_slots <= self.n_slots:  # whoever came together is all here
+            return n_slots
+        spare = 1 + n_slots // 4
+        column_bytes = sum(t.element_size() * t.shape[1] * t.shape[3] for t in (*self.keys, *self.values))
+        fits = self.max_bytes is None or (n_slots + spare) * n_columns * column_bytes <= self.max_bytes
+        return n_slots + spare if fits else n_slots
+
+    def _resize(self, n_slots: int, n_columns: int) -> None:
+        slots, columns = slice(min(n_slots, self.n_slots)), slice(min(n_columns, self.n_columns))
+        for tensors in (self.keys, self.values):  # layer by layer: the old tensors are never there beside all new ones
             for i, old in enumerate(tensors):
-                tensors[i] = old.new_zeros(n_slots, old.shape[1], n_columns, old.shape[3])
-                tensors[i][: old.shape[0], :, : old.shape[2]] = old
+                tensors[i] = _zeros(old, n_slots, n_columns)
+                tensors[i][slots, :, columns] = old[slots, :, columns]
         self.n_slots, self.n_columns = n_slots, n_columns
 
     def select(self, rows: list[int], columns: torch.Tensor, width: int) -> None:
@@ -175,9 +202,11 @@ class SlotAllocator(Generic[CacheT]):
         self.cache = cache
         self._slots: list[CacheSlot] = []
 
-    def allocate(self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None) -> CacheSlot:
-        """A new slot, which begins with the adapter's virtual tokens."""
-        slot = CacheSlot(prompt_length, len(self._slots))
+    def allocate(
+        self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None, most_tokens: int = 0
+    ) -> CacheSlot:
+        """A new slot, which begins with the adapter's virtual tokens and comes to hold `most_tokens` (0: unknown)."""
+        slot = CacheSlot(prompt_length, len(self._slots), most_tokens=most_tokens)
         self._slots.append(slot)
         if virtual_tokens is not None:
             self._prepend(slot, virtual_tokens)
@@ -208,6 +237,14 @@ class SlotAllocator(Generic[CacheT]):
     def pass_row(self, chunk: Chunk) -> PassRow:
         return chunk.pass_row()
 
+    def reserve(self, n_columns: int) -> None:
+        """Make room in the cache for every slot, and this many columns."""
+        self.cache.reserve(len(self._slots), n_columns, self._most_columns)
+
+    def _most_columns(self) -> int | None:
+        most = [slot.most_columns for slot in self._slots]
+        return None if None in most else max((n for n in most if n is not None), default=0)
+
     # ---- states in and out ----
 
     def restore(self, slot: CacheSlot, tokens: list[int], state: KVState) -> None:
@@ -215,7 +252,7 @@ class SlotAllocator(Generic[CacheT]):
         if slot.shared_prefix and slot.shared_prefix.tokens > len(tokens):
             slot.shared_prefix = None
         n_columns = slot.columns(len(tokens))
-        self.cache.reserve(len(self._slots), n_columns)
+        self.reserve(n_columns)
         # What the shared prefix holds stays there; only what follows it is copied.
         self.cache.write_row(slot.index, slot.n_shared, slot.n_shared + n_columns, state)
         slot.tokens, slot.beyond_boundary = list(tokens), False
@@ -224,19 +261,24 @@ class SlotAllocator(Generic[CacheT]):
         """Let slots of one adapter hold the same prefix: stored once for all if that pays, else a copy in each."""
         n_columns = slots[0].n_virtual + len(tokens)
         existing = self._shared_prefix(state, len(tokens))
-        n_saved = sum(n_columns - slot.n_shared for slot in slots[1:])
-        if not existing and not (self.shared_prefix_attention and n_saved >= MIN_COLUMNS_SAVED):
+        n_existing = existing.columns if existing else 0
+        n_saved = sum(n_columns - max(slot.n_shared, n_existing) for slot in slots[1:])
+        if self.shared_prefix_attention and n_saved >= MIN_COLUMNS_SAVED:
+            shared = SharedPrefix(state, len(tokens), n_columns)
             for slot in slots:
-                self.restore(slot, tokens, state)
+                slot.shared_prefix, slot.tokens = shared, list(tokens)
             return
-        shared = existing or SharedPrefix(state, len(tokens), n_columns)
         for slot in slots:
-            slot.shared_prefix, slot.tokens = shared, list(tokens)
+            # In a slot of its own, what others share would widen the slots of all.
+            if slot.n_shared < n_existing:
+                slot.shared_prefix = existing
+            self.restore(slot, tokens, state)
 
     def _shared_prefix(self, state: KVState, n_tokens: int) -> SharedPrefix | None:
-        """The shared prefix of this state and length, if some slot already uses it."""
+        """The longest shared prefix of this state, of at most so many tokens, that some slot already uses."""
         prefixes = (slot.shared_prefix for slot in self._slots if slot.shared_prefix)
-        return next((p for p in prefixes if p.state is state and p.tokens == n_tokens), None)
+        fitting = (p for p in prefixes if p.state is state and p.tokens <= n_tokens)
+        return max(fitting, key=lambda p: p.tokens, default=None)
 
     def copy_state(self, slot: CacheSlot, n_tokens: int) -> KVState:
         """A copy of the state of the virtual tokens and the first `n_tokens` tokens."""

@@ -52,8 +52,13 @@ class Runner(Protocol):
         """A sequence can begin with virtual tokens."""
         ...
 
-    def allocate(self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None) -> CacheSlot:
-        """A slot for a sequence. It starts with virtual tokens: keys and values, or embeddings for an encoder."""
+    def allocate(
+        self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None, most_tokens: int = 0
+    ) -> CacheSlot:
+        """A slot for a sequence. It starts with virtual tokens: keys and values, or embeddings for an encoder.
+
+        `most_tokens` is the most that it comes to hold (0: unknown): a cache that grows in steps grows no further.
+        """
         ...
 
     def free(self, slot: CacheSlot) -> None: ...
@@ -95,6 +100,12 @@ class Executor:
         # Adapters change the model itself, and two passes may differ in adapters, so they are set for each pass.
         self._adapters.enter([runner.pass_row(chunk) for chunk in chunks])
         return runner.forward(chunks)
+
+    def wait(self, runner: Runner) -> None:
+        """Wait until the device has computed the passes so far. Without that, the time of a pass whose logits nobody
+        reads is that of the next one whose logits somebody reads."""
+        if runner.model.device.type == "cuda":
+            torch.cuda.synchronize(runner.model.device)
 
 
 # ---- which runner a model gets ----

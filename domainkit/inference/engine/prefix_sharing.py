@@ -154,7 +154,7 @@ class PrefixSharing:
         """The state of that many first tokens of each sequence's prompt."""
         runner = self._isolated
         try:
-            slots = [self._isolated_slot(sequence) for sequence, _ in prefixes]
+            slots = [self._isolated_slot(sequence, n) for sequence, n in prefixes]
             n_alone = [self._read_blocks(s, slot, n) for slot, (s, n) in zip(slots, prefixes, strict=True)]
             sequences = dict(zip(slots, (s for s, _ in prefixes), strict=True))
             rest = [_prefix_chunk(s, slot, n) for slot, (s, n) in zip(slots, prefixes, strict=True) if slot.length < n]
@@ -168,9 +168,9 @@ class PrefixSharing:
         finally:  # also after an error: the next use starts with an empty cache
             runner.clear()
 
-    def _isolated_slot(self, sequence: Sequence) -> CacheSlot:
-        """A slot with what the sequence has of its prompt."""
-        slot = self._isolated.allocate(len(sequence.prompt), sequence.adapter.virtual_tokens)
+    def _isolated_slot(self, sequence: Sequence, n_tokens: int) -> CacheSlot:
+        """A slot for that many tokens, with what the sequence has of its prompt."""
+        slot = self._isolated.allocate(len(sequence.prompt), sequence.adapter.virtual_tokens, n_tokens)
         main_slot = sequence.allocated_slot
         if main_slot.length:
             self._isolated.restore(slot, main_slot.tokens, self._runner.copy_state(main_slot, main_slot.length))
@@ -188,6 +188,7 @@ class PrefixSharing:
     def _read(self, batch: list[Chunk], sequences: list[Sequence]) -> None:
         begin = time.perf_counter()
         self._executor.execute(self._isolated, batch)
+        self._executor.wait(self._isolated)
         for sequence in sequences:
             sequence.charge((time.perf_counter() - begin) / len(batch))
 

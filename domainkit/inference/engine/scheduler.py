@@ -23,11 +23,12 @@ from domainkit.inference.engine.acceleration.batch_invariance import BatchInvari
 from domainkit.inference.engine.acceleration.small_batch_linear import use_small_batch_linear
 from domainkit.inference.engine.batched_runner import BatchedRunner
 from domainkit.inference.engine.batching import MAX_PROMPT_CHUNK, Chunk, make_batches
+from domainkit.inference.engine.kv_cache import SlotAllocator
 from domainkit.inference.engine.model_runner import Executor, Runner, make_runner
 from domainkit.inference.engine.prefix_cache import PrefixCache
 from domainkit.inference.engine.prefix_sharing import PrefixSharing
 from domainkit.inference.engine.request_queue import RequestQueue, stopped_error
-from domainkit.inference.engine.sequences.sampling import near_ties
+from domainkit.inference.engine.sequences.next_tokens import next_tokens
 from domainkit.inference.engine.sequences.sequence import Sequence, timeout_error
 from domainkit.inference.engine.trial import AdapterTrial, trial_rows
 from domainkit.models.language_model import rope_boundary
@@ -81,6 +82,8 @@ class Scheduler:
             takes_virtual_tokens=self.runner.takes_virtual_tokens,
             acceleration=acceleration,
         )
+        if isinstance(self.runner, SlotAllocator):
+            self.runner.cache.max_bytes = self._memory // 2
         self.executor = Executor(self.pool)
         self.prefixes = PrefixCache(self._memory // 8)
         isolated = self.runner.isolated()
@@ -221,7 +224,9 @@ class Scheduler:
             joined.append(sequence)
         # With an adapter's sequences in adjacent slots, its rows of a pass are a slice, which needs no copy.
         for sequence in sorted(joined, key=lambda s: s.adapter.name):
-            sequence.slot = self.runner.allocate(len(sequence.prompt), sequence.adapter.virtual_tokens)
+            sequence.slot = self.runner.allocate(
+                len(sequence.prompt), sequence.adapter.virtual_tokens, sequence.most_tokens
+            )
 
     def _fits(self, sequence: Sequence) -> bool:
         if not self._running:
@@ -266,6 +271,7 @@ class Scheduler:
         """Read a part of a long prompt. Its logits are not needed."""
         begin = time.perf_counter()
         if self._execute({chunk: sequence}) is not None:
+            self.executor.wait(self.runner)
             sequence.charge(time.perf_counter() - begin)
 
     def _read(self, batch: dict[Chunk, Sequence]) -> None:
@@ -274,18 +280,19 @@ class Scheduler:
         logits = self._execute(batch)  # [batch, positions, vocabulary]
         if logits is None:
             return
-        last = logits[:, -1]
-        # One argmax for all rows, because a greedy sequence needs no more than that.
-        best = last.argmax(-1)
-        ties = near_ties(last, best) if self.batch_invariance else [False] * len(batch)
-        tokens = best.tolist()  # waits for the device, so it belongs to the time of the pass
-        seconds = (time.perf_counter() - begin) / len(batch)
+        # On a CPU, nothing waits for a sequence that draws for itself, and a seed keeps the texts that it always gave.
+        draws = [s.draw(sampled=self.model.device.type == "cuda") for s in batch.values()]
+        found = next_tokens(logits[:, -1], draws, exact=self.batch_invariance is not None)
+        seconds = (time.perf_counter() - begin) / len(batch)  # of the pass, since the tokens have waited for it
         for i, sequence in enumerate(batch.values()):
             sequence.charge(seconds)
             sequence.mark_prefilled()
             recompute = partial(self.batch_invariance.recompute_alone, sequence) if self.batch_invariance else None
             try:
-                sequence.take(None if sequence.greedy and not ties[i] else logits[i], tokens[i], recompute)
+                if i in found.errors:
+                    raise found.errors[i]
+                decided = (sequence.greedy or draws[i] is not None) and not found.near_ties[i]
+                sequence.take(logits[i], found.tokens[i] if decided else None, recompute)
             except Exception as e:  # one sequence's error, as of a schema that leads nowhere, must not fail the others
                 sequence.done = True
                 sequence.result.fail(e)

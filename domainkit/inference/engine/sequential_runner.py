@@ -40,7 +40,9 @@ class SequentialRunner:
     def batch_key(self, chunk: Chunk) -> Hashable:
         return id(chunk.slot)
 
-    def allocate(self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None) -> CacheSlot:
+    def allocate(
+        self, prompt_length: int, virtual_tokens: KVState | torch.Tensor | None = None, most_tokens: int = 0
+    ) -> CacheSlot:
         slot = CacheSlot(prompt_length)
         if virtual_tokens is not None:
             assert not isinstance(virtual_tokens, torch.Tensor), "embeddings are for an encoder"

@@ -125,3 +125,64 @@ def test_adapters_that_change_the_base_are_refused(tmp_path: Path) -> None:
             check_removable(read_peft_config(str(tmp_path)), str(tmp_path))
     LoraConfig(r=4, target_modules=["q_proj"]).save_pretrained(tmp_path)
     check_removable(read_peft_config(str(tmp_path)), str(tmp_path))
+
+
+# ---- over a bfloat16 base
+
+
+def half_base(tiny_base: str) -> Any:
+    return load_base(tiny_base, quantization="none", purpose="infer").model.to(torch.bfloat16)
+
+
+def lora_dtypes(model: Any) -> set[torch.dtype]:
+    return {p.dtype for name, p in model.named_parameters() if "lora_" in name}
+
+
+def test_plain_lora_is_served_in_the_bases_type_and_compared_as_saved(tiny_base: str, adapters: dict[str, str]) -> None:
+    model = half_base(tiny_base)
+    layers = PeftLayers(model)
+    layers.add(adapters["red"], "red")
+    saved = {name: p.clone() for name, p in model.named_parameters() if "lora_" in name}
+    layers.use_one("red")
+    with torch.inference_mode():
+        stock = layers.forward(input_ids=torch.arange(10, 20)[None])
+        assert layers.mix("red")
+        assert lora_dtypes(model) == {torch.bfloat16}
+        assert torch.equal(layers.forward(input_ids=torch.arange(10, 20)[None]), stock), "by the numbers of the file"
+        assert lora_dtypes(model) == {torch.bfloat16}
+        layers.use_mixed({"red": slice(0, 1)}, (1, 10))
+        served = logits(model)
+    assert not torch.equal(served, stock)
+    assert float((served - stock).abs().max() / stock.abs().max()) < 0.02
+    assert layers.serve_as_saved()
+    assert all(torch.equal(p, saved[name]) for name, p in model.named_parameters() if "lora_" in name)
+    assert not layers.serve_as_saved()
+    layers.clear()
+
+
+def test_adapters_of_both_types_share_passes(tiny_base: str, adapters: dict[str, str]) -> None:
+    """One that keeps float32 stands beside others in one layer."""
+    model = half_base(tiny_base)
+    layers = PeftLayers(model)
+    for name in ("red", "blue"):
+        layers.add(adapters[name], name)
+        assert layers.mix(name)
+    assert layers.serve_as_saved()
+    assert lora_dtypes(model) == {torch.bfloat16, torch.float32}
+    layers.use_mixed({"red": slice(0, 1), "blue": slice(1, 2)}, (2, 10))
+    with torch.inference_mode():
+        both = model(torch.arange(10, 20)[None].repeat(2, 1), use_cache=False).logits
+    for name, row in zip(("red", "blue"), both, strict=True):
+        layers.use_one(name)
+        expected = logits(model)[0]
+        assert float((row - expected).abs().max() / expected.abs().max()) < 0.02
+    layers.clear()
+
+
+def test_a_float32_base_keeps_its_adapters_as_they_are(
+    model: Any, layers: PeftLayers, adapters: dict[str, str]
+) -> None:
+    layers.add(adapters["red"], "red")
+    assert layers.mix("red")
+    assert lora_dtypes(model) == {torch.float32}
+    assert not layers.serve_as_saved()

@@ -8,6 +8,7 @@ import torch
 from domainkit.inference.engine import kv_cache
 from domainkit.inference.engine.acceleration import grouped_attention
 from domainkit.inference.engine.batching import Chunk
+from domainkit.inference.engine.kv_cache import KVCache
 from domainkit.inference.engine.trial import allocated
 from tests.inference.engine.tiny_models import batched_runner, build, check, read, some_tokens, state_of
 
@@ -52,6 +53,44 @@ def test_idle_buffers_are_reused_if_large_enough_and_freed_if_not() -> None:
     assert runner.cache.n_columns < 300
     runner.clear()
     assert not runner.cache.keys
+    runner.close()
+
+
+def test_the_cache_takes_what_its_sequences_can_need_and_no_more() -> None:
+    cache = KVCache()
+    cache.reserve(4, 50, lambda: 60)
+    assert (cache.n_slots, cache.n_columns) == (4, 60), "whoever comes together, exactly"
+    cache.keys, cache.values = ([torch.arange(4.0)[:, None, None, None].repeat(1, 2, 60, 8)] for _ in range(2))
+    cache.reserve(5, 50, lambda: 60)
+    assert (cache.n_slots, cache.n_columns) == (7, 60), "one by one, with some in advance"
+    cache.reserve(3, 100, lambda: 2000)
+    assert (cache.n_slots, cache.n_columns) == (3, 228), "longer: without the slots that nobody uses"
+    cache.reserve(4, 20, lambda: 30)
+    assert (cache.n_slots, cache.n_columns) == (6, 30), "more: without the columns that nobody needs"
+    cache.max_bytes = 6 * 30 * 2 * 2 * 8 * 4
+    cache.reserve(7, 30, lambda: 30)
+    assert cache.n_slots == 7, "none in advance beyond the memory that it may take"
+    assert torch.equal(cache.keys[0][:3, 0, 0, 0], torch.arange(3.0)), "what is stored stays"
+    cache.reserve(7, 40)
+    assert (cache.n_slots, cache.n_columns) == (7, 168), "a need that is not known grows in steps"
+
+
+@torch.inference_mode()
+def test_late_sequences_read_a_shared_prefix_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that has more in common with it than those before: a copy of it all would widen all slots."""
+    monkeypatch.setattr(kv_cache, "MIN_COLUMNS_SAVED", 8)
+    model, prefix = build("llama"), some_tokens(1, 12)
+    runner = batched_runner(model)
+    state = state_of(runner, prefix)
+    runner.clear()
+    first, second, late = (runner.allocate(14, None, 16) for _ in range(3))
+    runner.restore_all([first, second], prefix[:10], state)
+    runner.restore_all([late], prefix, state)
+    assert late.shared_prefix is first.shared_prefix
+    assert (late.length, late.columns(late.length)) == (12, 2)
+    check(model, runner, {first: [*prefix[:10], 5, 6], second: [*prefix[:10], 7], late: [*prefix, 60, 61]})
+    assert runner.cache.n_columns == 6, "of 16 tokens at most, 10 are in the prefix"
+    runner.clear()
     runner.close()
 
 

@@ -47,7 +47,9 @@ class BatchInvariance:
         """
         begin = time.perf_counter()
         try:
-            return self._read(sequence, tokens, logits_wanted)
+            logits = self._read(sequence, tokens, logits_wanted)
+            self._executor.wait(self._isolated)
+            return logits
         except OUT_OF_MEMORY as e:
             if not out_of_memory(e):
                 raise
@@ -57,7 +59,7 @@ class BatchInvariance:
             sequence.charge(time.perf_counter() - begin)
 
     def _read(self, sequence: Sequence, tokens: list[int], logits_wanted: int) -> torch.Tensor:
-        slot = self._isolated.allocate(len(sequence.prompt), sequence.adapter.virtual_tokens)
+        slot = self._isolated.allocate(len(sequence.prompt), sequence.adapter.virtual_tokens, len(tokens))
         n_restored = n_blocks = self._restore_blocks(sequence, slot)
         ends = [*range(n_restored + BLOCK, len(tokens) - logits_wanted + 1, BLOCK), len(tokens)]
         for start, end in pairwise([n_restored, *ends]):

@@ -75,7 +75,7 @@ class MixedLora:
             elif self._stacks.pop(layer, None):
                 for weights in (layer.lora_A, layer.lora_B):
                     for name in weights:  # a view would keep the whole stack in memory
-                        weights[name].weight = _frozen(weights[name].weight.clone())
+                        weights[name].weight = frozen(weights[name].weight.clone())
 
     def clear(self) -> None:
         """Forget all layers."""
@@ -133,8 +133,8 @@ class LoraStack:
         self.b = torch.cat([layer.lora_B[n].weight.t() for n in names])  # (sum of ranks, out)
         first = 0
         for name, rank, _ in self.layout:
-            layer.lora_A[name].weight = _frozen(self.a[first : first + rank])
-            layer.lora_B[name].weight = _frozen(self.b[first : first + rank].t())
+            layer.lora_A[name].weight = frozen(self.a[first : first + rank])
+            layer.lora_B[name].weight = frozen(self.b[first : first + rank].t())
             first += rank
 
     def pays(self, names: Sequence[str], x: torch.Tensor) -> bool:
@@ -174,5 +174,5 @@ def _can_be_stacked(layer: LoraModule) -> bool:
     return first.dtype != torch.float16 and all(w.dtype == first.dtype and w.device == first.device for w in weights)
 
 
-def _frozen(weight: torch.Tensor) -> torch.nn.Parameter:
+def frozen(weight: torch.Tensor) -> torch.nn.Parameter:
     return torch.nn.Parameter(weight, requires_grad=False)

@@ -208,8 +208,7 @@ class ChoiceSequence(Sequence):
             n_common += 1
         return self._chunk_from(n_common)
 
-    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
-        assert logits is not None
+    def take(self, logits: torch.Tensor, token: int | None, recompute: RecomputeAlone | None) -> None:
         if self._chosen is not None:
             self._finish(self._chosen, self._token_logprobs(self._chosen, logits[-self.logits_wanted :]))
             return

@@ -46,15 +46,15 @@ def near_tie_margin(logits: torch.Tensor) -> float:
     return NEAR_TIE * float(logit_range(logits))
 
 
-def near_ties(logits: torch.Tensor, best: torch.Tensor) -> list[bool]:
-    """For each row of float [rows, vocabulary] with its largest logit at long `best` [rows]: is the second one near?"""
+def near_ties(logits: torch.Tensor, best: torch.Tensor, margin: torch.Tensor) -> torch.Tensor:
+    """bool [rows]: is the second largest of float [rows, n] within float `margin` [rows] of the largest, which is at
+    long `best` [rows]?"""
     index = best[:, None]
     first = logits.gather(1, index)
-    margin = NEAR_TIE * logit_range(logits)
     # Hiding the largest for a moment is many times as fast as topk(2).
     second = logits.scatter_(1, index, -torch.inf).amax(-1)
     logits.scatter_(1, index, first)
-    return (first[:, 0] - second < margin).tolist()
+    return first[:, 0] - second < margin
 
 
 def sample(

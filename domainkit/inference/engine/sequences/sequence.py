@@ -18,6 +18,7 @@ from domainkit.inference.backend import Completion, TokenLogprob
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.kv_cache import CacheSlot
 from domainkit.inference.engine.result_stream import ResultStream
+from domainkit.inference.engine.sequences.next_tokens import Draw
 
 
 class RecomputeAlone(Protocol):
@@ -127,12 +128,16 @@ class Sequence(ABC):
         """Needs no more than the index of the largest logit, unless there is a near tie."""
         return False
 
+    def draw(self, *, sampled: bool) -> Draw | None:
+        """How the next token is decided with those of the other rows, if it can be; `sampled`: also where random."""
+        return None
+
     @abstractmethod
-    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
+    def take(self, logits: torch.Tensor, token: int | None, recompute: RecomputeAlone | None) -> None:
         """Go on with the logits of the last chunk, float [at least logits_wanted, vocabulary].
 
-        For a `greedy` sequence without a near tie, `logits` is None and `best` the index of the largest. Near ties are
-        decided by `recompute`, if given.
+        `token` is what follows, where it is decided: a `draw`, or the largest logit of a `greedy` sequence, without a
+        near tie. Others are decided here, and near ties by `recompute`, if given.
         """
 
     def charge(self, seconds: float) -> None:
@@ -162,8 +167,7 @@ class ScoreSequence(Sequence):
             self.done = True
             result.finish(0.0)
 
-    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
-        assert logits is not None
+    def take(self, logits: torch.Tensor, token: int | None, recompute: RecomputeAlone | None) -> None:
         self.done = True
         self._result.finish(float(self._logprobs(logits).sum()))
 
@@ -182,8 +186,7 @@ class TokenScoreSequence(ScoreSequence):
         super().__init__(prompt, continuation, adapter_folder, ResultStream[float]())
         self.result = self._each = result
 
-    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
-        assert logits is not None
+    def take(self, logits: torch.Tensor, token: int | None, recompute: RecomputeAlone | None) -> None:
         self.done = True
         self._each.finish(self._logprobs(logits).tolist())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ from domainkit.inference.constrained.read_answer import read_answer, shown_parts
 from domainkit.inference.engine.acceleration.prompt_lookup import N_GUESSES, PromptLookup
 from domainkit.inference.engine.batching import Chunk
 from domainkit.inference.engine.result_stream import ResultStream
+from domainkit.inference.engine.sequences.counter_noise import counter_gumbel, signed, stream_key
 from domainkit.inference.engine.sequences.detokenizer import Detokenizer, decoder
+from domainkit.inference.engine.sequences.next_tokens import Draw
 from domainkit.inference.engine.sequences.sampling import (
     Sample,
     gumbel_noise,
@@ -54,7 +57,9 @@ class TextSequence(Sequence):
         self._constraint = constraint
         self._decode = decoder(tokenizer)
         self._detokenizer = Detokenizer(tokenizer, request.stop, () if thinking == "off" else CHANNEL_MARKS)
-        self._random = random_generator(request.seed) if request.temperature > 0 else None
+        # A fresh seed is one all the same: a near tie is drawn again from the same noise.
+        self._seed = secrets.randbits(63) if request.seed is None else request.seed
+        self._random = random_generator(self._seed) if request.temperature > 0 else None
         self._max_new_tokens = min(request.max_tokens, context_length - len(prompt))
         self._logprobs: list[TokenLogprob] = []
         self._n_logprobs_sent = 0
@@ -65,6 +70,7 @@ class TextSequence(Sequence):
         self._completion_from = 0  # new tokens before the completion
         self._check_completion_at = 0  # new tokens after which to compute the completion again
         self._completing = False
+        self._key: int | None = None  # of the counter noise, where rows are sampled together
         self._lookup = PromptLookup()
         self._guesses: list[int] = []  # that the next logits check
         self._append_forced()
@@ -73,6 +79,13 @@ class TextSequence(Sequence):
     def greedy(self) -> bool:
         free = self._constraint is None and self._random is None
         return free and not self._request.logprobs and not self._guesses
+
+    def draw(self, *, sampled: bool) -> Draw | None:
+        random = self._random is not None
+        if self._guesses or (random and not sampled) or not (random or self._constraint):
+            return None
+        self._key = stream_key(self._seed, self._n_new) if random else None
+        return Draw(self._request.temperature, self._request.top_p, self._key or 0, self._constraint)
 
     def next_chunk(self) -> Chunk:
         self._guesses = []
@@ -101,10 +114,14 @@ class TextSequence(Sequence):
             super().shorten(n_tokens)
         self._max_new_tokens -= n_tokens
 
-    def take(self, logits: torch.Tensor | None, best: int, recompute: RecomputeAlone | None) -> None:
+    def take(self, logits: torch.Tensor, token: int | None, recompute: RecomputeAlone | None) -> None:
+        if token is not None:
+            self._note_logprob(logits[-1], token)
+            self._take_token(token)
+            return
         guesses, self._guesses = self._guesses, []
         for i, guess in enumerate([*guesses, None]):
-            token = best if logits is None else self._next_token(logits[i - len(guesses) - 1], recompute)
+            token = self._next_token(logits[i - len(guesses) - 1], recompute)
             self._take_token(token)
             if self.done or token != guess:  # what the pass read after a wrong guess is overwritten by the next one
                 return
@@ -122,16 +139,26 @@ class TextSequence(Sequence):
     # ---- sampling ----
 
     def _next_token(self, logits: torch.Tensor, recompute: RecomputeAlone | None) -> int:
-        # The same noise for both: near ties depend on it.
-        noise = None if self._random is None else gumbel_noise(logits.numel(), self._random)
+        noise = self._noise(logits.numel())  # the same for both: near ties depend on it
         drawn = self._sample(logits, noise, near_tie_margin(logits) if recompute else 0.0)
         alone = recompute(self.tokens, 1) if recompute and drawn.near_tie else None
         if alone is not None:
             logits = alone[-1]
             drawn = self._sample(logits, noise, 0.0)
-        if self._request.logprobs and drawn.index not in self._stop_ids:
-            self._logprobs.append(token_logprob(logits, drawn.index, self._decode, self._request.top_logprobs))
+        self._note_logprob(logits, drawn.index)
         return drawn.index
+
+    def _noise(self, n: int) -> torch.Tensor | None:
+        """Gumbel noise, float64 [n], on the CPU; None for a greedy text."""
+        if self._random is None:
+            return None
+        if self._key is None:
+            return gumbel_noise(n, self._random)
+        return counter_gumbel(torch.tensor([[signed(self._key)]]), torch.arange(n))[0]
+
+    def _note_logprob(self, logits: torch.Tensor, token: int) -> None:
+        if self._request.logprobs and token not in self._stop_ids:
+            self._logprobs.append(token_logprob(logits, token, self._decode, self._request.top_logprobs))
 
     def _sample(self, logits: torch.Tensor, noise: torch.Tensor | None, margin: float) -> Sample:
         if self._constraint is not None:

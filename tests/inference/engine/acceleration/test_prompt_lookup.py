@@ -59,7 +59,7 @@ def test_guesses_stay_up_to_the_first_wrong_one(
     chunk = sequence.chunk_with_guesses()
     assert (chunk.tokens, chunk.logits_wanted, sequence.greedy) == ([6, 7, 8], 3, False)
     chunk.slot.tokens[chunk.start :] = chunk.tokens
-    sequence.take(certain(*given), given[-1], None)
+    sequence.take(certain(*given), None, None)
     assert sequence.tokens[6:] == kept
     following = sequence.next_chunk()
     assert following.tokens == kept[-1:], "what a wrong guess left in the slot is overwritten"
