@@ -92,7 +92,7 @@ class PeftLayers:
             return False
         # float16 has not the range of float32.
         if self._model.dtype == torch.bfloat16:
-            linears = [weights[name] for layer in layers for weights in (layer.lora_A, layer.lora_B)]
+            linears: list[Any] = [weights[name] for layer in layers for weights in (layer.lora_A, layer.lora_B)]
             narrow = {m: frozen(m.weight.to(torch.bfloat16)) for m in linears if m.weight.dtype == torch.float32}
             self._as_saved = _exchange(narrow)
         self._mixed_lora.add_layers(cast("list[LoraModule]", layers))

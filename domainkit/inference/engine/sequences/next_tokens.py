@@ -148,8 +148,7 @@ def _largest_within(
     last, last_possible = ((mass < m).sum(-1, keepdim=True).clamp_(max=k - 1) for m in (top_p, top_p + border))
     lowest = ordered.gather(1, last_possible) - border
     short = ~((last_possible + 1 < k) & (ordered[:, -1:] < lowest))[:, 0] & more
-    outside = torch.arange(k, device=scores.device) > last
-    place = scores.masked_fill(outside, -torch.inf).argmax(-1, keepdim=True)
+    place = scores.masked_fill(ordered < ordered.gather(1, last), -torch.inf).argmax(-1, keepdim=True)
     if margin is None:
         return place, torch.zeros_like(short), short
     # The winner is certain if it wins against all that could be inside, and is inside whatever rounding does.

@@ -96,7 +96,8 @@ def _largest_within_top_p(
         if k >= len(p) or (last_possible + 1 < k and ordered[-1] < ordered[last_possible] - margin):
             break
     scores = scores[indices]
-    winner = _largest(scores[: last + 1], 0.0).index
+    # All that equal the last one are inside, too: which of them a sort puts first may depend on the batch.
+    winner = _largest(scores[ordered >= ordered[last]], 0.0).index
     if not margin:
         return Sample(int(indices[winner]), near_tie=False)
     # The winner is certain if it wins against all that could be inside, and is inside whatever rounding does.

@@ -82,9 +82,9 @@ class TextSequence(Sequence):
 
     def draw(self, *, sampled: bool) -> Draw | None:
         random = self._random is not None
+        self._key = stream_key(self._seed, self._n_new) if random and sampled else None
         if self._guesses or (random and not sampled) or not (random or self._constraint):
             return None
-        self._key = stream_key(self._seed, self._n_new) if random else None
         return Draw(self._request.temperature, self._request.top_p, self._key or 0, self._constraint)
 
     def next_chunk(self) -> Chunk:

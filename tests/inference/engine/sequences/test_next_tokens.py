@@ -84,7 +84,7 @@ def test_rows_together_get_what_each_gets_by_definition(
     dtype: torch.dtype, exact: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (sampling, next_tokens_module):  # so many logits are near ties
-        monkeypatch.setattr(module, "NEAR_TIE", 3e-3)
+        monkeypatch.setattr(module, "NEAR_TIE", 2e-2)
     random, draws, tied = torch.Generator().manual_seed(0), some_draws(), [0] * len(some_draws())
     for spread in (0.1, 3.0) * 4:
         logits = (torch.randn(len(draws), WIDTH, generator=random) * spread).to(dtype)
@@ -93,8 +93,7 @@ def test_rows_together_get_what_each_gets_by_definition(
             expected = defined(row, draw, exact=exact)
             alone = next_tokens(row[None].clone(), [draw], exact=exact)
             assert (alone.tokens, alone.near_ties) == ([found.tokens[i]], [found.near_ties[i]]), "as in company"
-            # Of equal logits at the border of top_p, any may be inside: bfloat16 has many.
-            assert found.tokens[i] == expected.index or row[found.tokens[i]] == row[expected.index]
+            assert found.tokens[i] == expected.index, "also where equal logits are at the border of top_p"
             if dtype == torch.float32:
                 assert found.near_ties[i] == expected.near_tie
             tied[i] += found.near_ties[i]
