@@ -11,6 +11,8 @@ ALONE = (
     "chain_throughput",
     "chain_memory",
     "peak_memory",
+    "engine.next_tokens",
+    "engine.answering",
     "small_batch_linear",
     "accelerations",
     "architectures",

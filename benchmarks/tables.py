@@ -194,6 +194,17 @@ def peak_memory(facts: dict[str, Any]) -> str:
     return table(["command", "peak, MiB", "by stage"], rows)
 
 
+def next_tokens(facts: dict[str, Any]) -> str:
+    """Milliseconds of the processor for one pass, and what a device would be given."""
+    head = [f"{facts['rows']} rows of {facts['vocabulary']:,} tokens", "one by one, ms", "together, ms"]
+    rows = [
+        [kind["rows"], *(f"{kind['milliseconds'][way]:.0f}" for way in ("one by one", "together"))]
+        + [f"{kind[n]}" for n in ("kernels", "copies")]
+        for kind in facts["kinds"]
+    ]
+    return table([*head, "operations on a device", "copies to it"], rows)
+
+
 def chain_memory(facts: dict[str, Any]) -> str:
     """Peaks in MiB, and bytes of memory for each byte of the adapters' files, by rank."""
     head = [
@@ -359,6 +370,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "banking77": banking77,
     "batch_invariance": batch_invariance,
     "chain_memory": chain_memory,
+    "next_tokens": next_tokens,
     "peak_memory": peak_memory,
     "chain_throughput": chain_throughput,
     "clinic": clinic,

@@ -52,7 +52,8 @@ class SomeTokens(Constraint):
 
 
 def one_by_one(logits: torch.Tensor, draws: list[Draw]) -> list[int]:
-    """As a sequence does for itself on a CPU."""
+    """As a sequence does for itself on a CPU, after the largest logits of all rows were found."""
+    logits.argmax(-1).tolist()
     found = []
     for i, (row, draw) in enumerate(zip(logits, draws, strict=True)):
         allowed = row

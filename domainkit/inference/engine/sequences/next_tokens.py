@@ -14,11 +14,13 @@ import torch
 
 from domainkit.inference.constrained.compiled_grammar import unpacked
 from domainkit.inference.constrained.constraint import Constraint
+from domainkit.inference.engine.sequences import sampling
 from domainkit.inference.engine.sequences.counter_noise import counter_gumbel, signed
-from domainkit.inference.engine.sequences.sampling import NEAR_TIE, logit_range, near_ties
+from domainkit.inference.engine.sequences.sampling import logit_range, near_ties
 
-MAX_NUMBERS = 2**22
-"""Of float64 that one product of sampled rows takes: 32 rows of 128k tokens, 32 MB."""
+MAX_NUMBERS = (2**22, 2**18)
+"""Logits that are decided at once: 32 rows of 128k tokens on a device, 32 MB as float64; two on a CPU, whose cache they
+stay in."""
 N_PROBABLE = 256
 """Most probable tokens that are looked at first: with a top_p, sorting a whole vocabulary is rarely needed."""
 
@@ -55,38 +57,44 @@ def next_tokens(logits: torch.Tensor, draws: Sequence[Draw | None], *, exact: bo
     With `exact`, near ties are looked for.
     """
     rows = {i: draw for i, draw in enumerate(draws) if draw is not None}
-    best = logits.argmax(-1)
-    margins = NEAR_TIE * logit_range(logits)[:, None] if exact else None
-    ties = torch.zeros_like(best, dtype=torch.bool) if margins is None else near_ties(logits, best, margins[:, 0])
-    short = torch.zeros_like(ties)
+    device, width = logits.device, logits.shape[1]
+    best, ties, short = torch.zeros(3, len(draws), dtype=torch.long, device=device)
+    if len(rows) < len(draws):
+        best, ties, _ = _largest(logits, _margins(logits) if exact else None)
     if not rows:
         return NextTokens(best.tolist(), ties.tolist())
+    ties = ties.long()
     masks = Masks({i: draw.constraint for i, draw in rows.items() if draw.constraint}, logits)
-    options = _options(draws, logits.device)
+    options = _options(draws, device)
 
     def decide(group: list[int], kind: Kind, n_looked_at: int) -> None:
-        index = torch.tensor(group, device=logits.device)
-        part = masks.apply(logits[index], group)
-        margin = None if margins is None else margins[index]
-        best[index], ties[index], short[index] = _decide(part, kind, options[index], margin, n_looked_at)
+        index = torch.tensor(group, device=device)
+        part = logits[index]
+        margin = _margins(part) if exact else None  # of the model's own logits, not of those that are allowed
+        found = _decide(masks.apply(part, group), kind, options[index], margin, n_looked_at)
+        best[index], ties[index], short[index] = (t.long() for t in found)
 
-    for group, kind in _groups(rows, logits.shape[1]):
+    for group, kind in _groups(rows, max(1, MAX_NUMBERS[device.type == "cpu"] // width)):
         decide(group, kind, N_PROBABLE)
-    tokens, tied, cut = torch.stack([best, ties.long(), short.long()]).tolist()  # waits for the device, once
+    tokens, tied, cut = torch.stack([best, ties, short]).tolist()  # waits for the device, once
     if any(cut):  # so flat a distribution that its top_p needs the whole vocabulary
         for i in np.flatnonzero(cut).tolist():
-            decide([i], (True, True), logits.shape[1])
-        tokens, tied = torch.stack([best, ties.long()]).tolist()
+            decide([i], (True, True), width)
+        tokens, tied = torch.stack([best, ties]).tolist()
     return NextTokens(tokens, [bool(t) for t in tied], masks.errors)
 
 
-def _groups(rows: dict[int, Draw], width: int) -> Iterator[tuple[list[int], Kind]]:
-    """Rows that are decided alike, as many as one product takes."""
+def _margins(logits: torch.Tensor) -> torch.Tensor:
+    """float [rows, 1]: smaller differences may be rounding."""
+    return sampling.NEAR_TIE * logit_range(logits)[:, None]
+
+
+def _groups(rows: dict[int, Draw], size: int) -> Iterator[tuple[list[int], Kind]]:
+    """Rows that are decided alike, at most `size` at once."""
     kinds: dict[Kind, list[int]] = {}
     for i, draw in rows.items():
         sampled = draw.temperature > 0
         kinds.setdefault((sampled, sampled and draw.top_p < 1), []).append(i)
-    size = max(1, MAX_NUMBERS // width)
     for kind, members in kinds.items():
         for k in range(0, len(members), size):
             yield members[k : k + size], kind

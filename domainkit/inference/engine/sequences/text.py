@@ -116,7 +116,8 @@ class TextSequence(Sequence):
 
     def take(self, logits: torch.Tensor, token: int | None, recompute: RecomputeAlone | None) -> None:
         if token is not None:
-            self._note_logprob(logits[-1], token)
+            if self._request.logprobs:
+                self._note_logprob(logits[-1], token)
             self._take_token(token)
             return
         guesses, self._guesses = self._guesses, []

@@ -12,7 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from domainkit.errors import RequestError
 from domainkit.inference.constrained.constraint import Constraint
-from domainkit.inference.engine.sequences import next_tokens as next_tokens_module
 from domainkit.inference.engine.sequences import sampling
 from domainkit.inference.engine.sequences.counter_noise import counter_gumbel, signed, stream_key
 from domainkit.inference.engine.sequences.next_tokens import Draw, Masks, next_tokens
@@ -83,8 +82,7 @@ def some_draws() -> list[Draw | None]:
 def test_rows_together_get_what_each_gets_by_definition(
     dtype: torch.dtype, exact: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (sampling, next_tokens_module):  # so many logits are near ties
-        monkeypatch.setattr(module, "NEAR_TIE", 2e-2)
+    monkeypatch.setattr(sampling, "NEAR_TIE", 2e-2)  # so many logits are near ties
     random, draws, tied = torch.Generator().manual_seed(0), some_draws(), [0] * len(some_draws())
     for spread in (0.1, 3.0) * 4:
         logits = (torch.randn(len(draws), WIDTH, generator=random) * spread).to(dtype)
@@ -171,6 +169,7 @@ def test_a_device_does_the_same_work_for_many_rows_as_for_few(monkeypatch: pytes
         with Kernels() as kernels:
             next_tokens(logits, draws, exact=False)
         counts.append((kernels.n, kernels.copies))
-    assert counts[0] == counts[1]
-    assert counts[0][0] < 150
+    (few, few_copies), (many, many_copies) = counts
+    assert many <= few < 200
+    assert many_copies == few_copies == 2, "the masks and the options"
     assert waits == [(3, len(some_draws())), (3, 8 * len(some_draws()))]

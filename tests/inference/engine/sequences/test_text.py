@@ -30,7 +30,7 @@ def test_a_near_tie_is_decided_by_the_recomputed_logits(backend: LocalBackend, l
         asked.append(list(tokens))
         return logits({41: 9.0})
 
-    sequence.take(logits({40: 9.0, 41: 9.0 - 1e-6}), 40, alone)
+    sequence.take(logits({40: 9.0, 41: 9.0 - 1e-6}), None, alone)
     assert asked == [[5, 6, 7]]
     assert sequence.tokens[-1] == 41
     sequence.take(logits({40: 9.0, 41: 8.0}), 40, alone)
