@@ -1,8 +1,18 @@
-"""Log lines of libraries that would mislead here. A part mutes them before it imports the library."""
+"""What libraries print that would mislead here, or break up our lines. A part mutes it before it uses the library."""
 
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+_SWITCHES = {
+    "transformers.utils.logging": ("is_progress_bar_enabled", "disable_progress_bar", "enable_progress_bar"),
+    "datasets.utils": ("are_progress_bars_enabled", "disable_progress_bars", "enable_progress_bars"),
+}
+"""Of each module that switches its library's bars: whether they are on, off, and on again."""
 
 
 def mute_bitsandbytes_advice() -> None:
@@ -13,3 +23,16 @@ def mute_bitsandbytes_advice() -> None:
 
 def _is_of_use(record: logging.LogRecord) -> bool:
     return "gemm_4bit_forward" not in str(record.msg)
+
+
+@contextmanager
+def quiet_bars() -> Iterator[None]:
+    """No bars of transformers and datasets, which show weights that load and files that are read; what takes long has
+    a line on our own display. The caller's setting is put back."""
+    with ExitStack() as stack:
+        for name, (is_on, off, on) in _SWITCHES.items():
+            module: Any = sys.modules.get(name)  # a library that is not loaded prints nothing
+            if module is not None and getattr(module, is_on)():
+                getattr(module, off)()
+                stack.callback(getattr(module, on))
+        yield

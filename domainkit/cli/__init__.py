@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 from domainkit.registry import Table
 
 if TYPE_CHECKING:
     import typer
-
-TRACEBACK = "DOMAINKIT_TRACEBACK"
-"""Environment variable: set, an error that nothing has translated is raised with its traceback."""
 
 COMMANDS = Table(
     "command",
@@ -47,9 +45,12 @@ COMMANDS = Table(
 )
 
 
-def app() -> typer.Typer:
-    """The Typer application, with every command of the table."""
+def app(only: str | None = None) -> typer.Typer:
+    """The Typer application with every command of the table, or with one: the others need not be imported to run it."""
     import typer
+
+    from domainkit.cli.terminal.help import Command, Group
+    from domainkit.cli.terminal.words import GROUPS
 
     application = typer.Typer(
         name="domainkit",
@@ -58,25 +59,54 @@ def app() -> typer.Typer:
         add_completion=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
+        cls=Group,
     )
     application.callback()(version)
-    for name in COMMANDS:
-        application.command(name)(_with_interrupt_message(COMMANDS.load(name)))
+    groups = {name: group for group, names in GROUPS.items() for name in names}
+    for name in COMMANDS if only is None else (only,):
+        command = _with_output_options(name, COMMANDS.load(name))
+        application.command(name, cls=Command, rich_help_panel=groups.get(name))(command)
     return application
 
 
-def _with_interrupt_message(command: Callable[..., None]) -> Callable[..., None]:
-    """On Ctrl-C, print how to continue; Typer itself would only print "Aborted"."""
+def _with_output_options(name: str, command: Callable[..., None]) -> Callable[..., None]:
+    """`command` with --quiet and --json, which mean the same for all; on Ctrl-C it says how to continue."""
+    import typer
+
+    from domainkit.cli.terminal.failures import CONTINUE, STOPPED
+    from domainkit.cli.terminal.output import output
 
     @wraps(command)
-    def run(*arguments: object, **options: object) -> None:
+    def run(*arguments: object, quiet: bool, as_json: bool, **options: object) -> None:
+        for value in options.values():
+            if isinstance(
+                params := getattr(value, "params", None), dict
+            ):  # a context: commands read their options there
+                params.pop("quiet")
+                params.pop("as_json")
         try:
-            command(*arguments, **options)
+            with output(name, quiet=quiet, as_json=as_json):
+                command(*arguments, **options)
         except KeyboardInterrupt as e:
-            next_step = str(e) or "run the same command again: it continues from what is finished"
-            print(f"\nstopped: {next_step}", file=sys.stderr)
-            sys.exit(130)
+            print(f"\nstopped: {str(e) or CONTINUE}", file=sys.stderr)
+            sys.exit(STOPPED)
 
+    hints = get_type_hints(command, include_extras=True)
+    hints |= {
+        "quiet": Annotated[bool, typer.Option("--quiet", help="Print results and errors only.")],
+        "as_json": Annotated[
+            bool, typer.Option("--json", help="Print one JSON object, and all else on standard error.")
+        ],
+    }
+    own = inspect.signature(command).parameters
+    parameters = [p.replace(annotation=hints[p.name]) for p in own.values()]
+    parameters += [
+        inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=hints[n])
+        for n in ("quiet", "as_json")
+    ]
+    del run.__dict__["__wrapped__"]
+    run.__annotations__ = hints
+    run.__dict__["__signature__"] = inspect.Signature(parameters)
     return run
 
 
@@ -86,6 +116,7 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line; an error becomes one message on stderr and its exit code."""
+    from domainkit.cli.terminal.failures import TRACEBACK, untranslated
     from domainkit.errors import DomainkitError
     from domainkit.visible import visible
 
@@ -95,8 +126,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a Windows terminal may lack a character: print the rest
     try:
-        refuse_empty_values(sys.argv[1:])
-        app()()
+        words = sys.argv[1:]
+        refuse_empty_values(words)
+        app(words[0] if words and words[0] in COMMANDS else None)()
     except DomainkitError as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
@@ -106,8 +138,8 @@ def main() -> None:
     except Exception as e:
         if os.environ.get(TRACEBACK):
             raise
-        message, code = untranslated(e)
-        print(f"error: {visible(message)}", file=sys.stderr)
+        what, next_step, code = untranslated(e)
+        print(f"error: {visible(what)}\n  next: {next_step}", file=sys.stderr)
         sys.exit(code)
 
 
@@ -120,16 +152,3 @@ def refuse_empty_values(words: Sequence[str]) -> None:
         if (not word and before != "--system") or (mark and not value and option.startswith("--")):
             where = option or (before if before.startswith("--") else None)
             raise ConfigError("an argument is empty", where=where, next_step="give it a value, or leave it out")
-
-
-def untranslated(e: Exception) -> tuple[str, int]:
-    """(message, exit code) of an error that nothing has translated."""
-    from pydantic import ValidationError
-
-    if isinstance(e, ValidationError):
-        problems = "; ".join(f"{'.'.join(map(str, x['loc']))}={x['input']!r}: {x['msg'].lower()}" for x in e.errors())
-        return f"{problems}\n  next: correct this value", 2
-    if isinstance(e, OSError) and e.strerror:
-        return f"{f'{e.filename}: ' if e.filename else ''}{e.strerror.lower()}\n  next: check this path", 1
-    text = f"{type(e).__name__}: {' '.join(str(e).split())[:500]}"
-    return f"unexpected {text}\n  next: set {TRACEBACK}=1 and run it again for the traceback, which a report needs", 1

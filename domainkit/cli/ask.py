@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit import progress
+from domainkit.cli.terminal.output import next_command, record, refuse_json
 from domainkit.errors import ConfigError
 from domainkit.visible import visible
 
@@ -45,6 +47,8 @@ def ask(
 ) -> None:
     """Ask a model, with or without an adapter, or a variant that was measured. The answer is printed as it is
     generated."""
+    if question is None:
+        refuse_json("a chat has no one result to write")
     if run is not None:
         taken = {"adapter": adapter, "corpus": corpus, "max-tokens": max_tokens, "temperature": temperature}
         _ask_measured(run, variant, base, taken, question, system)
@@ -64,7 +68,9 @@ def ask(
         chain = CHAINS.load("answer_chain")(llm, retriever=_retriever(corpus))
         for text in [question] if question is not None else _typed_questions():
             refuse_broken_text(text)
-            _print_stream(chain.stream({"question": text, "system": system}))
+            record(answer=_print_stream(chain.stream({"question": text, "system": system})))
+        if question is not None and adapter is not None:
+            next_command("serve", adapter, lead="\nNext: ")
     else:
         _chat(llm, system)
 
@@ -86,7 +92,9 @@ def _ask_measured(
     chain = load_variant(run, variant, base=base) if variant is not None else load_winner(run, base=base)
     for text in [question] if question is not None else _typed_questions():
         refuse_broken_text(text)
-        _print_stream(chain.stream({"question": text, "system": system}))
+        record(answer=_print_stream(chain.stream({"question": text, "system": system})))
+    if question is not None:
+        next_command("serve", f"{run}#{variant}" if variant else run, lead="\nNext: ")
 
 
 def _retriever(corpus: Path | None) -> PassageRetriever | None:
@@ -117,6 +125,7 @@ def refuse_broken_text(text: str) -> None:
 def _typed_questions() -> Iterator[str]:
     """Lines from the terminal, up to an empty one or the end."""
     interactive = sys.stdin.isatty()
+    progress.settle()
     while True:
         try:
             text = input("> " if interactive else "")

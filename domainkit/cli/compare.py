@@ -95,11 +95,9 @@ def compare(
     arguments = compare_arguments(values, fit=fit, models=model or ())
     require(arguments, "task", "out")
 
-    from domainkit.cli.progress import comparing
     from domainkit.comparison.compare import compare as run
 
-    with comparing() as on_progress:
-        results = run(**arguments, on_progress=on_progress)
+    results = run(**arguments)
     if code := print_results(results, arguments["out"]):
         raise typer.Exit(code)
 
@@ -137,7 +135,7 @@ def print_results(results: Results, folder: Path) -> int:
     there is none, or a variant could not be scored."""
     from rich.console import Console
 
-    from domainkit.cli.report import print_use
+    from domainkit.cli.report import print_use, record_results
     from domainkit.report.terminal import print_table
 
     print_table(results, Console())
@@ -147,6 +145,7 @@ def print_results(results: Results, folder: Path) -> int:
             f"\nerror: {what}\n  next: correct this and run the same command again: only these are asked", err=True
         )
     typer.echo(f"\nOpen {folder / 'report.html'} in a browser. Figures: {folder / 'results.json'}")
+    record_results(results, folder)
     print_use(results, folder)
     return 1 if failed or not results.verdict.choice else 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from domainkit.cli.terminal.output import next_command, record
 from domainkit.errors import DomainkitError
 from domainkit.models import DEFAULT_BASE
 from domainkit.visible import visible
@@ -42,6 +43,9 @@ def doctor(
             typer.echo(f"{'':6}{'':{width}}  next: {f.next_step}")
     for line in single_stream_lines():
         typer.echo(line)
+    record(findings=[f._asdict() for f in findings])
+    if all(f.ok for f in findings):
+        next_command("check", "YOUR_FILE", lead="\nNext: ")
     sys.exit(0 if all(f.ok for f in findings) else 1)
 
 

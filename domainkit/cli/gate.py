@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit.cli.terminal.output import record, tell_next
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 """Environment variable: in GitHub Actions, the file whose text is shown on the run's page."""
+FACTS = ("outcome", "reason", "metric", "margin", "variants", "scores", "difference", "bound", "needed", "cautions")
+"""Of a decision, for --json."""
 WORKFLOW = """\
 # .github/workflows/gate.yml: no pull request makes the answers worse.
 # runs/released is the run folder of what is in use (its results.json is enough); compare.toml says how to compare.
@@ -75,6 +79,7 @@ def gate(
         if any(given is not None for given in (run, against, variant, margin, summary)):
             raise ConfigError("--workflow takes no other argument", next_step="domainkit gate --workflow > gate.yml")
         typer.echo(WORKFLOW, nl=False)
+        record(workflow=WORKFLOW)
         return
     if run is None or against is None:
         raise ConfigError(
@@ -113,13 +118,15 @@ def tell(decision: GateDecision, names: tuple[str, str], summary: Path | None) -
     if step := os.environ.get(STEP_SUMMARY):
         _append(Path(step), text)
         typer.echo("Added to the summary of the job")
-    side_by_side = f"domainkit report --compare {names[1]} {names[0]}"
+    record(**{name: getattr(decision, name) for name in FACTS}, candidate=names[0], reference=names[1])
+    side_by_side = shlex.join(["domainkit", "report", "--compare", names[1], names[0]])
     steps = {
-        "passed": f"next: domainkit serve {names[0]}",
-        "worse": f"next: look at the questions it lost: {side_by_side}",
-        "cannot tell": f"next: add test questions and compare both again; what changed: {side_by_side}",
+        "passed": ("", shlex.join(["domainkit", "serve", names[0]])),
+        "worse": ("look at the questions it lost: ", side_by_side),
+        "cannot tell": ("add test questions and compare both again; what changed: ", side_by_side),
     }
-    typer.echo(f"\n{visible(steps[decision.outcome])}")
+    what, command = steps[decision.outcome]
+    tell_next(command, lead=f"\nNext: {what}")
 
 
 def _append(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from domainkit.cli.options import MAP_HELP, ROWS_HELP, field_help
 from domainkit.cli.settings import as_path, read_settings, require, split_names, take_own_options
+from domainkit.cli.terminal.output import hint, record, tell_next
 from domainkit.comparison.config import CompareConfig
 from domainkit.corpus.rows.columns import parse_columns
 from domainkit.errors import ConfigError
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from domainkit.messages import JsonObject
 
 PATHS = ("task", "train", "tools", "schema", "adapter", "teach")
+FACTS = ("outcome", "margin", "tests", "incumbent_score", "failed", "leaked")
+"""Of a decision, for --json."""
 SETTINGS_HELP = (
     "A run file, and settings that override it: those of domainkit compare, fit.epochs=2 for the training, "
     "and teaching.samples=3 for what the model in use teaches: those of domainkit distil."
@@ -94,27 +98,24 @@ def leave(
     require(own, "incumbent", "train", "task", "out")
     mapped = parse_columns(own.pop("map", None))
 
-    from domainkit.cli.progress import comparing
     from domainkit.leaving.leave import CANDIDATES
     from domainkit.leaving.leave import leave as run
 
     names = split_names("candidates", own.pop("candidates", None))
     paths: dict[str, Any] = {name: as_path(name, own.pop(name)) for name in PATHS if name in own}
     folder = as_path("out", own.pop("out"))
-    with comparing() as on_progress:
-        decision = run(
-            own.pop("incumbent"),
-            out=folder,
-            candidates=names or CANDIDATES,
-            curve=curve,
-            fit=fit,
-            teaching=teaching,
-            columns=mapped,
-            on_progress=on_progress,
-            **paths,
-            **own,
-            **values,
-        )
+    decision = run(
+        own.pop("incumbent"),
+        out=folder,
+        candidates=names or CANDIDATES,
+        curve=curve,
+        fit=fit,
+        teaching=teaching,
+        columns=mapped,
+        **paths,
+        **own,
+        **values,
+    )
     tell(decision, folder)
     raise typer.Exit(decision.exit_code)
 
@@ -168,13 +169,17 @@ def tell(decision: LeaveDecision, folder: Path) -> None:
     for line in (*more, *filter(None, [also_sentence(decision)])):
         console.print(plain_text(f"- {line}", console, "dim"))
     steps = {
-        "MAY LEAVE": f"next: domainkit serve {folder}#{decision.test.name}",
-        "NOT YET": f"next: look at the questions it lost in {folder / 'report.html'}, add rows like them to --train, "
+        "MAY LEAVE": shlex.join(["domainkit", "serve", f"{folder}#{decision.test.name}"]),
+        "NOT YET": f"look at the questions it lost in {folder / 'report.html'}, add rows like them to --train, "
         "and run the same command again",
-        "CANNOT TELL YET": "next: add test questions and run the same command again: only the new ones are asked",
-        "NOT DECIDED": "next: run the same command again with a larger --budget: it asks only what is missing",
+        "CANNOT TELL YET": "add test questions and run the same command again: only the new ones are asked",
+        "NOT DECIDED": "run the same command again with a larger --budget: it asks only what is missing",
     }
     if decision.failed:
-        steps["CANNOT TELL YET"] = "next: run the same command again: only the questions that failed are asked"
+        steps["CANNOT TELL YET"] = "run the same command again: only the questions that failed are asked"
     typer.echo(f"\nOpen {visible(folder / 'certificate.html')} in a browser: one page to print.")
-    typer.echo(visible(steps[decision.outcome]))
+    record(**{name: getattr(decision, name) for name in FACTS}, run=folder, certificate=folder / "certificate.html")
+    if decision.outcome == "MAY LEAVE":
+        tell_next(steps[decision.outcome])
+    else:
+        hint(f"Next: {steps[decision.outcome]}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from domainkit.cli.terminal.output import next_command, record
+
 
 def pack(
     run: Annotated[Path, typer.Argument(help="Run folder that `domainkit compare --out` wrote.", show_default=False)],
@@ -19,8 +21,6 @@ def pack(
 ) -> None:
     """Write all that the recommended variant needs into one folder: adapter, index, passages, examples, prompts,
     verdict, and a hash of each file. Only the base stays outside."""
-    import shlex
-
     from domainkit.visible import visible
     from domainkit.winner.pack import pack as write
 
@@ -32,8 +32,9 @@ def pack(
         f"  passages of the documents: {m.passages:,}",
         "  test questions: none",
         *(f"  outside: {need}" for need in m.needs),
-        "",
-        f'  domainkit ask --run {shlex.quote(str(out))} "your question"',
-        f"  domainkit serve {shlex.quote(str(out))}",
     ]
     typer.echo("\n".join(map(visible, lines)))
+    facts = {"examples": m.examples, "passages": m.passages, "outside": list(m.needs)}
+    record(pack=out, variant=m.variant, files=len(m.files), bytes=done.bytes, **facts)
+    next_command("ask", "--run", out, "your question", lead="\nNext: ")
+    next_command("serve", out, lead="  or: ")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit.cli.terminal.output import hint, next_command, record, tell_next
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -88,19 +89,39 @@ def one(run: Path, csv: Path | None, prices: Path | None, against: Path | None =
 
         typer.echo("Wrote {} and {}".format(*write_certificate(run)))
     if not isinstance(results, Portfolio):
+        record_results(results, page.parent)
         print_use(results, page.parent)
+    else:
+        record(page=page, text=text, comparisons=len(results.comparisons))
 
 
 def print_use(results: Results, folder: Path) -> None:
     """The lines that load the recommended variant, ready to paste; none where the run has no record of its variants."""
     from domainkit.report.sections.use_section import loadable_from, use_of
-    from domainkit.visible import visible
 
     named = loadable_from(folder, results)
     if named is not None and (use := use_of(results, named)) is not None:
-        lines = ["", use.lead, "", *use.python.splitlines(), "", *use.commands]
-        lines[3:] = [line and f"  {line}" for line in lines[3:]]
-        typer.echo("\n".join(map(visible, lines)))
+        lines = ["", use.lead, "", *(line and f"  {line}" for line in use.python.splitlines()), ""]
+        hint("\n".join(lines))
+        for command in use.commands:
+            tell_next(command, lead="  ")
+
+
+def record_results(results: Results, folder: Path) -> None:
+    """A comparison for --json: the verdict, and each variant's score with its interval."""
+    verdict, metric = results.verdict, results.task.primary_metric
+    record(
+        run=folder,
+        report=folder / "report.html",
+        results=folder / "results.json",
+        answer=verdict.answer,
+        choice=verdict.choice or None,
+        headline=verdict.headline,
+        cautions=verdict.cautions,
+        metric=metric,
+        variants={v.name: v.metrics.get(metric) for v in results.variants},
+        failed=list(results.failed),
+    )
 
 
 def side_by_side(a: Path, b: Path, out: Path | None) -> None:
@@ -116,3 +137,5 @@ def side_by_side(a: Path, b: Path, out: Path | None) -> None:
     write_text(page, render_side_by_side(comparison, (str(a), str(b))))
     print_side_by_side(comparison, Console(), (str(a), str(b)))
     typer.echo(f"\nWrote {page}")
+    record(page=page, runs=[a, b])
+    next_command("gate", b, "--against", a)

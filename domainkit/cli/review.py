@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit.cli.terminal.output import hint, next_command, record, refuse_json, tell_next
 from domainkit.errors import ConfigError
 from domainkit.visible import visible
 
@@ -71,6 +72,7 @@ def review(
             what = "--rows, --pairs and --references write what is there, and take no other option"
             raise ConfigError(what, next_step="leave the other options out")
         return _write(run, results, rows, pairs, references)
+    refuse_json("the desk runs until Ctrl-C, and has no result to write")
     name = DEFAULT_REVIEWER if reviewer is None else reviewer.strip()
     return _serve(run, results, _names(variants), name, reviews, _text(rubric), DEFAULT_PORT if port is None else port)
 
@@ -172,12 +174,11 @@ def _ready(desk: Desk, port: int) -> None:
 
 
 def _tell(run: Path, desk: Desk) -> None:
-    place = shlex.quote(str(run))
     typer.echo(visible(f"\n{desk.done} of {desk.total} questions reviewed, in {run / 'reviews.jsonl'}"))
     if desk.done < desk.total:
-        typer.echo("the same command goes on where you stopped")
+        hint("the same command goes on where you stopped")
     if desk.done:
-        typer.echo(visible(f"next: domainkit report {place}"))
+        next_command("report", run)
 
 
 def _write(run: Path, results: Results, rows: Path | None, pairs: Path | None, references: Path | None) -> None:
@@ -200,9 +201,9 @@ def _write(run: Path, results: Results, rows: Path | None, pairs: Path | None, r
         if path is not None:
             found = make(reviewed)
             write_rows(path, found, what)
-            typer.echo(
-                visible(f"Wrote {len(found):,} rows ({what}) to {path}\nnext: {use.format(shlex.quote(str(path)))}")
-            )
+            typer.echo(visible(f"Wrote {len(found):,} rows ({what}) to {path}"))
+            record(**{what.replace(" ", "_"): {"file": path, "rows": len(found)}})
+            tell_next(use.format(shlex.quote(str(path))))
     if rows or pairs:
         typer.echo(
             f"These are questions of the test set ({task}): measure what is trained on them with other questions. "

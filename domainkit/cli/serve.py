@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit.cli.terminal.output import hint, refuse_json
 from domainkit.errors import ConfigError
 from domainkit.visible import visible
 
@@ -46,6 +47,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve models with OpenAI's API: chat, tools, JSON schemas, streams, embeddings. Stop it with Ctrl-C."""
+    refuse_json("a server runs until Ctrl-C, and has no result to write")
     for name, value in {"--requests": requests, "--seconds": seconds, "--prompt-tokens": prompt_tokens}.items():
         if value is not None and value <= 0:
             raise ConfigError(f"{value:g} allows nothing", where=name, next_step="give a number above 0")
@@ -92,4 +94,4 @@ def _ready(models: Models, host: str, port: int) -> None:
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     names = [model.id for model in models.all()]
     typer.echo(f"ready: {address}/v1 serves {visible(', '.join(names))}")
-    typer.echo(f"next: open {address} in a browser, or curl {address}/v1/models")
+    hint(f"Next: open {address} in a browser, or curl {address}/v1/models")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from domainkit.cli.terminal.output import record, tell_next
 from domainkit.errors import ConfigError
 
 
@@ -59,6 +61,8 @@ def tell(folder: Path, summary: Path | None) -> int:
 
     found = find_changes(folder)
     print_findings(found, Console())
+    facts = ("folder", "headline", "changed", "value", "findings", "notes", "next_steps")
+    record(**{name: getattr(found, name) for name in facts})
     if summary is not None:
         write_text(summary, watch_markdown(found))
         typer.echo(f"Wrote {visible(summary)}")
@@ -71,6 +75,7 @@ def write_rows(folder: Path, out: Path) -> None:
     from domainkit.visible import visible
 
     rows = write_feedback_rows(folder, out)
+    written_rows: dict[str, object] = {}
     for note in rows.notes:
         typer.echo(note)
     uses = (
@@ -81,4 +86,8 @@ def write_rows(folder: Path, out: Path) -> None:
     for written, what, use in uses:
         if written is not None:
             path, count = written
-            typer.echo(visible(f"Wrote {count:,} {what} to {path}\nnext: {use.format(path)}"))
+            typer.echo(visible(f"Wrote {count:,} {what} to {path}"))
+            written_rows[what] = {"file": path, "rows": count}
+            lead, _, command = use.rpartition("domainkit ")
+            tell_next(f"domainkit {command.format(shlex.quote(str(path)))}", lead=f"Next: {lead}")
+    record(feedback=written_rows, notes=list(rows.notes))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from domainkit import progress
 from domainkit.clinic.confident_learning import LEAST_ROWS, out_of_fold, suspects
 from domainkit.clinic.finding import Finding
 from domainkit.clinic.findings_file import write_findings
@@ -70,7 +71,7 @@ def examine(data: object, *, columns: Columns | None = None, on_progress: Progre
     """Look at each row of a file of examples, pairs or marked answers: personal data, contradictions, likely wrong
     labels, near-duplicates, other languages, outliers and rare labels. `columns` as in `read_examples`. Raises
     DataError for rows that cannot be read."""
-    return _Clinic(read_with_rows(data, columns), on_progress or (lambda name, done, total: None)).examine()
+    return _Clinic(read_with_rows(data, columns), on_progress or progress.report).examine()
 
 
 class _Clinic:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from domainkit import progress
 from domainkit.clinic.languages import mostly_latin
 from domainkit.corpus.read_files import Columns, read_examples, read_rows
 from domainkit.errors import ConfigError, DataError, Problem
@@ -75,7 +76,7 @@ def next_to_label(
 
     `columns` as in `read_examples`. Raises ConfigError where nothing can be chosen, DataError for rows without a text.
     """
-    report = on_progress or (lambda name, done, total: None)
+    report = on_progress or progress.report
     if n < 1:
         raise ConfigError(f"n={n} is not at least 1", next_step="give the number of rows to label")
     if out is not None and Path(out).exists():

@@ -32,6 +32,7 @@ from domainkit.corpus.rows.tools import ToolsGiven
 from domainkit.evaluation.answers_on_disk import Progress
 from domainkit.evaluation.task import Task
 from domainkit.evaluation.variant import Variant
+from domainkit.progress import report, shown, stage
 from domainkit.report import write_report
 from domainkit.report.since_last import keep_previous
 from domainkit.results.schema import Results
@@ -98,13 +99,17 @@ def compare(
     previous_results.json, and the report says what changed. Run it again after an interruption: only what is missing
     is asked.
 
+    `on_progress` is called with (part, done, total); left out, progress is shown on standard error
+    (`with domainkit.progress.hidden():` shows none).
+
     Raises DataError, AdapterError or ConfigError before the first question when the inputs do not fit together.
     """
     started, out = time.perf_counter(), Path(out)
     options |= {"retriever": retriever} if isinstance(retriever, str) else {}
     config, named = parse_options(options), read_models(models)
     needs = needs_of(variants, named)
-    with locked_folder(out):
+    on_progress = on_progress or report
+    with shown(), locked_folder(out):
         # 1. read
         inputs = read_inputs(
             task,
@@ -143,9 +148,11 @@ def compare(
         times = time_variants(plan, answers.task, out / "latency.jsonl", on_progress, answers.spending, refresh.since)
         refresh.finish(answers.rows[v.name] for v in plan.variants if plan.asks_elsewhere(v))
         # 6. score
-        scored = score_answers(plan, answers, times)
+        with stage("scoring the answers"):
+            scored = score_answers(plan, answers, times)
         # 7. decide
-        results = decide_results(plan, answers, scored, time.perf_counter() - started)
+        with stage("weighing the evidence"):
+            results = decide_results(plan, answers, scored, time.perf_counter() - started)
         # 8. cost and forgetting
         results = with_consequences(results, plan, out / "general.jsonl", on_progress)
         results = with_people(results, out)
@@ -153,5 +160,6 @@ def compare(
         write_record(plan, results.created, out)
         keep_previous(out, results)
         results.save(out / "results.json")
-        write_report(out)
+        with stage("writing the report"):
+            write_report(out)
         return results

@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import local
 from typing import Any, BinaryIO
 
+from domainkit import progress
 from domainkit.corpus.chunk import count_words
 from domainkit.corpus.document import Document
 from domainkit.corpus.document_files import as_warnings, list_files, read_file
@@ -112,8 +113,7 @@ def ingest(
         for number, (record, rows) in enumerate(_read_all(files, known, workers), start=1):
             if rows is not None:
                 run.append(record, rows)
-            if on_progress:
-                on_progress("files", number, len(files))
+            (on_progress or progress.report)("files", number, len(files))
         return run.finish(source, files, problems)
 
 

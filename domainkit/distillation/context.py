@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from domainkit import progress
 from domainkit.adapters.folder import Adapter
 from domainkit.comparison.asking.call_runnable import answer_all, question_of
 from domainkit.comparison.ladder import CHAINS
@@ -228,7 +229,7 @@ def _answered(rows: Sequence[Example], plan: ComparisonPlan, opened: Source, ans
     store_file.parent.mkdir(parents=True, exist_ok=True)
     chain = _chain(plan)
     with RowStore(store_file) as store:
-        found = answer_all(name, key, lambda: chain, samples, store, batch_size=32, on_progress=_told)
+        found = answer_all(name, key, lambda: chain, samples, store, batch_size=32, on_progress=progress.report)
     given = [row for row in found if row is not None and not row.error]
     if len(given) < len(found):
         why = next((row.error for row in found if row is not None and row.error), "it was not asked")
@@ -240,10 +241,6 @@ def _answered(rows: Sequence[Example], plan: ComparisonPlan, opened: Source, ans
     texts = dict(zip(asked, (row.text for row in given), strict=True))
     # Even where the text is the same, the row is another: it is counted as the teacher's.
     return [e.with_target(texts[i]).model_copy() if i in texts else e for i, e in enumerate(rows)]
-
-
-def _told(name: str, done: int, total: int) -> None:
-    log.info("%s has answered %d of %d questions", name, done, total)
 
 
 def has_answer(example: Example) -> bool:

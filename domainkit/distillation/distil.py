@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from domainkit import progress
 from domainkit.clinic.personal_data.find import find_personal_data
 from domainkit.comparison.judging.model import read_rubric
 from domainkit.corpus.example import Example
@@ -169,7 +170,7 @@ def _ask(
     on_progress: Progress | None,
 ) -> Iterator[Outcome]:
     """What becomes of each question, block by block: its samples, the choice among them, the judge's grade."""
-    report = on_progress or (lambda *_: None)
+    report = on_progress or progress.report
     size = max(1, _BLOCK * config.max_concurrency // config.samples)
     report("questions", 0, len(questions))
     for start in range(0, len(questions), size):

@@ -35,7 +35,6 @@ def report_lines(distilled: Distilled) -> Iterator[str]:
     yield from _cautions(distilled)
     yield ""
     yield f"Rows: {distilled.file if accepted else 'none'}. Record: {distilled.out / 'distil.json'}"
-    yield from (f"Next: {command}" for command in next_commands(distilled))
 
 
 def _how(distilled: Distilled) -> str:
@@ -89,9 +88,9 @@ def _cautions(distilled: Distilled) -> Iterator[str]:
 
 
 def next_commands(distilled: Distilled) -> list[str]:
-    """Train on the rows, and compare with the teacher as a variant; or what to change where there is no row."""
+    """Train on the rows, and compare with the teacher as a variant; none where there is no row."""
     if not distilled.accepted:
-        return ["look at refused.jsonl: loosen agreement=, score= or grade=, or name a stronger --teacher"]
+        return []
     adapter = distilled.out / "adapter"
     train = ["domainkit", "train", "--data", str(distilled.file), "--out", str(adapter)]
     compare = ["domainkit", "compare", "--task", distilled.test or "TEST.jsonl", "--train", str(distilled.file)]

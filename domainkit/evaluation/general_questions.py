@@ -16,6 +16,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
+from domainkit import progress
 from domainkit.corpus.chunk import chunk
 from domainkit.corpus.read_files import read_documents, read_rows
 from domainkit.corpus.rows.jsonl import RowError, parse_id, raise_errors
@@ -154,7 +155,7 @@ def ask(
     requests |= {_text_key(t): (TEXT, (t,)) for t in general.texts}
     done = store.finished(key)
     todo = [row for row in requests if row not in done]
-    report = on_progress or (lambda *_: None)
+    report = on_progress or progress.report
     report(name, len(requests) - len(todo), len(requests))
     with ThreadPoolExecutor(CONCURRENCY) as pool:
         for start in range(0, len(todo), CONCURRENCY):

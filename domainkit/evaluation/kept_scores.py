@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from domainkit import progress
 from domainkit.errors import MachineError
 from domainkit.evaluation.answers_on_disk import Progress, Row, RowStore
 from domainkit.evaluation.identity import identity_of
@@ -61,7 +62,7 @@ class KeptScores:
 
     def __init__(self, metric: BatchMetric, file: Path | None = None, on_progress: Progress | None = None) -> None:
         self.metric, self.name, self.file = metric, metric.name, file
-        self._report = on_progress or (lambda *_: None)
+        self._report = on_progress or progress.report
         self._scores: dict[str, float | None] = {}
         self._rows: list[Row] = []
         self._asked = 0

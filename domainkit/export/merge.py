@@ -35,12 +35,14 @@ from domainkit.export.merge_plan import (
     refuse_method,
 )
 from domainkit.export.target import Exported, ExportJob, export_target, proof_lines
+from domainkit.library_logs import quiet_bars
 from domainkit.models import Quantization
-from domainkit.models.load import LoadedBase, load_base, quiet_progress
+from domainkit.models.load import LoadedBase, load_base
 from domainkit.models.portable import make_portable
 from domainkit.models.quantization import quantised_layers, round_to_nf4, stored_weight
 from domainkit.models.source import BaseSource
 from domainkit.models.tokenizer import adapter_chat_template, set_stop_tokens
+from domainkit.progress import stage
 from domainkit.registry import suggestion
 from domainkit.storage import read_tensor_header, staged_folder, write_text
 from domainkit.training.examples_to_ids import TokenizedExample, tokenize_examples, with_thinking
@@ -132,7 +134,6 @@ def merge_lines(merged: Merged) -> list[str]:
         *proof_lines(card.proof, card.other_candidates),
         *(f"Note: {note}" for note in card.notes),
         f"\nModel: {merged.folder} ({card.dtype})",
-        f'Next: domainkit ask --base {merged.folder} "your question"',
     ]
 
 
@@ -205,7 +206,7 @@ def _write(model: AdaptedModel, facts: _Facts, folder: Path, dtype: str) -> str:
             next_step="serve it as an adapter (DomainLLM, domainkit ask)",
         ) from e
     stored = _stored_dtype(facts.folder) if dtype == "auto" else getattr(torch, dtype)
-    with quiet_progress():
+    with stage("writing the merged model"), quiet_bars():
         merged.to(stored).save_pretrained(str(folder))
     facts.tokenizer.save_pretrained(str(folder))
     make_portable(folder, type(merged).__name__)

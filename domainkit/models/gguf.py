@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domainkit.errors import BaseModelError, first_line
+from domainkit.library_logs import quiet_bars
 from domainkit.models.portable import make_portable
 from domainkit.models.source import BaseSource
+from domainkit.progress import stage
 from domainkit.storage import cache_dir, staged_folder
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def unpack(gguf: Path, fingerprint: str) -> Path:
     with FileLock(folder.parent / f".{folder.name}.lock"):
         if not folder.is_dir():
             log.info("unpacking %s (once; about half a minute per 100 MB)", gguf.name)
-            with staged_folder(folder) as staged:
+            with stage(f"unpacking {gguf.name}, once"), quiet_bars(), staged_folder(folder) as staged:
                 _write_safetensors(gguf, staged)
     return folder
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from domainkit.errors import BaseModelError, ConfigError, MachineError, first_line
+from domainkit.library_logs import quiet_bars
 from domainkit.models import Quantization
 from domainkit.models.encoder_decoder import read_architecture
 from domainkit.models.gguf import model_folder, read_shape
@@ -29,6 +28,7 @@ from domainkit.models.quantization import (
 from domainkit.models.source import BaseSource, count_parameters, resolve_base
 from domainkit.models.templates.chat_template import ChatTemplate
 from domainkit.models.tokenizer import load_chat_template, set_stop_tokens
+from domainkit.progress import stage
 from domainkit.registry import suggestion
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _load_model(folder: Path, device: torch.device, dtype: torch.dtype, quantiza
         options["device_map"] = {"": device}
         if not saved:
             options["quantization_config"] = bitsandbytes_config(quantization, dtype)
-    with quiet_progress():
+    with stage(f"loading {folder.name}"), quiet_bars():
         try:
             model_class = getattr(transformers, read_architecture(folder).loader)
             model, found = model_class.from_pretrained(str(folder), output_loading_info=True, **options)
@@ -216,17 +216,3 @@ def _keep_differentiable(model: Any) -> None:
     for layer in model.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):
             layer.support_avx512bf16_for_cpu = False
-
-
-@contextmanager
-def quiet_progress() -> Iterator[None]:
-    """No weight-loading bars while a model loads; the caller's setting is put back."""
-    from transformers.utils import logging
-
-    was_enabled = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            logging.enable_progress_bar()

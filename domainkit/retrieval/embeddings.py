@@ -15,7 +15,8 @@ from langchain_core.embeddings import Embeddings
 from pydantic import BaseModel, ConfigDict, Field
 
 from domainkit.errors import ConfigError, MachineError
-from domainkit.library_logs import mute_bitsandbytes_advice
+from domainkit.library_logs import mute_bitsandbytes_advice, quiet_bars
+from domainkit.progress import stage
 from domainkit.storage import sha256_file, sha256_lines
 from domainkit.threads import run_in_short_lived_thread
 
@@ -129,30 +130,25 @@ class MiniLMEmbeddings(BaseModel, Embeddings):
         key = f"{source} {self.device}"
         with _LOCK:
             if key not in _MODELS:
-                _MODELS[key] = _load(source, self.device)
+                with stage("loading the embedding model"):
+                    _MODELS[key] = _load(source, self.device)
             return _MODELS[key]
 
 
 def _load(source: str, device: str | None) -> SentenceTransformer:
     mute_bitsandbytes_advice()
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as progress
 
-    bar_enabled = progress.is_progress_bar_enabled()
-    progress.disable_progress_bar()  # a bar for 90 MB would break up the caller's own
     try:
         # Weights in safetensors only, and no code from the model's folder.
-        model = SentenceTransformer(
-            source, device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True, "dtype": "float32"}
-        )
+        options = {"use_safetensors": True, "dtype": "float32"}
+        with quiet_bars():
+            model = SentenceTransformer(source, device=device, trust_remote_code=False, model_kwargs=options)
     except (OSError, ValueError) as e:
         what = f"the embedding model cannot be loaded: {str(e).strip().splitlines()[0]}"
         raise MachineError(
             what, where=source, next_step=f"use {BUILTIN} ({_INSTALL}) or a complete local folder"
         ) from e
-    finally:
-        if bar_enabled:
-            progress.enable_progress_bar()
     return model.eval()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from domainkit import progress
 from domainkit.errors import MachineError
 from domainkit.storage import locked_folder
 
@@ -39,7 +40,7 @@ def embed_in_blocks(
     What an interrupted run left in `work` is not embedded again. Raises MachineError where the rest would take more
     than `hours`, ConfigError where another process is at it.
     """
-    report = on_progress or (lambda *_: None)
+    report = on_progress or progress.report
     with locked_folder(work):
         done, width = _state(work)
         seconds = refuse_long(texts, embed, hours, done)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from domainkit import progress
 from domainkit.corpus.example import Example
 from domainkit.corpus.kinds import RowKind
 from domainkit.errors import ConfigError
@@ -114,7 +115,7 @@ def split_rows(
 ) -> Split:
     """`domainkit.split` of rows in memory: `rows` are those that `examples` were read from, `shares` of train, dev and
     test, `labels` those of `choose_method`."""
-    report = on_progress or (lambda name, done, total: None)
+    report = on_progress or progress.report
     labels = labels_of(examples) if labels is None else labels
     method = choose_method(examples, rows, by, field, labels)
     # In an order that the texts alone decide: nothing below depends on the order of the rows in their file.

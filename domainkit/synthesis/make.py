@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
+from domainkit import progress
 from domainkit.corpus.document import Document
 from domainkit.corpus.read_files import read_documents, read_examples
 from domainkit.errors import ConfigError, validation_error_text
@@ -97,7 +98,7 @@ def make(
         claim_folder(out)
         with RowStore(out / REPLIES) as store:
             run = _start(plan, models, store, prices, asked)
-            _make_rounds(run, on_progress or (lambda *_: None))
+            _make_rounds(run, on_progress or progress.report)
         made = _result(run, out, str(corpus) if isinstance(corpus, str | Path) else "", prices)
         write_files(made)
     return made

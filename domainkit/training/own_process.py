@@ -29,6 +29,7 @@ from domainkit.corpus.example import Example
 from domainkit.errors import DataError, DomainkitError, MachineError, Problem
 from domainkit.messages import JsonObject
 from domainkit.models.source import resolve_base, weights_bytes
+from domainkit.progress import stage
 from domainkit.training.config import TrainConfig
 from domainkit.training.optimization.progress import Progress, show_progress
 
@@ -73,7 +74,7 @@ def _resumed_anyway() -> Iterator[None]:
 
 def _train_in_child(examples: Sequence[Example], config: TrainConfig, out: Path) -> None:
     job = _Job(examples=tuple(examples), config=config, out=out.absolute(), log_level=log.getEffectiveLevel())
-    with show_progress() as show, _child() as child, _signals_go_to(child):
+    with show_progress() as show, stage("starting the training"), _child() as child, _signals_go_to(child):
         assert child.stdin is not None
         assert child.stdout is not None
         try:

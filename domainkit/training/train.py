@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from domainkit.models.load import LoadedBase, load_base, pick_device
 from domainkit.models.precision import precision
 from domainkit.models.source import resolve_base
 from domainkit.models.templates.chat_template import ChatTemplate
+from domainkit.progress import shown, stage
 from domainkit.registry import suggestion
 from domainkit.storage import sha256_lines
 from domainkit.training.adapter_card import make_card, save_adapter
@@ -106,7 +108,7 @@ def train(
     examples = examples_of(examples, columns)
     if not is_main_process():
         log.setLevel(logging.ERROR)  # only the main process speaks
-    with sharding_requested() as sharded, locked_run(out):
+    with sharding_requested() as sharded, locked_run(out), nullcontext() if on_progress else shown():
         # 1. Refuse what cannot work before anything is loaded.
         method = parse_method(config.method, config.method_options)
         if sharded:
@@ -138,7 +140,8 @@ def train(
         if is_main_process():
             check_resolved(work, resolved.config.model_dump())
         # 3. Examples as token ids, with only the answers supervised.
-        tokenized, note = _render(examples, documents or (), base, resolved)
+        with stage("encoding the examples"):
+            tokenized, note = _render(examples, documents or (), base, resolved)
         unused = [] if method.task_names() else unused_tasks(examples, method.kind)
         for warning in unused:
             log.warning(warning)

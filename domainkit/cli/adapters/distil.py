@@ -10,6 +10,7 @@ import typer
 from domainkit.cli.adapters.distil_context import FROM_HELP, bake
 from domainkit.cli.options import MAP_HELP, ROWS_HELP, describe_fields, field_help
 from domainkit.cli.settings import as_path, read_settings, require, take_own_options
+from domainkit.cli.terminal.output import hint, record, tell_next
 from domainkit.corpus.rows.columns import parse_columns
 from domainkit.distillation.config import DistilConfig
 from domainkit.messages import JsonObject
@@ -75,21 +76,22 @@ def _answers(options: JsonObject, values: JsonObject) -> None:
     texts = {name: options.pop(name) for name in ("teacher", "judge", "rubric") if name in options}
     paths: dict[str, Any] = {name: as_path(name, value) for name, value in options.items()}
 
-    from domainkit.cli.progress import comparing
     from domainkit.distillation.distil import distil as run
-    from domainkit.distillation.report import report_lines
+    from domainkit.distillation.report import next_commands, report_lines
 
-    with comparing() as on_progress:
-        rows = run(
-            paths.pop("inputs"),
-            texts.pop("teacher"),
-            columns=columns,
-            on_progress=on_progress,
-            **paths,
-            **texts,
-            **values,
-        )
+    rows = run(
+        paths.pop("inputs"),
+        texts.pop("teacher"),
+        columns=columns,
+        **paths,
+        **texts,
+        **values,
+    )
     for line in report_lines(rows):
         typer.echo(visible(line))
+    record(folder=rows.out, file=rows.file, rows=len(rows.rows), questions=len(rows.outcomes), teacher=rows.quality)
     if not rows.rows:
+        hint("Next: look at refused.jsonl: loosen agreement=, score= or grade=, or name a stronger --teacher")
         raise typer.Exit(1)
+    for command in next_commands(rows):
+        tell_next(command)

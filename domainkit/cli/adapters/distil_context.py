@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from domainkit.cli.settings import as_path, require, take_own_options
+from domainkit.cli.terminal.output import hint, next_command, record
 from domainkit.corpus.rows.columns import parse_columns
 from domainkit.errors import ConfigError
 from domainkit.messages import JsonObject
@@ -50,8 +51,14 @@ def bake(values: JsonObject, options: tuple[str, ...]) -> None:
         raise ConfigError("--map says how --inputs is read, and there is none", next_step="leave it out")
     questions = questions_of(as_path("inputs", given["inputs"]), columns) if "inputs" in given else None
     baked = distil_context(run, variant, as_path("out", given["out"]), values, questions=questions, **more)
-    for line in report_lines(baked, run):
+    for line in report_lines(baked):
         typer.echo(visible(line))
+    tokens = (baked.adapter.card.teacher or {}).get("prompt_tokens") if baked.adapter.card else None
+    record(adapter=baked.adapter.folder, teacher=baked.variant.name, questions=baked.questions, prompt_tokens=tokens)
+    hint("\nNext: does it answer as well without them? TEST.jsonl is the run's test.")
+    options = ("--adapter", baked.adapter.folder, "--variants", "tuned", "--out", "BAKED")
+    next_command("compare", "--task", "TEST.jsonl", *options, lead="  ")
+    next_command("gate", "BAKED", "--against", run, lead="  ")
 
 
 def run_and_variant(text: str) -> tuple[Path, str]:
@@ -66,8 +73,8 @@ def run_and_variant(text: str) -> tuple[Path, str]:
     return Path(text), winner_of(open_source(text))
 
 
-def report_lines(baked: Baked, run: Path) -> list[str]:
-    """What was learnt, what of it is now fixed, and what to do next."""
+def report_lines(baked: Baked) -> list[str]:
+    """What was learnt, and what of it is now fixed."""
     card, variant = baked.adapter.card, baked.variant
     assert card is not None
     assert card.teacher is not None
@@ -83,14 +90,7 @@ def report_lines(baked: Baked, run: Path) -> list[str]:
     ]
     if card.final_loss is not None:
         lines.append(f"Loss {card.final_loss:.4f} after {card.tokens:,} tokens in {card.seconds:.0f} s.")
-    lines += ["", "What is baked in stays as it is:", *(f"- {fact}" for fact in fixed_facts(variant))]
-    return [
-        *lines,
-        "",
-        "Next: does it answer as well without them? TEST.jsonl is the run's test.",
-        f"  domainkit compare --task TEST.jsonl --adapter {baked.adapter.folder} --variants tuned --out BAKED",
-        f"  domainkit gate BAKED --against {run}",
-    ]
+    return [*lines, "", "What is baked in stays as it is:", *(f"- {fact}" for fact in fixed_facts(variant))]
 
 
 def fixed_facts(variant: Variant) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from domainkit.cli.terminal.output import record
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -79,8 +80,10 @@ def export(
         run=run,
         dry_run=dry_run,
     )
-    for line in target(job).lines:
+    done = target(job)
+    for line in done.lines:
         typer.echo(line)
+    record(target=to, path=done.path, lines=done.lines)
 
 
 def _target(to: str | None, out: Path | None, server: bool, plain_lora: Path | None) -> tuple[str, Path | None]:

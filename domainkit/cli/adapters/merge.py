@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit.cli.terminal.output import next_command, record
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -75,8 +76,11 @@ def _into_base(adapter: Path, out: Path, held_out: list[Example], options: JsonO
     from domainkit.export.merge import merge as run
     from domainkit.export.merge import merge_lines
 
-    for line in merge_lines(run(adapter, out, held_out, **options)):
+    merged = run(adapter, out, held_out, **options)
+    for line in merge_lines(merged):
         typer.echo(line)
+    record(model=out, card=merged.card)
+    next_command("ask", "--base", merged.folder, "your question")
 
 
 def _combine(adapters: list[Path], out: Path, held_out: list[Example], options: JsonObject) -> None:
@@ -89,7 +93,8 @@ def _combine(adapters: list[Path], out: Path, held_out: list[Example], options: 
     for name, nll in combined.parents_nll.items():
         typer.echo(f"  {name}: NLL {nll:.3f}")
     typer.echo(f"\nAdapter: {combined.adapter.folder}")
-    typer.echo(f'Next: domainkit ask --adapter {combined.adapter.folder} "your question"')
+    record(adapter=combined.adapter.folder, proof=combined.proof, parents_nll=combined.parents_nll)
+    next_command("ask", "--adapter", combined.adapter.folder, "your question")
 
 
 def _numbers(text: str) -> list[float]:

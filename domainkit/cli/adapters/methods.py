@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit.cli.terminal.output import hint, record
 from domainkit.registry import Table
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def methods(
     if name is not None:
         _one(name, METHODS)
         return
+    names = ("what", "defaults", "learning_rate", "bases")
+    record(methods={kind: dict(zip(names, _row(METHODS.load(kind)), strict=True)) for kind in METHODS})
     from rich import box
     from rich.console import Console
     from rich.table import Table as Grid
@@ -38,7 +41,7 @@ def methods(
         for kind in METHODS:
             what, defaults, rate, works = _row(METHODS.load(kind))
             console.print(f"[bold]{kind}[/bold]  {works}\n{what}\ndefaults: {defaults}\nrate {rate}\n", highlight=False)
-        typer.echo(MORE)
+        hint(MORE)
         return
     grid = Grid(box=box.SIMPLE_HEAD, show_lines=True, pad_edge=False)
     grid.add_column("Method", no_wrap=True, style="bold")
@@ -48,7 +51,7 @@ def methods(
     for kind in METHODS:
         grid.add_row(kind, *_row(METHODS.load(kind)))
     console.print(grid)
-    typer.echo(MORE)
+    hint(MORE)
 
 
 def _row(config: type[Adaptation]) -> tuple[str, str, str, str]:
@@ -75,5 +78,7 @@ def _one(name: str, table: Table) -> None:
     rate, source = config.default_learning_rate()
     typer.echo(f"{name}: {' '.join((config.__doc__ or '').split())}")
     typer.echo(f"  learning rate {rate:g} ({source})")
-    for line in describe_fields(config, ("kind",)).split("\n\n"):
+    options = describe_fields(config, ("kind",)).split("\n\n")
+    record(method=name, learning_rate=rate, source=source, options=options)
+    for line in options:
         typer.echo(f"  method.{line}")

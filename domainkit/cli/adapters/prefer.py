@@ -9,6 +9,7 @@ import typer
 
 from domainkit.cli.options import EPILOG_PREFER, MAP_HELP, ROWS_HELP, field_help
 from domainkit.cli.settings import as_path, read_settings, require, split_names, take_own_options
+from domainkit.cli.terminal.output import next_command, record
 from domainkit.corpus.rows.columns import parse_columns
 from domainkit.errors import ConfigError
 from domainkit.training.config import PreferenceConfig, parse_config
@@ -125,7 +126,9 @@ def _print_change(adapter: Adapter) -> None:
     assert adapter.card is not None
     assert adapter.card.preference is not None
     facts = adapter.card.preference
-    typer.echo(f"\nAdapter: {adapter.folder}")
+    typer.echo(f"Adapter: {adapter.folder}")
+    names = ("reference", "beta", "reward", "before", "after")
+    record(adapter=adapter.folder, **{name: facts[name] for name in names if name in facts})
     typer.echo(f"Reference: {facts['reference']} (β = {facts['beta']:g})")
     before, after = facts["before"], facts["after"]
     if before and after:
@@ -138,4 +141,4 @@ def _print_change(adapter: Adapter) -> None:
         typer.echo(f"{', '.join(parts)}, on answers sampled to {after['prompts']} training prompts")
     for name, value in after.get("metrics", {}).items() if before and after else ():
         typer.echo(f"{name} {_figure(before['metrics'][name])} → {_figure(value)}, on the same answers")
-    typer.echo(f'Next: domainkit ask --adapter {adapter.folder} "your question"')
+    next_command("ask", "--adapter", adapter.folder, "your question")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from domainkit import progress
 from domainkit.cli.settings import read_run_file
+from domainkit.cli.terminal.output import record, tell_next
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
 
@@ -51,7 +53,7 @@ def run_sweep(
         if score:
             _check_metrics(grid, examples)
             refuse_tools(examples, 'a sweep that chooses by "score", not by "loss",')
-        result = sweep(examples, grid, settings, out, score=score, on_row=lambda row: typer.echo(f"done: {row.name}"))
+        result = sweep(examples, grid, settings, out, score=score, on_row=lambda row: progress.say(f"done: {row.name}"))
     heading, *lines = table(result.rows, result.winner)
     grid_table = Table(title=f"{grid.tokens:,} training tokens each; {len(result.dev)} development questions")
     for name in heading:
@@ -59,12 +61,16 @@ def run_sweep(
     for line in lines:
         grid_table.add_row(*line)
     Console().print(grid_table)
-    if result.winner is None:
+    winner = result.winner
+    record(winner=winner and winner.name, chosen_by=result.chosen_by, runs=result.rows, figures=out / "sweep.json")
+    if winner is None:
         typer.echo("No run was completed: the table says why.")
         raise typer.Exit(1)
-    typer.echo(f"Best on the development part by {result.chosen_by}: {result.winner.name}")
-    typer.echo(f"Adapter: {out / result.winner.folder / 'adapter'}    Figures: {out / 'sweep.json'}")
-    typer.echo(f"Retrain on all: {retrain(result, settings, str(data), str(out / 'best'), columns)}")
+    adapter = out / winner.folder / "adapter"
+    record(adapter=adapter)
+    typer.echo(f"Best on the development part by {result.chosen_by}: {winner.name}")
+    typer.echo(f"Adapter: {adapter}    Figures: {out / 'sweep.json'}")
+    tell_next(retrain(result, settings, str(data), str(out / "best"), columns), lead="Next, retrain on all: ")
 
 
 def _check_metrics(grid: Grid, examples: Sequence[Example]) -> None:

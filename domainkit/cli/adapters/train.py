@@ -9,6 +9,7 @@ import typer
 
 from domainkit.cli.options import EPILOG_TRAIN, MAP_HELP, ROWS_HELP, field_help
 from domainkit.cli.settings import as_path, read_settings, require, take_own_options
+from domainkit.cli.terminal.output import next_command, record
 from domainkit.corpus.readers import formats
 from domainkit.corpus.rows.columns import parse_columns
 from domainkit.errors import ConfigError
@@ -79,7 +80,9 @@ def train(
     if not is_main_process():
         return
     card = adapter.card
-    typer.echo(f"\nAdapter: {adapter.folder}")
+    typer.echo(f"Adapter: {adapter.folder}")
+    facts = {} if card is None else {"loss": card.final_loss, "tokens": card.tokens, "seconds": card.seconds}
+    record(adapter=adapter.folder, **facts)
     if card and card.final_loss is not None:
         typer.echo(f"Loss {card.final_loss:.4f} after {card.tokens:,} tokens in {card.seconds:.0f} s.")
-    typer.echo(f'Next: domainkit ask --adapter {adapter.folder} "your question"')
+    next_command("ask", "--adapter", adapter.folder, "your question")

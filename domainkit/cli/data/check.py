@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from domainkit.cli.options import MAP_HELP, ROWS_HELP
+from domainkit.cli.terminal.output import record, tell_next
 from domainkit.corpus.rows.columns import parse_columns
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def check(
     if not errors:
         typer.echo(str(found.summary))
     typer.echo(f"{errors} errors, {len(found.problems) - errors} warnings")
-    typer.echo(next_command(data, task, columns, found, errors))
+    counts = {"errors": errors, "warnings": len(found.problems) - errors}
+    record(data=data, **counts, problems=found.problems, summary=found.summary)
+    lead = "Next: correct the errors, then " if errors else "Next: "
+    tell_next(next_command(data, task, columns, found, errors), lead=lead)
     sys.exit(2 if errors else 0)
 
 
@@ -107,14 +111,14 @@ def next_command(data: Path, task: Path | None, columns: str | None, found: Insp
     mapped = f" --map {quote(columns)}" if columns else ""
     file = quote(str(data))
     if errors:
-        return f"Next: correct the errors, then domainkit check {file}{mapped}"
+        return f"domainkit check {file}{mapped}"
     kind = found.summary.kind
     test = quote(str(task)) if task else "TEST.jsonl"
     if kind == "documents":
-        return f"Next: domainkit compare --corpus {file} --task {test} --out runs/first"
+        return f"domainkit compare --corpus {file} --task {test} --out runs/first"
     if kind != "examples":
         objective = "dpo" if kind == "pairs" else "kto"
-        return f"Next: domainkit prefer --data {file}{mapped} --objective {objective} --out adapter"
+        return f"domainkit prefer --data {file}{mapped} --objective {objective} --out adapter"
     if task is None:
-        return f"Next: domainkit split {file}{mapped} --out rows"
-    return f"Next: domainkit compare --train {file}{mapped} --task {test} --out runs/first"
+        return f"domainkit split {file}{mapped} --out rows"
+    return f"domainkit compare --train {file}{mapped} --task {test} --out runs/first"

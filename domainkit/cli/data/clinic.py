@@ -8,6 +8,7 @@ from shlex import quote
 
 import typer
 
+from domainkit.cli.terminal.output import record, tell_next
 from domainkit.corpus.rows.columns import parse_columns
 from domainkit.errors import ConfigError
 from domainkit.visible import visible
@@ -56,7 +57,6 @@ def run(
 
 def _examine(data: Path, columns: str | None, out: Path | None) -> None:
     """Show the surest findings of each kind; with `out`, write all of them."""
-    from domainkit.cli.progress import comparing
     from domainkit.clinic.examine import examine
     from domainkit.clinic.findings_file import check_name
 
@@ -64,8 +64,7 @@ def _examine(data: Path, columns: str | None, out: Path | None) -> None:
         check_name(out)
         if out.exists():
             raise ConfigError("is there already", where=str(out), next_step="choose another --out: marks may be in it")
-    with comparing() as on_progress:
-        found = examine(data, columns=parse_columns(columns), on_progress=on_progress)
+    found = examine(data, columns=parse_columns(columns))
     for kind, of_kind in groupby(found.findings, key=lambda f: f.kind):
         findings = list(of_kind)
         typer.echo(f"\n{kind}: {len(findings):,}")
@@ -79,19 +78,17 @@ def _examine(data: Path, columns: str | None, out: Path | None) -> None:
         typer.echo(f"note: {visible(note)}")
     counts = ", ".join(f"{count:,} {kind}" for kind, count in found.counts.items()) or "nothing found"
     typer.echo(f"\n{found.rows:,} rows: {counts}. Nothing was changed.")
+    record(data=data, rows=found.rows, counts=dict(found.counts), findings=found.findings, notes=found.notes, file=out)
     if not found.findings:
-        typer.echo(f"\nNext: domainkit split {_named(data, columns)} --out split")
+        tell_next(f"domainkit split {_named(data, columns)} --out split", lead="\nNext: ")
     elif out is None:
-        typer.echo(
-            f"\nNext: domainkit check {_named(data, columns)} --deep --out findings.csv lists all, to accept or not"
-        )
+        again = f"domainkit check {_named(data, columns)} --deep --out findings.csv"
+        tell_next(again, lead="\nNext, to list all and accept or not: ")
     else:
         found.write(out)
         typer.echo(f"wrote {out}")
-        typer.echo(
-            f"\nNext: set accept to true where you agree, then domainkit check {_named(data, columns)} "
-            f"--fix {quote(str(out))} --out fixed.jsonl"
-        )
+        again = f"domainkit check {_named(data, columns)} --fix {quote(str(out))} --out fixed.jsonl"
+        tell_next(again, lead="\nNext: set accept to true where you agree, then ")
 
 
 def _fix(data: Path, columns: str | None, findings: Path, out: Path | None) -> None:
@@ -108,16 +105,16 @@ def _fix(data: Path, columns: str | None, findings: Path, out: Path | None) -> N
         f"masked; {done.not_accepted:,} findings not accepted"
     )
     typer.echo(f"wrote {done.written:,} rows to {out}; {data} is as it was")
-    typer.echo(f"\nNext: domainkit split {_named(out, columns)} --out split")
+    facts = ("rows", "relabelled", "deleted", "masked", "not_accepted", "written")
+    record(file=out, not_done=list(done.not_done), **{name: getattr(done, name) for name in facts})
+    tell_next(f"domainkit split {_named(out, columns)} --out split", lead="\nNext: ")
 
 
 def _label_next(data: Path, columns: str | None, unlabelled: Path, n: int, out: Path | None) -> None:
     """Show the rows whose labels would help most; with `out`, write them to be filled in."""
-    from domainkit.cli.progress import comparing
     from domainkit.clinic.next_to_label import next_to_label
 
-    with comparing() as on_progress:
-        made = next_to_label(data, unlabelled, out, n=n, columns=parse_columns(columns), on_progress=on_progress)
+    made = next_to_label(data, unlabelled, out, n=n, columns=parse_columns(columns))
     for number, one in enumerate(made.chosen[: 2 * SHOWN], start=1):
         guesses = f" ({' or '.join(one.guesses)}?)" if one.guesses else ""
         typer.echo(
@@ -129,11 +126,14 @@ def _label_next(data: Path, columns: str | None, unlabelled: Path, n: int, out: 
         typer.echo(f"note: {visible(note)}")
     typer.echo(f"{len(made.chosen):,} of {len(made.rows):,} rows, the least sure and spread over what they ask")
     again = f"domainkit check {_named(data, columns)} --label-next {quote(str(unlabelled))} --n {n}"
+    rows = [{"row": made.rows[one.row], "guesses": one.guesses} for one in made.chosen]
+    record(chosen=rows, of=len(made.rows), notes=made.notes, file=out)
     if out is None:
-        typer.echo(f"\nNext: {again} --out to_label.jsonl")
+        tell_next(f"{again} --out to_label.jsonl", lead="\nNext: ")
     else:
         typer.echo(f"wrote {out}")
-        typer.echo(f"\nNext: fill in each target, add the rows to the data, then domainkit check {quote(str(out))}")
+        lead = "\nNext: fill in each target, add the rows to the data, then "
+        tell_next(f"domainkit check {quote(str(out))}", lead=lead)
 
 
 def _named(data: Path, columns: str | None) -> str:

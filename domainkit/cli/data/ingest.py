@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit.cli.terminal.output import next_command, record
 from domainkit.corpus.readers import formats
 
 if TYPE_CHECKING:
     from domainkit.corpus.ingest import IngestSummary
 
 MAX_LISTED = 20
+CHANGES = ("new", "changed", "unchanged", "deleted")
+"""What became of files since the last time."""
 
 
 def ingest(
@@ -35,17 +37,18 @@ def ingest(
 
     Run it again after files have changed: only these are read. An interrupted run continues where it stopped.
     """
-    from domainkit.cli.progress import comparing
     from domainkit.corpus.ingest import ingest as run
     from domainkit.corpus.readers.pdf.ocr import LANGUAGES
 
     if ocr_languages:
         os.environ[LANGUAGES] = ocr_languages  # the processes that read files inherit it
-    with comparing() as on_progress:
-        summary = run(source, out, workers=workers, on_progress=on_progress)
+    summary = run(source, out, workers=workers)
     errors = _print_problems(summary)
     _print_summary(summary)
-    typer.echo(f"\nNext: domainkit compare --task test.jsonl --corpus {quote(str(out))} --out runs/first")
+    changes = {name: getattr(summary, name) for name in CHANGES}
+    counts = {name: getattr(summary, name) for name in ("documents", "pages", "words", "files", "left_out")}
+    record(file=out, **counts, **changes, problems=summary.problems)
+    next_command("compare", "--task", "TEST.jsonl", "--corpus", out, "--out", "runs/first", lead="\nNext: ")
     sys.exit(2 if errors else 0)
 
 
@@ -62,8 +65,7 @@ def _print_problems(summary: IngestSummary) -> int:
 def _print_summary(summary: IngestSummary) -> None:
     pages = f", {summary.pages:,} pages" if summary.pages else ""
     typer.echo(f"{summary.documents:,} documents{pages}, {summary.words:,} words from {summary.files:,} files")
-    changes = ("new", "changed", "unchanged", "deleted")
-    typer.echo("files: " + ", ".join(f"{getattr(summary, change):,} {change}" for change in changes))
+    typer.echo("files: " + ", ".join(f"{getattr(summary, change):,} {change}" for change in CHANGES))
     if summary.left_out:
         typer.echo(f"left out: {summary.left_out:,} files that gave no document")
     for kind, count in summary.warnings_by_kind.most_common():

@@ -9,6 +9,7 @@ import typer
 
 from domainkit.cli.options import field_help
 from domainkit.cli.settings import require
+from domainkit.cli.terminal.output import record, tell_next
 from domainkit.synthesis.config import MakeConfig
 from domainkit.visible import visible
 
@@ -54,7 +55,6 @@ def make(
     assert writer is not None
     assert out is not None
 
-    from domainkit.cli.progress import comparing
     from domainkit.synthesis.make import make as run
     from domainkit.synthesis.report.sentences import next_command
     from domainkit.synthesis.report.terminal import report_lines
@@ -63,11 +63,11 @@ def make(
     options = {k: context.params[k] for k in MakeConfig.model_fields if context.params.get(k) is not None}
     if prices is not None:
         options["prices"] = str(prices)
-    with comparing() as on_progress:
-        made = run(corpus, writer, out=out, judge=judge, base=base, against=against, on_progress=on_progress, **options)
+    made = run(corpus, writer, out=out, judge=judge, base=base, against=against, **options)
     for line in report_lines(made):
         typer.echo(visible(line))
     typer.echo(f"\nReport: {out / 'report.md'}. Every dropped row: {out / 'dropped.jsonl'}")
-    typer.echo(f"Next: {visible(next_command(made))}")
+    record(folder=out, rows=len(made.rows), report=out / "report.md", dropped=out / "dropped.jsonl")
+    tell_next(next_command(made))
     if not made.rows:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from domainkit.cli.options import MAP_HELP, ROWS_HELP
+from domainkit.cli.terminal.output import record, tell_next
 from domainkit.corpus.rows.columns import parse_columns
 
 if TYPE_CHECKING:
@@ -42,22 +43,19 @@ def split(
     Near-duplicate questions stay on one side, whatever else divides the rows, and the leakage check of `compare` finds
     nothing between the parts. Rows keep all their fields. The same seed and rows give the same split, in any order.
     """
-    from domainkit.cli.progress import comparing
     from domainkit.splitting.split import split as run
     from domainkit.visible import visible
 
-    with comparing() as on_progress:
-        made = run(
-            data,
-            out,
-            by=by,
-            field=field,
-            test=test,
-            dev=dev,
-            seed=seed,
-            columns=parse_columns(columns),
-            on_progress=on_progress,
-        )
+    made = run(
+        data,
+        out,
+        by=by,
+        field=field,
+        test=test,
+        dev=dev,
+        seed=seed,
+        columns=parse_columns(columns),
+    )
     facts = made.facts
     field_note = f" ('{visible(made.method.field)}')" if made.method.field else ""
     why = f": {made.method.why}" if made.method.why else ""
@@ -70,7 +68,9 @@ def split(
     for name, digest in facts["sha256"].items():
         typer.echo(f"sha256 of {name}: {digest[:16]}")
     mapped = f" --map {quote(columns)}" if columns else ""
-    typer.echo(f"\nNext: {_next_command(made, out)}{mapped} --out {NEXT_FOLDERS[made.kind]}")
+    method = {"by": made.method.by, "field": made.method.field, "why": made.method.why}
+    record(folder=out, **method, rows=facts["rows"], seed=seed, sha256=facts["sha256"], notes=made.notes)
+    tell_next(f"{_next_command(made, out)}{mapped} --out {NEXT_FOLDERS[made.kind]}", lead="\nNext: ")
 
 
 def _next_command(made: Split, out: Path) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from domainkit import progress
+from domainkit.cli.terminal.output import next_command, record, refuse_json
 
 if TYPE_CHECKING:
     from domainkit.project.look import Found
@@ -27,6 +29,8 @@ def init(
 ) -> None:
     """Look at a folder, ask at most five questions, and write run.toml into it, with every choice explained. Without a
     terminal nothing is asked."""
+    if sys.stdin.isatty() and not yes:
+        refuse_json("questions are asked, which is no result")
     from domainkit.project.choices import choose
     from domainkit.project.init import begin, write
     from domainkit.visible import visible
@@ -41,7 +45,8 @@ def init(
     if len(chosen.not_used) > SHOWN:
         typer.echo(visible(f"not used   {len(chosen.not_used) - SHOWN:,} more, which {file} names"))
     typer.echo(visible(f"\nWrote {file}: read it, and change what you like."))
-    typer.echo(visible(f"Next: domainkit run {quote(str(folder))}"))
+    record(file=file, not_used=[{"path": path, "why": why} for path, why in chosen.not_used])
+    next_command("run", folder)
 
 
 def _described(found: Found) -> Iterator[str]:
@@ -72,6 +77,7 @@ def _asked(question: Question) -> str:
     from domainkit.errors import DomainkitError
     from domainkit.visible import visible
 
+    progress.settle()
     typer.echo(visible(f"\n{question.text}"))
     for number, (answer, meaning) in enumerate(question.options, start=1):
         typer.echo(visible(f"  {number}  {answer}: {meaning}"))

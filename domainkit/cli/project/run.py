@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domainkit import progress
+from domainkit.cli.terminal.output import tell_next
+
 if TYPE_CHECKING:
     from domainkit.corpus.check import Inspection
     from domainkit.corpus.ingest import IngestSummary
@@ -30,7 +33,6 @@ def run(
     """Check, split, train, compare and report, as run.toml in the folder says. An interrupted run goes on where it
     stopped; after a change of a file or a setting, only what depends on it is done again."""
     from domainkit.cli.compare import print_results
-    from domainkit.cli.progress import comparing
     from domainkit.cli.project.run_file import read_project
     from domainkit.comparison.compare import compare
     from domainkit.project.changes import changes, keep, last_start, started
@@ -46,13 +48,12 @@ def run(
             _say("changed", "nothing since the last run: what is finished is kept")
         said = _show_check(project, check_rows(project))
         keep(start, project.out)
-        with comparing() as on_progress:
-            documents = documents_of(project, on_progress) if project.corpus else None
-            rows = rows_of(project, on_progress)
+        documents = documents_of(project, progress.report) if project.corpus else None
+        rows = rows_of(project, progress.report)
         if documents is not None:
             _show_documents(project, documents)
         _show_rows(project, rows)
-        with _said_once(said), comparing() as on_progress:
+        with _said_once(said):
             results = compare(
                 rows.task,
                 out=project.out,
@@ -60,7 +61,6 @@ def run(
                 dev=rows.dev,
                 corpus=documents.out if documents else None,
                 columns=project.columns,
-                on_progress=on_progress,
                 **project.options,
             )
     code = print_results(results, project.out)
@@ -157,14 +157,9 @@ def _show_rows(project: Project, rows: RunRows) -> None:
 def _show_next(project: Project, results: Results) -> None:
     """What to do with the result, beside asking the winner."""
     from domainkit.verdict.sentences import CANNOT_TELL
-    from domainkit.visible import visible
 
     out, choice = quote(str(project.out)), results.verdict.choice
     named = f" --variant {quote(choice)}" if results.verdict.answer == CANNOT_TELL else ""
-    lines = [
-        "",
-        f"domainkit review {out}   # a person judges the answers, without knowing whose they are",
-        f"domainkit pack {out}{named} --out {quote(str(project.folder / 'pack'))}   # for another machine",
-        f"domainkit run {quote(str(project.folder))}   # after a change of a file or of run.toml",
-    ]
-    typer.echo("\n".join(map(visible, lines)))
+    tell_next(f"domainkit review {out}", lead="\nNext, a person judges the answers: ")
+    tell_next(f"domainkit pack {out}{named} --out {quote(str(project.folder / 'pack'))}", lead="For another machine: ")
+    tell_next(f"domainkit run {quote(str(project.folder))}", lead="After a change of a file or of run.toml: ")

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import normalize
 
+from domainkit.library_logs import quiet_bars
+from domainkit.progress import stage
 from domainkit.results.schema import TrainingReceipt
 from domainkit.threads import run_in_short_lived_thread
 
@@ -92,15 +94,9 @@ def new_head(width: int, labels: int) -> torch.nn.Linear:
 def load_encoder(source: str) -> tuple[Any, Callable[..., Any]]:
     """(model, tokenizer) of a folder or hub id, float32, nothing trainable, without dropout."""
     from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging as progress
 
-    bar_enabled = progress.is_progress_bar_enabled()
-    progress.disable_progress_bar()
-    try:
+    with stage("loading the encoder"), quiet_bars():
         model = AutoModel.from_pretrained(source, use_safetensors=True, dtype=torch.float32, trust_remote_code=False)
-    finally:
-        if bar_enabled:
-            progress.enable_progress_bar()
     return model.eval().requires_grad_(False), AutoTokenizer.from_pretrained(source, trust_remote_code=False)
 
 

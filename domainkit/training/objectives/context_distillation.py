@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from torch.utils.checkpoint import checkpoint
 
+from domainkit import progress
 from domainkit.adapters.methods import forward_arguments
 from domainkit.adapters.micro_batch import MicroBatch
 from domainkit.adapters.tuned_model import load_adapted, release
@@ -160,7 +161,7 @@ def teacher_states(
         for number, part in enumerate(parts):
             states = _part(folder / f"{number:05}.safetensors", [prompted[i] for i in part], model, base, max_tokens)
             found |= {rows[i]: s for i, s in zip(part, states, strict=True)}
-            log.info("the teacher has read %d of %d rows", len(found), len(rows))
+            progress.report("the teacher reads", len(found), len(rows))
         pad_id = base.tokenizer.pad_token_id
         with torch.no_grad():
             trial = supervised_logits(model, pad([prompted[places[0]]], pad_id).to(base.model.device)).float().cpu()

@@ -12,6 +12,8 @@ from urllib.request import Request, urlopen
 
 from domainkit.corpus.rows.source import RowSource
 from domainkit.errors import Problem
+from domainkit.library_logs import quiet_bars
+from domainkit.progress import stage
 
 PREFIX = "hf:"
 FORM = "hf:owner/name[:config][/split]"
@@ -29,7 +31,7 @@ def open_hub(name: str) -> RowSource:
     import datasets
 
     try:
-        with _cache_alone_where_unreachable():
+        with stage(f"loading {name}"), quiet_bars(), _cache_alone_where_unreachable():
             loaded = datasets.load_dataset(found["id"], found["config"], split=found["split"])
     except Exception as e:  # the hub, its library and the data set's files fail in many ways
         return _refused(name, f"cannot be loaded: {_reason(e)}", _next_step(e))
