@@ -27,7 +27,6 @@ from domainkit import (
     read_task,
     write_report,
 )
-from domainkit.cli.progress import comparing
 from domainkit.visible import visible
 
 DOMAIN = Path(__file__).parent / "tallowmere"
@@ -134,8 +133,7 @@ def run(task: Any, train: Any, out: Path, settings: dict[str, Any]) -> Results:
 
     Adapters and answers that are already in `out` are used again.
     """
-    with comparing() as on_progress:
-        return compare(task, out=out, train=train, shots=4, on_progress=on_progress, **{"latency_items": 3, **settings})
+    return compare(task, out=out, train=train, shots=4, **{"latency_items": 3, **settings})
 
 
 if __name__ == "__main__":

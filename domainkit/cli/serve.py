@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domainkit.cli.terminal.output import hint, refuse_json
+from domainkit.cli.terminal.output import hint, is_quiet, refuse_json
 from domainkit.errors import ConfigError
 from domainkit.visible import visible
 
@@ -66,7 +66,8 @@ def serve(
     local = is_loopback(host)
     if not local:
         _warn(host, keys)
-    log_to_stderr()
+    if not is_quiet():
+        log_to_stderr()
     app = make_app(state, keys=keys, loopback=local)
     run(app, state, host=host, port=port, on_ready=lambda bound: _ready(models, host, bound))
 

@@ -15,9 +15,9 @@ from tests.leaving.made_up import HALF, ONES, left
 @pytest.mark.parametrize(
     ("ours", "said"),
     [
-        (ONES, ["MAY LEAVE", "next: domainkit serve run#tuned"]),
-        (HALF, ["NOT YET", "how many more would close the gap is not measured", "next: look at the questions it lost"]),
-        (ONES[:40], ["CANNOT TELL YET", "next: add test questions and run the same command again"]),
+        (ONES, ["MAY LEAVE", "Next: domainkit serve 'run#tuned'"]),
+        (HALF, ["NOT YET", "how many more would close the gap is not measured", "Next: look at the questions it lost"]),
+        (ONES[:40], ["CANNOT TELL YET", "Next: add test questions and run the same command again"]),
     ],
 )
 def test_each_verdict_ends_with_a_next_step(

@@ -21,8 +21,8 @@ def test_reviews_become_rows_that_the_other_commands_read(run: Path) -> None:
     rows, pairs, accepted = (run / f"{name}.jsonl" for name in ("rows", "pairs", "accepted"))
     done = domainkit("review", run, "--rows", rows, "--pairs", pairs, "--references", accepted)
     assert done.returncode == 0, done.stderr
-    assert f"Wrote 1 rows (corrections) to {rows}\nnext: domainkit train --data {rows} --out ADAPTER" in done.stdout
-    assert f"Wrote 3 rows (pairs) to {pairs}\nnext: domainkit prefer --data {pairs}" in done.stdout
+    assert f"Wrote 1 rows (corrections) to {rows}\nNext: domainkit train --data {rows} --out ADAPTER" in done.stdout
+    assert f"Wrote 3 rows (pairs) to {pairs}\nNext: domainkit prefer --data {pairs}" in done.stdout
     assert "These are questions of the test set" in done.stdout
     for file in (rows, pairs, accepted):
         checked = domainkit("check", file)

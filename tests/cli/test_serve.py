@@ -46,7 +46,7 @@ def test_ready_names_the_models_and_the_next_command(tiny_base: str, capsys: pyt
     _ready(make_models(read_sources([], tiny_base)), "::1", 81)
     out = capsys.readouterr().out
     assert "ready: http://[::1]:81/v1 serves tiny\n" in out
-    assert "next: open http://[::1]:81 in a browser, or curl http://[::1]:81/v1/models" in out
+    assert "Next: open http://[::1]:81 in a browser, or curl http://[::1]:81/v1/models" in out
 
 
 def test_other_addresses_than_this_machine_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import domainkit
-from domainkit.distillation.report import report_lines
+from domainkit.distillation.report import next_commands, report_lines
 from tests.cli.command import domainkit as command
 from tests.synthesis.scripted import Scripted
 
@@ -20,7 +20,7 @@ def test_the_teachers_quality_stands_with_its_interval(tmp_path: Path) -> None:
     assert "Kind of task: label (as asked for). --kind names another." in lines
     assert any(line.startswith("The teacher: 12 calls, 1,200 tokens read and 600 written,") for line in lines)
     assert "Look whether the terms of the teacher's provider let you train on its answers." in lines
-    assert f"Next: domainkit train --data {tmp_path / 'train.jsonl'} --out {tmp_path / 'adapter'}" in lines
+    assert next_commands(done)[0] == f"domainkit train --data {tmp_path / 'train.jsonl'} --out {tmp_path / 'adapter'}"
 
 
 def test_rows_with_personal_data_are_counted(tmp_path: Path) -> None:

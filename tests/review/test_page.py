@@ -104,4 +104,4 @@ def test_a_whole_session_by_keyboard_through_a_kill(page: Browser, tmp_path: Pat
         desk.send_signal(signal.SIGINT)
         said, _ = desk.communicate(timeout=20)
     assert "3 of 3 questions reviewed" in said
-    assert f"next: domainkit report {run}" in said
+    assert f"Next: domainkit report {run}" in said

@@ -50,7 +50,7 @@ def test_the_adapter_is_the_same_and_what_it_says_arrives(
     weights = "adapter_model.safetensors"
     assert (tmp_path / "apart" / weights).read_bytes() == (tmp_path / "here" / weights).read_bytes()
     assert "learning_rate=5 is far from what is known to work" in caplog.text
-    assert capsys.readouterr().err.count("step 8/8") == 2
+    assert capsys.readouterr().err.count("training: 8/8") == 2
 
 
 @pytest.mark.parametrize(

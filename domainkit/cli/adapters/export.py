@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from domainkit.cli.terminal.output import record
+from domainkit.cli.terminal.output import hint, record
 from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def export(
     )
     done = target(job)
     for line in done.lines:
-        typer.echo(line)
+        hint(line) if line.startswith(("Next: ", "Then: ")) else typer.echo(line)
     record(target=to, path=done.path, lines=done.lines)
 
 

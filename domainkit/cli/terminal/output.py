@@ -66,6 +66,7 @@ def _streams(one: Output) -> Iterator[None]:
         if one.as_json:
             stdout = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if one.quiet else sys.stderr
         stack.enter_context(redirect_stdout(cast("TextIO", _AfterProgress(stdout))))
+        stack.enter_context(progress.stage(f"domainkit {one.command}"))  # until the first result: libraries load first
         yield
 
 
@@ -88,7 +89,12 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         mark = "warning" if record.levelno >= logging.WARNING else "note"
-        progress.say(f"{mark}: {visible(record.getMessage())}")
+        text = visible(record.getMessage())
+        if record.levelno >= logging.ERROR:
+            progress.settle()
+            print(f"error: {text}", file=sys.stderr)  # --quiet hides no error
+        else:
+            progress.say(f"{mark}: {text}")
 
 
 @contextmanager
@@ -130,6 +136,11 @@ def hint(text: str) -> None:
     """A line on what to do now; left out with --quiet and --json."""
     if not (_running and (_running[-1].quiet or _running[-1].as_json)):
         print(visible(text))
+
+
+def is_quiet() -> bool:
+    """Whether --quiet is given."""
+    return bool(_running) and _running[-1].quiet
 
 
 def refuse_json(why: str) -> None:

@@ -5,7 +5,6 @@ Minimised is KL(teacher ‖ student) of the answer's tokens over the whole vocab
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel
     from domainkit.models.load import LoadedBase
 
-log = logging.getLogger("domainkit")
 PART = 32
 """Rows whose states are written together: what a killed run loses at most."""
 

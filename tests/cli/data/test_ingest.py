@@ -20,7 +20,7 @@ def test_the_summary_and_the_next_command(tmp_path: Path) -> None:
         "files: 2 new, 0 changed, 0 unchanged, 0 deleted\n"
         "left out: 1 files that gave no document\n"
         "1 × is damaged, or no PDF\n"
-        f"\nNext: domainkit compare --task test.jsonl --corpus '{out}' --out runs/first\n"
+        f"\nNext: domainkit compare --task TEST.jsonl --corpus '{out}' --out runs/first\n"
     )
     assert f"warning: {folder / 'bad.pdf'}: is damaged, or no PDF" in done.stderr
 
