@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-_SWITCHES = {
-    "transformers.utils.logging": ("is_progress_bar_enabled", "disable_progress_bar", "enable_progress_bar"),
-    "datasets.utils": ("are_progress_bars_enabled", "disable_progress_bars", "enable_progress_bars"),
+_SWITCHES: dict[str, tuple[Callable[[Any], bool], str, str]] = {
+    "transformers.utils.logging": (
+        lambda m: m.is_progress_bar_enabled(),
+        "disable_progress_bar",
+        "enable_progress_bar",
+    ),
+    "datasets.utils.tqdm": (
+        lambda m: not m.are_progress_bars_disabled(),
+        "disable_progress_bars",
+        "enable_progress_bars",
+    ),
 }
 """Of each module that switches its library's bars: whether they are on, off, and on again."""
 
@@ -32,7 +40,7 @@ def quiet_bars() -> Iterator[None]:
     with ExitStack() as stack:
         for name, (is_on, off, on) in _SWITCHES.items():
             module: Any = sys.modules.get(name)  # a library that is not loaded prints nothing
-            if module is not None and getattr(module, is_on)():
+            if module is not None and is_on(module):
                 getattr(module, off)()
                 stack.callback(getattr(module, on))
         yield

@@ -1,18 +1,18 @@
-"""Help that is read in a terminal of 80 columns, without colour: examples first, options in groups."""
+"""Help that is read in a terminal of 80 columns, without colour: examples first, options in groups.
+
+Contexts and formatters are click's, which newer versions of Typer have inside themselves: they are Any.
+"""
 
 from __future__ import annotations
 
 import re
 import textwrap
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
 from domainkit.cli.terminal.words import EXAMPLES, FIRST_SETTINGS, GROUPS, PANELS
-
-if TYPE_CHECKING:
-    import typer
 
 OUTPUT = ("--quiet", "--json", "--help")
 """Options of every command."""
@@ -22,11 +22,11 @@ _SETTING = re.compile(r"(\w+) \((.*?)\): (.*)", re.DOTALL)
 class Group(TyperGroup):
     """The list of commands, by what they are for."""
 
-    def format_options(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         self.format_commands(ctx, formatter)
         _section(formatter, "Options", [_record(p, ctx) for p in self.get_params(ctx)])
 
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         known = {name for commands in GROUPS.values() for name in commands}
         others = {n: c.get_short_help_str(60) for n, c in self.commands.items() if n not in known}
         for title, commands in {**GROUPS, "More": others}.items():
@@ -45,12 +45,13 @@ class Command(TyperCommand):
         super().__init__(*arguments, **options)
         titles = {o: title for title, of in PANELS.get(self.name or "", {}).items() for o in of}
         titles |= dict.fromkeys(OUTPUT, "Output")
-        for param in self.params:
+        others = "More options" if self.name in PANELS else "Options"
+        params: list[Any] = self.params  # Typer's own classes, which have a panel
+        for param in params:
             if param.param_type_name == "option":
-                title: Any = titles.get(param.opts[0], "More options" if self.name in PANELS else "Options")
-                param.rich_help_panel = title  # type: ignore[attr-defined]
+                param.rich_help_panel = titles.get(param.opts[0], others)
 
-    def format_options(self, ctx: typer.Context, formatter: Any) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Examples"):
             for line in EXAMPLES.get(self.name or "", ()):
                 formatter.write(_example(line, formatter.width))
@@ -66,13 +67,13 @@ class Command(TyperCommand):
             formatter.write_paragraph()
             formatter.write_text("The options above may stand in RUN.toml too, under their names.")
 
-    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [
             p.removeprefix("[").removesuffix("]...") if p.startswith("[[") else p
             for p in super().collect_usage_pieces(ctx)
         ]
 
-    def _groups(self, ctx: typer.Context) -> dict[str, list[Any]]:
+    def _groups(self, ctx: Any) -> dict[str, list[Any]]:
         """Options by their group, in the order of PANELS; output last."""
         own = PANELS.get(self.name or "", {})
         groups: dict[str, list[Any]] = {title: [] for title in (*own, "More options", "Options", "Output")}
@@ -97,7 +98,7 @@ def _section(formatter: Any, title: str, lines: Sequence[tuple[str, str]]) -> No
             formatter.write_dl(lines, col_max=24)
 
 
-def _record(param: Any, ctx: typer.Context) -> tuple[str, str]:
+def _record(param: Any, ctx: Any) -> tuple[str, str]:
     """(name with what it takes, meaning)."""
     name, text = param.get_help_record(ctx)
     name = re.sub(r"<(.*)>", lambda m: _value_name(m[1]), name)

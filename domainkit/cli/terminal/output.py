@@ -66,7 +66,8 @@ def _streams(one: Output) -> Iterator[None]:
         if one.as_json:
             stdout = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if one.quiet else sys.stderr
         stack.enter_context(redirect_stdout(cast("TextIO", _AfterProgress(stdout))))
-        stack.enter_context(progress.stage(f"domainkit {one.command}"))  # until the first result: libraries load first
+        if sys.stderr.isatty():  # what is seen while libraries load
+            stack.enter_context(progress.stage(f"domainkit {one.command}"))
         yield
 
 

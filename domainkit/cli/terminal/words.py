@@ -40,7 +40,7 @@ GROUPS = {
 }
 """Commands by what they are for, each with a line of help; the order is that of work."""
 
-EXAMPLES = {
+EXAMPLES: dict[str, tuple[str, ...]] = {
     "init": ("domainkit init desk", "domainkit init desk --yes"),
     "run": ("domainkit run desk",),
     "check": (
@@ -89,7 +89,7 @@ EXAMPLES = {
 }
 """Lines that work once the files are there, for each command the commonest first."""
 
-PANELS = {
+PANELS: dict[str, dict[str, tuple[str, ...]]] = {
     "check": {"Look closer": ("--deep", "--fix", "--label-next", "--n", "--out")},
     "split": {"Divide": ("--out", "--by", "--field", "--test", "--dev", "--seed")},
     "make": {
