@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 
-import datasets.utils.tqdm as of_datasets
 import pytest
 from transformers.utils import logging as of_transformers
 
 from domainkit.library_logs import mute_bitsandbytes_advice, quiet_bars
+
+of_datasets = importlib.import_module("datasets.utils.tqdm")  # its package has a class of the same name
 
 
 def test_bitsandbytes_does_not_advise_a_package_that_is_of_no_use() -> None:

@@ -79,9 +79,8 @@ def _with_output_options(name: str, command: Callable[..., None]) -> Callable[..
     @wraps(command)
     def run(*arguments: object, quiet: bool, as_json: bool, **options: object) -> None:
         for value in options.values():
-            if isinstance(
-                params := getattr(value, "params", None), dict
-            ):  # a context: commands read their options there
+            params = getattr(value, "params", None)
+            if isinstance(params, dict):  # of a context, in which commands read their own options
                 params.pop("quiet")
                 params.pop("as_json")
         try:

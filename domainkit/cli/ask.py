@@ -69,7 +69,7 @@ def ask(
         for text in [question] if question is not None else _typed_questions():
             refuse_broken_text(text)
             record(answer=_print_stream(chain.stream({"question": text, "system": system})))
-        if question is not None and adapter is not None:
+        if question is not None and adapter is not None and sys.stdout.isatty():  # a file gets the answer alone
             next_command("serve", adapter, lead="\nNext: ")
     else:
         _chat(llm, system)
@@ -93,7 +93,7 @@ def _ask_measured(
     for text in [question] if question is not None else _typed_questions():
         refuse_broken_text(text)
         record(answer=_print_stream(chain.stream({"question": text, "system": system})))
-    if question is not None:
+    if question is not None and sys.stdout.isatty():
         next_command("serve", f"{run}#{variant}" if variant else run, lead="\nNext: ")
 
 

@@ -34,7 +34,7 @@ def test_a_sweep_prints_its_table_and_the_winners_command(tiny_base: str, tmp_pa
     text = out.getvalue()
     assert "200 training tokens each; 12 development questions" in text
     assert "Best on the development part by exact_match: lora learning_rate=" in text
-    assert f"Retrain on all: domainkit train --data {data} --base {tiny_base} --method lora" in text
+    assert f"Next, retrain on all: domainkit train --data {data} --base {tiny_base} --method lora" in text
     kept = json.loads((tmp_path / "out" / "sweep.json").read_text())
     assert [row["metric"] for row in kept["rows"]] == ["exact_match"] * 2
     assert all(0 <= row["score"] <= 1 for row in kept["rows"])
