@@ -70,7 +70,24 @@ class Table(Mapping[str, str], Generic[T]):
         return len(self._lines)
 
     def load(self, name: str) -> T:
-        """Import and return what the line names. ConfigError with the nearest name for an unknown one."""
+        """Import and return what the line names.
+
+        ConfigError with the nearest name for an unknown one, and for another package's line that cannot be imported.
+        """
         module, _, attribute = self[name].partition(":")
-        value: T = getattr(import_module(module), attribute)
+        try:
+            value: T = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError, SyntaxError) as e:
+            if name in self._builtin:
+                raise
+            raise ConfigError(
+                f"the {self.noun} '{name}' ({self[name]}) cannot be imported: {type(e).__name__}: {e}",
+                where=f"the package {self._package_of(name)}",
+                next_step="install a version of it that fits, or uninstall it",
+            ) from e
         return value
+
+    def _package_of(self, name: str) -> str:
+        """The package that added the line."""
+        added = next(e for e in entry_points(group=self.group or "") if e.name == name)
+        return added.dist.name if added.dist else added.value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from domainkit.errors import ConfigError
@@ -21,3 +23,18 @@ def test_an_unknown_name_gets_the_near_one(name: str, said: str) -> None:
         TABLE.load(name)
     assert f"unknown method '{name}'" in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_line_of_another_package_that_cannot_be_imported_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = tmp_path / "acme_metrics-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-metrics\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[domainkit.metrics]\npolite = acme_absent.metrics:polite\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        Table("metric", {}, group="domainkit.metrics").load("polite")
+    said = "the package acme-metrics: the metric 'polite' (acme_absent.metrics:polite) cannot be imported"
+    assert said in str(caught.value)
+    assert "uninstall it" in str(caught.value)

@@ -79,9 +79,11 @@ def _scan_csv(path: Path) -> tuple[list[tuple[int, JsonObject]], list[Problem]]:
     """Rows of the CSV that `write_findings` wrote, also after a spreadsheet saved it with semicolons or tabs."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        reason = (e.strerror or str(e)).lower() if isinstance(e, OSError) else "it is not UTF-8"
-        raise DataError([Problem(str(path), None, f"cannot be read: {reason}", "save it as CSV in UTF-8")]) from e
+    except OSError as e:
+        step = "check the path; domainkit check DATA --deep --out writes the findings"
+        raise DataError([Problem(str(path), None, f"cannot be read: {(e.strerror or str(e)).lower()}", step)]) from e
+    except UnicodeDecodeError as e:
+        raise DataError([Problem(str(path), None, "cannot be read: it is not UTF-8", "save it as CSV in UTF-8")]) from e
     divider = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=divider)
     if not set(_COLUMNS) <= set(reader.fieldnames or ()):

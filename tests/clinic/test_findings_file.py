@@ -65,3 +65,8 @@ def test_what_is_no_finding_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "found.csv").write_text("accept,kind\ntrue,outlier\n", encoding="utf-8")
     with pytest.raises(DataError, match="the columns place, row, reason"):
         read_findings(tmp_path / "found.csv")
+
+
+def test_a_missing_file_is_no_question_of_its_encoding(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no such file[^\n]*\n.*check the path; domainkit check DATA --deep --out"):
+        read_findings(tmp_path / "absent.csv")

@@ -85,12 +85,21 @@ def likely_columns(columns: Sequence[str], rows: Sequence[JsonObject]) -> dict[s
     labels = [c for c in named if 1 < len(set(texts[c])) <= len(texts[c]) / 2]
     free = [c for c in longest if c not in labels]
     if free and labels:
-        chosen = [free[0], max(labels, key=lambda c: len(set(texts[c])))]
+        chosen = [
+            free[0],
+            max(labels, key=lambda c: (_NAMES_A_TARGET.search(folded(c)) is not None, len(set(texts[c])))),
+        ]
     else:
         # Of two free texts the question stands first.
         chosen = sorted(longest[:2], key=list(columns).index)
     rest = (c for c in columns if c not in chosen)
     return dict(zip(("input", "target"), [*chosen, *rest], strict=False))
+
+
+_NAMES_A_TARGET = re.compile(
+    "label|categor|class|intent|queue|topic|type|answer|reply|response|resol|solution|target|reason"
+)
+"""What tells a column of labels from one that merely repeats, such as who answered."""
 
 
 def _has_words(text: str) -> bool:

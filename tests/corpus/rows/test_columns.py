@@ -51,6 +51,15 @@ TICKETS = {
         (TICKETS, ("body", "queue")),
         ({"nr": [str(i) for i in range(12)], "antwort": REPLIES, "klasse": ["x", "y"] * 6}, ("antwort", "klasse")),
         ({"when": TICKETS["date"], "asked": TICKETS["body"], "said": REPLIES}, ("asked", "said")),
+        (
+            {
+                "ticket": TICKETS["id"],
+                "wrote": TICKETS["body"],
+                "Category": ["x", "y", "z"] * 4,
+                "who": list("abcdef") * 2,
+            },
+            ("wrote", "Category"),
+        ),
         ({"a": ["1", "2"], "b": ["3", "4"]}, ("a", "b")),
         ({"a": ["", ""], "b": ["x y", ""]}, ("b", "a")),
     ],
