@@ -3,10 +3,9 @@ the result itself."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass
 
-from domainkit.evaluation.variant import Family
 from domainkit.report.wording import labels
 from domainkit.report.wording.text import one_line
 from domainkit.results.schema import Results, VariantResult
@@ -92,7 +91,7 @@ def _training(results: Results) -> Ground:
     return Ground("Training", ". ".join(facts) + ".", "no gain seen" if weak else "")
 
 
-def _scored(results: Results, families: Collection[Family]) -> list[VariantResult]:
+def _scored(results: Results, families: Container[str]) -> list[VariantResult]:
     return [v for v in results.variants if v.family in families and labels.primary(results, v).value is not None]
 
 
