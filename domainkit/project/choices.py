@@ -97,7 +97,8 @@ def _with_columns(folder: Path, task: FolderTask, ask: Ask) -> tuple[FolderTask,
         again = {p: look_at_rows(folder / f.path, f.path, columns) for p, f in parts.items() if f and f in unclear}
         if wrong := [f for f in again.values() if f.state != "solved"]:
             raise ConfigError(wrong[0].why, where=wrong[0].path, next_step=f"its columns: {', '.join(first.columns)}")
-        return replace(task, **again), columns
+        whole, train, dev, test = (again.get(p) or parts[p] for p in ("whole", "train", "dev", "test"))
+        return replace(task, whole=whole, train=train, dev=dev, test=test), columns
 
     likely = as_map({k: first.likely[k] for k in ("input", "target")})
     text = f"Which columns of {first.path} are the question (input) and the answer (target)?"

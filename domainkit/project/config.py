@@ -58,8 +58,8 @@ class Project:
     columns: Mapping[str, str] | None = None
     corpus: tuple[str, ...] = ()
     """Folders, files and patterns, as the file names them."""
-    split: SplitConfig = field(default_factory=SplitConfig)
-    sample: SampleConfig = field(default_factory=SampleConfig)
+    split: SplitConfig = field(default_factory=lambda: SplitConfig.model_validate({}))
+    sample: SampleConfig = field(default_factory=lambda: SampleConfig.model_validate({}))
     options: JsonObject = field(default_factory=dict)
     """All other arguments of `compare()`."""
 
