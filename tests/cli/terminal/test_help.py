@@ -29,7 +29,7 @@ def test_common_options_come_first_and_settings_last() -> None:
     assert found[-2:] == ["Output", "A run file, and settings that override it (KEY=VALUE)"]
     assert text.index("  --task PATH ") < text.index("  --retriever TEXT ") < text.index("\n  shots=8 ")
     assert "\n  race" not in text[text.index("Output:") :]  # an option is not told twice
-    assert "Usage: domainkit compare [OPTIONS] [RUN.toml] [KEY=VALUE]..." in text.replace("pytest", "domainkit")
+    assert " compare [OPTIONS] [RUN.toml] [KEY=VALUE]...\n" in text
 
 
 @pytest.mark.parametrize("name", ["train", "prefer", "distil"])
