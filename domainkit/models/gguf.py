@@ -66,7 +66,8 @@ def read_shape(gguf: Path) -> tuple[int, PreTrainedConfig]:
             where=str(gguf),
             next_step="use the model's safetensors folder, or another GGUF file",
         ) from e
-    return parameters, PreTrainedConfig(hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers)
+    sizes = {"hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": layers}
+    return parameters, PreTrainedConfig.from_dict(sizes)
 
 
 def _write_safetensors(gguf: Path, folder: Path) -> None:

@@ -56,8 +56,8 @@ def bake(values: JsonObject, options: tuple[str, ...]) -> None:
     tokens = (baked.adapter.card.teacher or {}).get("prompt_tokens") if baked.adapter.card else None
     record(adapter=baked.adapter.folder, teacher=baked.variant.name, questions=baked.questions, prompt_tokens=tokens)
     hint("\nNext: does it answer as well without them? TEST.jsonl is the run's test.")
-    options = ("--adapter", baked.adapter.folder, "--variants", "tuned", "--out", "BAKED")
-    next_command("compare", "--task", "TEST.jsonl", *options, lead="  ")
+    asked = ("--adapter", baked.adapter.folder, "--variants", "tuned", "--out", "BAKED")
+    next_command("compare", "--task", "TEST.jsonl", *asked, lead="  ")
     next_command("gate", "BAKED", "--against", run, lead="  ")
 
 
