@@ -25,12 +25,15 @@ from domainkit.inference.server.flavour import NEUTRAL, WITH_NEUTRAL, Flavour, a
 from domainkit.inference.server.llama_cpp import LlamaCpp
 from domainkit.inference.server.loading import load_adapter
 from domainkit.inference.server.shared_time import SharedTime
-from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, Transport
+from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, FailedError, Transport
 from domainkit.inference.server.wire import ODD_SHAPE, ServerAnswer, messages_body, request_body
 from domainkit.messages import JsonObject, Message, SplitAnswer
 from domainkit.registry import suggestion
 
 log = logging.getLogger("domainkit")
+
+INTERNAL_ERROR = 500
+"""`transformers serve` answers so to a request for its list on a machine without a hub's cache, and answers chats."""
 
 
 class ServerBackend:
@@ -162,7 +165,15 @@ class ServerBackend:
         """What the server tells of the weights that answer, read anew."""
         if llama_cpp := self._llama_cpp():
             return llama_cpp.facts()
-        listed = self._lines(fresh=True)
+        try:
+            listed = self._lines(fresh=True)
+        except FailedError as e:
+            if e.status != INTERNAL_ERROR or adapter is not None:
+                raise
+            log.warning(
+                "%s cannot list its models (HTTP %d): its weights are known by their name alone", self._root, e.status
+            )
+            listed = {}
         facts = about_model(listed.get(self._model(None), {})) | self.flavour().facts
         served = listed.get(self._name(adapter) or "")
         return facts | ({"served_adapter": about_model(served)} if served else {})

@@ -53,6 +53,7 @@ def _loads_on_demand(transport: Transport) -> bool:
     """`transformers serve` loads whatever is asked for, and lists what lies in the cache of the hub."""
     try:
         described = transport.read("GET", "/openapi.json", timeout=PATIENCE)
-        return isinstance(described, dict) and "/load_model" in described.get("paths", {})
+        paths = described.get("paths") if isinstance(described, dict) else None
+        return isinstance(paths, dict) and "/load_model" in paths
     except (DomainkitError, *ODD_SHAPE):
         return False

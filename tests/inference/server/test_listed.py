@@ -17,7 +17,7 @@ def test_a_wrong_name_is_refused_with_what_is_there() -> None:
     with scripted({"/v1/models": models("big-8b", "ft:desk")}) as server:
         with pytest.raises(ConfigError) as raised:
             find_model(f"server:{server.url}#bigg", "model gpt")
-        assert [path for path, _ in server.asked] == ["/v1/models"]
+        assert [path for path, _ in server.asked] == ["/v1/models", "/openapi.json"], "nothing is asked of a model"
     assert str(raised.value) == (
         f"model gpt server:{server.url}: the server has no model 'bigg'; it has big-8b, ft:desk\n"
         f"  next: write server:{server.url}#NAME with one of these"
