@@ -110,7 +110,7 @@ def fits(base: str, needs: Needs, free: int) -> Finding:
     amounts = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in named.items())
     too_much = [name for name, size in named.items() if size > free]
     left = f"; too much here: {', '.join(too_much)}" if too_much else ""
-    fact = f"{visible(base)}, unquantised, takes at most about: {amounts} GiB{left}"
+    fact = f"{visible(base)}, unquantised, takes about: {amounts} GiB (an estimate, for full passes){left}"
     step = "train with max_tokens_per_pass=512 or quantization=nf4, close other programs, or take a smaller base"
     return Finding(not too_much, "what fits", fact, step)
 

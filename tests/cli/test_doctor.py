@@ -15,7 +15,7 @@ def test_doctor_quantises_for_its_line() -> None:
     done = domainkit("doctor")
     assert "NF4 works" in done.stdout
     assert "model cache" in done.stdout
-    assert "builtin:smollm2-135m, unquantised, takes at most about: ask 1.1, train " in done.stdout
+    assert "builtin:smollm2-135m, unquantised, takes about: ask 1.1, train " in done.stdout
     assert "ok    llama.cpp" in done.stdout
 
 
@@ -32,7 +32,8 @@ def test_what_does_not_fit_is_named_with_what_helps() -> None:
     gib = 2**30
     found = fits("owner/name\x1b[2J", Needs(train=5 * gib, compare=6 * gib, ask=2 * gib), free=5 * gib)
     assert not found.ok
-    assert found.fact.endswith("ask 2.0, train 5.0, compare --fit 6.0 GiB; too much here: compare --fit")
+    said = "ask 2.0, train 5.0, compare --fit 6.0 GiB (an estimate, for full passes); too much here: compare --fit"
+    assert found.fact.endswith(said)
     assert "\x1b" not in found.fact
     assert "max_tokens_per_pass=512" in found.next_step
     assert fits("base", Needs(gib, gib, gib), free=gib).ok
