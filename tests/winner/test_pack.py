@@ -152,7 +152,7 @@ def test_the_command_packs_asks_and_replaces_its_own(run: Path, tmp_path: Path) 
         done = domainkit("pack", run, "--out", place, "--variant", name, "--without-examples")
         assert done.returncode == 0, done.stderr
         assert f"{name} in {place}: " in done.stdout
-        assert f"  domainkit ask --run '{place}' \"your question\"" in done.stdout
+        assert f"domainkit ask --run '{place}' 'your question'" in done.stdout
     assert not (place / "indexes").exists()
     asked = domainkit("ask", "--run", place, "a amber 0?")
     assert asked.returncode == 0, asked.stderr

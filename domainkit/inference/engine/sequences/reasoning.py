@@ -117,7 +117,7 @@ class Answering:
         """Tokens that are kept for the answer."""
         if self.spelling is not None:
             return max(len(self.spelling.spell(choice)) for choice in request.choices)
-        if self.constraint is None:
+        if self.constraint is None and request.regex is None:  # a free answer behind budgeted reasoning
             return min(COMPLETION_RESERVE, max(1, room // 2))
         shortest = self.constraint.closing_suffix(room) if request.regex is None else None
         return COMPLETION_RESERVE + len(shortest or ())
