@@ -38,7 +38,7 @@ def _break_even(b: BreakEven) -> str:
         return f"{b.variant} never becomes cheaper than {b.rival}: {b.reason}."
     if b.state == "unknown":
         return f"{b.variant} against {b.rival}: not known, because {b.reason}."
-    if b.state == "at once":
+    if b.state == "at once" or (b.high is not None and b.high < 1):
         return f"{b.variant} is cheaper than {b.rival} from the first question."
     if b.high is None:
         return (

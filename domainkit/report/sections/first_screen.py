@@ -146,7 +146,7 @@ def _of_others(cost: Cost, own: VariantCost, currency: str) -> list[str]:
 
 def _time(results: Results, chosen: VariantResult) -> list[str]:
     seconds = chosen.usage.seconds_per_item
-    return [f"Compute: {numbers.seconds(seconds)} a question."] if numbers.is_finite(seconds) else []
+    return [f"Time: {numbers.seconds(seconds)} a question."] if numbers.is_finite(seconds) else []
 
 
 def prices_note(cost: Cost) -> str:

@@ -16,6 +16,10 @@ from domainkit.results.schema import BreakEven, Estimate, Results
             "t is cheaper than r from the first question.",
         ),
         (
+            BreakEven(variant="t", rival="r", state="from", questions=0.3, low=0.2, high=0.4),
+            "t is cheaper than r from the first question.",
+        ),
+        (
             BreakEven(variant="t", rival="r", state="unknown", reason="no receipt"),
             "t against r: not known, because no receipt.",
         ),
