@@ -78,8 +78,11 @@ def _examine(data: Path, columns: str | None, out: Path | None) -> None:
         typer.echo(f"note: {visible(note)}")
     counts = ", ".join(f"{count:,} {kind}" for kind, count in found.counts.items()) or "nothing found"
     typer.echo(f"\n{found.rows:,} rows: {counts}. Nothing was changed.")
-    record(data=data, rows=found.rows, counts=dict(found.counts), findings=found.findings, notes=found.notes, file=out)
+    file = out if found.findings else None
+    record(data=data, rows=found.rows, counts=dict(found.counts), findings=found.findings, notes=found.notes, file=file)
     if not found.findings:
+        if out is not None:
+            typer.echo(f"{out} is not written: there is nothing to accept")
         tell_next(f"domainkit split {_named(data, columns)} --out split", lead="\nNext: ")
     elif out is None:
         again = f"domainkit check {_named(data, columns)} --deep --out findings.csv"

@@ -28,3 +28,12 @@ def test_an_option_that_would_be_ignored_is_an_error(options: dict, error: str) 
 
 def test_without_options_of_its_own_it_does_nothing() -> None:
     assert run(Path("rows.jsonl"), None, **NOTHING) is False
+
+
+def test_without_findings_it_says_that_no_file_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tmp_path / "rows.jsonl"
+    said = ["Where is my parcel?", "Can I pay with a card?", "How do I close my account?"]
+    rows.write_text("".join(f'{{"input": "{q}", "target": "{q.split()[-1]}"}}\n' for q in said), encoding="utf-8")
+    assert run(rows, None, **{**NOTHING, "deep": True, "out": tmp_path / "found.csv"})
+    assert f"{tmp_path / 'found.csv'} is not written: there is nothing to accept" in capsys.readouterr().out
+    assert not (tmp_path / "found.csv").exists()
