@@ -25,7 +25,7 @@ from domainkit.inference.server.flavour import NEUTRAL, WITH_NEUTRAL, Flavour, a
 from domainkit.inference.server.llama_cpp import LlamaCpp
 from domainkit.inference.server.loading import load_adapter
 from domainkit.inference.server.shared_time import SharedTime
-from domainkit.inference.server.transport import KEY_VARIABLE, URL_VARIABLE, FailedError, Transport
+from domainkit.inference.server.transport import KEY_VARIABLE, RETRIED, URL_VARIABLE, FailedError, Transport
 from domainkit.inference.server.wire import ODD_SHAPE, ServerAnswer, messages_body, request_body
 from domainkit.messages import JsonObject, Message, SplitAnswer
 from domainkit.registry import suggestion
@@ -193,7 +193,7 @@ class ServerBackend:
         """The lines of /v1/models by id."""
         with self._lock:
             if self._models is None or fresh:
-                reply = self._transport.send("GET", "/v1/models")
+                reply = self._transport.send("GET", "/v1/models", retried=RETRIED - {INTERNAL_ERROR})
                 try:
                     self._models = {str(m["id"]): dict(m) for m in reply.get("data") or []}
                 except ODD_SHAPE as e:
