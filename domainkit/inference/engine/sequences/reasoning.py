@@ -119,5 +119,5 @@ class Answering:
             return max(len(self.spelling.spell(choice)) for choice in request.choices)
         if self.constraint is None and request.regex is None:  # a free answer behind budgeted reasoning
             return min(COMPLETION_RESERVE, max(1, room // 2))
-        shortest = self.constraint.closing_suffix(room) if request.regex is None else None
+        shortest = self.constraint.closing_suffix(room) if self.constraint and request.regex is None else None
         return COMPLETION_RESERVE + len(shortest or ())
