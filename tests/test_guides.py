@@ -1,4 +1,4 @@
-"""Each guide is a road: its shell lines and Python blocks run in order, on few rows and a tiny base.
+"""Each guide works from beginning to end: its shell lines and Python blocks run in order, on few rows and a tiny base.
 
 A fence below a comment `<!-- not run: REASON -->` is left out; tests/test_docs.py checks its options.
 """

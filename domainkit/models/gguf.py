@@ -61,13 +61,17 @@ def read_shape(gguf: Path) -> tuple[int, PreTrainedConfig]:
         )
         parameters = sum(int(tensor.n_elements) for tensor in reader.tensors)
     except Exception as e:  # the reader trusts every number of the file
-        raise BaseModelError(
-            f"cannot be read as GGUF: {first_line(e)}",
-            where=str(gguf),
-            next_step="use the model's safetensors folder, or another GGUF file",
-        ) from e
+        raise _unreadable(gguf, e) from e
     sizes = {"hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": layers}
     return parameters, PreTrainedConfig.from_dict(sizes)
+
+
+def _unreadable(gguf: Path, e: Exception) -> BaseModelError:
+    return BaseModelError(
+        f"cannot be read as GGUF: {first_line(e)}",
+        where=str(gguf),
+        next_step="use the model's safetensors folder, or another GGUF file",
+    )
 
 
 def _write_safetensors(gguf: Path, folder: Path) -> None:
@@ -79,11 +83,7 @@ def _write_safetensors(gguf: Path, folder: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
         model = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
     except Exception as e:  # the reader trusts every number of the file
-        raise BaseModelError(
-            f"cannot be read as GGUF: {first_line(e)}",
-            where=str(gguf),
-            next_step="use the model's safetensors folder, or another GGUF file",
-        ) from e
+        raise _unreadable(gguf, e) from e
     del model.config.quantization_config  # the weights are plain numbers from here on
     model.config._name_or_path = gguf.stem
     weights = _without_tied(model)

@@ -44,7 +44,7 @@ STANDARD = {
     "of the run together; WORSE is its mirror",
     "EQUIVALENT": "the whole interval of the difference lies inside the margin: no difference that would matter",
     "CANNOT TELL YET": "the interval holds 0 and is wider than the margin: the questions asked do not settle it",
-    "margin": "the difference that would not matter: 2 points unless the comparison was told another",
+    "margin": "the difference that would not matter: 2 points unless the comparison has another",
     "p": "how often luck alone would bring a difference as large as this, if there were none",
     "Holm": "a correction of p for the number of comparisons: with many of them, one looks good by luck",
     "base model": "the language model as it was before any training here",

@@ -1,5 +1,5 @@
 """Counter noise: Gumbel noise that is a function of (seed, position, token), so that many rows get theirs at once, on
-the device where their logits are, and each row the same noise alone as in company.
+the device where their logits are, and each row the same noise in every batch.
 
 The bits are those of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators",
 section 5): a stream for each seed gives a key for each position, whose stream gives the bits of each token.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.engine.next_tokens import Kernels
 from domainkit.errors import RequestError
 from domainkit.inference.constrained.constraint import Constraint
 from domainkit.inference.engine.sequences import sampling
@@ -139,21 +137,6 @@ def test_bits_are_read_on_a_device_as_on_the_cpu() -> None:
     on_cpu = masks.apply(logits.clone(), [2, 0, 1])
     masks._on_device = torch.from_numpy(masks._words.view(np.int32))
     assert torch.equal(masks.apply(logits.clone(), [2, 0, 1]), on_cpu)
-
-
-class Kernels(TorchDispatchMode):
-    """Counts what a device would compute, and the copies to it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.n = self.copies = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
-        on_device = isinstance(found, torch.Tensor) and found.device.type == "meta"
-        self.n += on_device
-        self.copies += on_device and any(isinstance(a, torch.Tensor) and a.device.type == "cpu" for a in args)
-        return found
 
 
 def test_a_device_does_the_same_work_for_many_rows_as_for_few(monkeypatch: pytest.MonkeyPatch) -> None:
