@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks import pictures
 from benchmarks.data_tables import clinic, documents, indexing, make_rows, reading
-from benchmarks.decision.tables import every_kind
-from benchmarks.distillation.tables import distil_banking77
+from benchmarks.decision.tables import every_kind, training_beside_trl
+from benchmarks.distillation.tables import distil_banking77, distil_beside_trl
 from benchmarks.handover_tables import replay, serve_soak, served_suite, single_stream
 from benchmarks.markdown import number, percent, table
 
@@ -375,6 +375,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "chain_throughput": chain_throughput,
     "clinic": clinic,
     "distil_banking77": distil_banking77,
+    "distil_beside_trl": distil_beside_trl,
+    "training_beside_trl": training_beside_trl,
     "every_kind": every_kind,
     "make_rows": make_rows,
     "documents": documents,

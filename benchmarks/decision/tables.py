@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.markdown import table
+from benchmarks.markdown import number, percent, table
 from domainkit.evaluation.metrics import metric_title
 
 COLUMNS = {
@@ -42,3 +42,32 @@ def _cell(scores: dict[str, float | None], names: tuple[str, ...], choice: str |
     text = f"{100 * (found[best] or 0.0):.1f}"
     more = f" ({best})" if len(names) > 1 else ""
     return f"**{text}**{more}" if choice in found and choice == best else f"{text}{more}"
+
+
+def training_beside_trl(facts: dict[str, Any]) -> str:
+    """Examples a second in float32 and NF4, and the accuracy of both adapters."""
+    pace, scores = facts["examples_per_second"], {v["name"]: v["metrics"]["label_accuracy"] for v in facts["variants"]}
+    rows = [
+        [
+            f"{side} {facts['trl']}" if side == "SFTTrainer" else side,
+            number(pace["none"][side], 1),
+            number(pace["nf4"][side], 1),
+            percent(scores[f"{side}, free"]),
+            percent(scores[side]),
+        ]
+        for side in ("domainkit", "SFTTrainer")
+    ]
+    head = [
+        "same rows, LoRA, rate and steps",
+        "examples/s, float32",
+        "examples/s, NF4",
+        "accuracy, free",
+        "held to labels",
+    ]
+    ratio = [pace[form]["domainkit"] / pace[form]["SFTTrainer"] for form in ("none", "nf4")]
+    beside = (
+        f"Pace: {facts['pace_steps']} steps of {facts['batch_size']} rows (domainkit is {ratio[0]:.1f} and "
+        f"{ratio[1]:.1f} times as fast). Accuracy: after {facts['steps']} steps in float32 on {facts['rows']} rows of "
+        f"{facts['labels']} labels."
+    )
+    return f"{table(head, rows)}\n\n{beside}"

@@ -1,16 +1,24 @@
-"""The arms of the distillation benchmark as a table, for docs/distilling.md."""
+"""The distillation benchmarks as tables, for docs/distilling.md and docs/benchmarks.md."""
 
 from __future__ import annotations
 
 from statistics import mean
 from typing import Any
 
-from benchmarks.markdown import number, table
+from benchmarks.markdown import number, percent, table
 
 SHOWN = {
     "plain": "plain training on the rows",
     "baked": "baked, the same rows",
     "baked, unlabelled too": "baked, unlabelled too",
+}
+
+BESIDE_TRL = {
+    "knn-few-shot": "the teacher: neighbours in its prompt",
+    "zero-shot": "the bare question, untrained",
+    "plain": "cross-entropy on the rows",
+    "ours": "`distil --from`: KL on the rows' answers",
+    "SDFT": "TRL's `SDFTTrainer`: on-policy, its own loss",
 }
 
 
@@ -68,3 +76,26 @@ def _takes(runs: list[dict[str, Any]]) -> list[str]:
         number(mean(v["usage"]["prompt_tokens"] for v in runs)),
         number(mean(v["latency"]["median"] for v in runs), 2),
     ]
+
+
+def distil_beside_trl(facts: dict[str, Any]) -> str:
+    """A line for each side."""
+    found = {v["name"]: v for v in facts["variants"]}
+    rows = [
+        [
+            name,
+            what,
+            percent(found[name]["metrics"]["label_accuracy"]),
+            number(facts["training"].get(name, {}).get("seconds")),
+            number(found[name]["usage"]["prompt_tokens"]),
+        ]
+        for name, what in BESIDE_TRL.items()
+        if name in found
+    ]
+    head = ["side", "what it is", "accuracy (95 %)", "training, s", "tokens in"]
+    budget = (
+        f"{facts['rows']} rows of {facts['labels']} labels of Banking77, {facts['steps']} steps of "
+        f"{facts['settings']['batch_size']} examples on each side, {facts['questions']} questions, float32, TRL "
+        f"{facts['trl']}."
+    )
+    return f"{table(head, rows)}\n\n{budget}"

@@ -87,7 +87,7 @@ def distil_context(
     out = Path(out)
     check_writable(out)
     opened = open_source(run)
-    plan = _teaching_plan(opened, variant, base)
+    plan = teaching_plan(opened, variant, base)
     teaches = plan.variants[0]
     settings = _settings(opened, plan, config or {}, base)
     given, copies = _rows(opened, questions)
@@ -111,7 +111,7 @@ def distil_context(
 # ---- the variant -----------------------------------------------------------------------------------------------------
 
 
-def _teaching_plan(opened: Source, name: str, base: str | None) -> ComparisonPlan:
+def teaching_plan(opened: Source, name: str, base: str | None) -> ComparisonPlan:
     """The plan of the variant alone. Raises ConfigError for one that cannot teach, with the reason."""
     where = str(opened.folder)
     if opened.manifest is not None:
