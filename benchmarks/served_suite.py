@@ -14,10 +14,10 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.chat_model.standard_suite import outcomes
 from benchmarks.runs import save
 from benchmarks.served import serving
 from benchmarks.served_standard_suite import ADDRESS
-from benchmarks.standard_suite import outcomes
 from domainkit import TrainConfig, read_examples, train
 from domainkit.adapters.methods import attach, parse_method
 from domainkit.models.load import load_base

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.soak import soak
-from benchmarks.soak_jobs import FAILS, KINDS, Job, answer_alone, make_jobs, stable_fields
+from benchmarks.engine.soak import soak
+from benchmarks.engine.soak_jobs import FAILS, KINDS, Job, answer_alone, make_jobs, stable_fields
 from domainkit.errors import MachineError, RequestError
 from domainkit.inference.local import LocalBackend
 from tests.inference.tiny_adapters import ask

@@ -2,8 +2,8 @@
 
 A larger batch multiplies matrices of other shapes. The library then sums in another order, and logits move by rounding.
 Where that could decide between two tokens (a near tie), the sequence is read again without a batch, which gives the
-same bits whatever the batch was. Near ties are rare (benchmarks/batch_invariance.py counts them). Kernels with a fixed
-order of summation would do without the second pass, but are slower for every token
+same bits whatever the batch was. Near ties are rare (benchmarks/engine/batch_invariance.py counts them). Kernels with a
+fixed order of summation would do without the second pass, but are slower for every token
 (thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference).
 """
 

@@ -3,7 +3,7 @@
 The operations and their order are those of transformers' modules, so the logits have the same bits. What is saved is
 the Python around the operations, which takes a third of the time of a pass of one token.
 
-It pays in benchmarks/single_stream.
+It pays in benchmarks/llama_cpp/single_stream.
 """
 
 from __future__ import annotations

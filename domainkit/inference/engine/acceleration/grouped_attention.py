@@ -4,8 +4,8 @@ Under a mask, transformers' "sdpa" attention repeats keys and values for the que
 single tokens are free of it. Here the query heads of a group become more queries of one head instead. The products are
 the same, and keys and values are read where they are.
 
-It pays in benchmarks/chain_throughput. The attention alone takes 1.6 times less processor time for 12 rows of 40 new
-tokens, 1.15 times less for one prompt of 200, and about the same for passes of single tokens (nine query heads over
+It pays in benchmarks/chat_model/throughput. The attention alone takes 1.6 times less processor time for 12 rows of 40
+new tokens, 1.15 times less for one prompt of 200, and about the same for passes of single tokens (nine query heads over
 three, one thread, against transformers 5.23).
 """
 

@@ -2,7 +2,7 @@
 
 PEFT can mix adapters in a batch too (`adapter_names=`), but registers hooks on every module in every pass to do so.
 
-It pays in benchmarks/chain_throughput (three adapters).
+It pays in benchmarks/chat_model/throughput (three adapters).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ as without guesses, and rounding is decided by batch invariance. Speculative dec
 2211.17192) checks guesses in the same way; Saxena 2023, github.com/apoorvumang/prompt-lookup-decoding, takes them from
 the prompt.
 
-It pays in benchmarks/single_stream.
+It pays in benchmarks/llama_cpp/single_stream.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 N_GUESSES = 2
-"""Tokens guessed for a pass. Up to three tokens, a pass takes as long as with one (benchmarks/small_batch_linear); from
-four on the product is another one, and takes twice as long."""
+"""Tokens guessed for a pass. Up to three tokens, a pass takes as long as with one; from four on the product is another
+one, and takes twice as long (benchmarks/engine/small_batch_linear)."""
 
 
 class PromptLookup:

@@ -4,7 +4,7 @@ their queries attend to it in one product.
 Attention to the prefix and attention to the rest are computed apart and joined by their log-sum-exps. This gives the
 softmax over both (Juravsky et al. 2024, "Hydragen", arXiv 2402.05099, section 3.1).
 
-It pays in benchmarks/chain_throughput.
+It pays in benchmarks/chat_model/throughput.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Decoding multiplies each weight matrix by a few tokens. For this shape MKL is faster with the weight as the left factor.
 
-It pays in benchmarks/small_batch_linear.
+It pays in benchmarks/engine/small_batch_linear.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import torch
 
 NEAR_TIE = 3e-5
 """Differences of logits that rounding in float32 may overturn, as a share of the logits' range (largest less smallest).
-Far more than a batch was seen to move them (benchmarks/batch_invariance.py)."""
+Far more than a batch was seen to move them (benchmarks/engine/batch_invariance.py)."""
 
 
 @dataclass(frozen=True, slots=True)

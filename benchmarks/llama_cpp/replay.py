@@ -1,6 +1,6 @@
 """Adapters in llama.cpp beside this process: two methods over two quantisations of one base.
 
-python -m benchmarks.replay [--work runs/bench/replay] [--rows 160] [--questions 40]
+python -m benchmarks.llama_cpp.replay [--work runs/bench/replay] [--rows 160] [--questions 40]
 
 LoRA with rsLoRA's scale, and PiSSA (saved as the difference that it learnt), are trained on the sample domain's routing
 rows over the packaged SmolLM2-135M, unquantised: the numbers of its own Q4_1 file. Each is replayed over that very
@@ -28,7 +28,7 @@ from domainkit.models.source import resolve_base
 from domainkit.training.config import TrainConfig
 from domainkit.training.train import train
 
-DOMAIN = Path(__file__).resolve().parents[1] / "examples" / "tallowmere"
+DOMAIN = Path(__file__).resolve().parents[2] / "examples" / "tallowmere"
 METHODS: dict[str, dict[str, Any]] = {"lora": {"rank": 8, "rslora": True}, "pissa": {"rank": 8, "init": "pissa"}}
 
 

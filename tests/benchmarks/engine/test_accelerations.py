@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import accelerations
-from benchmarks.accelerations import ON, SETTINGS, measure
+from benchmarks.engine import accelerations
+from benchmarks.engine.accelerations import ON, SETTINGS, measure
 from tests.inference.tiny_adapters import ask
 
 

@@ -1,6 +1,6 @@
 """LangChain's standard suite on DomainLLM and on ChatHuggingFace: how many tests pass, fail and are skipped.
 
-python -m benchmarks.standard_suite
+python -m benchmarks.chat_model.standard_suite
 
 Both run the same suite with the same 135M base and at most 40 new tokens. The suite itself skips tests that do not
 apply (images, PDFs) and tests of features that the model does not claim.
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from benchmarks.chain_sides import INSTALL
+from benchmarks.chat_model.sides import INSTALL
 from benchmarks.runs import save
 
-ROOT = Path(__file__).parents[1]
-SIDES = {"DomainLLM": "tests/llm/test_standard_suite.py", "ChatHuggingFace": "benchmarks/peer_suite.py"}
+ROOT = Path(__file__).parents[2]
+SIDES = {"DomainLLM": "tests/llm/test_standard_suite.py", "ChatHuggingFace": "benchmarks/chat_model/peer_suite.py"}
 PACKAGES = ("langchain-tests", "langchain-core", "langchain-huggingface", "transformers")
 
 
@@ -35,7 +35,10 @@ def main() -> None:
         sides[name] = counts(file)
         print(name, sides[name], flush=True)
     versions = {p: importlib.metadata.version(p) for p in PACKAGES}
-    save("standard_suite", {"command": "python -m benchmarks.standard_suite", "sides": sides, "versions": versions})
+    save(
+        "standard_suite",
+        {"command": "python -m benchmarks.chat_model.standard_suite", "sides": sides, "versions": versions},
+    )
 
 
 def counts(file: str, *options: str) -> dict[str, dict[str, int]]:

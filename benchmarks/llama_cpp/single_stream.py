@@ -1,6 +1,7 @@
 """One greedy text at a time: DomainLLM, transformers' generate and llama.cpp on the same GGUF, side by side.
 
-python -m benchmarks.single_stream [--tokens 64] [--repeats 3] [--threads 2] [--sides "DomainLLM;llama.cpp"] [--out TRY]
+python -m benchmarks.llama_cpp.single_stream [--tokens 64] [--repeats 3] [--threads 2]
+                                             [--sides "DomainLLM;llama.cpp"] [--out TRY]
 
 Each side has a process of its own, and they answer in turn. The time is that from the first token to the last, without
 the prompt. llama.cpp runs by node-llama-cpp, which is looked for where `domainkit export` looks for it; without it that
@@ -25,7 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chain_base import PACKAGED, folder_of
+from benchmarks.chat_model.base import PACKAGED, folder_of
 from benchmarks.runs import save
 from domainkit.export.llama_server import INSTALL, PACKAGE
 from domainkit.export.replay.node_llama_cpp import LIBRARY, NodeLlamaCpp, install_command, node_folder
@@ -160,7 +161,7 @@ def start(side: str, threads: int) -> subprocess.Popen[str]:
         script = Path(__file__).with_name("stream_llama_cpp.mjs")
         command = ["node", str(script), str(node_folder() / LIBRARY), str(resolve_base(PACKAGED).path), str(threads)]
     else:
-        command = [sys.executable, "-m", "benchmarks.single_stream", "--side", side]
+        command = [sys.executable, "-m", "benchmarks.llama_cpp.single_stream", "--side", side]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
@@ -240,7 +241,10 @@ def main() -> None:
             f"{row['question']:8} {row['side']:34} {row['tokens_per_second']:5.1f} tokens/s, "
             f"{row['processor_ms_per_token']:5.1f} ms of processor time each{share}"
         )
-    facts = {"command": " ".join(["python -m benchmarks.single_stream", *sys.argv[1:]]), "threads": args.threads}
+    facts = {
+        "command": " ".join(["python -m benchmarks.llama_cpp.single_stream", *sys.argv[1:]]),
+        "threads": args.threads,
+    }
     save(args.out, {**facts, "new_tokens": args.tokens, "rows": rows})
 
 

@@ -1,6 +1,7 @@
 """A soak of the local backend: many threads, adapters, streams, cancellations and failing requests at once.
 
-python -m benchmarks.soak [--requests 500] [--threads 16] [--rounds 5] [--base builtin:smollm2-135m] [--name soak]
+python -m benchmarks.engine.soak [--requests 500] [--threads 16] [--rounds 5] [--base builtin:smollm2-135m]
+                                 [--name soak]
 
 The soak fails, and exits with 1, if one of these is not true:
 
@@ -29,7 +30,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.soak_jobs import Job, answer_alone, ask, make_jobs
+from benchmarks.engine.soak_jobs import Job, answer_alone, ask, make_jobs
 from domainkit.inference.engine.request_queue import REST_SECONDS
 from domainkit.inference.local import LocalBackend, local_backend
 
@@ -139,7 +140,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", default="soak", help="name of the results file")
     args = parser.parse_args()
-    from benchmarks.chain_base import folder_of, make_adapters
+    from benchmarks.chat_model.base import folder_of, make_adapters
     from benchmarks.runs import save
 
     with tempfile.TemporaryDirectory() as work:
@@ -157,7 +158,7 @@ def main() -> None:
     save(
         args.name,
         {
-            "command": " ".join(["python -m benchmarks.soak", *sys.argv[1:]]),
+            "command": " ".join(["python -m benchmarks.engine.soak", *sys.argv[1:]]),
             "good": report.good,
             "requests_a_round": len(jobs),
             "rounds": args.rounds,

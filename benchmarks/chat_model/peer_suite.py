@@ -1,6 +1,6 @@
 """LangChain's standard suite for ChatHuggingFace over the packaged SmolLM2-135M, with nothing overridden.
 
-benchmarks.standard_suite runs it.
+benchmarks.chat_model.standard_suite runs it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from langchain_huggingface import ChatHuggingFace
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from benchmarks.chain_base import PACKAGED, folder_of
-from benchmarks.chain_sides import stock_model, stock_pipeline
+from benchmarks.chat_model.base import PACKAGED, folder_of
+from benchmarks.chat_model.sides import stock_model, stock_pipeline
 
 
 @cache

@@ -1,6 +1,6 @@
 """Whether the batch changes a text, greedy or drawn: the same prompts alone and in random batches.
 
-python -m benchmarks.batch_invariance [--answers 192] [--new-tokens 16] [--base builtin:smollm2-135m]
+python -m benchmarks.engine.batch_invariance [--answers 192] [--new-tokens 16] [--base builtin:smollm2-135m]
 
 A pass over more rows multiplies matrices of other shapes, and the library sums in another order. So logits move by
 rounding. Where that could swap the two best tokens, the engine computes the token again alone. Measured are the texts
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.chain_base import PACKAGED
-from benchmarks.chain_throughput import prompts_of
+from benchmarks.chat_model.base import PACKAGED
+from benchmarks.chat_model.throughput import prompts_of
 from benchmarks.runs import save
 from domainkit.inference.backend import Completion, Request
 from domainkit.inference.engine.result_stream import ResultStream
@@ -143,7 +143,10 @@ def main() -> None:
     cases = prompts_of(64, adapters=[args.base])  # of the cases, those without adapters are asked
     found = measure({"base": args.base, "cases": cases, "answers": args.answers, "new_tokens": args.new_tokens})
     print(f"{found['differing']} of {found['answers']} texts differ")
-    save("batch_invariance", {"command": " ".join(["python -m benchmarks.batch_invariance", *sys.argv[1:]]), **found})
+    save(
+        "batch_invariance",
+        {"command": " ".join(["python -m benchmarks.engine.batch_invariance", *sys.argv[1:]]), **found},
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The linear layers of one pass over few tokens, in two forms: x Wᵀ, as torch computes it, and W xᵀ.
 
-python -m benchmarks.small_batch_linear
+python -m benchmarks.engine.small_batch_linear
 
 Random weights in the shapes of SmolLM2-135M, all layers and the head. Median of nine runs of each form, in turn.
 """
@@ -33,7 +33,7 @@ def main() -> None:
             )
     gains = [r["linear"] / r["transposed"] for r in rows if MIN_TOKENS <= r["tokens"] <= MAX_TOKENS]
     facts = {
-        "command": "python -m benchmarks.small_batch_linear",
+        "command": "python -m benchmarks.engine.small_batch_linear",
         "used_from": MIN_TOKENS,
         "used_to": MAX_TOKENS,
         "milliseconds": rows,

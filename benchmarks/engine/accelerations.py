@@ -1,6 +1,6 @@
 """What each acceleration of the engine gains: the same workload with all of them, and without each one alone.
 
-python -m benchmarks.accelerations [--repeats 3] [--new-tokens 6] [--out TRY]
+python -m benchmarks.engine.accelerations [--repeats 3] [--new-tokens 6] [--out TRY]
 
 Every setting has an engine of its own in one process. The engines answer in turn, so that a slow moment of the machine
 meets all of them. A gain is the seconds without the part divided by the seconds with all parts: the median of the
@@ -19,8 +19,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chain_base import PACKAGED, folder_of, make_adapters
-from benchmarks.chain_throughput import RANK, prompts_of
+from benchmarks.chat_model.base import PACKAGED, folder_of, make_adapters
+from benchmarks.chat_model.throughput import RANK, prompts_of
 from benchmarks.runs import save
 from domainkit.inference.backend import Request
 from domainkit.inference.engine.acceleration import ALL_OFF, ALL_ON, Acceleration
@@ -107,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         adapters = make_adapters(folder_of(PACKAGED), Path(work), RANK, n=3)
         cases = measure(PACKAGED, workload(adapters, args.new_tokens), args.repeats)
-    save(args.out, {"command": " ".join(["python -m benchmarks.accelerations", *sys.argv[1:]]), "cases": cases})
+    save(args.out, {"command": " ".join(["python -m benchmarks.engine.accelerations", *sys.argv[1:]]), "cases": cases})
 
 
 if __name__ == "__main__":

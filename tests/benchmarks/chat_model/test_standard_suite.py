@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.standard_suite import counts
+from benchmarks.chat_model.standard_suite import counts
 from benchmarks.tables import standard_suite
 
 SUITE = """\

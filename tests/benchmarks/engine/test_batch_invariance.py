@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import batch_invariance
+from benchmarks.engine import batch_invariance
 from domainkit.inference.local import LocalBackend
 
 

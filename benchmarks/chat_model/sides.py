@@ -2,7 +2,7 @@
 
 Each side runs in a separate process, so that its peak memory is measured separately.
 
-python -m benchmarks.chain_sides PLAN.json OUT.json       (started by benchmarks.chain_throughput)
+python -m benchmarks.chat_model.sides PLAN.json OUT.json       (started by benchmarks.chat_model.throughput)
 
 Every side answers greedily, with the same chat template and the same weights folder.
 The stock libraries' warnings about unused sampling options are not silenced.
@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import torch
 
-from benchmarks.memory import Peak
+from benchmarks.chat_model.peak import Peak
 from domainkit.machine import versions
 
 Prompt = dict[str, Any]

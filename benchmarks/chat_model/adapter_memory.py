@@ -1,6 +1,6 @@
 """What adapters cost in memory: the peak of DomainLLM over three adapters, and for the same prompts on the base alone.
 
-python -m benchmarks.chain_memory [--ranks 16 64] [--prompts 64] [--processes 3] [--repeats 4]
+python -m benchmarks.chat_model.adapter_memory [--ranks 16 64] [--prompts 64] [--processes 3] [--repeats 4]
 
 Both run in processes of their own, in turn. These have loaded an adapter of rank 1 before, because the memory of what
 PEFT imports is not that of the adapters. glibc is set to give freed blocks of a mebibyte or more back at once, so
@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chain_base import make_adapters, make_base
-from benchmarks.chain_throughput import RANK, child, prompts_of, warm_up
+from benchmarks.chat_model.base import make_adapters, make_base
+from benchmarks.chat_model.throughput import RANK, child, prompts_of, warm_up
 from benchmarks.runs import save
 
 CASE = "three adapters"
@@ -43,7 +43,7 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     [first] = make_adapters(folder, work / "first", rank=1, n=1)
     ranks = {rank: over_adapters(args, work / f"rank{rank}", base, folder, first, rank) for rank in args.ranks}
     return {
-        "command": " ".join(["python -m benchmarks.chain_memory", *sys.argv[1:]]),
+        "command": " ".join(["python -m benchmarks.chat_model.adapter_memory", *sys.argv[1:]]),
         "prompts": args.prompts,
         "ranks": ranks,
     }

@@ -1,9 +1,9 @@
 """The same prompts through ChatHuggingFace's batch, model.generate and DomainLLM's batch: seconds, texts and memory.
 
-python -m benchmarks.chain_throughput                      everything
-python -m benchmarks.chain_throughput --prompts 8 --repeats 1 --out TRY
+python -m benchmarks.chat_model.throughput                      everything
+python -m benchmarks.chat_model.throughput --prompts 8 --repeats 1 --out TRY
                                                            a trial that does not change the README's figures
-python -m benchmarks.chain_throughput --shape llama-8b     on a GPU: random weights in the shape of Llama 3 8B
+python -m benchmarks.chat_model.throughput --shape llama-8b     on a GPU: random weights in the shape of Llama 3 8B
 
 Decoding is greedy, with 16 new tokens. The cases are zero-shot, one fixed prefix of eight solved examples, and three
 LoRA adapters. Each side runs in a separate process, one after the other.
@@ -22,11 +22,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.chain_base import SHAPES, make_adapters, make_base
-from benchmarks.chain_sides import INSTALL
+from benchmarks.chat_model.base import SHAPES, make_adapters, make_base
+from benchmarks.chat_model.sides import INSTALL
 from benchmarks.runs import save
 
-DOMAIN = Path(__file__).parents[1] / "examples" / "tallowmere"
+DOMAIN = Path(__file__).parents[2] / "examples" / "tallowmere"
 INSTRUCTION = "Answer with the name of the queue that this message belongs to."
 PEER = "ChatHuggingFace"
 OURS = "DomainLLM"
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
-    from benchmarks.floors import machine_speed
+    from benchmarks.chat_model.floors import machine_speed
 
     base, folder = make_base(args.shape, work)
     adapters = make_adapters(folder, work, RANK, n=3)
@@ -70,7 +70,7 @@ def measure(args: argparse.Namespace, work: Path) -> dict[str, Any]:
     last = machine_speed()
     speed = {k: max(first[k], last[k]) for k in first}
     return {
-        "command": " ".join(["python -m benchmarks.chain_throughput", *sys.argv[1:]]),
+        "command": " ".join(["python -m benchmarks.chat_model.throughput", *sys.argv[1:]]),
         "shape": args.shape,
         "prompts": args.prompts,
         "new_tokens": args.new_tokens,
@@ -159,7 +159,7 @@ def child(work: Path, name: str, plan: dict[str, Any], settings: Mapping[str, st
     stem = "".join(c if c.isalnum() else "-" for c in name)
     given, out = work / f"{stem}.plan.json", work / f"{stem}.json"
     given.write_text(json.dumps(plan), encoding="utf-8")
-    command = [sys.executable, "-m", "benchmarks.chain_sides", str(given), str(out)]
+    command = [sys.executable, "-m", "benchmarks.chat_model.sides", str(given), str(out)]
     subprocess.run(command, check=True, env={**os.environ, **(settings or {})})
     return json.loads(out.read_text(encoding="utf-8"))
 
@@ -201,8 +201,8 @@ def floor_of(
     prompts: list[Any], texts: list[str], config: Any, tokenizer: Any, speed: dict[str, float], most: int
 ) -> dict[str, Any]:
     """The least work for these texts, and its seconds on this machine. At most `most` tokens of a text count."""
-    from benchmarks.chain_sides import template
-    from benchmarks.floors import floor_seconds, least_work
+    from benchmarks.chat_model.floors import floor_seconds, least_work
+    from benchmarks.chat_model.sides import template
 
     ids = [tokenizer(template(tokenizer, p), add_special_tokens=False)["input_ids"] for p in prompts]
     out = [min(most, len(tokenizer(t, add_special_tokens=False)["input_ids"])) for t in texts]
