@@ -1,4 +1,4 @@
-"""LangChain's own client for OpenAI against the server. Its whole standard suite runs in benchmarks/served_suite.py."""
+"""LangChain's own client for OpenAI against the server. Its standard suite: benchmarks/serving/standard_suite.py."""
 
 from __future__ import annotations
 

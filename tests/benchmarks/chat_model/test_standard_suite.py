@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.chat_model.standard_suite import counts
-from benchmarks.tables import standard_suite
+from benchmarks.chat_model.tables import standard_suite
 
 SUITE = """\
 import pytest

@@ -231,7 +231,9 @@ def brevity(sample: Any, answer: str) -> float:
 
 @pytest.fixture(scope="module")
 def held_and_free(tmp_path_factory: pytest.TempPathFactory) -> dict[float, dict[str, Any]]:
-    """Two runs of four steps that differ only in β. Short answers are rewarded. Long form: benchmarks/preference.py."""
+    """Two runs of four steps that differ only in β. Short answers are rewarded.
+
+    Long form: benchmarks/training/preference.py."""
     folder, rows = tmp_path_factory.mktemp("law"), []
     for question in QUESTIONS:
         turns = (Turn(role="system", content="Be brief."), *example(question, "x").turns)
