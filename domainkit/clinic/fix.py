@@ -50,7 +50,7 @@ def fix(data: object, findings: str | Path, out: str | Path, *, columns: Columns
             "is there already", where=str(path), next_step="choose another --out; nothing is written over"
         )
     found = read_findings(file)
-    _, examples, rows, _ = read_with_rows(data, columns)
+    _, examples, rows, _, ready = read_with_rows(data, columns)
     _check_data(found, rows, file, str(data))
     accepted: dict[int, list[Finding]] = defaultdict(list)
     for finding in found:
@@ -61,7 +61,7 @@ def fix(data: object, findings: str | Path, out: str | Path, *, columns: Columns
     problems: list[Problem] = []
     written: list[JsonObject] = []
     for i, (example, row) in enumerate(zip(examples, rows, strict=True)):
-        corrected = _corrected(example, row, accepted.get(i, ()), (columns or {}).get("target"), counts, problems)
+        corrected = _corrected(example, ready(row), accepted.get(i, ()), counts, problems)
         if corrected is not None:
             written.append(corrected)
     if not written:
@@ -107,7 +107,6 @@ def _corrected(
     example: Example,
     row: JsonObject,
     findings: Sequence[Finding],
-    column: str | None,
     counts: Counter[str],
     problems: list[Problem],
 ) -> JsonObject | None:
@@ -117,7 +116,7 @@ def _corrected(
         return None
     labels = [f.value for f in findings if f.action == "relabel"]
     if labels and labels[0] != example.target:
-        corrected = with_target(row, example.target, labels[0], column)
+        corrected = with_target(row, example.target, labels[0])
         if corrected is None:
             what = f"its target '{example.target[:40]}' is not in the row as text, so it was not changed"
             problems.append(example.problem(what, "correct the row by hand", "warning"))
@@ -133,11 +132,10 @@ def _corrected(
     return row
 
 
-def with_target(row: JsonObject, old: str, new: str, column: str | None = None) -> JsonObject | None:
-    """The row with `new` in place of its target `old`, in `column` or wherever its layout has it; None where it is not
-    found."""
+def with_target(row: JsonObject, old: str, new: str) -> JsonObject | None:
+    """The row with `new` in place of its target `old`, wherever its layout has it; None where it is not found."""
     texts = [name for name, value in row.items() if isinstance(value, str) and value.strip() == old.strip()]
-    name = next((t for t in (column, *TARGETS) if t in texts), texts[-1] if len(texts) == 1 else None)
+    name = next((t for t in TARGETS if t in texts), texts[-1] if len(texts) == 1 else None)
     if name is not None:
         return {**row, name: new}
     for name, value in row.items():

@@ -16,7 +16,7 @@ from domainkit.corpus.rows.examples import looks_like_examples
 from domainkit.corpus.rows.formats.header import folded
 from domainkit.corpus.rows.formats.hub import PREFIX
 from domainkit.corpus.rows.jsonl import NumberedRow
-from domainkit.corpus.rows.layouts import candidates
+from domainkit.corpus.rows.layouts import COMMON, LAYOUTS, MARKED, PAIRS, candidates
 from domainkit.corpus.rows.source import RowSource
 from domainkit.errors import Problem
 from domainkit.storage import open_plain
@@ -33,13 +33,16 @@ _INSTEAD = "`domainkit make` writes rows from documents; --corpus lets a model l
 
 
 def kind_of(source: RowSource, columns: Columns | None) -> RowKind:
-    """What most of the first rows are."""
+    """What most of the first rows are. Columns that are mapped count for the kinds whose layouts have their fields."""
+    needed = frozenset(columns or ()) - frozenset(COMMON)
+    possible = {one.kind for one in LAYOUTS if needed <= {*one.fields, *one.optional}}
     names = {column: field for field, column in (columns or {}).items()}
     rows = [{names.get(n, folded(n)): v for n, v in row.items()} for _, row in _first_rows(source)]
     pairs = ({"chosen", "rejected"}, {"preferred_output", "non_preferred_output"})
-    if 2 * sum(any(row.keys() & both for both in pairs) for row in rows) > len(rows):
+    if PAIRS in possible and 2 * sum(any(row.keys() & both for both in pairs) for row in rows) > len(rows):
         return "pairs"
-    if 2 * sum(_is_mark(row.get("label")) and any(name in row for name in ANSWERS) for row in rows) > len(rows):
+    marks = [_is_mark(row.get("label")) and any(name in row for name in ANSWERS) for row in rows]
+    if MARKED in possible and 2 * sum(marks) > len(rows):
         return "marked answers"
     return "examples"
 

@@ -3,7 +3,7 @@ all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +33,8 @@ class ReadRows(NamedTuple):
     """As they came, with all their fields."""
     marks: list[str]
     """What each row says beside: of a pair the worse answer, of a marked answer GOOD or BAD; empty for examples."""
+    ready: Callable[[JsonObject], JsonObject]
+    """A row as JSON Lines hold it: read from there without columns, it is the same."""
 
 
 def read_rows(path: object) -> Iterator[NumberedRow]:
@@ -80,15 +82,28 @@ def read_with_rows(path: object, columns: Columns | None = None) -> ReadRows:
     kind = kind_of(source, columns)
     if kind != "examples":
         return _preferences(path, columns, source, kind)
-    items = list(ExampleReader(path, columns, source))
+    reader = ExampleReader(path, columns, source)
+    items = list(reader)
     _raise_errors(path, sorted((i for i in items if isinstance(i, Problem)), key=lambda p: p.line or 0))
     rows = [item for item in items if not isinstance(item, Problem)]
-    return ReadRows(kind, [item.example for item in rows], [item.fields for item in rows], [])
+    return ReadRows(kind, [item.example for item in rows], [item.fields for item in rows], [], reader.layout.ready)
+
+
+def ready_rows(path: object, columns: Columns | None = None) -> list[JsonObject]:
+    """The rows of whatever `read_rows` reads, as JSON Lines hold them: read from there without columns, they are the
+    same. They may be questions without answers; one that cannot be read stays as it is.
+
+    Raises DataError as `read_rows` does.
+    """
+    source = open_rows(path, wanted_names(columns))
+    rows, problems = source.all()
+    raise_errors(problems)
+    return ExampleReader(path, columns, source, open_questions=True).ready(row for _, row in rows)
 
 
 def _preferences(path: object, columns: Columns | None, source: RowSource, kind: RowKind) -> ReadRows:
     reader = pair_reader(path, columns, source) if kind == "pairs" else marked_reader(path, columns, source)
-    read, problems = ReadRows(kind, [], [], []), []
+    read, problems = ReadRows(kind, [], [], [], reader.layout.ready), []
     for item in reader.with_fields():
         if isinstance(item, Problem):
             problems.append(item)

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from domainkit.corpus.check import Inspection, inspect
-from domainkit.corpus.read_files import read_rows
-from domainkit.corpus.rows.columns import columns_for
-from domainkit.corpus.rows.open_rows import open_rows
+from domainkit.corpus.read_files import ready_rows
+from domainkit.corpus.rows.columns import Columns, columns_for
 from domainkit.errors import ConfigError, DataError
 from domainkit.evaluation.kinds.label import LABELS_FILE
 from domainkit.messages import JsonObject
@@ -21,6 +20,9 @@ from domainkit.splitting.assign import PARTS
 from domainkit.splitting.divide import Progress
 from domainkit.splitting.split import FACTS, split
 from domainkit.storage import sha256_file, sha256_json, sha256_lines, staged_folder
+
+FORM = 2
+"""Of the rows that are written: another form is written into another folder."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class RunRows:
     is_new: bool = False
     facts: Mapping[str, JsonObject] | None = None
     """What split.json says."""
+    columns: Columns | None = None
+    """What must be said to read them; rows that were written need none."""
 
 
 def check_rows(project: Project) -> dict[str, Inspection]:
@@ -68,8 +72,9 @@ def rows_of(project: Project, on_progress: Progress | None = None) -> RunRows:
     """The rows, written where they are divided or drawn; what an earlier run has written is used again."""
     if project.rows is None and project.sample.train is None and project.sample.test is None:
         assert project.task is not None
-        return RunRows(project.train, project.task, project.dev, None)
+        return RunRows(project.train, project.task, project.dev, None, columns=project.columns)
     made_from = {
+        "form": FORM,
         "files": {name: digest_of(source) for name, source in project.sources.items()},
         "columns": dict(project.columns or {}),
         "split": project.split.model_dump() if project.rows else None,
@@ -110,24 +115,17 @@ def _divided(project: Project, on_progress: Progress | None) -> tuple[dict[str, 
     if made.kind != "examples":
         what, step = f"holds {made.kind}, not questions with answers", "domainkit prefer trains on them"
         raise ConfigError(what, where=str(project.rows), next_step=step)
-    filled = _filled(made.rows, project.rows)
     parts = {
-        name: [row for row, p in zip(filled, made.parts, strict=True) if p == part] for part, name in enumerate(PARTS)
+        name: [row for row, p in zip(made.rows, made.parts, strict=True) if p == part]
+        for part, name in enumerate(PARTS)
     }
     return parts, dict(made.facts)
 
 
 def _given(project: Project) -> tuple[dict[str, list[JsonObject]], JsonObject]:
     sources = {"train": project.train, "dev": project.dev, "test": project.task}
-    rows = {n: _filled((row for _, row in read_rows(s)), s) for n, s in sources.items() if s is not None}
+    rows = {name: ready_rows(s, columns_for(s, project.columns)) for name, s in sources.items() if s is not None}
     return rows, {"by": "the names of the files"}
-
-
-def _filled(rows: Iterable[JsonObject], source: str | Path) -> list[JsonObject]:
-    """An empty cell of a table is no value; in JSON Lines it would be an empty text."""
-    if not open_rows(source).cells:
-        return list(rows)
-    return [{name: value for name, value in row.items() if value != ""} for row in rows]
 
 
 def _drawn(rows: list[JsonObject], most: int | None) -> list[JsonObject]:

@@ -42,7 +42,7 @@ class Split:
 
     examples: tuple[Example, ...]
     rows: tuple[JsonObject, ...]
-    """As they came, one for each example."""
+    """One for each example, with all their fields."""
     parts: tuple[int, ...]
     """Of each row 0 (train), 1 (dev) or 2 (test)."""
     method: Method

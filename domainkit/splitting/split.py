@@ -1,5 +1,5 @@
 """split(): the parts of a file, and on disk train.jsonl, dev.jsonl, test.jsonl and split.json, which says how they were
-made."""
+made. What is written is read alike without `columns`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def split(
     `by`: "document" (rows that share one of their doc_ids stay together), "group" (rows with one value of `field`),
     "time" (oldest in train, newest in test), "label" (each label in its share) or "random"; left out, what the rows
     show. Labels keep their shares in all of them but "time" and "random". `field`: of the group or time; left out,
-    'group', or the usual names of a time. `columns` as in `read_examples`. Near-duplicates, and
+    'group', or the usual names of a time. `columns` as in `read_examples`: the rows that are written
+    have our names for them, and need no columns any more. Near-duplicates, and
     rows with one `conversation_id`, stay on one side, also across groups. The result depends on the seed and the rows,
     not on their order. Raises ConfigError for shares that leave nothing, an `out` that exists and rows that are too
     few; DataError for faulty rows.
@@ -51,7 +52,7 @@ def split(
     )
     if read.kind == "marked answers" and made.method.by == "label" and made.method.why:
         made = replace(made, method=replace(made.method, why="good and bad answers keep their shares"))
-    made = replace(made, kind=read.kind)
+    made = replace(made, kind=read.kind, rows=tuple(map(read.ready, made.rows)))
     if out is not None:
         write_split(made, Path(out))
     return made

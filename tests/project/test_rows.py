@@ -65,3 +65,14 @@ def test_faulty_rows_stop_the_run(tmp_path: Path) -> None:
         check_rows(project(tmp_path, rows=file(tmp_path, "faq.csv", "question,answer\na b,c\nd e,\n")))
     with pytest.raises(ConfigError, match=r"cannot be read: No such file[^\n]*\n  next: put it back, or name another"):
         rows_of(project(tmp_path, rows=tmp_path / "missing.csv"))
+
+
+def test_rows_that_are_written_need_no_columns(tmp_path: Path) -> None:
+    table = file(tmp_path, "faq.csv", many(60).replace("text,label", "Asked,Said"))
+    columns = {"input": "Asked", "target": "Said"}
+    whole = rows_of(project(tmp_path, rows=table, columns=columns))
+    given = rows_of(project(tmp_path, train=table, task=table, columns=columns, sample=SampleConfig(train=9)))
+    for rows in (whole, given):
+        assert rows.columns is None
+        assert lines(rows.train)[0].keys() == {"input", "target"}
+    assert rows_of(project(tmp_path, task=table, columns=columns)).columns == columns

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from domainkit import read_examples, read_task, split
+from domainkit.corpus.read_files import read_with_rows
 from domainkit.errors import ConfigError, DataError
 from domainkit.verdict.leakage import find_leaks
 from tests.cli.command import domainkit
@@ -177,3 +178,37 @@ def test_labels_are_asked_for_where_there_are_none(tmp_path: Path) -> None:
     free = write(tmp_path / "rows.jsonl", [{"input": f"a{i}", "target": f"b{i}"} for i in range(9)])
     with pytest.raises(ConfigError, match="--by label: the 9 rows have 9 targets, which are no labels"):
         split(free, by="label")
+
+
+def test_what_is_written_needs_no_map(tmp_path: Path) -> None:
+    table = "Ticket;Asked;Said;label\n" + "".join(f"T{r['n']};{r['input']};{r['target']};x\n" for r in rows())
+    (tmp_path / "rows.csv").write_text(table, encoding="utf-8")
+    columns = {"input": "Asked", "target": "Said"}
+    done = domainkit("split", tmp_path / "rows.csv", "--map", "input=Asked,target=Said", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "--map" not in done.stdout
+    parts = [tmp_path / "out" / f"{name}.jsonl" for name in ("train", "dev", "test")]
+    again = {(e.question, e.target) for part in parts for e in read_examples(part)}
+    assert again == {(e.question, e.target) for e in read_examples(tmp_path / "rows.csv", columns)}
+    assert json.loads(parts[2].read_text(encoding="utf-8").partition("\n")[0]).keys() == {
+        "Ticket",
+        "input",
+        "target",
+        "label",
+    }
+    with pytest.raises(
+        DataError, match=r"has no column 'Asked', which --map names \(its columns: 'Ticket', 'input', "
+    ) as e:
+        read_examples(parts[0], columns)
+    assert "\n  next: leave --map out: the rows are in a layout as they are, input and target; or name one" in str(
+        e.value
+    )
+
+
+def test_columns_that_are_mapped_decide_of_which_kind_rows_are() -> None:
+    both = [{"Q": f"q{i}", "A": "a", "chosen": "b", "rejected": "c"} for i in range(3)]
+    assert read_with_rows(both, {"input": "Q", "target": "A"}).kind == "examples"
+    assert read_with_rows(both, {"prompt": "Q"}).kind == "pairs"
+    marked = [{"Q": f"q{i}", "A": "a", "answer": "b", "label": True} for i in range(3)]
+    assert read_with_rows(marked, {"input": "Q", "target": "A"}).kind == "examples"
+    assert read_with_rows(marked, {"input": "Q"}).kind == "marked answers"

@@ -110,7 +110,7 @@ def _fix(data: Path, columns: str | None, findings: Path, out: Path | None) -> N
     typer.echo(f"wrote {done.written:,} rows to {out}; {data} is as it was")
     facts = ("rows", "relabelled", "deleted", "masked", "not_accepted", "written")
     record(file=out, not_done=list(done.not_done), **{name: getattr(done, name) for name in facts})
-    tell_next(f"domainkit split {_named(out, columns)} --out split", lead="\nNext: ")
+    tell_next(f"domainkit split {quote(str(out))} --out split", lead="\nNext: ")
 
 
 def _label_next(data: Path, columns: str | None, unlabelled: Path, n: int, out: Path | None) -> None:

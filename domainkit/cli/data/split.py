@@ -41,7 +41,8 @@ def split(
     """Divide rows into train, dev and test so that the test measures skill, not memory.
 
     Near-duplicate questions stay on one side, whatever else divides the rows, and the leakage check of `compare` finds
-    nothing between the parts. Rows keep all their fields. The same seed and rows give the same split, in any order.
+    nothing between the parts. Rows keep all their fields; what --map names has our names in them, so that no later
+    command needs --map. The same seed and rows give the same split, in any order.
     """
     from domainkit.splitting.split import split as run
     from domainkit.visible import visible
@@ -67,10 +68,9 @@ def split(
         typer.echo(f"note: {visible(note)}")
     for name, digest in facts["sha256"].items():
         typer.echo(f"sha256 of {name}: {digest[:16]}")
-    mapped = f" --map {quote(columns)}" if columns else ""
     method = {"by": made.method.by, "field": made.method.field, "why": made.method.why}
     record(folder=out, **method, rows=facts["rows"], seed=seed, sha256=facts["sha256"], notes=made.notes)
-    tell_next(f"{_next_command(made, out)}{mapped} --out {NEXT_FOLDERS[made.kind]}", lead="\nNext: ")
+    tell_next(f"{_next_command(made, out)} --out {NEXT_FOLDERS[made.kind]}", lead="\nNext: ")
 
 
 def _next_command(made: Split, out: Path) -> str:

@@ -60,7 +60,7 @@ def run(
                 train=rows.train,
                 dev=rows.dev,
                 corpus=documents.out if documents else None,
-                columns=project.columns,
+                columns=rows.columns,
                 **project.options,
             )
     code = print_results(results, project.out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from domainkit.corpus.example import Example
@@ -92,6 +92,16 @@ class ExampleReader:
             self.unread.add(row, line, form_of(row), solved)
             yield solved
         yield from self._of_the_whole()
+
+    def ready(self, rows: Iterable[JsonObject]) -> list[JsonObject]:
+        """`LayoutReader.ready` of each row; one that cannot be read stays as it is."""
+        made = []
+        for row in rows:
+            try:
+                made.append(self.layout.ready(row, self._with_answer(row)))
+            except RowError:
+                made.append(row)
+        return made
 
     def _native_rows(self) -> Iterator[tuple[int, JsonObject, JsonObject] | Problem]:
         """(line, row in one of domainkit's own forms, row as it is)."""

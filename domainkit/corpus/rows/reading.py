@@ -14,7 +14,7 @@ from domainkit.corpus.rows.columns import LOOKED_AT, Columns, as_map, fields_of,
 from domainkit.corpus.rows.formats.arrow import numbers_as_text
 from domainkit.corpus.rows.formats.header import folded
 from domainkit.corpus.rows.jsonl import RowError
-from domainkit.corpus.rows.layouts import COMMON, FIELDS, Layout, candidates
+from domainkit.corpus.rows.layouts import COMMON, FIELDS, LAYOUTS, Layout, candidates
 from domainkit.corpus.rows.nested import LISTS, TEXT_LISTS, TEXTS_OR_LISTS, with_nested
 from domainkit.corpus.rows.source import RowSource
 from domainkit.corpus.rows.turns import FORMS
@@ -67,21 +67,25 @@ class LayoutReader:
     def native(self, row: JsonObject, number: int) -> JsonObject:
         """The row in one of domainkit's own forms; fields that no layout has stay as they are. Raises RowError."""
         plan = self._last = self._plan(row)
-        if plan.names:
-            row = {plan.names.get(name, name): value for name, value in row.items()}
         layout = plan.layout
-        if self.source.cells:
-            if "" in row.values():
-                row = {name: value for name, value in row.items() if value != "" or name in layout.fields}
-        elif self.source.typed:
-            row = numbers_as_text(row, (*layout.fields, *layout.optional, "system"))
+        row = self._plain(row, plan)
         if layout.labels in row:
             row = self._with_text_label(row, layout.labels, number)
-        if plan.nested:
-            row = with_nested(row, plan.nested)
         row = layout.rewrite(row)
         self.layouts[layout.name] += 1
         return row
+
+    def ready(self, row: JsonObject, answered: JsonObject | None = None) -> JsonObject:
+        """The row as JSON Lines hold it, with all its fields: read from there without columns, it is what is read here.
+        A row of JSON that needs no columns stays as it is.
+
+        `answered` is the row with an answer, where it has none. Raises RowError.
+        """
+        if not (self._mapped or self.source.cells or self.source.typed):
+            return row
+        plan = self._plan(answered or row)
+        row = self._plain(row, plan)
+        return _told_apart(row, plan.layout) if self._mapped else row
 
     def in_file(self, error: RowError) -> RowError:
         """The error of the row read last, with the names that the file has for our fields."""
@@ -101,6 +105,17 @@ class LayoutReader:
             what = "labels are numbers without names: the model learns the numbers"
             next_step = "add a column label_text with their names, if they have some"
             yield self.source.warning(self._numbers, what, next_step)
+
+    def _plain(self, row: JsonObject, plan: Plan) -> JsonObject:
+        """The row with our names for what is read, and with values as JSON has them."""
+        if plan.names:
+            row = {plan.names.get(name, name): value for name, value in row.items()}
+        if self.source.cells:
+            if "" in row.values():
+                row = {name: value for name, value in row.items() if value != "" or name in plan.layout.fields}
+        elif self.source.typed:
+            row = numbers_as_text(row, (*plan.layout.fields, *plan.layout.optional, "system"))
+        return with_nested(row, plan.nested) if plan.nested else row
 
     def _with_text_label(self, row: JsonObject, field: str, number: int) -> JsonObject:
         label = row[field]
@@ -178,7 +193,10 @@ class LayoutReader:
             elif there:
                 names = ", ".join(f"'{c}'" for c in there)
                 what = f"has no column '{column}', which --map names (its columns: {names})"
-                self.problems.append(self.source.problem(None, what, "name one of them"))
+                step = "name one of them"
+                if (own := candidates(frozenset(map(folded, there)), self.kind)) and len(own) == 1:
+                    step = f"leave --map out: the rows are in a layout as they are, {own[0].name}; or {step}"
+                self.problems.append(self.source.problem(None, what, step))
         return found
 
     def _nested(self, layout: Layout, names: Sequence[str]) -> tuple[str, ...]:
@@ -204,6 +222,15 @@ def _other_kind(names: frozenset[str]) -> RowError | None:
         next_step = "train on it with `domainkit prefer`, or keep 'prompt' and 'chosen', the latter as 'completion'"
         return RowError("is a pair of answers, not an example", next_step)
     return None
+
+
+def _told_apart(row: JsonObject, layout: Layout) -> JsonObject:
+    """The row, its fields of other layouts renamed where they could be taken for its question or answer."""
+    names = {*row, *map(folded, row), *layout.fields}
+    if not any(names.issuperset(other.fields) for other in LAYOUTS if other is not layout):
+        return row
+    read = {*layout.fields, *layout.optional, *COMMON}
+    return {f"{n} (not mapped)" if n not in read and folded(n) in FIELDS else n: v for n, v in row.items()}
 
 
 def _ambiguous(fitting: Sequence[Layout], columns: Sequence[str]) -> RowError:

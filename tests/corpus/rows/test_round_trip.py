@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domainkit.corpus.read_files import read_examples
+from domainkit.corpus.read_files import read_examples, ready_rows
 
 Row = dict[str, object]
 Writer = Callable[[Path, Sequence[Row]], None]
@@ -100,3 +100,31 @@ def test_every_layout_in_every_format(tmp_path: Path, name: str, layout: str, pa
     FORMATS[name](path, [LAYOUTS[layout](question, answer) for question, answer in pairs])
     read = [(example.prompt[-1].content, example.target) for example in read_examples(path)]
     assert read == pairs
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_ready_rows_need_no_columns(tmp_path: Path, name: str) -> None:
+    """Fields of other layouts stand beside those that are mapped; one holds a conversation."""
+    asked = json.dumps([{"role": "user", "content": "where?"}])
+    others = {"text": "t", "label": "l", "chosen": "c", "rejected": "r", "input": "i", "Group": "g", "Ort": "o"}
+    rows: list[Row] = [{**others, "Frage": asked, "Antwort": f"a{i}", "Nr": f"n{i}"} for i in range(3)]
+    columns = {"prompt": "Frage", "completion": "Antwort", "id": "Nr"}
+    FORMATS[name](tmp_path / name, rows)
+    ready = ready_rows(tmp_path / name, columns)
+    write_json_lines(tmp_path / "ready.jsonl", ready)
+    read = [read_examples(tmp_path / name, columns), read_examples(tmp_path / "ready.jsonl")]
+    texts = [[(e.id, [t.content for t in e.turns]) for e in examples] for examples in read]
+    assert texts[0] == texts[1]
+    assert texts[0][1] == ("n1", ["where?" if name.endswith(("csv", "tsv", "xlsx")) else asked, "a1"])
+    assert (ready[1]["group"], ready[1]["Ort"], ready[1]["label (not mapped)"]) == ("g", "o", "l")
+
+
+def test_ready_rows_have_plain_values(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "t.parquet", [{"question": "how many?", "answer": 7}, {"question": "and?", "answer": 8}])
+    assert [row["answer"] for row in ready_rows(tmp_path / "t.parquet")] == ["7", "8"]
+    write_csv(tmp_path / "t.csv", [{"question": "how many?", "answer": "7", "doc_ids": ["a"], "references": ""}])
+    assert ready_rows(tmp_path / "t.csv") == [{"question": "how many?", "answer": "7", "doc_ids": ["a"]}]
+    write_json_lines(tmp_path / "t.jsonl", [{"Question": "q", "answer": 7}, {"neither": 1}])
+    assert ready_rows(tmp_path / "t.jsonl") == [{"Question": "q", "answer": 7}, {"neither": 1}]
+    write_csv(tmp_path / "open.csv", [{"Frage": "why?", "text": "t", "label": "l"}])
+    assert ready_rows(tmp_path / "open.csv", {"input": "Frage"})[0]["input"] == "why?"
