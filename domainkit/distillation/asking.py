@@ -109,6 +109,16 @@ class Askers:
     def all(self) -> tuple[Asker, ...]:
         return (self.teacher, self.judge) if self.judge is not None else (self.teacher,)
 
+    def close(self) -> None:
+        """Ask nobody any more: the replies on disk still count."""
+        for asker in self.all:
+            asker.close()
+
+    @property
+    def replied(self) -> bool:
+        """Whether the teacher has ever replied to a question of this run."""
+        return bool(self.teacher.used)
+
     def graded(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """The same with the judge's grade of each answer that is accepted so far, and what it refuses refused."""
         if self.judge is None or self.rubric is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from domainkit.distillation.learnt_task import Labels, LearntTask, Schema, in_ta
 from domainkit.distillation.questions import left_out
 from domainkit.distillation.result import Distilled, Use
 from domainkit.distillation.teacher import Teacher, TeacherGiven, make_teacher, open_teacher
-from domainkit.errors import ConfigError, validation_error_text
+from domainkit.errors import ConfigError, DomainkitError, validation_error_text
 from domainkit.evaluation.answers_on_disk import RowStore
 from domainkit.evaluation.read_questions import read_questions
 from domainkit.evaluation.task import Sample
@@ -35,7 +35,8 @@ from domainkit.statistics.intervals import estimate
 from domainkit.storage import locked_folder
 from domainkit.synthesis.asking.asker import Asker
 from domainkit.synthesis.asking.paid import limiter_of, prices_of, refuse_unpaid
-from domainkit.synthesis.budget import Cost, TokenPrice
+from domainkit.synthesis.budget import Cost
+from domainkit.synthesis.report.sentences import counted
 from domainkit.verdict.prices import PriceTable
 
 Progress = Callable[[str, int, int], None]
@@ -69,7 +70,8 @@ def distil(
     of a finished comparison (its RUN:VARIANT, or what `load_variant` gives), or a Runnable. `like` are solved examples:
     they say the kind of task, its labels or fields, and stand in the prompt. Near copies of the questions of `test` are
     not asked. `options` are the fields of `DistilConfig`. Every answer is kept in out/answers.jsonl: an interrupted run
-    continues there, and asks nothing twice. Raises DomainkitError.
+    continues there, and asks nothing twice. Raises DomainkitError; where the provider ends in the middle, the files are
+    written first, with what it answered until then.
     """
     config = parse_config(options)
     prices = prices_of(config)
@@ -111,7 +113,7 @@ def answer_and_write(
     """Ask the teacher the questions `samples`, and write the run's files to `out`.
 
     `judging` is the judge and its rubric, `tested` the questions near whose copies none is asked, and `test` their
-    file. Raises DomainkitError.
+    file. Raises DomainkitError as `distil`.
     """
     refuse_unpaid(config, [made.is_local, *([judging[0].is_local] if judging else [])])
     skipped = left_out(samples, learnt.examples, tested)
@@ -121,7 +123,10 @@ def answer_and_write(
             askers = make_askers(made, judging, config, store, prices, limiter_of(config))
             acceptance = Acceptance(learnt.task, config)
             todo = [sample for sample in samples if sample.id not in skipped]
-            done = {o.sample.id: o for o in _ask(todo, learnt, askers, acceptance, config, on_progress)}
+            outcomes, last = _ask(todo, learnt, askers, acceptance, config, on_progress or progress.report)
+            if last is not None and not askers.replied:
+                raise last  # there is nothing to write, and an earlier run's rows are better than none
+            done = {o.sample.id: o for o in outcomes}
         distilled = Distilled(
             out=out,
             config=config,
@@ -130,15 +135,26 @@ def answer_and_write(
             outcomes=tuple((skipped | done)[sample.id] for sample in samples),
             quality=estimate([o.score for o in done.values() if o.score is not None]),
             metric=acceptance.title,
-            uses=tuple(map(_use, askers.all)),
+            uses=tuple(_use(asker, asker is askers.teacher and made.is_local) for asker in askers.all),
             ended_by=askers.budget.ended_by,
+            stopped=last.what if last is not None else "",
             currency=prices.currency,
             default_prices=_are_default(prices),
             test=test,
             personal_data=_personal_data(done.values()),
         )
         write_files(distilled)
+    if last is not None:
+        raise _with_rows(last, distilled) from last
     return distilled
+
+
+def _with_rows(error: DomainkitError, distilled: Distilled) -> DomainkitError:
+    """The error that ended the run, with what is in its files all the same."""
+    rows, questions = len(distilled.rows), counted(len(distilled.outcomes), "question")
+    found = f"{counted(rows, 'row')} of {questions} {'is' if rows == 1 else 'are'} in {distilled.file}"
+    what = f"{error.what}; {found if rows else f'none of {questions} is a row yet'}"
+    return type(error)(what, where=error.where, next_step=error.next_step)
 
 
 def parse_config(options: JsonObject) -> DistilConfig:
@@ -167,30 +183,45 @@ def _ask(
     askers: Askers,
     acceptance: Acceptance,
     config: DistilConfig,
-    on_progress: Progress | None,
-) -> Iterator[Outcome]:
-    """What becomes of each question, block by block: its samples, the choice among them, the judge's grade."""
-    report = on_progress or progress.report
+    report: Progress,
+) -> tuple[list[Outcome], DomainkitError | None]:
+    """What becomes of each question, block by block; and the error after which nobody could be asked any more: from
+    then on the replies on disk alone count."""
     size = max(1, _BLOCK * config.max_concurrency // config.samples)
+    found: list[Outcome] = []
+    last: DomainkitError | None = None
     report("questions", 0, len(questions))
-    for start in range(0, len(questions), size):
-        block = questions[start : start + size]
-        replies = askers.teacher.answers(block)
-        read = [
-            [read_answer(learnt.task, sample, reply.text, cut_off=reply.cut_off) for reply in some]
-            for sample, some in zip(block, replies, strict=True)
-        ]
-        yield from askers.graded([acceptance.decide(s, answers) for s, answers in zip(block, read, strict=True)])
-        report("questions", min(start + size, len(questions)), len(questions))
+    while block := questions[len(found) : len(found) + size]:
+        try:
+            found += _decided(block, learnt, askers, acceptance)
+        except DomainkitError as e:
+            if last is not None:  # not of a provider: none is asked
+                raise
+            last = e
+            askers.close()
+            continue
+        if last is None:
+            report("questions", len(found), len(questions))
+    return found, last
 
 
-def _use(asker: Asker) -> Use:
+def _decided(block: Sequence[Sample], learnt: LearntTask, askers: Askers, acceptance: Acceptance) -> Sequence[Outcome]:
+    """Of each question its samples, the choice among them, and the judge's grade."""
+    replies = askers.teacher.answers(block)
+    read = [
+        [read_answer(learnt.task, sample, reply.text, cut_off=reply.cut_off) for reply in some]
+        for sample, some in zip(block, replies, strict=True)
+    ]
+    return askers.graded([acceptance.decide(s, answers) for s, answers in zip(block, read, strict=True)])
+
+
+def _use(asker: Asker, is_local: bool) -> Use:
     dates = sorted(row.asked for row in asker.used if row.asked)
     return Use(
         role=asker.role,
         name=asker.model.name,
         cost=asker.budget.spent.get(asker.role, Cost()),
-        is_local=asker.price == TokenPrice(),
+        is_local=is_local or asker.model.is_local,
         versions=tuple(sorted({row.model_version for row in asker.used if row.model_version})),
         asked_from=dates[0] if dates else "",
         asked_to=dates[-1] if dates else "",

@@ -48,6 +48,7 @@ def record(distilled: Distilled) -> JsonObject:
         "test": distilled.test or None,
         "rows_with_personal_data": dict(distilled.personal_data),
         "ended_by": distilled.ended_by or None,
+        "stopped": distilled.stopped or None,
     }
 
 

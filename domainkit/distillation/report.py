@@ -10,6 +10,7 @@ from domainkit.distillation.asking import JUDGE
 from domainkit.distillation.result import Distilled, Use
 from domainkit.report.wording.text import shorten
 from domainkit.synthesis.report.sentences import counted
+from domainkit.verdict.numbers import money as money_text
 
 _SHOWN = 110
 """Characters of an example."""
@@ -58,7 +59,7 @@ def _quality(distilled: Distilled) -> Iterator[str]:
 def _cost(distilled: Distilled, use: Use) -> str:
     tokens = f"{use.cost.input_tokens:,} tokens read and {use.cost.output_tokens:,} written"
     prices = " at domainkit's own round prices (prices=FILE has yours)" if distilled.default_prices else ""
-    money = "on this machine" if use.is_local else f"{use.cost.money:.4f} {distilled.currency}{prices}"
+    money = "on this machine" if use.is_local else f"{money_text(use.cost.money)} {distilled.currency}{prices}"
     kept = f"; {counted(use.from_disk, 'reply', 'replies')} were on disk from an earlier run" if use.from_disk else ""
     return f"The {use.role}: {counted(use.cost.calls, 'call')}, {tokens}, {money}{kept}."
 

@@ -68,6 +68,8 @@ class Distilled:
     uses: tuple[Use, ...]
     ended_by: str
     """The budget's limit, where that ended the run."""
+    stopped: str
+    """The error, where one ended the run; what was answered until then counts."""
     currency: str
     default_prices: bool
     test: str = ""

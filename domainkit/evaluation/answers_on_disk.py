@@ -124,6 +124,11 @@ class RowStore:
     ) -> None:
         self._file.__exit__(kind, error, trace)
 
+    @property
+    def path(self) -> Path:
+        """Of the file."""
+        return self._file.path
+
     def finished(self, key: str) -> dict[str, Row]:
         """Rows answered under `key`, by what was asked. Rows that ended in an error are not among them: they are tried
         again."""

@@ -112,7 +112,9 @@ def as_example(sample: Sample) -> Example:
 
 def _at(payment: Payment, model: str, prices: PriceTable) -> PriceTable:
     """The table with the incumbent's price under the name of its model, which is what `distil` looks for."""
-    own = OwnPrices(paid_by=payment.paid_by, input=payment.input, cached_input=None, output=payment.output)
+    own = OwnPrices(
+        paid_by=payment.paid_by, input=payment.input, cached_input=payment.cached_input, output=payment.output
+    )
     return prices.model_copy(update={"variants": {**prices.variants, model: own}})
 
 

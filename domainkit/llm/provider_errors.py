@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from domainkit.errors import ConfigError, DomainkitError, MachineError, RequestError, first_line
+from domainkit.inference.server.retry_after import LONGEST_WAIT, seconds_asked
 
 Meaning = Literal["again", "skip", "stop"]
 _STOP = frozenset((401, 402, 403, 404))
@@ -12,8 +15,6 @@ _STOP = frozenset((401, 402, 403, 404))
 _AGAIN = frozenset((408, 409, 425, 429))
 _TEMPORARY = ("timeout", "connection", "ratelimit", "unavailable", "overloaded", "toomanyrequests", "internalserver")
 """In the names of providers' errors that have no status."""
-LONGEST_WAIT = 60.0
-"""Seconds."""
 _LONGEST = 300
 """Letters of a message."""
 
@@ -45,13 +46,10 @@ def status_of(error: object) -> int | None:
 
 
 def wait_before(error: object, attempt: int, first_wait: float) -> float:
-    """Seconds before the next attempt: what the provider asks for, else doubled each time."""
+    """Seconds before the next attempt: what the provider asks for, up to a minute, else doubled each time."""
     headers = getattr(getattr(error, "response", None), "headers", None)
-    try:
-        asked = float(headers.get("retry-after")) if headers is not None else 0.0
-    except (TypeError, ValueError, AttributeError):
-        asked = 0.0
-    return min(LONGEST_WAIT, max(asked, first_wait * 2**attempt))
+    asked = seconds_asked(headers.get("retry-after")) if isinstance(headers, Mapping) else None
+    return min(LONGEST_WAIT, max(asked or 0.0, first_wait * 2**attempt))
 
 
 def described(error: BaseException) -> str:
@@ -62,8 +60,12 @@ def described(error: BaseException) -> str:
     return line if line.startswith(name) or isinstance(error, DomainkitError) else f"{name}: {line}"
 
 
-def stopping(role: str, name: str, error: Exception) -> DomainkitError:
-    """The error that ends the run; what was answered stays on disk."""
-    next_step = "correct this, then run the same command again: it continues from the replies that are kept"
+def stopping(role: str, name: str, error: Exception, kept: int, file: Path) -> DomainkitError:
+    """The error that ends the run; `kept` replies of the model are in `file`."""
     kind = ConfigError if status_of(error) in _STOP or isinstance(error, ConfigError) else MachineError
-    return kind(f"the {role} cannot be asked: {described(error)}", where=name, next_step=next_step)
+    what, next_step = f"the {role} cannot be asked: {described(error)}", "correct this, then run the same command again"
+    if kept:
+        replies = f"{kept:,} replies are" if kept > 1 else "1 reply is"
+        what = f"{what.rstrip('.')}. {replies} kept in {file}"
+        next_step += ": it asks only what is missing"
+    return kind(what, where=name, next_step=next_step)

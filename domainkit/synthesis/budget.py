@@ -40,20 +40,24 @@ class TokenPrice:
 
     input: float = 0.0
     output: float = 0.0
+    cached_input: float | None = None
+    """Of what the provider had in its cache; None: as `input`."""
 
-    def of(self, input_tokens: int, output_tokens: int) -> Cost:
-        """The cost of one call."""
-        money = (input_tokens * self.input + output_tokens * self.output) / 1e6
+    def of(self, input_tokens: int, output_tokens: int, cached: int = 0) -> Cost:
+        """The cost of one call; `cached` is a part of `input_tokens`."""
+        saved = 0.0 if self.cached_input is None else min(cached, input_tokens) * (self.input - self.cached_input)
+        money = (input_tokens * self.input + output_tokens * self.output - saved) / 1e6
         return Cost(1, input_tokens, output_tokens, money)
 
 
 def price_of(name: str, prices: PriceTable, *, is_local: bool) -> TokenPrice:
     """A model's own price, from [variants."NAME"] or [models."NAME"] of the table, else that of all models; nothing for
-    a model of this machine."""
-    if is_local:
+    a model of this machine, and for one whose entry says that it is paid by machine time."""
+    said = [table[name].paid_by for table in (prices.variants, prices.models) if name in table]
+    if is_local or next(filter(None, said), None) == "machine time":
         return TokenPrice()
     paid = payment_of(prices, name, name)
-    return TokenPrice(paid.input or 0.0, paid.output or 0.0)
+    return TokenPrice(paid.input or 0.0, paid.output or 0.0, paid.cached_input)
 
 
 @dataclass

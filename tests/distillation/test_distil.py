@@ -11,7 +11,7 @@ import pytest
 
 import domainkit
 from domainkit import Example, Turn, read_examples
-from domainkit.distillation.acceptance import GRADED_LOW, WRONG
+from domainkit.distillation.acceptance import GRADED_LOW, NO_REPLY, NOT_GRADED, WRONG
 from domainkit.distillation.answer_form import NOT_A_FORM
 from domainkit.distillation.questions import REPEATED, SOLVED, TESTED
 from domainkit.errors import ConfigError, DataError, MachineError
@@ -197,3 +197,57 @@ def test_a_variant_of_a_finished_run_teaches_by_its_name(
         ConfigError, match="the run is about a task of the kind 'label', and the questions are of 'answer'"
     ):
         domainkit.distil(QUESTIONS, teacher, out=tmp_path / "other", kind="answer")
+
+
+def test_a_provider_that_closes_in_the_middle_leaves_rows_and_the_same_command_goes_on(
+    provider: Hosted, tmp_path: Path
+) -> None:
+    asked = iter([None, None, None])
+    provider.fault = lambda body: next(asked, (401, {}))
+    options: Any = {"out": tmp_path, "like": LIKE, "max_concurrency": 1}
+    with pytest.raises(ConfigError) as raised:
+        domainkit.distil(QUESTIONS, provider.model(), **options)
+    said = str(raised.value)
+    assert f"fault 401. 3 replies are kept in {tmp_path / 'answers.jsonl'}; 3 rows of 4 questions are in" in said
+    assert said.endswith("next: correct this, then run the same command again: it asks only what is missing")
+    assert len(rows(tmp_path / "train.jsonl")) == 3
+    assert rows(tmp_path / "refused.jsonl")[0]["refused"] == NO_REPLY
+    facts = json.loads((tmp_path / "distil.json").read_text("utf-8"))
+    assert "401" in facts["stopped"]
+    assert facts["models"]["teacher"]["calls"] == 3
+    provider.fault = lambda body: None
+    done = domainkit.distil(QUESTIONS, provider.model(), **options)
+    assert (done.uses[0].from_disk, done.stopped, len(provider.answered)) == (3, "", 4)
+
+
+def test_a_provider_that_answers_nothing_takes_no_earlier_rows_away(tmp_path: Path) -> None:
+    domainkit.distil(QUESTIONS, Scripted(lambda text: "shipping"), out=tmp_path, like=LIKE)
+    closed = Scripted(lambda text: ValueError("closed"))
+    with pytest.raises(MachineError, match="closed\n"):
+        domainkit.distil(QUESTIONS, closed, out=tmp_path, like=LIKE, variant="zero-shot")
+    assert len(rows(tmp_path / "train.jsonl")) == 4
+
+
+def test_a_judge_that_closes_leaves_the_rows_that_it_graded(tmp_path: Path) -> None:
+    judge = Scripted(lambda text: MachineError("closed") if "tea" in text else "9", name="judge")
+    teacher = Scripted(lambda text: f"We reply about {text}.")
+    options: Any = {"kind": "text", "judge": judge, "rubric": "It is polite.", "max_concurrency": 1}
+    with pytest.raises(MachineError, match=r"the judge cannot be asked: closed\. 3 replies are kept"):
+        domainkit.distil(QUESTIONS, teacher, out=tmp_path, **options)
+    assert len(rows(tmp_path / "train.jsonl")) == 3
+    assert rows(tmp_path / "refused.jsonl")[0]["refused"] == NOT_GRADED
+
+
+def test_cached_tokens_have_their_price_and_counts_that_are_none_are_estimated(
+    provider: Hosted, tmp_path: Path
+) -> None:
+    entry = "input = 100.0\ncached_input = 10.0\noutput = 1000.0\n"
+    (tmp_path / "prices.toml").write_text(f'[models."openai:scripted"]\n{entry}', encoding="utf-8")
+    options: Any = {"like": LIKE, "prices": str(tmp_path / "prices.toml")}
+    details = {"prompt_tokens_details": {"cached_tokens": 90}}
+    provider.usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110, **details}
+    done = domainkit.distil(QUESTIONS[:1], provider.model(), out=tmp_path / "one", **options)
+    assert done.uses[0].cost.money == pytest.approx((10 * 100 + 90 * 10 + 10 * 1000) / 1e6)
+    provider.usage = {"prompt_tokens": -5, "completion_tokens": -2, "total_tokens": -7}
+    done = domainkit.distil(QUESTIONS[:1], provider.model(), out=tmp_path / "two", **options)
+    assert (done.uses[0].estimated, done.uses[0].cost.money > 0) == (1, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domainkit.synthesis.budget import Budget, Cost, TokenPrice, price_of
-from domainkit.verdict.prices import PriceTable, read_prices
+from domainkit.verdict.prices import OwnPrices, PriceTable, read_prices
 
 CALL = TokenPrice(input=2.0, output=10.0).of(1000, 100)
 
@@ -47,3 +47,5 @@ def test_a_model_of_this_machine_costs_no_tokens() -> None:
     prices: PriceTable = read_prices()
     assert price_of("m", prices, is_local=True) == TokenPrice()
     assert price_of("m", prices, is_local=False).output > 0
+    ours = prices.model_copy(update={"models": {"m": OwnPrices(paid_by="machine time")}})
+    assert price_of("m", ours, is_local=False) == TokenPrice()

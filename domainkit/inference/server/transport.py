@@ -17,6 +17,7 @@ from contextlib import closing
 import httpx
 
 from domainkit.errors import DomainkitError, MachineError, RequestError
+from domainkit.inference.server.retry_after import seconds_asked
 from domainkit.inference.server.wire import error_text
 from domainkit.messages import JsonObject
 
@@ -195,9 +196,8 @@ class Transport:
     def _wait(self, attempt: int, retry_after: str | None, seconds_left: float) -> None:
         """Before the next attempt: as long as the server says, else 0.25 s doubling to 8 s, less up to half at
         random."""
-        pause = min(8.0, 0.25 * 2**attempt) * random.uniform(0.5, 1.0)
-        if retry_after is not None and retry_after.replace(".", "", 1).isdigit():
-            pause = min(float(retry_after), 60.0)
+        asked = seconds_asked(retry_after)
+        pause = min(8.0, 0.25 * 2**attempt) * random.uniform(0.5, 1.0) if asked is None else asked
         time.sleep(min(pause, seconds_left))
 
     def _error_message(self, response: httpx.Response) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from domainkit.comparison.asking.call_runnable import read_usage
 from domainkit.errors import DomainkitError
 from domainkit.evaluation.answers_on_disk import Row, RowStore
 from domainkit.llm.named_model import NamedModel
@@ -25,7 +26,8 @@ ATTEMPTS = 5
 FIRST_WAIT = 1.0
 """Seconds before the second attempt; each further one waits twice as long."""
 GIVE_UP = 3
-"""Requests in a row that may fail before the run stops: nothing but failures would follow."""
+"""Requests in a row that may fail before the run stops: nothing but failures would follow. A refusal of a request by
+itself counts only until there is a reply: then the others are none of its business."""
 _SERVER_ROOM = 4
 """Times the expected length that a server may write."""
 _LONGEST_VERSION = 200
@@ -69,6 +71,8 @@ class Asker:
 
     def __post_init__(self) -> None:
         self._kept = self.store.finished(self.model.key)
+        self._early = frozenset(self._kept)
+        self._closed = False
         self._seen: set[str] = set()
         self._write = threading.Lock()
         self._stop = threading.Event()
@@ -79,18 +83,22 @@ class Asker:
         """The replies to everything that this run has asked, those on disk too."""
         return [self._kept[digest] for digest in self._seen]
 
+    def close(self) -> None:
+        """Ask no more: from now on only the replies on disk count."""
+        self._closed, self._kept = True, self.store.finished(self.model.key)
+
     def ask(self, requests: Sequence[Request]) -> list[Reply | None]:
         """Each request's reply, in order; None where the budget ended before it, or the provider failed for it alone.
 
-        Raises DomainkitError where the provider cannot be asked at all.
+        Raises DomainkitError where the provider cannot be asked at all; the replies that came stay on disk.
         """
         for request in requests:
             if request.digest in self._kept:
-                self.from_disk += request.digest not in self._seen
+                self.from_disk += request.digest in self._early and request.digest not in self._seen
                 self._charge(request, self._kept[request.digest])
         todo = list({r.digest: r for r in requests if r.digest not in self._kept}.values())
         asked = len({r.digest for r in requests}) - len(todo)
-        while todo:
+        while todo and not self._closed:
             estimates = [self.price.of(r.input_tokens, r.output_tokens) + self.follow_up for r in todo]
             room = self.budget.room_for(estimates, self.follow_up * asked)
             if not room:
@@ -100,16 +108,22 @@ class Asker:
         return [self._reply(self._kept.get(r.digest)) for r in requests]
 
     def _ask_at_once(self, requests: Sequence[Request]) -> None:
+        last: Exception | None = None
         with self._pool(len(requests)) as pool:
             futures: dict[Future[Row], Request] = {pool.submit(self._call, r): r for r in requests}
             for future in as_completed(futures):
                 try:
                     row = future.result()
                 except Exception as e:
-                    self._count_failure(e)
+                    if self._ends_the_run(e):
+                        last = e
+                        break
                     continue
                 self._failed_in_a_row = 0
                 self._kept[row.question] = row
+        if last is not None:
+            kept = len(self.store.finished(self.model.key))  # those that were under way, too
+            raise stopping(self.role, self.model.name, last, kept, self.store.path) from last
         # In the requests' order, not in that of the replies: sums of money do not depend on who was first.
         for request in requests:
             if request.digest in self._kept:
@@ -126,12 +140,14 @@ class Asker:
             pool.shutdown(wait=True, cancel_futures=True)
             self._stop.clear()
 
-    def _count_failure(self, error: Exception) -> None:
-        """Raises where the provider cannot be asked at all."""
+    def _ends_the_run(self, error: Exception) -> bool:
+        """Whether the provider cannot be asked at all; else the failure is counted."""
         self._failed_in_a_row += 1
-        if meaning_of(error) == "stop" or self._failed_in_a_row >= GIVE_UP:
-            raise stopping(self.role, self.model.name, error) from error
+        meaning = meaning_of(error)
+        if meaning == "stop" or (self._failed_in_a_row >= GIVE_UP and (meaning == "again" or not self._kept)):
+            return True
         self.failures.append(described(error))
+        return False
 
     def _call(self, request: Request) -> Row:
         """In a thread: one reply, tried again where that helps, and written to disk."""
@@ -169,7 +185,6 @@ class Asker:
 
     # `message` is whatever the model returned.
     def _row(self, request: Request, message: Any, seconds: float) -> Row:
-        usage = getattr(message, "usage_metadata", None) or {}
         meta = getattr(message, "response_metadata", None) or {}
         text = self._text(request, message)
         cut_off = any(str(meta.get(name) or "").lower() in _CUT_OFF for name in _REASONS)
@@ -179,8 +194,7 @@ class Asker:
             id=request.digest,
             question=request.digest,
             text=json.dumps({"text": text, "cut_off": cut_off}, ensure_ascii=False),
-            prompt_tokens=usage.get("input_tokens"),
-            completion_tokens=usage.get("output_tokens"),
+            **read_usage(getattr(message, "usage_metadata", None) or {}),
             seconds=seconds,
             model_version=version_of(meta),
             asked=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -195,12 +209,13 @@ class Asker:
         if request.digest in self._seen:
             return
         self._seen.add(request.digest)
-        read, written = row.prompt_tokens, row.completion_tokens
+        read, written, cached = row.prompt_tokens, row.completion_tokens, row.cached_tokens or 0
         if read is None or written is None:
             self.estimated += 1
             reply = self._reply(row)
             read, written = request.input_tokens, len(reply.text.encode()) // BYTES_A_TOKEN if reply else 0
-        self.budget.charge(self.role, self.price.of(read, written))
+            cached = 0
+        self.budget.charge(self.role, self.price.of(read, written, cached))
 
     def _reply(self, row: Row | None) -> Reply | None:
         return Reply(**json.loads(row.text)) if row is not None else None

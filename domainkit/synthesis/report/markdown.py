@@ -9,6 +9,7 @@ from domainkit.report.wording.text import shorten
 from domainkit.storage import JsonObject
 from domainkit.synthesis.report import sentences
 from domainkit.synthesis.result import MadeRows
+from domainkit.verdict.numbers import money
 
 _WIDTH = 240
 _SHOWN_ROWS, _SHOWN_DOCUMENTS, _SHOWN_GAPS = 5, 100, 200
@@ -154,7 +155,7 @@ def _cost(made: MadeRows) -> str:
             f"{use.cost.calls:,}",
             f"{use.cost.input_tokens:,}",
             f"{use.cost.output_tokens:,}",
-            "this machine" if use.is_local else f"{use.cost.money:.4f} {escape(made.currency)}",
+            "this machine" if use.is_local else f"{money(use.cost.money)} {escape(made.currency)}",
         )
         for use in made.models
     ]

@@ -6,6 +6,7 @@ import shlex
 
 from domainkit.synthesis.filters import MEANINGS
 from domainkit.synthesis.result import MadeRows
+from domainkit.verdict.numbers import money as money_text
 
 WEAK, _ENOUGH = 0.25, 8
 """A writer is called weak when a smaller share of so many rows is kept."""
@@ -80,7 +81,7 @@ def cost(made: MadeRows) -> str:
     total = made.cost
     paid = [use for use in made.models if not use.is_local]
     prices = " at domainkit's own round prices (--prices has yours)" if made.default_prices else ""
-    money = f", {total.money:.4f} {made.currency}{prices}" if paid else ", on this machine"
+    money = f", {money_text(total.money)} {made.currency}{prices}" if paid else ", on this machine"
     tokens = f"{total.input_tokens:,} tokens read and {total.output_tokens:,} written"
     return f"{counted(total.calls, 'call')}, {tokens}{money}."
 

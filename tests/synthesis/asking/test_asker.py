@@ -59,3 +59,10 @@ def test_one_request_that_fails_is_counted_and_the_others_are_answered(store: Ro
     assert [reply is not None for reply in some.ask(REQUESTS)] == [True, False, True, True]
     assert len(some.failures) == 1
     assert "too long" in some.failures[0]
+
+
+def test_refused_requests_end_a_run_only_while_nothing_was_answered(store: RowStore) -> None:
+    some, _ = asker(store, lambda text: "yes" if "0" in text else ValueError("filtered"))
+    some.max_concurrency = 1
+    assert [reply is not None for reply in some.ask(REQUESTS)] == [True, False, False, False]
+    assert len(some.failures) == 3
