@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -185,9 +186,14 @@ def _writing_error(e: Exception, path: str) -> DomainkitError | None:
     return None
 
 
+_INVALID = re.compile(r"\d+ validation errors? for ")
+
+
 def first_line(error: BaseException) -> str:
     """The first line of another library's message, with the error's type where the line alone says too little."""
     lines = str(error).strip().splitlines()
+    if lines and _INVALID.match(lines[0]):  # of pydantic: then come the field, and what is wrong with it
+        return ": ".join(line.strip() for line in lines[:3])
     if lines and not isinstance(error, (KeyError, AssertionError)):
         return " ".join(lines[: 2 if lines[0].endswith(":") else 1])
     return ": ".join([type(error).__name__, *lines[:1]])

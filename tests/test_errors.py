@@ -7,8 +7,9 @@ import os
 import pickle
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from domainkit.errors import ConfigError, DataError, DomainkitError, MachineError, Problem, saving
+from domainkit.errors import ConfigError, DataError, DomainkitError, MachineError, Problem, first_line, saving
 
 
 def test_an_error_says_what_where_and_next() -> None:
@@ -81,3 +82,14 @@ def test_values_of_files_in_a_message_give_the_terminal_no_command(error: Domain
 def test_other_faults_pass_through() -> None:
     with pytest.raises(FileNotFoundError), saving("x"):
         raise FileNotFoundError(errno.ENOENT, "gone")
+
+
+class _Count(BaseModel):
+    tokens: int
+
+
+def test_an_error_of_pydantic_is_named_with_its_field() -> None:
+    with pytest.raises(ValidationError) as raised:
+        _Count.model_validate({"tokens": "many"})
+    line = first_line(raised.value)
+    assert line.startswith("1 validation error for _Count: tokens: Input should be a valid integer")

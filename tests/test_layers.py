@@ -26,6 +26,7 @@ LAYERS = {
     "domainkit.text": 0,
     "domainkit.library_logs": 0,
     "domainkit.progress": 0,
+    "domainkit.retry_after": 0,
     "domainkit.threads": 0,
     "domainkit.own_code": 0,
     "domainkit.messages": 1,

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from pydantic import PrivateAttr
 
-from domainkit.messages import JsonObject
+from domainkit.messages import JsonObject, split_reasoning
 
 Held = Literal["structured output", "grammar", "parsed"]
 """What holds an answer to its form: the provider, a grammar of domainkit's own engine, or nothing: its text is read."""
@@ -114,9 +114,11 @@ class HeldModel(RunnableSerializable[LanguageModelInput, AIMessage]):
     def _message(self, found: Mapping[str, Any]) -> AIMessage:
         """The answer as text: what was parsed, else what the provider's message says."""
         raw, value = found["raw"], found.get("parsed")
+        if value is None or found.get("parsing_error") is not None:
+            value = _raw_value(raw)  # a server that does not keep reasoning apart writes it before the object
         if self.wrapped and isinstance(value, Mapping) and set(value) == {WRAPPED}:
             value = value[WRAPPED]
-        if value is None or found.get("parsing_error") is not None:
+        if value is None:
             text = _raw_text(raw)
         else:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -166,6 +168,15 @@ def _raw_text(raw: Any) -> str:
     broken = [str(call.get("args") or "") for call in raw.invalid_tool_calls]
     made = [json.dumps(call["args"], ensure_ascii=False) for call in raw.tool_calls]
     return text or next((t for t in [*made, *broken] if t), "") or str(raw.additional_kwargs.get("refusal") or "")
+
+
+def _raw_value(raw: Any) -> JsonObject | None:
+    """The object that the text is, behind its reasoning; None where there is none."""
+    try:
+        value = json.loads(split_reasoning(_raw_text(raw)).text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _unfinished(error: Exception) -> AIMessage:

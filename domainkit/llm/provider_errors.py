@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from domainkit.errors import ConfigError, DomainkitError, MachineError, RequestError, first_line
-from domainkit.inference.server.retry_after import LONGEST_WAIT, seconds_asked
+from domainkit.retry_after import LONGEST_WAIT, seconds_asked
 
 Meaning = Literal["again", "skip", "stop"]
 _STOP = frozenset((401, 402, 403, 404))

@@ -76,6 +76,11 @@ class Budget:
     def total(self) -> Cost:
         return sum(self.spent.values(), Cost())
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether tokens, or money for them, are limited."""
+        return self.tokens is not None or self.money is not None
+
     def charge(self, role: str, cost: Cost) -> None:
         self.spent[role] = self.spent.get(role, Cost()) + cost
 

@@ -46,6 +46,7 @@ def provider() -> Iterator[Hosted]:
         (CHOICES, '{"answer": "green"}', "green"),
         (CHOICES, "blue, I think", "blue, I think"),
         (CHOICES, "{}", "{}"),
+        (CHOICES, '<think>red?</think>\n{"answer": "blue"}', "blue"),
         (LIST, '{"answer": ["red", "blue"]}', '["red", "blue"]'),
         ({"json_schema": FIELDS}, '{"name": "Zoë", "answer": null}', '{"name": "Zoë", "answer": null}'),
         ({"json_schema": ONE}, '{"answer": "red"}', '{"answer": "red"}'),

@@ -13,7 +13,7 @@ from domainkit.evaluation.calls.call_list import answer_text
 from domainkit.evaluation.task import Sample
 from domainkit.evaluation.variant import Answerer
 from domainkit.machine import memory_in_use
-from domainkit.messages import JsonObject, openai_message
+from domainkit.messages import JsonObject, openai_message, split_reasoning
 
 LONGEST_VERSION = 200
 """Letters of a model's version: it is text of a server."""
@@ -140,8 +140,10 @@ def row_of(name: str, key: str, sample: Sample, output: object, share: float) ->
 
 def read_output(output: object, share: float, tools: Sequence[JsonObject]) -> JsonObject:
     """Text, tokens, seconds and passages of a Runnable's output: text, a message, or a dict with the answer. Calls are
-    the text of their list; `tools` are those that were offered."""
+    the text of their list; `tools` are those that were offered. Reasoning that stands in front of the text is none of
+    it: some servers and classes do not keep it apart."""
     if isinstance(output, str):
+        output = split_reasoning(output).text
         return {"text": answer_text(output, (), (), tools) if tools else output, "seconds": share}
     if isinstance(output, dict):
         if output.get("tool_calls"):  # a message in OpenAI's form
@@ -155,10 +157,11 @@ def read_output(output: object, share: float, tools: Sequence[JsonObject]) -> Js
     if text is None and not made and not broken:
         raise TypeError(f"a variant must answer with text, a message or a dict, not {type(output).__name__}")
     phases = {k: meta[k] for k in ("prefill_seconds", "decode_seconds") if isinstance(meta.get(k), int | float)}
+    text = split_reasoning(str(text or "")).text
     if made or broken or tools:
-        text = answer_text(str(text or ""), made, broken, tools)
+        text = answer_text(text, made, broken, tools)
     return {
-        "text": str(text),
+        "text": text,
         **read_usage(usage),
         "model_version": _version_of(meta),
         "seconds": sum(phases.values()) if phases else share,

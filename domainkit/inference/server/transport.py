@@ -17,9 +17,9 @@ from contextlib import closing
 import httpx
 
 from domainkit.errors import DomainkitError, MachineError, RequestError
-from domainkit.inference.server.retry_after import seconds_asked
 from domainkit.inference.server.wire import error_text
 from domainkit.messages import JsonObject
+from domainkit.retry_after import seconds_asked
 
 URL_VARIABLE = "DOMAINKIT_SERVER_URL"
 KEY_VARIABLE = "DOMAINKIT_SERVER_KEY"

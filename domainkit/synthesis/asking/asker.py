@@ -99,13 +99,21 @@ class Asker:
         todo = list({r.digest: r for r in requests if r.digest not in self._kept}.values())
         asked = len({r.digest for r in requests}) - len(todo)
         while todo and not self._closed:
-            estimates = [self.price.of(r.input_tokens, r.output_tokens) + self.follow_up for r in todo]
-            room = self.budget.room_for(estimates, self.follow_up * asked)
+            room = self.budget.room_for(self._estimates(todo), self.follow_up * asked)
+            if self.budget.counts_tokens and not self._seen:
+                room = min(room, 1)  # the first reply shows how much this model writes: one that reasons, more
             if not room:
                 break
             self._ask_at_once(todo[:room])
             todo, asked = todo[room:], asked + room
         return [self._reply(self._kept.get(r.digest)) for r in requests]
+
+    def _estimates(self, requests: Sequence[Request]) -> list[Cost]:
+        """What each may cost: as expected, or as the replies so far in the mean, where that is more."""
+        spent = self.budget.spent.get(self.role, Cost())
+        read, written = (n // max(1, spent.calls) for n in (spent.input_tokens, spent.output_tokens))
+        costs = (self.price.of(max(r.input_tokens, read), max(r.output_tokens, written)) for r in requests)
+        return [cost + self.follow_up for cost in costs]
 
     def _ask_at_once(self, requests: Sequence[Request]) -> None:
         last: Exception | None = None

@@ -30,6 +30,8 @@ def run(runnable: Runnable[Any, Any], folder: Path, key: str = "k", size: int = 
         lambda t: {"answer": t},
         lambda t: {"output": AIMessage(t)},
         lambda t: {"messages": [AIMessage("earlier"), AIMessage(t)]},
+        lambda t: AIMessage(f"<think>to whom?</think>\n{t}"),
+        lambda t: f"<think>to whom?</think>\n{t}",
     ],
 )
 def test_every_form_of_answer_is_read(tmp_path: Path, wrap: Any) -> None:

@@ -66,3 +66,10 @@ def test_refused_requests_end_a_run_only_while_nothing_was_answered(store: RowSt
     some.max_concurrency = 1
     assert [reply is not None for reply in some.ask(REQUESTS)] == [True, False, False, False]
     assert len(some.failures) == 3
+
+
+def test_a_model_that_writes_more_than_expected_does_not_pass_its_budget(store: RowStore) -> None:
+    usage = {"input_tokens": 100, "output_tokens": 3000, "total_tokens": 3100}
+    some, model = asker(store, lambda text: AIMessage(text, usage_metadata=usage), Budget(tokens=7000))
+    some.ask(REQUESTS)
+    assert (len(model.calls), some.budget.total.tokens) == (2, 6200)

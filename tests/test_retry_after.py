@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from domainkit.inference.server.retry_after import LONGEST_WAIT, seconds_asked
+from domainkit.retry_after import LONGEST_WAIT, seconds_asked
 
 
 @pytest.mark.parametrize(
