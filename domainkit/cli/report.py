@@ -62,7 +62,7 @@ def one(run: Path, csv: Path | None, prices: Path | None, against: Path | None =
 
     results = load_results(run)
     if prices is not None:
-        from domainkit.verdict.cost import reprice
+        from domainkit.verdict.costs.cost import reprice
 
         results = reprice(results, prices)
         results.save(run / "results.json" if run.is_dir() else run)

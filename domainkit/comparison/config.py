@@ -91,7 +91,7 @@ class CompareConfig(BaseModel):
     """Ask in random blocks of 20, and stop asking a variant once it is clearly worse than another. The intervals stay
     valid although the race looks at the scores after every block."""
     prices: str | None = None
-    """Price table (TOML) over the defaults of domainkit/verdict/prices.toml: machine-hour, tokens, labels."""
+    """Price table (TOML) over the defaults of domainkit/verdict/costs/prices.toml: machine-hour, tokens, labels."""
     general: str | None = None
     """General multiple-choice questions (JSON Lines of question, choices, answer), to measure what the adapter
     forgot."""

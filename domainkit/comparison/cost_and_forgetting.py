@@ -10,7 +10,7 @@ from domainkit.evaluation.answers_on_disk import Progress, RowStore
 from domainkit.evaluation.general_questions import ask
 from domainkit.llm.chat_model import DomainLLM
 from domainkit.results.schema import Forgetting, Hardware, Results, TrainingReceipt
-from domainkit.verdict.cost import cost_of
+from domainkit.verdict.costs.cost import cost_of
 from domainkit.verdict.forgetting import forgetting_of, with_forgetting
 
 

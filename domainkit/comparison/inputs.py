@@ -33,7 +33,7 @@ from domainkit.retrieval import RETRIEVERS
 from domainkit.retrieval.dense import check_embedding_time
 from domainkit.retrieval.own import OwnRetriever, find_retriever
 from domainkit.retrieval.passages import indexed_text
-from domainkit.verdict.prices import PriceTable, read_prices
+from domainkit.verdict.costs.prices import PriceTable, read_prices
 
 if TYPE_CHECKING:
     from langchain_core.retrievers import BaseRetriever

@@ -28,7 +28,7 @@ from domainkit.results.variants import MeasuredBase, StoredFolder, StoredRows, V
 from domainkit.retrieval import MiniLMEmbeddings
 from domainkit.retrieval.own import OwnRetriever, find_retriever
 from domainkit.storage import sha256_file
-from domainkit.verdict.prices import read_prices
+from domainkit.verdict.costs.prices import read_prices
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel

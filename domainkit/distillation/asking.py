@@ -18,7 +18,7 @@ from domainkit.storage import sha256_json
 from domainkit.synthesis.asking.asker import Asker, Limiter, Reply
 from domainkit.synthesis.asking.requests import BYTES_A_TOKEN, SHORT_TOKENS, Request
 from domainkit.synthesis.budget import Budget, TokenPrice, price_of
-from domainkit.verdict.prices import PriceTable
+from domainkit.verdict.costs.prices import PriceTable
 
 TEACHER, JUDGE = "teacher", "judge"
 JUDGED_TOKENS = 400

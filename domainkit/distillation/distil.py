@@ -37,7 +37,7 @@ from domainkit.synthesis.asking.asker import Asker
 from domainkit.synthesis.asking.paid import limiter_of, prices_of, refuse_unpaid
 from domainkit.synthesis.budget import Cost
 from domainkit.synthesis.report.sentences import counted
-from domainkit.verdict.prices import PriceTable
+from domainkit.verdict.costs.prices import PriceTable
 
 Progress = Callable[[str, int, int], None]
 """(what is counted, done, in all)."""

@@ -6,9 +6,9 @@ from domainkit.leaving.decision import LeaveDecision
 from domainkit.report.sections.cost_section import break_even_sentence as known_sentence
 from domainkit.report.sections.cost_section import spread_text
 from domainkit.results.schema import BreakEven, VariantCost
-from domainkit.verdict.break_even import break_even
+from domainkit.verdict.costs.break_even import break_even
+from domainkit.verdict.costs.payment import toml_key
 from domainkit.verdict.numbers import money, volume
-from domainkit.verdict.payment import toml_key
 
 NOT_PRICED = "its price is not known"
 PRICE_ENTRY = '[variants.incumbent], or [models.{}], with paid_by = "tokens", input and output, per million tokens'

@@ -23,8 +23,8 @@ from domainkit.evaluation.task import Sample
 from domainkit.leaving.incumbent import NAME, Asked
 from domainkit.messages import JsonObject, Message
 from domainkit.results.leaving import AskedAs, TaughtFacts
-from domainkit.verdict.payment import Payment, payment_of
-from domainkit.verdict.prices import OwnPrices, PriceTable
+from domainkit.verdict.costs.payment import Payment, payment_of
+from domainkit.verdict.costs.prices import OwnPrices, PriceTable
 
 FOLDER = "taught"
 """Of the run folder: what `distil` writes."""

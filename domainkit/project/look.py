@@ -25,7 +25,7 @@ from domainkit.corpus.rows.source import RowSource
 from domainkit.errors import ConfigError, DomainkitError, Problem
 from domainkit.evaluation.kinds.label import LABELS_FILE
 from domainkit.storage import parse_json, read_bytes, read_toml
-from domainkit.verdict.prices import PriceTable, read_prices
+from domainkit.verdict.costs.prices import PriceTable, read_prices
 from domainkit.visible import visible
 
 RUN_FILE = "run.toml"

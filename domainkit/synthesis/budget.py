@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domainkit.verdict.payment import payment_of
-from domainkit.verdict.prices import PriceTable
+from domainkit.verdict.costs.payment import payment_of
+from domainkit.verdict.costs.prices import PriceTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from domainkit.synthesis.files import REPLIES, claim_folder, write_files
 from domainkit.synthesis.filters import FILTERS, FORM, Context
 from domainkit.synthesis.plan import Plan, SectionState
 from domainkit.synthesis.result import MadeRows, ModelUse
-from domainkit.verdict.prices import PriceTable
+from domainkit.verdict.costs.prices import PriceTable
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_models import BaseChatModel

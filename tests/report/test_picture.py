@@ -16,8 +16,8 @@ from domainkit.report.charts.forest import forest
 from domainkit.report.charts.total_cost import volume_chart
 from domainkit.report.picture import FIGURES, Picture
 from domainkit.results.schema import Results
-from domainkit.verdict.cost import cost_of
-from domainkit.verdict.prices import read_prices
+from domainkit.verdict.costs.cost import cost_of
+from domainkit.verdict.costs.prices import read_prices
 
 CHARTS = (forest, curve_chart, volume_chart)
 

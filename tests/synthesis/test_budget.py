@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domainkit.synthesis.budget import Budget, Cost, TokenPrice, price_of
-from domainkit.verdict.prices import OwnPrices, PriceTable, read_prices
+from domainkit.verdict.costs.prices import OwnPrices, PriceTable, read_prices
 
 CALL = TokenPrice(input=2.0, output=10.0).of(1000, 100)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from domainkit.comparison.asking.call_runnable import EndedError
 from domainkit.errors import DomainkitError
 from domainkit.evaluation.answers_on_disk import Row
-from domainkit.verdict.payment import Payment
+from domainkit.verdict.costs.payment import Payment
 
 NO_TOKENS = "it reports no tokens, so the budget cannot be kept: leave the budget out, or this variant"
 UNPAID = "BudgetError: the budget"

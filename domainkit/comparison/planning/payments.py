@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from domainkit.comparison.inputs import Inputs
 from domainkit.errors import ConfigError
 from domainkit.evaluation.variant import Variant
-from domainkit.verdict.payment import Payment, payment_of, toml_key
+from domainkit.verdict.costs.payment import Payment, payment_of, toml_key
 
 log = logging.getLogger("domainkit")
 

@@ -15,7 +15,7 @@ from domainkit.report.wording.text import one_line
 from domainkit.results.lookups import confidence_level, cost_per_thousand, find_variant
 from domainkit.results.schema import Cost, Results, VariantCost, VariantResult
 from domainkit.verdict import numbers
-from domainkit.verdict.prices import DEFAULTS
+from domainkit.verdict.costs.prices import DEFAULTS
 from domainkit.verdict.sentences import CANNOT_TELL, listed
 
 NO_PRICES = (

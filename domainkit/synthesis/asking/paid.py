@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from domainkit.errors import ConfigError
 from domainkit.synthesis.asking.asker import Limiter
 from domainkit.synthesis.asking.config import AskingConfig
-from domainkit.verdict.prices import PriceTable, read_prices
+from domainkit.verdict.costs.prices import PriceTable, read_prices
 
 
 def prices_of(config: AskingConfig) -> PriceTable:

@@ -14,7 +14,7 @@ from domainkit import Results, compare
 from domainkit.comparison.asking.spending import BudgetError, Spending
 from domainkit.errors import ConfigError
 from domainkit.evaluation.answers_on_disk import Row
-from domainkit.verdict.payment import Payment
+from domainkit.verdict.costs.payment import Payment
 from tests.hosted_server import Hosted, hosted
 
 N = 12

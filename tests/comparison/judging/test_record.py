@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 
 from domainkit import Results, Variant, compare, judge, judge_pairs
-from domainkit.verdict.cost import reprice
+from domainkit.verdict.costs.cost import reprice
 
 USAGE = {"input_tokens": 100, "output_tokens": 1, "total_tokens": 101}
 ANSWERS = {"base": lambda i: "no", "long": lambda i: "no" if i == 3 else "odd one" if i == 4 else "yes, yes"}

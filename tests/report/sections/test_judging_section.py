@@ -7,8 +7,8 @@ from typing import Any
 from domainkit.report.sections.judging_section import judge_sentences, pair_sentences
 from domainkit.report.wording.labels import agreement_text, metric_heading
 from domainkit.results.schema import ByPeople, Difference, Estimate, JudgedPairs, JudgeFacts, JudgeMeasured, Results
-from domainkit.verdict.cost import cost_of
-from domainkit.verdict.prices import read_prices
+from domainkit.verdict.costs.cost import cost_of
+from domainkit.verdict.costs.prices import read_prices
 from tests.report.comparisons import build
 
 JUDGE = JudgeFacts(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domainkit.results.schema import Estimate, VariantCost
-from domainkit.verdict.break_even import break_even, main_rival, shown_worse
+from domainkit.verdict.costs.break_even import break_even, main_rival, shown_worse
 
 
 def variant_cost(name: str, fixed: float | None = 0.0, reason: str = "") -> VariantCost:

@@ -8,7 +8,7 @@ import pytest
 
 from domainkit.errors import ConfigError
 from domainkit.results.schema import Hardware
-from domainkit.verdict.prices import has_gpu, read_prices
+from domainkit.verdict.costs.prices import has_gpu, read_prices
 
 
 def test_defaults_are_named_as_defaults() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domainkit.verdict.prices import OwnPrices, PaidBy, PriceTable
+from domainkit.verdict.costs.prices import OwnPrices, PaidBy, PriceTable
 
 MILLION = 1e6
 NO_PRICES = OwnPrices(input=None, cached_input=None, output=None)

@@ -34,10 +34,10 @@ from domainkit.results.schema import (
     VariantResult,
 )
 from domainkit.statistics.intervals import GRADED, Array, estimate_corpus, graded_interval, spread
-from domainkit.verdict.break_even import LEVEL, break_even, main_rival, shown_worse
+from domainkit.verdict.costs.break_even import LEVEL, break_even, main_rival, shown_worse
+from domainkit.verdict.costs.payment import MILLION, Payment, payment_of
+from domainkit.verdict.costs.prices import PriceTable, read_prices
 from domainkit.verdict.evidence import TRAINED
-from domainkit.verdict.payment import MILLION, Payment, payment_of
-from domainkit.verdict.prices import PriceTable, read_prices
 
 log = logging.getLogger("domainkit")
 LEARNT = (*TRAINED, "encoder")

@@ -15,7 +15,7 @@ from domainkit.storage import read_toml
 
 PaidBy = Literal["machine time", "tokens"]
 DEFAULTS = "the defaults of domainkit"
-NEXT_STEP = "domainkit/verdict/prices.toml shows every entry; write amounts as plain numbers of zero or more"
+NEXT_STEP = "domainkit/verdict/costs/prices.toml shows every entry; write amounts as plain numbers of zero or more"
 
 
 class _Table(BaseModel):
@@ -92,7 +92,7 @@ def read_prices(path: str | Path | None = None) -> PriceTable:
 
     Raises ConfigError that names the file and each wrong or unknown entry.
     """
-    defaults = tomllib.loads(files("domainkit.verdict").joinpath("prices.toml").read_text(encoding="utf-8"))
+    defaults = tomllib.loads(files("domainkit.verdict.costs").joinpath("prices.toml").read_text(encoding="utf-8"))
     user_table = read_toml(Path(path)) if path is not None else {}
     reserved = {"defaults", "source"} & user_table.keys()
     if reserved:

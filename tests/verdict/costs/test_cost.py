@@ -21,8 +21,8 @@ from domainkit.results.schema import (
     VariantResult,
     Verdict,
 )
-from domainkit.verdict.cost import cost_of, cost_per_score, mean_cost, reprice, seconds_cost, tokens_cost
-from domainkit.verdict.prices import read_prices
+from domainkit.verdict.costs.cost import cost_of, cost_per_score, mean_cost, reprice, seconds_cost, tokens_cost
+from domainkit.verdict.costs.prices import read_prices
 
 amounts = st.floats(0, 1e3, allow_nan=False) | st.floats(1e-9, 1e-3)
 costs = st.lists(amounts, min_size=1, max_size=25)

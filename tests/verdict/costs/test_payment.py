@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from domainkit.errors import ConfigError
-from domainkit.verdict.payment import payment_of, toml_key
-from domainkit.verdict.prices import PriceTable, read_prices
+from domainkit.verdict.costs.payment import payment_of, toml_key
+from domainkit.verdict.costs.prices import PriceTable, read_prices
 
 
 def table(tmp_path: Path, text: str) -> PriceTable:
