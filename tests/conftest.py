@@ -116,7 +116,7 @@ def tiny_pair(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Indexes go to a new folder. The unpacked packaged model is shared, because unpacking takes half a minute."""
+    """Indexes go to a new folder. The unpacked packaged model is shared, because unpacking takes ten seconds."""
     os.environ.setdefault("DOMAINKIT_CACHE", str(Path(__file__).resolve().parents[1] / ".venv" / "domainkit-cache"))
     os.environ["DOMAINKIT_STATE"] = str(tmp_path_factory.mktemp("state"))
 

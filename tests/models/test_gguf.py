@@ -58,14 +58,16 @@ def test_a_broken_gguf_is_an_error_that_names_the_file(tmp_path: Path, monkeypat
 
 @pytest.mark.real
 def test_the_packaged_model_is_its_gguf_bit_for_bit() -> None:
-    from gguf import GGUFReader, dequantize
+    from gguf import dequantize
+
+    from domainkit.models.gguf_reader import PlainReader
 
     loaded = load_base("builtin:smollm2-135m", quantization="none", purpose="infer")
     assert loaded.stop_token_ids == (2,)
     weights = loaded.model.state_dict()
     names = {"token_embd.weight": "model.embed_tokens.weight"}
     names |= {f"blk.{i}.ffn_down.weight": f"model.layers.{i}.mlp.down_proj.weight" for i in range(30)}
-    read = {t.name: t for t in GGUFReader(str(loaded.source.path)).tensors if t.name in names}
+    read = {t.name: t for t in PlainReader(str(loaded.source.path)).tensors if t.name in names}
     assert set(read) == set(names)
     for name, tensor in read.items():
         assert torch.equal(weights[names[name]], torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy()))
