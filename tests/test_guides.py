@@ -17,7 +17,7 @@ from domainkit.adapters.methods import METHODS
 from domainkit.comparison.ladder import VARIANTS
 from domainkit.corpus.readers import READERS
 from domainkit.evaluation.metrics import METRICS
-from domainkit.training.sweep_grid import cells, parse_grid
+from domainkit.training.sweep.grid import cells, parse_grid
 from tests.cli.command import domainkit
 
 ROOT = Path(__file__).resolve().parents[1]

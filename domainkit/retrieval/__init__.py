@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from domainkit.retrieval.embeddings import MiniLMEmbeddings
     from domainkit.retrieval.fused import FusedRetriever
     from domainkit.retrieval.gold import GoldRetriever
-    from domainkit.retrieval.lexical import LexicalRetriever
+    from domainkit.retrieval.lexical.retriever import LexicalRetriever
     from domainkit.retrieval.nearest import NearestExamples, nearest_examples
     from domainkit.retrieval.passages import PassageRetriever
     from domainkit.retrieval.training_passages import training_passages
@@ -28,7 +28,7 @@ RETRIEVERS = Table["type[PassageRetriever]"](
     {
         "dense": "domainkit.retrieval.dense:DenseRetriever",
         "fused": "domainkit.retrieval.fused:FusedRetriever",
-        "lexical": "domainkit.retrieval.lexical:LexicalRetriever",
+        "lexical": "domainkit.retrieval.lexical.retriever:LexicalRetriever",
     },
     group="domainkit.retrievers",
 )
@@ -37,7 +37,7 @@ _PUBLIC = {
     "DenseRetriever": "domainkit.retrieval.dense",
     "FusedRetriever": "domainkit.retrieval.fused",
     "GoldRetriever": "domainkit.retrieval.gold",
-    "LexicalRetriever": "domainkit.retrieval.lexical",
+    "LexicalRetriever": "domainkit.retrieval.lexical.retriever",
     "MiniLMEmbeddings": "domainkit.retrieval.embeddings",
     "NearestExamples": "domainkit.retrieval.nearest",
     "PassageRetriever": "domainkit.retrieval.passages",

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from domainkit.retrieval.dense import DenseRetriever
 from domainkit.retrieval.embeddings import MiniLMEmbeddings
-from domainkit.retrieval.lexical import LexicalRetriever
+from domainkit.retrieval.lexical.retriever import LexicalRetriever
 from domainkit.retrieval.long_embedding import HOURS, EmbeddingProgress
 from domainkit.retrieval.passages import PassageRetriever, Ranking
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import PrivateAttr
 
-from domainkit.retrieval.lexical import LexicalRetriever
+from domainkit.retrieval.lexical.retriever import LexicalRetriever
 from domainkit.retrieval.passages import PassageRetriever, Ranking
 
 

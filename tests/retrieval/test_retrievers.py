@@ -16,7 +16,7 @@ from domainkit.errors import ConfigError, DataError
 from domainkit.retrieval import RETRIEVERS
 from domainkit.retrieval.dense import DenseRetriever
 from domainkit.retrieval.fused import FusedRetriever
-from domainkit.retrieval.lexical import LexicalRetriever
+from domainkit.retrieval.lexical.retriever import LexicalRetriever
 
 DOCUMENTS = tuple(
     Document(id=f"d{i}", title=f"Topic {i}", text=f"The subject number {i} in words.", source=f"d.jsonl:{i}")

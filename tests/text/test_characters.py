@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 
 from domainkit.corpus.chunk import count_words
-from domainkit.retrieval.lexical import tokenize
+from domainkit.retrieval.lexical.retriever import tokenize
 from domainkit.text import characters
 from domainkit.text.characters import IGNORABLE, MARKS, QUESTION_MARKS, SENTENCE_ENDS, SIGN, SYMBOLS, UNSPACED
 from domainkit.text.words import answer_words, words

@@ -22,8 +22,8 @@ from domainkit.storage import locked_folder
 from domainkit.training import train as train_module
 from domainkit.training.optimization.checkpoints import RUN, last_checkpoint
 from domainkit.training.preference.train_preference import train_preference
-from domainkit.training.sweep import sweep
-from domainkit.training.sweep_grid import Grid
+from domainkit.training.sweep.grid import Grid
+from domainkit.training.sweep.sweep import sweep
 from tests.cli.command import domainkit
 from tests.training.small_runs import losses, run, stop_at
 

@@ -18,7 +18,7 @@ from domainkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from domainkit.messages import JsonObject
-    from domainkit.training.sweep_grid import Grid
+    from domainkit.training.sweep.grid import Grid
 
 
 def run_sweep(
@@ -39,9 +39,9 @@ def run_sweep(
     from domainkit.corpus.read_files import read_examples
     from domainkit.corpus.rows.turns import refuse_tools
     from domainkit.storage import locked_folder
-    from domainkit.training.sweep import sweep
-    from domainkit.training.sweep_grid import parse_grid
-    from domainkit.training.sweep_result import retrain, table
+    from domainkit.training.sweep.grid import parse_grid
+    from domainkit.training.sweep.result import retrain, table
+    from domainkit.training.sweep.sweep import sweep
 
     grid = parse_grid({**read_run_file(file), **(scoring or {})})
     with locked_folder(out):  # a second run on one folder is refused before it reads anything

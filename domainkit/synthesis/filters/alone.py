@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from domainkit.synthesis.candidate import Candidate, Reason
 from domainkit.synthesis.filters import Context
-from domainkit.synthesis.filters.empty_words import ASKING_OF, EMPTY_OF, PRONOUNS_OF
+from domainkit.synthesis.filters.words.empty import ASKING_OF, EMPTY_OF, PRONOUNS_OF
 from domainkit.text.characters import QUESTION_MARKS, UNSPACED
 from domainkit.text.language import language_of
 from domainkit.text.words import words

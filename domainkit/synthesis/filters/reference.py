@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domainkit.synthesis.candidate import Candidate, Reason
 from domainkit.synthesis.filters import Context
-from domainkit.synthesis.filters.reference_words import INSIDE_THE_TEXT, POINTS_AT_THE_TEXT
+from domainkit.synthesis.filters.words.reference import INSIDE_THE_TEXT, POINTS_AT_THE_TEXT
 
 
 def speaks_of_the_document(candidates: Sequence[Candidate], context: Context) -> list[Reason | None]:

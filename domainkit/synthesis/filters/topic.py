@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domainkit.synthesis.candidate import Candidate, Reason
 from domainkit.synthesis.filters import Context
-from domainkit.synthesis.filters.empty_words import EMPTY_OF, PRONOUNS_OF
+from domainkit.synthesis.filters.words.empty import EMPTY_OF, PRONOUNS_OF
 from domainkit.text.language import language_of
 from domainkit.text.words import words
 

@@ -10,10 +10,10 @@ import bm25s
 import numpy as np
 from pydantic import PrivateAttr
 
+from domainkit.retrieval.lexical.token_counts import TokenCounts
+from domainkit.retrieval.lexical.tokens import tokenize
 from domainkit.retrieval.passages import PassageRetriever, Ranking, best, indexed_text
 from domainkit.retrieval.saved import digest_of, saved
-from domainkit.retrieval.token_counts import TokenCounts
-from domainkit.retrieval.tokens import tokenize
 
 K1, B = 1.2, 0.75
 TOKENIZER = "words/6"

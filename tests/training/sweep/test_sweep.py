@@ -11,10 +11,10 @@ import pytest
 from domainkit.corpus.example import Example, Turn
 from domainkit.corpus.split import split
 from domainkit.errors import ConfigError
-from domainkit.training import sweep as sweep_module
-from domainkit.training.sweep import sweep
-from domainkit.training.sweep_grid import Grid, parse_grid
-from domainkit.training.sweep_result import Row, retrain, table
+from domainkit.training.sweep import sweep as sweep_module
+from domainkit.training.sweep.grid import Grid, parse_grid
+from domainkit.training.sweep.result import Row, retrain, table
+from domainkit.training.sweep.sweep import sweep
 
 WORDS = ("red", "blue", "green")
 ROWS = [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix, vstack
 
-from domainkit.retrieval.vocabulary import Vocabulary
+from domainkit.retrieval.lexical.vocabulary import Vocabulary
 
 PART, BLOCK = 16_000_000, 4_000_000
 """Characters of the texts that are read at once, and scores that are computed at once: some 200 MB."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domainkit.corpus.document import Document
-from domainkit.retrieval.lexical import LexicalIndex, LexicalRetriever, tokenize
+from domainkit.retrieval.lexical.retriever import LexicalIndex, LexicalRetriever, tokenize
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domainkit.retrieval import vocabulary as module
-from domainkit.retrieval.tokens import tokenize
-from domainkit.retrieval.vocabulary import Vocabulary
+from domainkit.retrieval.lexical import vocabulary as module
+from domainkit.retrieval.lexical.tokens import tokenize
+from domainkit.retrieval.lexical.vocabulary import Vocabulary
 
 PIECES = (
     *(

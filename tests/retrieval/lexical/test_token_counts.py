@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domainkit.retrieval import token_counts
-from domainkit.retrieval.lexical import LexicalIndex
-from domainkit.retrieval.token_counts import TokenCounts
-from domainkit.retrieval.tokens import tokenize
+from domainkit.retrieval.lexical import token_counts
+from domainkit.retrieval.lexical.retriever import LexicalIndex
+from domainkit.retrieval.lexical.token_counts import TokenCounts
+from domainkit.retrieval.lexical.tokens import tokenize
 
 WORDS = st.lists(
     st.sampled_from(["the", "of", "bee", "hive", "honey", "comb", "queen", "mite", "3", "5", "%", "c++"]), max_size=12

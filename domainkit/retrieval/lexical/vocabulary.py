@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from domainkit.retrieval.tokens import tokenize
+from domainkit.retrieval.lexical.tokens import tokenize
 
 REMEMBERED = 1_000_000
 """Pieces whose tokens are kept in memory: some 200 MB."""

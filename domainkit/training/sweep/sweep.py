@@ -29,8 +29,8 @@ from domainkit.training.distributed import world_size
 from domainkit.training.examples_to_ids import TokenizedExample, Turns, rows_of_examples, with_thinking
 from domainkit.training.heldout import bits_per_byte, measure_held_out
 from domainkit.training.optimization.progress import Progress
-from domainkit.training.sweep_grid import Grid, cells
-from domainkit.training.sweep_result import Row, SweepResult, choose, short_value, write_result
+from domainkit.training.sweep.grid import Grid, cells
+from domainkit.training.sweep.result import Row, SweepResult, choose, short_value, write_result
 from domainkit.training.train import train
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domainkit.errors import ConfigError
-from domainkit.training.sweep_grid import Grid, cells, parse_grid
+from domainkit.training.sweep.grid import Grid, cells, parse_grid
 
 
 def grid(*tables: dict[str, Any]) -> Grid:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domainkit.training.sweep_result import Row, SweepResult, choose, retrain, table, write_result
+from domainkit.training.sweep.result import Row, SweepResult, choose, retrain, table, write_result
 
 
 def row(name: str, **figures: Any) -> Row:

@@ -1,0 +1,1 @@
+"""The words by which the filters judge, language by language."""

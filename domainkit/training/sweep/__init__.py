@@ -1,0 +1,1 @@
+"""One adapter for each combination of settings, compared on held-out examples."""
