@@ -8,8 +8,9 @@ export TOKENIZERS_PARALLELISM := false
 # Images of containers often forbid bytecode; without it every process compiles torch and the rest anew, 16 s each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo demo-full test lint docs bench clean
+.PHONY: help install demo demo-full test lint docs bench clean
 help:
+	@echo "make install    the command domainkit, in $(VENV)"
 	@echo "make demo       train an adapter on the sample domain, compare the variants, ask the winner; five minutes"
 	@echo "make demo-full  both tasks of the domain, all rows; a quarter of an hour"
 	@echo "make test       all tests"
@@ -38,8 +39,11 @@ $(VENV)/.test: $(VENV)/.runtime requirements-test.txt
 
 $(VENV)/.docs: $(VENV)/.runtime requirements-docs.txt
 	@echo "Installing the documentation tools into $(VENV)"
-	$(PIP) install --quiet --no-compile -r requirements-docs.txt
+	$(PIP) install --quiet --no-compile --no-deps -r requirements-docs.txt
 	@touch $@
+
+install: $(VENV)/.runtime
+	@echo "Installed. Next: source $(VENV)/bin/activate, then: domainkit init FOLDER"
 
 demo: $(VENV)/.runtime
 	$(BIN)/python examples/demo.py

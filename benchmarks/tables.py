@@ -83,4 +83,5 @@ def _read(name: str) -> dict[str, Any]:
 if __name__ == "__main__":
     for page in PAGES:
         page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
-    pictures.medquad_ghr().save(pictures.FILE)
+    for fit, file in pictures.FILES.items():
+        pictures.medquad_ghr(fit).save(file)

@@ -1,20 +1,24 @@
-"""The command reference: a page for each command, made from what `domainkit COMMAND --help` is made from."""
+"""The command reference: a page for each command, which says what `domainkit COMMAND --help` says, in its order."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 from typer.main import get_command
 
+from domainkit.cli.terminal.words import GROUPS
+
 if TYPE_CHECKING:
-    from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+    from typer.core import TyperCommand, TyperGroup
 
 FOLDER = "reference/commands/"
-_SETTING = re.compile(r"(?P<name>[\w.]+) \((?P<default>.*?)\): (?P<meaning>.+)", re.S)
 _MARKDOWN = {ord(sign): f"&#{ord(sign)};" for sign in "*_[]|<>~\\"}
+_COLUMNS = {"Arguments": "argument", "KEY=VALUE": "setting"}
+"""What the first column of a section's table holds, by a part of its title; else options."""
 
 
 def command_pages() -> dict[str, str]:
@@ -26,68 +30,65 @@ def command_pages() -> dict[str, str]:
     commands = {name: command for name, command in group.commands.items() if not command.hidden}
     pages = {f"{FOLDER}index.md": "\n".join(_overview(commands))}
     for name, command in commands.items():
-        context = typer.Context(command, info_name=name, parent=program)
-        pages[f"{FOLDER}{name}.md"] = "\n".join(_page(name, command, context))
+        page = MarkdownHelp()
+        command.format_help(typer.Context(command, info_name=name, parent=program), page)  # type: ignore[arg-type]
+        pages[f"{FOLDER}{name}.md"] = "\n".join((f"# domainkit {name}", "", *page.lines))
     return pages
 
 
 def _overview(commands: dict[str, TyperCommand]) -> Iterator[str]:
-    yield from (
-        "# Commands",
-        "",
-        "What `domainkit --help` lists. Each page is what `domainkit COMMAND --help` prints.",
-        "",
-    )
-    panels = list(dict.fromkeys(command.rich_help_panel or "" for command in commands.values()))
-    for panel in panels:
-        rows = {n: c for n, c in commands.items() if (c.rich_help_panel or "") == panel}
-        yield from ((f"## {panel}", "") if isinstance(panel, str) and panel else ())
-        yield from _table(("command", "what it does"), [(f"[{n}]({n}.md)", _short(c)) for n, c in rows.items()])
+    yield from ("# Commands", "", "Each page says what `domainkit COMMAND --help` prints.", "")
+    grouped = {name for group in GROUPS.values() for name in group}
+    others = {name: command.get_short_help_str(60) for name, command in commands.items() if name not in grouped}
+    for title, group in {**GROUPS, "More": others}.items():
+        rows = [(f"[{name}]({name}.md)", escaped(text)) for name, text in group.items() if name in commands]
+        yield from (f"## {title}", "", *_table(("command", "what it does"), rows)) if rows else ()
 
 
-def _short(command: TyperCommand) -> str:
-    return escaped((command.help or "").split("\n\n")[0])
+class MarkdownHelp:
+    """Takes what a command writes into click's HelpFormatter, as the lines of a Markdown page."""
 
+    width = 88
 
-def _page(name: str, command: TyperCommand, context: typer.Context) -> Iterator[str]:
-    yield from (f"# domainkit {name}", "", *_prose(command.help or ""), "")
-    yield from ("```text", command.get_usage(context).removeprefix("Usage: "), "```", "")
-    arguments = [p for p in command.params if p.param_type_name == "argument"]
-    options = [p for p in command.params if p.param_type_name == "option"]
-    for argument in arguments:
-        yield from _argument(argument, context)
-    for panel in dict.fromkeys(_panel(option) for option in options):
-        rows = [r for option in options if _panel(option) == panel and (r := option.get_help_record(context))]
-        yield from (f"## {panel}", "")
-        yield from _table(("option", "meaning"), [(f"`{option}`", escaped(meaning)) for option, meaning in rows])
-    if command.epilog:
-        yield from ("", *_prose(command.epilog))
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._title = ""
 
+    def write_usage(self, program: str, arguments: str = "", prefix: str | None = None) -> None:
+        self._block("text", [f"{program} {arguments}"])
 
-def _panel(option: TyperOption | TyperArgument) -> str:
-    return option.rich_help_panel if isinstance(option.rich_help_panel, str) else "Options"
+    def write_text(self, text: str) -> None:
+        for paragraph in text.replace("\b\n", "\n").strip().split("\n\n"):
+            self.lines += [escaped(paragraph), ""]
 
-
-def _argument(argument: TyperArgument, context: typer.Context) -> Iterator[str]:
-    """An argument; where it takes settings, the table of them."""
-    form, meaning = argument.get_help_record(context) or (argument.name, "")
-    paragraphs = meaning.split("\n\n")
-    settings = [match for text in paragraphs if (match := _SETTING.fullmatch(text))]
-    rest = [text for text in paragraphs if not _SETTING.fullmatch(text)]
-    yield from (f"## `{form}`", "", *(f"{escaped(text)}\n" for text in rest), "")
-    if settings:
-        rows = [(f"`{s['name']}`", escaped(s["default"]), escaped(s["meaning"])) for s in settings]
-        yield from _table(("setting", "default", "meaning"), rows)
-
-
-def _prose(text: str) -> Iterator[str]:
-    """Paragraphs; lines that are indented, or commands, stay as they are."""
-    for paragraph in text.replace("\b\n", "\n").strip().split("\n\n"):
-        lines = paragraph.splitlines()
-        if lines and all(re.match(r"\s{2,}|\$ |domainkit ", line) for line in lines):
-            yield from ("```sh", *(line.strip() for line in lines), "```", "")
+    def write(self, text: str) -> None:
+        """One example: a command, wrapped as a shell reads it."""
+        if self.lines[-2:] == ["```", ""]:
+            del self.lines[-2:]
+            self.lines.append(text.rstrip("\n").removeprefix("  "))
+            self.lines += ["```", ""]
         else:
-            yield from (escaped(paragraph), "")
+            self._block("sh", [text.rstrip("\n").removeprefix("  ")])
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], **_: int) -> None:
+        kind = next((kind for part, kind in _COLUMNS.items() if part in self._title), "option")
+        self.lines += _table((kind, "meaning"), [(f"`{name}`", escaped(meaning)) for name, meaning in rows])
+
+    def write_paragraph(self) -> None:
+        """Paragraphs end by themselves."""
+
+    @contextmanager
+    def section(self, title: str) -> Iterator[None]:
+        self._title = title
+        self.lines += [f"## {title}", ""]
+        yield
+
+    @contextmanager
+    def indentation(self) -> Iterator[None]:
+        yield
+
+    def _block(self, language: str, lines: list[str]) -> None:
+        self.lines += [f"```{language}", *lines, "```", ""]
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import contextmanager
+from functools import wraps
+from threading import Lock
 
-_SWITCHES: dict[str, tuple[Callable[[Any], bool], str, str]] = {
-    "transformers.utils.logging": (
-        lambda m: m.is_progress_bar_enabled(),
-        "disable_progress_bar",
-        "enable_progress_bar",
-    ),
-    "datasets.utils.tqdm": (
-        lambda m: not m.are_progress_bars_disabled(),
-        "disable_progress_bars",
-        "enable_progress_bars",
-    ),
-}
-"""Of each module that switches its library's bars: whether they are on, off, and on again."""
+_lock = Lock()
+_open = 0
+"""How many `quiet_bars` are open, in all threads."""
 
 
 def mute_bitsandbytes_advice() -> None:
@@ -35,12 +25,27 @@ def _is_of_use(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def quiet_bars() -> Iterator[None]:
-    """No bars of transformers and datasets, which show weights that load and files that are read; what takes long has
-    a line on our own display. The caller's setting is put back."""
-    with ExitStack() as stack:
-        for name, (is_on, off, on) in _SWITCHES.items():
-            module: Any = sys.modules.get(name)  # a library that is not loaded prints nothing
-            if module is not None and is_on(module):
-                getattr(module, off)()
-                stack.callback(getattr(module, on))
+    """No bars of libraries, which show weights that load and files that are read; what takes long has a line on our own
+    display. All of them draw with tqdm, some past their library's own switch. Afterwards they draw again."""
+    from tqdm.std import tqdm
+
+    global _open
+    with _lock:
+        if not _open:
+            tqdm.__init__ = _silent(tqdm.__init__)
+        _open += 1
+    try:
         yield
+    finally:
+        with _lock:
+            _open -= 1
+            if not _open:
+                tqdm.__init__ = tqdm.__init__.__wrapped__
+
+
+def _silent(drawn: Callable[..., None]) -> Callable[..., None]:
+    @wraps(drawn)
+    def start(bar: object, iterable: object = None, *_: object, total: float | None = None, **__: object) -> None:
+        drawn(bar, iterable, total=total, disable=True)
+
+    return start

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pictures import FILE, medquad_ghr
+from benchmarks.pictures import FILES, medquad_ghr
 from benchmarks.tables import PAGES, filled
+from domainkit.report.charts.svg import Fit
 from tests.cli.command import domainkit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,9 +30,13 @@ def test_tables_are_made_from_the_results(page: Path) -> None:
     assert filled(text) == text, "run: python -m benchmarks.tables"
 
 
-def test_the_picture_is_drawn_from_the_results() -> None:
-    assert f"]({FILE.relative_to(ROOT).as_posix()})" in README
-    assert FILE.read_text(encoding="utf-8") == medquad_ghr().svg + "\n", "run: python -m benchmarks.tables"
+@pytest.mark.parametrize("fit", FILES)
+def test_the_picture_is_drawn_from_the_results(fit: Fit) -> None:
+    """For wide and for narrow screens; a phone is 400 px wide, and the text of a wider drawing is small there."""
+    picture = medquad_ghr(fit).svg
+    assert f'"{FILES[fit].relative_to(ROOT).as_posix()}"' in README
+    assert FILES[fit].read_text(encoding="utf-8") == picture + "\n", "run: python -m benchmarks.tables"
+    assert (int(re.findall(r'width="(\d+)"', picture)[0]) <= 400) == (fit == "narrow")
 
 
 def test_the_tree_is_the_tree() -> None:

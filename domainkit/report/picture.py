@@ -14,6 +14,7 @@ from markupsafe import Markup
 from domainkit.errors import ConfigError
 from domainkit.registry import Table
 from domainkit.report.charts import scatter
+from domainkit.report.charts.svg import Fit
 from domainkit.report.html import read_template
 from domainkit.results.schema import Results
 from domainkit.storage import write_text
@@ -34,11 +35,11 @@ _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 
 
 class Picture:
-    """A chart's drawing for wide screens. A notebook shows it as the last value of a cell."""
+    """A chart's drawing for one kind of screen. A notebook shows it as the last value of a cell."""
 
-    def __init__(self, chart: Markup) -> None:
+    def __init__(self, chart: Markup, fit: Fit = "wide") -> None:
         """`chart` is what a function of the report draws, as `forest(results)`; `results.figure(name)` does both."""
-        self.svg = _standalone(str(chart))
+        self.svg = _standalone(str(chart), fit)
 
     def save(self, path: str | Path) -> None:
         """Write the SVG file. Raises ConfigError where there is too little to draw."""
@@ -76,10 +77,10 @@ def quality_and_cost(results: Results) -> Markup:
     return scatter.scatter(results, axis=scatter.COST)
 
 
-def _standalone(chart: str) -> str:
-    """The chart's first <svg> with its size and the rules it needs; nothing where nothing was drawn."""
-    drawing = re.search(r"<svg(.*?)</svg>", chart, re.DOTALL)
-    size = re.search(r'viewBox="0 0 (\d+) (\d+)"', chart)
+def _standalone(chart: str, fit: Fit) -> str:
+    """The chart's <svg> for `fit` with its size and the rules it needs; nothing where nothing was drawn."""
+    drawing = re.search(rf'<svg([^>]*class="chart {fit}".*?)</svg>', chart, re.DOTALL)
+    size = re.search(r'viewBox="0 0 (\d+) (\d+)"', drawing[0]) if drawing else None
     if drawing is None or size is None:
         return ""
     width, height = size.groups()

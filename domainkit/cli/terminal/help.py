@@ -87,9 +87,10 @@ class Command(TyperCommand):
 
 
 def _example(line: str, width: int) -> str:
-    """A command, wrapped as a shell reads it."""
-    wrapped = textwrap.wrap(line, width - 8, break_long_words=False, break_on_hyphens=False)
-    return "  " + " \\\n      ".join(wrapped) + "\n"
+    """A command, wrapped as a shell reads it; an option and its value stay on one line."""
+    joined = re.sub(r"(--[\w-]+) (?!-)", "\\1\0", line)
+    wrapped = textwrap.wrap(joined, width - 8, break_long_words=False, break_on_hyphens=False)
+    return "  " + " \\\n      ".join(wrapped).replace("\0", " ") + "\n"
 
 
 def _section(formatter: Any, title: str, lines: Sequence[tuple[str, str]]) -> None:
