@@ -26,6 +26,9 @@ from domainkit.messages import JsonObject, Message
 from domainkit.registry import suggestion
 from domainkit.storage import parse_json, read_bytes, sha256_lines
 
+DIVIDED = "split.json"
+"""Beside rows that were divided: how, and the name of what they are of."""
+
 
 def read_task(
     path: object,
@@ -164,8 +167,15 @@ def _tell_unused_labels(draft: Draft, kind: Kind) -> None:
 
 
 def _task_name(path: Path) -> str:
-    """The folder's name for banking77/test.jsonl, which says more than "test"; otherwise the file's."""
-    return path.resolve().parent.name if path.stem in ("test", "dev", "eval", "validation") else path.stem
+    """The folder's name for banking77/test.jsonl, which says more than "test", or what the folder says it holds;
+    otherwise the file's."""
+    if path.stem not in ("test", "dev", "eval", "validation"):
+        return path.stem
+    try:
+        said = parse_json(read_bytes(path.with_name(DIVIDED))).get("name")
+    except (OSError, ValueError, AttributeError):
+        said = None
+    return said if isinstance(said, str) and said.strip() else path.resolve().parent.name
 
 
 def _read_rows(

@@ -97,6 +97,7 @@ def _write(project: Project, folder: Path, on_progress: Progress | None) -> None
     with staged_folder(folder) as staged:
         facts["of"] = {name: len(rows) for name, rows in parts.items()}
         facts["used"] = {}
+        facts["name"] = project.folder.resolve().name
         for name, rows in parts.items():
             used = _drawn(rows, most[name])
             facts["used"][name] = len(used)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from domainkit.corpus.read_files import Columns, read_with_rows
 from domainkit.errors import ConfigError
+from domainkit.evaluation.read_task import DIVIDED
 from domainkit.splitting.assign import PARTS
 from domainkit.splitting.divide import Progress, Split, split_rows
 from domainkit.storage import staged_folder
 
-FACTS = "split.json"
+FACTS = DIVIDED
 
 
 def split(

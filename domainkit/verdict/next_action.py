@@ -38,12 +38,17 @@ def next_actions(
     ranked = [
         *((_UNTRUE, a) for a in _errors(e, facts)),
         *((_UNTRUE if leaks_decide else _AFTER, a) for a in _leaks(leaks, leaks_decide)),
-        *((_OPEN, a) for a in _more_questions(e)),
+        *((_OPEN if _is_of_use(e, facts) else _AFTER, a) for a in _more_questions(e)),
         *((_BETTER, a) for a in _improve(e, facts, curves)),
         *((_AFTER, a) for a in _confirm(e)),
     ]
     ranked.sort(key=lambda pair: (pair[0], -(_UNKNOWN_GAIN if pair[1].gain is None else pair[1].gain)))
     return [action for _, action in ranked] or [_stop(e, curves)]
+
+
+def _is_of_use(e: Evidence, facts: TaskFacts) -> bool:
+    """Whether the best variant is above chance: which of two useless ones is better need not be known first."""
+    return e.means[e.best] >= facts.chance + HARDLY
 
 
 def _improve(e: Evidence, facts: TaskFacts, curves: Sequence[LearningCurve]) -> Iterator[Action]:
@@ -96,7 +101,7 @@ def _more_questions(e: Evidence) -> Iterator[Action]:
         return
     evidence = (f"{e.best} − {e.choice}: {points(gap)} on {gap.n} questions",)
     if gap.needed is None or gap.needed > NOT_WORTH_LABELLING * gap.n:
-        sentence = f"{e.best} and {e.choice} are too close to distinguish with more questions: use the simpler one."
+        sentence = f"{e.best} and {e.choice} are too close to distinguish with more questions: use {e.choice}."
         yield Action(kind="stop", sentence=sentence, evidence=evidence, gain=0.0)
         return
     yield Action(

@@ -11,7 +11,7 @@ from domainkit import read_examples
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.inputs import read_inputs
 from domainkit.errors import ConfigError, DataError
-from domainkit.evaluation.read_task import read_task
+from domainkit.evaluation.read_task import DIVIDED, read_task
 from domainkit.evaluation.task import Task, clusters_of
 
 
@@ -275,3 +275,21 @@ def test_another_kind_beside_a_ready_task_is_refused() -> None:
     with pytest.raises(ConfigError, match="the task is ready, of the kind answer, and kind=text is given beside it"):
         read_inputs(task, CompareConfig(kind="text"))
     assert read_inputs(task, CompareConfig(kind="answer")).task is task
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ('{"name": "bikes"}', "bikes"),
+        ('{"name": 3}', "rows"),
+        ('{"by": "random"}', "rows"),
+        ("[1]", "rows"),
+        ("{", "rows"),
+    ],
+)
+def test_divided_rows_are_named_as_the_folder_says_else_after_it(tmp_path: Path, said: str, name: str) -> None:
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    (folder / "test.jsonl").write_text('{"input": "a b", "target": "c d"}\n', encoding="utf-8")
+    (folder / DIVIDED).write_text(said, encoding="utf-8")
+    assert read_task(folder / "test.jsonl").name == name

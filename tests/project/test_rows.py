@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from domainkit.errors import ConfigError, DataError
+from domainkit.evaluation.read_task import read_task
 from domainkit.project.config import Project, SampleConfig
 from domainkit.project.rows import check_rows, rows_of
 from tests.project.test_choices import many
@@ -29,6 +30,7 @@ def test_the_same_rows_are_divided_once(tmp_path: Path) -> None:
     assert (first.is_new, again.is_new, again.folder) == (True, False, first.folder)
     assert sum(len(lines(part)) for part in (first.train, first.task)) == 60
     assert (Path(first.task).parent / "labels.json").is_file()
+    assert read_task(first.task, train=first.train).name == tmp_path.name, "the report's title, not the rows' folder"
     file(tmp_path, "faq.csv", many(61))
     assert rows_of(of).folder != first.folder
     file(tmp_path, "faq.csv", many(60))

@@ -152,6 +152,12 @@ def test_an_open_question_comes_before_improvements() -> None:
     assert found[0].sentence.startswith("Label about ")
 
 
+def test_which_of_two_useless_variants_is_better_is_asked_last() -> None:
+    found = actions(60, rates={"classical": 0.08, "zero-shot": 0.05, "tuned": 0.12})
+    assert found[0].kind == "stronger-base"
+    assert found[-1].sentence.startswith(("tuned and classical are too close", "Label about "))
+
+
 def test_a_base_at_chance_and_a_prompt_below_counting_words() -> None:
     assert "stronger-base" in kinds(actions(rates={"classical": 0.6, "zero-shot": 0.12}))
     found = actions(rates={"classical": 0.8, "few-shot": 0.5, "tuned": 0.6})

@@ -153,7 +153,7 @@ def test_too_close_to_be_worth_labelling() -> None:
     rag, tuned = [0.0, 1.0] * 100, [1.0, 0.0] * 99 + [1.0, 1.0]  # +0.5 points, almost every item flipped
     v = verdict({"rag": rag, "tuned": tuned}, margin=0.005)  # type: ignore[dict-item]
     assert v.answer == "cannot tell yet"
-    assert "tuned and rag are too close to distinguish with more questions: use the simpler one." in v.next_steps
+    assert "tuned and rag are too close to distinguish with more questions: use rag." in v.next_steps
 
 
 def test_a_tie_within_one_family_still_gives_a_verdict() -> None:
