@@ -20,7 +20,7 @@ from domainkit.comparison.decide import decide_results, score_answers
 from domainkit.comparison.fitting.fine_tuned_encoder import with_tuned_encoder
 from domainkit.comparison.fitting.train_missing import train_missing
 from domainkit.comparison.inputs import check_index, parse_options, read_inputs
-from domainkit.comparison.planning.choice import choose_variants, needs_of, wanted
+from domainkit.comparison.planning.choice import choose_variants, wanted
 from domainkit.comparison.planning.model_settings import check_thinking
 from domainkit.comparison.planning.models import read_models
 from domainkit.comparison.planning.payments import check_budget
@@ -72,8 +72,9 @@ def compare(
     the ladder that the inputs allow. `context_adapter` is one trained with passages in its prompts (`chains.context`).
 
     `models` are chat models beside the base, by name: LangChain chat models, or what `--model` takes as text
-    ({"gpt": "openai:gpt-5-mini"}). Every variant that runs on the base without an adapter runs on each of them too, as
-    few-shot@gpt; in `variants`, few-shot@gpt names that one alone, and few-shot@base the one on the base.
+    ({"gpt": "openai:gpt-5-mini"}). Every variant that asks the base runs on each of them too, as few-shot@gpt; with an
+    adapter on those alone that `fit` can tune: bases of our own in this process. In `variants`, few-shot@gpt names that
+    one alone, and few-shot@base the one on the base.
 
     `retriever` is how passages are found: a name of our own index over `corpus`, or a LangChain BaseRetriever, or the
     module:function that makes one: then your store is what is measured, and `corpus` is needed by an oracle only.
@@ -107,7 +108,8 @@ def compare(
     started, out = time.perf_counter(), Path(out)
     options |= {"retriever": retriever} if isinstance(retriever, str) else {}
     config, named = parse_options(options), read_models(models)
-    needs = needs_of(variants, named)
+    all_variants = wanted(variants, named)
+    needs = {need for v in all_variants for need in v.needs}
     on_progress = on_progress or report
     with shown(), locked_folder(out):
         # 1. read
@@ -129,12 +131,12 @@ def compare(
             will_train=fit is not None and bool(needs & {"adapter", "context adapter"}),
         )
         inputs = replace(inputs, metrics=inputs.metrics.kept_in(out / "grades.jsonl", on_progress))
-        check_budget(inputs, wanted(variants, named))
+        check_budget(inputs, all_variants)
         if "corpus" in needs:
             check_index(inputs)
         meet_before_training(config, fit)
         # 2. train what is missing
-        inputs = train_missing(inputs, needs, fit, out / "adapters")
+        inputs = train_missing(inputs, all_variants, fit, out / "adapters")
         wants_encoder = "encoder" in needs and (fit is not None or variants is not None)
         inputs = with_tuned_encoder(inputs, out / "encoders", on_progress, wanted=wants_encoder)
         # 3. choose variants

@@ -17,28 +17,34 @@ from domainkit.verdict.forgetting import forgetting_of, with_forgetting
 def with_consequences(results: Results, plan: ComparisonPlan, file: Path, on_progress: Progress | None) -> Results:
     """The results with the cost, and the forgetting where general questions were given; their answers are kept in
     `file`."""
-    tuned = _tuned_llm(plan, results.verdict.choice)
-    forgetting = _forgetting(plan, tuned, file, on_progress)
+    forgetting = _forgetting(plan, _before_and_after(plan, results.verdict.choice), file, on_progress)
     return with_forgetting(results.model_copy(update={"cost": cost_of(results, plan.inputs.prices)}), forgetting)
 
 
 def _forgetting(
-    plan: ComparisonPlan, tuned: DomainLLM | None, file: Path, on_progress: Progress | None
+    plan: ComparisonPlan, models: tuple[DomainLLM, DomainLLM] | None, file: Path, on_progress: Progress | None
 ) -> Forgetting | None:
     general = plan.inputs.general
-    if general is None or tuned is None:
+    if general is None or models is None:
         return None
     with RowStore(file) as store:
-        before = ask(general, plan.base_llm, "general, base", store, on_progress)
-        after = ask(general, tuned, "general, adapter", store, on_progress)
+        before = ask(general, models[0], "general, base", store, on_progress)
+        after = ask(general, models[1], "general, adapter", store, on_progress)
     return forgetting_of(general, before, after, plan.inputs.config.forgetting_margin)
 
 
-def _tuned_llm(plan: ComparisonPlan, choice: str) -> DomainLLM | None:
-    """The model with the recommended variant's adapter, else with the first there is."""
-    recommended = next((plan.adapter_of(v) for v in plan.variants if v.name == choice), None)
-    adapter = recommended or plan.adapter or plan.context_adapter
-    return plan.llm_with(adapter) if adapter else None
+def _before_and_after(plan: ComparisonPlan, choice: str) -> tuple[DomainLLM, DomainLLM] | None:
+    """The model of the recommended variant without and with its adapter, else of the first variant that has one: those
+    of the base before others."""
+    tuned = [v for v in plan.variants if v.tuned]
+    first = min(tuned, key=lambda v: (v.name != choice, v.model is not None, v.context), default=None)
+    if first is not None:
+        before, after = plan.untrained_of(first), plan.model_of(first)
+        assert isinstance(before, DomainLLM)
+        assert isinstance(after, DomainLLM)
+        return before, after
+    adapter = plan.adapter or plan.context_adapter
+    return (plan.base_llm, plan.llm_with(adapter)) if adapter else None
 
 
 def receipt_of(adapter: Adapter | None) -> TrainingReceipt | None:

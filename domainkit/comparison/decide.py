@@ -81,10 +81,9 @@ def score_answers(plan: ComparisonPlan, answers: Answers, times: Mapping[str, Se
         )
         for v in plan.variants
     ]
-    context_receipt = receipt_of(plan.context_adapter)
     for i, variant in enumerate(plan.variants):
-        if variant.context:
-            results[i] = results[i].model_copy(update={"training": context_receipt})
+        if variant.context or (variant.tuned and variant.model):
+            results[i] = results[i].model_copy(update={"training": receipt_of(plan.adapter_of(variant))})
         if variant.classical != "none":
             results[i] = results[i].model_copy(update={"description": plan.simple.description(variant)})
         if variant.classical == "encoder":

@@ -71,6 +71,8 @@ class Inputs:
     """Of the user's own, in place of an index over `documents`."""
     models: Mapping[str, LadderModel] = field(default_factory=dict)
     """Chat models beside the base, by the name that variants give them."""
+    model_adapters: Mapping[tuple[str, bool], Path] = field(default_factory=dict)
+    """Adapters of these models, by the model's name and whether passages were in their training prompts."""
 
     @property
     def solved(self) -> tuple[Example, ...]:

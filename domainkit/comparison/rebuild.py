@@ -66,8 +66,8 @@ def rebuild(
         check_embeddings(record.embeddings)
     if variant.agent and record.tool != CHAINS.load("agent tool"):
         log.warning("%s: the agent's tool has other words than when it was measured: answers may differ", variant.name)
-    adapter = record.adapter if variant.tuned and not variant.context else None
-    context_adapter = record.context_adapter if variant.context else None
+    stored = record.adapter_of(variant.context, variant.model) if variant.tuned else None
+    adapter = _adapter(stored, folder)
     task = Task(
         name=record.task,
         kind=record.kind,
@@ -94,8 +94,9 @@ def rebuild(
         (variant,),
         {},
         variant.name,
-        _adapter(adapter, folder),
-        _adapter(context_adapter, folder),
+        adapter if variant.uses_base and not variant.context else None,
+        adapter if variant.uses_base and variant.context else None,
+        model_adapters={(variant.model, variant.context): adapter} if variant.model and adapter else {},
         prompts=record.prompts,
         chosen_shots=record.chosen_shots,
         chosen=Chosen(record.classical, record.trivial),

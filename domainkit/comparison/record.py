@@ -111,14 +111,14 @@ def _language_model(plan: ComparisonPlan, variants: Iterable[Variant], out: Path
     fields: JsonObject = {
         "max_tokens": plan.max_tokens if on_base else None,
         "base": _base(plan) if on_base else None,
-        "models": {name: _model(plan, name) for name in dict.fromkeys(v.model for v in asked if v.model)},
+        "models": {name: _model(plan, name, out) for name in dict.fromkeys(v.model for v in asked if v.model)},
         "prompts": {name: plan.parts.prompt(name) for name in (plan.inputs.task.kind, "context")},
     }
     if any(v.agent for v in asked):
         fields["tool"] = CHAINS.load("agent tool")
-    if plan.adapter is not None and any(v.tuned and not v.context for v in asked):
+    if plan.adapter is not None and any(v.tuned and not v.context for v in asked if v.uses_base):
         fields["adapter"] = _stored_adapter(plan.adapter, out)
-    if plan.context_adapter is not None and any(v.context for v in asked):
+    if plan.context_adapter is not None and any(v.context for v in asked if v.uses_base):
         fields["context_adapter"] = _stored_adapter(plan.context_adapter, out)
     return fields
 
@@ -138,8 +138,10 @@ def _base(plan: ComparisonPlan) -> MeasuredBase:
     return MeasuredBase(name=name, fingerprint=source.fingerprint, device=device, **facts)
 
 
-def _model(plan: ComparisonPlan, name: str) -> MeasuredModel:
+def _model(plan: ComparisonPlan, name: str, out: Path) -> MeasuredModel:
     given = plan.inputs.models[name]
+    tuned = {v.context: plan.model_adapters[name, v.context] for v in plan.variants if v.tuned and v.model == name}
+    adapters = {is_context: _stored_adapter(adapter, out) for is_context, adapter in tuned.items()}
     spec = given.spec
     if spec is not None and Path(spec).exists():
         spec = str(Path(spec).resolve())
@@ -149,6 +151,8 @@ def _model(plan: ComparisonPlan, name: str) -> MeasuredModel:
         identity=plan.digest_of_model(name),
         weights=given.model.is_local,
         max_tokens=plan.max_tokens_of(name),
+        adapter=adapters.get(False),
+        context_adapter=adapters.get(True),
     )
 
 

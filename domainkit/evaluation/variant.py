@@ -37,7 +37,7 @@ class Variant(BaseModel):
     description: str
     """One sentence for the report's reader."""
     tuned: bool = False
-    """Use the adapter."""
+    """Use the adapter: of the comparison's base, or of `model`."""
     context: bool = False
     """Use the adapter trained with passages in its prompts instead. Needs `tuned` and `retrieve`."""
     shots: Literal["none", "fixed", "nearest"] = "none"
@@ -100,8 +100,6 @@ class Variant(BaseModel):
             raise ValueError("identity is for a runnable: a built-in chain is known by its own parts")
         if self.model is not None and not self.uses_llm:
             raise ValueError("model is for a built-in chain: a runnable and a classical model answer with their own")
-        if self.model is not None and self.tuned:
-            raise ValueError("an adapter runs on the base that it was trained on: leave model out, or tuned")
         lacking = [name for name in ("context", "oracle", "agent") if getattr(self, name) and not self.retrieve]
         if lacking:
             raise ValueError(f"{', '.join(lacking)} needs retrieve=True")

@@ -71,6 +71,9 @@ class MeasuredModel(Record):
     """Whether `identity` is of weights that were read, so that another one is another model."""
     max_tokens: int | None = None
     """None where its provider's own limit stood."""
+    adapter: StoredFolder | None = None
+    """Of a base of our own that variants were tuned on; so is the next."""
+    context_adapter: StoredFolder | None = None
 
 
 class MeasuredVariant(Record):
@@ -127,6 +130,17 @@ class VariantsRecord(Record):
     """The answer that the trivial variant gives; None where it copies the input, or is not there."""
     variants: dict[str, MeasuredVariant]
     versions: dict[str, str]
+
+    @property
+    def adapters(self) -> list[StoredFolder]:
+        """Those of the base and of the models beside it."""
+        named = [folder for m in self.models.values() for folder in (m.adapter, m.context_adapter)]
+        return [folder for folder in (self.adapter, self.context_adapter, *named) if folder is not None]
+
+    def adapter_of(self, context: bool, model: str | None) -> StoredFolder | None:
+        """The adapter of the model (None is the base) that was trained on bare questions, or with passages."""
+        owner = self if model is None else self.models[model]
+        return owner.context_adapter if context else owner.adapter
 
     def limit_of(self, model: str | None) -> int | None:
         """Most new tokens of an answer of the model; None is the base."""

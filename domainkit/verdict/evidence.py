@@ -192,9 +192,13 @@ def contrasts(e: Evidence) -> list[tuple[str, str, str]]:
         if a is not None and b is not None:
             added_by_pair.setdefault((a, b), added)
     for model in e.models:
-        a = e.best_of(UNTRAINED, model)
-        for added, families in ((f"{model} adds to the base", UNTRAINED), (f"{model} adds to the tuned base", TRAINED)):
-            b = e.best_of(families, "")
+        between = (
+            (f"{model} adds to the base", UNTRAINED, UNTRAINED),
+            (f"{model} adds to the tuned base", UNTRAINED, TRAINED),
+            (f"tuned {model} adds to the tuned base", TRAINED, TRAINED),
+        )
+        for added, having, lacking in between:
+            a, b = e.best_of(having, model), e.best_of(lacking, "")
             if a is not None and b is not None:
                 added_by_pair.setdefault((a, b), added)
     return [(added, a, b) for (a, b), added in added_by_pair.items()]

@@ -30,7 +30,7 @@ LEAK_SETS: dict[LeakSet, str] = {
 def answer_of(variant: VariantResult) -> str:
     """What to do in order to use the variant."""
     if variant.family in ("tune", "combine") and variant.shots:
-        return f"fine-tune{', retrieve' if variant.family == 'combine' else ''} and show solved examples"
+        return f"fine-tune{', retrieve' if variant.family == 'combine' else ''} and show solved examples{_on(variant)}"
     return ANSWERS[variant.family] + _on(variant)
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from domainkit.errors import ConfigError
 from domainkit.results.answers import Record
-from domainkit.results.variants import StoredFolder, VariantsRecord
+from domainkit.results.variants import VariantsRecord
 from domainkit.storage import parse_json, read_bytes, sha256_file
 
 FORMAT: Literal["domainkit.pack/1"] = "domainkit.pack/1"
@@ -66,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def check_record(folder: Path, manifest: Manifest, record: VariantsRecord) -> None:
     """Every file that the record names is one of the manifest's: nothing outside the pack is read."""
-    folders = [f for f in (record.adapter, record.context_adapter, record.encoder) if isinstance(f, StoredFolder)]
+    folders = [*record.adapters, *([record.encoder] if record.encoder else [])]
     names = [f"{f.folder}/{name}" for f in folders for name in f.files]
     names += [rows.file for rows in (record.examples, record.passages) if rows]
     for name in names:

@@ -35,6 +35,8 @@ from domainkit.winner.pack_card import pack_card
 from domainkit.winner.source import Source, open_source
 
 VERDICT = "verdict.json"
+ADAPTERS = ("adapter", "context_adapter")
+"""Fields of a record: an adapter trained on bare questions, and one trained with passages."""
 """The results of the run without its questions, answers and passages."""
 
 
@@ -135,14 +137,13 @@ def _write_parts(plan: ComparisonPlan, variant: Variant, opened: Source, staged:
         "labels": old.labels if variant.uses_llm else (),
         "prompts": old.prompts if variant.uses_llm else {},
         "base": old.base if variant.uses_base else None,
-        "models": {variant.model: old.models[variant.model]} if variant.model is not None else {},
+        "models": {variant.model: _model(variant, opened, staged)} if variant.model is not None else {},
         "max_tokens": old.max_tokens if variant.uses_base else None,
         "tool": old.tool if variant.agent else None,
         "embeddings": old.embeddings if needs_embeddings(variant, old.settings, old.classical) else "",
         "classical": old.classical if variant.classical == "auto" else "",
         "trivial": old.trivial if variant.classical == "trivial" else None,
-        "adapter": _copy(old.adapter if variant.tuned and not variant.context else None, folder, staged, "adapter"),
-        "context_adapter": _copy(old.context_adapter if variant.context else None, folder, staged, "adapter"),
+        **(_adapters(variant, opened, staged) if variant.model is None else dict.fromkeys(ADAPTERS)),
         "encoder": _copy(old.encoder if variant.classical == "encoder" else None, folder, staged, "encoder"),
         "examples": None,
         "passages": None,
@@ -156,6 +157,19 @@ def _write_parts(plan: ComparisonPlan, variant: Variant, opened: Source, staged:
     if variant.retrieve:
         changes["passages"] = _passages(plan.inputs.documents, staged)
     return old.model_copy(update=changes)
+
+
+def _model(variant: Variant, opened: Source, staged: Path) -> MeasuredModel:
+    """The named model, with the adapter that the variant has."""
+    assert variant.model is not None
+    return opened.record.models[variant.model].model_copy(update=_adapters(variant, opened, staged))
+
+
+def _adapters(variant: Variant, opened: Source, staged: Path) -> dict[str, StoredFolder | None]:
+    """The two adapters that a record names for a model: the variant's own, copied."""
+    stored = opened.record.adapter_of(variant.context, variant.model) if variant.tuned else None
+    copied = _copy(stored, opened.folder, staged, "adapter")
+    return {name: copied if (name == "context_adapter") == variant.context else None for name in ADAPTERS}
 
 
 def _examples(plan: ComparisonPlan, variant: Variant, staged: Path) -> StoredRows:

@@ -56,7 +56,7 @@ def _holdings(manifest: Manifest, record: VariantsRecord) -> list[str]:
         f"passages of the documents, as text: {manifest.passages:,}",
         "no test question: verdict.json has the scores alone",
     ]
-    if record.adapter or record.context_adapter:
+    if record.adapters:
         lines.append("the adapter with its card; weights may remember what they were trained on")
     if record.encoder:
         lines.append("the fine-tuned encoder; weights may remember what they were trained on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,21 +11,29 @@ from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import CHAINS
 from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError
+from domainkit.evaluation.variant import Variant
+from domainkit.llm.chat_model import DomainLLM
+from domainkit.llm.settings import base_settings
+from domainkit.models import DEFAULT_BASE
 from domainkit.models.source import resolve_base
+from domainkit.progress import stage
 from domainkit.retrieval import build_retriever, training_passages
 from domainkit.storage import sha256_json
 from domainkit.training.config import TrainConfig
 from domainkit.training.own_process import train_apart
 
+log = logging.getLogger("domainkit")
 
-def train_missing(inputs: Inputs, needs: Collection[str], config: TrainConfig | None, folder: Path) -> Inputs:
-    """The inputs with the adapters that `needs` names and that were not given, and with those of further seeds
-    (`fit_seeds`).
+
+def train_missing(inputs: Inputs, variants: Sequence[Variant], config: TrainConfig | None, folder: Path) -> Inputs:
+    """The inputs with the adapters that the variants need and that were not given, those of named models included, and
+    with those of further seeds (`fit_seeds`) on the comparison's base.
 
     Each lies in `folder` under a name made from its rows and settings: a changed row trains again, an unchanged one
     does not. Raises ConfigError before training: without training rows, for a base that is not the comparison's, and
     for seeds of an adapter that is not trained here.
     """
+    needs = {need for v in variants if v.model is None for need in v.needs}
     seeds = _further_seeds(inputs, needs, config)
     if config is None:
         return inputs
@@ -35,12 +44,52 @@ def train_missing(inputs: Inputs, needs: Collection[str], config: TrainConfig | 
     ]
     adapter, context_adapter = inputs.adapter, inputs.context_adapter
     if "adapter" in needs and adapter is None:
-        adapter = _trained(inputs.examples, config, folder, "tuned")
-    if "context adapter" in needs and context_adapter is None and (inputs.documents or inputs.retriever):
-        # Only the last question of a row has passages: its earlier answers would teach to answer without them.
-        last = config.model_copy(update={"turns": "last"})
-        context_adapter = _trained(rows_in_context(inputs), last, folder, "context")
-    return replace(inputs, adapter=adapter, context_adapter=context_adapter, replicas=(*inputs.replicas, *replicas))
+        adapter = _adapter(inputs, config, folder, in_context=False)
+    if "context adapter" in needs and context_adapter is None and _has_passages(inputs):
+        context_adapter = _adapter(inputs, config, folder, in_context=True)
+    of_models = _trained_on_models(inputs, variants, config, folder)
+    if of_models and inputs.config.fit_seeds > 1:
+        names = ", ".join(dict.fromkeys(name for name, _ in of_models))
+        log.warning("fit_seeds is not used by the models beside the base: %s", names)
+    return replace(
+        inputs,
+        adapter=adapter,
+        context_adapter=context_adapter,
+        replicas=(*inputs.replicas, *replicas),
+        model_adapters=of_models,
+    )
+
+
+def _trained_on_models(
+    inputs: Inputs, variants: Sequence[Variant], config: TrainConfig, folder: Path
+) -> dict[tuple[str, bool], Path]:
+    """The adapters of the named models that variants are tuned on, with the same rows and settings."""
+    wanted = {(v.model, v.context): None for v in variants if v.model is not None and v.tuned}
+    found: dict[tuple[str, bool], Path] = {}
+    for name, in_context in wanted:
+        if in_context and not _has_passages(inputs):
+            continue
+        llm = inputs.models[name].model.llm
+        assert isinstance(llm, DomainLLM), "no other model is tuned"
+        settings = base_settings(llm)
+        own: dict[str, object] = {"base": settings.base or DEFAULT_BASE, "revision": settings.revision}
+        if settings.quantization != "auto":
+            own["quantization"] = settings.quantization
+        with stage(f"an adapter of {name}"):
+            found[name, in_context] = _adapter(inputs, config.model_copy(update=own), folder, in_context=in_context)
+    return found
+
+
+def _has_passages(inputs: Inputs) -> bool:
+    return bool(inputs.documents) or inputs.retriever is not None
+
+
+def _adapter(inputs: Inputs, config: TrainConfig, folder: Path, *, in_context: bool) -> Path:
+    """The adapter on bare questions, or on questions with passages."""
+    if not in_context:
+        return _trained(inputs.examples, config, folder, "tuned")
+    # Only the last question of a row has passages: its earlier answers would teach to answer without them.
+    return _trained(rows_in_context(inputs), config.model_copy(update={"turns": "last"}), folder, "context")
 
 
 def rows_in_context(inputs: Inputs) -> list[Example]:

@@ -12,11 +12,14 @@ from domainkit.comparison.fitting.replicas import load_replicas
 from domainkit.comparison.inputs import Inputs
 from domainkit.comparison.ladder import ladder
 from domainkit.comparison.planning.keys import identities_of
-from domainkit.comparison.planning.models import named_variants, over_models, unused_models
+from domainkit.comparison.planning.models import LadderModel, named_variants, over_models, unused_models
 from domainkit.comparison.planning.plan import ComparisonPlan
 from domainkit.errors import ConfigError
 from domainkit.evaluation.kinds import kind_of
 from domainkit.evaluation.variant import Need, Variant
+from domainkit.llm.chat_model import DomainLLM
+from domainkit.llm.settings import base_settings
+from domainkit.models import DEFAULT_BASE
 from domainkit.models.source import resolve_base
 from domainkit.registry import suggestion
 
@@ -30,11 +33,6 @@ MISSING: dict[Need, str] = {
     "corpus": "no documents were given (--corpus)",
     "gold": "the task names no gold documents (doc_ids)",
 }
-
-
-def needs_of(variants: Sequence[str | Variant] | None, models: Mapping[str, object] | None = None) -> set[Need]:
-    """Everything that some variant needs. Raises ConfigError for an unknown one."""
-    return {need for variant in wanted(variants, models or {}) for need in variant.needs}
 
 
 def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) -> ComparisonPlan:
@@ -51,7 +49,8 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
     missing = {**MISSING, "encoder": inputs.why_no_encoder}
     if inputs.retriever is not None and not inputs.documents:
         available["gold"], missing["gold"] = False, NO_GOLD_DOCUMENTS
-    left_out = {v.name: missing[n] for v in named for n in v.needs if not available[n]}
+    left_out = {v.name: missing[n] for v in named for n in v.needs if not available[n] and not _is_of_model(n, v)}
+    left_out |= {v.name: _no_adapter_of(v) for v in named if _lacks_adapter_of_model(v, inputs)}
     if kind_of(inputs.task.kind).trivial_needs_train and not available["train"]:
         left_out |= {v.name: MISSING["train"] for v in named if v.classical == "trivial"}
     if inputs.task.kind == "calls":
@@ -73,20 +72,45 @@ def choose_variants(inputs: Inputs, variants: Sequence[str | Variant] | None) ->
         _load(inputs.context_adapter, inputs.config),
         tuple(load_adapter(folder, inputs.config, need_card=True) for folder in inputs.curve),
         load_replicas(adapter, inputs.replicas),
+        {key: _load_of_model(inputs, key[0], folder) for key, folder in inputs.model_adapters.items()},
         identities_of(runs),
     )
 
 
+def _is_of_model(need: Need, variant: Variant) -> bool:
+    """Whether the need is an adapter of the variant's named model, and not of the comparison's base."""
+    return variant.model is not None and need in ("adapter", "context adapter")
+
+
+def _lacks_adapter_of_model(variant: Variant, inputs: Inputs) -> bool:
+    return variant.tuned and variant.model is not None and (variant.model, variant.context) not in inputs.model_adapters
+
+
+def _no_adapter_of(variant: Variant) -> str:
+    trained = " on passages" if variant.context else ""
+    return f"no adapter of the model {variant.model} was trained{trained} (--fit trains one)"
+
+
+def _load_of_model(inputs: Inputs, name: str, folder: Path) -> Adapter:
+    """The adapter, checked against the named model's base. Raises AdapterError."""
+    llm = inputs.models[name].model.llm
+    assert isinstance(llm, DomainLLM), "no other model is tuned"
+    adapter, settings = Adapter.load(folder), base_settings(llm)
+    base = settings.base or DEFAULT_BASE
+    adapter.check_base(resolve_base(base, settings.revision).fingerprint, base)
+    return adapter
+
+
 def _name_what_is_not_used(inputs: Inputs, runs: Sequence[Variant]) -> None:
     """An input that no variant reads is named: it would look as if it had been compared."""
-    by_name, own = [v.name for v in runs], inputs.retriever
+    by_name, own, on_base = [v.name for v in runs], inputs.retriever, [v for v in runs if v.model is None]
     for name in unused_models(runs, inputs.models):
         log.warning("the model %s is not used by any of the variants: %s", name, ", ".join(by_name))
     unused = {
-        "adapter": inputs.adapter and not any(v.tuned and not v.context for v in runs),
-        "context_adapter": inputs.context_adapter and not any(v.context for v in runs),
+        "adapter": inputs.adapter and not any(v.tuned and not v.context for v in on_base),
+        "context_adapter": inputs.context_adapter and not any(v.context for v in on_base),
         "curve": inputs.curve and "tuned" not in by_name,
-        "replicas": inputs.replicas and not any(v.tuned and not v.context for v in runs),
+        "replicas": inputs.replicas and not any(v.tuned and not v.context for v in on_base),
         "corpus": inputs.documents and not any(v.oracle or (v.retrieve and own is None) for v in runs),
         "retriever": own is not None and not any(v.retrieve and not v.oracle for v in runs),
     }
@@ -124,7 +148,7 @@ def _available(inputs: Inputs) -> dict[Need, bool]:
     }
 
 
-def wanted(variants: Sequence[str | Variant] | None, models: Mapping[str, object]) -> list[Variant]:
+def wanted(variants: Sequence[str | Variant] | None, models: Mapping[str, LadderModel]) -> list[Variant]:
     """The variants that the list means, else the ladder: those that cannot run, too. Raises ConfigError for an unknown
     one."""
     if variants is None:

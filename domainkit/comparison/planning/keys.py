@@ -48,7 +48,7 @@ def _facts_of_model(plan: ComparisonPlan, variant: Variant, adapter: Adapter | N
     if variant.model is None:
         return {"model": plan.llm_of(variant, adapter).identity(), "max_tokens": plan.max_tokens}
     # Of the model, and not of the name it has in this run: another name for it asks nothing again.
-    facts: JsonObject = {"model": plan.identity_of_model(variant.model), "held": plan.held_by(variant.model)}
+    facts: JsonObject = {"model": plan.identity_of_model(variant), "held": plan.held_by(variant.model)}
     return facts | {"max_tokens": plan.max_tokens_of(variant.model)}
 
 

@@ -28,8 +28,12 @@ def check_thinking(plan: ComparisonPlan) -> None:
     if choice is None:
         return
     prompted = [v for v in plan.variants if v.uses_base and not v.tuned]
-    if not prompted and not any(v.model for v in plan.variants):
-        why = "an adapter answers as it was trained (fit.thinking)" if plan.adapter else "no variant asks a model"
+    if not prompted and not any(v.model and not v.tuned for v in plan.variants):
+        why = (
+            "an adapter answers as it was trained (fit.thinking)"
+            if any(v.tuned for v in plan.variants)
+            else "no variant asks a model"
+        )
         log.warning("thinking is not used: %s", why)
     if choice == "off" or not prompted:
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from domainkit.comparison.ladder import find_variant
 from domainkit.errors import ConfigError
 from domainkit.evaluation.variant import Variant
+from domainkit.llm.chat_model import DomainLLM
 from domainkit.llm.named_model import NAMES, NamedModel, find_model
 from domainkit.registry import suggestion
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 BASE = "base"
 """The name of the comparison's own base: `few-shot@base` runs on it alone."""
-ONE_BASE = "an adapter runs on the base that it was trained on, so tuned variants run on the comparison's base only"
 _SECRET = re.compile(r"//[^/\s]*@")
 _NAME = re.compile(r"[^\W_][\w.-]*")
 
@@ -71,7 +71,7 @@ def check_name(name: object) -> None:
         raise ConfigError(what, where="models", next_step="use letters, digits, '-', '_' and '.', such as gpt-mini")
 
 
-def named_variants(variants: Sequence[str | Variant], models: Mapping[str, object]) -> list[Variant]:
+def named_variants(variants: Sequence[str | Variant], models: Mapping[str, LadderModel]) -> list[Variant]:
     """The variants that the list means: a name runs on the base and on each model, `name@model` on that model alone.
 
     Raises ConfigError for an unknown variant or model, and for a variant that cannot run on the model it names.
@@ -87,35 +87,50 @@ def named_variants(variants: Sequence[str | Variant], models: Mapping[str, objec
     return found
 
 
-def over_models(ladder: Sequence[Variant], models: Mapping[str, object]) -> list[Variant]:
+def over_models(ladder: Sequence[Variant], models: Mapping[str, LadderModel]) -> list[Variant]:
     """The ladder on the base and on each model. Of one family, the base's variants come first: of variants that are
     tied the first is chosen, and one that needs no other model is the simpler one."""
     order: list[Variant] = []
     for _, block in groupby(ladder, key=lambda v: v.family):
         all_of_them = [on_all(v, models) for v in block]
         order += [on_base for on_base, *_ in all_of_them]
-        order += [v for i in range(len(models)) for _, *others in all_of_them if others for v in [others[i]]]
+        order += [v for name in models for _, *others in all_of_them for v in others if v.model == name]
     return order
 
 
-def on_all(variant: Variant, models: Mapping[str, object]) -> list[Variant]:
-    """The variant on the base, and on each model where it can run on any."""
-    return [variant, *(on_model(variant, name) for name in models if why_not_on_others(variant) is None)]
+def on_all(variant: Variant, models: Mapping[str, LadderModel]) -> list[Variant]:
+    """The variant on the base, and on each model where it can run on it."""
+    able = [name for name, model in models.items() if why_not_on(variant, model) is None]
+    return [variant, *(on_model(variant, name) for name in able)]
 
 
 def on_model(variant: Variant, model: str) -> Variant:
     """The variant on the named model."""
     description = variant.description.replace("The base model", f"The model {model}").replace("the base model", model)
+    if variant.tuned:
+        description = description.replace("The adapter", f"An adapter of {model}")
     return variant.model_copy(update={"name": f"{variant.name}@{model}", "model": model, "description": description})
 
 
-def why_not_on_others(variant: Variant) -> str | None:
-    """Why the variant runs on no model but the base; None where it can."""
+def why_not_on(variant: Variant, model: LadderModel) -> str | None:
+    """Why the variant cannot run on the model; None where it can."""
+    why = why_on_no_model(variant)
+    return why if why is not None or not variant.tuned else why_not_tuned(model)
+
+
+def why_on_no_model(variant: Variant) -> str | None:
+    """Why the variant has no model to choose; None where it asks one."""
     if variant.runnable is not None:
         return "it is a Runnable with a model of its own"
-    if variant.classical != "none":
-        return "it uses no language model"
-    return ONE_BASE if variant.tuned else None
+    return "it uses no language model" if variant.classical != "none" else None
+
+
+def why_not_tuned(model: LadderModel) -> str | None:
+    """Why no adapter is trained on the model; None for a base of our own in this process."""
+    llm = model.model.llm
+    if not isinstance(llm, DomainLLM) or not model.model.is_local:
+        return f"{model.name} ({model.model.name}) does not run in this process, so no adapter is trained on it here"
+    return f"{model.name} is a base with an adapter already: name its base" if llm.adapter else None
 
 
 def unused_models(variants: Sequence[Variant], models: Mapping[str, object]) -> list[str]:
@@ -123,21 +138,23 @@ def unused_models(variants: Sequence[Variant], models: Mapping[str, object]) -> 
     return [name for name in models if name not in used]
 
 
-def _on_named(given: str, models: Mapping[str, object]) -> Variant:
+def _on_named(given: str, models: Mapping[str, LadderModel]) -> Variant:
     name, _, model = given.rpartition("@")
     variant = find_variant(name)
     if model != BASE:
         _check_known(given, model, models)
     # "@base" says only that it runs on the base: wrong for what runs on no language model.
-    why = why_not_on_others(variant)
-    if why is not None and (model != BASE or not variant.tuned):
+    why = why_on_no_model(variant) if model == BASE else why_not_on(variant, models[model])
+    if why is not None:
         raise ConfigError(f"variant '{given}' cannot run: {why}", next_step=f"write {name} without '@{model}'")
     return variant if model == BASE else on_model(variant, model)
 
 
-def _own(variant: Variant, models: Mapping[str, object]) -> Variant:
+def _own(variant: Variant, models: Mapping[str, LadderModel]) -> Variant:
     if variant.model is not None:
         _check_known(variant.name, variant.model, models)
+        if why := why_not_on(variant, models[variant.model]):
+            raise ConfigError(f"variant '{variant.name}' cannot run: {why}", next_step="name another model, or none")
     return variant
 
 

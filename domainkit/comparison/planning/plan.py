@@ -56,6 +56,8 @@ class ComparisonPlan:
     """Trained on smaller parts of the training rows, for the learning curve."""
     replicas: tuple[Adapter, ...] = ()
     """Trained as `adapter` was, with other seeds."""
+    model_adapters: Mapping[tuple[str, bool], Adapter] = field(default_factory=dict)
+    """Of the named models, by name and whether passages were in their training prompts."""
     identities: Mapping[str, str | None] = field(default_factory=dict)
     """What tells a variant's own Runnable from another, by variant; None where it cannot be told."""
     on_progress: Progress | None = None
@@ -84,6 +86,8 @@ class ComparisonPlan:
         """The adapter that the variant answers with."""
         if not variant.tuned:
             return None
+        if variant.model is not None:
+            return self.model_adapters[variant.model, variant.context]
         return self.context_adapter if variant.context else self.adapter
 
     def llm_of(self, variant: Variant, adapter: Adapter | None = None) -> DomainLLM:
@@ -94,18 +98,27 @@ class ComparisonPlan:
         return self.llm_with(adapter) if adapter else self.base_llm
 
     def model_of(self, variant: Variant) -> BaseChatModel:
-        """The chat model that answers for the variant: the model that it names, else `llm_of`."""
-        return self.llm_of(variant) if variant.model is None else self._named(variant.model)
+        """The chat model that answers for the variant: the model that it names, with its adapter, else `llm_of`."""
+        if variant.model is None:
+            return self.llm_of(variant)
+        llm, adapter = self._named(variant.model), self.adapter_of(variant)
+        return _as_trained(llm, adapter) if adapter is not None and isinstance(llm, DomainLLM) else llm
 
-    def identity_of_model(self, name: str) -> list[object]:
-        """What the answers of the named model depend on."""
-        llm, thinks = self._named(name), self.inputs.config.thinking
+    def untrained_of(self, variant: Variant) -> BaseChatModel:
+        """The same without the adapter."""
+        return self.base_llm if variant.model is None else self._named(variant.model)
+
+    def identity_of_model(self, variant: Variant) -> list[object]:
+        """What the answers of the variant's named model depend on."""
+        assert variant.model is not None
+        llm, thinks = self.model_of(variant), self.inputs.config.thinking
         if not isinstance(llm, DomainLLM):
-            return [self.inputs.models[name].model.key, *([] if thinks is None else [{"thinking": thinks}])]
+            return [self.inputs.models[variant.model].model.key, *([] if thinks is None else [{"thinking": thinks}])]
         return [llm.identity(), {field: getattr(llm, field) for field in OWN_SETTINGS}]
 
     def digest_of_model(self, name: str) -> str:
-        return sha256_json(self.identity_of_model(name))
+        """Of the named model without an adapter."""
+        return sha256_json(self.identity_of_model(Variant(name=name, model=name, description="The model alone.")))
 
     def max_tokens_of(self, name: str) -> int | None:
         """Room for an answer of the named model, in its own tokens; None where its provider's limit stands."""
@@ -186,7 +199,8 @@ class ComparisonPlan:
             parts = replace(parts, tuned=self._bound(self.llm_of(variant, adapter)))
         if variant.model is not None:
             llm = self._named(variant.model)
-            parts = replace(parts, base=self._bound(llm), searcher=llm)
+            tuned = self._bound(self.model_of(variant)) if variant.tuned else None
+            parts = replace(parts, base=self._bound(llm), searcher=llm, tuned=tuned, in_context=tuned)
         chain: Answerer = CHAINS.load("build_chain")(variant, parts)
         return chain
 

@@ -39,11 +39,15 @@ def own_retrievers(results: Results) -> list[str]:
 
 
 def training_facts(results: Results) -> list[Row]:
-    """The training receipt; empty without one."""
-    t = results.training
+    """The training receipt: of the base's adapter, else of the first model that has one; empty without one."""
+    on_model = next((v for v in results.variants if v.runs_on and v.training is not None), None)
+    t, trained_on = results.training, ""
+    if t is None and on_model is not None:
+        t, trained_on = on_model.training, on_model.runs_on
     if t is None:
         return []
     rows = [
+        ("Adapter of", trained_on),
         ("Method", t.method),
         ("Training examples", numbers.count(t.examples)),
         ("Answered by a model", "; ".join(f"{numbers.count(n)} by {name}" for name, n in t.teachers.items())),

@@ -232,8 +232,8 @@ def _training_machine(receipt: TrainingReceipt | None, results: Results) -> Hard
 
 
 def _receipt(results: Results, v: VariantResult) -> TrainingReceipt | None:
-    """What training the variant took; the results' own is the adapter's."""
-    return v.training or (results.training if v.family in TRAINED else None)
+    """What training the variant took; the results' own is that of the base's adapter."""
+    return v.training or (results.training if v.family in TRAINED and not v.runs_on else None)
 
 
 def labelled(results: Results, v: VariantResult) -> int:

@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableLambda
 from domainkit import Document, Example, Sample, Task, Turn, Variant
 from domainkit.comparison.config import CompareConfig
 from domainkit.comparison.inputs import Inputs, read_inputs
-from domainkit.comparison.planning.choice import choose_variants, needs_of
+from domainkit.comparison.planning.choice import choose_variants, wanted
 from domainkit.corpus.chunk import count_words
 from domainkit.errors import AdapterError, ConfigError
 from domainkit.retrieval import RETRIEVERS, PassageRetriever
@@ -69,9 +69,10 @@ def test_a_decoding_that_nothing_uses_is_named(tiny_base: str, caplog: pytest.Lo
 
 
 def test_what_the_named_variants_need() -> None:
-    assert needs_of(["zero-shot", "tuned-context"]) == {"context adapter", "corpus"}
+    needs = {need for v in wanted(["zero-shot", "tuned-context"], {}) for need in v.needs}
+    assert needs == {"context adapter", "corpus"}
     with pytest.raises(ConfigError, match="unknown variant 'ragg'"):
-        needs_of(["ragg"])
+        wanted(["ragg"], {})
 
 
 @pytest.mark.parametrize(

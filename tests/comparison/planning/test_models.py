@@ -123,7 +123,9 @@ def test_the_key_is_of_the_model_and_not_of_its_name(tiny_base: str) -> None:
         ({"a": 1}, ["zero-shot@b"], "runs on the model 'b', which is not among the models"),
         ({}, ["zero-shot@gpt"], "name it: --model gpt=SPEC"),
         ({"a": 1}, ["zero-shott@a"], "unknown variant 'zero-shott'"),
-        ({"a": 1}, ["tuned@a"], "an adapter runs on the base that it was trained on"),
+        ({"a": 1}, ["tuned@a"], "a \\(Scripted\\) does not run in this process, so no adapter is trained on it here"),
+        ({"own": 3}, ["tuned@own"], "no adapter of the model own was trained \\(--fit trains one\\)"),
+        ({"own": 3}, ["tuned-context@own"], "no adapter of the model own was trained on passages"),
         ({"a": 1}, ["classical@a"], "it uses no language model"),
         ({"a": 1}, ["trivial@base"], "it uses no language model"),
         ({"a": 1}, ["zero-shot", "zero-shot@a"], "named twice"),
@@ -136,7 +138,7 @@ def test_the_key_is_of_the_model_and_not_of_its_name(tiny_base: str) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_named(models: dict[str, Any], variants: list[str], wrong: str, tiny_base: str) -> None:
-    given = {name: Scripted() if value == 1 else value for name, value in models.items()}
+    given = {name: {1: Scripted(), 3: tiny_base}.get(value, value) for name, value in models.items()}
     with pytest.raises(ConfigError, match=wrong):
         plan(tiny_base, given, *variants)
 
@@ -147,8 +149,18 @@ def test_a_model_that_no_variant_uses_is_named(tiny_base: str, caplog: pytest.Lo
     assert "the model a is not used" not in caplog.text
 
 
-def test_a_variant_with_a_model_is_a_built_in_chain_without_an_adapter() -> None:
+def test_a_variant_of_a_program_is_tuned_on_a_base_of_our_own_only(tiny_base: str) -> None:
+    mine = Variant(name="mine", description="X.", tuned=True, model="a")
+    with pytest.raises(ConfigError, match=r"'mine' cannot run: a \(Scripted\) does not run in this process"):
+        plan(tiny_base, {"a": Scripted()}, mine)
+
+
+def test_a_tuned_rung_runs_on_the_models_that_can_be_tuned(tiny_base: str) -> None:
+    made = plan(tiny_base, {"a": Scripted(), "own": tiny_base})
+    assert made.left_out["tuned@own"] == "no adapter of the model own was trained (--fit trains one)"
+    assert "tuned@a" not in made.left_out
+
+
+def test_a_variant_with_a_model_is_a_built_in_chain() -> None:
     with pytest.raises(ValueError, match="answer with their own"):
         Variant(name="x", description="X.", classical="auto", model="gpt")
-    with pytest.raises(ValueError, match="the base that it was trained on"):
-        Variant(name="x", description="X.", tuned=True, model="gpt")
