@@ -124,6 +124,11 @@ def test_an_addition_is_seen_on_one_model_and_models_are_compared_by_name() -> N
     assert pairs["fine-tuning adds to the best without training"] == ("tuned", "rag")
     assert pairs["gpt adds to the base"] == ("rag@gpt", "rag")
     assert pairs["gpt adds to the tuned base"] == ("rag@gpt", "tuned")
+    e = on_models({"few-shot": 20, "few-shot@small": 30, "tuned": 60, "tuned@small": 95})
+    pairs = {added: (a, b) for added, a, b in contrasts(e)}
+    assert pairs["fine-tuning adds to the best without training"] == ("tuned@small", "few-shot@small")
+    assert pairs["tuned small adds to the tuned base"] == ("tuned@small", "tuned")
+    assert e.answer == "fine-tune with small"
 
 
 def test_the_oracle_is_of_the_model_that_retrieves_best() -> None:

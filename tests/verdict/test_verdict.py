@@ -126,6 +126,7 @@ def test_the_more_elaborate_wins_when_it_is_clearly_better(name: str, answer: st
     ("name", "settings", "answer"),
     [
         ("tuned", {"shots": 4, "chosen": "nearest"}, "fine-tune and show solved examples"),
+        ("tuned", {"shots": 4, "runs_on": "small"}, "fine-tune and show solved examples with small"),
         ("tuned_rag", {"shots": 4, "chosen": "fixed", "passages": 3}, "fine-tune, retrieve and show solved examples"),
         ("tuned_rag", {"passages": 3}, "fine-tune and retrieve"),
         ("tuned", {}, "fine-tune"),

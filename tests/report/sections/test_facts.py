@@ -21,7 +21,11 @@ def test_a_machine_is_one_line() -> None:
 
 def test_the_receipt_and_the_environment_are_listed(label_results: Results) -> None:
     assert ("Hardware", "8 cores, NVIDIA L4") in training_facts(label_results)
-    assert training_facts(label_results.model_copy(update={"training": None})) == []
+    without = label_results.model_copy(update={"training": None})
+    assert training_facts(without) == []
+    on_small = {"training": label_results.training, "settings": {"runs_on": "small"}}
+    variants = (*without.variants, without.variants[0].model_copy(update=on_small))
+    assert training_facts(without.model_copy(update={"variants": variants}))[0] == ("Adapter of", "small")
     rows = environment_facts(label_results)
     assert ("whole comparison", "21 min 52 s") in rows
     assert "command" not in dict(rows)
