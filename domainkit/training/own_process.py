@@ -225,7 +225,9 @@ def _facts(error: BaseException) -> JsonObject:
 
 def _stop_with_parent(jobs: BinaryIO) -> None:
     """Save and stop when the parent is gone: nobody waits for the result."""
-    jobs.read()
+    # Read past the buffer: a thread that waits inside it holds its lock, and Python ends with a fatal error then.
+    while os.read(jobs.fileno(), 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -173,7 +173,7 @@ def about_variants(e: Evidence, facts: TaskFacts) -> list[str]:
             sentences.append(f"{name}: {v.failures} of {facts.n} questions failed with an error and score 0.")
     prompted = e.best_of(("prompt",))
     if prompted is not None and e.means[prompted] < facts.chance + HARDLY:
-        weak = f"All {len(e.models) + 1} models are" if e.models else "The base model is"
+        weak = {0: "The base model is", 1: "Both models are"}.get(len(e.models), f"All {len(e.models) + 1} models are")
         sentences.append(
             f"{weak} weak here (best prompt: {prompted}, {percent(e.means[prompted])}): "
             f"a stronger {'one' if e.models else 'base'} may change the order."

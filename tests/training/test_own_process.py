@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +53,13 @@ def test_the_adapter_is_the_same_and_what_it_says_arrives(
     assert (tmp_path / "apart" / weights).read_bytes() == (tmp_path / "here" / weights).read_bytes()
     assert "learning_rate=5 is far from what is known to work" in caplog.text
     assert capsys.readouterr().err.count("training: 8/8") == 2
+
+
+def test_a_process_that_waits_for_its_parent_ends_without_a_fault() -> None:
+    waits = "threading.Thread(target=own_process._stop_with_parent, args=(sys.stdin.buffer,), daemon=True).start()"
+    code = f"import sys, threading, time; from domainkit.training import own_process; {waits}; time.sleep(0.1)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert (child.wait(), child.stderr and child.stderr.read()) == (0, b"")
 
 
 @pytest.mark.parametrize(
