@@ -1,12 +1,14 @@
 """One rank of the processes that shard a base. Rank 0 writes the shards' sizes and results as JSON.
 
-python -m tests.training.shard_base BASE OUT QUANTIZATION:METHOD … -- COMMAND …, under `accelerate launch`. COMMAND is a
-domainkit command that runs in the same processes, because starting new processes takes longer than both.
+python -m tests.training.shard_base BASE OUT QUANTIZATION:METHOD … -- COMMAND … -- COMMAND …, under `accelerate launch`.
+Both are domainkit commands, which run in the same processes, because starting new ones takes longer than all of it: the
+first in the environment of the launch, the second in that of another, in the environment variable OTHER_LAUNCH.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,9 +67,19 @@ def measure(base: str, quantization: Any, name: str, sharded: bool) -> dict[str,
     }
 
 
+def run(words: list[str]) -> None:
+    sys.argv = words
+    try:
+        command()
+    except SystemExit as e:
+        if e.code:
+            raise
+    distributed.barrier()
+
+
 def main(base: str, out: str, *words: str) -> None:
-    end = words.index("--")
-    found, cases = {}, words[:end]
+    cases, first, second = (part.split("\n") for part in "\n".join(words).split("\n--\n"))
+    found = {}
     with sharding.sharding_requested() as requested:
         assert requested
         for case in cases:
@@ -76,8 +88,11 @@ def main(base: str, out: str, *words: str) -> None:
     if distributed.is_main_process():
         Path(out).write_text(json.dumps(found))
     distributed.barrier()
-    sys.argv = list(words[end + 1 :])
-    command()
+    run(first)
+    for name, value in json.loads(os.environ["OTHER_LAUNCH"]).items():
+        os.environ.pop(name, None)
+        os.environ.update({} if value is None else {name: value})
+    run(second)
 
 
 if __name__ == "__main__":
