@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import local
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from domainkit import progress
 from domainkit.corpus.chunk import count_words
@@ -31,6 +31,7 @@ from domainkit.storage import JsonObject, check_writable, sha256_file
 FORMAT = "domainkit.ingest/1"
 """Changes whenever a reader makes another text of the same file."""
 OnProgress = Callable[[str, int, int], None]
+T = TypeVar("T")
 _NOT_READ = "scanned and not read"  # of pages: with tesseract installed the next run reads them
 
 
@@ -290,15 +291,13 @@ def _read_all(
 
     executor = ThreadPoolExecutor(workers)
     try:
-        running: set[Future[tuple[FileRecord, bytes | None]]] = set()
+        running: list[Future[tuple[FileRecord, bytes | None]]] = []
         for file, name in files:
-            running.add(executor.submit(work, file, name))
+            running.append(executor.submit(work, file, name))
             if len(running) >= 4 * workers:  # what is read and not yet written is kept small
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from _first_done(running)
         while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            yield from _first_done(running)
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
         for reader in list(readers):
@@ -306,6 +305,14 @@ def _read_all(
         executor.shutdown(wait=True)
         for reader in readers:
             reader.close()
+
+
+def _first_done(running: list[Future[T]]) -> Iterator[T]:
+    """The results of those that are done, once one is, in the order of their start; they leave the list."""
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in [future for future in running if future in done]:
+        running.remove(future)
+        yield future.result()
 
 
 def _read_one(
