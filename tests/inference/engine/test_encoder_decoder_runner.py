@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +119,11 @@ def test_a_prompt_beyond_the_context_is_refused(pair: LocalBackend) -> None:
 def adapters(tiny_pair: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An adapter of each method with random weights; the multitask one at each of its tasks."""
     folder, made = tmp_path_factory.mktemp("pair-adapters"), {}
+    base = load_base(tiny_pair, quantization="none").model
     for seed, name in enumerate(METHODS):
         method = parse_method(name, OPTIONS.get(name, {}))
         torch.manual_seed(seed)
-        model = attach(method, load_base(tiny_pair, quantization="none").model)
+        model = attach(method, deepcopy(base))
         trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         fresh = {n: p.detach().clone() for n, p in trained.items()}
         with torch.no_grad():
@@ -133,18 +135,17 @@ def adapters(tiny_pair: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return made | {f"multitask_prompt_tuning#{i}": f"{several}#{i}" for i in (0, 1)}
 
 
-def written(base: str, spec: str, pair: LocalBackend, questions: Sequence[str], most: int) -> list[str]:
+def written(plain: Any, spec: str, pair: LocalBackend, questions: Sequence[str], most: int) -> list[str]:
     """Greedy texts from whole passes of the method's own wrapper, as it is trained."""
     folder, _, task = spec.partition("#")
-    loaded = load_base(base, quantization="none", purpose="infer")
-    model, texts = load_adapted(loaded.model, folder).eval(), []
+    model, texts = load_adapted(deepcopy(plain), folder).eval(), []
     for question in questions:
         prompt, answer = pair.prompt_ids(ask(question))[:-1], []
         for _ in range(most):
             row = TokenizedExample((*prompt, *answer, 3), len(prompt), "", task=int(task or 0), opening=0)
             with torch.no_grad():
                 token = int(supervised_logits(model, pad([row], 0))[-1].argmax())
-            if token in loaded.stop_token_ids:
+            if token == pair.tokenizer.eos_token_id:
                 break
             answer.append(token)
         texts.append(str(pair.tokenizer.decode(answer, skip_special_tokens=True)))
@@ -152,7 +153,7 @@ def written(base: str, spec: str, pair: LocalBackend, questions: Sequence[str], 
 
 
 def test_adapters_of_every_method_in_one_batch(
-    tiny_pair: str, pair: LocalBackend, adapters: dict[str, str], take_for_near: Callable[[float], None]
+    plain: Any, pair: LocalBackend, adapters: dict[str, str], take_for_near: Callable[[float], None]
 ) -> None:
     questions = ("hi there", "and what is this?")
     asked = [(name, q) for q in questions for name in adapters]
@@ -164,7 +165,7 @@ def test_adapters_of_every_method_in_one_batch(
     found = dict(zip(asked, answers, strict=False))
     for name, folder in adapters.items():
         texts = [found[name, q] for q in questions]
-        assert texts == written(tiny_pair, folder, pair, questions, 6), name
+        assert texts == written(plain, folder, pair, questions, 6), name
         assert texts != base, f"{name} changes no answer, which proves nothing"
     take_for_near(10)
     invariance = pair.engine().batch_invariance
