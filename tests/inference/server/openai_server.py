@@ -52,6 +52,7 @@ class Model:
         self.spelling = Spelling(self.tokenizer, ChatTemplate(self.tokenizer).traits.text_before_words)
         self.model: Any = AutoModelForCausalLM.from_pretrained(base).eval()
         self.lock = threading.Lock()
+        self.closed = False
         self.adapters: list[str] = []
         for name, path in adapters.items():
             self.load(name, path)
@@ -79,6 +80,8 @@ class Model:
 
     def logits(self, ids: list[int], name: str) -> torch.Tensor:
         with self.lock, torch.no_grad(), self.using(name):
+            if self.closed:
+                raise ConnectionAbortedError("the server has ended")
             return self.model(input_ids=torch.tensor([ids])).logits[0]
 
     def prompt_ids(self, messages: list[dict[str, Any]], tools: Any = None) -> list[int]:
@@ -306,10 +309,14 @@ class Server(ThreadingHTTPServer):
 @contextmanager
 def serve(base: str, adapters: dict[str, str]) -> Iterator[str]:
     """The server's address. A process of its own would import torch once more."""
-    own = type("OwnHandler", (Handler,), {"model": Model(base, adapters), "faults": [], "asked": []})
+    model = Model(base, adapters)
+    own = type("OwnHandler", (Handler,), {"model": model, "faults": [], "asked": []})
     with Server(("127.0.0.1", 0), own) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
+    # A client may have left in the middle of an answer: a daemon thread inside of torch would crash the end of Python.
+    with model.lock:
+        model.closed = True
