@@ -20,7 +20,7 @@ from benchmarks.files.tables import documents, indexing, reading
 from benchmarks.llama_cpp.tables import replay, single_stream
 from benchmarks.rows.tables import clinic, make_rows
 from benchmarks.runs import RESULTS
-from benchmarks.serving.tables import serve_soak, served_suite
+from benchmarks.serving.tables import serve_soak, served_fit, served_suite
 from benchmarks.training.tables import carried, methods, peak_memory
 
 PAGES = tuple(
@@ -59,6 +59,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "replay": replay,
     "serve_soak": serve_soak,
     "serve_soak_tiny": serve_soak,
+    "served_fit": served_fit,
     "served_suite": served_suite,
     "single_stream": single_stream,
     "small_batch_linear": small_batch_linear,

@@ -58,7 +58,7 @@ def training_beside_trl(facts: dict[str, Any]) -> str:
         for side in ("domainkit", "SFTTrainer")
     ]
     head = [
-        "same rows, LoRA, rate and steps",
+        "same rows, LoRA, rate and epochs",
         "examples/s, float32",
         "examples/s, NF4",
         "accuracy, free",
@@ -66,8 +66,8 @@ def training_beside_trl(facts: dict[str, Any]) -> str:
     ]
     ratio = [pace[form]["domainkit"] / pace[form]["SFTTrainer"] for form in ("none", "nf4")]
     beside = (
-        f"Pace: {facts['pace_steps']} steps of {facts['batch_size']} rows (domainkit is {ratio[0]:.1f} and "
-        f"{ratio[1]:.1f} times as fast). Accuracy: after {facts['steps']} steps in float32 on {facts['rows']} rows of "
+        f"Pace: one epoch in batches of {facts['batch_size']} rows (domainkit is {ratio[0]:.1f} and {ratio[1]:.1f} "
+        f"times as fast). Accuracy: after {facts['epochs']} epochs in float32 on {facts['rows']} rows of "
         f"{facts['labels']} labels."
     )
     return f"{table(head, rows)}\n\n{beside}"

@@ -1,6 +1,6 @@
 """The same training with TRL's SFTTrainer: the same rows, LoRA, rate and steps; float32 or NF4.
 
-python benchmarks/decision/trl_sft.py --base FOLDER --train train.jsonl --out ADAPTER [--steps 20] [--nf4]
+python benchmarks/decision/trl_sft.py --base FOLDER --train train.jsonl --out ADAPTER [--epochs 2] [--nf4]
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("base", "train", "out"):
         parser.add_argument(f"--{name}", required=True, type=Path)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--nf4", action="store_true")
     args = parser.parse_args()
     torch.manual_seed(0)
     arguments = SFTConfig(
         output_dir=f"{args.out}.work",
-        max_steps=args.steps,
+        num_train_epochs=args.epochs,
         per_device_train_batch_size=BATCH,
         learning_rate=RATE,
         lr_scheduler_type="cosine",
@@ -83,7 +83,7 @@ def main() -> None:
     found = trainer.train()
     seconds = time.perf_counter() - start
     trainer.save_model(str(args.out))
-    facts = {"seconds": seconds, "steps": found.global_step, "examples": found.global_step * BATCH}
+    facts = {"seconds": seconds, "steps": found.global_step}
     args.out.with_suffix(".json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
     print(json.dumps(facts))
 

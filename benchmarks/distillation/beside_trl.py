@@ -4,14 +4,14 @@ python -m benchmarks.distillation.beside_trl --data FOLDER [--labels 15] [--step
 
 FOLDER holds banking77/train_small.jsonl, train.jsonl and test.jsonl. Both sides teach the same base from itself: the
 teacher reads the prompt of knn-few-shot, the same text on both sides, and the student the bare question. Both take
-the same number of steps with as many examples, the same LoRA, rate and schedule, in float32.
+as many examples, the same LoRA, rate and schedule, in float32.
 
 - ours (`distil_context`): KL on the answers of the rows, which the teacher reads once.
 - SDFT (`trl.experimental.sdft`, arXiv 2601.19897): on-policy, the student writes an answer and both read it; its loss
   and sampling are its own defaults, but for one answer to a question and the length of an answer.
 - plain: cross-entropy on the same rows, which needs no teacher.
 
-An interrupted run continues. About ten minutes of one quiet core.
+An interrupted run continues. About twenty-five minutes of one quiet core.
 """
 
 from __future__ import annotations

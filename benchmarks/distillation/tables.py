@@ -94,8 +94,8 @@ def distil_beside_trl(facts: dict[str, Any]) -> str:
     ]
     head = ["side", "what it is", "accuracy (95 %)", "training, s", "tokens in"]
     budget = (
-        f"{facts['rows']} rows of {facts['labels']} labels of Banking77, {facts['steps']} steps of "
-        f"{facts['settings']['batch_size']} examples on each side, {facts['questions']} questions, float32, TRL "
-        f"{facts['trl']}."
+        f"{facts['rows']} rows of {facts['labels']} labels of Banking77, "
+        f"{facts['steps'] * facts['settings']['batch_size']} examples on each side, {facts['questions']} questions, "
+        f"float32, TRL {facts['trl']}."
     )
     return f"{table(head, rows)}\n\n{budget}"

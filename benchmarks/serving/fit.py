@@ -70,7 +70,7 @@ def whole(work: Path, args: argparse.Namespace) -> dict[str, Any]:
     with serving("--base", base, "--adapters", adapters) as (address, _), counting(address) as proxy:
         command = domainkit("compare", *common, "--server", proxy.url, "--out", run)
         killed = killed_at(command, proxy, args.kill_at)
-        first = proxy.counts()
+        first, kept = proxy.counts(), answers_in(run)
         subprocess.run(command, check=True)
         second = proxy.counts()
         subprocess.run(command, check=True)
@@ -82,24 +82,31 @@ def whole(work: Path, args: argparse.Namespace) -> dict[str, Any]:
         "command": plain(command, WORK=work).replace(proxy.url, "http://127.0.0.1:PORT"),
         "base": Path(base).name,
         "questions_by_variants": args.questions * 3,
-        "answered_when_killed": killed["answered"],
-        "under_way_when_killed": killed["under_way"],
+        "answered_when_killed": killed,
+        "on_disk_when_killed": kept,
         "asked_before": sum(first.values()),
         "asked_after": sum(second.values()) - sum(first.values()),
         "asked_twice": len(twice),
+        "asked_twice_of_those_on_disk": max(0, len(twice) - (sum(first.values()) - kept)),
         "asked_by_the_finished_run": sum(asked.values()) - sum(second.values()),
         "same_texts_as_in_this_process": same_texts(run, here),
     }
 
 
-def killed_at(command: list[str], proxy: Proxy, answers: int) -> dict[str, int]:
-    """Start the comparison, and kill it when the proxy has passed so many answers on."""
+def answers_in(run: Path) -> int:
+    """Of the server: the variants without a language model answer in the process."""
+    lines = (run / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    return sum(json.loads(line)["variant"] in VARIANTS.split(",") for line in lines)
+
+
+def killed_at(command: list[str], proxy: Proxy, answers: int) -> int:
+    """Start the comparison, and kill it when the proxy has passed so many answers on; how many those were."""
     with subprocess.Popen(command) as process:
         while proxy.answered < answers:
             if process.poll() is not None:
                 sys.exit(f"the comparison ended with {process.returncode} after {proxy.answered} answers")
             time.sleep(0.002)
-        found = {"answered": proxy.answered, "under_way": proxy.under_way}
+        found = proxy.answered
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     time.sleep(1.0)  # what was under way ends at the server

@@ -23,6 +23,18 @@ def serve_soak(facts: dict[str, Any]) -> str:
     )
 
 
+def served_fit(facts: dict[str, Any]) -> str:
+    """A comparison on a server that was killed and started again, in words."""
+    texts = facts["same_texts_as_in_this_process"]
+    return (
+        f"Killed after {facts['answered_when_killed']} of {facts['questions_by_variants']} answers, of which "
+        f"{facts['on_disk_when_killed']} were on disk; started again, it asked the others. "
+        f"**{facts['asked_twice_of_those_on_disk']} of those on disk were asked twice**; {facts['asked_twice']} that "
+        f"were under way or had just arrived were. A third start asked {facts['asked_by_the_finished_run']}. Texts "
+        f"equal to those without a server: {', '.join(f'{name} {equal}' for name, equal in texts.items())}."
+    )
+
+
 def served_suite(facts: dict[str, Any]) -> str:
     """LangChain's standard suite on langchain-openai's model: a row of counts, and why tests did not pass."""
     counts = facts["ChatOpenAI"]
