@@ -38,15 +38,17 @@ class AppendedLines:
     ) -> None:
         self._file.close()
 
-    def append(self, lines: Iterable[bytes]) -> None:
-        """Write lines through to the disk. Where that fails, none of them is in the file."""
+    def append(self, lines: Iterable[bytes], *, sync: bool = True) -> None:
+        """Write lines through to the disk; without `sync` to the system alone, where only a power failure loses them.
+        Where that fails, none of them is in the file."""
         data = memoryview(b"".join(line + b"\n" for line in lines))
         with saving(self.path):
             size = os.fstat(self._file.fileno()).st_size
             try:
                 while data:
                     data = data[self._file.write(data) :]
-                os.fsync(self._file.fileno())
+                if sync:
+                    os.fsync(self._file.fileno())
             except OSError:
                 os.truncate(self._file.fileno(), size)
                 raise

@@ -12,6 +12,7 @@ import typer
 from domainkit.cli.named_models import MODEL_HELP, take_models
 from domainkit.cli.options import EPILOG_COMPARE, MAP_HELP, ROWS_HELP, field_help
 from domainkit.cli.settings import as_path, read_settings, require, split_names, take_own_options
+from domainkit.cli.terminal.output import record
 from domainkit.comparison.config import CompareConfig
 from domainkit.corpus.readers import formats
 from domainkit.corpus.rows.columns import parse_columns
@@ -136,9 +137,15 @@ def print_results(results: Results, folder: Path) -> int:
     from rich.console import Console
 
     from domainkit.cli.report import print_use, record_results
+    from domainkit.report.since_last import previous_of
     from domainkit.report.terminal import print_table
+    from domainkit.visible import visible
 
     print_table(results, Console())
+    since = previous_of(folder, results)
+    if since is not None:
+        typer.echo(f"\n{visible(since.line)}")
+    record(since_last=since.line if since is not None else None)
     if failed := results.failed:
         what = f"no score for {', '.join(failed)}: the report says why"
         typer.echo(

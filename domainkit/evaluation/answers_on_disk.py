@@ -144,10 +144,10 @@ class RowStore:
         kept = {place: row for place, row in self._rows.get(key, {}).items() if row.asked >= before}
         self._rows[key] = kept
 
-    def append(self, rows: Iterable[Row]) -> None:
-        """Write rows through to the disk."""
+    def append(self, rows: Iterable[Row], *, sync: bool = True) -> None:
+        """Write rows through to the disk; without `sync` to the system alone, which a kill cannot take back."""
         rows = list(rows)
-        self._file.append(row.model_dump_json().encode() for row in rows)
+        self._file.append((row.model_dump_json().encode() for row in rows), sync=sync)
         self._add(rows)
 
     def _add(self, rows: Iterable[Row]) -> None:

@@ -11,7 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from domainkit import progress
 from domainkit.errors import BaseModelError
+from domainkit.hub_connection import why_unreachable
 from domainkit.models.folder_check import check_folder, read_header
 from domainkit.registry import suggestion
 
@@ -95,7 +97,7 @@ def _packaged_file(base: str) -> Path:
 
 def _download(name: str, revision: str | None) -> Path:
     """The local snapshot of a hub id: its safetensors, configuration and tokenizer; never code, never pickles."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
     options: dict[str, Any] = {
         "allow_patterns": ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"],
@@ -105,15 +107,38 @@ def _download(name: str, revision: str | None) -> Path:
         return Path(snapshot_download(name, revision=revision, **options, local_files_only=True))
     except (OSError, ValueError):
         pass  # not in the hub's local cache, or not whole: ask the hub
+    progress.say(f"note: base {name}: not on this machine, so the hub is asked ({constants.ENDPOINT})")
+    why = "" if constants.HF_HUB_OFFLINE else why_unreachable(constants.ENDPOINT)
     try:
-        return Path(snapshot_download(name, revision=revision, **options))
+        if why:
+            raise ConnectionError(why)
+        with progress.stage(f"downloading {name}"):
+            return Path(snapshot_download(name, revision=revision, **options))
     except Exception as e:  # the hub's client raises many unrelated types
-        raise BaseModelError(
-            f"neither a local file or folder nor reachable on the hub ({type(e).__name__})",
-            where=name,
-            next_step="check the name, the network and the access rights, "
-            "or use a local folder or builtin:smollm2-135m",
-        ) from e
+        raise _not_found(name, revision, e, offline=constants.HF_HUB_OFFLINE) from e
+
+
+def _not_found(name: str, revision: str | None, error: Exception, *, offline: bool) -> BaseModelError:
+    """The cause, and what to do about it."""
+    from huggingface_hub import constants, errors
+
+    local = "or use a local folder or builtin:smollm2-135m"
+    here = "neither a local file or folder nor in the hub's cache, and"
+    if offline:
+        what = f"{here} HF_HUB_OFFLINE is set"
+        return BaseModelError(what, where=name, next_step=f"unset it to download the base, {local}")
+    if isinstance(error, ConnectionError):
+        what = f"{here} the hub cannot be reached: {error} ({constants.ENDPOINT})"
+        step = "check the network, and HTTPS_PROXY and HF_ENDPOINT where you need them"
+        return BaseModelError(what, where=name, next_step=f"{step}; {local}")
+    said = {
+        errors.GatedRepoError: ("its owner decides who may download it", "ask for access on its page, then"),
+        errors.RevisionNotFoundError: (f"it has no revision '{revision}'", "correct the revision,"),
+        errors.RepositoryNotFoundError: ("the hub has no such model, or it is private", "check the name, or"),
+    }
+    why, step = next((v for kind, v in said.items() if isinstance(error, kind)), (type(error).__name__, "try again,"))
+    log_in = "" if isinstance(error, errors.RevisionNotFoundError) else " log in with `hf auth login`,"
+    return BaseModelError(f"cannot be loaded from the hub: {why}", where=name, next_step=f"{step}{log_in} {local}")
 
 
 def _folder_fingerprint(folder: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from domainkit.messages import JsonObject
-from domainkit.project.config import Project
+from domainkit.project.config import Project, named
 from domainkit.project.rows import digest_of
 from domainkit.storage import write_text
 
@@ -52,12 +52,13 @@ def changes(before: Started, now: Started) -> list[str]:
 def _of_files(before: Started, now: Started) -> Iterator[str]:
     for name, digest in now.files.items():
         was = before.files.get(name)
-        if was is not None and was != digest and before.settings.get(name) == now.settings.get(name):
+        if was is not None and was != digest and named(before.settings, name) == named(now.settings, name):
             trains = any(n == "fit" or n.startswith("fit.") for n in now.settings)
-            anew = "rows are divided" if name == "rows" else "adapters are trained" if trains else "prompts are made"
-            anew += " and adapters trained" if name == "rows" and trains else ""
+            divided = name.partition(".")[0] == "rows"
+            anew = "rows are divided" if divided else "adapters are trained" if trains else "prompts are made"
+            anew += " and adapters trained" if divided and trains else ""
             what = {"dev": "test questions are looked for in it anew", "task": "only questions that are new are asked"}
-            yield f"{now.settings.get(name, name)} has changed: {what.get(name, f'{anew} anew; {_ASKED}')}"
+            yield f"{named(now.settings, name)} has changed: {what.get(name, f'{anew} anew; {_ASKED}')}"
 
 
 def _of_settings(before: Mapping[str, object], now: Mapping[str, object]) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 
 from domainkit.corpus.rows.columns import as_map, parse_columns
 from domainkit.errors import ConfigError
@@ -13,6 +12,7 @@ from domainkit.evaluation.read_task import read_task
 from domainkit.evaluation.task import Task
 from domainkit.models import DEFAULT_BASE
 from domainkit.project.look import Found, RowsFile, look_at_rows
+from domainkit.project.nothing_to_compare import counted, nothing_to_compare
 from domainkit.project.questions import Ask, Question
 from domainkit.project.run_toml import Setting
 from domainkit.project.tasks import FolderTask, corpus_of, tasks_of
@@ -44,7 +44,7 @@ def choose(found: Found, ask: Ask) -> Chosen:
     """Raises ConfigError where there are no questions with answers, with the command that makes or finds some."""
     tasks, left_out = tasks_of(found)
     if not tasks or tasks[0].state == "open":
-        raise _nothing_to_compare(found, tasks, left_out)
+        raise nothing_to_compare(found, tasks, left_out)
     tasks = [t for t in tasks if t.state != "open"] + [t for t in tasks if t.state == "open"]
     task = _which(tasks, ask)
     task, columns = _with_columns(found.folder, task, ask)
@@ -64,10 +64,21 @@ def choose(found: Found, ask: Ask) -> Chosen:
         Setting("out", OUT, ("Everything that a run writes goes there; your own files are only read.",)),
     ]
     not_used = [*found.left_out, *left_out]
-    if others:
-        files = ", ".join(f.path for t in others for f in t.files)
-        not_used.append((files, "belong to other tasks, or ask without an answer"))
+    alike = _same_columns(task, others)
+    if files := [p for p in dict.fromkeys(f.path for t in others for f in t.files) if p not in alike]:
+        not_used.append((", ".join(files), "belong to other tasks, or ask without an answer"))
+    if alike:
+        rows = ", ".join(f'"{path}"' for path in [*(f.path for f in task.files), *alike])
+        not_used.append((", ".join(alike), f"have the same columns: rows = [{rows}] reads all of them"))
     return Chosen(tuple(settings), tuple(sorted(set(not_used))))
+
+
+def _same_columns(task: FolderTask, others: Sequence[FolderTask]) -> list[str]:
+    """Files that are not used, and could be read together with those that are."""
+    if task.whole is None or not task.whole.columns:
+        return []
+    columns = frozenset(task.whole.columns)
+    return [t.whole.path for t in others if t.whole and not t.more and frozenset(t.whole.columns) == columns]
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------------
@@ -77,11 +88,15 @@ def _which(tasks: Sequence[FolderTask], ask: Ask) -> FolderTask:
     usable = [t for t in tasks if t.state != "open"]
     if len(usable) == 1:
         return usable[0]
-    options = tuple(
-        (str(t), f"task '{t.name}'" if t.name else "the files named after their part alone") for t in usable
-    )
+    options = tuple((str(t), _called(t)) for t in usable)
     chosen = ask(Question("rows", "Which rows is this about? One run answers one task.", options))
     return next(t for t in usable if str(t) == chosen)
+
+
+def _called(task: FolderTask) -> str:
+    if task.more:
+        return "read together: the same columns, and names that differ in numbers alone"
+    return f"task '{task.name}'" if task.name else "the files named after their part alone"
 
 
 def _with_columns(folder: Path, task: FolderTask, ask: Ask) -> tuple[FolderTask, dict[str, str] | None]:
@@ -95,10 +110,11 @@ def _with_columns(folder: Path, task: FolderTask, ask: Ask) -> tuple[FolderTask,
         columns = parse_columns(text)
         parts = {part: getattr(task, part) for part in ("whole", "train", "dev", "test")}
         again = {p: look_at_rows(folder / f.path, f.path, columns) for p, f in parts.items() if f and f in unclear}
-        if wrong := [f for f in again.values() if f.state != "solved"]:
+        more = tuple(look_at_rows(folder / f.path, f.path, columns) for f in task.more)
+        if wrong := [f for f in (*again.values(), *more) if f.state != "solved"]:
             raise ConfigError(wrong[0].why, where=wrong[0].path, next_step=f"its columns: {', '.join(first.columns)}")
         whole, train, dev, test = (again.get(p) or parts[p] for p in ("whole", "train", "dev", "test"))
-        return replace(task, whole=whole, train=train, dev=dev, test=test), columns
+        return replace(task, whole=whole, more=more, train=train, dev=dev, test=test), columns
 
     likely = as_map({k: first.likely[k] for k in ("input", "target")})
     text = f"Which columns of {first.path} are the question (input) and the answer (target)?"
@@ -122,7 +138,9 @@ def _read(folder: Path, task: FolderTask, columns: Mapping[str, str] | None) -> 
 def _of_rows(task: FolderTask, columns: Mapping[str, str] | None, others: Sequence[FolderTask]) -> list[Setting]:
     other = [f"It could also be: {'; '.join(map(str, others))}." if others else ""]
     if task.whole is not None:
-        settings = [Setting("rows", task.whole.path, _told(_found(task.whole), *other))]
+        paths = [f.path for f in task.files]
+        found = [*map(_found, task.files), "They have the same columns and are read together." if task.more else ""]
+        settings = [Setting("rows", paths if task.more else paths[0], _told(*found, *other))]
     else:
         settings = _of_parts(task, other)
     if columns:
@@ -181,7 +199,7 @@ def _of_corpus(found: Found, corpus: Sequence[str]) -> list[Setting]:
     if not corpus:
         comment = "No documents were found. With some, retrieval is compared, too: a folder, a file, or a list of them."
         return [Setting("corpus", None, (comment,), example='"manuals"')]
-    why = f"Found: {_counted(found.documents)}. Variants that retrieve search them; they are read once and kept."
+    why = f"Found: {counted(found.documents)}. Variants that retrieve search them; they are read once and kept."
     return [
         Setting(
             "corpus",
@@ -189,12 +207,6 @@ def _of_corpus(found: Found, corpus: Sequence[str]) -> list[Setting]:
             (why, "Leave the line out to compare without retrieval."),
         )
     ]
-
-
-def _counted(names: Sequence[str]) -> str:
-    suffixes = [Path(n).suffix.lower() for n in names]
-    counts = ", ".join(f"{suffixes.count(s):,} {s}" for s in sorted(set(suffixes)))
-    return f"{len(names):,} document file{'s' if len(names) != 1 else ''} ({counts})"
 
 
 def _of_tools(found: Found, task: Task) -> list[Setting]:
@@ -244,7 +256,7 @@ def _of_size(task: FolderTask, ask: Ask, *, has_corpus: bool) -> list[Setting]:
 def _sizes(task: FolderTask) -> tuple[int, int]:
     """About how many rows there are to train on and to ask."""
     if task.whole is not None:
-        return round(0.8 * task.whole.rows), round(0.2 * task.whole.rows)
+        return round(0.8 * task.rows), round(0.2 * task.rows)
     asked = task.test or task.dev
     return (task.train.rows if task.train else 0), (asked.rows if asked else 0)
 
@@ -281,32 +293,3 @@ def _of_prices(found: Found) -> list[Setting]:
 def _models() -> Setting:
     comment = "NAME = SPEC. Its questions and your rows then leave this machine, and cost money."
     return Setting("gpt", None, (comment,), "models", '"openai:gpt-5-mini"')
-
-
-# ---- nothing to compare ----------------------------------------------------------------------------------------------
-
-
-def _nothing_to_compare(found: Found, tasks: Sequence[FolderTask], left_out: Sequence[tuple[str, str]]) -> ConfigError:
-    where, folder = str(found.folder), quote(str(found.folder))
-    rows = quote(str(found.folder / "rows"))
-    if tasks:
-        file = tasks[0].files[0]
-        what = f"{file.path} holds {file.rows:,} questions without answers: there is nothing to compare answers with"
-        step = (
-            f"write the answers into it, at least 50 of them; or let a large model write them: domainkit distil "
-            f"--teacher PROVIDER:MODEL --inputs {quote(str(found.folder / file.path))} --out {rows}"
-        )
-    elif found.documents:
-        what = f"holds documents ({_counted(found.documents)}) and no questions with answers"
-        step = (
-            f"let a model write rows from them: domainkit make {folder} --writer PROVIDER:MODEL --out {rows}, "
-            f"then domainkit init {folder} again; or add a file of your own questions and answers"
-        )
-    elif left_out:
-        what = "holds no rows that can be used: " + "; ".join(f"{path} {why}" for path, why in left_out[:5])
-        step = f"domainkit check {quote(str(found.folder / left_out[0][0]))} says more"
-    else:
-        names = ", ".join(path for path, _ in found.left_out[:5])
-        what = f"holds nothing that can be used ({names})" if names else "is empty"
-        step = "put a file of questions with answers into it (CSV, Excel, JSON Lines, Parquet), and your documents"
-    return ConfigError(what, where=where, next_step=step)

@@ -50,8 +50,8 @@ class Project:
     """The folder of all that is written."""
     settings: JsonObject
     """The file's values, tables flattened: "fit.epochs"."""
-    rows: str | Path | None = None
-    """Rows that are to be divided; else `task`, and `train` where there is one."""
+    rows: tuple[str | Path, ...] = ()
+    """Files of rows that are to be divided, read together; else `task`, and `train` where there is one."""
     train: str | Path | None = None
     task: str | Path | None = None
     dev: str | Path | None = None
@@ -65,6 +65,16 @@ class Project:
 
     @property
     def sources(self) -> dict[str, str | Path]:
-        """What holds the rows, by the name of its setting."""
-        given = {"rows": self.rows, "train": self.train, "task": self.task, "dev": self.dev}
+        """What holds the rows, by the name of its setting; of several rows that of the second is "rows.2"."""
+        rows = {f"rows.{i}" if i > 1 else "rows": source for i, source in enumerate(self.rows, start=1)}
+        given = {**rows, "train": self.train, "task": self.task, "dev": self.dev}
         return {name: source for name, source in given.items() if source is not None}
+
+
+def named(settings: JsonObject, source: str) -> object:
+    """What run.toml calls one of `Project.sources`; the source itself where its setting is not there."""
+    name, _, number = source.partition(".")
+    value = settings.get(name, source)
+    if isinstance(value, list):
+        return value[int(number or 1) - 1] if len(value) >= int(number or 1) else source
+    return source if number else value

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
-from domainkit.errors import ConfigError, saving
+from domainkit.errors import ConfigError, MachineError, saving
 from domainkit.project.choices import Chosen
 from domainkit.project.look import RUN_FILE, Found, look
 from domainkit.project.run_toml import text_of
@@ -32,7 +32,11 @@ def begin(folder: Path, *, force: bool = False) -> Found:
         step = f"change it with an editor, then domainkit run {quote(str(folder))}; --force writes a new one beside it"
         raise ConfigError("is there already", where=str(file), next_step=step)
     found = look(folder)
-    check_writable(file)
+    try:
+        check_writable(file)
+    except MachineError as e:
+        e.next_step = "copy the folder to where you may write, and run domainkit init there"
+        raise
     return found
 
 

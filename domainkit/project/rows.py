@@ -47,7 +47,13 @@ def check_rows(project: Project) -> dict[str, Inspection]:
     found = {
         name: inspect(source, None, columns_for(source, project.columns)) for name, source in project.sources.items()
     }
-    errors = [p for n, f in found.items() if n in ("rows", "train") for p in f.problems if p.severity == "error"]
+    errors = [
+        p
+        for n, f in found.items()
+        if n.partition(".")[0] in ("rows", "train")
+        for p in f.problems
+        if p.severity == "error"
+    ]
     if errors:
         raise DataError(errors)
     return found
@@ -70,7 +76,7 @@ def digest_of(source: str | Path) -> str:
 
 def rows_of(project: Project, on_progress: Progress | None = None) -> RunRows:
     """The rows, written where they are divided or drawn; what an earlier run has written is used again."""
-    if project.rows is None and project.sample.train is None and project.sample.test is None:
+    if not project.rows and project.sample.train is None and project.sample.test is None:
         assert project.task is not None
         return RunRows(project.train, project.task, project.dev, None, columns=project.columns)
     made_from = {
@@ -93,7 +99,7 @@ def rows_of(project: Project, on_progress: Progress | None = None) -> RunRows:
 def _write(project: Project, folder: Path, on_progress: Progress | None) -> None:
     """Each part as JSON Lines, and split.json, whole or not at all."""
     most = {"train": project.sample.train, "test": project.sample.test, "dev": None}
-    parts, facts = _divided(project, on_progress) if project.rows is not None else _given(project)
+    parts, facts = _divided(project, on_progress) if project.rows else _given(project)
     with staged_folder(folder) as staged:
         facts["of"] = {name: len(rows) for name, rows in parts.items()}
         facts["used"] = {}
@@ -111,16 +117,23 @@ def _write(project: Project, folder: Path, on_progress: Progress | None) -> None
 
 
 def _divided(project: Project, on_progress: Progress | None) -> tuple[dict[str, list[JsonObject]], JsonObject]:
-    assert project.rows is not None
-    made = split(project.rows, columns=project.columns, on_progress=on_progress, **project.split.model_dump())
+    data, columns = _read_together(project)
+    made = split(data, columns=columns, on_progress=on_progress, **project.split.model_dump())
     if made.kind != "examples":
         what, step = f"holds {made.kind}, not questions with answers", "domainkit prefer trains on them"
-        raise ConfigError(what, where=str(project.rows), next_step=step)
+        raise ConfigError(what, where=", ".join(map(str, project.rows)), next_step=step)
     parts = {
         name: [row for row, p in zip(made.rows, made.parts, strict=True) if p == part]
         for part, name in enumerate(PARTS)
     }
     return parts, dict(made.facts)
+
+
+def _read_together(project: Project) -> tuple[object, Columns | None]:
+    """The one file and its columns, or the rows of several, which need none."""
+    if len(project.rows) == 1:
+        return project.rows[0], columns_for(project.rows[0], project.columns)
+    return [row for s in project.rows for row in ready_rows(s, columns_for(s, project.columns))], None
 
 
 def _given(project: Project) -> tuple[dict[str, list[JsonObject]], JsonObject]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +19,15 @@ class FolderTask:
     """"" for train.csv and test.csv."""
     whole: RowsFile | None = None
     """Rows that nobody has divided."""
+    more: tuple[RowsFile, ...] = ()
+    """Further rows that nobody has divided, with the same columns."""
     train: RowsFile | None = None
     dev: RowsFile | None = None
     test: RowsFile | None = None
 
     @property
     def files(self) -> list[RowsFile]:
-        return [f for f in (self.whole, self.train, self.dev, self.test) if f]
+        return [f for f in (self.whole, *self.more, self.train, self.dev, self.test) if f]
 
     @property
     def state(self) -> str:
@@ -58,6 +61,7 @@ def tasks_of(found: Found) -> tuple[list[FolderTask], list[tuple[str, str]]]:
             left_out += [(f.path, f"is of the same name as {files[0].path}, which has more rows") for f in files[1:]]
             by_role[role] = files[:1]
         tasks += _tasks(name, {role: files[0] for role, files in by_role.items()})
+    tasks += _together(tasks)
     tasks.sort(key=lambda t: (("solved", "unclear", "open").index(t.state), not (t.train and t.test), -t.rows, t.name))
     return tasks, left_out
 
@@ -73,6 +77,21 @@ def _tasks(name: str, files: dict[Role, RowsFile]) -> list[FolderTask]:
     if not parts and "train" not in files:
         tasks = []
     return [*tasks, *([FolderTask(name, whole=whole)] if whole else [])]
+
+
+def _together(tasks: Sequence[FolderTask]) -> list[FolderTask]:
+    """Files whose names differ in numbers alone and that have the same columns: tickets-2024.csv, tickets-2025.csv."""
+    alike: dict[tuple[str, frozenset[str], str], list[RowsFile]] = defaultdict(list)
+    for task in tasks:
+        if task.whole is not None and task.whole.columns:
+            name = re.sub(r"\d+", "#", task.name)
+            alike[name, frozenset(task.whole.columns), task.whole.state].append(task.whole)
+    made = []
+    for (name, *_), files in alike.items():
+        if len(files) > 1:
+            first, *more = sorted(files, key=lambda f: f.path)
+            made.append(FolderTask(name.strip("#-_. "), whole=first, more=tuple(more)))
+    return made
 
 
 def corpus_of(found: Found) -> list[str]:

@@ -20,6 +20,7 @@ from domainkit.verdict import numbers
 
 PREVIOUS = "previous_results.json"
 FACTS_SHOWN = 12
+MOVED_SHOWN = 4
 log = logging.getLogger("domainkit")
 
 
@@ -40,6 +41,19 @@ class SinceLast:
         same = (was.answer, was.choice) == (verdict.answer, verdict.choice)
         then = f"'{one_line(was.answer)}'" + (f" ({_scored(self.before, was.choice)})" if was.choice else "")
         return f"{'As in' if same else 'Other than in'} the earlier run{_made(self.before)}: {then}."
+
+    @property
+    def line(self) -> str:
+        """For a terminal: the verdict then, and whose score is another one now."""
+        if self.runs is None:
+            return f"{self.sentence} {self.reason}"
+        scores = [(p.name, numbers.percent(p.a.value), numbers.percent(p.b.value)) for p in self.runs.pairings]
+        moved = [f"{one_line(name)} {then} → {now} %" for name, then, now in scores if then != now]
+        more = f" and {len(moved) - MOVED_SHOWN} more" if len(moved) > MOVED_SHOWN else ""
+        said = (
+            f"Scores: {', '.join(moved[:MOVED_SHOWN])}{more}." if moved else "Every score that both have is the same."
+        )
+        return " ".join([self.sentence, said, *map(one_line, _alone(self.runs))])
 
     @property
     def facts(self) -> tuple[tuple[str, str, str], ...]:

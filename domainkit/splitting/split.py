@@ -12,7 +12,7 @@ from domainkit.errors import ConfigError
 from domainkit.evaluation.read_task import DIVIDED
 from domainkit.splitting.assign import PARTS
 from domainkit.splitting.divide import Progress, Split, split_rows
-from domainkit.storage import staged_folder
+from domainkit.storage import check_writable, staged_folder
 
 FACTS = DIVIDED
 
@@ -46,6 +46,7 @@ def split(
     shares = _shares(test, dev)
     if out is not None:
         check_folder(Path(out))
+        check_writable(Path(out))
     read = read_with_rows(data, columns)
     labels = {"examples": None, "pairs": [], "marked answers": read.marks}[read.kind]
     made = split_rows(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from domainkit import hub_connection
 from domainkit.errors import BaseModelError
 from domainkit.models import source as source_module
-from domainkit.models.source import Packaged, count_parameters, resolve_base
+from domainkit.models.source import Packaged, _not_found, count_parameters, resolve_base
 
 
 @pytest.fixture
@@ -61,16 +62,63 @@ def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatc
         resolve_base("builtin:smollm2-135m")
 
 
-def test_an_unreachable_hub_id_offers_local_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
+@pytest.mark.parametrize(
+    "endpoint, reason",
+    [
+        ("http://127.0.0.1:9", "connection refused"),
+        ("http://nobody.invalid", ".+"),
+    ],  # of a name each system says its own
+)
+def test_a_hub_that_cannot_be_reached_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], endpoint: str, reason: str
+) -> None:
+    from huggingface_hub import constants
 
-    def refuse(*_: Any, **kw: Any) -> str:
-        raise OSError("offline")
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
-    with pytest.raises(BaseModelError, match="nor reachable on the hub") as caught:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(hub_connection, "WAITS", (0.0, 0.0))
+    began = time.monotonic()
+    what = (
+        r"^someone/some-model: neither a local file or folder nor in the hub's cache, and the hub cannot be reached: "
+    )
+    with pytest.raises(
+        BaseModelError, match=rf"{what}{reason} \({endpoint}\)\n  next: check the network, and HTTPS_PR"
+    ):
         resolve_base("someone/some-model")
-    assert "builtin:smollm2-135m" in str(caught.value)
+    assert time.monotonic() - began < 20  # the hub's own library tries for a minute and more
+    assert (
+        capsys.readouterr().err
+        == f"note: base someone/some-model: not on this machine, so the hub is asked ({endpoint})\n"
+    )
+
+
+def test_an_offline_hub_is_named_as_such() -> None:
+    with pytest.raises(BaseModelError, match=r"cache, and HF_HUB_OFFLINE is set\n  next: unset .*builtin:smollm2"):
+        resolve_base("someone/some-model")
+
+
+@pytest.mark.parametrize(
+    "kind, said",
+    [
+        (
+            "GatedRepoError",
+            "its owner decides who may download it\n  next: ask for access on its page, then log",
+        ),
+        ("RevisionNotFoundError", "it has no revision 'v9'\n  next: correct the revision, or use a local folder"),
+        (
+            "RepositoryNotFoundError",
+            "the hub has no such model, or it is private\n  next: check the name, or log in",
+        ),
+        ("HfHubHTTPError", "HfHubHTTPError\n  next: try again, log in with `hf auth login`, or use a local folder"),
+    ],
+)
+def test_what_the_hub_refuses_has_its_cause(kind: str, said: str) -> None:
+    from huggingface_hub import errors
+
+    refused = getattr(errors, kind).__new__(getattr(errors, kind))
+    assert f"owner/name: cannot be loaded from the hub: {said}" in str(
+        _not_found("owner/name", "v9", refused, offline=False)
+    )
 
 
 def test_pickled_weights_are_refused(copy: Path) -> None:

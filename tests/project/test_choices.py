@@ -90,3 +90,18 @@ def test_a_folder_without_questions_and_answers(tmp_path: Path, name: str, text:
     file(tmp_path, name, text)
     with pytest.raises(ConfigError, match=rf"{what}.*\n  next: .*{step}"):
         settings(tmp_path)
+
+
+def test_files_of_two_years_are_read_together_and_others_named(tmp_path: Path) -> None:
+    for name, count in (("t-2024", 40), ("t-2025", 30), ("faq", 20)):
+        file(
+            tmp_path, f"{name}.csv", many(count).replace("text,label", "Asked,Said").replace("parcel", f"{name} parcel")
+        )
+    chosen = choose(look(tmp_path), Answers())
+    values = tomllib.loads(text_of(chosen.settings, [], TABLES))
+    assert (values["rows"], values["map"]) == (["t-2024.csv", "t-2025.csv"], {"input": "Asked", "target": "Said"})
+    assert ("faq.csv", 'have the same columns: rows = ["t-2024.csv", "t-2025.csv", "faq.csv"] reads all of them') in (
+        chosen.not_used
+    )
+    one = settings(tmp_path, Answers(rows="t-2025.csv (30 rows)"))
+    assert one["rows"] == "t-2025.csv"

@@ -43,3 +43,20 @@ def test_documents_are_named_without_rows_between_them() -> None:
     documents = ("a.pdf", "b.pdf", "m/x.md", "n/d.md", "n/e.md", "o.md")
     given = found({"n/rows.jsonl": 3, "rows.csv": 3}, documents, left_out=("README.md",))
     assert corpus_of(given) == ["o.md", "*.pdf", "m", "n/*.md"]
+
+
+def test_files_whose_names_differ_in_numbers_alone_are_read_together() -> None:
+    columns = ("question", "answer")
+    names = {"tickets-2024.csv": 30, "tickets-2025.csv": 20, "faq.csv": 5, "tickets-old.csv": 2}
+    files = tuple(RowsFile(name, n, "solved", "", columns) for name, n in names.items())
+    other = RowsFile("tickets-2023.csv", 9, "solved", "", ("text", "label"))
+    tasks, _ = tasks_of(Found(Path("desk"), (*files, other)))
+    assert [str(t) for t in tasks] == [
+        "tickets-2024.csv (30 rows), tickets-2025.csv (20 rows)",
+        "tickets-2024.csv (30 rows)",
+        "tickets-2025.csv (20 rows)",
+        "tickets-2023.csv (9 rows)",
+        "faq.csv (5 rows)",
+        "tickets-old.csv (2 rows)",
+    ]
+    assert (tasks[0].name, tasks[0].rows, len(tasks[0].more)) == ("tickets", 50, 1)

@@ -46,6 +46,18 @@ def test_a_damaged_file_is_no_earlier_run(label_results: Results, tmp_path: Path
     assert not (tmp_path / PREVIOUS).exists()
 
 
+def test_a_line_says_what_changed(label_results: Results, earlier: Results) -> None:
+    line = since_last(label_results, earlier).line
+    assert line.startswith("Other than in the earlier run of 2026-02-01: 'prompt' (few-shot, ")
+    assert "Scores: tuned 60.8 → 89.6 %." in line
+    assert line.endswith(" %. New: tuned-rag.")
+    same = since_last(label_results, label_results).line
+    assert same.startswith("As in the earlier run")
+    assert same.endswith(" Every score that both have is the same.")
+    other = label_results.model_copy(update={"task": label_results.task.model_copy(update={"primary_metric": "x"})})
+    assert since_last(label_results, other).line.endswith("so their scores are not compared.")
+
+
 def test_the_report_says_what_changed(label_results: Results, earlier: Results, run_folder: Path) -> None:
     earlier.save(run_folder / PREVIOUS)
     page, summary = (path.read_text(encoding="utf-8") for path in write_report(run_folder))

@@ -76,11 +76,14 @@ def _held(project: Project) -> Iterator[None]:
     from domainkit.errors import DomainkitError
     from domainkit.storage import locked_folder
 
+    elsewhere = "copy the folder to where you may write, or name such a folder as 'out' in run.toml"
     try:
         with locked_folder(project.out):
             yield
     except DomainkitError as e:
-        if e.next_step and "--out" in e.next_step:
+        if e.next_step and "--out you may write to" in e.next_step:
+            e.next_step = elsewhere
+        elif e.next_step and "--out" in e.next_step:
             e.next_step = e.next_step.replace("another --out", "another 'out' in run.toml").replace(
                 "an --out", "another 'out' in run.toml,"
             )
@@ -111,8 +114,10 @@ def _said_once(said: set[str]) -> Iterator[None]:
 
 def _show_check(project: Project, found: dict[str, Inspection]) -> set[str]:
     """What `domainkit check` says of each file, in short. Returns its warnings."""
+    from domainkit.project.config import named
+
     for name, file in found.items():
-        _say("check", f"{project.settings[name]}: {file.summary}")
+        _say("check", f"{named(project.settings, name)}: {file.summary}")
         warnings = [p for p in file.problems if p.severity == "warning"]
         for problem in warnings[:SHOWN]:
             _say("", f"warning: {problem}")

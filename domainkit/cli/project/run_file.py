@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from domainkit.training.config import TrainConfig
 
 M = TypeVar("M", bound=BaseModel)
-ROWS = ("rows", "train", "task", "dev")
+PARTS = ("train", "task", "dev")
 PATHS = ("general", "general_text", "prices")
 MAYBE_PATHS = ("base", "judge", "rubric")
 
@@ -53,9 +53,10 @@ def read_project(folder: Path) -> Project:
 def _project(folder: Path, values: JsonObject) -> Project:
     settings = dict(_flat(values))
     split, sample = _table(values, "split", SplitConfig), _table(values, "sample", SampleConfig)
-    corpus = _corpus(values.pop("corpus", None))
-    sources = {name: _taken_text(values, name) for name in ROWS}
-    _check_sources(sources, settings)
+    corpus = _paths(values.pop("corpus", None), "corpus", "manuals", "*.pdf")
+    rows = _paths(values.pop("rows", None), "rows", "tickets.csv", "notes.csv")
+    sources = {name: _taken_text(values, name) for name in PARTS}
+    _check_sources(rows, sources, settings)
     out = _taken_text(values, "out") or OUT
     arguments = compare_arguments(values, fit="fit" in values)
     parse_options({k: v for k, v in arguments.items() if k in CompareConfig.model_fields})
@@ -64,7 +65,8 @@ def _project(folder: Path, values: JsonObject) -> Project:
         folder,
         folder / out,
         settings,
-        **{name: _source(folder, value) for name, value in sources.items()},
+        rows=tuple(_source(folder, one) for one in rows),
+        **{name: _source(folder, value) for name, value in sources.items() if value is not None},
         columns=columns,
         corpus=corpus,
         split=split,
@@ -73,9 +75,11 @@ def _project(folder: Path, values: JsonObject) -> Project:
     )
 
 
-def _check_sources(sources: Mapping[str, str | None], settings: JsonObject) -> None:
-    rows, task = sources["rows"], sources["task"]
-    if rows and (other := next((n for n in ROWS[1:] if sources[n]), None)):
+def _check_sources(rows: tuple[str, ...], sources: Mapping[str, str | None], settings: JsonObject) -> None:
+    task = sources["task"]
+    if len(set(rows)) < len(rows):
+        raise ConfigError("'rows' names a file twice", next_step="name each file once")
+    if rows and (other := next((n for n in PARTS if sources[n]), None)):
         what = f"'{other}' is given beside 'rows', which are divided into all parts"
         raise ConfigError(what, next_step="keep rows alone, or task with train and dev")
     if not rows and not task:
@@ -101,13 +105,14 @@ def _table(values: JsonObject, name: str, model: type[M]) -> M:
         raise ConfigError(clauses, where=name, next_step=f"one of: {', '.join(model.model_fields)}") from e
 
 
-def _corpus(value: object) -> tuple[str, ...]:
+def _paths(value: object, setting: str, *example: str) -> tuple[str, ...]:
     names = [value] if isinstance(value, str) else value
     if names is None:
         return ()
     if not isinstance(names, list) or not names or not all(isinstance(n, str) and n for n in names):
-        what = f"corpus={value!r} is neither a path nor a list of paths"
-        raise ConfigError(what, next_step='write corpus = "manuals", or corpus = ["manuals", "*.pdf"]')
+        what = f"{setting}={value!r} is neither a path nor a list of paths"
+        both = ", ".join(f'"{one}"' for one in example)
+        raise ConfigError(what, next_step=f'write {setting} = "{example[0]}", or {setting} = [{both}]')
     return tuple(names)
 
 
@@ -118,8 +123,8 @@ def _taken_text(values: JsonObject, name: str) -> str | None:
     return value
 
 
-def _source(folder: Path, value: str | None) -> str | Path | None:
-    return value if value is None or value.startswith(PREFIX) else folder / value
+def _source(folder: Path, value: str) -> str | Path:
+    return value if value.startswith(PREFIX) else folder / value
 
 
 def _seen_from(folder: Path, arguments: JsonObject) -> JsonObject:

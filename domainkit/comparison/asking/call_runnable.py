@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+from domainkit.comparison.asking.as_they_come import Keep, answer_alone, comes_apart, outputs_of
 from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.answers_on_disk import PassageRow, Progress, Row, RowStore, asked_each
 from domainkit.evaluation.calls.call_list import answer_text
@@ -17,10 +18,6 @@ from domainkit.messages import JsonObject, openai_message, split_reasoning
 
 LONGEST_VERSION = 200
 """Letters of a model's version: it is text of a server."""
-
-
-Keep = Callable[[Mapping[str, Row]], None]
-"""Takes rows by their questions' digests, as soon as there are any."""
 
 
 class EndedError(Exception):
@@ -61,8 +58,8 @@ def answer_all(
     report = on_progress or (lambda *_: None)
     report(name, len(answered), len(samples))
 
-    def keep(rows: Mapping[str, Row]) -> None:
-        store.append(row.model_copy(update={"question": q}) for q, row in rows.items())
+    def keep(rows: Mapping[str, Row], *, sync: bool = True) -> None:
+        store.append((row.model_copy(update={"question": q}) for q, row in rows.items()), sync=sync)
         answered.update(rows)
         report(name, len(answered), len(samples))
 
@@ -98,11 +95,27 @@ def question_of(sample: Sample) -> str | JsonObject:
 def _in_batches(
     name: str, key: str, runnable: Answerer, todo: Mapping[str, Sample], batch_size: int, keep: Keep
 ) -> None:
-    questions = list(todo)
+    questions, ask = list(todo), _as_they_come if comes_apart(runnable) else _at_once
     for start in range(0, len(questions), batch_size):
-        block = questions[start : start + batch_size]
-        rows = _answer_block(name, key, runnable, [todo[q] for q in block])
-        keep(dict(zip(block, rows, strict=True)))
+        ask(name, key, runnable, {q: todo[q] for q in questions[start : start + batch_size]}, keep)
+
+
+def _at_once(name: str, key: str, runnable: Answerer, block: Mapping[str, Sample], keep: Keep) -> None:
+    rows = _answer_block(name, key, runnable, list(block.values()))
+    keep(dict(zip(block, rows, strict=True)))
+
+
+def _as_they_come(name: str, key: str, runnable: Answerer, block: Mapping[str, Sample], keep: Keep) -> None:
+    """The same, each answer kept when it is there."""
+    assert comes_apart(runnable)
+    digests = list(block)
+    try:
+        for i, output, seconds in outputs_of(runnable, [question_of(s) for s in block.values()]):
+            row = row_of(name, key, block[digests[i]], output, seconds)
+            row = row.model_copy(update={"memory_bytes": memory_in_use(), "asked": now()})
+            keep({digests[i]: row}, sync=False)
+    finally:
+        keep({})
 
 
 def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sample]) -> list[Row]:
@@ -113,19 +126,12 @@ def _answer_block(name: str, key: str, runnable: Answerer, block: Sequence[Sampl
         if len(outputs) != len(block):
             raise ValueError(f"batch() gave {len(outputs)} answers to {len(block)} questions")
     except SystemExit:  # of one question, and LangChain's batch drops the answers to the others
-        outputs = [_answer_alone(runnable, question) for question in questions]
+        outputs = [answer_alone(runnable, question) for question in questions]
     except Exception as e:  # a Runnable may fail as a whole: that is a result of the comparison, not its end
         outputs = [e] * len(block)
     share, memory = (time.perf_counter() - start) / len(block), memory_in_use()
     rows = [row_of(name, key, s, output, share) for s, output in zip(block, outputs, strict=True)]
     return [row.model_copy(update={"memory_bytes": memory, "asked": now()}) for row in rows]
-
-
-def _answer_alone(runnable: Answerer, question: str | JsonObject) -> object:
-    try:
-        return runnable.invoke(question)
-    except FOREIGN_ERRORS as e:
-        return e
 
 
 def row_of(name: str, key: str, sample: Sample, output: object, share: float) -> Row:

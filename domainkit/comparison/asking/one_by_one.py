@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from domainkit.comparison.asking.call_runnable import EndedError, Keep, now, question_of, row_of
+from domainkit.comparison.asking.as_they_come import Keep
+from domainkit.comparison.asking.call_runnable import EndedError, now, question_of, row_of
 from domainkit.comparison.asking.spending import Spending
 from domainkit.errors import FOREIGN_ERRORS
 from domainkit.evaluation.task import Sample

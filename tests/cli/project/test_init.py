@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from pathlib import Path
 
 import pytest
 
+from domainkit.errors import saving
 from tests.cli.command import domainkit
 from tests.project.test_choices import many
 from tests.project.test_look import ROWS, file
@@ -49,3 +51,24 @@ def test_a_terminal_is_asked_again_after_a_wrong_answer(tmp_path: Path, monkeypa
     made = (tmp_path / "run.toml").read_text(encoding="utf-8")
     assert 'map = { input = "b", target = "a" }' in made
     assert 'kind = "text"' in made
+
+
+def test_a_read_only_folder_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        with saving(path):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("domainkit.project.init.check_writable", refuse)
+    file(tmp_path, "faq.csv", ROWS)
+    done = domainkit("init", tmp_path)
+    assert done.returncode == 1
+    assert f"error: {tmp_path / 'run.toml'}: cannot be written: the file system is read-only\n" in done.stderr
+    assert "  next: copy the folder to where you may write, and run domainkit init there" in done.stderr
+
+
+def test_files_that_are_read_together_are_said(tmp_path: Path) -> None:
+    for year in (2024, 2025):
+        file(tmp_path, f"tickets-{year}.csv", many(year - 2000))
+    done = domainkit("init", tmp_path)
+    assert "taken      rows: tickets-2024.csv (24 rows), tickets-2025.csv (25 rows)   (else " in done.stdout
+    assert 'rows = ["tickets-2024.csv", "tickets-2025.csv"]' in (tmp_path / "run.toml").read_text(encoding="utf-8")

@@ -6,6 +6,11 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
+from domainkit.cli.project.run import _held
+from domainkit.errors import MachineError
+from domainkit.project.config import Project
 from domainkit.storage.locks import hold_folder
 from tests.cli.command import domainkit
 from tests.project.test_look import ROWS, file
@@ -55,6 +60,7 @@ def test_a_run_goes_on_and_names_what_has_changed(tiny_base: str, tmp_path: Path
     run_toml.write_text(run_toml.read_text(encoding="utf-8").replace("epochs = 1", "epochs = 2"), encoding="utf-8")
     changed = domainkit("run", moved)
     assert "changed    run.toml, fit.epochs: was 1, is 2" in changed.stdout
+    assert "As in the earlier run of 20" in changed.stdout or "Other than in the earlier run of 20" in changed.stdout
     assert len(list((moved / "run" / "adapters").iterdir())) == 2
     kept = [json.loads(line)["variant"] for line in answers.splitlines()]
     assert (moved / "run" / "rows.jsonl").read_text(encoding="utf-8").startswith(answers)
@@ -80,3 +86,12 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
     assert done.returncode == 2
     said = "run: another run is writing here\n  next: wait for it to end, or choose another 'out' in run.toml"
     assert said in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_what_helps(tmp_path: Path) -> None:
+    with pytest.raises(MachineError) as caught, _held(Project(tmp_path, Path("/proc/desk"), {})):
+        pass
+    assert str(caught.value) == (
+        "/proc/desk: cannot be written: permission denied\n"
+        "  next: copy the folder to where you may write, or name such a folder as 'out' in run.toml"
+    )

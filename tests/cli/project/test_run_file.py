@@ -73,6 +73,13 @@ def test_paths_are_seen_from_the_folder(tmp_path: Path) -> None:
         ("variants = [", "variants = [3, ", 8, r"variants: \[3, .* is not a list of names"),
         ("[sample]\ntest = 50", "[split]\ntest = 0.5", 13, r"'split.test' is set, and no rows are to be divided"),
         ("task = ", "task = 3 #", 4, r"task=3 is not a path"),
+        (
+            "train = ",
+            "rows = 3 #",
+            3,
+            r"rows=3 is neither a path nor a list of paths\n  next: write rows = \"tickets.csv\"",
+        ),
+        ("train = ", "rows = ['x', 'x'] #", 3, r"'rows' names a file twice\n  next: name each file once"),
         ("[fit]", "[fit", None, r"is not valid TOML: .*line 15"),
     ],
 )
@@ -89,3 +96,10 @@ def test_a_folder_without_run_toml_is_told_how_to_get_one(tmp_path: Path) -> Non
         read_project(tmp_path)
     with pytest.raises(ConfigError, match=r"there is no such folder\n  next: name the folder in which"):
         read_project(tmp_path / "missing")
+
+
+def test_rows_may_be_several_files(tmp_path: Path) -> None:
+    file(tmp_path, "run.toml", 'rows = ["a.csv", "hf:owner/name"]\n')
+    assert read_project(tmp_path).rows == (tmp_path / "a.csv", "hf:owner/name")
+    file(tmp_path, "run.toml", 'rows = "a.csv"\n')
+    assert read_project(tmp_path).rows == (tmp_path / "a.csv",)

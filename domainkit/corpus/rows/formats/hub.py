@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 from domainkit.corpus.rows.source import RowSource
 from domainkit.errors import Problem
+from domainkit.hub_connection import why_unreachable
 from domainkit.library_logs import quiet_bars
 from domainkit.progress import stage
 
 PREFIX = "hf:"
 FORM = "hf:owner/name[:config][/split]"
-PROBE_SECONDS = 5.0
-WAITS = (1.0, 0.0)
-"""Seconds after each failed connection; as many are tried."""
 _NAME = re.compile(r"hf:/*(?P<id>[^/:]+/[^/:]+)(?::(?P<config>[^/:]+))?(?:/(?P<split>[^/:]+))?/?")
 
 
@@ -53,31 +47,12 @@ def _cache_alone_where_unreachable() -> Iterator[None]:
     import datasets
 
     offline = datasets.config.HF_HUB_OFFLINE
-    if not offline and not _answers():
+    if not offline and why_unreachable(datasets.config.HF_ENDPOINT):
         datasets.config.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
         datasets.config.HF_HUB_OFFLINE = offline
-
-
-def _answers() -> bool:
-    """Whether the hub can be reached: only a connection that fails twice says no."""
-    import datasets
-
-    for wait in WAITS:
-        try:
-            urlopen(Request(datasets.config.HF_ENDPOINT, method="HEAD"), timeout=PROBE_SECONDS).close()
-            return True
-        except HTTPError:
-            return True
-        except URLError as e:
-            if not isinstance(e.reason, OSError) or isinstance(e.reason, ssl.SSLError | TimeoutError):
-                return True
-        except (OSError, ValueError):  # slow, or an address of another kind: its library knows better
-            return True
-        time.sleep(wait)
-    return False
 
 
 def _refused(name: str, what: str, next_step: str) -> RowSource:

@@ -139,6 +139,8 @@ def _choose(path: Path, sheets: list[Sheet], problems: list[Problem]) -> Sheet |
     if likely:
         names = ", ".join(f"'{s.name}'" for s in likely)
         what, next_step = f"holds several sheets of rows: {names}", "save the one that you mean as a file of its own"
+        if len({tuple(s.first[s.header][1]) for s in likely}) == 1:
+            next_step += "; they have the same columns: to read all, copy their rows into one sheet"
     else:
         what, next_step = "holds no rows on a visible sheet", "write a header and rows"
     problems.append(Problem(str(path), None, what, next_step))

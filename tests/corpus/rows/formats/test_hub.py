@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from domainkit.corpus.rows.formats import hub
+from domainkit import hub_connection
 from domainkit.corpus.rows.formats.hub import open_hub
 
 
@@ -24,7 +24,7 @@ def test_a_hub_that_does_not_answer_is_told_at_once(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(datasets.config, "HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(hub, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(hub_connection, "WAITS", (0.0, 0.0))
     began = time.monotonic()
     [problem] = open_hub("hf:nobody/nothing").problems
     assert time.monotonic() - began < 8  # the hub's own library tries for half a minute

@@ -84,8 +84,9 @@ def test_hidden_and_other_sheets_are_left_out_by_name_and_two_of_rows_are_refuse
     made.save(tmp_path / "a.xlsx")
     with pytest.raises(
         DataError, match=r"holds several sheets of rows: 'Old', 'FAQ'\n  next: save the one that you mean"
-    ):
+    ) as caught:
         read_examples(tmp_path / "a.xlsx")
+    assert str(caught.value).endswith("they have the same columns: to read all, copy their rows into one sheet")
 
 
 def test_formulas_errors_and_lost_digits_are_told_with_their_cell(tmp_path: Path) -> None:
