@@ -77,4 +77,5 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
     """Turn links between files of the repository into links between pages of the site."""
     if page.file.src_uri.startswith(tuple(GROUPS)):
         return markdown
-    return links.for_site(links.bars_in_cells(markdown), page.file.src_uri, lambda path: (ROOT / path).is_file())
+    cells = links.whole_intervals(links.bars_in_cells(markdown))
+    return links.for_site(cells, page.file.src_uri, lambda path: (ROOT / path).is_file())

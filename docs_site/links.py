@@ -89,3 +89,10 @@ def bars_in_cells(markdown: str) -> str:
     return re.sub(
         r"^\|.*", lambda row: re.sub(r"`[^`]+`", lambda code: code[0].replace("\\|", "|"), row[0]), markdown, flags=re.M
     )
+
+
+def whole_intervals(markdown: str) -> str:
+    """An interval in a cell breaks before its bracket, not inside: a word joiner (U+2060) stands at its dash."""
+    return re.sub(
+        r"^\|.*", lambda row: re.sub(r"(?<=\d)–(?=\d)", "\u2060–\u2060", row[0]), markdown, flags=re.MULTILINE
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs_site.links import PAGES, anchors, bars_in_cells, for_site, relative_links, resolve, slug
+from docs_site.links import PAGES, anchors, bars_in_cells, for_site, relative_links, resolve, slug, whole_intervals
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted([*PAGES, *(page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").rglob("*.md"))])
@@ -81,3 +81,7 @@ def test_a_link_of_the_repository_becomes_one_of_the_site(page: str, link: str, 
 
 def test_a_bar_in_code_of_a_cell_loses_its_escape_there_alone() -> None:
     assert bars_in_cells("| `a\\|b` | c \\| d |\ntext `a\\|b`") == "| `a|b` | c \\| d |\ntext `a\\|b`"
+
+
+def test_an_interval_in_a_cell_does_not_break_at_its_dash() -> None:
+    assert whole_intervals("| 1.5 % (0.9–2.7) | a–b |\n1–2") == "| 1.5 % (0.9\u2060–\u20602.7) | a–b |\n1–2"
