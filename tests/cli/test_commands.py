@@ -85,6 +85,11 @@ def test_check_passes_good_data_and_names_bad_lines(work: dict[str, Path], tmp_p
     found = domainkit("check", bad)
     assert found.returncode == 2
     assert all(f"bad.jsonl:{line}" in found.stdout for line in (2, 3, 4))
+    assert f"Next: correct the errors, then domainkit check {bad}\n" in found.stdout
+    mails = tmp_path / "mails.csv"
+    mails.write_text("Day,Mail,Our reply\n1,how much is a new chain?,45 euros\n2,and a tube?,14 euros\n")
+    unnamed = domainkit("check", mails)
+    assert f"Next: domainkit check {mails} --map 'input=Mail,target=Our reply'\n" in unnamed.stdout
 
 
 TRAIN, COMPARE = "train", "compare"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from shlex import quote
@@ -74,8 +75,11 @@ def check(
     typer.echo(f"{errors} errors, {len(found.problems) - errors} warnings")
     counts = {"errors": errors, "warnings": len(found.problems) - errors}
     record(data=data, **counts, problems=found.problems, summary=found.summary)
-    lead = "Next: correct the errors, then " if errors else "Next: "
-    tell_next(next_command(data, task, columns, found, errors), lead=lead)
+    if proposed := proposed_map(found):
+        tell_next(f"domainkit check {quote(str(data))} {proposed}")
+    else:
+        lead = "Next: correct the errors, then " if errors else "Next: "
+        tell_next(next_command(data, task, columns, found, errors), lead=lead)
     sys.exit(2 if errors else 0)
 
 
@@ -104,6 +108,12 @@ def shown(example: Example, number: int, of: int) -> str:
         short = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
         lines.append(f"  {role}: " + "\n    ".join(visible(short).split("\n")))
     return visible("\n".join(lines))
+
+
+def proposed_map(found: Inspection) -> str | None:
+    """The option that would read columns of no known names, where an error proposes one."""
+    steps = (re.search(r"question and answer, such as (--map .+)$", p.next_step or "") for p in found.problems)
+    return next((step[1] for step in steps if step), None)
 
 
 def next_command(data: Path, task: Path | None, columns: str | None, found: Inspection, errors: int) -> str:
