@@ -52,7 +52,8 @@ def made_by(name: str, where: str, is_wanted: Callable[[object], bool], wanted: 
         next_step = f"python -c 'from {module} import {function}; print({function}())' shows where it fails"
         raise ConfigError(what, where=where, next_step=next_step) from e
     if not is_wanted(made):
-        what = f"makes {type(made).__name__}, which is no {wanted}"
+        kind = f"the class {made.__name__}" if isinstance(made, type) else type(made).__name__
+        what = f"makes {kind}, which is no {wanted}"
         raise ConfigError(what, where=where, next_step=f"let it return a LangChain {wanted}")
     return made
 

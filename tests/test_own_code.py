@@ -15,6 +15,8 @@ def seven(): return 7
 def words(): return "seven"
 def fails(): raise ValueError("no store at this place\\nmore")
 def leaves(): raise SystemExit(3)
+class Till: pass
+def till(): return Till
 """
 
 
@@ -38,6 +40,7 @@ def test_a_function_is_called_and_a_ready_thing_is_taken(name: str) -> None:
     ("name", "text"),
     [
         ("own_shop:words", "makes str, which is no number"),
+        ("own_shop:till", "makes the class Till, which is no number"),
         ("own_shop:fails", "cannot be made: ValueError: no store at this place\n"),
         ("own_shop:leaves", "cannot be made: SystemExit: 3"),
         ("own_shop:nothing", "has no attribute 'nothing'"),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.runs import RESULTS, save
+from benchmarks.training.families import FAMILIES, SMALL
 from domainkit import DomainLLM, TrainConfig, train
 from domainkit.corpus.example import Example
 from domainkit.errors import DomainkitError
@@ -27,83 +28,6 @@ from domainkit.messages import Message
 from tests.conftest import TEMPLATE, build_tokenizer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "architectures.md"
-SMALL = {
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 512,
-    "initializer_range": 0.3,
-}
-ROPE = {"rope_theta": 10_000.0}
-MOE = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
-LINEAR_ATTENTION = {
-    "layer_types": ["linear_attention", "full_attention"],
-    "linear_num_key_heads": 2,
-    "linear_num_value_heads": 4,
-    "linear_key_head_dim": 16,
-    "linear_value_head_dim": 16,
-}
-FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
-    "Llama 2, 3; SmolLM2": ("llama", {}),
-    "Llama 3.1 and later": (
-        "llama",
-        {
-            "tie_word_embeddings": True,
-            "rope_parameters": {
-                "rope_type": "llama3",
-                **ROPE,
-                "factor": 8.0,
-                "low_freq_factor": 1.0,
-                "high_freq_factor": 4.0,
-                "original_max_position_embeddings": 64,
-            },
-        },
-    ),
-    "Llama with dynamic NTK": ("llama", {"rope_parameters": {"rope_type": "dynamic", **ROPE, "factor": 2.0}}),
-    "Mistral": ("mistral", {"sliding_window": None}),
-    "Mistral with a window": ("mistral", {"sliding_window": 16}),
-    "Qwen 2, 2.5": ("qwen2", {}),
-    "Qwen 3": ("qwen3", {"head_dim": 16}),
-    "Qwen 3 MoE": ("qwen3_moe", {**MOE, "head_dim": 16}),
-    "Qwen 3.5": ("qwen3_5_text", {**LINEAR_ATTENTION, "head_dim": 16}),
-    "Gemma": ("gemma", {"head_dim": 16}),
-    "Gemma 2": ("gemma2", {"head_dim": 16, "sliding_window": 16}),
-    "Gemma 3": ("gemma3_text", {"head_dim": 16, "sliding_window": 16}),
-    "Phi 2": ("phi", {}),
-    "Phi 3, 4": ("phi3", {}),
-    "Phi 3.5 and 4 mini (long RoPE)": (
-        "phi3",
-        {
-            "original_max_position_embeddings": 64,
-            "rope_parameters": {
-                "rope_type": "longrope",
-                **ROPE,
-                "factor": 8.0,
-                "original_max_position_embeddings": 64,
-                "short_factor": [1.0] * 8,
-                "long_factor": [4.0] * 8,
-            },
-        },
-    ),
-    "Mixtral": ("mixtral", MOE),
-    "OLMo 2": ("olmo2", {}),
-    "SmolLM3": ("smollm3", {}),
-    "Granite": ("granite", {}),
-    "GLM 4": ("glm4", {"head_dim": 16}),
-    "Cohere 2": ("cohere2", {"sliding_window": 16, "head_dim": 16, "logit_scale": 1.0}),
-    "StarCoder 2": ("starcoder2", {}),
-    "StableLM": ("stablelm", {}),
-    "LFM 2": ("lfm2", {"layer_types": ["conv", "full_attention"]}),
-    "GPT-NeoX, Pythia": ("gpt_neox", {}),
-    "GPT-2": ("gpt2", {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 512}),
-    "OPT": ("opt", {"ffn_dim": 128, "word_embed_proj_dim": 64}),
-    "Falcon": ("falcon", {"num_kv_heads": 1, "new_decoder_architecture": False, "alibi": False}),
-    "BLOOM": ("bloom", {"n_layer": 2, "n_head": 4}),
-    "gpt-oss": ("gpt_oss", {**MOE, "head_dim": 16, "sliding_window": 16}),
-}
-"""By the name that people use: model type of transformers, and what the tiny configuration needs beside SMALL."""
 WORDS = ("red", "blue", "green", "black")
 LONG = " and a long question" * 5
 """Longer than the windows and the original context of the tiny configurations."""

@@ -229,26 +229,31 @@ def wrap(model: PreTrainedModel, config: PeftConfig) -> PeftModel:
 
 
 def _leave_out(model: PreTrainedModel, config: PeftConfig) -> None:
-    """Leave out what text never goes through, and linear layers that return more than a tensor."""
+    """Leave out what text never goes through, and linear layers that no adapter can be around."""
     import torch
 
-    from domainkit.models.language_model import linear_layers_with_other_output, modules_beside_text
+    from domainkit.models.language_model import (
+        linear_layers_read_directly,
+        linear_layers_with_other_output,
+        modules_beside_text,
+    )
 
     target = getattr(config, "target_modules", None)
     if config.is_prompt_learning:
         return
-    others = linear_layers_with_other_output(model)
+    others = dict.fromkeys(linear_layers_with_other_output(model), "returns more than a tensor")
+    others |= dict.fromkeys(linear_layers_read_directly(model), "has a weight that the model reads itself")
     named = [name for name in others if not isinstance(target, str) and name.rpartition(".")[2] in (target or ())]
     if named:
         raise ConfigError(
-            f"{named[0]} returns more than a tensor, so that PEFT cannot adapt it",
+            f"{named[0]} {others[named[0]]}, so that PEFT cannot adapt it",
             where="method.target",
             next_step="leave it out: use all-linear, or the names of other layers",
         )
     left_out = [*modules_beside_text(model), *others]
     if not left_out:
         return
-    log.info("not adapted, since no text goes through it or it returns more than a tensor: %s", ", ".join(left_out))
+    log.info("not adapted, since no text goes through it, or no adapter can be around it: %s", ", ".join(left_out))
     excluded = rf"(?:{'|'.join(map(re.escape, left_out))})(?:\..*)?"
     if hasattr(config, "exclude_modules"):
         config.exclude_modules = excluded

@@ -157,6 +157,9 @@ def metadata(completion: Completion, model_name: str) -> JsonObject:
     return values
 
 
-def _usage(completion: Completion) -> UsageMetadata:
+def _usage(completion: Completion) -> UsageMetadata | None:
+    """None where a server reports none: no prompt is without a token."""
     prompt, answer = completion.prompt_tokens, completion.completion_tokens
+    if prompt <= 0:
+        return None
     return UsageMetadata(input_tokens=prompt, output_tokens=answer, total_tokens=prompt + answer)

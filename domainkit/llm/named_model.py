@@ -26,6 +26,8 @@ NAMES = (
 _NO_PROVIDER = ("Unsupported provider", "Unable to infer model provider")
 """How LangChain says that a name begins with none of its providers."""
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]*:\S+")
+_LIKE_PROVIDER = re.compile(r"(?!builtin:)[A-Za-z][\w-]+:.*", re.DOTALL)
+"""A word of two letters or more and a colon: no drive of Windows."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,14 @@ def _named(name: str, role: str) -> BaseChatModel:
         return DomainLLM(adapter=name)
     if name.partition(":")[0].count(".") and is_factory(name) and not Path(name).exists():
         return _made(name, role)
+    if _LIKE_PROVIDER.fullmatch(name) and not _PROVIDER.fullmatch(name) and not Path(name).exists():
+        if is_factory(name) and has_own_module(name):
+            return _made(name, role)
+        provider, _, model = name.partition(":")
+        right = f"{provider.lower()}:{''.join(model.split())}"
+        what = "is neither a file nor provider:model, where the provider is in lower case and nothing is a space"
+        next_step = f"write {right}, if that is meant" if _PROVIDER.fullmatch(right) else f"a model is {NAMES}"
+        raise ConfigError(what, where=f"{role} {name}", next_step=next_step)
     if name.startswith("builtin:") or Path(name).exists() or not _PROVIDER.fullmatch(name):
         from domainkit.models.source import resolve_base
 

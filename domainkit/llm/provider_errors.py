@@ -55,6 +55,9 @@ def wait_before(error: object, attempt: int, first_wait: float) -> float:
 def described(error: BaseException) -> str:
     """RateLimitError: the first line of its message."""
     line = first_line(error)
+    cause = error.__cause__
+    if cause is not None and not isinstance(error, DomainkitError) and "connection error" in line.lower():
+        line = f"{line.rstrip('.')} ({first_line(cause)})"  # openai's says no more than this
     line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"  # some repeat the whole reply
     name = type(error).__name__
     return line if line.startswith(name) or isinstance(error, DomainkitError) else f"{name}: {line}"

@@ -41,6 +41,12 @@ def read_header(file: Path) -> JsonObject:
         ) from e
 
 
+_NEEDED = re.compile(
+    r"(^|\.)(num_(hidden_|encoder_|decoder_)?layers|(encoder|decoder)_layers|n_layers?|\w*attention_heads)$"
+)
+"""A model has one or more of these; of layers that are shared, dense, or predict further tokens there may be none."""
+
+
 def _check_config(folder: Path) -> None:
     try:
         values = json.loads(read_bytes(folder / "config.json", LARGEST_CONFIG))  # some hold Infinity
@@ -64,7 +70,7 @@ def _check_config(folder: Path) -> None:
                 next_step="copy the folder again",
             )
     for key, number in _counts(values, ""):
-        least = 1 if key.endswith(("_layers", "n_layer", "attention_heads")) else 0
+        least = 1 if _NEEDED.search(key) else 0
         if not least <= number <= MOST_REPEATED:
             raise BaseModelError(
                 f"{key}={number} in config.json must be between {least} and {MOST_REPEATED:,}",

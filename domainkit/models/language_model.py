@@ -65,6 +65,20 @@ def linear_layers_with_other_output(model: PreTrainedModel) -> list[str]:
     return found
 
 
+_READ_PAST_ADAPTERS = {
+    **dict.fromkeys(("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"), "out_proj"),
+    "gemma3n_text": "correction_coefs",
+}
+"""By the type of the model. Mamba's kernels take the weight of the first, and PEFT refuses it; Gemma 3n clamps that of
+the second while it trains."""
+
+
+def linear_layers_read_directly(model: PreTrainedModel) -> list[str]:
+    """Names of the linear layers whose weight the model reads itself, past what is around them."""
+    end = _READ_PAST_ADAPTERS.get(model.config.get_text_config().model_type)
+    return [name for name, _ in model.named_modules() if end is not None and name.rpartition(".")[2] == end]
+
+
 def rope_boundary(config: PreTrainedConfig) -> int | None:
     """The longest sequence that the first frequencies serve; None for bases with one set of them."""
     text = config.get_text_config()

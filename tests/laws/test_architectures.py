@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.runs import RESULTS
-from benchmarks.training.architectures import FAMILIES, PAGE, Outcome, examine, page
+from benchmarks.training.architectures import PAGE, Outcome, examine, page
+from benchmarks.training.families import FAMILIES
 
 OUTCOMES = [Outcome(**o) for o in json.loads((RESULTS / "architectures.json").read_text(encoding="utf-8"))["outcomes"]]
 

@@ -31,6 +31,9 @@ def test_a_missing_integration_is_named_with_its_pip_install() -> None:
             "writer nobody:model: 'nobody' is neither a provider that LangChain knows nor a module",
         ),
         ("server:localhost:8000", ConfigError, "'localhost:8000' is not a URL"),
+        ("OpenAI:GPT-x", ConfigError, "next: write openai:GPT-x, if that is meant"),
+        ("openai:gpt x", ConfigError, "writer openai:gpt x: is neither a file nor provider:model"),
+        ("openai:", ConfigError, "next: a model is provider:model for LangChain's integrations"),
         ("no/such/folder", BaseModelError, "no such file or folder"),
         ("./missing.gguf", BaseModelError, "no such file or folder"),
     ],
@@ -57,3 +60,10 @@ def test_a_local_base_is_known_by_its_weights(tiny_base: str) -> None:
     found = find_model(Path(tiny_base), "writer")
     assert (found.name, found.is_local, found.is_own) == (tiny_base, True, True)
     assert found.key == find_model(tiny_base, "judge").key
+
+
+def test_a_module_of_ones_own_may_begin_with_a_capital(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "from langchain_core.language_models.fake_chat_models import FakeListChatModel\n"
+    (tmp_path / "OwnDesk.py").write_text(code + "def clerk(): return FakeListChatModel(responses=['x'])\n")
+    monkeypatch.chdir(tmp_path)
+    assert type(find_model("OwnDesk:clerk", "writer").llm) is FakeListChatModel

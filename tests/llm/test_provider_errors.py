@@ -53,3 +53,11 @@ def test_the_provider_says_how_long_to_wait_within_a_minute() -> None:
 def test_an_error_is_named_once() -> None:
     assert described(ProviderError("slow down\nrequest id 7")) == "ProviderError: slow down"
     assert described(KeyError("model")) == "KeyError: 'model'"
+
+
+def test_an_error_that_says_no_more_than_connection_error_has_its_cause() -> None:
+    error = APIConnectionError("Connection error.")
+    error.__cause__ = OSError("certificate verify failed: self-signed certificate")
+    assert described(error) == (
+        "APIConnectionError: Connection error (certificate verify failed: self-signed certificate)"
+    )

@@ -110,6 +110,8 @@ def test_a_gguf_with_huge_counts_is_an_error(tmp_path: Path) -> None:
 
 
 def test_sound_folders_pass(folder: Path) -> None:
-    edit(folder / "config.json", time_step_limit=[0.0, float("inf")], num_nextn_predict_layers=0)
+    edit(
+        folder / "config.json", time_step_limit=[0.0, float("inf")], num_nextn_predict_layers=0, num_kv_shared_layers=0
+    )
     assert json.loads((folder / "config.json").read_text())["num_nextn_predict_layers"] == 0
     assert resolve_base(str(folder)).kind == "folder"

@@ -13,7 +13,11 @@ import transformers
 from domainkit.adapters.methods import METHODS, attach, parse_method
 from domainkit.adapters.tuned_model import load_adapted
 from domainkit.errors import ConfigError
-from domainkit.models.language_model import linear_layers_with_other_output, modules_beside_text
+from domainkit.models.language_model import (
+    linear_layers_read_directly,
+    linear_layers_with_other_output,
+    modules_beside_text,
+)
 from domainkit.models.load import load_base
 from tests.laws.matrix import OPTIONS
 from tests.models.tiny_bases import save
@@ -98,3 +102,17 @@ def test_routers_are_left_out_and_refused_by_name(routed: str, tmp_path: Path) -
     assert "router" in written["exclude_modules"]
     with pytest.raises(ConfigError, match=r"feed_forward\.router returns more than a tensor.*\n  next: leave it out"):
         attach(parse_method("lora", {"target": ["q_proj", "router"]}), load_base(routed, quantization="none").model)
+
+
+def test_layers_whose_weight_the_model_reads_itself_are_left_out_and_refused_by_name() -> None:
+    def model() -> transformers.PreTrainedModel:
+        heads = {"num_heads": 8, "head_dim": 16, "state_size": 8, "n_groups": 1}
+        config = transformers.Mamba2Config(vocab_size=64, hidden_size=64, num_hidden_layers=2, **heads)
+        return transformers.Mamba2ForCausalLM(config)
+
+    assert [name.rpartition(".")[2] for name in linear_layers_read_directly(model())] == ["out_proj"] * 2
+    adapted = [n for n, _ in attach(parse_method("lora", {}), model()).named_parameters() if "lora_A" in n]
+    assert len(adapted) == 2
+    assert all("in_proj" in name for name in adapted)
+    with pytest.raises(ConfigError, match=r"out_proj has a weight that the model reads itself.*\n  next: leave it out"):
+        attach(parse_method("lora", {"target": ["in_proj", "out_proj"]}), model())

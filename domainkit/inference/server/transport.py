@@ -17,7 +17,7 @@ from contextlib import closing
 import httpx
 
 from domainkit.errors import DomainkitError, MachineError, RequestError
-from domainkit.inference.server.wire import error_text
+from domainkit.inference.server.wire import error_text, page_text
 from domainkit.messages import JsonObject
 from domainkit.retry_after import seconds_asked
 
@@ -167,6 +167,8 @@ class Transport:
                 return closing(response)
             with closing(response):
                 message = self._error_message(response)
+            if response.is_redirect:  # not followed: the key would go with it
+                message = f"it sends its callers to {self._clean(response.headers['location'])[:300]}"
             final = response.headers.get("x-should-retry") == "false"  # OpenAI's header: it would fail again
             if response.status_code not in retried or last or final:
                 raise self._refused(response.status_code, message, body, attempt + 1)
@@ -209,7 +211,7 @@ class Transport:
         try:
             return self._clean(error_text(json.loads(text)))
         except (ValueError, RecursionError):
-            return self._clean(text[:500])
+            return self._clean(page_text(text))
 
     def _refused(self, status: int, message: str, body: JsonObject | None, attempts: int) -> DomainkitError:
         error: RefusedError | FailedError
@@ -227,7 +229,7 @@ class Transport:
             )
         else:
             model = (body or {}).get("model")
-            step = "change the request as the server says"
+            step = "give that address" if 300 <= status < 400 else "change the request as the server says"
             if status == 404 and model:
                 step = f"check the name '{model}' against models()"
             what = f"the server refuses the request (HTTP {status}): {message}"
@@ -236,11 +238,11 @@ class Transport:
         return error
 
     def _unreachable(self, error: httpx.HTTPError) -> MachineError:
-        return MachineError(
-            f"no answer from the server: {self._clean(error) or type(error).__name__}",
-            where=self.root,
-            next_step=f"start it (serve_command() prints the command), or set {URL_VARIABLE} to its address",
-        )
+        said = self._clean(error) or type(error).__name__
+        step = f"start it (serve_command() prints the command), or set {URL_VARIABLE} to its address"
+        if "CERTIFICATE_VERIFY_FAILED" in said:
+            step = "if you trust it, set SSL_CERT_FILE to the file of its certificate, or of who signed it"
+        return MachineError(f"no answer from the server: {said}", where=self.root, next_step=step)
 
     def _late(self, timeout: float | None) -> RequestError:
         seconds = self._timeout if timeout is None else timeout

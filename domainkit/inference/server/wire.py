@@ -26,6 +26,7 @@ from domainkit.messages import (
 
 ODD_SHAPE = (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError, OverflowError)
 """What reading an answer of another form raises."""
+_TAGS = re.compile(r"(?s)<(style|script)\b.*?</\1>|<[^<>]*>")
 _FINISHES: dict[str, FinishReason] = {"stop": "stop", "length": "length", "tool_calls": "tool_calls"}
 
 
@@ -82,8 +83,10 @@ class ServerAnswer:
             raise RequestError(
                 f"the server ended the answer too early: {error_text(payload)}", next_step="call it again"
             )
-        usage = payload.get("usage") or {}
-        self.usage |= {name: int(usage[name]) for name in ("prompt_tokens", "completion_tokens") if usage.get(name)}
+        usage = payload["usage"] if isinstance(payload.get("usage"), Mapping) else {}
+        counts = {name: usage.get(name) for name in ("prompt_tokens", "completion_tokens")}
+        # What is no count is not believed, and no reason to lose the answer.
+        self.usage |= {name: n for name, n in counts.items() if type(n) is int and n > 0}
         if "choices" not in payload and not usage:
             raise ValueError("neither choices nor usage")
         for choice in payload.get("choices") or ():
@@ -176,6 +179,11 @@ def error_text(payload: object) -> str:
     if isinstance(payload, list) and payload:
         return "; ".join(error_text(p.get("msg", p) if isinstance(p, Mapping) else p) for p in payload)
     return str(payload)[:500]
+
+
+def page_text(page: str) -> str:
+    """A page for people, such as a gateway's, as one line without its tags."""
+    return " ".join(_TAGS.sub(" ", page).split())[:300]
 
 
 def _message_body(message: Message) -> JsonObject:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 from domainkit.errors import MachineError, RequestError
 from domainkit.inference.backend import Request
 from domainkit.inference.server.backend import ServerBackend
+from domainkit.inference.server.transport import Transport
 from domainkit.messages import Message
 from tests.inference.server.openai_server import KEY
 
@@ -69,6 +72,34 @@ def test_no_server_says_how_to_start_one() -> None:
     assert "serve_command() prints the command" in str(e.value)
     assert str(e.value).startswith("http://127.0.0.1:9: ")
     assert "pass@" not in str(e.value)
+
+
+def test_a_server_that_redirects_is_not_followed_and_its_address_is_named() -> None:
+    class Moved(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(307)
+            self.send_header("location", "https://models.example/v1/models")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Moved) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        transport = Transport(url, None, timeout=5.0, max_retries=0, connections=1)
+        with pytest.raises(RequestError) as e:
+            transport.send("GET", "/v1/models")
+        transport.close()
+    assert "(HTTP 307): it sends its callers to https://models.example/v1/models\n" in str(e.value)
+    assert e.value.next_step == "give that address"
+
+
+def test_a_certificate_that_is_not_trusted_says_where_to_name_it() -> None:
+    transport = Transport("https://127.0.0.1:9", None, timeout=1.0, max_retries=0, connections=1)
+    error = transport._unreachable(httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate"))
+    transport.close()
+    assert "SSL_CERT_FILE" in str(error.next_step)
 
 
 def test_a_late_answer_is_an_error_of_its_request_and_is_not_repeated(address: str, backend: ServerBackend) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from domainkit.errors import RequestError
 from domainkit.inference.backend import Request
-from domainkit.inference.server.wire import ServerAnswer, error_text, request_body
+from domainkit.inference.server.wire import ServerAnswer, error_text, page_text, request_body
+from domainkit.llm.messages import to_result
 from domainkit.messages import Message, ToolCall
 
 ASK = (Message("user", "Hello?"),)
@@ -119,3 +120,17 @@ def test_an_answer_that_breaks_the_schema_or_makes_more_calls_than_one_is_report
     two.add({"choices": [{"message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]})
     with pytest.raises(RequestError, match="ignored parallel_tool_calls=False: it made 2 calls"):
         two.completion(0)
+
+
+def test_a_gateways_page_is_one_line_without_its_tags() -> None:
+    page = "<html><head><style>h1 {x}</style><title>502</title></head>\n<body><h1>Bad\n Gateway</h1></body></html>"
+    assert page_text(page) == "502 Bad Gateway"
+
+
+@pytest.mark.parametrize("usage", [None, [], {"prompt_tokens": "x", "completion_tokens": -2}, {"prompt_tokens": 1.5}])
+def test_counts_that_are_none_are_not_believed_and_lose_no_answer(usage: object) -> None:
+    answer = ServerAnswer(Request(ASK))
+    answer.add({"choices": [{"message": {"content": "yes"}, "finish_reason": "stop"}], "usage": usage})
+    completion = answer.completion(0)
+    assert (completion.text, completion.prompt_tokens, completion.completion_tokens) == ("yes", 0, 0)
+    assert getattr(to_result(completion, "m").generations[0].message, "usage_metadata", 0) is None
