@@ -74,22 +74,6 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "Gemma": ("gemma", {"head_dim": 16}),
     "Gemma 2": ("gemma2", {"head_dim": 16, "sliding_window": 16}),
     "Gemma 3": ("gemma3_text", {"head_dim": 16, "sliding_window": 16}),
-    "Gemma 3n": (
-        "gemma3n_text",
-        {
-            "head_dim": 16,
-            "sliding_window": 16,
-            "num_hidden_layers": 4,
-            "num_kv_shared_layers": 1,
-            "hidden_size_per_layer_input": 16,
-            "vocab_size_per_layer_input": 300,
-            "laurel_rank": 8,
-            "altup_num_inputs": 2,
-            "layer_types": ["sliding_attention", "full_attention"] * 2,
-            "activation_sparsity_pattern": [0.0] * 4,
-        },
-    ),
-    "Gemma 4": ("gemma4_text", {"head_dim": 16, "sliding_window": 16}),
     "Phi 2": ("phi", {}),
     "Phi 3, 4": ("phi3", {}),
     "Phi 3.5 and 4 mini (long RoPE)": (
