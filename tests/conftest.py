@@ -123,14 +123,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 LONGEST = (
     "tests/laws/test_method_laws.py",
-    "tests/llm/test_standard_suite.py",
-    "tests/training/preference/test_train_preference.py",
     "tests/laws/test_goldens.py",
-    "tests/training/test_two_processes.py",
+    "tests/llm/test_standard_suite.py",
     "tests/examples/test_notebooks.py",
-    "tests/test_docs.py",
+    "tests/training/preference/test_train_preference.py",
+    "tests/inference/server/test_server_transformers.py",
     "tests/inference/engine/acceleration/test_switched_off.py",
+    "tests/training/test_two_processes.py",
+    "tests/test_docs.py",
     "tests/inference/test_every_method.py",
+    "tests/inference/engine/test_encoder_decoder_runner.py",
     "tests/report/test_browser.py",
 )
 """Files of half a minute and more, the longest first: one of them at the end would leave the other worker idle."""
