@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from domainkit.errors import BaseModelError, RequestError
@@ -122,20 +122,10 @@ class TemplateTraits:
 
     # ---- options and thinking ----
 
-    @cached_property
-    def _options(self) -> set[str]:
+    @property
+    def _options(self) -> frozenset[str]:
         """The names of the template's own options."""
-        from jinja2 import Environment, TemplateSyntaxError, meta
-
-        check_source(self.source)  # compiling computes constants
-        # transformers' own tag marks the assistant's words; Jinja's parser alone does not know it.
-        source = re.sub(r"{%-?\s*(end)?generation\s*-?%}", "", self.source)
-        try:
-            tree = Environment(extensions=["jinja2.ext.loopcontrols"]).parse(source)
-        except TemplateSyntaxError:
-            return set()
-        names = meta.find_undeclared_variables(tree) - GIVEN
-        return {n for n in names if not n.endswith("_token")}
+        return _options_of(self.source)
 
     def render_options(self, options: Mapping[str, object]) -> JsonObject:
         """The options as the template takes them. Raises RequestError for one that it does not have."""
@@ -222,3 +212,19 @@ def _shows(tokenizer: PreTrainedTokenizerBase, turns: list[TemplateTurn]) -> boo
 def open_marks(prompt: str) -> tuple[str, str] | None:
     """The marks of the reasoning that a prompt has opened and not closed."""
     return next((m for m in REASONING_MARKS if prompt.rstrip().endswith(m[0])), None)
+
+
+@lru_cache(16)
+def _options_of(source: str) -> frozenset[str]:
+    """The names of a template's own options: parsed once, however often its base is loaded."""
+    from jinja2 import Environment, TemplateSyntaxError, meta
+
+    check_source(source)  # compiling computes constants
+    # transformers' own tag marks the assistant's words; Jinja's parser alone does not know it.
+    source = re.sub(r"{%-?\s*(end)?generation\s*-?%}", "", source)
+    try:
+        tree = Environment(extensions=["jinja2.ext.loopcontrols"]).parse(source)
+    except TemplateSyntaxError:
+        return frozenset()
+    names = meta.find_undeclared_variables(tree) - GIVEN
+    return frozenset(n for n in names if not n.endswith("_token"))
