@@ -79,10 +79,15 @@ def test_greedy_ids_are_those_of_generate(engine: LocalBackend) -> None:
         assert answer.text == engine.tokenizer.decode(out[0, prompt.shape[1] :], skip_special_tokens=True)
 
 
-def test_a_batch_answers_as_each_request_alone(engine: LocalBackend, adapters: dict[str, str]) -> None:
+def test_a_batch_answers_as_each_request_alone_and_streamed(engine: LocalBackend, adapters: dict[str, str]) -> None:
     mixed = [ask(f"question {i}", adapter=adapters.get(name)) for i in range(2) for name in ("", "red", "blue", "dora")]
-    requests = [*REQUESTS, *mixed]
-    alone = one_by_one(engine, requests)
+    requests, alone = [*REQUESTS, *mixed], []
+    for request in requests:
+        engine.engine().prefixes.clear()
+        pieces = list(engine.stream(request))
+        assert pieces[-1].completion is not None
+        assert "".join(piece.text for piece in pieces) == pieces[-1].completion.text
+        alone.append(facts(pieces[-1].completion))
     assert [facts(answer) for answer in engine.complete(requests)] == alone
     texts = {text for text, *_ in alone[len(REQUESTS) :]}
     assert len(texts) > 4, "adapters that answer alike prove nothing"
@@ -95,14 +100,6 @@ def test_a_shared_prefix_changes_no_answer(engine: LocalBackend, adapters: dict[
     engine.engine().prefixes.clear()
     for _ in ("computed together", "from the prefix cache"):
         assert [facts(answer) for answer in engine.complete(requests)] == alone
-
-
-def test_a_stream_is_the_complete_answer(engine: LocalBackend) -> None:
-    for request, answer in zip(REQUESTS, engine.complete(REQUESTS), strict=True):
-        pieces = list(engine.stream(request))
-        assert "".join(piece.text for piece in pieces) == answer.text
-        assert pieces[-1].completion is not None
-        assert facts(pieces[-1].completion) == facts(answer)
 
 
 def results(backend: LocalBackend, adapters: dict[str, str]) -> tuple[list[Any], list[float], dict[str, float]]:
