@@ -47,14 +47,19 @@ def _owner(kind: type, method: str) -> type:
 
 
 def outputs_of(runnable: AnswersApart, questions: Sequence[str | JsonObject]) -> Iterator[tuple[int, object, float]]:
-    """(number of the question, its answer or error, seconds since the one before), all questions asked at once."""
-    left, last = set(range(len(questions))), time.perf_counter()
+    """(number of the question, its answer or error, its share of the seconds), all questions asked at once.
+
+    Of each moment, the questions that are under way have equal shares: a longer answer has more, and the shares sum to
+    the time of the batch.
+    """
+    left, share, last = set(range(len(questions))), 0.0, time.perf_counter()
     try:
         answers = runnable.batch_as_completed(questions, {"max_concurrency": len(questions)}, return_exceptions=True)
         for i, output in answers:
+            now = time.perf_counter()
+            share, last = share + (now - last) / max(1, len(left)), now
             left.discard(i)
-            seconds, last = time.perf_counter() - last, time.perf_counter()
-            yield i, output, seconds
+            yield i, output, share
         error: BaseException = ValueError(f"batch_as_completed() left out {len(left)} of {len(questions)} questions")
     except SystemExit:  # of one question: the others are asked alone
         for i in sorted(left):
@@ -64,8 +69,9 @@ def outputs_of(runnable: AnswersApart, questions: Sequence[str | JsonObject]) ->
         return
     except Exception as e:  # a Runnable may fail as a whole: that is a result of the comparison, not its end
         error = e
+    share += (time.perf_counter() - last) / max(1, len(left))
     for i in sorted(left):
-        yield i, error, (time.perf_counter() - last) / len(left)
+        yield i, error, share
 
 
 def answer_alone(runnable: Answerer, question: str | JsonObject) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,20 @@ def test_the_chain_of_the_ladder_gives_the_same_either_way() -> None:
     assert str(apart[1]) == "no index"
     with pytest.raises(ValueError, match="no index"):
         list(chain.batch_as_completed(questions))
+
+
+def test_the_seconds_of_a_batch_are_shared_by_those_that_are_under_way() -> None:
+    others = threading.Barrier(3)
+
+    def answer(question: str) -> str:
+        others.wait()
+        time.sleep(0.3 if question == "long" else 0.0)
+        return question
+
+    start = time.perf_counter()
+    found = list(outputs_of(RunnableLambda(answer), ["a", "long", "b"]))
+    elapsed, seconds = time.perf_counter() - start, [s for _, _, s in found]
+    assert found[-1][1] == "long"
+    assert seconds == sorted(seconds)
+    assert 0.3 <= sum(seconds) <= elapsed
+    assert seconds[1] < seconds[2]
