@@ -88,7 +88,7 @@ def _columns_of(source: RowSource, columns: Columns | None) -> Columns | None:
     there = {folded(name) for name in fields_of(source)} if columns else set()
     if not columns or not there or any(folded(column) in there for column in columns.values()):
         return columns
-    log.warning("%s: has none of the columns of --map, and is read in its own layout", source.where)
+    log.warning("%s: has none of the columns of --map, and is read in its own layout; it needs no --map", source.where)
     return None
 
 

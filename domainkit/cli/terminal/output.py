@@ -86,11 +86,18 @@ class _AfterProgress:
 
 
 class _Notes(logging.Handler):
-    """Log records as lines of ours, above the bars."""
+    """Log records as lines of ours, above the bars. What is said twice, as of a file read twice, stands once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         mark = "warning" if record.levelno >= logging.WARNING else "note"
         text = visible(record.getMessage())
+        if f"{mark}: {text}" in self._said:
+            return
+        self._said.add(f"{mark}: {text}")
         if record.levelno >= logging.ERROR:
             progress.settle()
             print(f"error: {text}", file=sys.stderr)  # --quiet hides no error

@@ -98,6 +98,8 @@ def likely_columns(columns: Sequence[str], rows: Sequence[JsonObject]) -> dict[s
 
 _NAMES_A_TARGET = re.compile(
     "label|categor|class|intent|queue|topic|type|answer|reply|response|resol|solution|target|reason"
+    # The same in German, Dutch, French, Spanish, Portuguese and Italian.
+    "|kategor|klasse|thema|antwort|lösung|antwoord|catégor|réponse|respuesta|resposta|risposta|soluci"
 )
 """What tells a column of labels from one that merely repeats, such as who answered."""
 
@@ -123,7 +125,7 @@ def columns_for(given: object, columns: Columns | None) -> Columns | None:
         return columns
     if len(candidates(frozenset(there), "examples")) != 1:
         return columns  # the error that follows names the columns
-    log.warning("%s: has none of the columns of --map, and is read in its own layout", source.where)
+    log.warning("%s: has none of the columns of --map, and is read in its own layout; it needs no --map", source.where)
     return None
 
 

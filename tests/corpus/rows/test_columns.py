@@ -60,6 +60,10 @@ TICKETS = {
             },
             ("wrote", "Category"),
         ),
+        (
+            {"Kunde": [f"Kunde {i % 5}" for i in range(12)], "Frage": TICKETS["body"], "Antwort": ["Ja", "Nein"] * 6},
+            ("Frage", "Antwort"),
+        ),
         ({"a": ["1", "2"], "b": ["3", "4"]}, ("a", "b")),
         ({"a": ["", ""], "b": ["x y", ""]}, ("b", "a")),
     ],
