@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from benchmarks.statistics.page import Cell, Rows
 from domainkit.statistics.drift import HORIZON, Bets, Bounds, alarm_at
 from domainkit.statistics.paired import compare_paired
 from domainkit.verdict.gate import decide_pair
 
-Rows = list[dict[str, str | float | None]]
 MARGIN = 0.02
 LOOK, SHIFT = 25, 1_000
 """Conversations between two looks, and before a change."""
@@ -24,7 +24,7 @@ def gates(runs: int, seed: int = 9) -> Rows:
     rng = np.random.default_rng(seed)
     rows: Rows = []
     for questions, per_document in ((100, 1), (300, 1), (300, 5), (1000, 1), (1000, 5)):
-        row: dict[str, str | float | None] = {"questions": questions, "documents": questions // per_document}
+        row: dict[str, Cell] = {"questions": questions, "documents": questions // per_document}
         for name, loss in (("equal", 0.0), ("margin", MARGIN), ("six", 0.06)):
             outcomes = [_outcome(rng, questions, per_document, loss) for _ in range(runs)]
             row |= {f"{name}_{o.split()[0]}": outcomes.count(o) / runs for o in ("passed", "worse", "cannot tell")}
@@ -75,7 +75,7 @@ def alarms(runs: int, seed: int = 10) -> Rows:
     for rate, n in ((0.05, 150), (0.05, 300), (0.1, 300), (0.1, 1000), (0.1, 5000), (0.2, 1000)):
         bounds = Bounds.of(rng.binomial(n, rate, (runs, 1)), np.array([n]))
         quiet = first_alarms(bounds, runs, _one_series(rng, runs, rate, 0.0))
-        row: dict[str, str | float | None] = {"rate": rate, "reference": n, "false": float(np.isfinite(quiet).mean())}
+        row: dict[str, Cell] = {"rate": rate, "reference": n, "false": float(np.isfinite(quiet).mean())}
         for name, rise in (("five", 0.05), ("ten", 0.1), ("twenty", 0.2)):
             row[name], row[f"{name}_told"] = delays(first_alarms(bounds, runs, _one_series(rng, runs, rate, rise)))
         rows.append(row)

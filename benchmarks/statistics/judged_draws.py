@@ -10,8 +10,6 @@ from domainkit.statistics.intervals import Array
 from domainkit.statistics.judged import Effective, midp
 from domainkit.statistics.paired import tango_interval
 
-Cell = str | float | None
-Rows = list[dict[str, Cell]]
 ALPHA, QUESTIONS = 0.05, 500
 REVIEWS = (25, 50, 100, 200)
 TRUTHS = [(q, t) for q in (0.06, 0.1, 0.2, 0.4) for t in (0.0, 0.06, 0.2, 0.35) if t <= q]

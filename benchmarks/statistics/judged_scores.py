@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.statistics.judged_draws import JUDGES, REVIEWS, Rows, answers, verdicts
+from benchmarks.statistics.judged_draws import JUDGES, REVIEWS, answers, verdicts
+from benchmarks.statistics.page import Rows
 from domainkit.statistics.agreement import agreement
 from domainkit.statistics.intervals import Array, estimate_corpus
 from domainkit.statistics.judged import Judged, judged_difference

@@ -20,7 +20,6 @@ from benchmarks.statistics.judged_draws import (
     QUESTIONS,
     REVIEWS,
     TRUTHS,
-    Rows,
     answers,
     covers,
     ends,
@@ -29,6 +28,7 @@ from benchmarks.statistics.judged_draws import (
     verdicts,
 )
 from benchmarks.statistics.judged_scores import agreements, extraction, graded
+from benchmarks.statistics.page import PAGE, Rows, filled
 from benchmarks.statistics.review_orders import queues
 from domainkit.statistics.intervals import Array
 from domainkit.statistics.judged import Reviews, effective
@@ -168,91 +168,6 @@ SIMULATIONS: dict[str, tuple[Callable[[int], Rows], int]] = {
 }
 """Each simulation with how often it is drawn for the page."""
 
-Columns = dict[str, str]
-TABLES: dict[str, tuple[Columns, set[str]]] = {
-    "judged": (
-        {
-            "judge": "judge",
-            "reviews": "reviews",
-            "alone": "Tango without judge covers, %",
-            "published": "PPI++ as published, %",
-            "effective": "Tango on effective labels, %",
-            "winners": "equal: called different, %",
-            "worth": "worth so many reviews",
-        },
-        {"alone", "published", "effective", "winners"},
-    ),
-    "judged_clusters": (
-        {
-            "reviewed": "reviewed",
-            "reviews": "reviews",
-            "ignored": "documents ignored, covers, %",
-            "clustered": "documents as clusters, %",
-            "winners": "equal: called different, %",
-        },
-        {"ignored", "clustered", "winners"},
-    ),
-    "judged_identical": (
-        {
-            "share": "identical answers, %",
-            "reviews": "reviews",
-            "covers": "covers, %",
-            "winners": "equal: called different, %",
-            "width": "width, times that of any questions without judge",
-        },
-        {"share", "covers", "winners"},
-    ),
-    "review_queue": (
-        {
-            "order": "order",
-            "width_good": "width: good judge",
-            "width_weak": "weak",
-            "width_useless": "useless",
-            "width_hostile": "hostile",
-            "covers": "covers, %",
-            "winners": "equal: called different, %",
-            "plain": "plain mean of the same covers, %",
-            "mean": "its mean where 20 is true",
-        },
-        {"covers", "winners", "plain", "mean"},
-    ),
-    "judged_graded": (
-        {
-            "verdicts": "verdicts",
-            "judge": "judge",
-            "reviews": "reviews",
-            "alone": "without judge covers, %",
-            "effective": "with judge, %",
-            "winners": "equal: called different, %",
-        },
-        {"alone", "effective", "winners"},
-    ),
-    "extraction": (
-        {
-            "alike": "documents answered alike, %",
-            "difference": "true difference of F1, points",
-            "documents": "documents",
-            "covers": "covers, %",
-            "bca": "BCa alone, %",
-            "fields": "fields as independent, unpaired, %",
-            "winners": "equal: called different, %",
-        },
-        {"alike", "difference", "covers", "bca", "fields", "winners"},
-    ),
-    "agreement": (
-        {
-            "right": "right answers, %",
-            "answers": "answers",
-            "kappa_is": "true kappa",
-            "ac1_is": "true AC1",
-            "raw": "agreement covers, %",
-            "kappa": "kappa, %",
-            "ac1": "AC1, %",
-        },
-        {"right", "raw", "kappa", "ac1"},
-    ),
-}
-
 
 def keep(name: str, rows: Rows, times: int) -> None:
     """One table into the file of results, beside the others."""
@@ -265,8 +180,6 @@ def keep(name: str, rows: Rows, times: int) -> None:
 
 
 def main() -> None:
-    from benchmarks.statistics.simulations import PAGE, filled
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", choices=SIMULATIONS, help="draw these again and keep the others")
     args = parser.parse_args()

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import expit
 
-from benchmarks.statistics.judged_draws import Cell, Rows, answers, covers, ends, false_winners
+from benchmarks.statistics.judged_draws import answers, covers, ends, false_winners
+from benchmarks.statistics.page import Cell, Rows
 from domainkit.statistics.intervals import Array
 from domainkit.statistics.judged import Reviews, effective
 from domainkit.statistics.paired import tango_interval

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtri
 from scipy.stats import norm
 
-from benchmarks.markdown import table
 from benchmarks.runs import RESULTS, save
 from benchmarks.statistics.after_the_verdict import alarms, gates, watches
-from benchmarks.statistics.judged_simulations import TABLES as JUDGED
+from benchmarks.statistics.leakage import leakage
+from benchmarks.statistics.page import PAGE, Cell, Rows, filled
 from domainkit.results.schema import Estimate
 from domainkit.statistics.always_valid import confidence_sequence, log_e
 from domainkit.statistics.best_of import expected_luck
@@ -31,10 +29,7 @@ from domainkit.statistics.paired import mcnemar_midp, tango_interval
 from domainkit.statistics.racing import RaceState
 from domainkit.statistics.seeds import crossed_interval
 
-PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 ALPHA, BLOCK, QUESTIONS = 0.05, 20, 600
-Cell = str | float | None
-Rows = list[dict[str, Cell]]
 
 
 def signs(rng: np.random.Generator, shape: tuple[int, int], discordant: float, difference: float = 0.0) -> np.ndarray:
@@ -259,195 +254,6 @@ SIMULATIONS: dict[str, tuple[Callable[[int], Rows], int]] = {
     "watches": (watches, 1_000),
 }
 """Each simulation with how often it is drawn for the page."""
-
-Columns = dict[str, str]
-TABLES: dict[str, tuple[Columns, set[str]]] = {
-    "intervals": (
-        {
-            "questions": "questions",
-            "tango": "Tango covers, %",
-            "normal": "mean ± 1.96 SE covers, %",
-            "mcnemar": "mid-p calls equals different, %",
-        },
-        {"tango", "normal", "mcnemar"},
-    ),
-    "peeking": (
-        {
-            "discordant": "questions they differ on, %",
-            "fixed": "mid-p at every 20th, %",
-            "e_at_looks": "E at every 20th, %",
-            "e_at_every": "E at every question, %",
-        },
-        {"discordant", "fixed", "e_at_looks", "e_at_every"},
-    ),
-    "savings": (
-        {
-            "difference": "true difference, points",
-            "discordant": "questions they differ on, %",
-            "median": "questions until clear, median",
-            "ninth": "nine of ten by",
-            "settled": "clear by 1,200, %",
-            "fixed": "a fixed plan needs",
-        },
-        {"difference", "discordant", "settled"},
-    ),
-    "races": (
-        {
-            "ladder": "variants",
-            "wrong": "an equal or better one dropped, %",
-            "saved": "answers saved, %",
-            "questions": "questions asked, median",
-        },
-        {"wrong", "saved"},
-    ),
-    "sequences": (
-        {
-            "scores": "scores",
-            "missed": "missed the truth at any of 12 looks, %",
-            "width": "width, times a fixed interval’s",
-        },
-        {"missed"},
-    ),
-    "winners": (
-        {
-            "questions": "questions",
-            "best_of_3": "best of 3, points too high",
-            "told_3": "the report says",
-            "best_of_12": "best of 12, points too high",
-            "told_12": "the report says",
-        },
-        {"best_of_3", "told_3", "best_of_12", "told_12"},
-    ),
-    "curves": (
-        {
-            "curve": "true curve",
-            "twice": "band holds at 2 ×, %",
-            "width_twice": "its width, points",
-            "four": "band holds at 4 ×, %",
-            "width_four": "its width, points ",
-        },
-        {"twice", "width_twice", "four", "width_four"},
-    ),
-    "seeds": (
-        {
-            "between": "spread between seeds, points",
-            "seeds": "seeds",
-            "crossed": "questions and seeds cover, %",
-            "items": "questions alone cover, %",
-            "width": "width, points",
-        },
-        {"between", "crossed", "items", "width"},
-    ),
-    "gates": (
-        {
-            "questions": "questions",
-            "documents": "documents",
-            "equal_worse": "equal: called worse, %",
-            "equal_passed": "equal: passed, %",
-            "margin_passed": "2 points worse: passed, %",
-            "six_worse": "6 points worse: called worse, %",
-        },
-        {f"{truth}_{o}" for truth in ("equal", "margin", "six") for o in ("passed", "worse", "cannot")},
-    ),
-    "alarms": (
-        {
-            "rate": "reference share, %",
-            "reference": "of so many",
-            "false": "false alarm, %",
-            "five": "+5 points: noticed after",
-            "five_told": "in time, %",
-            "ten": "+10 points: noticed after",
-            "ten_told": "in time, % ",
-            "twenty": "+20 points: noticed after",
-        },
-        {"rate", "false", "five_told", "ten_told"},
-    ),
-    "watches": (
-        {
-            "change": "what changes",
-            "false": "false alarm, %",
-            "told": "noticed in time, %",
-            "median": "after so many, median",
-        },
-        {"false", "told"},
-    ),
-    "leakage": (
-        {
-            "data": "data set",
-            "questions": "test questions",
-            "exact": "exact, %",
-            "ngram": "ngram, %",
-            "near": "near, %",
-            "answer": "answer, %",
-            "embedding": "embedding, %",
-            "same_near": "near: same target, %",
-            "same_embedding": "embedding: same target, %",
-        },
-        {"exact", "ngram", "near", "answer", "embedding", "same_near", "same_embedding"},
-    ),
-}
-
-
-def shown(value: Cell, share: bool) -> str:
-    if value is None:
-        return "—"
-    if isinstance(value, str):
-        return value
-    return f"{100 * value:.1f}" if share else f"{value:,.2f}".rstrip("0").rstrip(".")
-
-
-def _between(body: str, marks: re.Match[str]) -> str:
-    return f"{marks[1]}{body}\n{marks[2]}"
-
-
-def filled(page: str, results: Path = RESULTS) -> str:
-    """The page with every marked table made from the results."""
-    found: dict[str, Rows] = {}
-    for name in ("simulations", "judged_simulations", "leakage"):
-        path = results / f"{name}.json"
-        found |= json.loads(path.read_text(encoding="utf-8"))["tables"] if path.exists() else {}
-    measured = {name: JUDGED[name] for name in JUDGED if name in found}
-    for name, (columns, shares) in (TABLES | measured).items():
-        rows = [[shown(row.get(key), key in shares) for key in columns] for row in found.get(name, [])]
-        body = table([head.strip() for head in columns.values()], rows) if rows else "not measured yet"
-        pattern = re.compile(rf"(<!-- table:{name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        page = pattern.sub(partial(_between, body), page)
-    return page
-
-
-def leakage(data: Path) -> Rows:
-    """What each level finds in train for the test questions of public data sets, and how often pairs share their
-    target."""
-    from domainkit.corpus.read_files import read_examples
-    from domainkit.evaluation.read_task import read_task
-    from domainkit.retrieval.dense import sentence_cosines
-    from domainkit.retrieval.embeddings import MiniLMEmbeddings
-    from domainkit.verdict.leakage import find_leaks
-
-    rows: Rows = []
-    for name, train, test in (
-        ("banking77", "train", "test_small"),
-        ("medquad_ghr", "train", "test"),
-        ("e2e", "train", "test"),
-    ):
-        examples = read_examples(data / name / f"{train}.jsonl")
-        task = read_task(data / name / f"{test}.jsonl", train=data / name / f"{train}.jsonl")
-        model = MiniLMEmbeddings(batch_size=128)
-        leaks, _ = find_leaks(
-            examples,
-            task.samples,
-            kind=task.kind,
-            cosines=partial(sentence_cosines, model=model),
-            pairs=None,
-        )
-        targets = {e.source: e.target for e in examples} | {s.id: s.target for s in task.samples}
-        row: dict[str, Cell] = {"data": name, "questions": len(task.samples)}
-        for leak in leaks:
-            row[leak.level] = leak.count / len(task.samples)
-            same = [targets[p.test] == targets[p.source] for p in leak.pairs]
-            row[f"same_{leak.level}"] = sum(same) / len(same) if same else None
-        rows.append(row)
-    return rows
 
 
 def main() -> None:

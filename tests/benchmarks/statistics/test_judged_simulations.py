@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.runs import RESULTS
+from benchmarks.statistics.columns import JUDGED
 from benchmarks.statistics.judged_draws import JUDGES, answers, first
-from benchmarks.statistics.judged_simulations import ALPHA, SIMULATIONS, TABLES, cell
+from benchmarks.statistics.judged_simulations import ALPHA, SIMULATIONS, cell
 
 FILE = RESULTS / "judged_simulations.json"
 FACTS = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {"runs": {}, "tables": {}}
@@ -30,7 +31,7 @@ def within(share: float, name: str, errors: float = 3.0) -> float:
 
 @pytest.mark.parametrize("name", SIMULATIONS)
 def test_every_row_has_the_columns_of_the_page(name: str) -> None:
-    columns, shares = TABLES[name]
+    columns, shares = JUDGED[name]
     assert shares <= set(columns)
     assert all(set(columns) <= set(row) for row in rows_of(name))
 

@@ -8,7 +8,9 @@ from math import sqrt
 import pytest
 
 from benchmarks.runs import RESULTS
-from benchmarks.statistics.simulations import ALPHA, PAGE, SIMULATIONS, TABLES, filled
+from benchmarks.statistics.columns import TABLES
+from benchmarks.statistics.page import PAGE, filled
+from benchmarks.statistics.simulations import ALPHA, SIMULATIONS
 
 FACTS = json.loads((RESULTS / "simulations.json").read_text(encoding="utf-8"))
 SMALLER = {
