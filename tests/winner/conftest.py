@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from domainkit import TrainConfig, compare
 
@@ -50,10 +52,23 @@ def material(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> Path:
-    """The folder of the run, moved, with a space in its name."""
-    folder = tmp_path_factory.mktemp("winner")
+    """The folder of the run, moved, with a space in its name. Tests only read it, so all workers share one."""
+    top = tmp_path_factory.getbasetemp()
+    folder = (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / "winner"
+    folder.mkdir(exist_ok=True)
+    place = folder / "another place" / "the run"
+    with FileLock(folder / ".lock"):
+        if not place.exists():
+            make_run(folder, tiny_base)
+            place.parent.mkdir()
+            shutil.move(folder / "run", place)
+    return place
+
+
+def make_run(folder: Path, base: str) -> None:
+    """`folder / run`, whose files are deleted."""
     fit = TrainConfig(
-        base=tiny_base, quantization="none", epochs=2, batch_size=8, learning_rate=2e-2, method_options={"rank": 2}
+        base=base, quantization="none", epochs=2, batch_size=8, learning_rate=2e-2, method_options={"rank": 2}
     )
     files = material(folder)
     compare(
@@ -69,9 +84,6 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_base: str) -> Path:
     )
     for name in ("test.jsonl", "train.jsonl", "corpus.jsonl"):
         (folder / name).unlink()
-    place = tmp_path_factory.mktemp("another place") / "the run"
-    shutil.move(folder / "run", place)
-    return place
 
 
 def rows_of(run: Path, variant: str) -> list[dict[str, Any]]:
