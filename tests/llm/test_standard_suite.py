@@ -121,7 +121,6 @@ def test_training_on_calls_is_what_makes_it_call(tool_adapter: str) -> None:
 
     question = HumanMessage("how much is 17 multiplied by 4?")
     tuned = DomainLLM(base=BASE, adapter=tool_adapter, max_tokens=40)
-    for offered in ([multiply], [multiply, get_weather]):
-        [call] = tuned.bind_tools(offered).invoke([question]).tool_calls
-        assert (call["name"], call["args"]) == ("multiply", {"a": 17, "b": 4})
+    [call] = tuned.bind_tools([multiply, get_weather]).invoke([question]).tool_calls
+    assert (call["name"], call["args"]) == ("multiply", {"a": 17, "b": 4})
     assert not tuned.bind(model="base").bind_tools([multiply]).invoke([question]).tool_calls
