@@ -32,12 +32,14 @@ def _facts(plan: ComparisonPlan, task: Task, rows: Mapping[str, Rows], name: str
     dates = [row.asked[:10] for row in answered if row.asked]
     given = plan.inputs.models[name] if name is not None else None
     spec = given.spec or given.model.name if given is not None else model_name(plan.base_llm)
+    local = given.model.is_local if given is not None else runs_here(plan.base_llm)
+    reported = [] if local else [row.model_version for row in answered]
     return ModelFacts(
         name=name or BASE,
         spec=spec,
         given=given is not None and given.spec is None,
-        local=given.model.is_local if given is not None else runs_here(plan.base_llm),
-        versions=tuple(dict.fromkeys(row.model_version for row in answered if row.model_version)),
+        local=local,
+        versions=tuple(dict.fromkeys(version for version in reported if version)),
         asked_from=min(dates, default=""),
         asked_to=max(dates, default=""),
         held=plan.held_by(name),
