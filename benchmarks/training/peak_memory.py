@@ -3,21 +3,22 @@
 python -m benchmarks.training.peak_memory [--rows 96]
 
 Memory is the proportional share (PSS) of the command and all its children, read every tenth of a second: what their
-processes share is counted once. Stages are told apart by the files that the command has written by then.
+processes share is counted once. Stages are those that the command's own progress tells.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
+import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
 
-from benchmarks.runs import domainkit, plain, save
+from benchmarks.runs import plain, save
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "tallowmere"
 EVERY = 0.1
@@ -36,14 +37,16 @@ def memory_of(process: psutil.Process) -> int:
     return total
 
 
-def watch(command: list[str], stage: Callable[[], str]) -> dict[str, float]:
-    """Run the command; MiB at the peak of each stage, and the seconds it took."""
+def watch(command: list[str], stage: Path) -> dict[str, float]:
+    """Run the command, which writes its stage to a file; MiB at the peak of each stage, and the seconds it took."""
     print("$", " ".join(command), flush=True)
     start, peaks = time.perf_counter(), dict[str, float]()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as child:
+    name = "import"
+    stage.write_text(name)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "STAGE": str(stage)}) as child:
         process = psutil.Process(child.pid)
         while child.poll() is None:
-            name = stage()
+            name = stage.read_text() or name  # it may be read while it is written
             try:
                 peaks[name] = max(peaks.get(name, 0.0), memory_of(process) / MIB)
             except psutil.NoSuchProcess:
@@ -57,13 +60,8 @@ def watch(command: list[str], stage: Callable[[], str]) -> dict[str, float]:
     return {**peaks, "peak": peak, "seconds": seconds}
 
 
-def compare_stage(run: Path) -> Callable[[], str]:
-    """What `compare --fit` is doing, by what it has written."""
-
-    def stage() -> str:
-        return "answer" if any((run / "adapters").glob("*/card.json")) else "train"
-
-    return stage
+def staged(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "benchmarks.training.staged", *map(str, words)]
 
 
 def first_rows(source: Path, rows: int, out: Path) -> Path:
@@ -78,23 +76,22 @@ def measure(rows: int, work: Path) -> None:
     test = first_rows(SAMPLE / "routing_test.jsonl", 60, work / "test.jsonl")
     run, adapter = work / "compare", work / "adapter"
     commands = {
-        "train": domainkit("train", "--data", train, "--out", adapter, "epochs=1"),
-        "compare --fit": domainkit(
+        "train": staged("train", "--data", train, "--out", adapter, "epochs=1"),
+        "compare --fit": staged(
             *("compare", "--train", train, "--task", test, "--fit", "fit.epochs=1"),
             *("--variants", "trivial,classical,few-shot,knn-few-shot,tuned", "--out", run),
         ),
-        "ask": domainkit("ask", "--run", run, "--variant", "tuned", "where is my hive?"),
+        "ask": staged("ask", "--run", run, "--variant", "tuned", "where is my hive?"),
     }
-    stages = {"compare --fit": compare_stage(run)}
     figures = [
-        {
-            "command": plain(command, WORK=work, SAMPLE=SAMPLE),
-            "name": name,
-            "mib": watch(command, stages.get(name, lambda name=name: name)),
-        }
+        {"command": _as_typed(command, work), "name": name, "mib": watch(command, work / "stage")}
         for name, command in commands.items()
     ]
     save("peak_memory", {"rows": rows, "commands": figures})
+
+
+def _as_typed(command: list[str], work: Path) -> str:
+    return plain(["domainkit", *command[3:]], WORK=work, SAMPLE=SAMPLE)
 
 
 def main() -> None:

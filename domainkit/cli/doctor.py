@@ -94,24 +94,26 @@ def _device() -> Iterator[Finding]:
 def _fits(base: str) -> Finding:
     """What this base takes beside what is free, by the rule that training chooses its quantisation by."""
     from domainkit.models.load import pick_device, plan_memory
-    from domainkit.models.memory import free_bytes
+    from domainkit.models.memory import free_bytes, training_pass
     from domainkit.training.config import TrainConfig
 
+    tokens = training_pass(TrainConfig.model_fields["max_tokens_per_pass"].default, pick_device())
     try:
-        needs = plan_memory(base, tokens_per_pass=TrainConfig.model_fields["max_tokens_per_pass"].default)
+        needs = plan_memory(base, tokens_per_pass=tokens)
     except DomainkitError as e:
         return Finding(False, "what fits", f"{visible(base)}: {e.what}", e.next_step or "name another base")
-    return fits(base, needs, free_bytes(pick_device()))
+    return fits(base, needs, free_bytes(pick_device()), tokens)
 
 
-def fits(base: str, needs: Needs, free: int) -> Finding:
-    """The finding for a base that needs so much where `free` bytes are free."""
+def fits(base: str, needs: Needs, free: int, tokens: int) -> Finding:
+    """The finding for a base that needs so much, in passes of so many tokens, where `free` bytes are free."""
     named = {"ask": needs.ask, "train": needs.train, "compare --fit": needs.compare}
     amounts = ", ".join(f"{name} {size / 2**30:.1f}" for name, size in named.items())
     too_much = [name for name, size in named.items() if size > free]
     left = f"; too much here: {', '.join(too_much)}" if too_much else ""
-    fact = f"{visible(base)}, unquantised, takes about: {amounts} GiB (an estimate, for full passes){left}"
-    step = "train with max_tokens_per_pass=512 or quantization=nf4, close other programs, or take a smaller base"
+    estimate = f"an estimate, for LoRA on rows of {tokens:,} tokens at most; prefer is not estimated"
+    fact = f"{visible(base)}, unquantised, takes about: {amounts} GiB ({estimate}){left}"
+    step = "train with max_tokens_per_pass=128 or quantization=nf4, close other programs, or take a smaller base"
     return Finding(not too_much, "what fits", fact, step)
 
 

@@ -14,7 +14,7 @@ from domainkit.library_logs import quiet_bars
 from domainkit.models import Quantization
 from domainkit.models.encoder_decoder import read_architecture
 from domainkit.models.gguf import model_folder, read_shape
-from domainkit.models.memory import Needs, activation_bytes, memory_needs, out_of_memory
+from domainkit.models.memory import Needs, activation_bytes, memory_needs, out_of_memory, training_pass
 from domainkit.models.quantization import (
     Chosen,
     bitsandbytes_config,
@@ -97,7 +97,8 @@ def load_base(
     dtype = _compute_dtype(compute_device)
     parameters, saved = count_parameters(folder) // shards, saved_quantization(folder)
     template, template_notes = load_chat_template(folder)
-    activations = activation_bytes(_config(folder), tokens_per_pass, checkpointing=checkpointing)
+    tokens = training_pass(tokens_per_pass, compute_device)
+    activations = activation_bytes(_config(folder), tokens, checkpointing=checkpointing)
     choice = (
         choose_saved(quantization, saved)
         if saved
@@ -147,7 +148,7 @@ def plan_memory(base: str, *, tokens_per_pass: int, device: str = "auto") -> Nee
     else:
         parameters, config = count_parameters(source.path), _config(source.path)
     weights = parameters * _compute_dtype(on).itemsize
-    return memory_needs(weights, activation_bytes(config, tokens_per_pass), on)
+    return memory_needs(weights, activation_bytes(config, training_pass(tokens_per_pass, on)), on)
 
 
 def pick_device(device: str = "auto") -> torch.device:

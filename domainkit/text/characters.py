@@ -72,3 +72,5 @@ STACKERS = "\u1039\u17d2\u1a60\u1b44\ua9c0\U0001172b"
 """Marks of these scripts that put the next letter under the one before: both are one sign."""
 SIGN = rf"[{UNSPACED}](?:[{MARKS}]|(?<=[{STACKERS}])[{UNSPACED}])*"
 """The regular expression of a letter of a script without spaces, with its marks."""
+
+del _BLOCKS, _CATEGORIES, _ENDS  # eight megabytes that every command would keep

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -99,12 +100,27 @@ def split(
     if len(set(beyond)) > 1:
         sides = [[e for e, is_long in zip(examples, beyond, strict=True) if is_long is side] for side in (True, False)]
         return tuple(group for side in sides for group in split(side, max_tokens, packing=packing))
-    prefix = common_prefix(examples) if packing else 0
-    groups: list[list[TokenizedExample]] = []
     if examples and examples[0].opening is not None:
         return _split_pairs(examples, max_tokens)
+    prefix = common_prefix(examples) if packing else 0
+    ordered = sorted(examples, key=lambda r: -len(r.ids))
+
+    def filled(most: int) -> list[list[TokenizedExample]]:
+        return _fill(ordered, most, prefix, packing=packing)
+
+    passes = len(filled(max_tokens))
+    # Passes of like size: the largest decides the peak of memory, and a small last one costs as much as a larger one.
+    even = bisect_left(range(max_tokens), True, key=lambda most: len(filled(most)) <= passes)
+    return tuple(map(tuple, filled(even)))
+
+
+def _fill(
+    ordered: Sequence[TokenizedExample], max_tokens: int, prefix: int, *, packing: bool
+) -> list[list[TokenizedExample]]:
+    """The examples, in their order, in groups of at most `max_tokens` positions."""
+    groups: list[list[TokenizedExample]] = []
     room = 0
-    for example in sorted(examples, key=lambda r: -len(r.ids)):
+    for example in ordered:
         # Padded rows are as long as their group's first; packed ones share the prefix.
         cost = len(example.ids) - prefix if packing or not groups else len(groups[-1][0].ids)
         if not groups or cost > room:
@@ -113,7 +129,7 @@ def split(
             cost = len(example.ids) - prefix
         groups[-1].append(example)
         room -= cost
-    return tuple(map(tuple, groups))
+    return groups
 
 
 def _split_pairs(examples: Sequence[TokenizedExample], max_tokens: int) -> tuple[tuple[TokenizedExample, ...], ...]:

@@ -49,6 +49,9 @@ from domainkit.training.optimization.stop_signals import StopRequest, raise_if_s
 if TYPE_CHECKING:
     from domainkit.adapters.tuned_model import AdaptedModel
 
+RETURN_EVERY = 4
+"""Steps after which freed memory goes back to the system. After each step, getting it again takes a tenth of the time
+of short steps; without it, nine steps on rows of mixed lengths ended at 606 MiB in place of 579."""
 Group = tuple[TokenizedExample, ...]
 Loss = Callable[["AdaptedModel", MicroBatch, Group], torch.Tensor]
 """(model, a pass, the pass's rows) to the sum of the loss over its supervised tokens, in nats."""
@@ -127,7 +130,8 @@ class Loop:
             optimizer.step()
             hooks.after_step(model, step)
             optimizer.zero_grad()
-            return_freed_memory()  # passes differ in size: what one leaves in pieces, the next one does not fit into
+            if step % RETURN_EVERY == 0:  # passes differ in size: what one leaves in pieces, the next does not fit into
+                return_freed_memory()
             ledger.add(step, total, tokens=batch.tokens, supervised=batch.supervised)
             stop.requested = self._report(clock.progress(step, total, rate), stop)
             if stop.requested or step == steps or step % config.save_every == 0:

@@ -78,7 +78,8 @@ def _train_in_child(examples: Sequence[Example], config: TrainConfig, out: Path)
         assert child.stdin is not None
         assert child.stdout is not None
         try:
-            child.stdin.write(job.model_dump_json().encode() + b"\n")
+            # What was left out stays left out: only what was asked for is spoken of.
+            child.stdin.write(job.model_dump_json(exclude_unset=True).encode() + b"\n")
             child.stdin.flush()  # it stays open: its end tells the child that this process is gone
         except BrokenPipeError:
             raise _ended(child.wait()) from None

@@ -30,13 +30,15 @@ def test_a_cache_that_cannot_be_written_is_missing(monkeypatch: pytest.MonkeyPat
 
 def test_what_does_not_fit_is_named_with_what_helps() -> None:
     gib = 2**30
-    found = fits("owner/name\x1b[2J", Needs(train=5 * gib, compare=6 * gib, ask=2 * gib), free=5 * gib)
+    found = fits("owner/name\x1b[2J", Needs(train=5 * gib, compare=6 * gib, ask=2 * gib), free=5 * gib, tokens=320)
     assert not found.ok
-    said = "ask 2.0, train 5.0, compare --fit 6.0 GiB (an estimate, for full passes); too much here: compare --fit"
-    assert found.fact.endswith(said)
+    assert found.fact.endswith(
+        "ask 2.0, train 5.0, compare --fit 6.0 GiB (an estimate, for LoRA on rows of 320 tokens at most; "
+        "prefer is not estimated); too much here: compare --fit"
+    )
     assert "\x1b" not in found.fact
-    assert "max_tokens_per_pass=512" in found.next_step
-    assert fits("base", Needs(gib, gib, gib), free=gib).ok
+    assert "max_tokens_per_pass=128" in found.next_step
+    assert fits("base", Needs(gib, gib, gib), free=gib, tokens=320).ok
 
 
 def test_a_base_that_is_not_there_is_a_finding() -> None:

@@ -64,7 +64,7 @@ def test_memory_is_planned_without_loading_or_unpacking(
     tiny_base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = 4 * count_parameters(Path(tiny_base))
-    small = plan_memory(tiny_base, tokens_per_pass=512, device="cpu")
+    small = plan_memory(tiny_base, tokens_per_pass=128, device="cpu")
     assert small.ask == weights + PROCESS
     assert plan_memory(tiny_base, tokens_per_pass=2048, device="cpu").train > small.train
     monkeypatch.setenv("DOMAINKIT_CACHE", str(tmp_path / "cache"))

@@ -17,6 +17,7 @@ from domainkit.models.memory import (
     out_of_memory,
     state_bytes,
     training_bytes,
+    training_pass,
 )
 
 
@@ -102,6 +103,14 @@ def test_the_estimate_of_a_training_pass_is_near_what_is_kept(dtype: torch.dtype
     assert activation_bytes(config, 64, checkpointing=True) < found / 2
 
 
+def test_a_pass_on_a_cpu_has_as_many_tokens_as_its_threads_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    for threads, tokens in {1: 320, 2: 320, 4: 640, 64: 2048}.items():
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert training_pass(2048, torch.device("cpu")) == tokens
+    assert training_pass(100, torch.device("cpu")) == 100
+    assert training_pass(2048, torch.device("cuda")) == 2048
+
+
 def test_on_a_gpu_the_libraries_do_not_lie_in_its_memory() -> None:
     needs = memory_needs(16 * 2**30, 5 * 2**30, torch.device("cuda"))
     assert needs == (21 * 2**30, 21 * 2**30, 16 * 2**30)
@@ -113,4 +122,5 @@ def test_on_a_cpu_training_for_a_comparison_takes_the_waiting_process_too() -> N
     assert needs.ask == weights + memory.PROCESS
     assert needs.train == training_bytes(weights, kept, cpu) + memory.PROCESS > weights + kept + memory.PROCESS
     assert needs.compare == needs.train + memory.PARENT
+    assert training_bytes(weights, kept, cpu) == weights + int(memory.PIECES * kept) + memory.LEARNING
     assert memory_needs(weights, 0, cpu).compare == 3 * weights + memory.PROCESS + memory.ANSWERING

@@ -122,6 +122,13 @@ def test_a_split_batch_adds_up_to_the_whole(model: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(("packing", "rows"), [(True, [8, 8]), (False, [8, 8])], ids=["packed", "padded"])
+def test_passes_of_one_batch_are_of_like_size(packing: bool, rows: list[int]) -> None:
+    """Filled to the limit, they would hold 11 rows and 5: the memory of 11, and no pass less."""
+    examples = [TokenizedExample((n, *range(9)), 3, "") for n in range(16)]
+    assert [len(group) for group in split(examples, 115, packing=packing)] == rows
+
+
 def test_the_prefix_is_computed_once() -> None:
     one = pack(CASES["shared prefix"], torch.float32)
     assert one.input_ids.tolist() == [[*PREFIX, 50, 51, 52, 53, 99]]

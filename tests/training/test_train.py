@@ -14,6 +14,7 @@ from domainkit.corpus.example import Example
 from domainkit.errors import ConfigError, DataError
 from domainkit.models.load import load_base
 from domainkit.training import train as train_module
+from domainkit.training.config import TrainConfig
 from tests.training.small_runs import ROWS, WORDS, losses, row, run
 
 
@@ -79,6 +80,15 @@ def test_how_a_batch_is_computed_changes_nothing(tiny_base: str, tmp_path: Path,
     rows = [row("a long question " * (i % 3), word * (1 + i % 2)) for i, word in enumerate(WORDS)]
     whole = losses(run(tiny_base, tmp_path / "a", rows, learning_rate=2e-3))
     assert losses(run(tiny_base, tmp_path / "b", rows, learning_rate=2e-3, **other)) == pytest.approx(whole, rel=1e-4)
+
+
+def test_passes_that_are_asked_for_and_not_made_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    asked = TrainConfig(max_tokens_per_pass=5000)
+    said = "passes have 320 tokens at most, not 5,000: longer ones save little time on this CPU"
+    assert train_module._shorter_passes(asked, torch.device("cpu")) == [said]
+    for config, device in ((TrainConfig(), "cpu"), (TrainConfig(max_tokens_per_pass=99), "cpu"), (asked, "cuda")):
+        assert not train_module._shorter_passes(config, torch.device(device))
 
 
 @pytest.mark.parametrize("quantization", ["none", "int8"])
