@@ -51,8 +51,8 @@ def test_the_adapter_is_the_same_and_what_it_says_arrives(
         train_apart(ROWS, settings, tmp_path / "apart")
     weights = "adapter_model.safetensors"
     assert (tmp_path / "apart" / weights).read_bytes() == (tmp_path / "here" / weights).read_bytes()
-    notes = [json.loads((tmp_path / name / "card.json").read_text())["notes"] for name in ("here", "apart")]
-    assert notes[0] == notes[1], "the process that trains knows what was asked for, and what was left out"
+    notes = json.loads((tmp_path / "apart" / "card.json").read_text())["notes"]
+    assert not any("passes have" in n for n in notes), "only who asked for longer passes is told"
     assert "learning_rate=5 is far from what is known to work" in caplog.text
     assert capsys.readouterr().err.count("training: 8/8") == 2
 
