@@ -115,8 +115,8 @@ PIECES = 2.2
 and the tensors of the moment."""
 LEARNING = int(0.1 * 2**30)
 """On a CPU: the logits of answers, and an adapter with its gradients and optimizer. With both figures the rule for LoRA
-in float32 is 7 % above the peak of a Llama of 30M (890 MiB, a pass of 463 tokens), 1 % above that of SmolLM2-135M
-(2,447, of 544) and 2 % below that of a Llama of 362M (2,609, of 122)."""
+in float32 is 7 % above the peak of a Llama of 30M (890 MiB, a pass of 463 tokens), 5 % above that of SmolLM2-135M
+(1,754, of 277) and 2 % below that of a Llama of 362M (2,609, of 122)."""
 
 
 class Needs(NamedTuple):
