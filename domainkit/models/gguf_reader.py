@@ -30,7 +30,7 @@ class HeaderReader(PlainReader):
         if raw_type != GGUFValueType.ARRAY or self._get(orig_offs, np.uint32)[0] != GGUFValueType.STRING:
             return super()._get_field_parts(orig_offs, raw_type)
         length = struct.Struct(">Q" if self.endianess == gguf.GGUFEndian.BIG else "<Q")
-        offset, file = orig_offs + 12, memoryview(self.data)
+        offset, file = orig_offs + 12, self.data.data
         for _ in range(int(self._get(orig_offs + 4, np.uint64)[0])):
             offset += 8 + length.unpack_from(file, offset)[0]
         return offset - orig_offs, [], [], [GGUFValueType.ARRAY, GGUFValueType.STRING]
