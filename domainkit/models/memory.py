@@ -71,10 +71,19 @@ def cache_memory(model: PreTrainedModel) -> int:
 
 def state_bytes(model: PreTrainedModel) -> int:
     """Bytes of the keys and values of one token in all layers."""
-    config = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(2 * config.num_hidden_layers * heads * width * model.dtype.itemsize)
+    widths = map(_state_width, _layers(model.config.get_text_config()))
+    return int(2 * sum(widths) * model.dtype.itemsize)
+
+
+def _state_width(layer: PreTrainedConfig) -> int:
+    heads = getattr(layer, "num_key_value_heads", None) or layer.num_attention_heads
+    return int(heads * (getattr(layer, "head_dim", None) or layer.hidden_size // layer.num_attention_heads))
+
+
+def _layers(config: PreTrainedConfig) -> list[PreTrainedConfig]:
+    """The configuration of each layer: of some bases, such as Gemma 4, the widths differ by layer."""
+    of_layers = getattr(config, "per_layer_config", None)
+    return [config if of_layers is None else of_layers[i] for i in range(config.num_hidden_layers)]
 
 
 TOKENS_PER_THREAD = 160
@@ -95,12 +104,11 @@ with LoRA on all linear layers: 16 to 19, for the shapes of Llama-3.1, Qwen2.5 a
 
 def activation_bytes(config: PreTrainedConfig, n_tokens: int, *, checkpointing: bool = False) -> int:
     """An estimate of what a training pass of so many tokens takes beside the weights, without its logits."""
-    text = config.get_text_config()
-    hidden, layers = text.hidden_size, text.num_hidden_layers
-    inner = getattr(text, "intermediate_size", None)
-    layer = SAVED_BYTES * (hidden + (inner if isinstance(inner, int) else 4 * hidden))
+    layers, hidden = _layers(config.get_text_config()), config.get_text_config().hidden_size
+    inner = [size if isinstance(size := getattr(c, "intermediate_size", None), int) else 4 * hidden for c in layers]
+    saved = [SAVED_BYTES * (hidden + size) for size in inner]
     # Checkpointing keeps each layer's input, in float32 at most, and computes one layer at a time.
-    return n_tokens * (layer + 4 * hidden * layers if checkpointing else layer * layers)
+    return n_tokens * (max(saved) + 4 * hidden * len(layers) if checkpointing else sum(saved))
 
 
 PROCESS = int(0.55 * 2**30)

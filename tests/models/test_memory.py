@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers.models.gemma4 import Gemma4ForCausalLM, Gemma4TextConfig
 
 from domainkit.adapters.methods import attach, parse_method
 from domainkit.models import memory
 from domainkit.models.load import load_base
 from domainkit.models.memory import (
+    SAVED_BYTES,
     activation_bytes,
     cache_memory,
     free_bytes,
@@ -19,6 +21,17 @@ from domainkit.models.memory import (
     training_bytes,
     training_pass,
 )
+
+
+def test_layers_of_different_widths_are_counted_each() -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
+    more = {"vocab_size": 64, "hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 64}
+    config = Gemma4TextConfig(**sizes, **more, num_hidden_layers=6, head_dim=16, num_kv_shared_layers=0)
+    model = Gemma4ForCausalLM(config).eval()
+    cache = model(input_ids=torch.ones((1, 7), dtype=torch.long), use_cache=True).past_key_values
+    assert len({layer.keys.shape[-1] for layer in cache.layers}) == 2
+    assert state_bytes(model) * 7 == sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+    assert activation_bytes(config, 10) == 10 * 6 * SAVED_BYTES * (32 + 64)
 
 
 @torch.inference_mode()

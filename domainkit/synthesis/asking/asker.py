@@ -196,17 +196,17 @@ class Asker:
         meta = getattr(message, "response_metadata", None) or {}
         text = self._text(request, message)
         cut_off = any(str(meta.get(name) or "").lower() in _CUT_OFF for name in _REASONS)
-        return Row(
+        row = Row(
             key=self.model.key,
             variant=self.role,
             id=request.digest,
             question=request.digest,
             text=json.dumps({"text": text, "cut_off": cut_off}, ensure_ascii=False),
-            **read_usage(getattr(message, "usage_metadata", None) or {}),
             seconds=seconds,
             model_version=version_of(meta),
             asked=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
+        return row.model_copy(update=read_usage(getattr(message, "usage_metadata", None) or {}))
 
     def _text(self, request: Request, message: Any) -> str:
         text = getattr(message, "text", message)
