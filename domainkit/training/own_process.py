@@ -44,6 +44,8 @@ class _Job(BaseModel):
     """One line to the child."""
 
     examples: tuple[Example, ...]
+    teachers: tuple[str, ...]
+    """Of each example, which does not say it in JSON."""
     config: TrainConfig
     out: Path
     log_level: int
@@ -73,7 +75,13 @@ def _resumed_anyway() -> Iterator[None]:
 
 
 def _train_in_child(examples: Sequence[Example], config: TrainConfig, out: Path) -> None:
-    job = _Job(examples=tuple(examples), config=config, out=out.absolute(), log_level=log.getEffectiveLevel())
+    job = _Job(
+        examples=tuple(examples),
+        teachers=tuple(e.teacher for e in examples),
+        config=config,
+        out=out.absolute(),
+        log_level=log.getEffectiveLevel(),
+    )
     with show_progress() as show, stage("starting the training"), _child() as child, _signals_go_to(child):
         assert child.stdin is not None
         assert child.stdout is not None
@@ -205,7 +213,9 @@ def _run(jobs: BinaryIO, reports: BinaryIO) -> None:
     try:
         from domainkit.training.train import train
 
-        train(job.examples, job.config, job.out, resume=True, on_progress=lambda p: send("progress", **asdict(p)))
+        pairs = zip(job.examples, job.teachers, strict=True)
+        examples = [example.model_copy(update={"teacher": teacher}) for example, teacher in pairs]
+        train(examples, job.config, job.out, resume=True, on_progress=lambda p: send("progress", **asdict(p)))
     except (DomainkitError, KeyboardInterrupt) as e:
         send("error", **_facts(e))
     except Exception as e:  # a fault: where it happened is of use

@@ -44,15 +44,17 @@ def test_the_adapter_is_the_same_and_what_it_says_arrives(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     settings = config(tiny_base, learning_rate=5.0)
-    train(ROWS, settings, tmp_path / "here")
+    rows = [ROWS[0].model_copy(update={"teacher": "gpt"}), *ROWS[1:]]
+    train(rows, settings, tmp_path / "here")
     (tmp_path / "json.py").write_text("raise SystemExit('a file of the user took the place of a module')")
     monkeypatch.chdir(tmp_path)
     with caplog.at_level(logging.INFO, "domainkit"):
-        train_apart(ROWS, settings, tmp_path / "apart")
+        train_apart(rows, settings, tmp_path / "apart")
     weights = "adapter_model.safetensors"
     assert (tmp_path / "apart" / weights).read_bytes() == (tmp_path / "here" / weights).read_bytes()
     notes = json.loads((tmp_path / "apart" / "card.json").read_text())["notes"]
     assert not any("passes have" in n for n in notes), "only who asked for longer passes is told"
+    assert json.loads((tmp_path / "apart" / "card.json").read_text())["teachers"] == {"gpt": 1}
     assert "learning_rate=5 is far from what is known to work" in caplog.text
     assert capsys.readouterr().err.count("training: 8/8") == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,8 +20,10 @@ from domainkit.evaluation.variant import Variant
 from domainkit.results.schema import JsonObject
 from domainkit.retrieval import MiniLMEmbeddings
 from domainkit.retrieval.dense import sentence_vectors
-from domainkit.training.encoders.tuned_encoder import TunedEncoder
 from domainkit.verdict.sentences import percent
+
+if TYPE_CHECKING:
+    from domainkit.training.encoders.tuned_encoder import TunedEncoder
 
 EMBEDDED_AT_MOST = 20_000
 """Training rows that are embedded: some minutes on two cores."""
@@ -84,6 +87,8 @@ class SimpleModels:
     @cached_property
     def encoder(self) -> TunedEncoder:
         assert self._inputs.encoder is not None, "the variant is left out where there is none"
+        from domainkit.training.encoders.tuned_encoder import TunedEncoder  # torch
+
         return TunedEncoder.load(self._inputs.encoder, self._embeddings.resolve())
 
     @cached_property
