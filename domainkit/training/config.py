@@ -99,7 +99,7 @@ class TrainConfig(AdapterConfig):
     """Examples per optimizer step."""
     max_tokens_per_pass: int = Field(2048, ge=1)
     """Most tokens in one forward pass; a batch beyond it is split evenly and its gradients accumulated, which changes
-    nothing but memory. On a CPU a pass has at most 320, or 160 for each thread: more take memory and save little time.
+    nothing but memory. On a CPU a pass has at most 256, or 128 for each thread: more take memory and save little time.
     """
     packing: bool = True
     """Several examples in one row, exactly (no example sees another); off, rows are padded."""

@@ -85,7 +85,7 @@ def test_how_a_batch_is_computed_changes_nothing(tiny_base: str, tmp_path: Path,
 def test_passes_that_are_asked_for_and_not_made_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     asked = TrainConfig(max_tokens_per_pass=5000)
-    said = "passes have 320 tokens at most, not 5,000: longer ones save little time on this CPU"
+    said = "passes have 256 tokens at most, not 5,000: longer ones save little time on this CPU"
     assert train_module._shorter_passes(asked, torch.device("cpu")) == [said]
     for config, device in ((TrainConfig(), "cpu"), (TrainConfig(max_tokens_per_pass=99), "cpu"), (asked, "cuda")):
         assert not train_module._shorter_passes(config, torch.device(device))
