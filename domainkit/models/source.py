@@ -128,7 +128,8 @@ def _not_found(name: str, revision: str | None, error: Exception, *, offline: bo
         what = f"{here} HF_HUB_OFFLINE is set"
         return BaseModelError(what, where=name, next_step=f"unset it to download the base, {local}")
     if isinstance(error, ConnectionError):
-        what = f"{here} the hub cannot be reached: {error} ({constants.ENDPOINT})"
+        at = f"{error} ({constants.ENDPOINT})"
+        what = f"neither a local file or folder nor in the hub's cache, and the hub cannot be reached: {at}"
         step = "check the network, and HTTPS_PROXY and HF_ENDPOINT where you need them"
         return BaseModelError(what, where=name, next_step=f"{step}; {local}")
     said = {

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from domainkit.models.load import load_base
+from domainkit.models.memory import LEARNING
 from domainkit.models.quantization import choose_quantization, quantised_layers
 
 IDS = torch.tensor([[1, 30, 40, 50, 2]])
@@ -73,10 +74,10 @@ def test_the_choice_is_one_of_memory_and_device(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("free", "name", "warned"),
     [
-        (15000, "none", False),  # 4,000 of weights and 11,000 for a pass that keeps 5,000
-        (14999, "nf4", False),
-        (12200, "nf4", False),
-        (12199, "none", True),  # 4 bits would take 1,200: still too much
+        (LEARNING + 15000, "none", False),  # 4,000 of weights and 11,000 for a pass that keeps 5,000
+        (LEARNING + 14999, "nf4", False),
+        (LEARNING + 12200, "nf4", False),
+        (LEARNING + 12199, "none", True),  # 4 bits would take 1,200: still too much
         (5000, "nf4", False),  # the weights alone want 6,000
     ],
 )

@@ -87,9 +87,10 @@ def make_run(folder: Path, base: str) -> None:
 
 
 def rows_of(run: Path, variant: str) -> list[dict[str, Any]]:
-    """The answers on disk."""
+    """The answers on disk, in the order of the questions."""
     rows = [json.loads(line) for line in (run / "rows.jsonl").read_text("utf-8").splitlines()]
-    return [row for row in rows if row["variant"] == variant]
+    answered = {row["id"]: row for row in rows if row["variant"] == variant}
+    return [answered[item["id"]] for item in json.loads((run / "results.json").read_text("utf-8"))["items"]]
 
 
 def questions(run: Path) -> list[Any]:

@@ -81,10 +81,10 @@ def test_faults_are_asked_again_or_are_that_answer_s_error(tiny_base: str, tmp_p
         results = run(server, tiny_base, tmp_path, variants=["zero-shot"])
         rows = [Row.model_validate_json(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
         failed = [row.error for row in rows if row.error and row.variant == "zero-shot"]
-        assert len(failed) == 2
-        assert all("not in OpenAI's chat format" in str(error) for error in failed)
+        assert len(failed) == 1, "counts of tokens that are none lose no answer"
+        assert "not in OpenAI's chat format" in str(failed[0])
         run(server, tiny_base, tmp_path, variants=["zero-shot"])
-        assert len(server.bodies(CHAT)) == 12 + 3 + 2, "again: three that failed at once, and two on the next run"
+        assert len(server.bodies(CHAT)) == 12 + 3 + 1, "again: three that failed at once, and one on the next run"
     assert results.task.n == 12
 
 
