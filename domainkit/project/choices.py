@@ -16,9 +16,13 @@ from domainkit.project.nothing_to_compare import counted, nothing_to_compare
 from domainkit.project.questions import Ask, Question
 from domainkit.project.run_toml import Setting
 from domainkit.project.tasks import FolderTask, corpus_of, tasks_of
+from domainkit.training.config import TrainConfig
 
 FIRST_LOOK = {"train": 200, "test": 100}
 """Rows of a first look."""
+EPOCHS = 3
+FEW_STEPS = 50
+"""On Banking77 the packaged base reached 30 % after 30 steps of eight rows, and 75 % after 289."""
 MEANINGS = {
     "label": "one of a closed list of labels",
     "answer": "short free answers, right or wrong",
@@ -57,8 +61,8 @@ def choose(found: Found, ask: Ask) -> Chosen:
         *_of_corpus(found, corpus),
         *_of_tools(found, read),
         *_of_base(ask, trains=_trains(task)),
-        *_of_size(task, ask, has_corpus=bool(corpus)),
-        *_of_training(task),
+        *(size := _of_size(task, ask, has_corpus=bool(corpus))),
+        *_of_training(task, next((s.value for s in size if s.key == "train"), None)),
         *_of_prices(found),
         _models(),
         Setting("out", OUT, ("Everything that a run writes goes there; your own files are only read.",)),
@@ -261,7 +265,8 @@ def _sizes(task: FolderTask) -> tuple[int, int]:
     return (task.train.rows if task.train else 0), (asked.rows if asked else 0)
 
 
-def _of_training(task: FolderTask) -> list[Setting]:
+def _of_training(task: FolderTask, most: object) -> list[Setting]:
+    """`most` is the number of rows of a first look; None where all are trained on."""
     settings = []
     if task.whole is not None:
         shares = "Shares of the rows. Near-duplicates stay on one side, so that the test measures skill, not memory."
@@ -273,10 +278,16 @@ def _of_training(task: FolderTask) -> list[Setting]:
             Setting("by", None, (by,), "split", '"time"'),
         ]
     if _trains(task):
-        epochs = "Passes over the training rows. More for a model that does not learn, fewer for one that only repeats."
+        rows, batch = _sizes(task)[0], TrainConfig.model_fields["batch_size"].default
+        steps = EPOCHS * -(-min(rows, most if isinstance(most, int) else rows) // batch)
+        few = " That is few for a model to learn from." if steps < FEW_STEPS else ""
+        epochs = (
+            f"Passes over the training rows: {EPOCHS} are about {steps:,} steps of {batch} rows.{few} More for a model "
+            "that does not learn, fewer for one that only repeats."
+        )
         save = "Optimizer steps between checkpoints: a run that was killed goes on from the last one."
         settings += [
-            Setting("epochs", 3, (epochs,), "fit"),
+            Setting("epochs", EPOCHS, (epochs,), "fit"),
             Setting("save_every", 10, (save,), "fit"),
             Setting("learning_rate", None, ("Left out, that of the method.",), "fit", "2e-4"),
         ]

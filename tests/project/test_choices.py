@@ -47,6 +47,8 @@ def test_one_file_is_divided_and_trained_on(tmp_path: Path) -> None:
     assert (made["rows"], made["kind"], made["base"]) == ("faq.csv", "label", "builtin:smollm2-135m")
     assert (made["split"], made["fit"]["epochs"]) == ({"test": 0.2, "dev": 0.0}, 3)
     assert not {"corpus", "sample", "train", "task"} & made.keys()
+    comment = next(s.comments[0] for s in choose(look(tmp_path), Answers()).settings if s.key == "epochs")
+    assert "3 are about 6 steps of 16 rows. That is few for a model to learn from." in comment
 
 
 def test_at_most_five_questions(tmp_path: Path) -> None:

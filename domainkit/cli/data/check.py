@@ -72,8 +72,8 @@ def check(
     errors = sum(p.severity == "error" for p in found.problems)
     if not errors:
         typer.echo(str(found.summary))
-    typer.echo(f"{errors} errors, {len(found.problems) - errors} warnings")
     counts = {"errors": errors, "warnings": len(found.problems) - errors}
+    typer.echo(", ".join(f"{n} {name.removesuffix('s') if n == 1 else name}" for name, n in counts.items()))
     record(data=data, **counts, problems=found.problems, summary=found.summary)
     if proposed := proposed_map(found):
         tell_next(f"domainkit check {quote(str(data))} {proposed}")
