@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domainkit.threads import run_in_short_lived_thread
+from domainkit.threads import HEAPS, run_in_short_lived_thread
 from tests.conftest import build_tiny_base
 
 COUNT = """
@@ -37,3 +37,22 @@ def test_loading_a_base_leaves_the_calling_thread_no_workers(tmp_path: Path) -> 
     base = str(build_tiny_base(tmp_path / "wide", hidden_size=256, intermediate_size=1024))
     done = subprocess.run([sys.executable, "-c", COUNT, base], capture_output=True, text=True)
     assert done.stdout.strip() == "1", done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's heaps are Linux's")
+def test_threads_share_few_heaps() -> None:
+    """glibc's own account has a heap for each thread without it."""
+    code = (
+        "import ctypes, sys, threading; from domainkit.threads import share_heaps; sys.argv[1:] and share_heaps(); "
+        "libc = ctypes.CDLL(None); libc.malloc.restype = ctypes.c_void_p; all_there = threading.Barrier(6); "
+        "work = lambda: (libc.malloc(1000), all_there.wait()); "
+        "threads = [threading.Thread(target=work) for _ in range(6)]; [t.start() for t in threads]; "
+        "[t.join() for t in threads]; libc.malloc_stats()"
+    )
+    heaps = [
+        subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True, text=True).stderr.count(
+            "Arena"
+        )
+        for words in ([], ["few"])
+    ]
+    assert heaps[1] == HEAPS < heaps[0]

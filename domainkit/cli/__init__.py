@@ -117,8 +117,10 @@ def main() -> None:
     """Run the command line; an error becomes one message on stderr and its exit code."""
     from domainkit.cli.terminal.failures import TRACEBACK, untranslated
     from domainkit.errors import DomainkitError
+    from domainkit.threads import share_heaps
     from domainkit.visible import visible
 
+    share_heaps()
     # Without it tokenizers prints a warning when a progress bar forks.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     for stream in (sys.stdout, sys.stderr):

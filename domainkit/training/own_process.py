@@ -30,6 +30,7 @@ from domainkit.errors import DataError, DomainkitError, MachineError, Problem
 from domainkit.messages import JsonObject
 from domainkit.models.source import resolve_base, weights_bytes
 from domainkit.progress import stage
+from domainkit.threads import share_heaps
 from domainkit.training.config import TrainConfig
 from domainkit.training.optimization.progress import Progress, show_progress
 
@@ -245,6 +246,7 @@ def _stop_with_parent(jobs: BinaryIO) -> None:
 def main() -> None:
     reports = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no report
+    share_heaps()
     _run(sys.stdin.buffer, reports)
 
 
