@@ -35,6 +35,8 @@ class Output:
     next: list[str] = field(default_factory=list)
 
 
+LASTING = ("ask", "review", "serve")
+"""Commands that run until they are stopped: what happens again there is said again."""
 _running: list[Output] = []
 """The command that runs, last."""
 
@@ -61,7 +63,7 @@ def output(command: str, *, quiet: bool, as_json: bool) -> Iterator[None]:
 def _streams(one: Output) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(progress.hidden() if one.quiet else progress.shown())
-        stack.enter_context(_notes(quiet=one.quiet))
+        stack.enter_context(_notes(quiet=one.quiet, once=one.command not in LASTING))
         stdout: TextIO = sys.stdout
         if one.as_json:
             stdout = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if one.quiet else sys.stderr
@@ -86,18 +88,21 @@ class _AfterProgress:
 
 
 class _Notes(logging.Handler):
-    """Log records as lines of ours, above the bars. What is said twice, as of a file read twice, stands once."""
+    """Log records as lines of ours, above the bars. With `once`, a note or warning that comes again, as of a file read
+    twice, is left out; an error never is."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, once: bool) -> None:
         super().__init__()
+        self._once = once
         self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         mark = "warning" if record.levelno >= logging.WARNING else "note"
         text = visible(record.getMessage())
-        if f"{mark}: {text}" in self._said:
-            return
-        self._said.add(f"{mark}: {text}")
+        if self._once and record.levelno < logging.ERROR:
+            if f"{mark}: {text}" in self._said:
+                return
+            self._said.add(f"{mark}: {text}")
         if record.levelno >= logging.ERROR:
             progress.settle()
             print(f"error: {text}", file=sys.stderr)  # --quiet hides no error
@@ -106,8 +111,8 @@ class _Notes(logging.Handler):
 
 
 @contextmanager
-def _notes(*, quiet: bool) -> Iterator[None]:
-    log, handler = logging.getLogger("domainkit"), _Notes()
+def _notes(*, quiet: bool, once: bool) -> Iterator[None]:
+    log, handler = logging.getLogger("domainkit"), _Notes(once=once)
     level = log.level
     log.addHandler(handler)
     if quiet:

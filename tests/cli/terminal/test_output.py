@@ -102,3 +102,15 @@ def test_the_loggers_level_is_put_back(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_line_for_a_terminal_is_made_visible(capsys: pytest.CaptureFixture[str]) -> None:
     tell_next("domainkit ask\u202e")
     assert capsys.readouterr().out == "Next: domainkit ask⟨U+202E⟩\n"
+
+
+@pytest.mark.parametrize(("command", "times"), [("check", 1), ("serve", 2)])
+def test_a_warning_is_said_once_where_the_command_ends_by_itself(
+    command: str, times: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with output(command, quiet=False, as_json=False):
+        for _ in range(2):
+            logging.getLogger("domainkit").warning("out of memory")
+            logging.getLogger("domainkit").error("out of disk")
+    said = capsys.readouterr().err
+    assert (said.count("out of memory"), said.count("out of disk")) == (times, 2)
